@@ -1,0 +1,6 @@
+"""`python -m trivium`: the same command as the console script."""
+
+from .cli.main import main
+
+if __name__ == "__main__":
+    main()

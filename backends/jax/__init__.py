@@ -1,0 +1,1 @@
+"""The one room where JAX is spoken to directly."""

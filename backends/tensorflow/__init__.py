@@ -1,0 +1,1 @@
+"""The one room where TensorFlow is spoken to directly."""

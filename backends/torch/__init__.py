@@ -1,0 +1,1 @@
+"""The one room where PyTorch is spoken to directly."""

@@ -1,0 +1,23 @@
+"""One steady epoch of each recipe under the selected backend, timed by pytest-benchmark.
+
+KERAS_BACKEND=jax pytest benchmarks/test_epoch.py
+KERAS_BACKEND=jax pytest benchmarks/test_epoch.py -k striding --benchmark-json=jax.json
+"""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from trivium.backends import catalog
+from trivium.models import recipe as recipes
+
+SAMPLES = {"mnist": "mnist:sample"}
+
+
+@pytest.mark.parametrize("name", recipes.book())
+def test_epoch(name: str, benchmark: BenchmarkFixture) -> None:
+    backend = catalog.use()
+    from trivium.benchmarks.session import Session
+
+    session = Session(name, SAMPLES.get(recipes.find(name).dataset or ""))
+    benchmark.group = name
+    benchmark.extra_info.update(backend=backend.name, parameters=session.parameters, samples=session.samples)
+    benchmark.pedantic(session.epoch, rounds=5)

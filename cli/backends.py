@@ -1,0 +1,68 @@
+"""`trivium backends`: which backends are here, and which one would be used."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from ..backends import catalog, worker
+from ..errors import BackendError
+from .common import common_options, console, print_json, seconds, table
+
+
+@click.command()
+@click.option("--probe", is_flag=True, help="Start each in a process of its own and list its devices.")
+@common_options
+def command(probe: bool, as_json: bool) -> None:
+    """List the backends: installed, selected, and how to get the others.
+
+    \b
+    Example:
+      trivium backends --probe
+    """
+    rows = [_row(backend) for backend in catalog.BACKENDS]
+    if probe:
+        for row in rows:
+            if row["installed"]:
+                row.update(_probe(row["name"]))
+    if as_json:
+        print_json({"schema": 1, "backends": rows})
+        return
+    shown = table("", "backend", "version", *(("device", "threads", "start") if probe else ("",)))
+    for row in rows:
+        state = row["version"] or f"not installed: {row['install']}"
+        probed = (row.get("device", ""), str(row.get("threads", "")), _start(row)) if probe else ("",)
+        shown.add_row("▸" if row["selected"] else "", row["name"], state, *probed)
+    console().print(shown)
+    console().print(f"▸ is used unless --backend or {catalog.SWITCH} says otherwise.")
+
+
+def _row(backend: catalog.Backend) -> dict[str, Any]:
+    try:
+        selected = catalog.selected() == backend
+    except BackendError:  # none is installed, or the switch names one that is not
+        selected = False
+    return {
+        "name": backend.name,
+        "installed": backend.installed,
+        "version": backend.version,
+        "selected": selected,
+        "install": backend.install_hint,
+    }
+
+
+def _probe(name: str) -> dict[str, Any]:
+    began = time.perf_counter()
+    found: dict[str, Any] = worker.get(name).call("trivium.engine.environment:describe")
+    return {
+        "device": f"{found['device']} ({found['device_name']})",
+        "threads": found["threads"],
+        "start_seconds": time.perf_counter() - began,
+        "versions": found["versions"],
+    }
+
+
+def _start(row: dict[str, Any]) -> str:
+    return f"{seconds(row['start_seconds'])} s" if "start_seconds" in row else ""

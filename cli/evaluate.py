@@ -1,0 +1,37 @@
+"""`trivium evaluate`: how good a trained model is on test data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..backends import catalog
+from .common import backend_option, common_options, console, data_option, print_json, table
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@data_option
+@backend_option
+@common_options
+def command(source: Path, data: str | None, backend: str | None, as_json: bool) -> None:
+    """Measure a trained model on the test split of its data, or of other data.
+
+    SOURCE is a run's folder or a bundle file. Any backend will do, whichever it was trained on.
+
+    \b
+    Example:
+      trivium evaluate runs/digits --backend torch
+    """
+    catalog.use(backend)
+    from ..engine.evaluation import evaluate
+
+    metrics = evaluate(source, data)
+    if as_json:
+        print_json({"schema": 1, "source": str(source), "backend": catalog.selected().name, "metrics": metrics})
+        return
+    shown = table("metric", "value", right=("value",))
+    for name, value in metrics.items():
+        shown.add_row(name, f"{value:.6g}")
+    console().print(shown)

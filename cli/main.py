@@ -1,0 +1,78 @@
+"""The entry point: finds the subcommand, and turns what it raises into one line and an exit code.
+
+Exit codes: 0 done; 1 a check failed; 2 bad input; 70 a bug in trivium, with its traceback; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from .. import __version__
+from ..errors import TriviumError
+from .common import DEBUG_VARIABLE
+
+COMMANDS = ("backends", "recipes", "train", "evaluate", "predict", "port", "bench", "demo")
+
+
+class _Commands(click.Group):
+    """Imports a subcommand's file when it is asked for, so that `--help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f".{cmd_name}", __package__).command
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="trivium")
+def cli() -> None:
+    """One Keras 3 model on TensorFlow, JAX and PyTorch: compared, proved the same, ported.
+
+    The backend is chosen by the environment variable KERAS_BACKEND, or by --backend.
+
+    \b
+    Example:
+      trivium train cnn/striding --epochs 3 --backend jax --out runs/digits
+      trivium port runs/digits --to torch
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        code = cli.main(arguments, prog_name="trivium", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.format_message())
+        code = 2
+    except click.ClickException as error:
+        code = _complain(error.format_message())
+    except TriviumError as error:
+        code = _complain(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("trivium: stopped", err=True)
+        code = 130
+    except BrokenPipeError:  # whoever read our output has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception:
+        traceback.print_exc()
+        click.echo("trivium: this is a bug in trivium, not in what you gave it", err=True)
+        code = 70
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str) -> int:
+    """One line on standard error; the traceback too, when it is wanted."""
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    click.echo("trivium: " + " ".join(text.split()), err=True)
+    return 2

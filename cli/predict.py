@@ -1,0 +1,55 @@
+"""`trivium predict`: what a trained model says of new data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..backends import catalog
+from .common import backend_option, common_options, console, print_json, table
+
+_MOST_ROWS = 20
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@backend_option
+@common_options
+def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json: bool) -> None:
+    """Let a trained model say what the INPUTS are.
+
+    SOURCE is a run's folder or a bundle file. INPUTS are .npy arrays and .csv tables of samples as the training data
+    had them, or .png and .jpg pictures, which are brought into the form of MNIST's digits.
+
+    \b
+    Example:
+      trivium predict runs/digits seven.png
+    """
+    catalog.use(backend)
+    from ..engine import bundle
+    from ..engine import inputs as readers
+    from ..engine.evaluation import predict
+
+    found = bundle.load(source)
+    predictions: list[dict[str, Any]] = []
+    for path in inputs:
+        said = predict(found, readers.read(path)).to_json()
+        predictions += [{"file": str(path), "index": i, "prediction": entry} for i, entry in enumerate(said)]
+    if as_json:
+        print_json({"schema": 1, "source": str(source), "predictions": predictions})
+        return
+    shown = table("file", "sample", "prediction", "probability", right=("sample", "probability"))
+    for row in predictions[:_MOST_ROWS]:
+        shown.add_row(row["file"], str(row["index"]), *_words(row["prediction"]))
+    console().print(shown)
+    if len(predictions) > _MOST_ROWS:
+        console().print(f"… and {len(predictions) - _MOST_ROWS} more: --json prints all.")
+
+
+def _words(prediction: Any) -> tuple[str, str]:
+    if isinstance(prediction, dict):
+        return prediction["label"], f"{prediction['probability']:.1%}"
+    return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""

@@ -1,0 +1,105 @@
+"""Progress of what takes longer than a glance, on standard error: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..backends.worker import Event, Listener
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextlib.contextmanager
+def progress(title: str) -> Iterator[Listener]:
+    """A listener that shows the events of training, porting and measuring under a title.
+
+    An event may carry its own `title`; each title gets a bar of its own.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield _Lines(title)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield _Bars(bars, title)
+
+
+class _Bars:
+    """Draws each title's events as one bar."""
+
+    def __init__(self, bars: Progress, title: str):
+        self._bars = bars
+        self._title = title
+        self._tasks: dict[str, TaskID] = {}
+        self({"kind": "stage", "stage": "starting", "done": 0, "total": None})
+
+    def __call__(self, event: Event) -> None:
+        title = event.get("title", self._title)
+        if title not in self._tasks:
+            # The untitled bar only said that something is starting: titled ones say it better.
+            if title != self._title and self._title in self._tasks:
+                self._bars.remove_task(self._tasks.pop(self._title))
+            self._tasks[title] = self._bars.add_task(title, text="", total=None)
+        done, total = _position(event)
+        self._bars.update(self._tasks[title], completed=done, total=total, text=_text(event))
+
+
+class _Lines:
+    """Prints where things are, at most one line in five seconds, the end of each title always."""
+
+    def __init__(self, title: str):
+        self._title = title
+        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._began: dict[str, float] = {}
+        self._finished: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        title = event.get("title", self._title)
+        now = time.monotonic()
+        began = self._began.setdefault(title, now)
+        done, total = _position(event)
+        finished = total is not None and done >= total
+        if title in self._finished or (now < self._next and not finished):
+            return
+        if finished:
+            self._finished.add(title)
+        self._next = now + _SECONDS_BETWEEN_LINES
+        share = f" {done / total:4.0%}" if total else ""
+        click.echo(f"{title}:{share} {_text(event)} ({now - began:.0f} s)", err=True)
+
+
+def _position(event: Event) -> tuple[float, float | None]:
+    """How much of the whole is done, and the whole, in steps."""
+    if event["kind"] == "train":
+        return (event["epoch"] - 1) * event["steps"] + event["step"], event["epochs"] * event["steps"]
+    return event.get("done", 0), event.get("total")
+
+
+def _text(event: Event) -> str:
+    if event["kind"] == "train":
+        return f"epoch {event['epoch']}/{event['epochs']}{_logs(event['logs'])}"
+    return str(event["stage"])
+
+
+def _logs(logs: dict[str, Any]) -> str:
+    """The metrics of the last epoch that a person watches: validation where there is one."""
+    shown = [name for name in logs if name.startswith("val_")] or list(logs)
+    return "".join(f"  {name} {logs[name]:.4g}" for name in shown)

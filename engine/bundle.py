@@ -1,0 +1,190 @@
+"""One file that holds a trained model with everything needed to use it: `bundle.trivium`.
+
+It is an uncompressed zip of a standard `model.keras` (taken out, plain Keras loads it without trivium), the fitted
+preparation, the labels, the run that made it, and some recorded inputs with the outputs that the training backend
+gave for them, so that a model can prove itself on a machine where that backend is not installed. The manifest has a
+checksum of each. Reading a bundle builds nothing and runs nothing from it; `Bundle.model` builds it in Keras' safe
+mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backends import runtime
+from ..errors import BundleError, DataError
+from .files import written_whole
+from .preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import keras
+
+    from .training import Run
+
+FILE_NAME = "bundle.trivium"
+SCHEMA = 1
+
+_MANIFEST = "manifest.json"
+_MEMBERS = ("model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz")
+_RECORDED_SAMPLES = 32
+_LARGEST_JSON = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with what belongs to it.
+
+    Attributes:
+        keras_file: the bytes of the `.keras` file.
+        preprocessing: fitted.
+        labels: the names of the classes, or empty.
+        run: what `Run.to_json` wrote, with `"ported"` entries when it has moved.
+        recorded_inputs, recorded_outputs: prepared samples, and what the model gave for them where it was trained.
+    """
+
+    keras_file: bytes
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    run: dict[str, Any]
+    recorded_inputs: np.ndarray
+    recorded_outputs: np.ndarray
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The model, built under this process' backend, without running code from the file.
+
+        Raises:
+            BundleError: Keras refuses the file; its reason is in the message.
+        """
+        runtime.current()
+        import keras
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            path.write_bytes(self.keras_file)
+            try:
+                model = keras.saving.load_model(path, safe_mode=True)
+            except Exception as error:  # Keras raises whatever a layer's constructor raises
+                reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+                raise BundleError(f"Keras cannot load the model in the bundle: {reason}") from error
+        # Keras writes down whether the *training* backend compiled steps. Elsewhere that is wrong: JAX would run op by
+        # op after TensorFlow on a CPU, PyTorch would start its compiler after JAX. None lets Keras choose again.
+        model.jit_compile = None
+        return model
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; a file that was there is kept.
+        """
+        members = {
+            "model.keras": self.keras_file,
+            "preprocessing.json": _to_json(self.preprocessing.to_json()),
+            "labels.json": _to_json(list(self.labels)),
+            "run.json": _to_json(self.run),
+            "recorded.npz": _to_npz(inputs=self.recorded_inputs, outputs=self.recorded_outputs),
+        }
+        manifest = {"schema": SCHEMA, "sha256": {name: _sha256(content) for name, content in members.items()}}
+        with written_whole(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in {_MANIFEST: _to_json(manifest), **members}.items():
+                archive.writestr(zipfile.ZipInfo(name), content)  # without a date: equal contents, equal files
+
+    @classmethod
+    def of(cls, run: Run) -> Bundle:
+        """The bundle of a finished run, with predictions recorded by the backend it ran on."""
+        split = run.dataset.test or run.dataset.train
+        inputs, _ = run.preprocessing.pairs(split.x, split.y)
+        inputs = inputs[:_RECORDED_SAMPLES]
+        outputs = np.asarray(run.model.predict(inputs, verbose=0))
+        return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), inputs, outputs)
+
+
+def load(source: Bundle | str | Path) -> Bundle:
+    """Read a bundle: its file, or the run folder that holds it. Needs no framework.
+
+    Raises:
+        BundleError: there is none, or it is truncated, altered or of another schema.
+    """
+    if isinstance(source, Bundle):
+        return source
+    path = locate(Path(source))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _read_members(path, archive)
+        recorded = np.load(io.BytesIO(members["recorded.npz"]), allow_pickle=False)
+        return Bundle(
+            members["model.keras"],
+            Preprocessing.from_json(json.loads(members["preprocessing.json"])),
+            tuple(json.loads(members["labels.json"])),
+            json.loads(members["run.json"]),
+            recorded["inputs"],
+            recorded["outputs"],
+        )
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, DataError, OSError) as error:
+        raise BundleError(f"{path} is not a bundle, or was truncated ({error}): train or copy it again") from error
+
+
+def locate(source: Path) -> Path:
+    """The bundle's file: `source` itself, or `bundle.trivium` in the folder `source`.
+
+    Raises:
+        BundleError: it is not there.
+    """
+    path = source / FILE_NAME if source.is_dir() else source
+    if not path.is_file():
+        raise BundleError(f"no bundle at {path}: `trivium train RECIPE --out {source}` makes one")
+    return path
+
+
+def keras_bytes(model: keras.Model) -> bytes:
+    """The model as a standard `.keras` file, optimizer state included."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """The members, each as long as it says, with the checksum that the manifest has for it."""
+    names = archive.namelist()
+    if sorted(names) != sorted([_MANIFEST, *_MEMBERS]):
+        raise BundleError(f"{path} is not a bundle: expected {_MANIFEST}, {', '.join(_MEMBERS)}; found {names[:8]}")
+    for info in archive.infolist():
+        # Nothing in a bundle is compressed, so that no member can be larger than the file that holds it.
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size > path.stat().st_size:
+            raise BundleError(f"{path}: {info.filename} is compressed or longer than the file: not written by trivium")
+        if info.filename.endswith(".json") and info.file_size > _LARGEST_JSON:
+            raise BundleError(f"{path}: {info.filename} has {info.file_size} bytes, more than any that trivium writes")
+    manifest = json.loads(archive.read(_MANIFEST))
+    if manifest["schema"] != SCHEMA:
+        raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")
+    members = {name: archive.read(name) for name in _MEMBERS}
+    for name, content in members.items():
+        if _sha256(content) != manifest["sha256"][name]:
+            raise BundleError(f"{path} was altered: the checksum of {name} is not the one in its manifest")
+    return members
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _to_json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, allow_nan=False).encode()
+
+
+def _to_npz(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()

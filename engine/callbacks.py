@@ -1,0 +1,99 @@
+"""Keras callbacks that watch a training run: what time its epochs took, and how far it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+
+from ..backends.runtime import Runtime
+from ..backends.worker import Listener
+
+# A bar that moves ten times a second looks smooth; more often only costs time.
+_SECONDS_BETWEEN_EVENTS = 0.1
+
+
+class EpochClock(keras.callbacks.Callback):
+    """Times the training part and the validation part of each epoch, the device synchronised at each reading.
+
+    It has no batch-level hooks: they would make Keras wait for the device after every step.
+    """
+
+    def __init__(self, runtime: Runtime):
+        super().__init__()
+        self.training_seconds: list[float] = []
+        self.validation_seconds: list[float] = []
+        self._runtime = runtime
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._validation = 0.0
+        self._began = self._now()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._validation_began = self._now()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._validation += self._now() - self._validation_began
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.training_seconds.append(self._now() - self._began - self._validation)
+        self.validation_seconds.append(self._validation)
+
+    def _now(self) -> float:
+        self._runtime.synchronise([variable.value for variable in self.model.variables])
+        return time.perf_counter()
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Keeps each finished epoch's metrics, so that a run that is stopped half-way still has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epochs.append({name: float(value) for name, value in (logs or {}).items()})
+
+
+class Progress(keras.callbacks.Callback):
+    """Tells a listener how far the run is.
+
+    Events are `{"kind": "train", "epoch", "epochs", "step", "steps", "logs"}`, `logs` those of the last finished epoch.
+    """
+
+    def __init__(self, listener: Listener, steps: int):
+        super().__init__()
+        self._listener = listener
+        self._steps = steps
+        self._epoch = 0
+        self._logs: dict[str, float] = {}
+        self._next = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._tell(0)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # The last step is told with the epoch's end, when its metrics are there.
+        if time.monotonic() >= self._next and batch + 1 < self._steps:
+            self._tell(batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._logs = {name: float(value) for name, value in (logs or {}).items()}
+        self._tell(self._steps)
+
+    def _tell(self, step: int) -> None:
+        self._next = time.monotonic() + _SECONDS_BETWEEN_EVENTS
+        self._listener(
+            {
+                "kind": "train",
+                "epoch": self._epoch + 1,
+                "epochs": self.params["epochs"],
+                "step": step,
+                "steps": self._steps,
+                "logs": self._logs,
+            }
+        )

@@ -1,0 +1,70 @@
+"""Files that are either written whole or not at all.
+
+Everything that trivium leaves on disk goes through `written_whole`: it is written beside its place, flushed to the
+disk and then renamed over what was there, so that a full disk, a crash or a kill leaves the old file as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it takes the place of `path` when the block ends without an error.
+
+    The name keeps the suffix of `path`, which libraries choose a format by.
+
+    Raises:
+        OutputError: the disk is full, the folder is gone or may not be written; the old file is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _refused(path, error) from error
+    aside = Path(name)
+    try:
+        yield aside
+        _flush_to_disk(aside)
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+        _flush_to_disk(path.parent)
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people and tools: indented, NaN refused."""
+    with written_whole(path) as aside:
+        aside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    kept = "; the file that was there is kept" if path.exists() else ""
+    return OutputError(f"cannot write {path}: {error.strerror or error}{kept}")

@@ -1,0 +1,64 @@
+"""The metrics of a training run, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+# Metrics of which more is better; of every other (losses, errors) less is.
+_MORE_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1_score", "r2_score")
+
+
+@dataclass
+class History:
+    """One dictionary of metrics an epoch, in order, with Keras' names (`loss`, `val_loss`, …).
+
+    Example:
+        >>> run.history["val_accuracy"]
+        [0.903, 0.931, 0.942]
+    """
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __contains__(self, metric: str) -> bool:
+        return metric in self.metrics
+
+    def __getitem__(self, metric: str) -> list[float]:
+        """One value of `metric` an epoch; NaN where an epoch did not measure it."""
+        if metric not in self:
+            raise KeyError(f"no metric {metric!r} (there are: {', '.join(self.metrics)})")
+        return [logs.get(metric, math.nan) for logs in self.epochs]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric's name, in the order of first appearance."""
+        return list(dict.fromkeys(name for logs in self.epochs for name in logs))
+
+    @property
+    def monitor(self) -> str:
+        """The metric that says best how good the model is: accuracy before loss, validation before training."""
+        for metric in ("val_accuracy", "val_loss", "accuracy", "loss"):
+            if metric in self:
+                return metric
+        return self.metrics[0]
+
+    @property
+    def best_epoch(self) -> int:
+        """The number, from 1, of the epoch at which `monitor` was best."""
+        values = [-math.inf if math.isnan(value) else value for value in self._upwards(self.monitor)]
+        return values.index(max(values)) + 1
+
+    def _upwards(self, metric: str) -> list[float]:
+        more_is_better = metric.removeprefix("val_").endswith(_MORE_IS_BETTER)
+        return [value if more_is_better else -value for value in self[metric]]
+
+    def to_json(self) -> list[dict[str, float | None]]:
+        """A list of epochs; a value that is not finite, which JSON cannot hold, becomes null."""
+        return [{k: v if math.isfinite(v) else None for k, v in logs.items()} for logs in self.epochs]
+
+    @classmethod
+    def from_json(cls, value: list[dict[str, float | None]]) -> History:
+        return cls([{k: math.nan if v is None else v for k, v in logs.items()} for logs in value])

@@ -1,0 +1,89 @@
+"""How far two arrays of results are apart, and how far they may be.
+
+Two backends that compute the same function sum the same products in different orders, so their float32 results differ
+by a few units in the last place of the *largest* values involved. Differences are therefore measured relative to the
+scale of the whole output, not element by element, where a value that cancels to nearly zero would make any difference
+look large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# float32 keeps 2**-24 = 6e-8 of a value; a dot product over n terms loses about √n of that, and a network stacks
+# several. 1e-5 leaves room for n in the thousands and a dozen layers; a wrong kernel or a wrong axis is off by 1e-2
+# and more.
+TOLERANCES = {"float16": 1e-2, "bfloat16": 2e-2, "float32": 1e-5, "float64": 1e-12}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far `received` is from `expected`.
+
+    Attributes:
+        absolute: the largest |received − expected|.
+        relative: that, divided by the largest |expected|.
+        where: the index of the largest difference.
+        samples: how many samples were compared.
+    """
+
+    absolute: float
+    relative: float
+    where: tuple[int, ...]
+    samples: int
+
+    def within(self, tolerance: float) -> bool:
+        return self.relative <= tolerance
+
+
+def difference(expected: np.ndarray, received: np.ndarray) -> Difference:
+    """Compare two arrays of results, computed in float64.
+
+    NaN against NaN and an infinity against the same infinity are equal; NaN against a number is infinitely different.
+
+    Raises:
+        ValueError: the shapes differ, or there is nothing to compare.
+    """
+    if expected.shape != received.shape:
+        raise ValueError(f"expected shape {expected.shape}, received {received.shape}")
+    if expected.size == 0:
+        raise ValueError("there is nothing to compare")
+    e, r = expected.astype("float64"), received.astype("float64")
+    same = (e == r) | (np.isnan(e) & np.isnan(r))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf))
+    finite = np.abs(e[np.isfinite(e)])
+    scale = float(finite.max()) if finite.size else 0.0
+    largest = float(apart.max())
+    where = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
+    relative = 0.0 if largest == 0 else largest / scale if scale else float("inf")
+    return Difference(largest, relative, where, len(expected))
+
+
+def tolerance(dtype: np.dtype | str) -> float:
+    """The relative difference that a result of this dtype may have; float32's for dtypes that are no floats."""
+    return TOLERANCES.get(str(np.dtype(dtype)), TOLERANCES["float32"])
+
+
+def probe_inputs(recorded: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """Inputs to compare two models on, beside the recorded ones and within their range.
+
+    Args:
+        recorded: (n, …) prepared samples.
+
+    Returns:
+        Batches by name, of the dtype and sample shape of `recorded`: `random` (33: two batches of Keras' 32, one
+            partial),
+        `single` (1), and `extreme` (all lowest, all highest, all zero).
+    """
+    generator = np.random.default_rng(seed)
+    low, high = float(recorded.min()), float(recorded.max())
+    shape = recorded.shape[1:]
+    samples = {
+        "random": generator.uniform(low, high, (33, *shape)),
+        "single": generator.uniform(low, high, (1, *shape)),
+        "extreme": np.stack([np.full(shape, value) for value in (low, high, 0.0)]),
+    }
+    return {name: batch.astype(recorded.dtype) for name, batch in samples.items()}

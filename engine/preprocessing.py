@@ -1,0 +1,268 @@
+"""Preparation of data: an ordered list of small steps, fitted on the training split only.
+
+Each step computes in NumPy, has an inverse where that makes sense, and serialises to JSON: that is how preparation
+travels inside a bundle. Windows of a wave and their targets are two chains that cut the same ends off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..errors import DataError
+from ..models.recipe import Step
+
+
+class Transform:
+    """One step. Subclasses are frozen dataclasses whose fields are its settings; `None` means: fitted from data."""
+
+    kind: ClassVar[str]
+    # How many samples at the end of the output have no target, because what follows them is not in the data.
+    unmatched: ClassVar[int] = 0
+
+    def fit(self, values: np.ndarray) -> Self:
+        """This step with its open settings taken from the training data."""
+        return self
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """What the values were before this step, up to rounding."""
+        return values
+
+
+@dataclass(frozen=True)
+class Scale(Transform):
+    """From the known range `source` to `low` … `high`, in float32: for pixels, whose range is no matter of data."""
+
+    kind = "scale"
+    low: float = 0.0
+    high: float = 1.0
+    source: tuple[float, float] = (0.0, 255.0)
+
+    def fit(self, values: np.ndarray) -> Self:
+        low, high = float(values.min()), float(values.max())
+        if low < self.source[0] or high > self.source[1]:
+            raise DataError(f"values reach from {low:g} to {high:g}, expected {self.source[0]:g} to {self.source[1]:g}")
+        if values.dtype.kind == "f" and high <= 1.0 < self.source[1]:
+            raise DataError(f"values reach from {low:g} to {high:g}: already scaled, expected 0 to {self.source[1]:g}")
+        return self
+
+    @property
+    def factor(self) -> float:
+        return (self.high - self.low) / (self.source[1] - self.source[0])
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        offset = self.low - self.source[0] * self.factor
+        return values.astype("float32") * np.float32(self.factor) + np.float32(offset)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.low) / self.factor + self.source[0]
+
+
+@dataclass(frozen=True)
+class MinMax(Transform):
+    """From the range of the training data to 0 … 1, in float32. Test data may fall outside it, and keeps doing so."""
+
+    kind = "min-max"
+    low: float | None = None
+    high: float | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            raise DataError(f"every value is {low:g}: there is no range to scale by")
+        return replace(self, low=low, high=high)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        low, span = self._range()
+        return ((values - low) / span).astype("float32")
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        low, span = self._range()
+        return values.astype("float64") * span + low
+
+    def _range(self) -> tuple[float, float]:
+        assert self.low is not None, "fitted first"
+        assert self.high is not None
+        return self.low, self.high - self.low
+
+
+@dataclass(frozen=True)
+class Reshape(Transform):
+    """Each sample to `shape`."""
+
+    kind = "reshape"
+    shape: tuple[int, ...] = ()
+    before: tuple[int, ...] | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        return replace(self, before=values.shape[1:])
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if int(np.prod(values.shape[1:])) != int(np.prod(self.shape)):
+            raise DataError(f"a sample has shape {values.shape[1:]}, which cannot become {tuple(self.shape)}")
+        return values.reshape(len(values), *self.shape)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return values.reshape(len(values), *(self.before or self.shape))
+
+
+@dataclass(frozen=True)
+class ChannelAxis(Transform):
+    """Grey images (n, height, width) get the axis of one channel, where Keras is set to have it."""
+
+    kind = "channel-axis"
+    axis: int | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        import keras
+
+        return replace(self, axis=1 if keras.config.image_data_format() == "channels_first" else 3)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        assert self.axis is not None, "fitted first"
+        if values.ndim != 3:
+            raise DataError(f"expected grey images (n, height, width), received shape {values.shape}")
+        return np.expand_dims(values, self.axis)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        assert self.axis is not None, "fitted first"
+        return np.squeeze(values, self.axis)
+
+
+@dataclass(frozen=True)
+class OneHot(Transform):
+    """Class numbers 0 … classes−1 to rows with a single one; its inverse takes probabilities to the likeliest class."""
+
+    kind = "one-hot"
+    classes: int | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        return self if self.classes else replace(self, classes=int(values.max()) + 1)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        assert self.classes is not None, "fitted first"
+        if values.ndim != 1 or values.dtype.kind not in "biu":
+            raise DataError(f"expected integer labels (n,), received {values.shape} of {values.dtype}")
+        if values.min() < 0 or values.max() >= self.classes:
+            raise DataError(
+                f"labels reach from {values.min()} to {values.max()}, expected 0 to {self.classes - 1} "
+                f"for {self.classes} classes"
+            )
+        return np.asarray(np.eye(self.classes, dtype="float32")[values.astype("int64")])
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(values.argmax(-1))
+
+
+@dataclass(frozen=True)
+class Window(Transform):
+    """A series (n,) or (n, features) to every run of `length` values in it: (n − length + 1, length, features)."""
+
+    kind = "window"
+    unmatched = 1
+    length: int = 3
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if len(values) < self.length:
+            raise DataError(f"a series of {len(values)} values is shorter than the window of {self.length}")
+        series = values if values.ndim > 1 else values[:, None]
+        windows = np.lib.stride_tricks.sliding_window_view(series, self.length, axis=0)
+        return np.ascontiguousarray(np.moveaxis(windows, -1, 1))
+
+
+@dataclass(frozen=True)
+class After(Transform):
+    """The targets that go with windows of `length`: the value after each, (n − length, features)."""
+
+    kind = "after"
+    length: int = 3
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if len(values) <= self.length:
+            raise DataError(f"a series of {len(values)} values has none after a window of {self.length}")
+        return (values if values.ndim > 1 else values[:, None])[self.length :]
+
+
+TRANSFORMS: dict[str, type[Transform]] = {
+    transform.kind: transform for transform in (Scale, MinMax, Reshape, ChannelAxis, OneHot, Window, After)
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Steps in order."""
+
+    steps: tuple[Transform, ...] = ()
+
+    def fit(self, values: np.ndarray) -> Chain:
+        """The chain with each step fitted on what the steps before it make of the training data."""
+        fitted = []
+        for step in self.steps:
+            fitted.append(step.fit(values))
+            values = fitted[-1](values)
+        return Chain(tuple(fitted))
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        for step in self.steps:
+            values = step(values)
+        return values
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        for step in reversed(self.steps):
+            values = step.inverse(values)
+        return values
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [{"kind": step.kind, **asdict(step)} for step in self.steps]  # type: ignore[call-overload]
+
+    @classmethod
+    def from_steps(cls, steps: Iterable[Step]) -> Chain:
+        """The chain that a recipe names, not fitted yet."""
+        return cls(tuple(_make(step.kind, dict(step.settings)) for step in steps))
+
+    @classmethod
+    def from_json(cls, value: list[dict[str, Any]]) -> Chain:
+        return cls(tuple(_make(entry["kind"], {k: v for k, v in entry.items() if k != "kind"}) for entry in value))
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The two chains of a training run: what is done to x, and what is done to y."""
+
+    inputs: Chain = Chain()
+    targets: Chain = Chain()
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> Preprocessing:
+        """Both chains fitted; give the training split and nothing else."""
+        return Preprocessing(self.inputs.fit(x), self.targets.fit(y))
+
+    def pairs(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets that belong together, sample by sample.
+
+        Raises:
+            DataError: a step refuses the data, or the two chains disagree about the number of samples.
+        """
+        inputs, targets = self.inputs(x), self.targets(y)
+        inputs = inputs[: len(inputs) - sum(step.unmatched for step in self.inputs.steps)]
+        if len(inputs) != len(targets):
+            raise DataError(f"{len(inputs)} prepared samples but {len(targets)} prepared targets")
+        return inputs, targets
+
+    def to_json(self) -> dict[str, Any]:
+        return {"inputs": self.inputs.to_json(), "targets": self.targets.to_json()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Preprocessing:
+        return cls(Chain.from_json(value["inputs"]), Chain.from_json(value["targets"]))
+
+
+def _make(kind: str, settings: dict[str, Any]) -> Transform:
+    if kind not in TRANSFORMS:
+        raise DataError(f"unknown step of preparation {kind!r} (known: {', '.join(TRANSFORMS)})")
+    return TRANSFORMS[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})

@@ -1,0 +1,86 @@
+"""Digits by convolutions, and the question of this family: halve the map by pooling it, or by striding over it?"""
+
+from __future__ import annotations  # an annotation must not import Keras
+
+from typing import Any
+
+from .recipe import Reference, keras, recipe, step
+
+__all__ = ["pooling", "striding"]
+
+CLASSES = 10
+
+DIGITS: dict[str, Any] = {
+    "dataset": "mnist",
+    "inputs": (step("scale", low=-1.0, high=1.0), step("channel-axis")),
+    "targets": (step("one-hot", classes=CLASSES),),
+    "loss": "categorical_crossentropy",
+    "metrics": ("accuracy",),
+    "batch_size": 256,
+    "epochs": 100,
+}
+
+
+def image_shape(height: int, width: int, channels: int = 1) -> tuple[int, int, int]:
+    """The shape of one image in the order that Keras is set to."""
+    if keras.config.image_data_format() == "channels_first":
+        return channels, height, width
+    return height, width, channels
+
+
+def convolution(filters: int, kernel_size: int, strides: int = 1) -> keras.layers.Layer:
+    """A convolution whose kernels are kept within norm 3, so that dropout cannot drive them up."""
+    return keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        activation="relu",
+        kernel_constraint=keras.constraints.MaxNorm(3),
+    )
+
+
+@recipe(
+    "cnn/pooling",
+    "two convolutions, each halved by max-pooling",
+    **DIGITS,
+    reference=Reference(114_502, "147", "val. accuracy 0.9939 after 100 epochs"),
+)
+def pooling(filters: tuple[int, int] = (30, 16), dropout: float = 0.2) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input(image_shape(28, 28)),
+            convolution(filters[0], 5),
+            keras.layers.Dropout(dropout),
+            keras.layers.MaxPooling2D(2),
+            convolution(filters[1], 3),
+            keras.layers.Dropout(dropout),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.Flatten(),
+            keras.layers.Dense(128, activation="relu"),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+
+
+@recipe(
+    "cnn/striding",
+    "the same two convolutions, each taking every second pixel instead",
+    **DIGITS,
+    reference=Reference(114_502, "36", "val. accuracy 0.9912 after 100 epochs"),
+)
+def striding(filters: tuple[int, int] = (30, 16), dropout: float = 0.2) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input(image_shape(28, 28)),
+            convolution(filters[0], 5, strides=2),
+            keras.layers.Dropout(dropout),
+            convolution(filters[1], 3, strides=2),
+            keras.layers.Dropout(dropout),
+            keras.layers.Flatten(),
+            keras.layers.Dense(128, activation="relu"),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )

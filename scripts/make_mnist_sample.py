@@ -1,0 +1,43 @@
+"""Make the sample of MNIST that ships inside trivium: stratified, 5,000 training and 1,000 test digits.
+
+    python scripts/make_mnist_sample.py path/to/mnist.npz
+
+Each class keeps its share of the full set, and the digits keep their order; the choice is fixed by a seed, so the same
+input gives the same file.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+SAMPLE = Path(__file__).parent.parent / "engine" / "samples" / "mnist.npz"
+SIZES = {"train": 5_000, "test": 1_000}
+
+
+def stratified(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
+    """`size` indices in ascending order, each class as frequent among them as among all (largest remainders)."""
+    counts = np.bincount(labels)
+    shares = size * counts / counts.sum()
+    quotas = np.floor(shares).astype(int)
+    quotas[np.argsort(quotas - shares)[: size - quotas.sum()]] += 1
+    chosen = [
+        generator.choice(np.flatnonzero(labels == label), quota, replace=False) for label, quota in enumerate(quotas)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def main() -> None:
+    full = np.load(sys.argv[1])
+    generator = np.random.default_rng(2026)
+    arrays = {}
+    for part, size in SIZES.items():
+        chosen = stratified(full[f"y_{part}"], size, generator)
+        arrays[f"x_{part}"], arrays[f"y_{part}"] = full[f"x_{part}"][chosen], full[f"y_{part}"][chosen]
+    SAMPLE.parent.mkdir(exist_ok=True)
+    np.savez_compressed(SAMPLE, **arrays)
+    print(f"{SAMPLE}: {SAMPLE.stat().st_size / 1e6:.2f} MB, classes {np.bincount(arrays['y_train'])}")
+
+
+if __name__ == "__main__":
+    main()
