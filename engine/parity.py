@@ -53,7 +53,7 @@ def difference(expected: np.ndarray, received: np.ndarray) -> Difference:
     e, r = expected.astype("float64"), received.astype("float64")
     same = (e == r) | (np.isnan(e) & np.isnan(r))
     with np.errstate(invalid="ignore"):
-        apart = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf))
+        apart = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf, posinf=np.inf))
     finite = np.abs(e[np.isfinite(e)])
     scale = float(finite.max()) if finite.size else 0.0
     largest = float(apart.max())
