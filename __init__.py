@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import TriviumError as TriviumError
     from .models.recipe import Recipe as Recipe
     from .models.recipe import recipe as recipe
+    from .models.recipe import step as step
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ _HOMES = {
     "port": ".engine.porting",
     "predict": ".engine.evaluation",
     "recipe": ".models.recipe",
+    "step": ".models.recipe",
     "train": ".engine.training",
     "use": ".backends.catalog",
 }

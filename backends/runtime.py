@@ -104,8 +104,13 @@ def _import(name: str) -> ModuleType:
 
 def memory_peak() -> int:
     """The most bytes of main memory that this process has held (resident set)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts KiB
+    try:
+        # On Linux `getrusage` starts a child at the peak of its parent, so a worker would report its caller's memory.
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
 
 
 def cores() -> int:

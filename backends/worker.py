@@ -170,14 +170,13 @@ class Worker:
             WorkerError: the worker crashed, was killed, hung, or the function raised something else.
         """
         with self._lock:
+            request = _pack({"function": function, "arguments": arguments, "keywords": keywords})
+            self._busy = True
             try:
-                _write(self._stdin, _pack({"function": function, "arguments": arguments, "keywords": keywords}))
-            except BrokenPipeError:
-                raise self._died() from None
-            try:
+                self._send(request)
                 return self._await_result(timeout, listener)
             except BaseException:
-                # Whatever comes back later would be taken for the answer to the next call.
+                # Half a request, or an answer that comes back later, would spoil the next call.
                 if self.alive and self._busy:
                     self.kill()
                 raise
@@ -207,6 +206,12 @@ class Worker:
         assert self._process.stdin is not None
         return self._process.stdin
 
+    def _send(self, request: list[Buffer]) -> None:
+        try:
+            _write(self._stdin, request)
+        except BrokenPipeError:
+            raise self._died() from None
+
     def _receive(self) -> None:
         """Move messages to the queue until the worker ends; None marks the end."""
         assert self._process.stdout is not None
@@ -217,7 +222,6 @@ class Worker:
             self._messages.put(None)
 
     def _await_result(self, timeout: float | None, listener: Listener | None) -> Any:
-        self._busy = True
         while True:
             try:
                 message = self._messages.get(timeout=timeout)

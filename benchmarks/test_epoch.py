@@ -6,6 +6,7 @@ KERAS_BACKEND=jax pytest benchmarks/test_epoch.py -k striding --benchmark-json=j
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+
 from trivium.backends import catalog
 from trivium.models import recipe as recipes
 

@@ -32,7 +32,7 @@ def command(probe: bool, as_json: bool) -> None:
         return
     shown = table("", "backend", "version", *(("device", "threads", "start") if probe else ("",)))
     for row in rows:
-        state = row["version"] or f"not installed: {row['install']}"
+        state = (row["version"] or "?") if row["installed"] else f"not installed: {row['install']}"
         probed = (row.get("device", ""), str(row.get("threads", "")), _start(row)) if probe else ("",)
         shown.add_row("▸" if row["selected"] else "", row["name"], state, *probed)
     console().print(shown)

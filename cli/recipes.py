@@ -66,7 +66,7 @@ def _show(found: Recipe, options: dict[str, Any], backend: str | None, as_json: 
         print_json({"schema": 1, **_describe(found), "layers": rows, "parameters": parameters})
         return
     screen = console()
-    screen.print(f"[bold]{found.name}[/bold]: {found.summary}")
+    screen.print(f"{found.name}: {found.summary}", style="bold")
     shown = table("layer", "kind", "output", "parameters", right=("parameters",))
     for row in rows:
         shown.add_row(row["name"], row["kind"], str(row["output"]), f"{row['parameters']:,}")

@@ -1,8 +1,8 @@
 """Which backends the tests run on.
 
-The process under test has one backend, chosen as in any other (`KERAS_BACKEND`, else the first installed); tests of several at
-once are marked `several_backends` and use workers. `TRIVIUM_TEST_BACKENDS` names what *must* be installed: a requested backend
-that is missing fails the whole run, one that nobody asked for skips with its reason.
+The process under test has one backend, chosen as in any other (`KERAS_BACKEND`, else the first installed); tests of
+several at once are marked `several_backends` and use workers. `TRIVIUM_TEST_BACKENDS` names what *must* be installed:
+a requested backend that is missing fails the whole run, one that nobody asked for skips with its reason.
 """
 
 import os

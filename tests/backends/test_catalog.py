@@ -1,0 +1,208 @@
+"""The choice of a backend: it happens before anything is imported, and a wrong choice must say how to mend it."""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import sys
+from importlib import metadata
+
+import pytest
+
+from trivium.backends import catalog
+from trivium.errors import BackendError
+
+NAMES = [backend.name for backend in catalog.BACKENDS]
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Make exactly the named backends look installed."""
+    original = importlib.util.find_spec
+
+    def only(*names):
+        packages = {backend.package: backend.name in names for backend in catalog.BACKENDS}
+
+        def find_spec(name, package=None):
+            if name in packages:
+                return importlib.util.spec_from_loader(name, None) if packages[name] else None
+            return original(name, package)
+
+        monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+
+    return only
+
+
+@pytest.fixture
+def undecided(monkeypatch, tmp_path):
+    """A process in which nobody has chosen yet; returns a function that writes Keras' configuration file."""
+    before = dict(os.environ)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.delenv(catalog.SWITCH, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    yield lambda text: (tmp_path / "keras.json").write_text(text)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_the_three_backends_are_listed_in_order():
+    assert NAMES == ["tensorflow", "jax", "torch"]
+
+
+def test_an_unknown_backend_names_those_there_are_and_those_installed(install):
+    install("jax", "torch")
+    with pytest.raises(
+        BackendError, match=r"unknown backend 'jaxx': choose one of tensorflow, jax, torch \(installed: jax, torch\)"
+    ):
+        catalog.find("jaxx")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_backend_is_refused_with_the_line_that_installs_it(install, name):
+    others = [other for other in NAMES if other != name]
+    install(*others)
+    with pytest.raises(BackendError) as refused:
+        catalog.require(name)
+    assert str(refused.value) == (
+        f"backend '{name}' is not installed (installed: {', '.join(others)}); run: pip install 'trivium[{name}]'"
+    )
+
+
+def test_no_names_means_all_that_are_installed(install):
+    install("tensorflow", "torch")
+    assert [backend.name for backend in catalog.resolve([])] == ["tensorflow", "torch"]
+    assert [backend.name for backend in catalog.resolve(["torch"])] == ["torch"]
+
+
+def test_no_backend_at_all_says_how_to_get_one(install):
+    install()
+    assert catalog.installed() == []
+    with pytest.raises(BackendError, match=r"no backend is installed; run: pip install 'trivium\[tensorflow\]'"):
+        catalog.resolve([])
+
+
+def test_a_package_that_is_not_there_is_not_installed_and_has_no_version():
+    absent = dataclasses.replace(catalog.BACKENDS[0], package="no_such_framework", distributions=("no-such-framework",))
+    assert not absent.installed
+    assert absent.version is None
+
+
+def test_the_version_is_that_of_the_first_distribution_found():
+    found = dataclasses.replace(catalog.BACKENDS[0], distributions=("no-such-framework", "numpy", "click"))
+    assert found.version == metadata.version("numpy")
+
+
+def test_what_is_installed_has_a_version(backend):
+    assert backend.installed
+    assert backend.version[0].isdigit()
+
+
+# --- the order of choice --------------------------------------------------------------------------------------------
+
+
+def test_what_keras_was_imported_under_comes_first(backend, monkeypatch):
+    other = next(name for name in NAMES if name != backend.name)
+    monkeypatch.setenv(catalog.SWITCH, other)
+    assert catalog.imported_by_keras() == backend.name
+    assert catalog.selected() == backend
+
+
+def test_then_the_switch(undecided, install, monkeypatch):
+    install(*NAMES)
+    undecided('{"backend": "jax"}')
+    monkeypatch.setenv(catalog.SWITCH, "torch")
+    assert catalog.imported_by_keras() is None
+    assert catalog.selected().name == "torch"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_then_the_configuration_file(undecided, install, monkeypatch, value):
+    install(*NAMES)
+    undecided('{"backend": "torch", "floatx": "float32"}')
+    if value is not None:
+        monkeypatch.setenv(catalog.SWITCH, value)
+    assert catalog.selected().name == "torch"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"floatx": "float32"}', '{"backend": ""}', "\xff\xfe"])
+def test_then_the_first_installed_when_the_file_says_nothing(undecided, install, text):
+    install("jax", "torch")
+    undecided(text)
+    assert catalog.selected().name == "jax"
+
+
+def test_the_entry_that_keras_writes_by_itself_does_not_count_without_tensorflow(undecided, install):
+    install("torch")
+    undecided('{"backend": "tensorflow"}')
+    assert catalog.selected().name == "torch"
+
+
+def test_an_entry_that_a_person_wrote_is_taken_at_its_word(undecided, install):
+    install("tensorflow")
+    undecided('{"backend": "jax"}')
+    with pytest.raises(BackendError, match="backend 'jax' is not installed"):
+        catalog.selected()
+
+
+def test_a_switch_to_nowhere_is_refused(undecided, monkeypatch):
+    monkeypatch.setenv(catalog.SWITCH, "nosuch")
+    with pytest.raises(BackendError, match="unknown backend 'nosuch'"):
+        catalog.selected()
+
+
+# --- use ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_use_sets_the_switch(undecided, install, name):
+    install(*NAMES)
+    assert catalog.use(name).name == name
+    assert os.environ[catalog.SWITCH] == name
+    assert catalog.selected().name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_use_limits_the_threads_by_every_variable_of_the_backend(undecided, install, name):
+    install(*NAMES)
+    variables = catalog.use(name, threads=3).thread_variables
+    assert variables
+    assert {os.environ[variable] for variable in variables} == {"3"}
+
+
+def test_a_refused_choice_changes_nothing(undecided, install):
+    install("jax")
+    before = dict(os.environ)
+    with pytest.raises(BackendError):
+        catalog.use("torch", threads=2)
+    assert dict(os.environ) == before
+
+
+def test_use_of_the_backend_that_keras_runs_on_is_allowed(backend):
+    assert catalog.use(backend.name) == backend
+    assert catalog.use() == backend
+
+
+@pytest.mark.several_backends
+def test_another_backend_after_keras_was_imported_is_refused_with_both_ways_out(backend):
+    other = next(found.name for found in catalog.installed() if found != backend)
+    with pytest.raises(BackendError) as refused:
+        catalog.use(other)
+    text = str(refused.value)
+    assert f"already imported under '{backend.name}'" in text
+    assert f"trivium.use('{other}') before importing keras" in text
+    assert f"{catalog.SWITCH}={other}" in text
+
+
+def test_a_backend_is_kept_quiet_unless_the_user_wants_it_loud(monkeypatch):
+    (variable, quiet), *_ = catalog.find("tensorflow").environment
+    monkeypatch.delenv(variable, raising=False)
+    assert catalog.find("tensorflow").settings()[variable] == quiet
+    monkeypatch.setenv(variable, "0")
+    assert catalog.find("tensorflow").settings()[variable] == "0"
+
+
+def test_settings_hold_no_limit_unless_one_is_given():
+    for backend in catalog.BACKENDS:
+        assert not set(backend.settings()) & set(backend.thread_variables)
+        assert json.dumps(backend.settings(2)), "all strings, as an environment wants them"
+        assert all(isinstance(value, str) for value in backend.settings(2).values())

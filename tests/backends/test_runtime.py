@@ -1,0 +1,103 @@
+"""What the engine asks of a framework, asked of the one that this process runs on."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trivium.backends import runtime
+from trivium.backends.worker import Worker
+
+FUNCTIONS = Path(__file__).parent / "functions_for_workers.py"
+
+
+@pytest.fixture(scope="module")
+def current(backend):
+    return runtime.current()
+
+
+@pytest.fixture(scope="module")
+def single_threaded(backend):
+    """A worker of its own: it is limited to one thread, and made deterministic, which cannot be undone."""
+    with Worker(backend.name, threads=1) as found:
+        yield found
+
+
+def test_the_runtime_is_that_of_the_room(current, backend):
+    room = importlib.import_module(f"trivium.backends.{backend.name}.runtime")
+    assert current is room.RUNTIME
+    assert runtime.current() is current
+
+
+def test_asking_for_it_imports_keras_under_that_backend(current, backend):
+    assert sys.modules["keras"].config.backend() == backend.name
+    assert backend.package in sys.modules
+
+
+def test_there_is_a_processor_among_the_devices(current):
+    devices = current.devices()
+    assert {device.kind for device in devices} <= {"cpu", "gpu", "tpu"}
+    assert len({device.name for device in devices}) == len(devices)
+    assert devices[-1].kind == "cpu", "accelerators come first, because they are the default"
+    assert devices[-1].description == runtime.processor() != ""
+
+
+def test_threads_are_no_more_than_a_process_may_use(current):
+    assert 1 <= current.threads() <= (os.cpu_count() or 1)
+
+
+def test_waiting_takes_nothing_one_array_or_a_nest_of_them(current):
+    import keras
+
+    doubled = keras.ops.ones((64, 64)) * 2
+    for value in (None, doubled, [doubled, {"inner": (doubled, doubled)}]):
+        assert current.synchronise(value) is None
+    assert keras.ops.convert_to_numpy(doubled).sum() == 2 * 64 * 64
+
+
+def test_memory_is_counted_on_accelerators_only(current):
+    peak = current.device_memory_peak()
+    if current.devices()[0].kind == "cpu":
+        assert peak is None
+    else:
+        assert peak > 0
+
+
+def test_versions_are_those_that_are_imported(current, backend):
+    versions = current.versions()
+    assert versions[backend.package] == sys.modules[backend.package].__version__
+    assert all(isinstance(version, str) and version for version in versions.values())
+
+
+def test_a_limit_on_threads_is_in_force(single_threaded):
+    assert single_threaded.call(f"{FUNCTIONS}:threads", timeout=300) == 1
+
+
+def test_deterministic_mode_gives_the_same_bits_twice(single_threaded):
+    once, again = single_threaded.call(f"{FUNCTIONS}:same_results_twice", timeout=300)
+    assert once.shape == (2, 10, 10, 4)
+    assert np.ptp(once) > 0
+    np.testing.assert_array_equal(once, again)
+
+
+def test_a_room_that_cannot_be_imported_fails_and_gives_standard_error_back(backend, capfd):
+    with pytest.raises(ModuleNotFoundError, match="nosuch"):
+        runtime._import.__wrapped__("nosuch")
+    os.write(2, b"still here\n")
+    assert capfd.readouterr().err == "still here\n"
+
+
+def test_the_peak_of_main_memory_grows_by_what_is_allocated(backend):
+    with Worker(backend.name) as fresh:
+        before, after, size = fresh.call(f"{FUNCTIONS}:memory_peak_around", 128, timeout=60)
+    assert size == 128 * 2**20
+    assert 0.9 * size < after - before < 2 * size
+
+
+def test_cores_are_those_that_this_process_may_run_on():
+    assert 1 <= runtime.cores() <= os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        assert runtime.cores() == len(os.sched_getaffinity(0))

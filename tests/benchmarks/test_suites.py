@@ -1,0 +1,87 @@
+"""The suites end to end, small: real epochs in real workers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trivium.backends import catalog
+from trivium.benchmarks import charts, demo, pooling_vs_striding
+from trivium.benchmarks.pooling_vs_striding import POOLING, RECIPES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.several_backends
+def test_pooling_against_striding_on_every_backend(tmp_path):
+    heard = []
+    result = pooling_vs_striding.measure(budget=1, precision=0.5, listener=heard.append)
+    backends = [backend.name for backend in catalog.installed()]
+    assert result.backends == backends
+    report = json.loads(json.dumps(result.to_json()))
+    steady = [row for row in report["rows"] if row["metric"] == "steady_epoch"]
+    assert [(row["backend"], row["recipe"]) for row in steady] == [(b, r) for b in backends for r in RECIPES]
+    assert all(row["n"] >= 5 and 0 < row["q1"] <= row["median"] <= row["q3"] for row in steady)
+    for backend, found in zip(backends, report["ratios"], strict=True):
+        # A pooled convolution computes every pixel, a striding one every fourth: it cannot be as cheap.
+        assert found["backend"] == backend
+        assert 1 < found["low"] <= found["ratio"] <= found["high"]
+        assert report["environment"][backend]["backend"] == backend
+    assert heard[-1]["done"] == heard[-1]["total"]
+    charts.epoch_bars(result, tmp_path / "epochs.png")
+    assert (tmp_path / "epochs.png").stat().st_size > 10_000
+
+
+@pytest.mark.several_backends
+def test_the_demonstration_leaves_runs_and_ports_a_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "EPOCHS", dict.fromkeys(demo.EPOCHS, 2))
+    result = demo.run(tmp_path, listener=lambda event: None)
+    backends = [backend.name for backend in catalog.installed()]
+    assert list(result.runs) == [(backend, recipe) for backend in backends for recipe in demo.EPOCHS]
+    assert all(run["timings"]["steady_epoch"] > 0 for run in result.runs.values())
+    assert [report.target for report in result.ports] == [name for name in backends if name != "jax"]
+    assert all(report.passed for report in result.ports)
+    for backend in backends:
+        assert (tmp_path / f"cnn-striding-{backend}" / "curves.png").is_file()
+        assert (tmp_path / f"rnn-lstm-{backend}" / "predictions.png").is_file()
+    json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_pytest_benchmark_times_an_epoch(backend, tmp_path):
+    report = tmp_path / "report.json"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "benchmarks/test_epoch.py", "-k", "one-hidden"),
+            *("-p", "no:cacheprovider", f"--benchmark-json={report}"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend.name},
+        check=True,
+        capture_output=True,
+    )
+    (found,) = json.loads(report.read_text())["benchmarks"]
+    assert found["extra_info"] == {"backend": backend.name, "parameters": 623_290, "samples": 3750}
+    assert found["stats"]["rounds"] == 5
+    assert found["stats"]["median"] > 0
+
+
+def test_a_session_times_epochs_of_the_model_it_says(backend):
+    from trivium.benchmarks import session
+
+    opened = session.open_session("here", "rnn/lstm", data="waves:0:40", batch_size=8)
+    assert (opened["parameters"], opened["samples"]) == (64, 37)
+    assert opened["environment"]["backend"] == backend.name
+    assert opened["first_epoch"] > 0 <= opened["compile"]
+    assert session.time_epoch("here") > 0
+    session.close_session("here")
+    with pytest.raises(KeyError):
+        session.time_epoch("here")
+
+
+def test_the_suite_compares_the_recipes_of_the_book():
+    from trivium.models import recipe as recipes
+
+    assert {POOLING, *RECIPES} <= recipes.book().keys()

@@ -1,0 +1,176 @@
+"""The two commands that list what there is; the first thing anyone runs."""
+
+import json
+import os
+
+import pytest
+
+from trivium.backends import catalog
+
+RECIPES = {"dense/one-hidden": 623_290, "cnn/pooling": 114_502, "cnn/striding": 114_502, "rnn/lstm": 64}
+
+MODEL = '''
+import keras
+
+def build(units: int = 4):
+    """A model of one layer."""
+    return keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(units)])
+
+def needs(units):
+    return build(units)
+
+def no_model():
+    return 5
+'''
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "my_model.py"
+    path.write_text(MODEL)
+    return path
+
+
+# --- backends -------------------------------------------------------------------------------------------------------
+
+
+def test_backends_marks_the_one_that_would_be_used(cli, backend):
+    shown = cli("backends")
+    assert (shown.code, shown.err) == (0, "")
+    (line,) = (line for line in shown.out.splitlines() if line.startswith(" ▸ "))
+    assert line.split()[1:3] == [backend.name, backend.version]
+    assert "KERAS_BACKEND" in shown.out
+
+
+def test_backends_as_json(cli, backend):
+    found = json.loads(cli("backends", "--json").out)
+    assert found["schema"] == 1
+    assert [row["name"] for row in found["backends"]] == [each.name for each in catalog.BACKENDS]
+    for row, each in zip(found["backends"], catalog.BACKENDS, strict=True):
+        assert row == {
+            "name": each.name,
+            "installed": each.installed,
+            "version": each.version,
+            "selected": each == backend,
+            "install": f"pip install 'trivium[{each.name}]'",
+        }
+
+
+def test_backends_shows_how_to_get_those_that_are_missing(cli, others, not_installed):
+    not_installed(*others)
+    shown = cli("backends").out
+    found = json.loads(cli("backends", "--json").out)
+    assert [row["name"] for row in found["backends"] if not row["installed"]] == others
+    assert all(f"pip install 'trivium[{name}]'" in shown for name in others)
+
+
+def test_backends_says_that_a_missing_backend_is_not_installed_whatever_is_left_of_it(cli, others, not_installed):
+    """A distribution may still have its metadata when its package is gone."""
+    not_installed(*others)
+    assert cli("backends").out.count("not installed: pip") == len(others)
+
+
+def test_probe_starts_a_backend_and_lists_what_it_runs_on(cli, backend, others, not_installed, shared_worker):
+    not_installed(*others)
+    (row,) = (row for row in json.loads(cli("backends", "--probe", "--json").out)["backends"] if row["installed"])
+    assert row["name"] == backend.name
+    assert row["device"].split()[0] in {"cpu", "gpu", "tpu"}
+    assert 1 <= row["threads"] <= os.cpu_count()
+    assert row["start_seconds"] > 0
+    assert {"trivium", "keras", "numpy", backend.package} <= set(row["versions"])
+    table = cli("backends", "--probe").out
+    assert row["device"].split("(")[0].strip() in table
+
+
+# --- recipes --------------------------------------------------------------------------------------------------------
+
+
+def test_recipes_lists_the_book(cli):
+    shown = cli("recipes")
+    assert (shown.code, shown.err) == (0, "")
+    for name, parameters in RECIPES.items():
+        (line,) = (line for line in shown.out.splitlines() if line.startswith(f" {name} "))
+        assert f"{parameters:,}" in line
+
+
+def test_recipes_as_json(cli):
+    found = json.loads(cli("recipes", "--json").out)
+    assert found["schema"] == 1
+    by_name = {row["name"]: row for row in found["recipes"]}
+    assert {name: by_name[name]["published"]["parameters"] for name in RECIPES} == RECIPES
+    assert by_name["rnn/lstm"]["options"] == {"window": 3, "units": 3}
+    assert (by_name["cnn/pooling"]["batch_size"], by_name["cnn/pooling"]["epochs"]) == (256, 100)
+    assert by_name["cnn/pooling"]["published"]["seconds_per_epoch"] == "147"
+
+
+def test_one_recipe_is_shown_layer_by_layer(cli):
+    found = json.loads(cli("recipes", "cnn/pooling", "--json").out)
+    assert found["parameters"] == sum(row["parameters"] for row in found["layers"]) == 114_502
+    assert [row["kind"] for row in found["layers"]][:3] == ["Conv2D", "Dropout", "MaxPooling2D"]
+    assert found["layers"][-1]["output"] == [10]
+    shown = cli("recipes", "cnn/pooling").out
+    assert "114,502 (published: 114,502)" in shown
+    assert "batch 256, 100 epochs" in shown
+
+
+def test_set_changes_the_model_that_is_shown(cli):
+    found = json.loads(cli("recipes", "rnn/lstm", "--set", "units=4", "--set", "window=5", "--json").out)
+    assert found["parameters"] == 4 * ((1 + 4 + 1) * 4) + 5
+    assert "published" not in cli("recipes", "rnn/lstm", "--set", "units=4").out
+
+
+def test_a_model_of_ones_own_is_shown_the_same_way(cli, model_file):
+    found = json.loads(cli("recipes", f"{model_file}:build", "--set", "units=2", "--json").out)
+    assert (found["summary"], found["parameters"]) == ("A model of one layer.", 784 * 2 + 2)
+    assert "yours, by --data" in cli("recipes", f"{model_file}:build").out
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("cnn/strding", "'cnn/striding'"), ("cnn/pool", "'cnn/pooling'"), ("lstm", "'rnn/lstm'")]
+)
+def test_an_unknown_recipe_is_refused_with_the_nearest_names(refused, name, near):
+    for command in ("recipes", "train"):
+        line = refused(command, name)
+        assert line.startswith(f"trivium: unknown recipe '{name}'; did you mean ")
+        assert near in line
+        assert "`trivium recipes` lists them all" in line
+
+
+@pytest.mark.parametrize(
+    ("assignments", "said"),
+    [
+        (["unit=4"], "cnn/striding has no option 'unit'"),
+        (["dropuot=0.5"], "did you mean 'dropout'?"),
+        (["dropout"], "--set dropout: expected OPTION=VALUE, such as --set units=64"),
+        (["dropout=2"], "cnn/striding(dropout=2) cannot be built"),
+        (["filters=[30]"], "cnn/striding(filters=(30,)) cannot be built"),
+        (["filters=many"], "cnn/striding(filters='many') cannot be built"),
+    ],
+)
+def test_an_option_that_the_recipe_does_not_take_is_refused(refused, assignments, said):
+    flags = [part for assignment in assignments for part in ("--set", assignment)]
+    assert said in refused("recipes", "cnn/striding", *flags)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nosuch.py:build", "nosuch.py: no such file; a model of your own is named path/to/file.py:function"),
+        ("my_model.py:biuld", "has no function 'biuld'; did you mean 'build'?"),
+        ("my_model.py", "has no function ''"),
+        ("my_model.py:needs", "needs a value for units: add --set units="),
+        ("my_model.py:no_model", "returned int, expected a keras.Model"),
+    ],
+)
+def test_a_model_of_ones_own_that_cannot_be_is_refused(refused, model_file, monkeypatch, name, said):
+    monkeypatch.chdir(model_file.parent)
+    assert said in refused("recipes", name)
+
+
+@pytest.mark.parametrize("text", ["raise OSError('broken here')", "def build(:", "import nosuch_module"])
+def test_a_file_that_cannot_be_imported_is_refused_with_its_reason(refused, tmp_path, text):
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    line = refused("recipes", f"{path}:build")
+    assert line.startswith(f"trivium: {path}: ")
+    assert any(word in line for word in ("OSError: broken here", "SyntaxError", "No module named 'nosuch_module'"))

@@ -1,0 +1,90 @@
+"""A port is done when the target has been shown to compute the same, and not before."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog
+from trivium.engine import bundle as bundles
+from trivium.engine import parity
+from trivium.engine.bundle import Bundle
+from trivium.engine.porting import port
+from trivium.errors import BackendError, BundleError
+
+
+def changed(path, **fields):
+    found = bundles.load(path)
+    return Bundle(**{**{name: getattr(found, name) for name in Bundle.__dataclass_fields__}, **fields})
+
+
+def test_a_port_is_verified_on_recorded_random_single_and_extreme_inputs(saved_runs, backend, tmp_path):
+    report = port(saved_runs["lstm"], backend.name, tmp_path / "again.trivium")
+    assert report.passed
+    assert [check.inputs for check in report.checks] == ["recorded", "random", "single", "extreme"]
+    assert [check.difference.samples for check in report.checks] == [32, 33, 1, 3]
+    assert report.largest.relative <= parity.tolerance("float32")
+
+
+def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backend, tmp_path):
+    report = port(saved_runs["lstm"], backend.name, tmp_path / "again.trivium")
+    found = bundles.load(report.artifact)
+    assert found.run["ported"][0]["source"] == found.run["environment"]["backend"] == backend.name
+    before = bundles.load(saved_runs["lstm"]).model.get_weights()
+    for mine, theirs in zip(before, found.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_model_that_answers_differently_is_not_ported(saved_runs, backend, tmp_path):
+    found = bundles.load(saved_runs["lstm"])
+    wrong = changed(saved_runs["lstm"], recorded_outputs=found.recorded_outputs + np.float32(1e-3))
+    wrong.save(tmp_path / "wrong.trivium")
+    report = port(tmp_path / "wrong.trivium", backend.name)
+    assert not report.passed
+    assert report.artifact is None
+    assert [check.passed for check in report.checks] == [False, True, True, True]
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.trivium"]
+
+
+def test_the_report_as_json_has_what_other_tools_read(saved_runs, backend, tmp_path):
+    report = json.loads(json.dumps(port(saved_runs["lstm"], backend.name, tmp_path / "a.trivium").to_json()))
+    assert report["target"] == report["host"] == report["source"] == backend.name
+    assert report["passed"] is True
+    assert 0 <= report["largest_difference"] <= 1e-5
+    assert report["artifact"] == str(tmp_path / "a.trivium")
+
+
+def test_an_unknown_target_is_refused(saved_runs):
+    with pytest.raises(BackendError, match="unknown backend 'theano'"):
+        port(saved_runs["lstm"], "theano")
+
+
+def test_a_missing_source_is_refused(tmp_path, backend):
+    with pytest.raises(BundleError, match="no bundle at"):
+        port(tmp_path, backend.name)
+
+
+def test_a_bundle_whose_backend_is_not_installed_is_verified_by_what_it_recorded(saved_runs, backend, tmp_path):
+    absent = next((b.name for b in catalog.BACKENDS if not b.installed), None)
+    if absent is None:
+        pytest.skip("every backend is installed here; the single-backend environments run this")
+    run = bundles.load(saved_runs["lstm"]).run
+    environment = {**run["environment"], "backend": absent}
+    changed(saved_runs["lstm"], run={**run, "environment": environment}).save(tmp_path / "b.trivium")
+    report = port(tmp_path / "b.trivium", backend.name)
+    assert report.passed
+    assert [(check.inputs, check.against) for check in report.checks] == [("recorded", absent)]
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("run", ["striding", "lstm"])
+def test_every_other_backend_computes_the_same(saved_runs, backend, tmp_path, run):
+    for target in catalog.installed():
+        if target == backend:
+            continue
+        report = port(saved_runs[run], target.name, tmp_path / f"{target.name}.trivium")
+        assert report.passed, report.to_json()
+        found = bundles.load(report.artifact)
+        assert found.run["environment"]["backend"] == target.name
+        assert zipfile.is_zipfile(report.artifact)

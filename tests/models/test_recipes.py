@@ -1,0 +1,148 @@
+"""Every recipe of the book keeps one contract: its published size, its options, a life in Keras' own file format."""
+
+import numpy as np
+import pytest
+
+from trivium.engine import datasets
+from trivium.engine.datasets import Dataset, Split
+from trivium.engine.training import Trainer
+from trivium.errors import RecipeError
+from trivium.models import recipe as recipes
+from trivium.models.recipe import Option, Recipe, step
+
+BOOK = sorted(recipes.book())
+
+
+def small_data(recipe: Recipe) -> Dataset:
+    """The recipe's own data, cut down to what a test can afford."""
+    if recipe.dataset != "mnist":
+        return datasets.load(f"{recipe.dataset}:40")
+    full = datasets.load("mnist:sample")
+    return Dataset("few", Split(full.train.x[:96], full.train.y[:96]), None, full.labels, full.source)
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_the_parameter_count_is_the_published_one(backend, name):
+    recipe = recipes.find(name)
+    assert recipe().count_params() == recipe.reference.parameters
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_a_recipe_builds_an_uncompiled_model(backend, name):
+    assert not recipes.find(name)().compiled
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_the_loss_falls_within_a_few_steps(backend, name):
+    recipe = recipes.find(name)
+    run = Trainer(recipe, epochs=4, batch_size=16, learning_rate=0.003).fit(small_data(recipe))
+    losses = run.history["loss"]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
+    import keras
+
+    model = recipes.find(name)()
+    x = generator.uniform(-1, 1, (3, *model.inputs[0].shape[1:])).astype("float32")
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_every_option_changes_the_model(backend, name):
+    other = {"units": 7, "filters": (5, 4), "dropout": 0.5, "window": 5}
+    recipe = recipes.find(name)
+    before = [layer.get_config() for layer in recipe().layers]
+    for option in recipe.options:
+        after = [layer.get_config() for layer in recipe(**{option: other[option]}).layers]
+        assert after != before, option
+
+
+def test_pooling_and_striding_differ_only_in_how_they_halve_the_map(backend):
+    pooling, striding = recipes.find("cnn/pooling")(), recipes.find("cnn/striding")()
+    assert pooling.count_params() == striding.count_params()
+    assert [w.shape for w in pooling.get_weights()] == [w.shape for w in striding.get_weights()]
+
+
+def test_an_unknown_name_brings_the_nearest():
+    with pytest.raises(RecipeError, match=r"unknown recipe 'cnn/pool'; did you mean 'cnn/pooling'"):
+        recipes.find("cnn/pool")
+
+
+def test_an_unknown_option_brings_those_that_there_are():
+    with pytest.raises(RecipeError, match=r"no option 'unit' \(it has: units\); did you mean 'units'"):
+        recipes.find("dense/one-hidden").complete({"unit": 3})
+
+
+def test_an_option_that_keras_refuses_is_one_line(backend):
+    with pytest.raises(RecipeError, match=r"dense/one-hidden\(units=-3\) cannot be built"):
+        recipes.find("dense/one-hidden")(units=-3)
+
+
+def test_an_option_reaches_the_steps_that_refer_to_it():
+    recipe = recipes.find("rnn/lstm")
+    assert any(isinstance(v, Option) for s in recipe.inputs for v in s.settings.values())
+    assert dict(recipe.steps(recipe.inputs, {"window": 5})[1].settings) == {"length": 5}
+    assert dict(recipe.steps(recipe.inputs, {})[1].settings) == {"length": 3}
+
+
+OWN = '''
+import keras
+import trivium
+
+def build(units=4):
+    """A model of one's own."""
+    return keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(units),
+                             keras.layers.Dense(10, activation="softmax")])
+
+@trivium.recipe("mine/scaled", "scaled", inputs=(trivium.step("scale"),), epochs=2)
+def scaled():
+    return build()
+
+def not_a_model():
+    return 3
+'''
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def test_a_plain_function_in_a_file_is_a_recipe(backend, own_file, digits):
+    recipe = recipes.find(f"{own_file}:build")
+    assert (recipe.summary, recipe.family, recipe.options) == ("A model of one's own.", "file", {"units": 4})
+    run = Trainer(recipe, options={"units": 6}, epochs=1).fit(digits)
+    assert run.model.loss == "sparse_categorical_crossentropy"
+    assert run.model.layers[1].units == 6
+    assert 0 <= run.evaluation["accuracy"] <= 1
+
+
+def test_a_decorated_function_in_a_file_keeps_its_settings(backend, own_file):
+    recipe = recipes.find(f"{own_file}:scaled")
+    assert recipe.inputs == (step("scale"),)
+    assert Trainer(recipe).epochs == 2
+
+
+def test_a_function_that_returns_no_model_is_refused(backend, own_file):
+    with pytest.raises(RecipeError, match=r"not_a_model returned int, expected a keras.Model"):
+        recipes.find(f"{own_file}:not_a_model")()
+
+
+def test_a_missing_function_or_file_is_named(own_file, tmp_path):
+    with pytest.raises(RecipeError, match=r"has no function 'biuld'; did you mean 'build'"):
+        recipes.find(f"{own_file}:biuld")
+    with pytest.raises(RecipeError, match="no such file"):
+        recipes.find(f"{tmp_path}/other.py:build")
+
+
+def test_a_file_that_raises_is_one_line(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("1 / 0\n")
+    with pytest.raises(RecipeError, match="ZeroDivisionError: division by zero"):
+        recipes.find(f"{path}:build")

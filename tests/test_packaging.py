@@ -1,0 +1,307 @@
+"""What is shipped, and the shape of the house: nobody sees these break until an installed trivium misses a file, takes
+ten seconds to say `--help`, or a framework's name has crept into a floor where it has no business.
+
+The sources are read with `ast`, not imported, because most environments have only one framework.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+
+import trivium
+from trivium.backends import catalog
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FRAMEWORKS = {backend.package for backend in catalog.BACKENDS}
+ROOMS = [backend.name for backend in catalog.BACKENDS]
+
+# What each floor may import of ours: arrows point down only.
+GROUND = {"errors", "functions"}
+ALLOWED = {
+    "errors": set(),
+    "functions": {"errors"},
+    "backends": GROUND | {"backends"},
+    "models": GROUND | {"models"},
+    "engine": GROUND | {"engine", "models", "backends"},
+    "benchmarks": GROUND | {"benchmarks", "engine", "models", "backends"},
+    "cli": GROUND | {"cli", "benchmarks", "engine", "models", "backends", "trivium"},
+    "trivium": GROUND | {"engine", "models", "backends"},
+    "__main__": {"cli"},
+}
+
+
+# --- start-up -------------------------------------------------------------------------------------------------------
+
+
+def loaded_by(statements: str) -> set[str]:
+    """The top-level packages that a fresh process has loaded after these statements."""
+    report = "import sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"{statements}; {report}"], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "import trivium; trivium.TriviumError",
+        "import trivium; trivium.use; trivium.recipe; dir(trivium)",
+        "import trivium; trivium.train, trivium.Trainer, trivium.load, trivium.port, trivium.predict",
+        "from trivium.models import recipe; recipe.book()",
+        "from trivium.backends import worker, runtime; from trivium.benchmarks import pooling_vs_striding, demo",
+    ],
+)
+def test_no_framework_is_imported_before_one_is_needed(statements):
+    assert not loaded_by(statements) & {*FRAMEWORKS, "keras"}
+
+
+def test_import_trivium_loads_nothing_but_the_standard_library():
+    assert not loaded_by("import trivium") & {"numpy", "click", "rich", "matplotlib", "sklearn", "PIL"}
+
+
+# --- the public names -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", trivium.__all__)
+def test_every_public_name_resolves(name, backend):
+    assert getattr(trivium, name) is not None
+    assert name in dir(trivium)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'trivium' has no attribute 'trian'"):
+        trivium.trian  # noqa: B018
+
+
+def test_type_checkers_see_the_names_where_they_load_from():
+    block = next(
+        node for node in tree_of(ROOT / "__init__.py").body if isinstance(node, ast.If) and "TYPE" in ast.dump(node)
+    )
+    seen = {}
+    for statement in block.body:
+        assert isinstance(statement, ast.ImportFrom)
+        for alias in statement.names:
+            assert alias.asname == alias.name, "without `as` a type checker takes it for private"
+            seen[alias.name] = f".{statement.module}"
+    modules = {name: home.rpartition(".")[0] for name, home in trivium._MODULES.items()}
+    assert seen == {**trivium._HOMES, **modules}
+    assert trivium.__all__ == ["__version__", *sorted(seen)]
+
+
+# --- what is shipped ------------------------------------------------------------------------------------------------
+
+
+def folders(top: Path) -> Iterator[Path]:
+    """The package's folders from `top` down; not its tests, nor what builds and environments leave behind."""
+    if (top / "__init__.py").is_file():
+        yield top
+    for folder in sorted(path for path in top.iterdir() if path.is_dir()):
+        left_out = folder.name.startswith(".") or folder.name in {"tests", "build", "dist"}
+        if not left_out and not (folder / "pyvenv.cfg").exists():
+            yield from folders(folder)
+
+
+def dotted(folder: Path) -> str:
+    return ".".join(["trivium", *folder.relative_to(ROOT).parts])
+
+
+def test_the_list_of_packages_is_what_lies_on_disk():
+    assert sorted(PYPROJECT["tool"]["setuptools"]["packages"]) == sorted(map(dotted, folders(ROOT)))
+
+
+def test_there_is_one_version():
+    assert trivium.__version__ == metadata.version("trivium") == PYPROJECT["project"]["version"]
+
+
+def test_the_console_command_is_the_entry_point():
+    (script,) = metadata.entry_points(group="console_scripts", name="trivium")
+    from trivium.cli.main import main
+
+    assert script.load() is main
+
+
+@pytest.mark.parametrize(("package", "file"), [("trivium", "py.typed"), ("trivium.engine", "samples/mnist.npz")])
+def test_files_that_are_no_code_are_installed(package, file):
+    assert resources.files(package).joinpath(*file.split("/")).is_file()
+
+
+def test_each_backend_has_an_extra_and_all_is_their_sum():
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    assert set(ROOMS) <= set(extras)
+    assert extras["all"] == [f"trivium[{','.join(ROOMS)}]"]
+
+
+def test_the_core_depends_on_no_framework():
+    names = {line.split(">")[0].strip() for line in PYPROJECT["project"]["dependencies"]}
+    assert not names & {name for backend in catalog.BACKENDS for name in backend.distributions}
+
+
+# --- the shape of the house -----------------------------------------------------------------------------------------
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def modules() -> list[Path]:
+    """Every module of the package; files of tests that lie in it are left out."""
+    found = (path for folder in folders(ROOT) for path in sorted(folder.glob("*.py")))
+    return [path for path in found if not path.name.startswith("test_")]
+
+
+def names_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported(tree: ast.AST, package: list[str]) -> set[str]:
+    """Every module that a module in `package` imports, with its full dotted name."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def ours(tree: ast.AST, package: list[str]) -> set[tuple[str, ...]]:
+    """What a module imports of trivium: `("engine", "training", "Trainer")`; for a name at the top `("trivium",)`."""
+    found = [tuple(name.split(".")[1:]) for name in imported(tree, package) if name.split(".")[0] == "trivium"]
+    return {parts if parts and parts[0] in ALLOWED else ("trivium",) for parts in found}
+
+
+def package_of(path: Path) -> list[str]:
+    return ["trivium", *path.relative_to(ROOT).parent.parts]
+
+
+def floor_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    return parts[0] if len(parts) > 1 else "trivium" if path.stem == "__init__" else path.stem
+
+
+@pytest.mark.parametrize("path", modules(), ids=names_of)
+def test_arrows_point_down(path):
+    floors = {parts[0] for parts in ours(tree_of(path), package_of(path))}
+    assert floors <= ALLOWED[floor_of(path)]
+
+
+def test_an_arrow_that_points_up_would_be_found():
+    tree = ast.parse(
+        "def f():\n    from ..cli import main\n    from ..benchmarks.demo import run\n    from .x import y"
+    )
+    floors = {parts[0] for parts in ours(tree, ["trivium", "engine"])}
+    assert floors - ALLOWED["engine"] == {"cli", "benchmarks"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*.py")), ids=names_of)
+def test_a_family_of_recipes_knows_nothing_of_ours_but_recipe(path):
+    assert {parts[:2] for parts in ours(tree_of(path), package_of(path)) if parts[0] == "models"} <= {
+        ("models", "recipe")
+    }
+
+
+def decided_by(tree: ast.AST) -> Iterator[ast.expr]:
+    """Every expression that something is decided by."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert):
+            yield node.test
+        elif isinstance(node, ast.comprehension):
+            yield from node.ifs
+        elif isinstance(node, ast.Compare):
+            yield node
+        elif isinstance(node, ast.MatchValue):
+            yield node.value
+
+
+def frameworks_named(tree: ast.AST, package: list[str]) -> set[str]:
+    """The frameworks that a module imports, or decides something by the name of."""
+    named = {name.partition(".")[0] for name in imported(tree, package)} & FRAMEWORKS
+    for expression in decided_by(tree):
+        constants = (node.value for node in ast.walk(expression) if isinstance(node, ast.Constant))
+        named |= {value for value in constants if isinstance(value, str)} & FRAMEWORKS
+    return named
+
+
+@pytest.mark.parametrize("path", modules(), ids=names_of)
+def test_a_framework_is_named_only_in_its_own_room(path):
+    parts = path.relative_to(ROOT).parts
+    own = {parts[1]} if parts[0] == "backends" and len(parts) == 3 else set()
+    assert frameworks_named(tree_of(path), package_of(path)) <= own
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import jax.numpy as jnp",
+        "from jax import lax",
+        "if backend == 'jax': pass",
+        "x = 1 if 'jax' in name else 2",
+        "match backend:\n    case 'jax': pass",
+        "[b for b in backends if b.startswith('jax')]",
+    ],
+)
+def test_a_framework_named_elsewhere_would_be_found(source):
+    assert frameworks_named(ast.parse(source), ["trivium", "engine"]) == {"jax"}
+
+
+# --- the rooms mirror each other ------------------------------------------------------------------------------------
+
+
+def class_based_on(path: Path, base: str) -> ast.ClassDef:
+    (found,) = (
+        node
+        for node in tree_of(path).body
+        if isinstance(node, ast.ClassDef) and base in {ast.unparse(expression) for expression in node.bases}
+    )
+    return found
+
+
+def signatures(owner: ast.ClassDef, *, abstract: bool = False) -> dict[str, str]:
+    """Each public method's arguments and result, as written."""
+    return {
+        node.name: f"({ast.unparse(node.args)}) -> {ast.unparse(node.returns) if node.returns else '?'}"
+        for node in owner.body
+        if isinstance(node, ast.FunctionDef) and (not abstract or "abstractmethod" in ast.dump(node))
+    }
+
+
+def test_there_is_a_room_for_each_backend_and_no_other():
+    assert sorted(path.parent.name for path in (ROOT / "backends").glob("*/__init__.py")) == sorted(ROOMS)
+
+
+def test_the_rooms_hold_the_same_files():
+    files = {room: sorted(path.name for path in (ROOT / "backends" / room).glob("*.py")) for room in ROOMS}
+    assert all(names == files[ROOMS[0]] for names in files.values()), files
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_answers_the_whole_interface_with_the_same_signatures(room):
+    wanted = signatures(class_based_on(ROOT / "backends" / "runtime.py", "ABC"), abstract=True)
+    given = signatures(class_based_on(ROOT / "backends" / room / "runtime.py", "Runtime"))
+    assert len(wanted) >= 6
+    assert {name: given.get(name) for name in wanted} == wanted
+    assert list(given) == list(wanted), "the same methods in the same order"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_one_runtime(room):
+    path = ROOT / "backends" / room / "runtime.py"
+    made = {
+        target.id: ast.unparse(node.value)
+        for node in tree_of(path).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert made["RUNTIME"] == f"{class_based_on(path, 'Runtime').name}()"
