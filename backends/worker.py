@@ -159,7 +159,8 @@ class Worker:
     ) -> Any:
         """Run a named function in the worker and wait for what it returns.
 
-        Arguments and results are what JSON holds, and NumPy arrays at any depth; tuples arrive as lists.
+        Arguments and results are what JSON holds, and NumPy arrays at any depth; tuples arrive as lists. A relative
+        path means the same there as here: the worker follows to the caller's current folder.
 
         Args:
             timeout: seconds without any sign from the worker after which it is stopped; None waits for ever.
@@ -170,7 +171,8 @@ class Worker:
             WorkerError: the worker crashed, was killed, hung, or the function raised something else.
         """
         with self._lock:
-            request = _pack({"function": function, "arguments": arguments, "keywords": keywords})
+            called = {"function": function, "arguments": arguments, "keywords": keywords}
+            request = _pack({**called, "folder": os.getcwd()})
             self._busy = True
             try:
                 self._send(request)
@@ -327,6 +329,7 @@ def _listen(requests: IO[bytes], waiting: queue.Queue[dict[str, Any]]) -> None:
 
 def _answer(request: dict[str, Any]) -> list[Buffer]:
     try:
+        os.chdir(request["folder"])
         function = load_function(request["function"])
         return _pack({"result": function(*request["arguments"], **request["keywords"])})
     except Exception as error:

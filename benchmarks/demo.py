@@ -17,6 +17,7 @@ from .measure import Ratio
 EPOCHS: Mapping[str, int] = {"dense/one-hidden": 3, "cnn/pooling": 4, "cnn/striding": 4, "rnn/lstm": 20}
 DATA: Mapping[str, str] = {"rnn/lstm": "waves:0"}
 PORTED = "cnn/striding"
+ORIGIN = "jax"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def run(out: Path, listener: Listener) -> Result:
     runs = dict(_train_all(names, out, listener))
     measured = pooling_vs_striding.measure(names, budget=30, precision=0.1, listener=listener)
     costs = {backend: measured.cost(backend) for backend in names}
-    origin = "jax" if "jax" in names else names[0]
+    origin = ORIGIN if ORIGIN in names else names[0]
     ports = []
     for target in names:
         if target != origin:
@@ -102,8 +103,8 @@ def train_and_keep(recipe: str, data: str, epochs: int, out: str) -> dict[str, A
     from ..engine import datasets, run_folder
     from ..engine.training import Trainer
 
-    run_folder.claim(Path(out))
     trainer = Trainer(recipe, epochs=epochs, listener=lambda event: worker.report(**event))
-    run = trainer.fit(datasets.load(data))
-    run_folder.save(run, Path(out))
+    with run_folder.claimed(Path(out)):
+        run = trainer.fit(datasets.load(data))
+        run_folder.save(run, Path(out))
     return run.to_json()

@@ -36,8 +36,10 @@ def command(
       trivium bench pooling-vs-striding --budget 60 --out runs/pooling
     """
     from ..benchmarks import charts, pooling_vs_striding
-    from ..engine.files import write_json
+    from ..engine.files import require_place, write_json
 
+    if out:
+        require_place(out)
     names = [name for name in (backends or "").split(",") if name]
     with progress(suite) as listener:
         result = pooling_vs_striding.measure(names, data=data, budget=budget, precision=precision, listener=listener)

@@ -31,8 +31,9 @@ def command(ctx: click.Context, out: Path, as_json: bool) -> None:
       trivium demo --out runs/demo
     """
     from ..benchmarks import demo
-    from ..engine.files import write_json
+    from ..engine.files import require_place, write_json
 
+    require_place(out)
     with progress("demo") as listener:
         result = demo.run(out, listener)
     write_json(out / "demo.json", result.to_json())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..backends import catalog
+from ..backends import catalog, runtime
 from .common import (
     backend_option,
     common_options,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--validation-split", type=float, metavar="SHARE", help="Share of the training data to hold out.")
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, batch order and dropout.")
+@click.option("--seed", type=int, default=2, show_default=True, help="Of weights, batch order and dropout.")
 @click.option("--deterministic", is_flag=True, help="Reproducible kernels, even where they are slower.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads one operation may use.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/RECIPE by default.")
@@ -67,10 +67,11 @@ def command(
 
     trainer = Trainer(recipe, options=parse_assignments(assignments), **settings)
     dataset = dataset_for(trainer.recipe, data)
+    runtime.current()  # here, because it is quiet about it: preparation may import Keras
     trainer.prepare(dataset)
     out = out or default_out(recipe)
-    earlier = run_folder.claim(out)
-    with progress(f"{recipe} on {catalog.selected().title}") as trainer.listener:
+    title = f"{recipe} on {catalog.selected().title}"
+    with run_folder.claimed(out) as earlier, progress(title) as trainer.listener:
         run = trainer.fit(dataset)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
         files = run_folder.save(run, out)

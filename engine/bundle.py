@@ -131,7 +131,7 @@ def load(source: Bundle | str | Path) -> Bundle:
             recorded["inputs"],
             recorded["outputs"],
         )
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, DataError, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, RuntimeError, DataError, OSError) as error:
         raise BundleError(f"{path} is not a bundle, or was truncated ({error}): train or copy it again") from error
 
 

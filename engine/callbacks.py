@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from typing import Any
 
@@ -56,11 +58,68 @@ class EpochLog(keras.callbacks.Callback):
         self.epochs.append({name: float(value) for name, value in (logs or {}).items()})
 
 
+class StopOnInterrupt(keras.callbacks.Callback):
+    """Makes Ctrl-C end the run between two steps, where the weights are whole, not within one.
+
+    An exception inside a step could leave JAX's variables pointing at buffers that it has given away. So the first
+    Ctrl-C asks Keras to stop, and `KeyboardInterrupt` is raised once the epoch's steps have ended; a second one is
+    raised at once. It must be the first of the callbacks: an epoch that was cut short is then recorded by none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = False
+        self._within_steps = False
+
+    def set_model(self, model: keras.Model) -> None:
+        # Reading `self.model` makes Keras fetch JAX's state, which within a step has been given away already.
+        self._stopped = model
+        super().set_model(model)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        # Left alone where somebody else has decided what Ctrl-C means, as a worker has; only a main thread can ask
+        # for it.
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._ask)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._within_steps = True
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._end_steps()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._end_steps()
+
+    def release(self) -> None:
+        """Give Ctrl-C its usual meaning back; after `fit`, however it ended."""
+        if signal.getsignal(signal.SIGINT) == self._ask:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @property
+    def interrupted(self) -> bool:
+        return self._asked
+
+    def _ask(self, number: int, frame: Any) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = self._stopped.stop_training = True
+
+    def _end_steps(self) -> None:
+        if self._within_steps and self._asked:
+            raise KeyboardInterrupt
+        self._within_steps = False
+
+
 class Progress(keras.callbacks.Callback):
     """Tells a listener how far the run is.
 
     Events are `{"kind": "train", "epoch", "epochs", "step", "steps", "logs"}`, `logs` those of the last finished epoch.
     """
+
+    # Keras then does not wait for the device after every step only to hand over metrics that are not read here.
+    async_safe = True
 
     def __init__(self, listener: Listener, steps: int):
         super().__init__()

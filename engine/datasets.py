@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -241,6 +242,13 @@ def require_numbers(array: np.ndarray, where: str) -> None:
         )
 
 
+# What NumPy and zipfile raise on bytes that are not theirs; NumPy reads an array's header as Python text.
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+
+
 class _readable:  # noqa: N801 - reads as a statement
     """Turns whatever reading a damaged array file raises into one line."""
 
@@ -252,16 +260,18 @@ class _readable:  # noqa: N801 - reads as a statement
             raise DataError(f"{self.path}: no such file")
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, OSError | ValueError | EOFError | KeyError | zipfile.BadZipFile | zlib.error):
+        if isinstance(error, _DAMAGE):
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{self.path}: cannot be read as arrays, truncated or not NumPy's ({reason})") from error
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with _readable(path), np.load(path, allow_pickle=False) as archive:
+    with _readable(path):
+        archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("one array, expected an archive of several")
-        return {key: archive[key] for key in archive.files}
+        with archive:
+            return {key: archive[key] for key in archive.files}
 
 
 def _checked_split(path: Path, arrays: dict[str, np.ndarray], part: str) -> Split:

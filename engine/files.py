@@ -45,6 +45,19 @@ def written_whole(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def require_place(folder: Path) -> None:
+    """Make sure, before the work, that its results can go to a folder, which need not exist yet. Makes nothing.
+
+    Raises:
+        OutputError: it, or one above it, is a file or may not be written to.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise OutputError(f"{nearest} is a file: choose another --out")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write into {nearest}: Permission denied")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people and tools: indented, NaN refused."""
     with written_whole(path) as aside:

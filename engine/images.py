@@ -100,12 +100,13 @@ def _ink(grey: np.ndarray) -> np.ndarray:
 
 
 def _shadow(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    """The plane that fits the paper's brightness best, its mean taken off: a lamp lights one side more than the other."""
-    rows, columns = np.indices(values.shape)
+    """The plane that fits the paper's brightness, its mean taken off: a lamp lights one side more than the other."""
+    grid: np.ndarray = np.indices(values.shape)
+    rows, columns = grid[0], grid[1]
     terms = np.stack([rows[paper], columns[paper], np.ones(int(paper.sum()))], axis=1)
-    (down, right, _), *_ = np.linalg.lstsq(terms, values[paper], rcond=None)
-    plane: np.ndarray = down * rows + right * columns
-    return plane - plane[paper].mean()
+    solution = np.asarray(np.linalg.lstsq(terms, values[paper], rcond=None)[0])
+    plane = np.asarray(solution[0] * rows + solution[1] * columns)
+    return np.asarray(plane - plane[paper].mean())
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:

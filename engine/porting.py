@@ -22,10 +22,11 @@ from .bundle import Bundle
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison: on which inputs, against which backend, how far apart, how far allowed."""
+    """One comparison: on which inputs, of which two backends, how far apart, how far allowed."""
 
     inputs: str
     against: str
+    target: str
     difference: parity.Difference
     tolerance: float
 
@@ -35,12 +36,13 @@ class Check:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "inputs": self.inputs,
-            "against": self.against,
+            "what": f"predictions of {self.inputs} inputs",
+            "backends": [self.against, self.target],
             "samples": self.difference.samples,
-            "absolute": self.difference.absolute,
-            "relative": self.difference.relative,
+            "difference": self.difference.relative,
+            "absolute_difference": self.difference.absolute,
             "tolerance": self.tolerance,
+            "where": list(self.difference.where),
             "passed": self.passed,
         }
 
@@ -72,13 +74,13 @@ class PortReport:
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
+            "verdict": "same" if self.passed else "different",
             "source": self.source,
             "target": self.target,
             "host": self.target,
             "artifact": str(self.artifact) if self.artifact else None,
             "largest_difference": self.largest.relative,
             "largest_absolute_difference": self.largest.absolute,
-            "passed": self.passed,
             "checks": [check.to_json() for check in self.checks],
         }
 
@@ -113,7 +115,9 @@ def port(source: str | Path, to: str, out: str | Path | None = None, *, listener
     if catalog.find(origin).installed:
         tell({"kind": "port", "stage": f"comparing with {catalog.find(origin).title}"})
         expected |= worker.get(origin).call(f"{__name__}:answer", str(path), probes)
-    checks = tuple(_check(name, origin, expected[name], received[name]) for name in batches if name in expected)
+    checks = tuple(
+        _check(name, origin, target.name, expected[name], received[name]) for name in batches if name in expected
+    )
     report = PortReport(origin, target.name, Path(out or path.with_name(f"bundle-{target.name}.trivium")), checks)
     if not report.passed:
         return PortReport(origin, target.name, None, checks)
@@ -122,8 +126,8 @@ def port(source: str | Path, to: str, out: str | Path | None = None, *, listener
     return report
 
 
-def _check(name: str, against: str, expected: np.ndarray, received: np.ndarray) -> Check:
-    return Check(name, against, parity.difference(expected, received), parity.tolerance(expected.dtype))
+def _check(name: str, against: str, target: str, expected: np.ndarray, received: np.ndarray) -> Check:
+    return Check(name, against, target, parity.difference(expected, received), parity.tolerance(expected.dtype))
 
 
 # --- run in a worker, under the backend that is asked ---------------------------------------------------------------

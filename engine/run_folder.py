@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,21 +47,39 @@ def claim(folder: Path) -> Path | None:
         raise OutputError(f"cannot use {folder}: {error.strerror}") from error
 
 
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[Path | None]:
+    """`claim` for the time of a run: when nothing came of it, everything is put back as it was.
+
+    Raises:
+        OutputError: as `claim`.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    earlier = claim(folder)
+    try:
+        yield earlier
+    except BaseException:
+        with contextlib.suppress(OSError):  # a folder that is not empty any more stays: something was saved
+            for path in [folder] if earlier else made:
+                path.rmdir()
+            if earlier:
+                earlier.rename(folder)
+        raise
+
+
 def save(run: Run, folder: Path) -> list[Path]:
     """Write a finished run and draw its pictures.
 
     Returns:
-        The files, the bundle first.
+        The files. `run.json`, which marks the folder as a run's, is written before all others.
 
     Raises:
         OutputError: one cannot be written.
     """
-    written = [folder / FILE_NAME]
-    Bundle.of(run).save(written[0])
-    for name, value in ((_MARK, run.to_json()), ("history.json", run.history.to_json())):
-        write_json(folder / name, value)
-        written.append(folder / name)
-    return written + draw(run, folder)
+    write_json(folder / _MARK, run.to_json())
+    write_json(folder / "history.json", run.history.to_json())
+    Bundle.of(run).save(folder / FILE_NAME)
+    return [folder / _MARK, folder / "history.json", folder / FILE_NAME, *draw(run, folder)]
 
 
 def draw(run: Run, folder: Path) -> list[Path]:

@@ -147,9 +147,10 @@ class Recipe:
         values = self.complete(options)
         try:
             model = self.build(**values)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # whatever Keras, or a user's own function, makes of the options
             given = ", ".join(f"{k}={v!r}" for k, v in options.items())
-            raise RecipeError(f"{self.name}({given}) cannot be built: {str(error).splitlines()[0]}") from error
+            reason = next(iter(str(error).strip().splitlines()), "")
+            raise RecipeError(f"{self.name}({given}) cannot be built: {type(error).__name__}: {reason}") from error
         if not isinstance(model, keras.Model):
             raise RecipeError(f"{self.name} returned {type(model).__name__}, expected a keras.Model")
         return model

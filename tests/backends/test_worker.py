@@ -128,6 +128,14 @@ def test_functions_are_called_by_dotted_name_with_keywords_too(light):
     assert light.call("trivium.functions:suggest", "strding", known=["striding"]) == "; did you mean 'striding'?"
 
 
+def test_a_relative_path_means_the_same_there_as_here(light, tmp_path, monkeypatch):
+    assert light.call("os:getcwd") == os.getcwd()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def read(path):\n    return open(path).read()\n")
+    (tmp_path / "text").write_text("found")
+    assert light.call("mine.py:read", "text") == "found"
+
+
 def test_what_is_printed_in_a_worker_does_not_disturb_it(light, capfd):
     assert light.call(named("print_everywhere"), '{"result": 1}\n' * 50) == "", "its standard input is empty"
     assert light.call(named("echo"), "next") == "next"

@@ -64,13 +64,13 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 def refused(cli, tmp_path):
     """Run a command that must end with exit code 2 and one line, and leave every file as it was."""
 
-    def run(*arguments, while_training=False):
+    def run(*arguments, with_progress=False):
         before = contents(tmp_path)
         outcome = cli(*arguments)
         assert outcome.code == 2, outcome
         assert outcome.out == ""
         assert "Traceback" not in outcome.err
-        if not while_training:  # by then its progress was told
+        if not with_progress:
             assert outcome.err == outcome.complaint + "\n"
         assert contents(tmp_path) == before
         return outcome.complaint

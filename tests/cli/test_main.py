@@ -180,13 +180,11 @@ def test_a_switch_to_nowhere_is_refused_in_a_fresh_process(process, here):
 
 
 def test_a_fresh_process_says_nothing_but_its_one_line_even_after_importing_a_framework(process, here, backend):
-    np_file = here / "wrong.csv"
-    np_file.write_text("1,2\n")
     shown = process("train", "cnn/striding", "--data", "waves:0:20", KERAS_BACKEND=backend.name)
     assert (shown.code, shown.out) == (2, "")
     assert shown.err == shown.complaint + "\n"
     assert "waves:0:20 does not go with cnn/striding" in shown.complaint
-    assert list(here.iterdir()) == [np_file]
+    assert list(here.iterdir()) == []
 
 
 # --- what the subcommands share -------------------------------------------------------------------------------------

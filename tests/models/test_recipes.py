@@ -3,22 +3,12 @@
 import numpy as np
 import pytest
 
-from trivium.engine import datasets
-from trivium.engine.datasets import Dataset, Split
 from trivium.engine.training import Trainer
 from trivium.errors import RecipeError
 from trivium.models import recipe as recipes
-from trivium.models.recipe import Option, Recipe, step
+from trivium.models.recipe import Option, step
 
 BOOK = sorted(recipes.book())
-
-
-def small_data(recipe: Recipe) -> Dataset:
-    """The recipe's own data, cut down to what a test can afford."""
-    if recipe.dataset != "mnist":
-        return datasets.load(f"{recipe.dataset}:40")
-    full = datasets.load("mnist:sample")
-    return Dataset("few", Split(full.train.x[:96], full.train.y[:96]), None, full.labels, full.source)
 
 
 @pytest.mark.parametrize("name", BOOK)
@@ -33,14 +23,6 @@ def test_a_recipe_builds_an_uncompiled_model(backend, name):
 
 
 @pytest.mark.parametrize("name", BOOK)
-def test_the_loss_falls_within_a_few_steps(backend, name):
-    recipe = recipes.find(name)
-    run = Trainer(recipe, epochs=4, batch_size=16, learning_rate=0.003).fit(small_data(recipe))
-    losses = run.history["loss"]
-    assert losses[-1] < losses[0]
-
-
-@pytest.mark.parametrize("name", BOOK)
 def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
     import keras
 
@@ -51,13 +33,19 @@ def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
     np.testing.assert_array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
 
 
+def another(value):
+    """A value of an option's kind that is not its default."""
+    if isinstance(value, tuple):
+        return tuple(entry + 1 for entry in value)
+    return value / 2 if isinstance(value, float) else value + 1
+
+
 @pytest.mark.parametrize("name", BOOK)
 def test_every_option_changes_the_model(backend, name):
-    other = {"units": 7, "filters": (5, 4), "dropout": 0.5, "window": 5}
     recipe = recipes.find(name)
     before = [layer.get_config() for layer in recipe().layers]
-    for option in recipe.options:
-        after = [layer.get_config() for layer in recipe(**{option: other[option]}).layers]
+    for option, default in recipe.options.items():
+        after = [layer.get_config() for layer in recipe(**{option: another(default)}).layers]
         assert after != before, option
 
 
@@ -78,7 +66,7 @@ def test_an_unknown_option_brings_those_that_there_are():
 
 
 def test_an_option_that_keras_refuses_is_one_line(backend):
-    with pytest.raises(RecipeError, match=r"dense/one-hidden\(units=-3\) cannot be built"):
+    with pytest.raises(RecipeError, match=r"dense/one-hidden\(units=-3\) cannot be built: ValueError: "):
         recipes.find("dense/one-hidden")(units=-3)
 
 

@@ -1,0 +1,103 @@
+"""`trivium port`: a move is done only when it was verified, and a move that fails leaves nothing behind."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog, worker
+from trivium.engine import bundle as bundles
+from trivium.engine.evaluation import predict
+
+
+def altered(source, path, by):
+    """A bundle whose recorded answers are not those of its model."""
+    found = bundles.load(source)
+    dataclasses.replace(found, recorded_outputs=found.recorded_outputs + np.float32(by)).save(path)
+    return path
+
+
+def test_a_port_is_kept_with_its_proof(cli, here, saved_runs, backend, shared_worker, digits):
+    shown = cli("port", saved_runs["striding"], "--to", backend.name, "--out", "moved/there.trivium", "--json")
+    assert shown.code == 0
+    report = json.loads(shown.out)
+    assert report["schema"] == 1
+    assert (report["source"], report["target"], report["host"]) == (backend.name,) * 3
+    assert report["artifact"] == "moved/there.trivium"
+    assert report["verdict"] == "same"
+    assert 0 <= report["largest_difference"] <= 1e-5
+    assert report["largest_difference"] == max(check["difference"] for check in report["checks"])
+    assert {check["what"] for check in report["checks"]} == {
+        f"predictions of {inputs} inputs" for inputs in ("recorded", "random", "single", "extreme")
+    }
+    assert all(check["passed"] and check["difference"] <= check["tolerance"] for check in report["checks"])
+    x = digits.test.x[:7]
+    moved, original = predict(here / "moved/there.trivium", x), predict(saved_runs["striding"], x)
+    np.testing.assert_allclose(moved.outputs, original.outputs, rtol=0, atol=1e-6)
+    assert bundles.load(here / "moved/there.trivium").run["ported"] == [report]
+
+
+def test_a_ported_bundle_lies_beside_its_source(cli, saved_runs, backend, tmp_path, shared_worker):
+    run = shutil.copytree(saved_runs["lstm"], tmp_path / "run")
+    shown = cli("port", run, "--to", backend.name)
+    assert shown.code == 0
+    artifact = run / f"bundle-{backend.name}.trivium"
+    assert artifact.is_file()
+    assert f"{backend.name} → {backend.name}: same predictions, kept as {artifact}" in shown.out
+    for inputs in ("recorded", "random", "single", "extreme"):
+        assert any(line.split()[:1] == [inputs] for line in shown.out.splitlines())
+
+
+def test_a_model_that_answers_differently_is_not_kept(cli, here, saved_runs, backend, tmp_path, shared_worker):
+    source = altered(saved_runs["striding"], tmp_path / "altered.trivium", by=0.01)
+    shown = cli("port", source, "--to", backend.name, "--out", "out/moved.trivium", "--json")
+    assert shown.code == 1
+    report = json.loads(shown.out)
+    assert (report["verdict"], report["artifact"]) == ("different", None)
+    assert {check["what"]: check["passed"] for check in report["checks"]}["predictions of recorded inputs"] is False
+    assert report["largest_absolute_difference"] == pytest.approx(0.01, rel=1e-2)
+    assert list(here.iterdir()) == []
+    assert "the predictions differ: nothing kept" in cli("port", source, "--to", backend.name).out
+
+
+def test_a_target_that_cannot_be_is_refused(refused, saved_runs, others, not_installed):
+    assert "unknown backend 'nosuch'" in refused("port", saved_runs["lstm"], "--to", "nosuch")
+    not_installed(*others)
+    line = refused("port", saved_runs["lstm"], "--to", others[0])
+    assert f"'{others[0]}' is not installed" in line
+    assert f"pip install 'trivium[{others[0]}]'" in line
+
+
+def test_a_source_that_cannot_be_read_is_refused(refused, backend, saved_runs, tmp_path):
+    assert "no bundle at nosuch" in refused("port", "nosuch", "--to", backend.name)
+    path = tmp_path / "short.trivium"
+    path.write_bytes((saved_runs["lstm"] / "bundle.trivium").read_bytes()[:-50])
+    assert f"{path} is not a bundle" in refused("port", path, "--to", backend.name)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(refused, here, saved_runs, backend, shared_worker):
+    (here / "folder").mkdir()
+    (here / "file").write_text("something")
+    for out in ("folder", "file/below.trivium"):
+        line = refused("port", saved_runs["lstm"], "--to", backend.name, "--out", out, with_progress=True)
+        assert f"trivium: cannot write {out}: " in line
+
+
+@pytest.mark.several_backends
+def test_a_port_to_every_other_backend_gives_the_same_predictions(cli, here, saved_runs, backend, digits):
+    x, name = digits.test.x[:7], backend.name
+    original = predict(saved_runs["striding"], x).outputs
+    for other in catalog.installed():
+        if other == backend:
+            continue
+        shown = cli("port", saved_runs["striding"], "--to", other.name, "--out", f"{other.name}.trivium", "--json")
+        report = json.loads(shown.out)
+        assert (shown.code, report["source"], report["target"], report["verdict"]) == (0, name, other.name, "same")
+        assert {tuple(check["backends"]) for check in report["checks"]} == {(name, other.name)}
+        prepared = bundles.load(here / f"{other.name}.trivium").preprocessing.inputs(x)
+        answers = worker.get(other.name).call(
+            "trivium.engine.porting:answer", str(here / f"{other.name}.trivium"), {"x": prepared}
+        )
+        np.testing.assert_allclose(answers["x"], original, rtol=0, atol=1e-5)

@@ -1,0 +1,64 @@
+"""Each recipe learns on each backend, and what it has learnt is the same on the others."""
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog, worker
+from trivium.engine import bundle as bundles
+from trivium.engine import parity
+from trivium.models import recipe as recipes
+
+HERE = __file__
+BACKENDS = [backend.name for backend in catalog.installed()]
+# In an environment with one backend a recipe of each kind stands for all: what is left to show there is that they run.
+SLICE = ("dense/small", "cnn/striding-batchnorm", "rnn/two-lstm")
+
+
+def few(recipe):
+    """The recipe's own data, cut down to what a test can afford."""
+    from trivium.engine import datasets
+    from trivium.engine.datasets import Dataset, Split
+
+    family = recipe.dataset.split(":")[0]
+    if family == "waves":
+        return datasets.load(":".join([*recipe.dataset.split(":")[:2], "60"]))
+    full = datasets.load("mnist:sample" if family == "mnist" else recipe.dataset)
+    return Dataset(
+        full.name,
+        Split(full.train.x[:96], full.train.y[:96]),
+        Split(full.test.x[:40], full.test.y[:40]),
+        full.labels,
+        full.source,
+    )
+
+
+def learn(name, path):
+    """Run under any backend: train a few steps, write the bundle, return the losses of the epochs."""
+    from pathlib import Path
+
+    from trivium.engine.bundle import Bundle
+    from trivium.engine.training import Trainer
+
+    recipe = recipes.find(name)
+    run = Trainer(recipe, epochs=4, batch_size=16, learning_rate=0.003).fit(few(recipe))
+    Bundle.of(run).save(Path(path))
+    return run.history["loss"]
+
+
+@pytest.mark.parametrize("name", SLICE)
+def test_the_loss_falls_within_a_few_steps(backend, name, tmp_path):
+    losses = learn(name, tmp_path / "learnt.trivium")
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("name", sorted(recipes.book()))
+def test_what_one_backend_learns_the_next_one_knows(name, tmp_path):
+    for here, there in zip(BACKENDS, BACKENDS[1:] + BACKENDS[:1], strict=True):
+        path = str(tmp_path / f"{here}.trivium")
+        losses = worker.get(here).call(f"{HERE}:learn", name, path)
+        assert losses[-1] < losses[0], here
+        found = bundles.load(path)
+        answers = worker.get(there).call("trivium.engine.porting:answer", path, {"recorded": found.recorded_inputs})
+        difference = parity.difference(found.recorded_outputs, np.asarray(answers["recorded"]))
+        assert difference.within(1e-5), f"{name} from {here} to {there}: {difference}"
