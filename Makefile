@@ -20,7 +20,7 @@ install: .venv/installed
 	@touch $@
 
 test: .venv-tox/bin/tox
-	.venv-tox/bin/tox run
+	.venv-tox/bin/tox run-parallel --parallel 2 --parallel-live
 
 .venv-tox/bin/tox:
 	$(PYTHON) -m venv .venv-tox

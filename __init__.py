@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .engine import plots as plots
     from .engine.bundle import Bundle as Bundle
     from .engine.bundle import load as load
-    from .engine.datasets import Dataset as Dataset
+    from .engine.dataset import Dataset as Dataset
     from .engine.evaluation import evaluate as evaluate
     from .engine.evaluation import predict as predict
     from .engine.history import History as History
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Bundle": ".engine.bundle",
-    "Dataset": ".engine.datasets",
+    "Dataset": ".engine.dataset",
     "History": ".engine.history",
     "Preprocessing": ".engine.preprocessing",
     "Recipe": ".models.recipe",

@@ -14,6 +14,7 @@ import resource
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -58,6 +59,10 @@ class Runtime(ABC):
     @abstractmethod
     def make_deterministic(self) -> None:
         """Choose reproducible kernels over fast ones; before the first computation, after the seeds are set."""
+
+    @abstractmethod
+    def training(self, model: Any) -> AbstractContextManager[None]:
+        """The time in which a Keras model is trained: what this framework needs for it is in force, then undone."""
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

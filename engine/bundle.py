@@ -24,6 +24,7 @@ import numpy as np
 from ..backends import runtime
 from ..errors import BundleError, DataError
 from .files import written_whole
+from .inference import outputs_of
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Bundle:
         split = run.dataset.test or run.dataset.train
         inputs, _ = run.preprocessing.pairs(split.x, split.y)
         inputs = inputs[:_RECORDED_SAMPLES]
-        outputs = np.asarray(run.model.predict(inputs, verbose=0))
+        outputs = outputs_of(run.model, inputs)
         return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), inputs, outputs)
 
 

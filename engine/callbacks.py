@@ -11,6 +11,7 @@ import keras
 
 from ..backends.runtime import Runtime
 from ..backends.worker import Listener
+from .inference import reset_states
 
 # A bar that moves ten times a second looks smooth; more often only costs time.
 _SECONDS_BETWEEN_EVENTS = 0.1
@@ -45,6 +46,13 @@ class EpochClock(keras.callbacks.Callback):
     def _now(self) -> float:
         self._runtime.synchronise([variable.value for variable in self.model.variables])
         return time.perf_counter()
+
+
+class ResetStates(keras.callbacks.Callback):
+    """Lets stateful layers begin each epoch, whose series begins anew, with nothing remembered."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        reset_states(self.model)
 
 
 class EpochLog(keras.callbacks.Callback):

@@ -12,8 +12,10 @@ from ..errors import DataError
 from . import bundle as bundles
 from . import datasets
 from .bundle import Bundle
-from .datasets import Dataset, Split
+from .dataset import Dataset, Split
+from .inference import fixed_batch, outputs_of, probabilities, require_whole_batches, reset_states
 from .preprocessing import Preprocessing
+from .sources.files import require_numbers
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +45,7 @@ class Predictions:
                 "probability": float(row[int(value)]),
                 "probabilities": dict(zip(self.labels, map(float, row), strict=True)),
             }
-            for value, row in zip(self.values, self.outputs, strict=True)
+            for value, row in zip(self.values, probabilities(self.outputs), strict=True)
         ]
 
 
@@ -59,14 +61,14 @@ def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
         DataError: the inputs are not what the model takes.
     """
     found = bundles.load(source)
-    datasets.require_numbers(x, "inputs")
+    require_numbers(x, "inputs")
     prepared = found.preprocessing.inputs(x)
     expected = tuple(found.model.inputs[0].shape)[1:]
     if len(expected) != prepared.ndim - 1 or any(
         e not in (None, r) for e, r in zip(expected, prepared.shape[1:], strict=True)
     ):
         raise DataError(f"a prepared sample has shape {prepared.shape[1:]} but the model takes {expected}")
-    outputs = np.asarray(found.model.predict(prepared, verbose=0))
+    outputs = outputs_of(found.model, prepared)
     return Predictions(outputs, in_terms_of_data(found.preprocessing, outputs, bool(found.labels)), found.labels)
 
 
@@ -87,9 +89,12 @@ def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = No
 def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
     """The model's own metrics on a split; for predicted values also `rms_error`, on the scale of the raw data."""
     x, y = preprocessing.pairs(split.x, split.y)
-    metrics = {name: float(value) for name, value in model.evaluate(x, y, verbose=0, return_dict=True).items()}
+    require_whole_batches(model, len(x), "test split")
+    reset_states(model)
+    measured = model.evaluate(x, y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
+    metrics = {name: float(value) for name, value in measured.items()}
     if y.dtype.kind == "f" and not _is_one_hot(y):
-        outputs = np.asarray(model.predict(x, verbose=0))
+        outputs = outputs_of(model, x)
         error = preprocessing.targets.inverse(outputs) - preprocessing.targets.inverse(y).reshape(outputs.shape)
         metrics["rms_error"] = float(np.sqrt(np.mean(np.square(error, dtype="float64"))))
     return metrics
@@ -98,8 +103,8 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
 def in_terms_of_data(preprocessing: Preprocessing, outputs: np.ndarray, classifies: bool) -> np.ndarray:
     """Class numbers for a classifier's outputs, values on the original scale for others."""
     values = preprocessing.targets.inverse(outputs)
-    if classifies and values.shape == outputs.shape:  # integer labels were never one-hot: no step turned them back
-        return outputs.argmax(-1) if outputs.shape[-1] > 1 else (outputs[:, 0] > 0.5).astype("int64")
+    if classifies and values.dtype.kind == "f":  # integer labels were never one-hot: no step turned them back
+        return np.asarray(probabilities(outputs).argmax(-1))
     return values
 
 

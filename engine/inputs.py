@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from .datasets import read_array, require_numbers
 from .images import read_digit
-
-PICTURES = (".png", ".jpg", ".jpeg")
+from .sources.files import PICTURES, read_array, read_rows, to_numbers
 
 
 def read(path: Path) -> np.ndarray:
@@ -42,29 +39,5 @@ def read_table(path: Path) -> np.ndarray:
     Raises:
         DataError: missing, ragged, or holding something that is no finite number.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [row for row in csv.reader(lines) if row]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error})") from error
-    if rows and not any(_is_number(cell) for cell in rows[0]):
-        del rows[0]
-    if len({len(row) for row in rows}) > 1:
-        raise DataError(f"{path}: its rows have between {min(map(len, rows))} and {max(map(len, rows))} columns")
-    for number, row in enumerate(rows):
-        for cell in row:
-            if not _is_number(cell):
-                raise DataError(f"{path}: row {number + 1} holds {cell!r}, expected a number")
-    table = np.array(rows, "float64")
-    require_numbers(table, str(path))
+    table = to_numbers(path, read_rows(path)[1])
     return table[:, 0] if table.shape[1] == 1 else table
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -125,6 +125,59 @@ def mistakes(
     save(drawn, path)
 
 
+def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) -> None:
+    """Pictures in rows of ten, each under its label.
+
+    Args:
+        images: (n, height, width) grey, or (n, height, width, channels).
+        names: n labels, or none.
+    """
+    columns, rows = 10, -(-len(images) // 10)
+    drawn = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for index, axes in zip(range(len(images)), grid.flat, strict=False):
+        axes.imshow(np.squeeze(images[index]), cmap="gray_r")
+        axes.set_title(names[index] if names else "", fontsize=8)
+    drawn.suptitle(title)
+    save(drawn, path)
+
+
+def curve(values: np.ndarray, path: Path, *, title: str) -> None:
+    """A series over its steps.
+
+    Args:
+        values: (n,).
+    """
+    with style():
+        drawn, (axes,) = figure(1, width=9)
+        axes.plot(values, color=TRAINING)
+        axes.set(xlabel="step", ylabel="value")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def scatter(points: np.ndarray, y: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
+    """Points in the plane, coloured by class, or by value where there are no classes.
+
+    Args:
+        points: (n, 2).
+        y: (n,) class numbers or values.
+    """
+    with style():
+        drawn, (axes,) = figure(1, width=6)
+        if labels:
+            for number, label in enumerate(labels):
+                axes.scatter(points[y == number, 0], points[y == number, 1], s=12, label=label)
+            axes.legend()
+        else:
+            drawn.colorbar(axes.scatter(points[:, 0], points[:, 1], c=y, s=12), label="value")
+        axes.set(xlabel="first column", ylabel="second column")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
 def style(*, grid: bool = True) -> AbstractContextManager[None]:
     """The look that all our pictures share, while the context lasts."""
     return mpl.rc_context({**_STYLE, "axes.grid": grid})  # type: ignore[dict-item]

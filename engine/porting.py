@@ -18,6 +18,7 @@ from ..backends.worker import Listener
 from . import bundle as bundles
 from . import parity
 from .bundle import Bundle
+from .inference import outputs_of
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _check(name: str, against: str, target: str, expected: np.ndarray, received:
 def answer(path: str, batches: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the bundle's model gives for each batch of prepared inputs under this process' backend."""
     model = bundles.load(path).model
-    return {name: np.asarray(model.predict(batch, verbose=0)) for name, batch in batches.items()}
+    return {name: outputs_of(model, batch) for name, batch in batches.items()}
 
 
 def save_again(path: str, out: str, report: dict[str, Any]) -> None:

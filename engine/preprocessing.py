@@ -20,8 +20,11 @@ class Transform:
     """One step. Subclasses are frozen dataclasses whose fields are its settings; `None` means: fitted from data."""
 
     kind: ClassVar[str]
-    # How many samples at the end of the output have no target, because what follows them is not in the data.
-    unmatched: ClassVar[int] = 0
+
+    @property
+    def unmatched(self) -> int:
+        """How many samples at the end of the output have no target, because what follows them is not in the data."""
+        return 0
 
     def fit(self, values: np.ndarray) -> Self:
         """This step with its open settings taken from the training data."""
@@ -162,11 +165,18 @@ class OneHot(Transform):
 
 @dataclass(frozen=True)
 class Window(Transform):
-    """A series (n,) or (n, features) to every run of `length` values in it: (n − length + 1, length, features)."""
+    """A series (n,) or (n, features) to every run of `length` values in it: (n − length + 1, length, features).
+
+    `horizon` is how many values after a window its target needs.
+    """
 
     kind = "window"
-    unmatched = 1
     length: int = 3
+    horizon: int = 1
+
+    @property
+    def unmatched(self) -> int:
+        return self.horizon
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         if len(values) < self.length:
@@ -189,8 +199,27 @@ class After(Transform):
         return (values if values.ndim > 1 else values[:, None])[self.length :]
 
 
+@dataclass(frozen=True)
+class Ahead(Transform):
+    """The targets of windows that are told something at each of their values: the next `horizon` values from there.
+
+    A series (n,) becomes (n − length − horizon + 1, length, horizon).
+    """
+
+    kind = "ahead"
+    length: int = 3
+    horizon: int = 5
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if len(values) < self.length + self.horizon:
+            raise DataError(f"a series of {len(values)} values has no {self.horizon} after a window of {self.length}")
+        following = np.lib.stride_tricks.sliding_window_view(values[1:], self.horizon)
+        windows = np.lib.stride_tricks.sliding_window_view(following, self.length, axis=0)
+        return np.ascontiguousarray(np.moveaxis(windows, -1, 1))
+
+
 TRANSFORMS: dict[str, type[Transform]] = {
-    transform.kind: transform for transform in (Scale, MinMax, Reshape, ChannelAxis, OneHot, Window, After)
+    transform.kind: transform for transform in (Scale, MinMax, Reshape, ChannelAxis, OneHot, Window, After, Ahead)
 }
 
 

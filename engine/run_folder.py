@@ -12,9 +12,10 @@ import numpy as np
 from ..errors import OutputError
 from . import plots
 from .bundle import FILE_NAME, Bundle
-from .datasets import Split
+from .dataset import Split
 from .evaluation import in_terms_of_data
 from .files import write_json
+from .inference import outputs_of, probabilities
 from .training import Run
 
 _MARK = "run.json"
@@ -92,7 +93,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
         return written
     split = run.dataset.test
     x, _ = run.preprocessing.pairs(split.x, split.y)
-    outputs = np.asarray(run.model.predict(x, verbose=0))
+    outputs = outputs_of(run.model, x)
     predicted = in_terms_of_data(run.preprocessing, outputs, bool(run.dataset.labels))
     if run.dataset.labels:
         return written + _draw_classes(split, outputs, predicted, run.dataset.labels, folder, title)
@@ -109,7 +110,7 @@ def _draw_classes(
     plots.confusion(split.y, predicted, labels, written[0], title=title)
     if split.x.ndim == 3:
         written.append(folder / "mistakes.png")
-        certainty = outputs.max(-1)
+        certainty = probabilities(outputs).max(-1)
         plots.mistakes(split.x, split.y, predicted, certainty, labels, written[1], title=title)
     return written
 

@@ -21,8 +21,9 @@ from ..backends.worker import Listener
 from ..errors import DataError, OptionError
 from ..models.recipe import Recipe, find
 from . import datasets, environment
-from .datasets import Dataset, Split
+from .dataset import Dataset, Split
 from .history import History
+from .inference import fixed_batch, require_whole_batches
 from .preprocessing import Chain, Preprocessing
 
 if TYPE_CHECKING:
@@ -252,21 +253,23 @@ class Trainer:
         watchers: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         """Run `epochs` epochs on prepared data, watched by callbacks beside the trainer's own."""
-        from .callbacks import Progress
+        from .callbacks import Progress, ResetStates
 
         assert self.batch_size is not None
         steps = math.ceil(len(training) / self.batch_size)
         progress = [Progress(self.listener, steps)] if self.listener else []
-        model.fit(
-            training.x,
-            training.y,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            shuffle=self._recipe.shuffle,
-            validation_data=(validation.x, validation.y) if validation else None,
-            callbacks=[*watchers, *progress, *self.callbacks],
-            verbose=0,
-        )
+        with runtime.current().training(model):
+            model.fit(
+                training.x,
+                training.y,
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                validation_batch_size=fixed_batch(model),
+                shuffle=self._recipe.shuffle,
+                validation_data=(validation.x, validation.y) if validation else None,
+                callbacks=[ResetStates(), *watchers, *progress, *self.callbacks],
+                verbose=0,
+            )
 
     def _make_model(self, dataset: Dataset, training: Split) -> keras.Model:
         current = runtime.current()
@@ -277,9 +280,20 @@ class Trainer:
             current.make_deterministic()
         model = self._recipe(**self.options)
         _require_match(model, training, dataset)
+        self._take_fixed_batch(model, training, dataset)
         if not model.compiled:  # a user's own function may well have done it
             self._compile(model, training)
         return model
+
+    def _take_fixed_batch(self, model: keras.Model, training: Split, dataset: Dataset) -> None:
+        """Let a model that was built for one batch size have it."""
+        size = fixed_batch(model)
+        if size is None:
+            return
+        if self.batch_size not in (size, self._recipe.batch_size):
+            raise OptionError(f"{self._recipe.name} was built for batches of {size}, not of {self.batch_size}")
+        require_whole_batches(model, len(training), dataset.name)
+        self.batch_size = size
 
     def _compile(self, model: keras.Model, training: Split) -> None:
         import keras

@@ -30,7 +30,7 @@ else:
 
 __all__ = ["Option", "Recipe", "Reference", "Step", "book", "find", "keras", "recipe", "step"]
 
-FAMILIES = ("dense", "cnn", "rnn")
+FAMILIES = ("dense", "cnn", "rnn", "functional")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .recipe import Option, Reference, keras, recipe, step
 
-__all__ = ["lstm", "three_lstm", "two_lstm"]
+__all__ = ["lstm", "stateful", "three_lstm", "time_distributed", "two_lstm"]
 
 # Both series are brought to 0 … 1 by the range of the training part; errors are told on the wave's own scale.
 WAVES: dict[str, Any] = {
@@ -63,5 +63,45 @@ def three_lstm(window: int = 13, units: tuple[int, int, int] = (9, 6, 3)) -> ker
             keras.layers.LSTM(units[1], return_sequences=True),
             keras.layers.LSTM(units[2]),
             keras.layers.Dense(1),
+        ]
+    )
+
+
+@recipe(
+    "rnn/stateful",
+    "two LSTMs that remember from one batch to the next, through a whole epoch",
+    **WAVES,
+    dataset="waves:0",
+    shuffle=False,
+    reference=Reference(30_651),
+)
+def stateful(window: int = 3, units: int = 50, batch: int = 1) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input(batch_shape=(batch, window, 1)),
+            keras.layers.LSTM(units, stateful=True, return_sequences=True),
+            keras.layers.LSTM(units, stateful=True),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+@recipe(
+    "rnn/time-distributed",
+    "at each value of a window the next five",
+    **{
+        **WAVES,
+        "inputs": (step("min-max"), step("window", length=Option("window"), horizon=Option("horizon"))),
+        "targets": (step("min-max"), step("ahead", length=Option("window"), horizon=Option("horizon"))),
+    },
+    dataset="waves:0",
+    reference=Reference(121),
+)
+def time_distributed(window: int = 10, units: int = 4, horizon: int = 5) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((window, 1)),
+            keras.layers.LSTM(units, return_sequences=True),
+            keras.layers.TimeDistributed(keras.layers.Dense(horizon)),
         ]
     )

@@ -48,7 +48,7 @@ def shared_worker(backend):
 def digits():
     """300 training and 100 test digits of the shipped sample: enough for a few steps of anything."""
     from trivium.engine import datasets
-    from trivium.engine.datasets import Dataset, Split
+    from trivium.engine.dataset import Dataset, Split
 
     full = datasets.load("mnist:sample")
     return Dataset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -34,6 +35,9 @@ class JaxRuntime(Runtime):
         # On a CPU XLA is deterministic; on a GPU this flag makes it so, read when a computation is compiled.
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+
+    def training(self, model: Any) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import tensorflow as tf
@@ -36,6 +37,9 @@ class TensorFlowRuntime(Runtime):
 
     def make_deterministic(self) -> None:
         tf.config.experimental.enable_op_determinism()
+
+    def training(self, model: Any) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def versions(self) -> dict[str, str]:
         build = tf.sysconfig.get_build_info()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -33,9 +37,33 @@ class TorchRuntime(Runtime):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
 
+    def training(self, model: Any) -> AbstractContextManager[None]:
+        return _copied_states(model)
+
     def versions(self) -> dict[str, str]:
         found = {"torch": torch.__version__, "cuda": torch.version.cuda}
         return {name: str(version) for name, version in found.items() if version}
+
+
+@contextlib.contextmanager
+def _copied_states(model: Any) -> Iterator[None]:
+    """Let stateful recurrent layers compute on copies of their states.
+
+    Keras 3.15 hands the states themselves to the computation and then overwrites them in place with the new ones, which
+    autograd, still needing the old, refuses. tests/backends/test_runtime.py notices when Keras no longer needs this.
+    """
+    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    for layer in stateful:
+        layer.inner_loop = functools.partial(_on_copies, layer.inner_loop)
+    try:
+        yield
+    finally:
+        for layer in stateful:
+            del layer.inner_loop
+
+
+def _on_copies(inner_loop: Callable[..., Any], sequences: Any, initial_state: Any, **keywords: Any) -> Any:
+    return inner_loop(sequences, [state.clone() for state in initial_state], **keywords)
 
 
 RUNTIME = TorchRuntime()

@@ -101,3 +101,15 @@ def test_cores_are_those_that_this_process_may_run_on():
     assert 1 <= runtime.cores() <= os.cpu_count()
     if hasattr(os, "sched_getaffinity"):
         assert runtime.cores() == len(os.sched_getaffinity(0))
+
+
+def test_pytorch_still_needs_its_copies_of_states(backend):
+    """When this fails, Keras trains stateful layers on PyTorch by itself, and `_copied_states` there can go."""
+    if backend.name != "torch":
+        pytest.skip("for PyTorch's room")
+    import keras
+
+    model = keras.Sequential([keras.Input(batch_shape=(4, 3, 1)), keras.layers.LSTM(2, stateful=True)])
+    model.compile(optimizer="sgd", loss="mse")
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        model.train_on_batch(np.ones((4, 3, 1), "float32"), np.ones((4, 2), "float32"))

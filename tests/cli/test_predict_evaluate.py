@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from trivium.engine import bundle as bundles
-from trivium.engine import datasets
 from trivium.engine.evaluation import evaluate, predict
+from trivium.engine.sources import files, waves
 from trivium.errors import DataError
 
 
@@ -68,7 +68,7 @@ def test_predict_reads_pictures_and_several_files(cli, saved_runs, digits, tmp_p
 
 
 def test_predict_reads_a_table_and_answers_on_the_scale_of_the_data(cli, saved_runs, tmp_path):
-    wave = datasets.wave(0, 10)
+    wave = waves.wave(0, 10)
     table = tmp_path / "wave.csv"
     table.write_text("value\n" + "\n".join(map(repr, map(float, wave))))
     found = json.loads(cli("predict", saved_runs["lstm"], table, "--json").out)
@@ -140,7 +140,7 @@ def test_no_altered_byte_of_an_array_file_is_anything_but_a_data_error(tmp_path)
     for at in range(128):  # the header, which NumPy parses as Python
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
         try:
-            datasets.read_array(path)
+            files.read_array(path)
         except DataError:
             continue
         except Exception as error:

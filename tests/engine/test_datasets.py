@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.engine import datasets
+from trivium.engine.sources.waves import wave
 from trivium.errors import DataError
 
 
@@ -72,11 +73,11 @@ def test_wave_set_1_is_the_formula():
     theta = 0.057 * np.arange(50)
     terms = ((1.1, 1), (1.7, 2), (3.1, 2), (7, 3))
     expected = sum(amplitude * np.sin(frequency * theta) for frequency, amplitude in terms)
-    np.testing.assert_allclose(datasets.wave(1, 50), expected, atol=1e-12)
+    np.testing.assert_allclose(wave(1, 50), expected, atol=1e-12)
 
 
 def test_wave_set_2_is_set_1_negated_where_it_falls():
-    rising, mirrored = datasets.wave(1, 300), datasets.wave(2, 300)
+    rising, mirrored = wave(1, 300), wave(2, 300)
     for step in range(1, 300):
         sign = -1 if rising[step] < rising[step - 1] else 1
         assert mirrored[step] == sign * rising[step], step
@@ -84,14 +85,14 @@ def test_wave_set_2_is_set_1_negated_where_it_falls():
 
 
 def test_a_wave_that_falls_at_once_has_its_first_value_negated_too():
-    skip = next(s for s in range(1, 200) if datasets.wave(1, 2, s)[1] < datasets.wave(1, 2, s)[0])
-    assert datasets.wave(2, 5, skip)[0] == -datasets.wave(1, 5, skip)[0]
+    skip = next(s for s in range(1, 200) if wave(1, 2, s)[1] < wave(1, 2, s)[0])
+    assert wave(2, 5, skip)[0] == -wave(1, 5, skip)[0]
 
 
 def test_the_test_wave_starts_at_twice_the_training_length():
     data = datasets.load("waves:1:300")
     assert (len(data.train), len(data.test)) == (300, 200)
-    np.testing.assert_array_equal(data.test.x, datasets.wave(1, 800)[600:])
+    np.testing.assert_array_equal(data.test.x, wave(1, 800)[600:])
 
 
 @pytest.mark.parametrize("name", ["waves:3", "waves:0:1", "waves:0:many", "mnist:half"])

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from trivium.engine.preprocessing import (
     TRANSFORMS,
     After,
+    Ahead,
     Chain,
     ChannelAxis,
     MinMax,
@@ -34,6 +35,7 @@ EXAMPLES = {
     "one-hot": (OneHot(), np.array([2, 0, 1])),
     "window": (Window(length=3), np.arange(6.0)),
     "after": (After(length=3), np.arange(6.0)),
+    "ahead": (Ahead(length=2, horizon=2), np.arange(6.0)),
 }
 
 
@@ -121,6 +123,17 @@ def test_every_window_is_followed_by_its_target(length, count):
     assert x.shape == (count - length, length, 1)
     for window, target in zip(x, y, strict=True):
         assert window[:, 0].tolist() == list(range(int(target[0]) - length, int(target[0])))
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(12, 20))
+def test_each_value_of_a_window_is_followed_by_the_values_ahead(length, horizon, count):
+    series = np.arange(float(count))
+    chains = Chain((Window(length=length, horizon=horizon),)), Chain((Ahead(length=length, horizon=horizon),))
+    x, y = Preprocessing(*chains).pairs(series, series)
+    assert len(x) == count - length - horizon + 1
+    for window, targets in zip(x, y, strict=True):
+        for value, following in zip(window[:, 0], targets, strict=True):
+            assert following.tolist() == [value + 1 + step for step in range(horizon)]
 
 
 def test_windows_without_targets_reach_to_the_end():

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from trivium.engine.datasets import Dataset, Split
+from trivium.engine.dataset import Dataset, Split
 from trivium.engine.training import Timings, Trainer, train
 from trivium.errors import DataError, OptionError
 

@@ -17,7 +17,7 @@ SLICE = ("dense/small", "cnn/striding-batchnorm", "rnn/two-lstm")
 def few(recipe):
     """The recipe's own data, cut down to what a test can afford."""
     from trivium.engine import datasets
-    from trivium.engine.datasets import Dataset, Split
+    from trivium.engine.dataset import Dataset, Split
 
     family = recipe.dataset.split(":")[0]
     if family == "waves":
