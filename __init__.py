@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .engine.history import History as History
     from .engine.porting import port as port
     from .engine.preprocessing import Preprocessing as Preprocessing
-    from .engine.training import Run as Run
+    from .engine.run import Run as Run
     from .engine.training import Trainer as Trainer
     from .engine.training import train as train
     from .errors import TriviumError as TriviumError
@@ -34,7 +34,7 @@ _HOMES = {
     "History": ".engine.history",
     "Preprocessing": ".engine.preprocessing",
     "Recipe": ".models.recipe",
-    "Run": ".engine.training",
+    "Run": ".engine.run",
     "Trainer": ".engine.training",
     "TriviumError": ".errors",
     "evaluate": ".engine.evaluation",

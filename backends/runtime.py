@@ -61,8 +61,11 @@ class Runtime(ABC):
         """Choose reproducible kernels over fast ones; before the first computation, after the seeds are set."""
 
     @abstractmethod
-    def training(self, model: Any) -> AbstractContextManager[None]:
-        """The time in which a Keras model is trained: what this framework needs for it is in force, then undone."""
+    def remembering(self, model: Any) -> AbstractContextManager[None]:
+        """While a Keras model trains or answers: let its stateful layers remember from batch to batch.
+
+        Whatever this framework needs for it is in force for that time only, and leaves no trace in the model.
+        """
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

@@ -3,8 +3,7 @@
 Keras computes with one backend for the life of a process, so whatever needs several runs each in a worker: started
 once, reused for every later call, because importing a framework takes seconds. A worker is an ordinary child process
 that speaks over its standard input and output; what a framework prints there goes to its log instead, whose last
-lines an error shows. Messages are JSON with the arrays behind it as raw bytes: nothing is pickled, no array becomes
-text.
+lines an error shows. How things are said is in `messages.py`.
 
 A call names a function as `module:function` or `file.py:function`. It may call `report(...)` to stream progress to
 whoever called.
@@ -14,11 +13,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
 import queue
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -27,88 +24,15 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
-import numpy as np
-
 from .. import errors
 from ..functions import load_function
 from . import catalog
+from .messages import Buffer, pack, read, write
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
-Buffer = bytes | memoryview
 
-_LENGTH = struct.Struct("<Q")
 _LOG_LINES = 6
-
-
-# --- messages -------------------------------------------------------------------------------------------------------
-
-
-def _pack(message: dict[str, Any]) -> list[Buffer]:
-    """One message as parts: its JSON, then the bytes of each array in it.
-
-    Raises:
-        TypeError, ValueError: something in it is neither JSON nor an array of plain numbers.
-    """
-    arrays: list[np.ndarray] = []
-    text = json.dumps(_take_arrays(message, arrays)).encode()
-    return [text, *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)]
-
-
-def _write(stream: IO[bytes], parts: list[Buffer]) -> None:
-    """Send the parts of a message, each after its length."""
-    for part in parts:
-        stream.write(_LENGTH.pack(len(part)))
-        stream.write(part)
-    stream.flush()
-
-
-def _read(stream: IO[bytes]) -> dict[str, Any]:
-    """Receive one message.
-
-    Raises:
-        EOFError: the other side has gone.
-    """
-    return dict(_put_arrays(json.loads(_read_part(stream)), stream))
-
-
-def _read_part(stream: IO[bytes]) -> bytearray:
-    part = bytearray(_LENGTH.unpack(_read_exactly(stream, bytearray(_LENGTH.size)))[0])
-    return _read_exactly(stream, part)
-
-
-def _read_exactly(stream: IO[bytes], target: bytearray) -> bytearray:
-    view = memoryview(target)
-    while view:
-        count = stream.readinto(view)  # type: ignore[attr-defined]
-        if not count:
-            raise EOFError
-        view = view[count:]
-    return target
-
-
-def _take_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
-    if isinstance(value, np.ndarray):
-        arrays.append(value)
-        return {"__array__": [value.dtype.str, list(value.shape)]}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {key: _take_arrays(item, arrays) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_take_arrays(item, arrays) for item in value]
-    return value
-
-
-def _put_arrays(value: Any, stream: IO[bytes]) -> Any:
-    if isinstance(value, dict):
-        if "__array__" in value:
-            dtype, shape = value["__array__"]
-            return np.frombuffer(_read_part(stream), dtype=np.dtype(dtype)).reshape(shape)
-        return {key: _put_arrays(item, stream) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_put_arrays(item, stream) for item in value]
-    return value
 
 
 # --- the side that calls --------------------------------------------------------------------------------------------
@@ -172,7 +96,7 @@ class Worker:
         """
         with self._lock:
             called = {"function": function, "arguments": arguments, "keywords": keywords}
-            request = _pack({**called, "folder": os.getcwd()})
+            request = pack({**called, "folder": os.getcwd()})
             self._busy = True
             try:
                 self._send(request)
@@ -210,7 +134,7 @@ class Worker:
 
     def _send(self, request: list[Buffer]) -> None:
         try:
-            _write(self._stdin, request)
+            write(self._stdin, request)
         except BrokenPipeError:
             raise self._died() from None
 
@@ -219,7 +143,7 @@ class Worker:
         assert self._process.stdout is not None
         try:
             while True:
-                self._messages.put(_read(self._process.stdout))
+                self._messages.put(read(self._process.stdout))
         except (EOFError, ValueError, OSError):
             self._messages.put(None)
 
@@ -302,12 +226,12 @@ def main() -> None:
     """Serve calls until the caller closes its end or dies."""
     global _reporter
     requests, replies = _claim_standard_streams()
-    _reporter = lambda event: _write(replies, _pack({"event": event}))  # noqa: E731
+    _reporter = lambda event: write(replies, pack({"event": event}))  # noqa: E731
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller decides what it means
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     while True:
-        _write(replies, _answer(waiting.get()))
+        write(replies, _answer(waiting.get()))
 
 
 def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:
@@ -322,7 +246,7 @@ def _listen(requests: IO[bytes], waiting: queue.Queue[dict[str, Any]]) -> None:
     """Queue the requests; end the process when the caller has gone, even in the middle of a long computation."""
     try:
         while True:
-            waiting.put(_read(requests))
+            waiting.put(read(requests))
     except EOFError:
         os._exit(0)
 
@@ -331,7 +255,7 @@ def _answer(request: dict[str, Any]) -> list[Buffer]:
     try:
         os.chdir(request["folder"])
         function = load_function(request["function"])
-        return _pack({"result": function(*request["arguments"], **request["keywords"])})
+        return pack({"result": function(*request["arguments"], **request["keywords"])})
     except Exception as error:
         text = str(error) or type(error).__name__
-        return _pack({"error": {"kind": type(error).__name__, "text": text, "traceback": traceback.format_exc()}})
+        return pack({"error": {"kind": type(error).__name__, "text": text, "traceback": traceback.format_exc()}})

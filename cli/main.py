@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import TriviumError
 from .common import DEBUG_VARIABLE
 
-COMMANDS = ("backends", "recipes", "data", "train", "evaluate", "predict", "port", "bench", "demo")
+COMMANDS = ("backends", "recipes", "data", "train", "evaluate", "predict", "generate", "port", "bench", "demo")
 
 
 class _Commands(click.Group):

@@ -24,7 +24,7 @@ from .progress import progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..engine.training import Run
+    from ..engine.run import Run
 
 
 @click.command()

@@ -30,7 +30,7 @@ from .preprocessing import Preprocessing
 if TYPE_CHECKING:
     import keras
 
-    from .training import Run
+    from .run import Run
 
 FILE_NAME = "bundle.trivium"
 SCHEMA = 1
@@ -38,6 +38,8 @@ SCHEMA = 1
 _MANIFEST = "manifest.json"
 _MEMBERS = ("model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz")
 _RECORDED_SAMPLES = 32
+# Raw values that give as many samples, windows over a series included.
+_ENOUGH = 4_096
 _LARGEST_JSON = 16 * 2**20
 
 
@@ -105,7 +107,7 @@ class Bundle:
     def of(cls, run: Run) -> Bundle:
         """The bundle of a finished run, with predictions recorded by the backend it ran on."""
         split = run.dataset.test or run.dataset.train
-        inputs, _ = run.preprocessing.pairs(split.x, split.y)
+        inputs, _ = run.preprocessing.pairs(split.x[:_ENOUGH], split.y[:_ENOUGH])
         inputs = inputs[:_RECORDED_SAMPLES]
         outputs = outputs_of(run.model, inputs)
         return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), inputs, outputs)

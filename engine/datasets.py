@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..functions import suggest
 from .dataset import Dataset
-from .sources import files, mnist, toys, waves
+from .sources import files, mnist, text, toys, waves
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
@@ -20,16 +20,17 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "circles": toys.load_drawn,
     "blobs": toys.load_drawn,
     "waves": waves.load,
+    "text": text.load,
 }
 
 
 def load(name: str | Path) -> Dataset:
     """The dataset of that name, or the one in that file or folder.
 
-    Names: `mnist` (the full set where it lies on this machine, else the sample), `mnist:full` (downloaded by Keras
-    when it is nowhere here), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
-    `blobs`, `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default). Files: `.npz` arrays, a
-    `.csv` table with a label column, a folder with one folder of pictures for each class.
+    Names: `mnist` (the full set where it lies on this machine, else the sample), `mnist:full` (downloaded by Keras when
+    it is nowhere here), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
+    `blobs`, `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
+    Files: `.npz` arrays, a `.csv` table with a label column, a folder with one folder of pictures for each class.
 
     Raises:
         DataError: no such name, file or folder, or one that cannot be read.

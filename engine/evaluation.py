@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backends import runtime
 from ..errors import DataError
 from . import bundle as bundles
 from . import datasets
@@ -91,7 +92,8 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
     x, y = preprocessing.pairs(split.x, split.y)
     require_whole_batches(model, len(x), "test split")
     reset_states(model)
-    measured = model.evaluate(x, y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
+    with runtime.current().remembering(model):
+        measured = model.evaluate(x, y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
     metrics = {name: float(value) for name, value in measured.items()}
     if y.dtype.kind == "f" and not _is_one_hot(y):
         outputs = outputs_of(model, x)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..backends import runtime
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -26,11 +27,9 @@ def outputs_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
     """
     reset_states(model)
     size = fixed_batch(model)
-    if size is None:
-        return np.asarray(model.predict(x, verbose=0))
-    filling = np.repeat(x[-1:], -len(x) % size, axis=0)
-    filled = np.concatenate([x, filling])
-    return np.asarray(model.predict(filled, batch_size=size, verbose=0))[: len(x)]
+    filled = x if size is None else np.concatenate([x, np.repeat(x[-1:], -len(x) % size, axis=0)])
+    with runtime.current().remembering(model):
+        return np.asarray(model.predict(filled, batch_size=size, verbose=0))[: len(x)]
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:

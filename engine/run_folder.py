@@ -16,7 +16,7 @@ from .dataset import Split
 from .evaluation import in_terms_of_data
 from .files import write_json
 from .inference import outputs_of, probabilities
-from .training import Run
+from .run import Run
 
 _MARK = "run.json"
 

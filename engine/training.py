@@ -7,7 +7,6 @@ and the run records all of it.
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from .dataset import Dataset, Split
 from .history import History
 from .inference import fixed_batch, require_whole_batches
 from .preprocessing import Chain, Preprocessing
+from .run import Run, Timings
 
 if TYPE_CHECKING:
     import keras
@@ -32,84 +32,6 @@ if TYPE_CHECKING:
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
 # one it is above 0.975 on each backend (tests/engine/test_published.py).
 DEFAULT_SEED = 2
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Seconds, apart from each other.
-
-    Attributes:
-        build: building and compiling the Keras model, before any data is seen.
-        epochs: the training part of each epoch; the first one holds the framework's compilation.
-        validation: the validation part of each epoch.
-    """
-
-    build: float
-    epochs: list[float]
-    validation: list[float]
-
-    @property
-    def steady_epoch(self) -> float | None:
-        """The median epoch after the first, or None when there is only that."""
-        return statistics.median(self.epochs[1:]) if len(self.epochs) > 1 else None
-
-    @property
-    def compile(self) -> float | None:
-        """What the first epoch took longer than a steady one, or None when there is no steady one to compare with."""
-        return None if self.steady_epoch is None else max(0.0, self.epochs[0] - self.steady_epoch)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "build": self.build,
-            "compile": self.compile,
-            "steady_epoch": self.steady_epoch,
-            "epochs": self.epochs,
-            "validation": self.validation,
-        }
-
-
-@dataclass
-class Run:
-    """What training returns: the trained model, and all that is to be known of how it came about.
-
-    Attributes:
-        recipe: the recipe that was trained.
-        settings: options, epochs, batch size, seed, …, as they were in force.
-        model: the trained, compiled Keras model.
-        preprocessing: fitted on the training split.
-        dataset: the data, with provenance.
-        history, timings: epoch by epoch.
-        environment: machine, backend, versions.
-        evaluation: the metrics on the test split, None where there is none.
-        interrupted: whether it was stopped before its last epoch.
-    """
-
-    recipe: Recipe
-    settings: dict[str, Any]
-    model: keras.Model
-    preprocessing: Preprocessing
-    dataset: Dataset
-    history: History
-    timings: Timings
-    environment: dict[str, Any]
-    evaluation: dict[str, float] | None = None
-    interrupted: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it but the arrays."""
-        return {
-            "schema": 1,
-            "recipe": self.recipe.name,
-            "settings": self.settings,
-            "parameters": self.model.count_params(),
-            "dataset": self.dataset.describe(),
-            "history": self.history.to_json(),
-            "best_epoch": self.history.best_epoch if len(self.history) else None,
-            "evaluation": self.evaluation,
-            "timings": self.timings.to_json(),
-            "interrupted": self.interrupted,
-            "environment": self.environment,
-        }
 
 
 @dataclass
@@ -146,9 +68,12 @@ class Trainer:
 
     def __post_init__(self) -> None:
         recipe = self.recipe = find(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        self._given = set(self.options)
         self.options = recipe.complete(self.options)
         self.epochs = _at_least_one("epochs", recipe.epochs if self.epochs is None else self.epochs)
         self.batch_size = _at_least_one("batch size", recipe.batch_size if self.batch_size is None else self.batch_size)
+        if self.learning_rate is None and self.optimizer is None:
+            self.learning_rate = recipe.learning_rate
         self.optimizer = self.optimizer or recipe.optimizer
         if self.validation_split is None:
             self.validation_split = recipe.validation_split
@@ -234,7 +159,14 @@ class Trainer:
             validation = Split(*preprocessing.pairs(x[-held_out:], y[-held_out:])) if held_out else None
         except DataError as error:
             raise DataError(f"{dataset.name} does not go with {recipe.name}: {error}") from error
+        self._take_from_data(preprocessing)
         return preprocessing, training, validation
+
+    def _take_from_data(self, preprocessing: Preprocessing) -> None:
+        """Set the options that the data decide, such as how many letters there are, unless they were given."""
+        steps = {step.kind: step for step in preprocessing.inputs.steps}
+        counts = {option: len(steps[kind].names) for option, kind in self._recipe.fitted if option not in self._given}  # type: ignore[attr-defined]
+        self.options = {**self.options, **counts}
 
     def make_ready(self, dataset: Dataset) -> tuple[keras.Model, Split]:
         """The compiled model and the prepared training part: all that `run_epochs` needs.
@@ -258,7 +190,7 @@ class Trainer:
         assert self.batch_size is not None
         steps = math.ceil(len(training) / self.batch_size)
         progress = [Progress(self.listener, steps)] if self.listener else []
-        with runtime.current().training(model):
+        with runtime.current().remembering(model):
             model.fit(
                 training.x,
                 training.y,

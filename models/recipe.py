@@ -30,7 +30,7 @@ else:
 
 __all__ = ["Option", "Recipe", "Reference", "Step", "book", "find", "keras", "recipe", "step"]
 
-FAMILIES = ("dense", "cnn", "rnn", "functional")
+FAMILIES = ("dense", "cnn", "rnn", "text", "functional")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ class Recipe:
         inputs, targets: the preparation of x and of y, in order.
         loss, optimizer, metrics: what `keras.Model.compile` takes; a loss of None is chosen by the model and the
             labels.
+        learning_rate: of the optimizer; None for its own default.
+        fitted: options that are taken from the data unless given: (option, kind of the step whose vocabulary it
+            counts).
         batch_size, epochs: of the published run.
         validation_split: the share at the end of the training data that is held out, 0 to 1.
         shuffle: whether an epoch draws its samples in a new order.
@@ -95,6 +98,8 @@ class Recipe:
     loss: str | None = None
     optimizer: str = "adam"
     metrics: tuple[str, ...] = ()
+    learning_rate: float | None = None
+    fitted: tuple[tuple[str, str], ...] = ()
     batch_size: int = 32
     epochs: int = 10
     validation_split: float = 0.25

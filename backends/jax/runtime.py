@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -36,8 +38,8 @@ class JaxRuntime(Runtime):
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
-    def training(self, model: Any) -> AbstractContextManager[None]:
-        return nullcontext()
+    def remembering(self, model: Any) -> AbstractContextManager[None]:
+        return _tracked_states(model)
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__}
@@ -50,6 +52,29 @@ def _describe(device: jax.Device) -> str:
 def _host_devices() -> list[jax.Device]:
     """The CPU beside an accelerator, which `jax.devices()` leaves out."""
     return [] if jax.default_backend() == "cpu" else jax.devices("cpu")
+
+
+@contextlib.contextmanager
+def _tracked_states(model: Any) -> Iterator[None]:
+    """Let Keras carry the states of stateful recurrent layers through its compiled steps.
+
+    Keras 3.15 makes these variables but leaves them out of the layer's `non_trainable_variables`, which are what a
+    step under JAX takes and returns: whatever is assigned to them is dropped, and the layer forgets, silently. The
+    only way to add them is Keras' private tracker; tests/backends/test_runtime.py notices when it moves or is no
+    longer needed.
+    """
+    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    for layer in stateful:
+        layer._tracker.unlock()
+        for state in layer.states:
+            layer._track_variable(state)
+        layer._tracker.lock()
+    try:
+        yield
+    finally:
+        for layer in stateful:
+            for state in layer.states:
+                layer._untrack_variable(state)
 
 
 RUNTIME = JaxRuntime()

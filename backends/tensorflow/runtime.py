@@ -38,7 +38,7 @@ class TensorFlowRuntime(Runtime):
     def make_deterministic(self) -> None:
         tf.config.experimental.enable_op_determinism()
 
-    def training(self, model: Any) -> AbstractContextManager[None]:
+    def remembering(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
     def versions(self) -> dict[str, str]:

@@ -37,7 +37,7 @@ class TorchRuntime(Runtime):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
 
-    def training(self, model: Any) -> AbstractContextManager[None]:
+    def remembering(self, model: Any) -> AbstractContextManager[None]:
         return _copied_states(model)
 
     def versions(self) -> dict[str, str]:

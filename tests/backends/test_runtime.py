@@ -113,3 +113,14 @@ def test_pytorch_still_needs_its_copies_of_states(backend):
     model.compile(optimizer="sgd", loss="mse")
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         model.train_on_batch(np.ones((4, 3, 1), "float32"), np.ones((4, 2), "float32"))
+
+
+def test_jax_still_needs_its_states_tracked(backend):
+    """When this fails, Keras carries states under JAX by itself, and `_tracked_states` there can go."""
+    if backend.name != "jax":
+        pytest.skip("for JAX's room")
+    import keras
+
+    model = keras.Sequential([keras.Input(batch_shape=(4, 3, 1)), keras.layers.LSTM(2, stateful=True)])
+    x = np.ones((4, 3, 1), "float32")
+    np.testing.assert_array_equal(model.predict_on_batch(x), model.predict_on_batch(x))

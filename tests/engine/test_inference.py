@@ -7,7 +7,6 @@ from trivium.backends import runtime
 from trivium.engine import bundle as bundles
 from trivium.engine import datasets
 from trivium.engine.bundle import Bundle
-from trivium.engine.callbacks import ResetStates
 from trivium.engine.inference import fixed_batch, outputs_of, probabilities
 from trivium.engine.training import Trainer
 from trivium.errors import DataError, OptionError
@@ -42,6 +41,14 @@ def test_within_one_asking_it_remembers(stateful):
     assert np.abs(together - alone).max() > 1e-4
 
 
+def test_remembering_leaves_no_trace_in_the_model(stateful):
+    before = [variable.path for variable in stateful.variables]
+    with runtime.current().remembering(stateful):
+        pass
+    assert [variable.path for variable in stateful.variables] == before
+    assert "inner_loop" not in vars(stateful.layers[0])
+
+
 def test_a_stateful_recipe_trains_on_whole_batches_and_lives_in_a_bundle(backend, tmp_path):
     run = Trainer("rnn/stateful", options={"batch": 1, "units": 4}, epochs=1).fit(datasets.load("waves:0:30"))
     Bundle.of(run).save(tmp_path / "b.trivium")
@@ -52,6 +59,8 @@ def test_a_stateful_recipe_trains_on_whole_batches_and_lives_in_a_bundle(backend
 
 
 def test_each_epoch_begins_with_nothing_remembered(stateful):
+    from trivium.engine.callbacks import ResetStates
+
     callback = ResetStates()
     callback.set_model(stateful)
     stateful.predict(windows(8), batch_size=4, verbose=0)
@@ -74,7 +83,7 @@ def test_a_step_from_nothing_remembered_is_the_step_of_a_layer_that_never_rememb
     forgets.set_weights(remembers.get_weights())
     x, y = windows(4), windows(4, seed=1)[:, 0]
     forgets.train_on_batch(x, y)
-    with runtime.current().training(remembers):
+    with runtime.current().remembering(remembers):
         remembers.train_on_batch(x, y)
     for mine, theirs in zip(remembers.get_weights(), forgets.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)

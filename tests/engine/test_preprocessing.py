@@ -8,19 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from trivium.engine.preprocessing import (
-    TRANSFORMS,
-    After,
-    Ahead,
-    Chain,
-    ChannelAxis,
-    MinMax,
-    OneHot,
-    Preprocessing,
-    Reshape,
-    Scale,
-    Window,
-)
+from trivium.engine.preprocessing import TRANSFORMS, Chain, Preprocessing
+from trivium.engine.sources.text import to_codes
+from trivium.engine.tokens import Letters, Words
+from trivium.engine.transforms import After, Ahead, ChannelAxis, MinMax, OneHot, Reshape, Scale, Window
 from trivium.errors import DataError
 from trivium.models import recipe as recipes
 
@@ -35,6 +26,8 @@ EXAMPLES = {
     "one-hot": (OneHot(), np.array([2, 0, 1])),
     "window": (Window(length=3), np.arange(6.0)),
     "after": (After(length=3), np.arange(6.0)),
+    "letters": (Letters(), to_codes("letters, letters")),
+    "words": (Words(size=3), to_codes("word after word after word")),
     "ahead": (Ahead(length=2, horizon=2), np.arange(6.0)),
 }
 
@@ -52,7 +45,7 @@ def test_a_fitted_step_survives_json(kind):
     np.testing.assert_array_equal(again(values), chain(values))
 
 
-@pytest.mark.parametrize("kind", ["scale", "min-max", "reshape", "channel-axis", "one-hot"])
+@pytest.mark.parametrize("kind", ["scale", "min-max", "reshape", "channel-axis", "one-hot", "letters", "words"])
 def test_the_inverse_gives_back_the_values(kind):
     step, values = EXAMPLES[kind]
     fitted = step if kind == "channel-axis" else step.fit(values)

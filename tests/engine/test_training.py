@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from trivium.engine.dataset import Dataset, Split
-from trivium.engine.training import Timings, Trainer, train
+from trivium.engine.run import Timings
+from trivium.engine.training import Trainer, train
 from trivium.errors import DataError, OptionError
 
 

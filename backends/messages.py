@@ -1,0 +1,83 @@
+"""Messages between two processes over a pipe: JSON, with the arrays in it behind it as raw bytes.
+
+Nothing is pickled, so nothing that arrives can run; no array becomes text, so nothing is rounded or slow.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import IO, Any
+
+import numpy as np
+
+Buffer = bytes | memoryview
+
+_LENGTH = struct.Struct("<Q")
+
+
+def pack(message: dict[str, Any]) -> list[Buffer]:
+    """One message as parts: its JSON, then the bytes of each array in it.
+
+    Raises:
+        TypeError, ValueError: something in it is neither JSON nor an array of plain numbers.
+    """
+    arrays: list[np.ndarray] = []
+    text = json.dumps(_take_arrays(message, arrays)).encode()
+    return [text, *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)]
+
+
+def write(stream: IO[bytes], parts: list[Buffer]) -> None:
+    """Send the parts of a message, each after its length."""
+    for part in parts:
+        stream.write(_LENGTH.pack(len(part)))
+        stream.write(part)
+    stream.flush()
+
+
+def read(stream: IO[bytes]) -> dict[str, Any]:
+    """Receive one message.
+
+    Raises:
+        EOFError: the other side has gone.
+    """
+    return dict(_put_arrays(json.loads(_read_part(stream)), stream))
+
+
+def _read_part(stream: IO[bytes]) -> bytearray:
+    part = bytearray(_LENGTH.unpack(_read_exactly(stream, bytearray(_LENGTH.size)))[0])
+    return _read_exactly(stream, part)
+
+
+def _read_exactly(stream: IO[bytes], target: bytearray) -> bytearray:
+    view = memoryview(target)
+    while view:
+        count = stream.readinto(view)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        view = view[count:]
+    return target
+
+
+def _take_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"__array__": [value.dtype.str, list(value.shape)]}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _take_arrays(item, arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_take_arrays(item, arrays) for item in value]
+    return value
+
+
+def _put_arrays(value: Any, stream: IO[bytes]) -> Any:
+    if isinstance(value, dict):
+        if "__array__" in value:
+            dtype, shape = value["__array__"]
+            return np.frombuffer(_read_part(stream), dtype=np.dtype(dtype)).reshape(shape)
+        return {key: _put_arrays(item, stream) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_put_arrays(item, stream) for item in value]
+    return value

@@ -1,0 +1,68 @@
+"""Text by recurrent layers: the next letter, or the next word, from a window over the last forty."""
+
+from __future__ import annotations  # an annotation must not import Keras
+
+from .recipe import Option, Reference, keras, recipe, step
+
+__all__ = ["letters", "words"]
+
+STRIDE = 3
+
+
+@recipe(
+    "text/letters",
+    "two LSTMs tell the next letter of a text",
+    dataset="text",
+    inputs=(step("letters"), step("window", length=Option("window"), stride=STRIDE, tokens=True)),
+    targets=(step("letters"), step("after", length=Option("window"), stride=STRIDE, tokens=True)),
+    loss="sparse_categorical_crossentropy",
+    optimizer="rmsprop",
+    learning_rate=0.01,
+    fitted=(("vocabulary", "letters"),),
+    batch_size=100,
+    epochs=100,
+    validation_split=0.0,
+    reference=Reference(254_681, "1,400", "loss 2.6 → 1.1 in 100 epochs"),
+)
+def letters(window: int = 40, units: int = 128, vocabulary: int = 89) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((window,), dtype="int32"),
+            keras.layers.CategoryEncoding(vocabulary, output_mode="one_hot"),
+            keras.layers.LSTM(units, return_sequences=True),
+            keras.layers.LSTM(units),
+            keras.layers.Dense(vocabulary, activation="softmax"),
+        ]
+    )
+
+
+@recipe(
+    "text/words",
+    "two small LSTMs tell the next of the 8,000 most frequent words",
+    dataset="text",
+    inputs=(
+        step("words", size=Option("vocabulary")),
+        step("window", length=Option("window"), stride=STRIDE, tokens=True),
+    ),
+    targets=(
+        step("words", size=Option("vocabulary")),
+        step("after", length=Option("window"), stride=STRIDE, tokens=True),
+    ),
+    loss="sparse_categorical_crossentropy",
+    batch_size=100,
+    epochs=10,
+    validation_split=0.0,
+    reference=Reference(328_832, result="loss 6.8 → 5.3 in 10 epochs"),
+)
+def words(window: int = 40, units: int = 8, dropout: float = 0.3, vocabulary: int = 8_000) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((window,), dtype="int32"),
+            keras.layers.CategoryEncoding(vocabulary, output_mode="one_hot"),
+            keras.layers.LSTM(units, return_sequences=True),
+            keras.layers.Dropout(dropout),
+            keras.layers.LSTM(units),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(vocabulary, activation="softmax"),
+        ]
+    )
