@@ -10,8 +10,16 @@ from trivium.models import recipe as recipes
 
 HERE = __file__
 BACKENDS = [backend.name for backend in catalog.installed()]
-# In an environment with one backend a recipe of each kind stands for all: what is left to show there is that they run.
-SLICE = ("dense/small", "cnn/striding-batchnorm", "rnn/two-lstm")
+# A recipe of each kind stands for all in the daily tests; the whole book is run by `tox -e slow`.
+SLICE = (
+    "dense/small",
+    "cnn/striding-batchnorm",
+    "rnn/two-lstm",
+    "rnn/stateful",
+    "text/letters",
+    "functional/digit-or-not",
+)
+BOOK = [pytest.param(name, marks=() if name in SLICE else pytest.mark.slow) for name in sorted(recipes.book())]
 
 
 def few(recipe):
@@ -52,14 +60,14 @@ def learn(name, path):
     return run.history["loss"]
 
 
-@pytest.mark.parametrize("name", SLICE)
+@pytest.mark.parametrize("name", SLICE[:3])
 def test_the_loss_falls_within_a_few_steps(backend, name, tmp_path):
     losses = learn(name, tmp_path / "learnt.trivium")
     assert losses[-1] < losses[0]
 
 
 @pytest.mark.several_backends
-@pytest.mark.parametrize("name", sorted(recipes.book()))
+@pytest.mark.parametrize("name", BOOK)
 def test_what_one_backend_learns_the_next_one_knows(name, tmp_path):
     for here, there in zip(BACKENDS, BACKENDS[1:] + BACKENDS[:1], strict=True):
         path = str(tmp_path / f"{here}.trivium")
