@@ -15,7 +15,6 @@ from .measure import Ratio
 
 # Few epochs: enough for curves worth looking at, within five minutes on two cores.
 EPOCHS: Mapping[str, int] = {"dense/one-hidden": 3, "cnn/pooling": 4, "cnn/striding": 4, "rnn/lstm": 20}
-DATA: Mapping[str, str] = {"rnn/lstm": "waves:0"}
 PORTED = "cnn/striding"
 ORIGIN = "jax"
 
@@ -43,20 +42,21 @@ class Result:
         }
 
 
-def run(out: Path, listener: Listener) -> Result:
+def run(out: Path, listener: Listener, *, digits: str = "mnist:sample") -> Result:
     """Train every recipe on every installed backend, compare pooling with striding, port between backends.
 
     Args:
         out: the folder for runs, one a backend and recipe.
         listener: called with progress events.
+        digits: the dataset that the recipes of digits train on.
 
     Raises:
         BackendError: no backend is installed.
         OutputError: the folder cannot be used.
     """
     names = [backend.name for backend in catalog.resolve(())]
-    runs = dict(_train_all(names, out, listener))
-    measured = pooling_vs_striding.measure(names, budget=30, precision=0.1, listener=listener)
+    runs = dict(_train_all(names, out, listener, digits))
+    measured = pooling_vs_striding.measure(names, data=digits, budget=30, precision=0.1, listener=listener)
     costs = {backend: measured.cost(backend) for backend in names}
     origin = ORIGIN if ORIGIN in names else names[0]
     ports = []
@@ -69,7 +69,9 @@ def run(out: Path, listener: Listener) -> Result:
     return Result(runs, costs, ports)
 
 
-def _train_all(names: list[str], out: Path, listener: Listener) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+def _train_all(
+    names: list[str], out: Path, listener: Listener, digits: str
+) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
     for backend in names:
         for recipe, epochs in EPOCHS.items():
             title = f"{recipe} on {backend}"
@@ -79,7 +81,7 @@ def _train_all(names: list[str], out: Path, listener: Listener) -> Iterator[tupl
                 worker.get(backend).call(
                     f"{__name__}:train_and_keep",
                     recipe,
-                    DATA.get(recipe, "mnist:sample"),
+                    "waves:0" if recipe.startswith("rnn/") else digits,
                     epochs,
                     str(_folder(out, backend, recipe)),
                     listener=_titled(listener, title),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trivium.backends import catalog
@@ -15,10 +16,19 @@ from trivium.benchmarks.pooling_vs_striding import POOLING, RECIPES
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def few_digits(digits, tmp_path):
+    """A file of digits few enough for an epoch to take no time; still more than one batch."""
+    path = tmp_path / "few.npz"
+    train, test = digits.train, digits.test
+    np.savez(path, x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
+    return str(path)
+
+
 @pytest.mark.several_backends
-def test_pooling_against_striding_on_every_backend(tmp_path):
+def test_pooling_against_striding_on_every_backend(tmp_path, few_digits):
     heard = []
-    result = pooling_vs_striding.measure(budget=1, precision=0.5, listener=heard.append)
+    result = pooling_vs_striding.measure(data=few_digits, budget=1, precision=0.5, listener=heard.append)
     backends = [backend.name for backend in catalog.installed()]
     assert result.backends == backends
     report = json.loads(json.dumps(result.to_json()))
@@ -36,17 +46,17 @@ def test_pooling_against_striding_on_every_backend(tmp_path):
 
 
 @pytest.mark.several_backends
-def test_the_demonstration_leaves_runs_and_ports_a_model(tmp_path, monkeypatch):
+def test_the_demonstration_leaves_runs_and_ports_a_model(tmp_path, monkeypatch, few_digits):
     monkeypatch.setattr(demo, "EPOCHS", dict.fromkeys(demo.EPOCHS, 2))
-    result = demo.run(tmp_path, listener=lambda event: None)
+    result = demo.run(tmp_path / "demo", lambda event: None, digits=few_digits)
     backends = [backend.name for backend in catalog.installed()]
     assert list(result.runs) == [(backend, recipe) for backend in backends for recipe in demo.EPOCHS]
     assert all(run["timings"]["steady_epoch"] > 0 for run in result.runs.values())
     assert [report.target for report in result.ports] == [name for name in backends if name != "jax"]
     assert all(report.passed for report in result.ports)
     for backend in backends:
-        assert (tmp_path / f"cnn-striding-{backend}" / "curves.png").is_file()
-        assert (tmp_path / f"rnn-lstm-{backend}" / "predictions.png").is_file()
+        assert (tmp_path / "demo" / f"cnn-striding-{backend}" / "curves.png").is_file()
+        assert (tmp_path / "demo" / f"rnn-lstm-{backend}" / "predictions.png").is_file()
     json.dumps(result.to_json(), allow_nan=False)
 
 
