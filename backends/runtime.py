@@ -110,6 +110,11 @@ def _import(name: str) -> ModuleType:
             os.close(standard_error)
 
 
+def stateful_layers(model: Any) -> list[Any]:
+    """The layers of a Keras model that remember from one batch to the next."""
+    return [layer for layer in model.layers if getattr(layer, "stateful", False)]
+
+
 def memory_peak() -> int:
     """The most bytes of main memory that this process has held (resident set)."""
     try:

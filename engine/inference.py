@@ -45,9 +45,8 @@ def fixed_batch(model: keras.Model) -> int | None:
 
 def reset_states(model: keras.Model) -> None:
     """Let stateful layers forget what they have seen."""
-    for layer in model.layers:
-        if getattr(layer, "stateful", False):
-            layer.reset_state()
+    for layer in runtime.stateful_layers(model):
+        layer.reset_state()
 
 
 def require_whole_batches(model: keras.Model, samples: int, what: str) -> None:

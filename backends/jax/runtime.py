@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jaxlib.version
 
-from ..runtime import Device, Runtime, cores, processor
+from ..runtime import Device, Runtime, cores, processor, stateful_layers
 
 
 class JaxRuntime(Runtime):
@@ -63,7 +63,7 @@ def _tracked_states(model: Any) -> Iterator[None]:
     only way to add them is Keras' private tracker; tests/backends/test_runtime.py notices when it moves or is no
     longer needed.
     """
-    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    stateful = stateful_layers(model)
     for layer in stateful:
         layer._tracker.unlock()
         for state in layer.states:

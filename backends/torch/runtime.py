@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..runtime import Device, Runtime, processor
+from ..runtime import Device, Runtime, processor, stateful_layers
 
 
 class TorchRuntime(Runtime):
@@ -52,7 +52,7 @@ def _copied_states(model: Any) -> Iterator[None]:
     Keras 3.15 hands the states themselves to the computation and then overwrites them in place with the new ones, which
     autograd, still needing the old, refuses. tests/backends/test_runtime.py notices when Keras no longer needs this.
     """
-    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    stateful = stateful_layers(model)
     for layer in stateful:
         layer.inner_loop = functools.partial(_on_copies, layer.inner_loop)
     try:
