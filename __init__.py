@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .engine.run import Run as Run
     from .engine.training import Trainer as Trainer
     from .engine.training import train as train
+    from .engine.verification import verify as verify
     from .errors import TriviumError as TriviumError
     from .models.recipe import Recipe as Recipe
     from .models.recipe import recipe as recipe
@@ -45,6 +46,7 @@ _HOMES = {
     "step": ".models.recipe",
     "train": ".engine.training",
     "use": ".backends.catalog",
+    "verify": ".engine.verification",
 }
 _MODULES = {"plots": ".engine.plots"}
 

@@ -6,6 +6,7 @@ framework's name in a conditional. Whatever Keras itself already does the same o
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
@@ -14,12 +15,16 @@ import resource
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from . import catalog
+from .epochs import Epochs, Plan
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,42 @@ class Runtime(ABC):
         """
 
     @abstractmethod
+    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+        """The loss of one batch and its gradient by each of `model.trainable_variables`, in their order.
+
+        Computed as in training: dropout drops, batch normalisation takes the batch's own statistics, and the losses
+        that layers add are in it. Nothing in the model is changed by it.
+
+        Args:
+            model: a compiled Keras model.
+            x, y: what its `train_on_batch` takes.
+        """
+
+    @abstractmethod
+    def double_precision(self) -> AbstractContextManager[None]:
+        """For the time of the context: let the framework compute in float64 what is asked for in float64."""
+
+    @abstractmethod
+    def tuned(self, model: Any) -> AbstractContextManager[None]:
+        """While it lasts, the model's layers compute the same in the way that is fastest on this backend and device.
+
+        On the layers themselves: their weights and classes, and what is saved of them, stay as they are.
+        """
+
+    @abstractmethod
+    def plans(self, model: Any, steps: int) -> list[Plan]:
+        """The ways in which this framework can run the model's epochs here, the one that should be fastest first.
+
+        Args:
+            model: a compiled Keras model.
+            steps: of the whole run: compiling must pay for itself.
+        """
+
+    @abstractmethod
+    def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
+        """Epochs of the model over these data: see `Epochs`. What is slow about it happens when they first run."""
+
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """The versions of the framework and of what it computes with (such as CUDA)."""
 
@@ -113,6 +154,35 @@ def _import(name: str) -> ModuleType:
 def stateful_layers(model: Any) -> list[Any]:
     """The layers of a Keras model that remember from one batch to the next."""
     return [layer for layer in model.layers if getattr(layer, "stateful", False)]
+
+
+@contextlib.contextmanager
+def unchanged(model: Any) -> Iterator[None]:
+    """Put back every variable of a Keras model, its seeds, metrics and states included, as it was before."""
+    states = [state for layer in stateful_layers(model) for state in layer.states or ()]
+    # Copies: NumPy's view of a variable would follow what happens to it.
+    held = [(v, np.array(v.numpy())) for v in [*model.variables, *model.metrics_variables, *states]]
+    try:
+        yield
+    finally:
+        for variable, value in held:
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def float64_kept() -> Iterator[None]:
+    """Let Keras' operations keep float64 on backends where they make it float32.
+
+    Keras 3.15 does so wherever dtypes are combined, silently, even when its `floatx` is float64, and has no setting for
+    it but this private table; tests/backends/test_runtime.py notices when it moves or is no longer needed.
+    """
+    table = importlib.import_module("keras.src.backend.common.dtypes").BIT64_TO_BIT32_DTYPE
+    before = table["float64"]
+    table["float64"] = "float64"
+    try:
+        yield
+    finally:
+        table["float64"] = before
 
 
 def memory_peak() -> int:

@@ -12,8 +12,11 @@ from typing import Any
 
 from ..backends import runtime
 from ..engine import environment
-from ..engine.callbacks import EpochClock
 from ..engine.training import Trainer, dataset_for
+from ..errors import OptionError
+from ..models.recipe import Recipe
+
+RUNNERS = ("trivium", "fit")
 
 
 class Session:
@@ -24,6 +27,9 @@ class Session:
         data: a dataset's name, or None for the recipe's own.
         batch_size: or None for the recipe's own.
         options: the recipe's options.
+        runner: `trivium`, or `fit` for `keras.Model.fit` on arrays, as anybody would call it.
+        rng: `owned` or `native`, of the runner `trivium`.
+        plan: of the runner `trivium`.
 
     Attributes:
         first_epoch: seconds of the epoch that compiled.
@@ -36,22 +42,51 @@ class Session:
         data: str | None = None,
         batch_size: int | None = None,
         options: Mapping[str, Any] | None = None,
+        runner: str = "trivium",
+        rng: str = "owned",
+        plan: str = "auto",
     ):
-        self._trainer = Trainer(recipe, options=options or {}, batch_size=batch_size, epochs=1)
-        self._dataset = dataset_for(self._trainer.recipe, data)
+        if runner not in RUNNERS:
+            raise OptionError(f"unknown runner {runner!r} (known: {', '.join(RUNNERS)})")
+        self._trainer = Trainer(
+            recipe,
+            options=options or {},
+            batch_size=batch_size,
+            epochs=1,
+            rng="native" if runner == "fit" else rng,
+            plan=plan,
+        )
+        dataset = dataset_for(self._trainer.recipe, data)
         began = time.perf_counter()
-        self._model, self._training = self._trainer.make_ready(self._dataset)
+        self._model, self._training = self._trainer.make_ready(dataset)
         self.build = time.perf_counter() - began
         self.parameters = self._model.count_params()
         self.samples = len(self._training)
+        self._train_epoch = self._by_fit if runner == "fit" else self._trainer.open_ended(self._model, self._training)
+        self.plan = self._trainer.chosen_plan
         self.first_epoch = self.epoch()
         self.warm_epoch = self.epoch()
 
     def epoch(self) -> float:
         """Train one more epoch, in a new order; its seconds, the device synchronised at both ends."""
-        clock = EpochClock(runtime.current())
-        self._trainer.run_epochs(self._model, self._training, None, [clock])
-        return clock.training_seconds[0]
+        current = runtime.current()
+        variables = [variable.value for variable in self._model.variables]
+        current.synchronise(variables)
+        began = time.perf_counter()
+        self._train_epoch()
+        current.synchronise([variable.value for variable in self._model.variables])
+        return time.perf_counter() - began
+
+    def _by_fit(self) -> None:
+        assert isinstance(self._trainer.recipe, Recipe)
+        with runtime.current().remembering(self._model):
+            self._model.fit(
+                self._training.x,
+                self._training.y,
+                batch_size=self._trainer.batch_size,
+                shuffle=self._trainer.recipe.shuffle,
+                verbose=0,
+            )
 
 
 _sessions: dict[str, Session] = {}
@@ -63,6 +98,7 @@ def open_session(key: str, recipe: str, **settings: Any) -> dict[str, Any]:
     return {
         "parameters": session.parameters,
         "samples": session.samples,
+        "plan": session.plan,
         "build": session.build,
         "first_epoch": session.first_epoch,
         "compile": max(0.0, session.first_epoch - session.warm_epoch),

@@ -7,30 +7,41 @@ from typing import Any
 
 import click
 
+from ..errors import OptionError
 from .common import common_options, console, print_json, table
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Draw a picture of the data.")
+@click.option(
+    "--augment", metavar="CHANGES", help="Preview pictures as training would see them: rotation=10,shift=0.1,…"
+)
 @common_options
-def command(name: str | None, preview: Path | None, as_json: bool) -> None:
-    """List the datasets, or tell what one holds: shapes, ranges, class balance, duplicates.
+def command(name: str | None, preview: Path | None, augment: str | None, as_json: bool) -> None:
+    """List the datasets, or tell what one holds: shapes, ranges, class balance, duplicates, likely mistakes.
 
     NAME is one of them, an .npz or .csv file, or a folder of pictures by class.
 
     \b
     Example:
       trivium data mnist --preview digits.png
+      trivium data mnist --augment rotation=10,shift=0.1 --preview changed.png
     """
     from ..engine import datasets, survey
+    from ..engine.augmentation import Augmentation
 
+    changes = Augmentation.parse(augment) if augment else None
+    if changes and not preview:
+        raise OptionError("--augment is for a picture here: add --preview changed.png")
     if name is None:
         _list(list(datasets.LOADERS), as_json)
         return
     dataset = datasets.load(name)
     found = survey.survey(dataset)
-    if preview:
+    if preview and changes:
+        survey.preview_augmented(dataset, changes, preview)
+    elif preview:
         survey.preview(dataset, preview)
     if as_json:
         print_json(found)
@@ -63,3 +74,5 @@ def _print(found: dict[str, Any]) -> None:
         screen.print(balance)
     if found["duplicates"]:
         screen.print(f"{found['duplicates']} of the test samples stand in the training split too.")
+    for warning in found["warnings"]:
+        screen.print(f"warning     {warning}")

@@ -17,7 +17,19 @@ from .. import __version__
 from ..errors import TriviumError
 from .common import DEBUG_VARIABLE
 
-COMMANDS = ("backends", "recipes", "data", "train", "evaluate", "predict", "generate", "port", "bench", "demo")
+COMMANDS = (
+    "backends",
+    "recipes",
+    "data",
+    "train",
+    "evaluate",
+    "predict",
+    "generate",
+    "verify",
+    "port",
+    "bench",
+    "demo",
+)
 
 
 class _Commands(click.Group):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends import catalog, runtime
+from ..models.recipe import Recipe
 from .common import (
     backend_option,
     common_options,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", required=False, default="")
 @set_option
 @data_option
 @click.option("--epochs", type=int, metavar="N", help="How often to go through the data; by default as published.")
@@ -37,6 +38,20 @@ if TYPE_CHECKING:
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
 @click.option("--seed", type=int, default=2, show_default=True, help="Of weights, batch order and dropout.")
+@click.option(
+    "--rng",
+    type=click.Choice(["owned", "native"]),
+    default="owned",
+    show_default=True,
+    help="Whose randomness: ours, the same on every backend, or each framework's.",
+)
+@click.option(
+    "--plan", default="auto", metavar="NAME", help="How epochs are run: auto, fit, or one of the backend's plans."
+)
+@click.option("--augment", metavar="CHANGES", help="Change pictures anew each epoch: rotation=10,shift=0.1,zoom=0.1,…")
+@click.option("--from", "start", type=click.Path(path_type=Path), metavar="BUNDLE", help="Go on with a trained model.")
+@click.option("--freeze", multiple=True, metavar="PATTERN", help="Layers to leave as they are, such as 'conv*'.")
+@click.option("--replace-head", type=int, metavar="N", help="A new output layer, for N classes.")
 @click.option("--deterministic", is_flag=True, help="Reproducible kernels, even where they are slower.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads one operation may use.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/RECIPE by default.")
@@ -54,12 +69,14 @@ def command(
 ) -> None:
     """Train RECIPE, and keep model, history and pictures in a folder.
 
-    RECIPE is one of `trivium recipes`, or a model of your own: path/to/file.py:function.
+    RECIPE is one of `trivium recipes`, or a model of your own: path/to/file.py:function. With --from it may be
+    left out.
 
     \b
     Example:
       trivium train cnn/striding --epochs 3 --backend jax --out runs/digits
       trivium train my_model.py:build --data my_data.npz
+      trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
     """
     catalog.use(backend, threads=threads)
     from ..engine import run_folder
@@ -68,11 +85,13 @@ def command(
     trainer = Trainer(recipe, options=parse_assignments(assignments), **settings)
     dataset = dataset_for(trainer.recipe, data)
     runtime.current()  # here, because it is quiet about it: preparation may import Keras
-    trainer.prepare(dataset)
-    out = out or default_out(recipe)
-    title = f"{recipe} on {catalog.selected().title}"
+    prepared = trainer.prepare(dataset)
+    assert isinstance(trainer.recipe, Recipe)
+    name = trainer.recipe.name
+    out = out or default_out(name)
+    title = f"{name} on {catalog.selected().title}"
     with run_folder.claimed(out) as earlier, progress(title) as trainer.listener:
-        run = trainer.fit(dataset)
+        run = trainer.fit(dataset, prepared)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
         files = run_folder.save(run, out)
     if as_json:
@@ -94,6 +113,9 @@ def _print(run: Run, files: list[Path], earlier: Path | None, screen: Console) -
         screen.print(f"time        {seconds(run.timings.epochs[0])} s for the one epoch, compilation included")
     else:
         screen.print(f"time        {seconds(steady)} s an epoch, compilation {seconds(compiling)} s")
+    plan = run.settings["plan"]
+    if "why" in plan:
+        screen.print(f"run by      Keras' fit: {plan['why']}")
     screen.print(f"kept        {', '.join(str(file) for file in files)}")
     if earlier:
         screen.print(f"earlier     the run that was there is now {earlier}")

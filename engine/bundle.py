@@ -64,7 +64,11 @@ class Bundle:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model, built under this process' backend, without running code from the file.
+        """The model, built once under this process' backend: see `build`."""
+        return self.build()
+
+    def build(self) -> keras.Model:
+        """A new model each time, without running code from the file.
 
         Raises:
             BundleError: Keras refuses the file; its reason is in the message.

@@ -109,6 +109,10 @@ class StopOnInterrupt(keras.callbacks.Callback):
     def interrupted(self) -> bool:
         return self._asked
 
+    def steps_ended(self) -> None:
+        """All steps of this epoch were run: it is whole, whatever was asked for meanwhile."""
+        self._within_steps = False
+
     def _ask(self, number: int, frame: Any) -> None:
         if self._asked:
             raise KeyboardInterrupt
@@ -129,15 +133,15 @@ class Progress(keras.callbacks.Callback):
     # Keras then does not wait for the device after every step only to hand over metrics that are not read here.
     async_safe = True
 
-    def __init__(self, listener: Listener, steps: int):
+    def __init__(self, listener: Listener):
         super().__init__()
         self._listener = listener
-        self._steps = steps
         self._epoch = 0
         self._logs: dict[str, float] = {}
         self._next = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self._steps = self.params["steps"]
         self._tell(0)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -151,6 +155,9 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._logs = {name: float(value) for name, value in (logs or {}).items()}
         self._tell(self._steps)
+
+    def steps_ended(self) -> None:
+        """Nothing: the epoch's end tells it."""
 
     def _tell(self, step: int) -> None:
         self._next = time.monotonic() + _SECONDS_BETWEEN_EVENTS

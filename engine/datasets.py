@@ -9,16 +9,18 @@ from pathlib import Path
 from ..errors import DataError
 from ..functions import suggest
 from .dataset import Dataset
-from .sources import files, mnist, text, toys, waves
+from .sources import files, mnist, shapes, text, toys, waves
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
     "digit-or-not": mnist.load_digit_or_not,
+    "digit-images": mnist.load_digit_images,
     "digits": toys.load_digits,
     "iris": toys.load_iris,
     "moons": toys.load_drawn,
     "circles": toys.load_drawn,
     "blobs": toys.load_drawn,
+    "shapes": shapes.load,
     "waves": waves.load,
     "text": text.load,
 }
@@ -29,7 +31,8 @@ def load(name: str | Path) -> Dataset:
 
     Names: `mnist` (the full set where it lies on this machine, else the sample), `mnist:full` (downloaded by Keras when
     it is nowhere here), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
-    `blobs`, `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
+    `blobs`, `shapes` (drawings, which a run can have drawn afresh for each batch), `waves:SET` and `waves:SET:STEPS`
+    with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
     Files: `.npz` arrays, a `.csv` table with a label column, a folder with one folder of pictures for each class.
 
     Raises:

@@ -14,7 +14,7 @@ from . import bundle as bundles
 from . import datasets
 from .bundle import Bundle
 from .dataset import Dataset, Split
-from .inference import fixed_batch, outputs_of, probabilities, require_whole_batches, reset_states
+from .inference import fits, fixed_batch, outputs_of, probabilities, require_whole_batches, reset_states
 from .preprocessing import Preprocessing
 from .sources.files import require_numbers
 
@@ -64,10 +64,8 @@ def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
     found = bundles.load(source)
     require_numbers(x, "inputs")
     prepared = found.preprocessing.inputs(x)
-    expected = tuple(found.model.inputs[0].shape)[1:]
-    if len(expected) != prepared.ndim - 1 or any(
-        e not in (None, r) for e, r in zip(expected, prepared.shape[1:], strict=True)
-    ):
+    if not fits(found.model, prepared):
+        expected = tuple(found.model.inputs[0].shape)[1:]
         raise DataError(f"a prepared sample has shape {prepared.shape[1:]} but the model takes {expected}")
     outputs = outputs_of(found.model, prepared)
     return Predictions(outputs, in_terms_of_data(found.preprocessing, outputs, bool(found.labels)), found.labels)
@@ -82,6 +80,7 @@ def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = No
     """
     found = bundles.load(source)
     dataset = data if isinstance(data, Dataset) else datasets.load(data or found.run["dataset"]["name"])
+    dataset = dataset.relabelled(found.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     return evaluate_model(found.model, found.preprocessing, dataset.test)
@@ -96,8 +95,8 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
         measured = model.evaluate(x, y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
     metrics = {name: float(value) for name, value in measured.items()}
     if y.dtype.kind == "f" and not _is_one_hot(y):
-        outputs = outputs_of(model, x)
-        error = preprocessing.targets.inverse(outputs) - preprocessing.targets.inverse(y).reshape(outputs.shape)
+        predicted = preprocessing.targets.inverse(outputs_of(model, x))
+        error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)
         metrics["rms_error"] = float(np.sqrt(np.mean(np.square(error, dtype="float64"))))
     return metrics
 

@@ -28,9 +28,9 @@ def generate(
     The choice is NumPy's, so one seed gives one text on every backend, as long as their probabilities agree.
 
     Args:
-        source: a bundle of a text recipe, its file, or its run folder. seed_text: what to continue; shorter than the
-        model's window it is repeated to fill it. Without one the beginning
-            of the training text.
+        source: a bundle of a text recipe, its file, or its run folder.
+        seed_text: what to continue; shorter than the model's window it is repeated to fill it. Without one the
+            beginning of the training text.
         length: how many tokens to add.
         temperature: above 0; the probabilities are taken to the power of its inverse: low is sure, high is wild.
         seed: of the choices.
@@ -72,6 +72,11 @@ def _continue(
         number = sample(probabilities, temperature, generator)
         context = np.append(context[1:], np.asarray(number, context.dtype))
         yield tokens.joint + tokens.names[number]
+
+
+def writes(found: Bundle) -> bool:
+    """Whether the bundle holds a text model: one whose inputs are windows over tokens."""
+    return [isinstance(step, Tokens | Window) for step in found.preprocessing.inputs.steps] == [True, True]
 
 
 def _reader(found: Bundle) -> tuple[Tokens, Window]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backends import runtime
 from ..errors import DataError
+from . import axes
 
 if TYPE_CHECKING:
     import keras
@@ -35,6 +36,11 @@ def outputs_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
 def probabilities(outputs: np.ndarray) -> np.ndarray:
     """A classifier's outputs as one probability a class: (n, 1) of "yes" becomes (n, 2) of "no" and "yes"."""
     return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
+
+
+def fits(model: keras.Model, x: np.ndarray) -> bool:
+    """Whether a model of one input takes prepared samples (n, …) of this shape."""
+    return axes.fits(tuple(model.inputs[0].shape)[1:], x.shape[1:])
 
 
 def fixed_batch(model: keras.Model) -> int | None:

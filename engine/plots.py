@@ -144,6 +144,43 @@ def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) 
     save(drawn, path)
 
 
+def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -> None:
+    """Pictures without gaps or labels, as one.
+
+    Args:
+        images: (n, height, width) grey; n a multiple of `columns`.
+    """
+    height, width = images.shape[1:]
+    sheet = images.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
+    with style(grid=False):
+        drawn = Figure(figsize=(7, 7 * sheet.shape[0] / sheet.shape[1] + 0.4), layout="constrained")
+        axes = drawn.subplots()
+        axes.imshow(sheet, cmap="gray_r")
+        axes.axis("off")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> None:
+    """Rows of pictures that belong together column by column, such as originals over what became of them.
+
+    Args:
+        pairs: a name and (n, height, width) grey or (n, height, width, channels) pictures for each row, all with the
+            same n.
+    """
+    rows, columns = len(pairs), len(pairs[0][1])
+    drawn = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False)
+    for row, (name, images) in zip(grid, pairs, strict=True):
+        for axes, image in zip(row, images, strict=True):
+            axes.imshow(np.squeeze(image), cmap="gray_r")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        row[0].set_ylabel(name, fontsize=8)
+    drawn.suptitle(title)
+    save(drawn, path)
+
+
 def curve(values: np.ndarray, path: Path, *, title: str) -> None:
     """A series over its steps.
 

@@ -14,12 +14,16 @@ import numpy as np
 
 from ..errors import DataError
 from ..models.recipe import Step
+from .scaling import MinMax, Scale, Standardise
 from .tokens import Letters, Words
-from .transforms import After, Ahead, ChannelAxis, MinMax, OneHot, Reshape, Scale, Transform, Window
+from .transforms import After, Ahead, Cast, ChannelAxis, OneHot, Reshape, Transform, Window
 
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.kind: transform
-    for transform in (Scale, MinMax, Reshape, ChannelAxis, OneHot, Window, After, Ahead, Letters, Words)
+    for transform in (
+        *(Cast, Scale, MinMax, Standardise, Reshape, ChannelAxis, OneHot),
+        *(Window, After, Ahead, Letters, Words),
+    )
 }
 
 
@@ -41,6 +45,14 @@ class Chain:
         for step in self.steps:
             values = step(values)
         return values
+
+    def for_classes(self, count: int) -> Chain:
+        """The chain for labels of `count` classes.
+
+        Raises:
+            DataError: they are more than a step of it has.
+        """
+        return Chain(tuple(step.for_classes(count) if isinstance(step, OneHot) else step for step in self.steps))
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         for step in reversed(self.steps):
@@ -67,9 +79,22 @@ class Preprocessing:
     inputs: Chain = Chain()
     targets: Chain = Chain()
 
-    def fit(self, x: np.ndarray, y: np.ndarray) -> Preprocessing:
-        """Both chains fitted; give the training split and nothing else."""
-        return Preprocessing(self.inputs.fit(x), self.targets.fit(y))
+    def fit(self, x: np.ndarray, y: np.ndarray, classes: int | None = None) -> Preprocessing:
+        """Both chains fitted; give the training split and nothing else.
+
+        Images of integers that nothing is to be done to are cast to float32: here, once, not in each backend's own way.
+
+        Args:
+            x, y: raw samples and targets.
+            classes: how many classes the whole data have, where it is known: a part may lack some.
+
+        Raises:
+            DataError: a step refuses the data, or there are more classes than the model tells apart.
+        """
+        pixels = not self.inputs.steps and x.ndim >= 3 and x.dtype.kind in "biu"
+        inputs = Chain((Cast(),)) if pixels else self.inputs
+        targets = self.targets.for_classes(classes) if classes else self.targets
+        return Preprocessing(inputs.fit(x), targets.fit(y))
 
     def pairs(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets that belong together, sample by sample.

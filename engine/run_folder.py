@@ -19,6 +19,7 @@ from .inference import outputs_of, probabilities
 from .run import Run
 
 _MARK = "run.json"
+_SHOWN = 12
 
 
 def claim(folder: Path) -> Path | None:
@@ -97,7 +98,11 @@ def draw(run: Run, folder: Path) -> list[Path]:
     predicted = in_terms_of_data(run.preprocessing, outputs, bool(run.dataset.labels))
     if run.dataset.labels:
         return written + _draw_classes(split, outputs, predicted, run.dataset.labels, folder, title)
-    if split.y.ndim == 1 and predicted.ndim <= 2:
+    if split.y.shape == split.x.shape and split.x.ndim == 3:
+        written.append(folder / "pictures.png")
+        shown = [("given", split.x[:_SHOWN]), ("returned", predicted[:_SHOWN])]
+        plots.beside(shown, written[-1], title=f"{title}, test data")
+    elif split.y.ndim == 1 and predicted.ndim <= 2:
         written.append(folder / "predictions.png")
         plots.series(split.y, predicted.reshape(len(predicted)), written[-1], title=f"{title}, test data")
     return written

@@ -6,32 +6,45 @@ and the run records all of it.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ..backends import catalog, runtime
 from ..backends.worker import Listener
 from ..errors import DataError, OptionError
 from ..models.recipe import Recipe, find
-from . import datasets, environment
+from . import bundle as bundles
+from . import datasets, environment, finetuning
+from .augmentation import Augmentation
+from .building import batch_size_of, compile_model, require_match
+from .bundle import Bundle
 from .dataset import Dataset, Split
 from .history import History
-from .inference import fixed_batch, require_whole_batches
+from .inference import require_whole_batches
 from .preprocessing import Chain, Preprocessing
 from .run import Run, Timings
 
 if TYPE_CHECKING:
     import keras
 
+    from .batches import Batches
+
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
 # one it is above 0.975 on each backend (tests/engine/test_published.py).
 DEFAULT_SEED = 2
+# Whose randomness: `owned` is trivium's, the same on every backend; `native` is each framework's own.
+GENERATORS = ("owned", "native")
+
+_SETTINGS = ("epochs", "batch_size", "validation_split", "optimizer", "learning_rate", "seed", "rng", "deterministic")
+
+Prepared = tuple[Preprocessing, Split, Split | None]
 
 
 @dataclass
@@ -39,22 +52,29 @@ class Trainer:
     """Trains a recipe. An option that is None takes the recipe's own value.
 
     Args:
-        recipe: a name, `path/to/file.py:function`, or a `Recipe`.
+        recipe: a name, `path/to/file.py:function`, or a `Recipe`; may be empty when `start` is a bundle of a recipe
+            from the book.
         options: the recipe's own options, such as `{"units": 64}`.
         epochs, batch_size: 1 or more.
         validation_split: the share at the end of the training data to hold out, 0 ≤ share < 1.
         optimizer: the name of a Keras optimizer.
         learning_rate: of the optimizer; above 0.
-        seed: of initial weights, batch order and dropout.
+        seed: of initial weights, batch order, dropout and augmentation.
+        rng: one of `GENERATORS`: whose initial weights, dropout and noise. The order of samples is always ours.
+        plan: how the epochs are run: `auto`, `fit` for `keras.Model.fit`, or one of the backend's plans by name.
         deterministic: choose reproducible kernels over fast ones.
+        augment: an `Augmentation`, or the words that one is parsed from.
+        start: a bundle, its file, or its run folder: train its model further instead of a new one.
+        freeze: patterns of layer names that keep the weights they start with.
+        replace_head: put a new output layer for so many classes on the model that is started from.
         listener: called with progress events (see `callbacks.Progress`).
         callbacks: further Keras callbacks.
 
     Raises:
-        RecipeError, OptionError: a recipe or an option that cannot be.
+        RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be.
     """
 
-    recipe: Recipe | str
+    recipe: Recipe | str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     batch_size: int | None = None
@@ -62,14 +82,23 @@ class Trainer:
     optimizer: str | None = None
     learning_rate: float | None = None
     seed: int = DEFAULT_SEED
+    rng: str = "owned"
+    plan: str = "auto"
     deterministic: bool = False
+    augment: Augmentation | str | None = None
+    start: Bundle | str | Path | None = None
+    freeze: Sequence[str] = ()
+    replace_head: int | None = None
     listener: Listener | None = None
     callbacks: list[keras.callbacks.Callback] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        recipe = self.recipe = find(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        self.chosen_plan: dict[str, Any] = {}
+        self._start = self._load_start()
+        recipe = self.recipe = self._find_recipe()
         self._given = set(self.options)
-        self.options = recipe.complete(self.options)
+        before = finetuning.options_of(self._start) if self._start else {}
+        self.options = recipe.complete({**before, **self.options})
         self.epochs = _at_least_one("epochs", recipe.epochs if self.epochs is None else self.epochs)
         self.batch_size = _at_least_one("batch size", recipe.batch_size if self.batch_size is None else self.batch_size)
         if self.learning_rate is None and self.optimizer is None:
@@ -77,12 +106,39 @@ class Trainer:
         self.optimizer = self.optimizer or recipe.optimizer
         if self.validation_split is None:
             self.validation_split = recipe.validation_split
+        self.augment = Augmentation.parse(self.augment) if isinstance(self.augment, str) else self.augment
+        self.freeze = tuple(self.freeze)
+        self._check()
+
+    def _check(self) -> None:
+        assert self.validation_split is not None
         if not 0 <= self.validation_split < 1:
             raise OptionError(f"validation split must be 0 or more and less than 1, received {self.validation_split:g}")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise OptionError(f"learning rate must be above 0, received {self.learning_rate:g}")
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"seed must be from 0 to 2**32 - 1, received {self.seed}")
+        if self.replace_head is not None and self.replace_head < 2:
+            raise OptionError(f"--replace-head needs 2 classes or more, received {self.replace_head}")
+        if self.rng not in GENERATORS:
+            raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
+
+    def _load_start(self) -> Bundle | None:
+        if self.start is not None:
+            return bundles.load(self.start)
+        if self.freeze or self.replace_head is not None:
+            raise OptionError("--freeze and --replace-head need a trained model to start from: add --from BUNDLE")
+        return None
+
+    def _find_recipe(self) -> Recipe:
+        recipe = find(self.recipe) if self.recipe and isinstance(self.recipe, str) else self.recipe
+        if self._start:
+            return finetuning.recipe_of(self._start, recipe or None, self.replace_head)
+        if not isinstance(recipe, Recipe):
+            raise OptionError(
+                "name a RECIPE to train (`trivium recipes` lists them), or go on with a trained model: --from BUNDLE"
+            )
+        return recipe
 
     @property
     def _recipe(self) -> Recipe:
@@ -92,13 +148,23 @@ class Trainer:
     @property
     def settings(self) -> dict[str, Any]:
         """What is in force."""
-        names = ("epochs", "batch_size", "validation_split", "optimizer", "learning_rate", "seed", "deterministic")
-        return {"options": dict(self.options), **{name: getattr(self, name) for name in names}}
+        found = {"options": dict(self.options), **{name: getattr(self, name) for name in _SETTINGS}}
+        if self.chosen_plan:
+            found["plan"] = self.chosen_plan
+        if isinstance(self.augment, Augmentation):
+            found["augment"] = self.augment.to_json()
+        if self._start:
+            found["start"] = finetuning.describe(self._start, self.start, self.freeze, self.replace_head)
+        return found
 
-    def fit(self, dataset: Dataset) -> Run:
+    def fit(self, dataset: Dataset, prepared: Prepared | None = None) -> Run:
         """Train on a dataset's training split, evaluate on its test split.
 
         Ctrl-C ends the run after the last finished epoch, and is not raised once there is one.
+
+        Args:
+            dataset: the data.
+            prepared: what `prepare` gave for them, where it was asked already.
 
         Raises:
             DataError: the data do not go with the recipe.
@@ -107,13 +173,15 @@ class Trainer:
         from .callbacks import EpochClock, EpochLog, StopOnInterrupt
         from .evaluation import evaluate_model
 
-        preprocessing, training, validation = self.prepare(dataset)
+        preprocessing, training, validation = prepared or self.prepare(dataset)
         began = time.perf_counter()
         model = self._make_model(dataset, training)
         build = time.perf_counter() - began
+        dataset = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
         stop, clock, log = StopOnInterrupt(), EpochClock(current), EpochLog()
         try:
-            self.run_epochs(model, training, validation, [stop, clock, log])
+            batches = self._fresh_batches(dataset, preprocessing)
+            self.run_epochs(model, batches or training, validation, [stop, clock, log])
         except KeyboardInterrupt:
             if not log.epochs:
                 raise
@@ -134,33 +202,47 @@ class Trainer:
             run.evaluation = evaluate_model(model, preprocessing, dataset.test)
         return run
 
-    def prepare(self, dataset: Dataset) -> tuple[Preprocessing, Split, Split | None]:
+    def prepare(self, dataset: Dataset) -> Prepared:
         """The preparation fitted on the training part, and the training and validation parts prepared by it.
 
         Raises:
             DataError: the data do not go with the recipe.
         """
         recipe = self._recipe
-        assert self.validation_split is not None
+        head, held_out = self._parts(dataset)
         x, y = dataset.train.x, dataset.train.y
-        held_out = len(x) - int(len(x) * (1 - self.validation_split))
-        if held_out == len(x):
-            raise DataError(
-                f"{dataset.name}: a validation split of {self.validation_split:g} leaves nothing to train on"
-            )
-        head = slice(0, len(x) - held_out)
-        chains = Preprocessing(
-            Chain.from_steps(recipe.steps(recipe.inputs, self.options)),
-            Chain.from_steps(recipe.steps(recipe.targets, self.options)),
-        )
         try:
-            preprocessing = chains.fit(x[head], y[head])
-            training = Split(*preprocessing.pairs(x[head], y[head]))
+            preprocessing = self._fit_preprocessing(head, len(dataset.labels) or None)
+            training = Split(*preprocessing.pairs(head.x, head.y))
             validation = Split(*preprocessing.pairs(x[-held_out:], y[-held_out:])) if held_out else None
         except DataError as error:
             raise DataError(f"{dataset.name} does not go with {recipe.name}: {error}") from error
         self._take_from_data(preprocessing)
         return preprocessing, training, validation
+
+    def _parts(self, dataset: Dataset) -> tuple[Split, int]:
+        """The raw training part, and how many samples after it are held out for validation."""
+        assert self.validation_split is not None
+        samples = len(dataset.train)
+        held_out = samples - int(samples * (1 - self.validation_split))
+        if held_out == samples:
+            raise DataError(
+                f"{dataset.name}: a validation split of {self.validation_split:g} leaves nothing to train on"
+            )
+        head = slice(0, samples - held_out)
+        return Split(dataset.train.x[head], dataset.train.y[head]), held_out
+
+    def _fit_preprocessing(self, training: Split, classes: int | None) -> Preprocessing:
+        """The recipe's preparation fitted on the raw training part; inputs as before when a trained model goes on."""
+        recipe = self._recipe
+        targets = Chain.from_steps(recipe.steps(recipe.targets, self.options))
+        if self._start is None:
+            inputs = Chain.from_steps(recipe.steps(recipe.inputs, self.options))
+            return Preprocessing(inputs, targets).fit(training.x, training.y, classes)
+        was = self._start.preprocessing
+        if self.replace_head is None:
+            return was
+        return Preprocessing(was.inputs, (targets.for_classes(classes) if classes else targets).fit(training.y))
 
     def _take_from_data(self, preprocessing: Preprocessing) -> None:
         """Set the options that the data decide, such as how many letters there are, unless they were given."""
@@ -180,69 +262,117 @@ class Trainer:
     def run_epochs(
         self,
         model: keras.Model,
-        training: Split,
+        training: Split | Batches,
         validation: Split | None,
         watchers: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         """Run `epochs` epochs on prepared data, watched by callbacks beside the trainer's own."""
+        from . import epoch_loop
         from .callbacks import Progress, ResetStates
 
         assert self.batch_size is not None
-        steps = math.ceil(len(training) / self.batch_size)
-        progress = [Progress(self.listener, steps)] if self.listener else []
-        with runtime.current().remembering(model):
-            model.fit(
-                training.x,
-                training.y,
+        assert self.epochs is not None
+        progress = [Progress(self.listener)] if self.listener else []
+        callbacks = [ResetStates(), *watchers, *progress, *self.callbacks]
+        chosen = epoch_loop.choose(model, training, callbacks, self._steps(training), self.plan)
+        self.chosen_plan = epoch_loop.describe(chosen)
+        run = functools.partial(epoch_loop.by_plan, chosen.plan) if chosen.plan else epoch_loop.by_fit
+        with self._around(model):
+            run(
+                model,
+                training,
+                validation,
+                callbacks,
                 batch_size=self.batch_size,
                 epochs=self.epochs,
-                validation_batch_size=fixed_batch(model),
+                seed=self.seed,
                 shuffle=self._recipe.shuffle,
-                validation_data=(validation.x, validation.y) if validation else None,
-                callbacks=[ResetStates(), *watchers, *progress, *self.callbacks],
-                verbose=0,
             )
+        model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
+
+    def open_ended(self, model: keras.Model, training: Split) -> Callable[[], None]:
+        """A run without an end, for measuring: each call trains one more epoch, by the plan of a long run."""
+        from . import epoch_loop
+        from .callbacks import ResetStates
+
+        assert self.batch_size is not None
+        chosen = epoch_loop.choose(model, training, [], epoch_loop.MANY_STEPS, self.plan)
+        self.chosen_plan = epoch_loop.describe(chosen)
+        if chosen.plan is None:
+            return lambda: self.run_epochs(model, training, None)
+        loop = epoch_loop.open_loop(chosen.plan, model, training, [ResetStates()], self.batch_size)
+        epochs = itertools.count()
+
+        def train_one_more() -> None:
+            with self._around(model):
+                epoch = next(epochs)
+                loop.epoch(epoch, epoch_loop.taken(self.seed, epoch, len(training), self._recipe.shuffle))
+
+        return train_one_more
+
+    def _steps(self, training: Split | Batches) -> int:
+        """Of the whole run."""
+        assert self.batch_size is not None
+        assert self.epochs is not None
+        each = math.ceil(len(training) / self.batch_size) if isinstance(training, Split) else len(training)
+        return self.epochs * each
+
+    def _fresh_batches(self, dataset: Dataset, preprocessing: Preprocessing) -> Batches | None:
+        """Batches that are drawn or augmented anew each epoch, or None where the prepared data are what they are."""
+        from .batches import Batches, drawn, prepared, steps_of, stored
+
+        assert self.batch_size is not None
+        raw, _ = self._parts(dataset)
+        if dataset.draw:
+            fetch = drawn(dataset.draw, self.batch_size, self.seed)
+        elif self.augment:
+            fetch = stored(raw, self.batch_size, self.seed, self._recipe.shuffle)
+        else:
+            return None
+        assert not isinstance(self.augment, str)
+        fetch = prepared(fetch, preprocessing, self.augment, self.seed)
+        return Batches(fetch, steps_of(len(raw), self.batch_size))
+
+    @contextlib.contextmanager
+    def _around(self, model: keras.Model) -> Iterator[None]:
+        """What is in force while the model trains; nothing of it stays in the model."""
+        from ..backends.draws import owned_draws
+
+        current = runtime.current()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(current.remembering(model))
+            if self.plan != "fit":
+                stack.enter_context(current.tuned(model))
+            if self.rng == "owned":
+                stack.enter_context(owned_draws())
+            yield
 
     def _make_model(self, dataset: Dataset, training: Split) -> keras.Model:
         current = runtime.current()
         import keras
 
+        from .randomness import owned_initial_weights
+
+        assert self.batch_size is not None
+        assert self.optimizer is not None
         keras.utils.set_random_seed(self.seed)
         if self.deterministic:
             current.make_deterministic()
-        model = self._recipe(**self.options)
-        _require_match(model, training, dataset)
-        self._take_fixed_batch(model, training, dataset)
-        if not model.compiled:  # a user's own function may well have done it
-            self._compile(model, training)
-        return model
-
-    def _take_fixed_batch(self, model: keras.Model, training: Split, dataset: Dataset) -> None:
-        """Let a model that was built for one batch size have it."""
-        size = fixed_batch(model)
-        if size is None:
-            return
-        if self.batch_size not in (size, self._recipe.batch_size):
-            raise OptionError(f"{self._recipe.name} was built for batches of {size}, not of {self.batch_size}")
+        with owned_initial_weights(self.seed) if self.rng == "owned" else contextlib.nullcontext():
+            if self._start:
+                model = finetuning.begin(self._start, self.freeze, self.replace_head)
+            else:
+                model = self._recipe(**self.options)
+        require_match(model, training, dataset)
+        self.batch_size = batch_size_of(model, self._recipe, self.batch_size)
         require_whole_batches(model, len(training), dataset.name)
-        self.batch_size = size
-
-    def _compile(self, model: keras.Model, training: Split) -> None:
-        import keras
-
-        recipe = self._recipe
-        try:
-            optimizer = keras.optimizers.get(self.optimizer)
-        except ValueError as error:
-            raise OptionError(f"Keras knows no optimizer {self.optimizer!r} (try adam, sgd, rmsprop)") from error
-        if self.learning_rate is not None:
-            optimizer.learning_rate = self.learning_rate
-        loss, metrics = (recipe.loss, recipe.metrics) if recipe.loss else _choose_loss(model, training.y)
-        model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
+        if not model.compiled or self._start:  # a user's own function may well have compiled it
+            compile_model(model, self._recipe, self.optimizer, self.learning_rate, training.y)
+        return model
 
 
 def train(
-    recipe: Recipe | str,
+    recipe: Recipe | str = "",
     data: Dataset | str | Path | None = None,
     *,
     backend: str | None = None,
@@ -251,7 +381,8 @@ def train(
     """Train a recipe and return the run.
 
     Args:
-        recipe: a name such as `cnn/striding`, `path/to/file.py:function`, or a `Recipe`.
+        recipe: a name such as `cnn/striding`, `path/to/file.py:function`, or a `Recipe`; empty to go on with the recipe
+            of the bundle `start`.
         data: a `Dataset`, a dataset's name, or an `.npz` file; without it the recipe's own.
         backend: which backend to use; it must be chosen before Keras is imported.
         settings: those of `Trainer`.
@@ -290,24 +421,3 @@ def _at_least_one(what: str, value: int) -> int:
     if value < 1:
         raise OptionError(f"{what} must be 1 or more, received {value}")
     return value
-
-
-def _require_match(model: keras.Model, training: Split, dataset: Dataset) -> None:
-    """Raise a DataError unless the model takes samples of the prepared shape."""
-    if len(model.inputs) != 1:
-        return
-    expected, received = tuple(model.inputs[0].shape)[1:], training.x.shape[1:]
-    fits = len(expected) == len(received) and all(e in (None, r) for e, r in zip(expected, received, strict=True))
-    if not fits:
-        raise DataError(
-            f"{dataset.name}: a prepared sample has shape {received} but the model takes {expected} "
-            f"(x_train is {dataset.train.x.shape} of {dataset.train.x.dtype})"
-        )
-
-
-def _choose_loss(model: keras.Model, targets: np.ndarray) -> tuple[str, tuple[str, ...]]:
-    """A loss for a user's model that names none: by what its labels are, and how many outputs it has."""
-    units = model.outputs[0].shape[-1]
-    if targets.ndim == 1 and targets.dtype.kind in "biu":
-        return ("binary_crossentropy" if units == 1 else "sparse_categorical_crossentropy"), ("accuracy",)
-    return "mean_squared_error", ()

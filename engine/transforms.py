@@ -1,16 +1,22 @@
 """The single steps of preparation, each with its inverse where that makes sense.
 
-A step is a frozen dataclass whose fields are its settings, so that it can be written as JSON and compared.
+A step is a frozen dataclass whose fields are its settings, so that it can be written as JSON and compared. Those that
+scale values are in `scaling.py`, those that read text in `tokens.py`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from ..errors import DataError
+from .axes import remedy
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Transform:
@@ -34,62 +40,40 @@ class Transform:
         """What the values were before this step, up to rounding."""
         return values
 
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        """The Keras layers that do the same; `shape` is that of one sample before the step.
 
-@dataclass(frozen=True)
-class Scale(Transform):
-    """From the known range `source` to `low` … `high`, in float32: for pixels, whose range is no matter of data."""
+        Raises:
+            DataError: no layers of Keras do, because the step makes samples out of a series or reads a text.
+        """
+        raise DataError(f"no Keras layer does what the step {self.kind!r} does: it makes samples of a whole series")
 
-    kind = "scale"
-    low: float = 0.0
-    high: float = 1.0
-    source: tuple[float, float] = (0.0, 255.0)
-
-    def fit(self, values: np.ndarray) -> Self:
-        low, high = float(values.min()), float(values.max())
-        if low < self.source[0] or high > self.source[1]:
-            raise DataError(f"values reach from {low:g} to {high:g}, expected {self.source[0]:g} to {self.source[1]:g}")
-        if values.dtype.kind == "f" and high <= 1.0 < self.source[1]:
-            raise DataError(f"values reach from {low:g} to {high:g}: already scaled, expected 0 to {self.source[1]:g}")
-        return self
-
-    @property
-    def factor(self) -> float:
-        return (self.high - self.low) / (self.source[1] - self.source[0])
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        offset = self.low - self.source[0] * self.factor
-        return values.astype("float32") * np.float32(self.factor) + np.float32(offset)
-
-    def inverse(self, values: np.ndarray) -> np.ndarray:
-        return (values - self.low) / self.factor + self.source[0]
+    def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a sample had before this step, from its shape after it."""
+        return shape
 
 
 @dataclass(frozen=True)
-class MinMax(Transform):
-    """From the range of the training data to 0 … 1, in float32. Test data may fall outside it, and keeps doing so."""
+class Cast(Transform):
+    """To another dtype: the numbers stay as they are."""
 
-    kind = "min-max"
-    low: float | None = None
-    high: float | None = None
+    kind = "cast"
+    dtype: str = "float32"
+    before: str | None = None
 
     def fit(self, values: np.ndarray) -> Self:
-        low, high = float(values.min()), float(values.max())
-        if low == high:
-            raise DataError(f"every value is {low:g}: there is no range to scale by")
-        return replace(self, low=low, high=high)
+        return replace(self, before=values.dtype.name)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        low, span = self._range()
-        return ((values - low) / span).astype("float32")
+        return values.astype(self.dtype, copy=False)
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
-        low, span = self._range()
-        return values.astype("float64") * span + low
+        return values.astype(self.before or self.dtype, copy=False)
 
-    def _range(self) -> tuple[float, float]:
-        assert self.low is not None, "fitted first"
-        assert self.high is not None
-        return self.low, self.high - self.low
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        return [keras.layers.Rescaling(1.0, dtype=self.dtype)]
 
 
 @dataclass(frozen=True)
@@ -104,17 +88,30 @@ class Reshape(Transform):
         return replace(self, before=values.shape[1:])
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        if int(np.prod(values.shape[1:])) != int(np.prod(self.shape)):
-            raise DataError(f"a sample has shape {values.shape[1:]}, which cannot become {tuple(self.shape)}")
+        size = math.prod(self.shape)
+        if math.prod(values.shape[1:]) != size:
+            advice = remedy(values.shape[1:], lambda shape: math.prod(shape) == size)
+            raise DataError(f"a sample has shape {values.shape[1:]}, which cannot become {tuple(self.shape)}{advice}")
         return values.reshape(len(values), *self.shape)
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         return values.reshape(len(values), *(self.before or self.shape))
 
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        return [keras.layers.Reshape(self.shape)]
+
+    def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.before or shape
+
 
 @dataclass(frozen=True)
 class ChannelAxis(Transform):
-    """Grey images (n, height, width) get the axis of one channel, where Keras is set to have it."""
+    """Grey images get the axis of one channel where Keras is set to have it.
+
+    (n, height, width) are taken, and images that have such an axis already, in either place.
+    """
 
     kind = "channel-axis"
     axis: int | None = None
@@ -126,13 +123,32 @@ class ChannelAxis(Transform):
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         assert self.axis is not None, "fitted first"
-        if values.ndim != 3:
-            raise DataError(f"expected grey images (n, height, width), received shape {values.shape}")
-        return np.expand_dims(values, self.axis)
+        return np.expand_dims(_without_channel(values), self.axis)
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         assert self.axis is not None, "fitted first"
         return np.squeeze(values, self.axis)
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        assert self.axis is not None, "fitted first"
+        height, width = _without_channel(np.empty((1, *shape))).shape[1:]
+        return [keras.layers.Reshape((1, height, width) if self.axis == 1 else (height, width, 1))]
+
+    def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        assert self.axis is not None, "fitted first"
+        return shape[: self.axis - 1] + shape[self.axis :]
+
+
+def _without_channel(images: np.ndarray) -> np.ndarray:
+    """Grey images as (n, height, width)."""
+    if images.ndim == 3:
+        return images
+    if images.ndim == 4 and 1 in (images.shape[3], images.shape[1]):
+        return images.squeeze(3 if images.shape[3] == 1 else 1)
+    advice = remedy(images.shape[1:], lambda shape: len(shape) == 2 and min(shape) > 1)
+    raise DataError(f"expected grey images (n, height, width), received shape {images.shape}{advice}")
 
 
 @dataclass(frozen=True)
@@ -141,6 +157,16 @@ class OneHot(Transform):
 
     kind = "one-hot"
     classes: int | None = None
+
+    def for_classes(self, count: int) -> Self:
+        """This step where the data are known to have `count` classes, of which the training part may lack some.
+
+        Raises:
+            DataError: they are more than the step has.
+        """
+        if self.classes is not None and count > self.classes:
+            raise DataError(f"the data have {count} classes but the model tells {self.classes} apart: {_more(count)}")
+        return self if self.classes else replace(self, classes=count)
 
     def fit(self, values: np.ndarray) -> Self:
         return self if self.classes else replace(self, classes=int(values.max()) + 1)
@@ -151,13 +177,23 @@ class OneHot(Transform):
             raise DataError(f"expected integer labels (n,), received {values.shape} of {values.dtype}")
         if values.min() < 0 or values.max() >= self.classes:
             raise DataError(
-                f"labels reach from {values.min()} to {values.max()}, expected 0 to {self.classes - 1} "
-                f"for {self.classes} classes"
+                f"labels reach from {values.min()} to {values.max()}, expected 0 to {self.classes - 1} for "
+                f"{self.classes} classes: "
+                + ("number them from 0" if values.min() < 0 else _more(int(values.max()) + 1))
             )
         return np.asarray(np.eye(self.classes, dtype="float32")[values.astype("int64")])
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         return np.asarray(values.argmax(-1))
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        return [keras.layers.CategoryEncoding(self.classes, output_mode="one_hot", dtype="float32")]
+
+
+def _more(count: int) -> str:
+    return f"take a model with {count} outputs (one of your own is path/to/file.py:function)"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def loaded_by(statements: str) -> set[str]:
         "import trivium; trivium.use; trivium.recipe; dir(trivium)",
         "import trivium; trivium.train, trivium.Trainer, trivium.load, trivium.port, trivium.predict",
         "from trivium.models import recipe; recipe.book()",
-        "from trivium.backends import worker, runtime; from trivium.benchmarks import pooling_vs_striding, demo",
+        "from trivium.backends import worker, runtime; from trivium.benchmarks import pooling_vs_striding, demo, book",
     ],
 )
 def test_no_framework_is_imported_before_one_is_needed(statements):
@@ -129,7 +129,10 @@ def test_the_console_command_is_the_entry_point():
     assert script.load() is main
 
 
-@pytest.mark.parametrize(("package", "file"), [("trivium", "py.typed"), ("trivium.engine", "samples/mnist.npz")])
+@pytest.mark.parametrize(
+    ("package", "file"),
+    [("trivium", "py.typed"), ("trivium.engine", "samples/mnist.npz"), ("trivium.models", "measured.json")],
+)
 def test_files_that_are_no_code_are_installed(package, file):
     assert resources.files(package).joinpath(*file.split("/")).is_file()
 

@@ -10,8 +10,12 @@ from typing import Any
 
 import jax
 import jaxlib.version
+import numpy as np
 
-from ..runtime import Device, Runtime, cores, processor, stateful_layers
+from ..epochs import Epochs, Plan, convolves, recurs
+from ..runtime import Device, Runtime, cores, float64_kept, processor, stateful_layers, unchanged
+from .epochs import JaxEpochs
+from .layers import tuned
 
 
 class JaxRuntime(Runtime):
@@ -41,8 +45,46 @@ class JaxRuntime(Runtime):
     def remembering(self, model: Any) -> AbstractContextManager[None]:
         return _tracked_states(model)
 
+    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+        with unchanged(model):
+            with unchanged(model):
+                # A loss of several outputs makes its variables when first called, which JAX must not trace.
+                model.compute_loss(x=x, y=y, y_pred=model(x, training=False), training=False)
+            kept = [[v.value for v in group] for group in (model.non_trainable_variables, model.metrics_variables)]
+            optimizer = [v.value for v in model.optimizer.variables]
+
+            def loss_of(values: list[jax.Array]) -> jax.Array:
+                # The unscaled loss: a mixed-precision optimizer would differentiate a multiple of it.
+                _, (loss, *_) = model.compute_loss_and_updates(
+                    values, *kept, x, y, None, training=True, optimizer_variables=optimizer
+                )
+                return loss
+
+            # Compiled as a whole: one by one the operations take several times as long to compile.
+            loss, found = jax.jit(jax.value_and_grad(loss_of))([v.value for v in model.trainable_variables])
+            return float(loss), [np.array(gradient) for gradient in found]
+
+    def double_precision(self) -> AbstractContextManager[None]:
+        return _x64()
+
+    def tuned(self, model: Any) -> AbstractContextManager[None]:
+        return tuned(model)
+
+    def plans(self, model: Any, steps: int) -> list[Plan]:
+        in_a_loop, one_by_one = Plan("loop", loop=True, jit=True), Plan("steps", loop=False, jit=True)
+        # Inside a loop XLA gives a convolution one thread on a CPU; a small step gains more from being in one.
+        loops = recurs(model) or (_on_accelerator() and not convolves(model))
+        return [in_a_loop, one_by_one] if loops else [one_by_one, in_a_loop]
+
+    def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
+        return JaxEpochs(model, x, y, batch_size, plan)
+
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__}
+
+
+def _on_accelerator() -> bool:
+    return bool(jax.default_backend() != "cpu")
 
 
 def _describe(device: jax.Device) -> str:
@@ -75,6 +117,18 @@ def _tracked_states(model: Any) -> Iterator[None]:
         for layer in stateful:
             for state in layer.states:
                 layer._untrack_variable(state)
+
+
+@contextlib.contextmanager
+def _x64() -> Iterator[None]:
+    """JAX makes every float64 a float32 unless this is set."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with float64_kept():
+            yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 RUNTIME = JaxRuntime()

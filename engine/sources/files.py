@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError
 from ..dataset import Dataset, Split, split_evenly
+from .labels import from_words, is_number, number_classes
 
 PICTURES = (".png", ".jpg", ".jpeg")
 
@@ -23,10 +24,23 @@ PICTURES = (".png", ".jpg", ".jpeg")
 def read_npz(path: Path, *, name: str | None = None) -> Dataset:
     """A dataset from an `.npz` file with `x_train`, `y_train` and, if it has a test split, `x_test`, `y_test`.
 
-    `x` and `y` alone are taken for training data. Nothing in the file is unpickled.
+    `x` and `y` alone are taken for training data. Nothing in the file is unpickled. Integers in y, (n,) or (n, 1), are
+    classes: they are numbered from 0, and what they were is kept as their names. They stay values where they are more
+    than 1,000 different ones, or where x is a series.
 
     Raises:
         DataError: missing, truncated, arrays missing, not numbers, not finite, or of unequal length.
+    """
+    train, test = read_splits(path)
+    train, test, labels = number_classes(train, test)
+    return Dataset(name or str(path), train, test, labels, str(path))
+
+
+def read_splits(path: Path) -> tuple[Split, Split | None]:
+    """The training and test split in an `.npz` file, as they are.
+
+    Raises:
+        DataError: as `read_npz`.
     """
     arrays = _read_arrays(path)
     if "x" in arrays and "x_train" not in arrays:
@@ -36,7 +50,7 @@ def read_npz(path: Path, *, name: str | None = None) -> Dataset:
         raise DataError(f"{path}: no {' and no '.join(missing)} in it (it has: {', '.join(arrays) or 'nothing'})")
     train = _checked_split(path, arrays, "train")
     test = _checked_split(path, arrays, "test") if {"x_test", "y_test"} <= arrays.keys() else None
-    return Dataset(name or str(path), train, test, _class_names(train, test), str(path))
+    return train, test
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -105,19 +119,12 @@ def _checked_split(path: Path, arrays: dict[str, np.ndarray], part: str) -> Spli
     return Split(x, y)
 
 
-def _class_names(train: Split, test: Split | None) -> tuple[str, ...]:
-    """The classes that integer labels count, from training and test labels alike; empty for other targets."""
-    if train.y.ndim != 1 or train.y.dtype.kind not in "biu":
-        return ()
-    highest = max(int(split.y.max()) for split in (train, test) if split)
-    return tuple(map(str, range(highest + 1)))
-
-
 def read_labelled_table(path: Path) -> Dataset:
     """A dataset from a comma-separated table: numbers, and the class or value of each row in its last column.
 
     A column called `label`, `class`, `target` or `y` is taken instead of the last. Words are classes, in alphabetical
-    order; so are whole numbers from 0 on. A fifth of the rows, spread evenly over each class, is the test split.
+    order; so are integers, in their own order, unless hardly any occurs twice. A fifth of the rows, spread evenly over
+    each class, is the test split.
 
     Raises:
         DataError: missing, ragged, or holding something that is no finite number beside the labels.
@@ -130,7 +137,8 @@ def read_labelled_table(path: Path) -> Dataset:
     words = [row[column].strip() for row in rows]
     numbers = [[cell for place, cell in enumerate(row) if place != column] for row in rows]
     x = to_numbers(path, numbers)
-    y, labels = _to_labels(words)
+    y, labels = from_words(words)
+    require_numbers(y, f"{path}: column {column + 1}")
     train, test = split_evenly(x, y)
     return Dataset(str(path), train, test, labels, str(path))
 
@@ -175,7 +183,7 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
         raise DataError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from error
-    header = rows.pop(0) if rows and not any(_is_number(cell) for cell in rows[0]) else []
+    header = rows.pop(0) if rows and not any(is_number(cell) for cell in rows[0]) else []
     if len({len(row) for row in rows}) > 1:
         raise DataError(f"{path}: its rows have between {min(map(len, rows))} and {max(map(len, rows))} columns")
     return header, rows
@@ -189,31 +197,11 @@ def to_numbers(path: Path, rows: list[list[str]]) -> np.ndarray:
     """
     for number, row in enumerate(rows):
         for cell in row:
-            if not _is_number(cell):
+            if not is_number(cell):
                 raise DataError(f"{path}: row {number + 1} holds {cell!r}, expected a number")
     table = np.array(rows, "float64")
     require_numbers(table, str(path))
     return table
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _to_labels(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Targets and class names: words are classes, whole numbers from 0 without gaps too, other numbers are values."""
-    if not all(map(_is_number, words)):
-        names = sorted(set(words))
-        return np.array([names.index(word) for word in words]), tuple(names)
-    values = np.array(words, "float64")
-    whole = np.unique(values)
-    if np.array_equal(whole, np.arange(len(whole))):
-        return values.astype("int64"), tuple(str(int(value)) for value in whole)
-    return values, ()
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..dataset import Dataset, Split
-from .files import read_npz
+from .files import read_splits
 
 FOLDER_VARIABLE = "TRIVIUM_DATA"
 _PACKAGE = __package__.rpartition(".")[0]
@@ -23,12 +23,10 @@ def load(name: str, which: str = "") -> Dataset:
     if which == "full" and full is None:
         full = _download_mnist()
     if full is not None:
-        dataset = read_npz(full, name=name)
-        return _require_digits(dataset, source=str(full))
+        return _require_digits(name, full, source=str(full))
     with resources.as_file(resources.files(_PACKAGE) / "samples" / "mnist.npz") as sample:
-        dataset = read_npz(sample, name=name)
-    source = "the sample inside trivium: 5,000 + 1,000 of MNIST's 60,000 + 10,000 digits (`mnist:full` for all)"
-    return _require_digits(dataset, source=source)
+        source = "the sample inside trivium: 5,000 + 1,000 of MNIST's 60,000 + 10,000 digits (`mnist:full` for all)"
+        return _require_digits(name, sample, source)
 
 
 def _find_full_mnist() -> Path | None:
@@ -62,13 +60,15 @@ def _download_mnist() -> Path:
     return found
 
 
-def _require_digits(dataset: Dataset, source: str) -> Dataset:
-    for split in filter(None, (dataset.train, dataset.test)):
+def _require_digits(name: str, path: Path, source: str) -> Dataset:
+    """The digits in a file; a digit that is missing in it keeps its number."""
+    train, test = read_splits(path)
+    for split in filter(None, (train, test)):
         if split.x.shape[1:] != (28, 28) or split.x.dtype != np.uint8:
             raise DataError(
                 f"{source}: expected images (n, 28, 28) of uint8, received {split.x.shape} of {split.x.dtype}"
             )
-    return Dataset(dataset.name, dataset.train, dataset.test, tuple("0123456789"), source)
+    return Dataset(name, train, test, tuple("0123456789"), source)
 
 
 def load_digit_or_not(name: str, which: str = "") -> Dataset:
@@ -83,6 +83,17 @@ def load_digit_or_not(name: str, which: str = "") -> Dataset:
     test = _half_shuffled(digits.test, seed=1) if digits.test else None
     source = f"every second digit taken apart, from {digits.source}"
     return Dataset(name, _half_shuffled(digits.train, seed=0), test, ("no digit", "digit"), source)
+
+
+def load_digit_images(name: str, which: str = "") -> Dataset:
+    """MNIST for a model that is to give back what it is given: the target of each picture is the picture.
+
+    Raises:
+        DataError: as `load`.
+    """
+    digits = load(name.replace("digit-images", "mnist"), which)
+    test = Split(digits.test.x, digits.test.x) if digits.test else None
+    return Dataset(name, Split(digits.train.x, digits.train.x), test, (), digits.source)
 
 
 def _half_shuffled(split: Split, seed: int) -> Split:

@@ -103,6 +103,90 @@ def test_cores_are_those_that_this_process_may_run_on():
         assert runtime.cores() == len(os.sched_getaffinity(0))
 
 
+def test_gradients_are_those_of_the_loss_with_everything_that_layers_add_to_it(current):
+    import keras
+
+    dense = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.1))
+    model = keras.Sequential([keras.Input((2,)), dense])
+    model.compile(optimizer="sgd", loss="mean_squared_error")
+    dense.set_weights([np.array([[1.0], [2.0]], "float32"), np.array([0.5], "float32")])
+    x, y = np.array([[1.0, 0.0], [0.0, 1.0]], "float32"), np.array([[0.0], [0.0]], "float32")
+    loss, (kernel, bias) = current.gradients(model, x, y)
+    # Answers 1.5 and 2.5; the squares of the kernel are 1 and 4.
+    assert loss == pytest.approx((1.5**2 + 2.5**2) / 2 + 0.1 * 5)
+    np.testing.assert_allclose(kernel, [[1.5 + 0.2], [2.5 + 0.4]], rtol=1e-6)
+    np.testing.assert_allclose(bias, [4.0], rtol=1e-6)
+
+
+def test_the_gradient_of_an_embedding_is_dense_and_sums_what_comes_twice(current):
+    import keras
+
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), keras.layers.Embedding(4, 1)])
+    model.compile(optimizer="sgd", loss=lambda y, answers: keras.ops.sum(answers))
+    _, (found,) = current.gradients(model, np.array([[1, 1, 3]], "int32"), np.zeros((1, 3, 1), "float32"))
+    np.testing.assert_allclose(found[:, 0], [0, 2, 0, 1])
+
+
+def test_asking_for_gradients_leaves_the_model_as_it_was(current):
+    import keras
+
+    inputs = keras.Input((3,))
+    # With a seed of its own, without which PyTorch draws from a generator that belongs to no model.
+    hidden = keras.layers.Dropout(0.5, seed=3)(keras.layers.BatchNormalization()(inputs))
+    model = keras.Model(inputs, [keras.layers.Dense(1)(hidden), keras.layers.Dense(2)(hidden)])
+    model.compile(optimizer="adam", loss=["mean_squared_error", "mean_absolute_error"])
+    x, y = np.eye(4, 3, dtype="float32"), [np.ones((4, 1), "float32"), np.ones((4, 2), "float32")]
+    model.test_on_batch(x, y)
+    everything = [*model.variables, *model.metrics_variables]
+    before = [np.array(variable.numpy()) for variable in everything]
+    first, second = current.gradients(model, x, y), current.gradients(model, x, y)
+    for variable, value in zip(everything, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)
+    for once, again in zip(first[1], second[1], strict=True):
+        np.testing.assert_array_equal(once, again)
+    assert max(np.abs(gradient).max() for gradient in first[1]) > 0.1
+
+
+def test_what_a_stateful_layer_remembers_is_not_changed_by_its_gradients(current):
+    import keras
+
+    model = keras.Sequential([keras.Input(batch_shape=(2, 3, 1)), keras.layers.LSTM(2, stateful=True)])
+    model.compile(optimizer="sgd", loss="mean_squared_error")
+    x, y = np.ones((2, 3, 1), "float32"), np.ones((2, 2), "float32")
+    assert current.gradients(model, x, y)[0] == current.gradients(model, x, y)[0]
+    np.testing.assert_array_equal(model.layers[0].states[0].numpy(), 0)
+
+
+@pytest.fixture
+def float64_by_default(backend):
+    import keras
+
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx(before)
+
+
+def in_float64():
+    """How far off a relu of float64 is, and a Python float that is cast as an optimizer casts its rates."""
+    import keras
+
+    x = np.linspace(0.1, 1.0, 7)
+    positive = keras.ops.maximum(keras.ops.convert_to_tensor(x, "float64"), 0.0)
+    rate = float(keras.ops.convert_to_numpy(keras.ops.cast(0.999, "float64")))
+    return np.abs(keras.ops.convert_to_numpy(positive) - x).max() + abs(rate - 0.999)
+
+
+def test_double_precision_is_double_while_it_lasts(current, float64_by_default):
+    with current.double_precision():
+        assert in_float64() < 1e-15
+
+
+def test_keras_still_loses_float64_by_itself(current, float64_by_default):
+    """When this fails, Keras computes in float64 when asked to, and `double_precision` in that room can go."""
+    assert in_float64() > 1e-9
+
+
 def test_pytorch_still_needs_its_copies_of_states(backend):
     """When this fails, Keras trains stateful layers on PyTorch by itself, and `_copied_states` there can go."""
     if backend.name != "torch":

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from trivium.backends import catalog
+from trivium.models import measured
 
 RECIPES = {"dense/one-hidden": 623_290, "cnn/pooling": 114_502, "cnn/striding": 114_502, "rnn/lstm": 64}
 
@@ -19,8 +20,16 @@ def build(units: int = 4):
 def needs(units):
     return build(units)
 
+def branches():
+    x = keras.Input((4,), name="x")
+    parts = [keras.layers.Dense(2, name=name)(x) for name in ("left", "right")]
+    return keras.Model(x, parts)
+
 def no_model():
     return 5
+
+def open_ended():
+    return keras.Sequential([keras.layers.Dense(2)])
 '''
 
 
@@ -113,6 +122,63 @@ def test_one_recipe_is_shown_layer_by_layer(cli):
     assert "batch 256, 100 epochs" in shown
 
 
+def test_a_stack_is_drawn_as_boxes(cli):
+    lines = cli("recipes", "cnn/striding").out.splitlines()
+    boxes = [line for line in lines if line.startswith("│")]
+    rows = json.loads(cli("recipes", "cnn/striding", "--json").out)["layers"]
+    assert boxes[0].split() == ["│", "input", "28×28×1", "│"]
+    assert [line.split()[2] for line in boxes[1:]] == [row["kind"] for row in rows]
+    assert boxes[1].split()[3] == "14×14×30"
+    assert [row["inputs"] for row in rows] == [[], *([row["name"]] for row in rows[:-1])]
+
+
+def test_a_model_with_branches_is_drawn_as_a_graph(cli, model_file):
+    lines = cli("recipes", f"{model_file}:branches").out.splitlines()
+    start = lines.index("●   x      InputLayer  4")
+    assert lines[start + 1 : start + 4] == [
+        "├─╮",
+        "│ ● left   Dense       2  ← x  → output",
+        "●   right  Dense       2  ← x  → output",
+    ]
+
+
+FIGURES = {
+    "backend": "jax",
+    "dataset": "mnist",
+    "samples": 60_000,
+    "epochs": 5,
+    "seconds_per_epoch": 2.5,
+    "metric": "val_accuracy",
+    "value": 0.98,
+    "best": 0.98,
+    "processor": "a processor",
+    "cores": 2,
+    "device": "cpu",
+}
+
+
+def test_what_we_measured_stands_under_what_is_published(cli, monkeypatch):
+    monkeypatch.setattr(measured, "figures", lambda: {"cnn/simple": FIGURES})
+    lines = cli("recipes", "cnn/simple").out.splitlines()
+    (place,) = (place for place, line in enumerate(lines) if line.startswith("published "))
+    assert lines[place] == "published   val. accuracy 0.9862 after 100 epochs, 66 s an epoch"
+    assert lines[place + 1] == (
+        "ours        val. accuracy 0.98 after 5 epochs of mnist (60,000 samples), 2.5 s an epoch, jax, "
+        "2 cores of a processor"
+    )
+    assert "ours " not in cli("recipes", "cnn/bigger").out
+    assert json.loads(cli("recipes", "cnn/simple", "--json").out)["measured"] == FIGURES
+    by_name = {row["name"]: row["measured"] for row in json.loads(cli("recipes", "--json").out)["recipes"]}
+    assert {name for name, figures in by_name.items() if figures} == {"cnn/simple"}
+
+
+def test_of_other_options_no_figures_are_shown(cli, monkeypatch):
+    monkeypatch.setattr(measured, "figures", lambda: {"cnn/simple": FIGURES})
+    shown = cli("recipes", "cnn/simple", "--set", "filters=4").out
+    assert "published" not in shown
+    assert "ours " not in shown
+
+
 def test_set_changes_the_model_that_is_shown(cli):
     found = json.loads(cli("recipes", "rnn/lstm", "--set", "units=4", "--set", "window=5", "--json").out)
     assert found["parameters"] == 4 * ((1 + 4 + 1) * 4) + 5
@@ -160,6 +226,7 @@ def test_an_option_that_the_recipe_does_not_take_is_refused(refused, assignments
         ("my_model.py", "has no function ''"),
         ("my_model.py:needs", "needs a value for units: add --set units="),
         ("my_model.py:no_model", "returned int, expected a keras.Model"),
+        ("my_model.py:open_ended", "begin it with keras.Input(shape)"),
     ],
 )
 def test_a_model_of_ones_own_that_cannot_be_is_refused(refused, model_file, monkeypatch, name, said):

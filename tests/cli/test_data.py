@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 def test_json_tells_splits_and_classes(cli):
@@ -20,6 +22,29 @@ def test_a_table_is_shown_and_a_picture_drawn(cli, tmp_path):
     assert (tmp_path / "moons.png").stat().st_size > 5_000
 
 
+def test_drawings_are_previewed_as_a_grid(cli, tmp_path):
+    shown = cli("data", "shapes", "--preview", str(tmp_path / "shapes.png"))
+    assert shown.code == 0
+    assert "three lines" in shown.out
+    picture = np.asarray(Image.open(tmp_path / "shapes.png").convert("L"))
+    assert 0.01 < (picture < 128).mean() < 0.2
+    # Ink in each of ten columns.
+    assert all((part < 128).any() for part in np.array_split(picture, 10, axis=1))
+
+
+def test_what_is_probably_a_mistake_is_told(cli, tmp_path):
+    x, y = np.linspace(0, 1, 40).reshape(20, 2), np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=2 * x - 1, y_test=y + 1)
+    found = json.loads(cli("data", tmp_path / "d.npz", "--json").out)["warnings"]
+    assert [warning.partition(":")[0] for warning in found] == [
+        "The training split has no sample of 2.",
+        "The test split has no sample of 0.",
+        "The splits are on different scales",
+    ]
+    shown = " ".join(cli("data", tmp_path / "d.npz").out.split())
+    assert all(warning in shown for warning in found)
+
+
 def test_without_a_name_the_sets_are_listed(cli):
     assert "mnist" in json.loads(cli("data", "--json").out)["datasets"]
     assert "waves" in cli("data").out.split()
@@ -28,3 +53,12 @@ def test_without_a_name_the_sets_are_listed(cli):
 @pytest.mark.parametrize("name", ["minst", "nosuch.npz", "nosuch.csv"])
 def test_data_that_are_not_there_are_refused(refused, name):
     assert name in refused("data", name)
+
+
+def test_an_augmented_preview_is_a_picture(cli, here):
+    cli("data", "mnist:sample", "--augment", "rotation=10,shift=0.1", "--preview", "changed.png")
+    assert (here / "changed.png").stat().st_size > 10_000
+
+
+def test_augmenting_without_a_picture_is_refused(refused):
+    assert "add --preview changed.png" in refused("data", "mnist:sample", "--augment", "rotation=10")

@@ -11,7 +11,9 @@ import sys
 import numpy as np
 import pytest
 
+from trivium.backends import runtime
 from trivium.engine import bundle as bundles
+from trivium.models import recipe as recipes
 
 WAVES = ["rnn/lstm", "--data", "waves:0:20", "--epochs", "1", "--batch-size", "16"]
 DIGITS = ["cnn/striding", "--epochs", "1", "--data"]
@@ -47,6 +49,9 @@ def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, back
     assert {os.path.basename(file) for file in run.pop("files")} == FILES
     assert run == json.loads((folder / "run.json").read_text())
     assert run["history"] == json.loads((folder / "history.json").read_text())
+    assert run["settings"].pop("plan")["name"] in [
+        p.name for p in runtime.current().plans(recipes.find("rnn/lstm")(), 10)
+    ]
     assert run["settings"] == {
         "options": {"units": 2, "window": 5},
         "epochs": 1,
@@ -55,6 +60,7 @@ def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, back
         "optimizer": "sgd",
         "learning_rate": 0.5,
         "seed": 7,
+        "rng": "owned",
         "deterministic": False,
     }
     assert (run["schema"], run["recipe"], run["best_epoch"], run["interrupted"]) == (1, "rnn/lstm", 1, False)
@@ -160,8 +166,8 @@ SPOILT = {
     "NaN label": "y_train: 60 of its values are NaN or infinite",
     "unequal lengths": "x_train has 60 samples but y_train has 59",
     "unequal test lengths": "x_test has 5 samples but y_test has 4",
-    "label too high": "labels reach from 0 to 10, expected 0 to 9 for 10 classes",
-    "label below zero": "labels reach from -1 to 9, expected 0 to 9 for 10 classes",
+    "label too high": "the data have 11 classes but the model tells 10 apart",
+    "label below zero": "the data have 11 classes but the model tells 10 apart",
     "real labels": "expected integer labels (n,), received (",
     "already scaled": "already scaled, expected 0 to 255",
     "no sample": "there is no sample in it (shape (0, 28, 28))",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.engine import datasets
+from trivium.engine.dataset import Dataset, Split
 from trivium.engine.sources.waves import wave
 from trivium.errors import DataError
 
@@ -111,11 +112,110 @@ def test_x_and_y_alone_are_training_data(tmp_path):
     assert (len(data.train), data.test, data.labels) == (4, None, ("0", "1", "2"))
 
 
-def test_class_names_count_training_and_test_labels(tmp_path):
-    path = write(
-        tmp_path / "d.npz", x_train=np.ones((2, 1)), y_train=[0, 1], x_test=np.ones((1, 1)), y_test=np.array([4])
-    )
-    assert datasets.load(path).labels == tuple("01234")
+def test_classes_are_counted_over_training_and_test_labels(tmp_path):
+    for train, test, labels in (([0, 1, 0], [0, 1, 2], "012"), ([0, 1, 2], [1, 1, 1], "012"), ([1, 1, 2], [0], "012")):
+        data = labelled(tmp_path, train, test)
+        assert data.labels == tuple(labels)
+        assert (data.train.y.tolist(), data.test.y.tolist()) == (train, test)
+
+
+def labelled(tmp_path, train, test, x=1.0):
+    arrays = {"y_train": np.array(train), "y_test": np.array(test)}
+    for part in ("train", "test"):
+        arrays[f"x_{part}"] = np.full((len(arrays[f"y_{part}"]), 2), x)
+    return datasets.load(write(tmp_path / "d.npz", **arrays))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "labels", "numbers"),
+    [
+        ([1, 10, 2], [10], ("1", "2", "10"), ([0, 2, 1], [2])),
+        ([7, 3, 7], [3], ("3", "7"), ([1, 0, 1], [0])),
+        ([-1, 1], [1, -1], ("-1", "1"), ([0, 1], [1, 0])),
+        ([0, 1], [4], ("0", "1", "4"), ([0, 1], [2])),
+        ([[0], [1]], [[1], [1]], ("0", "1"), ([0, 1], [1, 1])),
+        ([0, 1], [[1], [0]], ("0", "1"), ([0, 1], [1, 0])),
+        ([True, False], [True], ("0", "1"), ([1, 0], [1])),
+    ],
+)
+def test_integer_labels_are_numbered_from_0_and_keep_their_names(tmp_path, train, test, labels, numbers):
+    data = labelled(tmp_path, train, test)
+    assert data.labels == labels
+    assert (data.train.y.tolist(), data.test.y.tolist()) == numbers
+
+
+def test_predictions_come_back_under_the_numbers_that_the_user_gave(backend, tmp_path):
+    import keras
+
+    from trivium.engine.bundle import Bundle
+    from trivium.engine.evaluation import predict
+    from trivium.engine.training import Trainer
+    from trivium.models.recipe import Recipe
+
+    def build():
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+
+    x = np.linspace(-1, 1, 40)[::-1, None]
+    path = write(tmp_path / "d.npz", x_train=x, y_train=np.where(x[:, 0] > 0, 7, 3))
+    mine = Recipe("mine", "", build, learning_rate=0.3, batch_size=10, epochs=10, validation_split=0.0)
+    said = predict(Bundle.of(Trainer(mine).fit(datasets.load(path))), np.array([[0.9], [-0.9]])).to_json()
+    assert [entry["label"] for entry in said] == ["7", "3"]
+
+
+@pytest.mark.parametrize("y", [np.array([1.0, 2, 2]), np.arange(1, 1002), np.ones((4, 2), int)])
+def test_floats_many_integers_and_several_targets_stay_values(tmp_path, y):
+    data = labelled(tmp_path, y, y[:2])
+    assert data.labels == ()
+    np.testing.assert_array_equal(data.train.y, y)
+
+
+def test_the_integers_of_a_series_stay_values(tmp_path):
+    series = np.array([5, 3, 8, 3])
+    data = datasets.load(write(tmp_path / "d.npz", x=series, y=series))
+    assert data.labels == ()
+    np.testing.assert_array_equal(data.train.y, series)
+
+
+def test_a_digit_that_an_mnist_file_lacks_keeps_its_number(home, monkeypatch):
+    write(home / "mnist.npz", x_train=np.zeros((2, 28, 28), "uint8"), y_train=np.array([3, 7]))
+    monkeypatch.setenv("TRIVIUM_DATA", str(home))
+    assert datasets.load("mnist").train.y.tolist() == [3, 7]
+
+
+def named(labels, y=(0, 1, 1)):
+    split = Split(np.ones((len(y), 1)), np.array(y))
+    return Dataset("mine", split, split, tuple(labels), "here")
+
+
+def test_classes_are_numbered_as_a_model_does_that_was_trained_on_other_data():
+    data = named(["3", "7"]).relabelled(tuple("0123456789"))
+    assert (data.train.y.tolist(), data.test.y.tolist(), data.labels) == ([3, 7, 7], [3, 7, 7], tuple("0123456789"))
+    assert named(["a", "b"]).relabelled(("a", "b", "unused 2")).train.y.tolist() == [0, 1, 1]
+    assert named(["b", "c"]).relabelled(("c", "b")).train.y.tolist() == [1, 0, 0]
+    assert named(["0", "1"]).relabelled(("cat", "dog")).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("labels", "known", "strange"), [("01", "37", "0, 1"), ("ab", "bc", "a"), ("012", "ab", "0, 1, 2")]
+)
+def test_classes_that_a_model_does_not_know_are_an_error(labels, known, strange):
+    with pytest.raises(DataError, match=f"mine: the model knows no class {strange} \\(it knows: {', '.join(known)}\\)"):
+        named(labels).relabelled(tuple(known))
+
+
+def test_every_output_of_a_classifier_has_a_name():
+    assert named("abc").named_for(5).labels == ("a", "b", "c", "unused 3", "unused 4")
+    assert named("ab").named_for(1).labels == ("a", "b")
+    assert named("abc").named_for(3).labels == ("a", "b", "c")
+    assert named("").named_for(3).labels == ()
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_more_classes_than_outputs_are_an_error_that_says_what_to_do(outputs):
+    with pytest.raises(
+        DataError, match=rf"mine has 3 classes \(a, b, c, …\) but the model has {outputs} output.*: take one"
+    ):
+        named("abc").named_for(outputs)
 
 
 def test_the_checksum_follows_the_values_not_the_file(tmp_path):

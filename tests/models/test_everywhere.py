@@ -35,7 +35,8 @@ def few(recipe):
     if family == "text":
         codes = datasets.load("text").train.x[:1500]
         return Dataset("text", Split(codes, codes), None, (), "few letters")
-    full = datasets.load("mnist:sample" if family == "mnist" else recipe.dataset)
+    sampled = ("mnist", "digit-or-not", "digit-images")
+    full = datasets.load(f"{family}:sample" if family in sampled else recipe.dataset)
     return Dataset(
         full.name,
         Split(full.train.x[:96], full.train.y[:96]),

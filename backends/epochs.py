@@ -1,0 +1,100 @@
+"""What an epoch is to a framework: many steps in few calls, over data that lie on the device already.
+
+`keras.Model.fit` goes through Python, an iterator and two dozen small calls for every step; for a small model that is
+nearly all of its time. Each room (`tensorflow/`, `jax/`, `torch/`) runs the model's own `train_step` in its own kind
+of loop instead, in `epochs.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run an epoch's steps.
+
+    Attributes:
+        name: what it is called, unique within a backend.
+        loop: all steps of a call in one compiled loop, not one call a step.
+        jit: compiled by XLA or by PyTorch's compiler.
+    """
+
+    name: str
+    loop: bool
+    jit: bool
+
+
+class Epochs(ABC):
+    """Runs a compiled Keras model's epochs. Each is `begin`, any number of `run`, and `end`.
+
+    Between `begin` and `end` the model's variables may be out of date: their values are on their way.
+
+    Args:
+        model: compiled, with one input, its metrics built.
+        x, y: (n, …) prepared samples and targets.
+        batch_size: samples in a step; the last step has what is left.
+        plan: one of the runtime's `plans`.
+    """
+
+    def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
+        self.model = model
+        self.plan = plan
+        self.batch_size = batch_size
+        self.samples = len(x)
+        self.whole_steps = len(x) // batch_size
+        self.steps = math.ceil(len(x) / batch_size)
+
+    @abstractmethod
+    def begin(self, order: np.ndarray) -> None:
+        """Make ready for an epoch that takes the samples in this order, (n,) integers."""
+
+    @abstractmethod
+    def run(self, start: int, stop: int) -> None:
+        """Train the steps from `start` up to but not including `stop`; done when this returns."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Bring the model's variables up to date."""
+
+    @abstractmethod
+    def evaluate(self) -> None:
+        """Go through the data once in their own order without training: what the model's metrics then hold is new."""
+
+
+def layers_of(model: Any) -> list[Any]:
+    """The layers of a Keras model, those of nested models and the wrapped ones included."""
+    found = []
+    for layer in model.layers:
+        found.append(layer)
+        inner = [layer] if hasattr(layer, "layers") else []
+        found += [deep for part in inner for deep in layers_of(part)]
+        found += [wrapped for name in ("layer", "forward_layer") if (wrapped := getattr(layer, name, None)) is not None]
+    return found
+
+
+def convolves(model: Any) -> bool:
+    """Whether some layer is a convolution."""
+    return any("Conv" in type(layer).__name__ for layer in layers_of(model))
+
+
+def recurs(model: Any) -> bool:
+    """Whether some layer steps through a sequence."""
+    import keras
+
+    return any(isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional) for layer in layers_of(model))
+
+
+def build_metrics(model: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """Let a compiled Keras model make the variables that its optimizer and its metrics need.
+
+    `fit` does it at its first batch by a private method, which is called here too: by public means the metrics are
+    only made by computing some, which under JAX takes seconds. tests/backends/test_epochs.py notices when it moves.
+    """
+    model._symbolic_build(data_batch=(x, y, None))
+    model.reset_metrics()

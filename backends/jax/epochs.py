@@ -1,0 +1,104 @@
+"""Epochs under JAX: a loop of steps inside one compiled call, or one compiled step that is dispatched ahead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..epochs import Epochs, Plan
+
+State = tuple[list[jax.Array], ...]
+
+
+class JaxEpochs(Epochs):
+    def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
+        super().__init__(model, x, y, batch_size, plan)
+        self._data = jax.device_put((x, y))
+        # The state is given away: each call writes into the memory of the one before.
+        self._train_many = jax.jit(self._train_steps, donate_argnums=0)
+        self._train_one = jax.jit(self._train_step, static_argnums=4, donate_argnums=0)
+        self._test_many = jax.jit(self._test_steps)
+        self._test_one = jax.jit(self._test_step, static_argnums=4)
+
+    def begin(self, order: np.ndarray) -> None:
+        self._order = jnp.asarray(order, "int32")
+        self._state = self._take_state()
+
+    def run(self, start: int, stop: int) -> None:
+        last = min(stop, self.whole_steps)
+        if self.plan.loop and start < last:
+            self._state = self._train_many(self._state, self._data, self._order, start, last)
+        elif not self.plan.loop:
+            for step in range(start, last):
+                self._state = self._train_one(self._state, self._data, self._order, step, self.batch_size)
+        if stop > self.whole_steps:
+            rest = self.samples - self.whole_steps * self.batch_size
+            self._state = self._train_one(self._state, self._data, self._order, self.whole_steps, rest)
+        jax.block_until_ready(self._state)
+
+    def end(self) -> None:
+        self._put_state(self._state)
+
+    def evaluate(self) -> None:
+        trainable, non_trainable, _, metrics = self._take_state()
+        state = (non_trainable, metrics)
+        whole = self.whole_steps * self.batch_size
+        if self.plan.loop:
+            state = self._test_many(state, trainable, self._data)
+        else:
+            for first in range(0, whole, self.batch_size):
+                state = self._test_one(state, trainable, self._data, first, self.batch_size)
+        if whole < self.samples:
+            state = self._test_one(state, trainable, self._data, whole, self.samples - whole)
+        _assign(self.model.non_trainable_variables, state[0])
+        _assign(self.model.metrics_variables, state[1])
+
+    def _take_state(self) -> State:
+        return tuple([variable.value for variable in group] for group in self._groups())
+
+    def _put_state(self, state: State) -> None:
+        for group, values in zip(self._groups(), state, strict=True):
+            _assign(group, values)
+
+    def _groups(self) -> tuple[list[Any], ...]:
+        """The variables in the order in which Keras' `train_step` takes and returns them."""
+        model = self.model
+        return (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+
+    def _train_steps(self, state: State, data: Any, order: jax.Array, start: Any, stop: Any) -> State:
+        def step(number: Any, state: State) -> State:
+            return self._train_step(state, data, order, number, self.batch_size)
+
+        trained: State = jax.lax.fori_loop(start, stop, step, state)
+        return trained
+
+    def _train_step(self, state: State, data: Any, order: jax.Array, number: Any, size: int) -> State:
+        chosen = jax.lax.dynamic_slice_in_dim(order, number * self.batch_size, size)
+        trained: State
+        _, trained = self.model.train_step(state, tuple(part[chosen] for part in data))
+        return trained
+
+    def _test_steps(self, state: State, trainable: list[jax.Array], data: Any) -> State:
+        def step(number: Any, state: State) -> State:
+            return self._test_step(state, trainable, data, number * self.batch_size, self.batch_size)
+
+        tested: State = jax.lax.fori_loop(0, self.whole_steps, step, state)
+        return tested
+
+    def _test_step(self, state: State, trainable: list[jax.Array], data: Any, first: Any, size: int) -> State:
+        batch = tuple(jax.lax.dynamic_slice_in_dim(part, first, size) for part in data)
+        _, (_, non_trainable, metrics) = self.model.test_step((trainable, *state), batch)
+        return non_trainable, metrics
+
+
+def _assign(variables: list[Any], values: list[jax.Array]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

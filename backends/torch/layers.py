@@ -1,0 +1,103 @@
+"""Recurrent layers by PyTorch's own kernels: the same function as Keras' layers, which step in Python on a CPU.
+
+They take the place of Keras' loop over the time steps for as long as a model trains, on the layer itself: its weights,
+its class and what is saved stay as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import torch
+
+from ..epochs import layers_of
+
+Result = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
+
+
+@contextlib.contextmanager
+def tuned(model: Any) -> Iterator[None]:
+    """While it lasts, the model's layers compute the same in the way that is fastest here."""
+    layers = [layer for layer in layers_of(model) if _is_native(layer)]
+    for layer in layers:
+        loop = _lstm if isinstance(layer, keras.layers.LSTM) else _gru
+        layer.inner_loop = functools.partial(loop, layer, layer.inner_loop)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.inner_loop
+
+
+def _is_native(layer: Any) -> bool:
+    if not isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
+        return False
+    cell = layer.cell
+    return (
+        cell.activation is keras.activations.tanh
+        and cell.recurrent_activation is keras.activations.sigmoid
+        and cell.use_bias
+        and not cell.recurrent_dropout
+        and not layer.unroll
+        and (isinstance(layer, keras.layers.LSTM) or cell.reset_after)
+        and "inner_loop" not in vars(layer)
+    )
+
+
+def _lstm(
+    layer: Any, keras_loop: Callable[..., Any], sequences: Any, initial_state: Any, mask: Any, training: bool = False
+) -> Any:
+    if mask is not None:
+        return keras_loop(sequences, initial_state, mask, training=training)
+    cell = layer.cell
+    # Keras keeps the gates in the same order: input, forget, cell, output.
+    weights = [
+        cell.kernel.value.t(),
+        cell.recurrent_kernel.value.t(),
+        cell.bias.value,
+        torch.zeros_like(cell.bias.value),
+    ]
+    states = [state.unsqueeze(0) for state in initial_state]
+    outputs, hidden, memory = torch.lstm(
+        _ordered(layer, sequences, training), states, weights, True, 1, 0.0, training, False, True
+    )
+    return _result(layer, outputs, [hidden[0], memory[0]])
+
+
+def _gru(
+    layer: Any, keras_loop: Callable[..., Any], sequences: Any, initial_state: Any, mask: Any, training: bool = False
+) -> Any:
+    if mask is not None:
+        return keras_loop(sequences, initial_state, mask, training=training)
+    cell = layer.cell
+    kernel, recurrent, bias = (_reset_first(w.value) for w in (cell.kernel, cell.recurrent_kernel, cell.bias))
+    (state,) = keras.tree.flatten(initial_state)
+    outputs, hidden = torch.gru(
+        _ordered(layer, sequences, training),
+        state.unsqueeze(0),
+        [kernel.t(), recurrent.t(), bias[0], bias[1]],
+        *(True, 1, 0.0, training, False, True),
+    )
+    return _result(layer, outputs, [hidden[0]])
+
+
+def _reset_first(weights: torch.Tensor) -> torch.Tensor:
+    """Keras keeps the gates as update, reset, new; PyTorch as reset, update, new."""
+    update, reset, new = weights.chunk(3, dim=-1)
+    return torch.cat([reset, update, new], dim=-1)
+
+
+def _ordered(layer: Any, sequences: torch.Tensor, training: bool) -> torch.Tensor:
+    """The sequences as the kernel is to see them: what is dropped of the inputs dropped, backwards if asked for."""
+    if training and layer.cell.dropout:
+        sequences = sequences * layer.cell.get_dropout_mask(sequences[:, 0, :]).unsqueeze(1)
+    return torch.flip(sequences, dims=[1]) if layer.go_backwards else sequences
+
+
+def _result(layer: Any, outputs: torch.Tensor, states: Sequence[torch.Tensor]) -> Result:
+    last = outputs[:, -1]
+    return last, outputs if layer.return_sequences else last.unsqueeze(1), list(states)

@@ -1,0 +1,86 @@
+"""`trivium verify`: one model on several backends, compared step by step and layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .common import common_options, console, data_option, parse_assignments, print_json, set_option, table
+from .progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..engine.verification import Report
+
+
+@click.command()
+@click.argument("source")
+@click.option("--backends", metavar="NAMES", help="Such as jax,torch; all that are installed by default.")
+@click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="How many steps to train.")
+@click.option("--float64", is_flag=True, help="Compute in float64: rounding becomes 1e-12, a bug stays what it is.")
+@data_option
+@set_option
+@click.option("--batch-size", type=int, metavar="N", help="Samples in a step; the recipe's by default, 32 at most.")
+@click.option("--seed", type=int, default=2, show_default=True, help="Of weights, batch order and drawn data.")
+@common_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    source: str,
+    backends: str | None,
+    steps: int,
+    float64: bool,
+    data: str | None,
+    assignments: tuple[str, ...],
+    batch_size: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Check that a model computes the same on several backends, and say where it first does not.
+
+    SOURCE is a recipe, a run's folder or bundle file, or path/to/file.py:function; a model that brings no data is given
+    some that suit it. Exit 1 when the backends differ.
+
+    \b
+    Example:
+      trivium verify cnn/striding --backends jax,torch --steps 20
+      trivium verify my_model.py:build --float64
+    """
+    from ..engine.verification import verify
+
+    with progress(f"verify {source}") as listener:
+        report = verify(
+            source,
+            data,
+            backends=[name.strip() for name in backends.split(",")] if backends else (),
+            steps=steps,
+            float64=float64,
+            options=parse_assignments(assignments),
+            batch_size=batch_size,
+            seed=seed,
+            listener=listener,
+        )
+    if as_json:
+        print_json(report.to_json())
+    else:
+        console().print(_table(report))
+        console().print(f"{source}: {report.finding}")
+    if not report.passed:
+        ctx.exit(1)
+
+
+def _table(report: Report) -> Table:
+    """Of each kind of check the worst."""
+    shown = table("", "compared", "backends", "difference", "allowed", "where", right=("difference", "allowed"))
+    for check in report.worst():
+        shown.add_row(
+            "" if check.passed else "✗",
+            check.what,
+            " ".join(dict.fromkeys(check.backends)),
+            f"{check.difference:.1e}",
+            f"{check.tolerance:.0e}",
+            check.where,
+        )
+    return shown

@@ -1,0 +1,101 @@
+"""Training data batch by batch, in an order that is ours: the same on every backend.
+
+What a batch holds depends on the epoch and on its place in it, and on nothing that was asked before: any epoch can be
+repeated, or begun with, without those before it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from .augmentation import Augmentation
+from .dataset import Split
+from .preprocessing import Preprocessing
+from .randomness import order
+
+Pair = tuple[np.ndarray, np.ndarray]
+# The batch at a place of an epoch: (epoch, place) → inputs and targets, or raw samples and labels.
+Fetch = Callable[[int, int], Pair]
+
+
+class Batches(keras.utils.PyDataset):
+    """What `keras.Model.fit` takes its batches from.
+
+    Args:
+        fetch: gives the prepared batch at a place of an epoch.
+        steps: batches an epoch.
+
+    Attributes:
+        epoch: the number, from 0, of the epoch that is under way. `FollowEpoch` sets it: Keras' own `on_epoch_end` is
+            also called after a look at the first batch.
+    """
+
+    def __init__(self, fetch: Fetch, steps: int):
+        super().__init__()
+        self.epoch = 0
+        self._fetch = fetch
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, place: int) -> Pair:
+        return self._fetch(self.epoch, place)
+
+
+class FollowEpoch(keras.callbacks.Callback):
+    """Tells batches which epoch it is."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._batches.epoch = epoch
+
+
+def steps_of(samples: int, batch_size: int) -> int:
+    """Batches an epoch; the last one may be smaller."""
+    return math.ceil(samples / batch_size)
+
+
+def stored(split: Split, batch_size: int, seed: int, shuffle: bool) -> Fetch:
+    """Batches of samples that lie in memory, gathered by index: in a new order each epoch if they are shuffled."""
+
+    @functools.lru_cache(maxsize=1)
+    def indices(epoch: int) -> np.ndarray:
+        return order(seed, epoch, len(split)) if shuffle else np.arange(len(split))
+
+    def fetch(epoch: int, place: int) -> Pair:
+        chosen = indices(epoch)[place * batch_size : (place + 1) * batch_size]
+        return split.x[chosen], split.y[chosen]
+
+    return fetch
+
+
+def drawn(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: int) -> Fetch:
+    """Batches of samples that are drawn for the purpose: no two are the same."""
+
+    def fetch(epoch: int, place: int) -> Pair:
+        split = draw(batch_size, (seed, epoch, place))
+        return split.x, split.y
+
+    return fetch
+
+
+def prepared(fetch: Fetch, preprocessing: Preprocessing, augmentation: Augmentation | None, seed: int) -> Fetch:
+    """Batches of raw samples, augmented if that is asked for, and then prepared."""
+
+    def fetch_prepared(epoch: int, place: int) -> Pair:
+        x, y = fetch(epoch, place)
+        if augmentation:
+            x = augmentation(x, (seed, epoch, place))
+        return preprocessing.pairs(x, y)
+
+    return fetch_prepared

@@ -1,0 +1,204 @@
+"""The book as it is measured: which recipes on which data, what is kept of a run, and one run in a real worker."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog
+from trivium.benchmarks import book
+from trivium.benchmarks.book import Measurement, Result
+from trivium.errors import OutputError, RecipeError
+from trivium.models import measured
+from trivium.models import recipe as recipes
+
+COLUMNS = ["suite", "recipe", "backend", "device", "runner", "metric", "unit", "n", "median", "q1", "q3"]
+
+
+def measurement(name="dense/small", backend="jax", seconds=(3.0, 1.0, 2.0), history=None):
+    """What training a recipe would give."""
+    history = history or [{"loss": 1.0, "val_accuracy": value} for value in (0.5, 0.75, 0.625)][: len(seconds)]
+    run = {
+        "dataset": {"name": "mnist", "train": 60_000},
+        "settings": {"batch_size": 256},
+        "parameters": 50_890,
+        "history": history,
+        "timings": {
+            "epochs": list(seconds),
+            "steady_epoch": float(np.median(seconds[1:])) if len(seconds) > 1 else None,
+        },
+        "environment": {
+            "backend": backend,
+            "device": "cpu",
+            "device_name": "a processor",
+            "cores": 2,
+            "versions": {"trivium": "0", "keras": "3.15.1", "numpy": "2", "jax": "0.10.2", "jaxlib": "0.10.2"},
+        },
+    }
+    return Measurement(recipes.find(name), run)
+
+
+# --- what is trained ------------------------------------------------------------------------------------------------
+
+
+def test_recipes_are_chosen_by_name_and_family_in_the_order_of_the_book():
+    assert [recipe.name for recipe in book.choose()] == list(recipes.book())
+    assert [recipe.name for recipe in book.choose(["functional", "rnn/lstm", "rnn/lstm"])] == [
+        "rnn/lstm",
+        *(name for name in recipes.book() if name.startswith("functional/")),
+    ]
+
+
+@pytest.mark.parametrize(("name", "near"), [("cn", "'cnn'"), ("dense/smal", "'dense/small'")])
+def test_what_the_book_does_not_have_is_refused_with_the_nearest_names(name, near):
+    with pytest.raises(RecipeError, match=f"no recipe or family '{name}'; did you mean .*{near}"):
+        book.choose(["cnn", name])
+
+
+def test_data_go_to_the_recipes_of_their_kind():
+    chosen = book.choose(["cnn/simple", "rnn/lstm", "rnn/two-lstm"])
+    own = {"cnn/simple": "mnist", "rnn/lstm": "waves:0", "rnn/two-lstm": "waves:1"}
+    assert book.data_for(chosen, None) == own
+    assert book.data_for(chosen, "mnist:sample") == {**own, "cnn/simple": "mnist:sample"}
+    assert book.data_for(chosen, "waves:2:50") == {**own, "rnn/lstm": "waves:2:50", "rnn/two-lstm": "waves:2:50"}
+
+
+@pytest.mark.parametrize("data", ["some/where.npz", "text"])
+def test_data_of_no_recipes_kind_go_to_all(data):
+    """So that a file can be given at all, and data that fit nowhere are refused instead of forgotten."""
+    assert set(book.data_for(book.choose(["cnn/simple", "rnn/lstm"]), data).values()) == {data}
+
+
+# --- what is said of a run ------------------------------------------------------------------------------------------
+
+
+def test_a_measurement_tells_the_last_and_the_best_epoch():
+    found = measurement()
+    assert (found.metric, found.value, found.best, found.steady_epoch) == ("val_accuracy", 0.625, 0.75, 1.5)
+    losses = measurement("rnn/lstm", history=[{"loss": 2.0}, {"loss": 0.25}, {"loss": 0.5}])
+    assert (losses.metric, losses.value, losses.best) == ("loss", 0.5, 0.25)
+
+
+def test_every_figure_is_a_row():
+    rows = list(measurement().rows())
+    assert all(list(row) == COLUMNS for row in rows)
+    assert {row["metric"]: (row["unit"], row["n"], row["median"]) for row in rows} == {
+        "parameters": ("1", 1, 50_890),
+        "steady_epoch": ("s", 2, 1.5),
+        "val_accuracy": ("1", 1, 0.625),
+        "best_val_accuracy": ("1", 1, 0.75),
+    }
+    assert {(row["suite"], row["recipe"], row["backend"], row["runner"]) for row in rows} == {
+        ("book", "dense/small", "jax", "trivium")
+    }
+
+
+def test_what_was_not_measured_or_is_not_finite_has_no_row():
+    once = measurement(seconds=(3.0,), history=[{"loss": math.nan}])
+    assert [row["metric"] for row in once.rows()] == ["parameters"]
+    described = once.describe()
+    assert (described["seconds_per_epoch"], described["value"], described["best"]) == (None, None, None)
+    assert measured.result(described) == "loss not finite after 1 epoch"
+
+
+def test_the_report_holds_ours_beside_the_published():
+    found = json.loads(json.dumps(Result([measurement(), measurement("cnn/simple")]).to_json(), allow_nan=False))
+    assert found["schema"] == 1
+    assert found["environment"]["jax"]["cores"] == 2
+    assert found["published"]["cnn/simple"] == {
+        "parameters": 251_722,
+        "seconds_per_epoch": "66",
+        "result": "val. accuracy 0.9862 after 100 epochs",
+    }
+    assert [each["recipe"] for each in found["measured"]] == ["dense/small", "cnn/simple"]
+
+
+def test_a_line_says_what_the_figures_depend_on():
+    described = measurement().describe()
+    assert described["versions"] == {"keras": "3.15.1", "jax": "0.10.2"}
+    assert measured.sentence(described) == (
+        "val. accuracy 0.625 (at best 0.75) after 3 epochs of mnist (60,000 samples), 1.5 s an epoch, jax, "
+        "2 cores of a processor"
+    )
+    accelerator = {**described, "device": "gpu", "processor": "an accelerator", "seconds_per_epoch": None}
+    assert measured.sentence(accelerator).endswith("(60,000 samples), jax, an accelerator")
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def test_of_each_recipe_the_fastest_backend_is_kept_beside_what_was_there(tmp_path):
+    path = tmp_path / "measured.json"
+    book.keep(Result([measurement("rnn/lstm"), measurement("cnn/simple")]), path)
+    old = json.loads(path.read_text())
+    slow, fast = measurement(backend="torch", seconds=(1, 5)), measurement(backend="tensorflow", seconds=(1, 4))
+    unknown = measurement(seconds=(1,))
+    book.keep(Result([slow, fast, unknown, measurement("cnn/simple", seconds=(1, 9))]), path)
+    kept = json.loads(path.read_text())
+    assert list(kept) == ["cnn/simple", "dense/small", "rnn/lstm"]
+    assert (kept["dense/small"]["backend"], kept["dense/small"]["seconds_per_epoch"]) == ("tensorflow", 4)
+    assert (old["cnn/simple"]["seconds_per_epoch"], kept["cnn/simple"]["seconds_per_epoch"]) == (1.5, 9)
+    assert kept["rnn/lstm"] == old["rnn/lstm"]
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"measured\.json"):
+        book.keep(Result([measurement()]), tmp_path / "file" / "measured.json")
+
+
+def test_the_figures_in_the_package_are_of_the_book_and_can_be_said():
+    found = measured.figures()
+    assert list(found) == sorted(found)
+    assert found.keys() <= recipes.book().keys()
+    assert json.loads(book.MEASURED.read_text()) == found
+    for name, figures in found.items():
+        assert figures["recipe"] == name
+        assert figures.keys() == measurement().describe().keys()
+        assert figures["backend"] in measured.sentence(figures)
+
+
+# --- a run ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_digits(digits, tmp_path):
+    """The path of a file with 300 training and 100 test digits."""
+    path = tmp_path / "few.npz"
+    np.savez(path, x_train=digits.train.x, y_train=digits.train.y, x_test=digits.test.x, y_test=digits.test.y)
+    return str(path)
+
+
+def test_a_recipe_is_trained_in_a_worker_and_told_after_each(backend, shared_worker, few_digits):
+    heard, so_far = [], []
+    result = book.measure(
+        ["dense/small", "dense/two-small"],
+        [backend.name],
+        data=few_digits,
+        epochs=2,
+        listener=heard.append,
+        after_each=lambda result: so_far.append([each.recipe.name for each in result.measurements]),
+    )
+    first = result.measurements[0]
+    assert so_far == [["dense/small"], ["dense/small", "dense/two-small"]]
+    assert (first.backend, first.metric) == (backend.name, "val_accuracy")
+    assert first.run["parameters"] == first.recipe.reference.parameters
+    assert 0 < first.value <= first.best <= 1
+    assert first.steady_epoch > 0
+    described = first.describe()
+    assert (described["epochs"], described["samples"], described["batch_size"]) == (2, 300, 256)
+    assert set(described["versions"]) == {"keras", backend.package}
+    assert all(described["versions"].values())
+    done = [event["done"] for event in heard]
+    assert done == sorted(done)
+    assert (heard[0]["done"], heard[-1]["done"], {event["total"] for event in heard}) == (0, 2, {2})
+    assert any(event["stage"] == f"dense/two-small on {backend.name}, epoch 2/2" for event in heard)
+
+
+@pytest.mark.several_backends
+def test_a_recipe_is_trained_on_every_backend(few_digits):
+    result = book.measure(["dense/small"], data=few_digits, epochs=1)
+    assert [each.backend for each in result.measurements] == [each.name for each in catalog.installed()]
+    assert {each.run["parameters"] for each in result.measurements} == {50_890}
+    assert {each.steady_epoch for each in result.measurements} == {None}, "the only epoch holds the compilation"

@@ -1,0 +1,136 @@
+"""Models with a bug in them that shows on one backend only, the last one installed, and some without.
+
+Each bug is one that was met in real models; `trivium verify` must find and place it. That a layer asks which backend
+it runs on *is* the bug.
+"""
+
+import keras
+import numpy as np
+
+from trivium.backends import catalog
+
+ODD = keras.config.backend() == catalog.installed()[-1].name
+
+
+class Transposing(keras.layers.Layer):
+    """A dense layer that takes its square kernel the other way round."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
+
+    def call(self, inputs):
+        return inputs @ (keras.ops.transpose(self.kernel) if ODD else self.kernel)
+
+
+class Standardising(keras.layers.Layer):
+    """Standardises each sample, with another epsilon."""
+
+    def call(self, inputs):
+        mean, variance = keras.ops.moments(inputs, axes=-1, keepdims=True)
+        return (inputs - mean) / keras.ops.sqrt(variance + (1e-3 if ODD else 1e-7))
+
+
+class Noisy(keras.layers.Layer):
+    """Draws from a generator that Keras does not know of."""
+
+    def call(self, inputs):
+        return inputs * np.random.default_rng().uniform(0.5, 1.5)
+
+
+class Tiring(keras.layers.Layer):
+    """Gives a little more from its third training step on."""
+
+    def build(self, shape):
+        self.seen = self.add_weight(name="seen", initializer="zeros", trainable=False)
+
+    def call(self, inputs, training=False):
+        if training:
+            self.seen.assign(self.seen + 1)
+        return inputs * (keras.ops.where(self.seen > 2, 1.01, 1.0) if ODD else 1.0)
+
+
+def stack(*middle, **compiled):
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(6, activation="tanh", name="before"),
+            *middle,
+            keras.layers.Dense(3, name="after"),
+        ]
+    )
+    model.compile(**{"optimizer": "adam", "loss": "mean_squared_error", **compiled})
+    return model
+
+
+def sound():
+    return stack()
+
+
+def transposed():
+    return stack(Transposing(name="culprit"))
+
+
+def epsilon():
+    return stack(Standardising(name="culprit"))
+
+
+def momentum():
+    return stack(keras.layers.BatchNormalization(momentum=0.9 if ODD else 0.99, name="culprit"))
+
+
+def reduction():
+    return stack(loss=keras.losses.MeanSquaredError(reduction="sum" if ODD else "sum_over_batch_size"))
+
+
+def noise():
+    return stack(Noisy(name="culprit"))
+
+
+def tiring():
+    return stack(Tiring(name="culprit"))
+
+
+def learning_rate():
+    return stack(optimizer=keras.optimizers.SGD(0.02 if ODD else 0.01))
+
+
+def wider():
+    return stack(keras.layers.Dense(5 if ODD else 4, name="culprit"))
+
+
+def of_many_kinds():
+    """Several inputs and outputs, an embedding, recurrent layers, a nested and shared model, a regulariser."""
+    words = keras.Input((None,), name="words")
+    numbers = keras.Input((5,), name="numbers")
+    other = keras.Input((5,), name="other")
+    read = keras.layers.Embedding(11, 4)(words)
+    read = keras.layers.Bidirectional(keras.layers.GRU(3, return_sequences=True))(read)
+    read = keras.layers.LSTM(4)(read)
+    inner = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4), keras.layers.BatchNormalization()])
+    both = keras.layers.concatenate([read, inner(numbers), inner(other)])
+    hidden = keras.layers.Dense(6, activation="relu", kernel_regularizer="l2")(both)
+    kind = keras.layers.Dense(3, activation="softmax", name="kind")(hidden)
+    size = keras.layers.Dense(1, name="size")(hidden)
+    model = keras.Model({"words": words, "numbers": numbers, "other": other}, {"kind": kind, "size": size})
+    model.compile(loss={"kind": "sparse_categorical_crossentropy", "size": "mse"}, optimizer="sgd")
+    return model
+
+
+def embedding_under_adam():
+    """Keras 3.15's own: on TensorFlow its Adam squares the gradients of a token that comes twice one by one."""
+    model = keras.Sequential([keras.Input((7,), dtype="int32"), keras.layers.Embedding(5, 3, name="culprit")])
+    model.compile(optimizer="adam", loss="mean_squared_error")
+    return model
+
+
+def with_dropout():
+    return stack(keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.1))
+
+
+def mixed():
+    """A layer in half precision and one that keeps float32 whatever else is asked for."""
+    return stack(keras.layers.Dense(6, dtype="mixed_float16"), keras.layers.Dense(6, dtype="float32"))
+
+
+def without_inputs():
+    return keras.Sequential([keras.layers.Dense(2)])
