@@ -68,14 +68,17 @@ class Epochs(ABC):
 
 
 def layers_of(model: Any) -> list[Any]:
-    """The layers of a Keras model, those of nested models and the wrapped ones included."""
-    found = []
-    for layer in model.layers:
-        found.append(layer)
-        inner = [layer] if hasattr(layer, "layers") else []
-        found += [deep for part in inner for deep in layers_of(part)]
-        found += [wrapped for name in ("layer", "forward_layer") if (wrapped := getattr(layer, name, None)) is not None]
-    return found
+    """The layers of a Keras model, each once, those of nested models and the wrapped ones included."""
+    found: dict[int, Any] = {}
+    waiting = list(model.layers)
+    while waiting:
+        layer = waiting.pop(0)
+        if id(layer) in found:
+            continue
+        found[id(layer)] = layer
+        wrapped = (getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer"))
+        waiting += [*getattr(layer, "layers", ()), *(inner for inner in wrapped if inner is not None)]
+    return list(found.values())
 
 
 def convolves(model: Any) -> bool:

@@ -6,17 +6,23 @@ workers.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from ..backends import runtime
+from ..backends import catalog, runtime
 from ..engine import environment
+from ..engine.dataset import Split
 from ..engine.training import Trainer, dataset_for
 from ..errors import OptionError
 from ..models.recipe import Recipe
+from . import native
 
-RUNNERS = ("trivium", "fit")
+if TYPE_CHECKING:
+    import keras
+
+RUNNERS = ("trivium", "fit", "native")
 
 
 class Session:
@@ -27,7 +33,8 @@ class Session:
         data: a dataset's name, or None for the recipe's own.
         batch_size: or None for the recipe's own.
         options: the recipe's options.
-        runner: `trivium`, or `fit` for `keras.Model.fit` on arrays, as anybody would call it.
+        runner: `trivium`; `fit` for `keras.Model.fit` on arrays, as anybody would call it; `native` for a loop
+            written by hand in the framework itself (see `native.RECIPES`).
         rng: `owned` or `native`, of the runner `trivium`.
         plan: of the runner `trivium`.
 
@@ -62,7 +69,7 @@ class Session:
         self.build = time.perf_counter() - began
         self.parameters = self._model.count_params()
         self.samples = len(self._training)
-        self._train_epoch = self._by_fit if runner == "fit" else self._trainer.open_ended(self._model, self._training)
+        self._train_epoch = self._epochs_of(runner)
         self.plan = self._trainer.chosen_plan
         self.first_epoch = self.epoch()
         self.warm_epoch = self.epoch()
@@ -77,6 +84,20 @@ class Session:
         current.synchronise([variable.value for variable in self._model.variables])
         return time.perf_counter() - began
 
+    def _epochs_of(self, runner: str) -> Callable[[], Any]:
+        """What trains one more epoch at each call."""
+        if runner == "fit":
+            return self._by_fit
+        if runner == "trivium":
+            return self._trainer.open_ended(self._model, self._training)
+        from ..engine.epoch_loop import taken
+
+        assert isinstance(self._trainer.recipe, Recipe)
+        seed, shuffle = self._trainer.seed, self._trainer.recipe.shuffle
+        loop = native.load(catalog.selected().name, task_of(self._trainer, self._model, self._training))
+        epochs = itertools.count()
+        return lambda: loop.epoch(taken(seed, next(epochs), self.samples, shuffle))
+
     def _by_fit(self) -> None:
         assert isinstance(self._trainer.recipe, Recipe)
         with runtime.current().remembering(self._model):
@@ -87,6 +108,28 @@ class Session:
                 shuffle=self._trainer.recipe.shuffle,
                 verbose=0,
             )
+
+
+def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.Task:
+    """What a native loop has to train: what the trainer would, beginning with the model's weights.
+
+    Raises:
+        OptionError: the recipe has no native loop.
+    """
+    recipe = trainer.recipe
+    assert isinstance(recipe, Recipe)
+    x, y = training.x, training.y.reshape(len(training), -1)
+    classes = {"categorical_crossentropy": lambda: y.argmax(1), "sparse_categorical_crossentropy": lambda: y[:, 0]}
+    return native.Task(
+        recipe.name,
+        model.get_weights(),
+        x.astype("int32" if x.dtype.kind in "iu" else "float32"),
+        classes[recipe.loss]().astype("int64") if recipe.loss in classes else y.astype("float32"),
+        trainer.batch_size or recipe.batch_size,
+        trainer.optimizer or recipe.optimizer,
+        float(model.optimizer.learning_rate),
+        trainer.options.get("dropout", 0.0),
+    )
 
 
 _sessions: dict[str, Session] = {}

@@ -11,7 +11,7 @@ from .common import common_options, console, print_json, seconds, table
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..benchmarks import book
+    from ..benchmarks import book, masks, overhead
     from ..benchmarks.pooling_vs_striding import Result
 
 
@@ -137,6 +137,84 @@ def train_book(
     _print_book(result, out, keep)
 
 
+@command.command("masks")
+@click.option("--recipe", default="cnn/pooling", show_default=True, help="One with dropout or noise.")
+@backends_option
+@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option("--budget", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds of measuring.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for results.json.")
+@common_options
+def masks_against_native(
+    recipe: str, backends: str | None, data: str | None, budget: float, out: Path | None, as_json: bool
+) -> None:
+    """What dropout that is the same everywhere costs.
+
+    An epoch with the masks that trivium owns against one with the backend's own dropout, by the same plan, interleaved.
+
+    \b
+    Example:
+      trivium bench masks --recipe cnn/pooling --budget 60
+    """
+    from ..benchmarks import masks
+    from ..engine.files import require_place, write_json
+
+    if out:
+        require_place(out)
+    with progress(masks.SUITE) as listener:
+        result = masks.measure(recipe, _names(backends), data=data, budget=budget, listener=listener)
+    if out:
+        write_json(out / "results.json", result.to_json())
+    if as_json:
+        print_json(result.to_json())
+        return
+    _print_masks(result, out)
+
+
+@command.command("overhead")
+@click.option("--recipes", metavar="NAMES", help="Such as dense/one-hidden,rnn/lstm; all that are written by hand too.")
+@backends_option
+@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option("--budget", type=click.FloatRange(min=1), default=300, show_default=True, help="Seconds of measuring.")
+@click.option(
+    "--precision", type=click.FloatRange(0.001, 1), default=0.05, show_default=True, help="Interval at which to stop."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for results.json.")
+@common_options
+def overhead_of_runners(
+    recipes: str | None,
+    backends: str | None,
+    data: str | None,
+    budget: float,
+    precision: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """What Keras' fit and a native loop take beside trivium.
+
+    The same model, data and arithmetic by `keras.Model.fit`, by trivium and by a loop written by hand in the framework,
+    interleaved, with intervals.
+
+    \b
+    Example:
+      trivium bench overhead --recipes rnn/lstm,dense/one-hidden --budget 120
+    """
+    from ..benchmarks import overhead
+    from ..engine.files import require_place, write_json
+
+    if out:
+        require_place(out)
+    with progress(overhead.SUITE) as listener:
+        result = overhead.measure(
+            _names(recipes), _names(backends), data=data, budget=budget, precision=precision, listener=listener
+        )
+    if out:
+        write_json(out / "results.json", result.to_json())
+    if as_json:
+        print_json(result.to_json())
+        return
+    _print_overhead(result, out)
+
+
 def _names(listed: str | None) -> list[str]:
     return [name for name in (listed or "").split(",") if name]
 
@@ -165,6 +243,43 @@ def _print_pooling(result: Result, out: Path | None) -> None:
     screen.print(f"{result.rounds.count} interleaved rounds, stopped by {result.rounds.stopped_by}.")
     if out:
         screen.print(f"kept {out / 'results.json'}, {out / 'epochs.png'}")
+
+
+def _print_masks(result: masks.Result, out: Path | None) -> None:
+    from ..benchmarks.measure import Summary
+
+    screen = console()
+    shown = table("backend", "masks", "plan", "s/epoch", "quartiles", right=("s/epoch", "quartiles"))
+    for (backend, generator), opened in result.opened.items():
+        found = Summary.of(result.rounds.samples[backend, generator])
+        quartiles = f"{seconds(found.q1)} – {seconds(found.q3)}"
+        shown.add_row(backend, generator, opened["plan"]["name"], seconds(found.median), quartiles)
+    screen.print(shown)
+    for backend in result.backends:
+        cost = result.cost(backend)
+        verdict = "" if cost.differs else ": no difference"
+        screen.print(
+            f"{backend:<11}owned masks cost {cost.ratio:.2f} × native [{cost.low:.2f}, {cost.high:.2f}]{verdict}"
+        )
+    screen.print(f"{result.rounds.count} interleaved rounds, stopped by {result.rounds.stopped_by}.")
+    if out:
+        screen.print(f"kept {out / 'results.json'}")
+
+
+def _print_overhead(result: overhead.Result, out: Path | None) -> None:
+    from ..benchmarks.overhead import OTHERS, TRIVIUM
+
+    screen = console()
+    for of in OTHERS:
+        screen.print(f"{of} ÷ {TRIVIUM}, seconds of a steady epoch:")
+        shown = table("recipe", *result.backends, right=tuple(result.backends))
+        for recipe in result.recipes:
+            costs = [result.cost(recipe, backend, of) for backend in result.backends]
+            shown.add_row(recipe, *(f"{cost.ratio:.2f} [{cost.low:.2f}, {cost.high:.2f}]" for cost in costs))
+        screen.print(shown)
+    screen.print("Above 1 trivium is faster; an interval that holds 1 is no difference.")
+    if out:
+        screen.print(f"kept {out / 'results.json'}")
 
 
 def _print_book(result: book.Result, out: Path | None, keep: bool) -> None:

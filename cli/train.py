@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--validation-split", type=float, metavar="SHARE", help="Share of the training data to hold out.")
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
-@click.option("--seed", type=int, default=2, show_default=True, help="Of weights, batch order and dropout.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of weights, batch order and dropout.")
 @click.option(
     "--rng",
     type=click.Choice(["owned", "native"]),

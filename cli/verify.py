@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @data_option
 @set_option
 @click.option("--batch-size", type=int, metavar="N", help="Samples in a step; the recipe's by default, 32 at most.")
-@click.option("--seed", type=int, default=2, show_default=True, help="Of weights, batch order and drawn data.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of weights, batch order and drawn data.")
 @common_options
 @click.pass_context
 def command(

@@ -84,9 +84,6 @@ class Bundle:
             except Exception as error:  # Keras raises whatever a layer's constructor raises
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 raise BundleError(f"Keras cannot load the model in the bundle: {reason}") from error
-        # Keras writes down whether the *training* backend compiled steps. Elsewhere that is wrong: JAX would run op by
-        # op after TensorFlow on a CPU, PyTorch would start its compiler after JAX. None lets Keras choose again.
-        model.jit_compile = None
         return model
 
     def save(self, path: Path) -> None:
@@ -155,11 +152,45 @@ def locate(source: Path) -> Path:
 
 
 def keras_bytes(model: keras.Model) -> bytes:
-    """The model as a standard `.keras` file, optimizer state included."""
+    """The model as a standard `.keras` file, optimizer state included, that any backend loads and trains further."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        return path.read_bytes()
+        return _for_any_backend(path.read_bytes())
+
+
+def _for_any_backend(keras_file: bytes) -> bytes:
+    """A `.keras` file without what Keras 3.15 wrote into it of the backend that it was trained on.
+
+    Two things, each with a test that notices when it is no longer needed. An optimizer is named by the module of that
+    backend's own form of it, so that a model saved under PyTorch cannot be loaded where PyTorch is not installed, nor
+    trained elsewhere. And whether the *training* backend compiled its steps is written down as the user's wish: JAX
+    would run op by op after TensorFlow on a CPU, PyTorch would start its compiler after JAX.
+    """
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(keras_file)) as before, zipfile.ZipFile(changed, "w") as after:
+        for info in before.infolist():
+            content = before.read(info)
+            if info.filename == "config.json":
+                config = json.loads(content)
+                if compiled := config.get("compile_config"):
+                    compiled["jit_compile"] = "auto"
+                    compiled["optimizer"] = _public_optimizer(compiled.get("optimizer"))
+                content = json.dumps(config).encode()
+            after.writestr(info, content)
+    return changed.getvalue()
+
+
+def _public_optimizer(config: Any) -> Any:
+    """A serialised optimizer named as everybody can import it; one within it too."""
+    import keras
+
+    if not isinstance(config, dict):
+        return config
+    config = {key: _public_optimizer(value) for key, value in config.items()}
+    if str(config.get("module", "")).startswith("keras.src.") and hasattr(keras.optimizers, config["class_name"]):
+        config["module"], config["registered_name"] = "keras.optimizers", None
+    return config
 
 
 def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:

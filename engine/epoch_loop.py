@@ -33,7 +33,10 @@ _SHORT_EPOCH_SECONDS = 0.5
 # Nothing is learnt from validation data: larger batches give the same metrics in fewer steps.
 _VALIDATION_BATCH = 256
 
-_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+_BATCH_HOOKS = (
+    *("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    *("on_test_batch_begin", "on_test_batch_end"),
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def by_fit(
     model.fit(
         data,
         epochs=epochs,
+        shuffle=False,  # the data have their order; Keras would put their batches in another
         validation_batch_size=fixed_batch(model),
         validation_data=(validation.x, validation.y) if validation else None,
         callbacks=[FollowEpoch(data), *callbacks],
@@ -183,7 +187,7 @@ class Loop:
         self._model = training.model
         self._watchers = watchers or keras.callbacks.CallbackList(model=training.model)
         self._listening = listening
-        self._seconds = 0.0  # of the last epoch
+        self._seconds: float | None = None  # of the last epoch
         self._per_step = 0.0  # seconds
 
     def epoch(self, epoch: int, samples: np.ndarray) -> dict[str, float]:
@@ -194,19 +198,21 @@ class Loop:
             samples: their indices in the order in which to take them.
 
         Raises:
-            KeyboardInterrupt: it was cut short; the weights are those at its beginning.
+            KeyboardInterrupt: it was cut short; the weights are those at its beginning, unless it was the first.
         """
         self._model.reset_metrics()
         self._watchers.on_epoch_begin(epoch)
-        undo = self._remember() if self._seconds > _SHORT_EPOCH_SECONDS else None
+        first = self._seconds is None
+        undo = self._remember() if self._seconds and self._seconds > _SHORT_EPOCH_SECONDS else None
         began = time.perf_counter()
         self._training.begin(samples)
         step = 0
         while step < self._training.steps:
             step = self._piece(step)
-            if self._model.stop_training and undo and step < self._training.steps:
+            if (first or undo) and step < self._training.steps and self._interrupted():
                 self._training.end()
-                undo()
+                if undo:
+                    undo()
                 raise KeyboardInterrupt
         self._training.end()
         self._seconds = time.perf_counter() - began
@@ -226,6 +232,10 @@ class Loop:
             if isinstance(listener, Progress):
                 listener.on_train_batch_end(stop - 1)
         return stop
+
+    def _interrupted(self) -> bool:
+        # Not `stop_training`: a callback that sets it in the middle of an epoch wants that epoch to end well.
+        return any(isinstance(listener, StopOnInterrupt) and listener.interrupted for listener in self._listening)
 
     def _remember(self) -> Callable[[], None]:
         """Keep everything that training changes; what is returned puts it back."""

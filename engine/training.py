@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
 # one it is above 0.975 on each backend (tests/engine/test_published.py).
-DEFAULT_SEED = 2
+DEFAULT_SEED = 1
 # Whose randomness: `owned` is trivium's, the same on every backend; `native` is each framework's own.
 GENERATORS = ("owned", "native")
 

@@ -35,6 +35,7 @@ ALLOWED = {
     "cli": GROUND | {"cli", "benchmarks", "engine", "models", "backends", "trivium"},
     "trivium": GROUND | {"engine", "models", "backends"},
     "__main__": {"cli"},
+    "pytest_plugin": GROUND | {"engine", "models", "backends"},
 }
 
 
@@ -57,6 +58,7 @@ def loaded_by(statements: str) -> set[str]:
         "import trivium; trivium.use; trivium.recipe; dir(trivium)",
         "import trivium; trivium.train, trivium.Trainer, trivium.load, trivium.port, trivium.predict",
         "from trivium.models import recipe; recipe.book()",
+        "import trivium.pytest_plugin",
         "from trivium.backends import worker, runtime; from trivium.benchmarks import pooling_vs_striding, demo, book",
     ],
 )

@@ -46,9 +46,9 @@ class JaxEpochs(Epochs):
         trainable, non_trainable, _, metrics = self._take_state()
         state = (non_trainable, metrics)
         whole = self.whole_steps * self.batch_size
-        if self.plan.loop:
+        if self.plan.loop and whole:  # a loop over no steps would still slice a whole batch
             state = self._test_many(state, trainable, self._data)
-        else:
+        elif not self.plan.loop:
             for first in range(0, whole, self.batch_size):
                 state = self._test_one(state, trainable, self._data, first, self.batch_size)
         if whole < self.samples:

@@ -18,30 +18,35 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..epochs import Epochs, Plan
+from ..runtime import stateful_layers
 
-Step = Callable[[torch.Tensor, torch.Tensor], Any]
+# Trains steps from one number up to another: (x, y, order, start, stop), all samples in x and y.
+Steps = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int, int], None]
 
 
 class TorchEpochs(Epochs):
     def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
         super().__init__(model, x, y, batch_size, plan)
         self._data = (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
-        self._replay: Any = None
+        self._replay: Steps | None = None
         self._untried = plan.jit
 
     def begin(self, order: np.ndarray) -> None:
         self._order = torch.as_tensor(order, device=self._data[0].device)
 
     def run(self, start: int, stop: int) -> None:
+        if self._untried and self.whole_steps:
+            self._replay, self._untried = capture(self.model, *self._batch(0)), False
+        if self._replay:
+            last = min(stop, self.whole_steps)
+            self._replay(*self._data, self._order, start, last)
+            start = max(start, last)
         for step in range(start, stop):
-            chosen = self._order[step * self.batch_size : (step + 1) * self.batch_size]
-            x, y = (part[chosen] for part in self._data)
-            if self._untried and len(x) == self.batch_size:
-                self._replay, self._untried = capture(self.model, x, y), False
-            if self._replay and len(x) == self.batch_size:
-                self._replay(x, y)
-            else:
-                self.model.train_step((x, y))
+            self.model.train_step(self._batch(step))
+
+    def _batch(self, step: int) -> tuple[torch.Tensor, ...]:
+        chosen = self._order[step * self.batch_size : (step + 1) * self.batch_size]
+        return tuple(part[chosen] for part in self._data)
 
     def end(self) -> None:
         """The steps have written into the variables themselves."""
@@ -52,7 +57,7 @@ class TorchEpochs(Epochs):
                 self.model.test_step(tuple(part[first : first + self.batch_size] for part in self._data))
 
 
-def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Step | None:
+def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps | None:
     """The model's `train_step` for batches of this shape, or None where a replay would not do the same.
 
     Whatever Python decides anew in each step, such as the seed of a dropout, would be decided once and for all. So the
@@ -64,8 +69,8 @@ def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Step | None:
     try:
         # oneDNN's recurrent kernel has arguments that a replay cannot give; PyTorch's own operations have not.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
-            step = _traced(model, x, y)
-            return step if _replays(model, step, x, y) else None
+            steps = _traced(model, x, y)
+            return steps if _replays(model, steps, x, y) else None
     except Exception:  # whatever a user's layers do that cannot be written down
         return None
     finally:
@@ -73,31 +78,46 @@ def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Step | None:
         model.zero_grad()
 
 
-def _traced(model: Any, x: torch.Tensor, y: torch.Tensor) -> Step:
+class _Loop(torch.nn.Module):
+    """A captured step, again and again; compiled by TorchScript, hence its plain words."""
+
+    def __init__(self, step: torch.nn.Module, batch_size: int):
+        super().__init__()
+        self.step = step
+        self.batch_size = batch_size
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, start: int, stop: int) -> None:
+        for number in range(start, stop):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            self.step(x[chosen], y[chosen])
+
+
+def _traced(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps:
     def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         model.train_step((x, y))
         return x
 
     operations = make_fx(step)(x, y)
     with torch.no_grad():
-        traced = torch.jit.trace(operations, (x, y), check_trace=False)
+        loop: Any = torch.jit.script(_Loop(torch.jit.trace(operations, (x, y), check_trace=False), len(x)))
 
-    def replay(x: torch.Tensor, y: torch.Tensor) -> None:
+    def replay(x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, start: int, stop: int) -> None:
         with torch.no_grad():
-            traced(x, y)
+            loop(x, y, order, start, stop)
 
     return replay
 
 
-def _replays(model: Any, step: Step, x: torch.Tensor, y: torch.Tensor) -> bool:
+def _replays(model: Any, steps: Steps, x: torch.Tensor, y: torch.Tensor) -> bool:
     """Whether two replayed steps end where two steps of the model itself end."""
     rate = model.optimizer.learning_rate
     variables = _variables(model)
     begin = [variable.value.detach().clone() for variable in variables]
     ends = []
-    for run in (lambda: model.train_step((x, y)), lambda: step(x, y)):
+    order = torch.arange(len(x), device=x.device)
+    for run in (lambda: model.train_step((x, y)), lambda: steps(x, y, order, 0, 1)):
         _put(variables, begin)
-        if not callable(rate) and rate in model.optimizer.variables:
+        if any(rate is variable for variable in variables):  # a schedule gives what is no variable
             rate.assign(rate * 0.5)
         run()
         run()
@@ -106,7 +126,9 @@ def _replays(model: Any, step: Step, x: torch.Tensor, y: torch.Tensor) -> bool:
 
 
 def _variables(model: Any) -> list[Any]:
-    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    # Keras leaves what stateful layers remember out of a model's variables.
+    states = [state for layer in stateful_layers(model) for state in layer.states or ()]
+    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables, *states]
     return list({id(variable): variable for variable in found}.values())
 
 

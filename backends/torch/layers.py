@@ -34,7 +34,10 @@ def tuned(model: Any) -> Iterator[None]:
 
 
 def _is_native(layer: Any) -> bool:
-    if not isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
+    known = {keras.layers.LSTM: keras.layers.LSTMCell, keras.layers.GRU: keras.layers.GRUCell}
+    kind = next((kind for kind in known if isinstance(layer, kind)), None)
+    # A user's own layer may inherit from Keras', as long as it loops and steps as Keras does.
+    if kind is None or type(layer).inner_loop is not kind.inner_loop or type(layer.cell) is not known[kind]:
         return False
     cell = layer.cell
     return (
@@ -43,7 +46,7 @@ def _is_native(layer: Any) -> bool:
         and cell.use_bias
         and not cell.recurrent_dropout
         and not layer.unroll
-        and (isinstance(layer, keras.layers.LSTM) or cell.reset_after)
+        and (kind is keras.layers.LSTM or cell.reset_after)
         and "inner_loop" not in vars(layer)
     )
 
@@ -51,7 +54,7 @@ def _is_native(layer: Any) -> bool:
 def _lstm(
     layer: Any, keras_loop: Callable[..., Any], sequences: Any, initial_state: Any, mask: Any, training: bool = False
 ) -> Any:
-    if mask is not None:
+    if mask is not None or not _fits(layer, sequences):
         return keras_loop(sequences, initial_state, mask, training=training)
     cell = layer.cell
     # Keras keeps the gates in the same order: input, forget, cell, output.
@@ -71,7 +74,7 @@ def _lstm(
 def _gru(
     layer: Any, keras_loop: Callable[..., Any], sequences: Any, initial_state: Any, mask: Any, training: bool = False
 ) -> Any:
-    if mask is not None:
+    if mask is not None or not _fits(layer, sequences):
         return keras_loop(sequences, initial_state, mask, training=training)
     cell = layer.cell
     kernel, recurrent, bias = (_reset_first(w.value) for w in (cell.kernel, cell.recurrent_kernel, cell.bias))
@@ -83,6 +86,11 @@ def _gru(
         *(True, 1, 0.0, training, False, True),
     )
     return _result(layer, outputs, [hidden[0]])
+
+
+def _fits(layer: Any, sequences: torch.Tensor) -> bool:
+    """Whether the inputs are as wide as the kernel; some of PyTorch's would read past its end, where Keras says so."""
+    return bool(sequences.shape[-1] == layer.cell.kernel.shape[0])
 
 
 def _reset_first(weights: torch.Tensor) -> torch.Tensor:

@@ -115,7 +115,7 @@ def test_data_that_cannot_be_read_are_refused_in_the_workers_words(refused, back
 
 def test_a_suite_that_is_unknown_is_refused_with_those_there_are(refused):
     line = refused("bench", "nosuch", "--out", "kept")
-    assert line == "trivium: no suite 'nosuch': choose one of pooling-vs-striding, book"
+    assert line == "trivium: no suite 'nosuch': choose one of pooling-vs-striding, book, masks, overhead"
 
 
 @pytest.mark.parametrize("suite", command.commands)

@@ -1,11 +1,15 @@
 """A bundle is read whole or refused, and what is in it is a standard Keras model."""
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
+from trivium.backends import catalog
 from trivium.engine import bundle as bundles
 from trivium.engine.bundle import Bundle
 from trivium.errors import BundleError
@@ -159,3 +163,48 @@ def test_a_model_with_code_in_it_is_refused(path, tmp_path, backend):
     hostile = Bundle(bundles.keras_bytes(model), *list(vars(found).values())[1:6])
     with pytest.raises(BundleError, match="Keras cannot load the model in the bundle"):
         _ = hostile.model
+
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}")
+
+sys.meta_path.insert(0, Blocked())
+import keras, numpy as np
+
+model = keras.saving.load_model({path!r})
+x = np.zeros((2, *model.input_shape[1:]), "float32")
+model.fit(x, np.eye(model.output_shape[-1], dtype="float32")[:2], verbose=0)
+print(keras.backend.backend(), type(model.optimizer).__name__, int(model.optimizer.iterations))
+"""
+
+
+@pytest.mark.several_backends
+def test_a_model_taken_out_trains_further_in_plain_keras_where_its_own_backend_is_not_installed(
+    striding_run, backend, tmp_path
+):
+    bundle = Bundle.of(striding_run)
+    (tmp_path / "model.keras").write_bytes(bundle.keras_file)
+    other = next(b for b in catalog.installed() if b.name != backend.name and not b.always_imported)
+    absent = [backend.package] if not backend.always_imported else []
+    script = BLOCKED.format(packages=absent, path=str(tmp_path / "model.keras"))
+    environment = {**os.environ, "KERAS_BACKEND": other.name}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-800:]
+    name, optimizer, iterations = done.stdout.split()
+    assert (name, optimizer) == (other.name, "Adam")
+    assert int(iterations) == int(striding_run.model.optimizer.iterations) + 1
+
+
+def test_keras_still_names_its_backend_in_what_it_saves(striding_run, backend, tmp_path):
+    """When this fails, `bundle._for_any_backend` may no longer be needed."""
+    striding_run.model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        compiled = json.loads(archive.read("config.json"))["compile_config"]
+    assert isinstance(compiled["jit_compile"], bool)
+    module = compiled["optimizer"]["module"]
+    assert module == "keras.optimizers" or f".backend.{backend.name}." in module

@@ -29,13 +29,55 @@ def full_mnist():
     return os.path.join(folder, "mnist.npz")
 
 
+@pytest.fixture(scope="module")
+def long_text():
+    path = os.path.join(os.environ.get("TRIVIUM_FULL_DATA", ""), "holmes.txt")
+    if not os.path.isfile(path):
+        pytest.skip("TRIVIUM_FULL_DATA names no folder with holmes.txt, a text of 1.7 MB")
+    return path
+
+
+def memory_for_words(path):
+    """Run in a fresh process: bytes at the peak of an epoch of text/words, above what a trained toy model needs."""
+    import keras
+    import numpy as np
+
+    from trivium.backends import runtime
+    from trivium.engine.training import train
+
+    toy = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    toy.compile("adam", "mse")
+    toy.fit(np.zeros((8, 4)), np.zeros((8, 2)), verbose=0)
+    framework = runtime.memory_peak()
+    run = train("text/words", f"text:{path}", epochs=1)
+    return runtime.memory_peak() - framework, run.history.epochs[-1]["loss"]
+
+
+ONE_BACKEND = BACKENDS[:1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend_name", BACKENDS)
-@pytest.mark.parametrize(("recipe", "epochs", "least"), [("cnn/striding", 3, 0.975)])
-def test_digits_reach_their_validation_accuracy(full_mnist, recipe, epochs, least, backend_name):
-    found = worker.get(backend_name).call(f"{HERE}:train", recipe, full_mnist, epochs)
-    print(f"\n{recipe} on {backend_name}, all of MNIST, {epochs} epochs: {found}")
-    assert found["val_accuracy"] >= least
+def test_striding_reaches_its_validation_accuracy(full_mnist, backend_name):
+    found = worker.get(backend_name).call(f"{HERE}:train", "cnn/striding", full_mnist, 3)
+    print(f"\ncnn/striding on {backend_name}, all of MNIST, 3 epochs: {found}")
+    assert found["val_accuracy"] >= 0.975
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend_name", ONE_BACKEND)
+@pytest.mark.parametrize(
+    ("recipe", "least"),
+    [("cnn/pooling", 0.985), ("cnn/simple", 0.975), ("cnn/blocks-striding", 0.975), ("dense/one-hidden", 0.975)],
+)
+def test_digits_that_were_held_out_are_told_apart_after_five_epochs(full_mnist, recipe, least, backend_name):
+    """On MNIST's own 10,000 test digits. The quarter of the training digits that is held out is harder.
+
+    On it cnn/pooling reaches 0.983 and dense/one-hidden 0.973 after five epochs, by Keras' own randomness too.
+    """
+    found = worker.get(backend_name).call(f"{HERE}:train", recipe, full_mnist, 5)
+    print(f"\n{recipe} on {backend_name}, all of MNIST, 5 epochs: {found}")
+    assert found["test"]["accuracy"] >= least
 
 
 @pytest.mark.slow
@@ -44,3 +86,22 @@ def test_lstm_learns_the_wave(backend_name):
     found = worker.get(backend_name).call(f"{HERE}:train", "rnn/lstm", "waves:0", 100)
     print(f"\nrnn/lstm on {backend_name}, wave set 0, 100 epochs: {found}")
     assert found["test"]["rms_error"] <= 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend_name", BACKENDS[1:2] or BACKENDS)
+def test_three_lstms_learn_the_mirrored_wave(backend_name):
+    found = worker.get(backend_name).call(f"{HERE}:train", "rnn/three-lstm", "waves:2:2000", 100)
+    print(f"\nrnn/three-lstm on {backend_name}, wave set 2, 2,000 steps, 100 epochs: {found}")
+    assert found["loss"] <= 0.006
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend_name", BACKENDS[1:2] or BACKENDS)
+def test_words_of_a_long_text_take_less_than_a_gigabyte(long_text, backend_name):
+    with worker.Worker(backend_name) as fresh:
+        above, loss = fresh.call(f"{HERE}:memory_for_words", long_text)
+    print(
+        f"\ntext/words on {backend_name}, 1.7 MB of text: {above / 2**20:.0f} MiB above the framework, loss {loss:.3f}"
+    )
+    assert above <= 2**30

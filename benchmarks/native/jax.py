@@ -1,0 +1,129 @@
+"""Native JAX: pure functions over a list of arrays, one compiled step whose state is given away at each call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, Native, Task
+
+Weights = Sequence[jax.Array]
+
+
+class Loop(Native):
+    def __init__(self, task: Task):
+        self._task = task
+        self._x, self._y = jnp.asarray(task.x), jnp.asarray(task.y)
+        weights = [jnp.asarray(weights) for weights in task.weights]
+        self._state = {
+            "weights": weights,
+            "moments": [[jnp.zeros_like(each) for each in weights] for _ in range(2)],
+            "count": jnp.zeros((), "int32"),
+            "key": jax.random.key(0),
+        }
+        self._step = jax.jit(functools.partial(_step, task), donate_argnums=(0, 1))
+
+    def epoch(self, order: np.ndarray) -> float:
+        state, totals = self._state, jnp.zeros(2)
+        for chosen in self._task.batches(order.astype("int32")):
+            state, totals = self._step(state, totals, self._x, self._y, chosen)
+        self._state = state
+        return float(totals[0]) / len(order)
+
+
+def _step(task: Task, state: dict[str, Any], totals: jax.Array, x: Any, y: Any, chosen: Any) -> Any:
+    key, drawn = jax.random.split(state["key"])
+    measure = jax.value_and_grad(functools.partial(_loss, task), has_aux=True)
+    (loss, correct), gradients = measure(state["weights"], x[chosen], y[chosen], drawn)
+    count = state["count"] + 1
+    update = _adam if task.optimizer == "adam" else _rmsprop
+    weights, moments = update(task.learning_rate, state["weights"], gradients, state["moments"], count)
+    if task.family == "cnn":
+        weights = [_within_norm(each) if each.ndim == 4 else each for each in weights]
+    state = {"weights": weights, "moments": moments, "count": count, "key": key}
+    return state, totals + jnp.stack([loss * len(chosen), correct])
+
+
+def _loss(task: Task, weights: Weights, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The mean loss, and how many answers are right."""
+    forward: Callable[..., jax.Array] = {"dense": _dense, "cnn": _cnn, "rnn": _lstms, "text": _lstms}[task.family]
+    answers = forward(task, weights, x, key)
+    if not task.classifies:
+        return jnp.mean((answers - y) ** 2), jnp.zeros(())
+    likelihood = jnp.take_along_axis(jax.nn.log_softmax(answers), y[:, None], axis=1)
+    return -likelihood.mean(), jnp.sum(answers.argmax(1) == y).astype("float32")
+
+
+def _dense(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
+    kernel, bias, kernel_2, bias_2 = weights
+    return jax.nn.relu(x @ kernel + bias) @ kernel_2 + bias_2
+
+
+def _cnn(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
+    for layer, drawn in enumerate(jax.random.split(key)):
+        kernel, bias = weights[2 * layer : 2 * layer + 2]
+        padding = [SAME_PADDING[task.strides][layer]] * 2
+        layout = ("NHWC", "HWIO", "NHWC")
+        x = jax.lax.conv_general_dilated(x, kernel, (task.strides,) * 2, padding, dimension_numbers=layout)
+        x = jax.nn.relu(x + bias)
+        if task.dropout:
+            kept = jax.random.bernoulli(drawn, 1 - task.dropout, x.shape)
+            x = jnp.where(kept, x / (1 - task.dropout), 0)
+        if task.recipe == POOLING:
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    x = x.reshape(len(x), -1)
+    x = jax.nn.relu(x @ weights[4] + weights[5])
+    x = jax.nn.relu(x @ weights[6] + weights[7])
+    return x @ weights[8] + weights[9]
+
+
+def _lstms(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
+    """Layers of LSTM, each over all that the one before gives; a dense layer on the last step of the last."""
+    *recurrent, kernel, bias = weights
+    x = jax.nn.one_hot(x, recurrent[0].shape[0]) if task.family == "text" else x
+    x = x.swapaxes(0, 1)
+    for first in range(0, len(recurrent), 3):
+        x = _lstm(recurrent[first], recurrent[first + 1], recurrent[first + 2], x)
+    return x[-1] @ kernel + bias
+
+
+def _lstm(kernel: jax.Array, recurrent: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
+    """(steps, n, features) → (steps, n, units). What does not depend on the state is computed for all steps at once."""
+
+    def step(state: tuple[jax.Array, jax.Array], given: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+        hidden, memory = state
+        enter, forget, new, leave = jnp.split(given + hidden @ recurrent, 4, axis=-1)
+        memory = jax.nn.sigmoid(forget) * memory + jax.nn.sigmoid(enter) * jnp.tanh(new)
+        hidden = jax.nn.sigmoid(leave) * jnp.tanh(memory)
+        return (hidden, memory), hidden
+
+    zeros = jnp.zeros((x.shape[1], recurrent.shape[0]))
+    _, outputs = jax.lax.scan(step, (zeros, zeros), x @ kernel + bias)
+    return outputs
+
+
+def _adam(rate: float, weights: Weights, gradients: Weights, moments: Any, count: jax.Array) -> Any:
+    first, second = moments
+    first = [BETA_1 * m + (1 - BETA_1) * g for m, g in zip(first, gradients, strict=True)]
+    second = [BETA_2 * v + (1 - BETA_2) * g * g for v, g in zip(second, gradients, strict=True)]
+    rate = rate * jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
+    stepped = zip(weights, first, second, strict=True)
+    return [w - rate * m / (jnp.sqrt(v) + EPSILON) for w, m, v in stepped], [first, second]
+
+
+def _rmsprop(rate: float, weights: Weights, gradients: Weights, moments: Any, count: jax.Array) -> Any:
+    unused, second = moments
+    second = [RHO * v + (1 - RHO) * g * g for v, g in zip(second, gradients, strict=True)]
+    stepped = zip(weights, gradients, second, strict=True)
+    return [w - rate * g / jnp.sqrt(v + EPSILON) for w, g, v in stepped], [unused, second]
+
+
+def _within_norm(kernel: jax.Array) -> jax.Array:
+    # Keras' MaxNorm takes the norm along the first axis, whatever the layer.
+    norm = jnp.sqrt(jnp.sum(kernel**2, axis=0, keepdims=True))
+    return kernel * jnp.clip(norm, 0, MAX_NORM) / (EPSILON + norm)

@@ -1,0 +1,110 @@
+"""Native TensorFlow: `tf.Variable`s, `tf.nn` and one step as a `tf.function`, called from a Python loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, Native, Task
+
+
+class Loop(Native):
+    def __init__(self, task: Task):
+        self._task = task
+        self._data = tf.constant(task.x), tf.constant(task.y)
+        self._weights = [tf.Variable(weights) for weights in task.weights]
+        self._first = [tf.Variable(tf.zeros_like(weights), trainable=False) for weights in self._weights]
+        self._second = [tf.Variable(tf.zeros_like(weights), trainable=False) for weights in self._weights]
+        self._count = tf.Variable(0.0, trainable=False)
+        self._totals = tf.Variable([0.0, 0.0], trainable=False)  # the loss, and how many answers were right
+        self._step = tf.function(self._train, reduce_retracing=True)
+
+    def epoch(self, order: np.ndarray) -> float:
+        self._totals.assign([0.0, 0.0])
+        for chosen in self._task.batches(order.astype("int32")):
+            self._step(tf.constant(chosen))
+        return float(self._totals[0]) / len(order)
+
+    def _train(self, chosen: tf.Tensor) -> None:
+        x, y = (tf.gather(part, chosen) for part in self._data)
+        with tf.GradientTape() as tape:
+            answers = self._forward(x)
+            if self._task.classifies:
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, answers)
+                right = tf.argmax(answers, 1, output_type=y.dtype) == y
+            else:
+                losses, right = tf.reduce_mean((answers - y) ** 2, axis=1), tf.zeros([1])
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, self._weights)
+        self._count.assign_add(1.0)
+        (self._adam if self._task.optimizer == "adam" else self._rmsprop)(gradients)
+        if self._task.family == "cnn":
+            for kernel in (self._weights[0], self._weights[2]):
+                kernel.assign(_within_norm(kernel))
+        self._totals.assign_add([tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, "float32"))])
+
+    def _forward(self, x: tf.Tensor) -> tf.Tensor:
+        task, weights = self._task, self._weights
+        if task.family == "dense":
+            return tf.nn.relu(x @ weights[0] + weights[1]) @ weights[2] + weights[3]
+        return _cnn(task, weights, x) if task.family == "cnn" else _lstms(task, weights, x)
+
+    def _adam(self, gradients: Sequence[tf.Tensor]) -> None:
+        rate = self._task.learning_rate * tf.sqrt(1 - BETA_2**self._count) / (1 - BETA_1**self._count)
+        for weights, g, m, v in zip(self._weights, gradients, self._first, self._second, strict=True):
+            m.assign_add((g - m) * (1 - BETA_1))
+            v.assign_add((g * g - v) * (1 - BETA_2))
+            weights.assign_sub(rate * m / (tf.sqrt(v) + EPSILON))
+
+    def _rmsprop(self, gradients: Sequence[tf.Tensor]) -> None:
+        for weights, g, v in zip(self._weights, gradients, self._second, strict=True):
+            v.assign_add((g * g - v) * (1 - RHO))
+            weights.assign_sub(self._task.learning_rate * g / tf.sqrt(v + EPSILON))
+
+
+def _cnn(task: Task, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
+    for kernel, bias in (weights[0:2], weights[2:4]):
+        x = tf.nn.relu(tf.nn.conv2d(x, kernel, task.strides, _padding(task, kernel)) + bias)
+        if task.dropout:
+            x = tf.nn.dropout(x, task.dropout)
+        if task.recipe == POOLING:
+            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+    x = tf.reshape(x, [-1, math.prod(x.shape[1:])])
+    x = tf.nn.relu(x @ weights[4] + weights[5])
+    x = tf.nn.relu(x @ weights[6] + weights[7])
+    return x @ weights[8] + weights[9]
+
+
+def _padding(task: Task, kernel: tf.Variable) -> list[tuple[int, int]]:
+    sides = SAME_PADDING[task.strides][0 if kernel.shape[0] == 5 else 1]
+    return [(0, 0), sides, sides, (0, 0)]
+
+
+def _lstms(task: Task, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
+    """Layers of LSTM, each over all that the one before gives; a dense layer on the last step of the last."""
+    *recurrent, kernel, bias = weights
+    x = tf.one_hot(x, recurrent[0].shape[0]) if task.family == "text" else x
+    for first in range(0, len(recurrent), 3):
+        x = _lstm(recurrent[first], recurrent[first + 1], recurrent[first + 2], x)
+    return x[:, -1] @ kernel + bias
+
+
+def _lstm(kernel: tf.Variable, recurrent: tf.Variable, bias: tf.Variable, x: tf.Tensor) -> tf.Tensor:
+    """(n, steps, features) → (n, steps, units), the steps written out one after the other: no loop to be run."""
+    hidden = memory = tf.zeros([tf.shape(x)[0], recurrent.shape[0]])
+    outputs = []
+    for given in tf.unstack(tf.matmul(x, kernel) + bias, num=x.shape[1], axis=1):
+        enter, forget, new, leave = tf.split(given + hidden @ recurrent, 4, axis=1)
+        memory = tf.sigmoid(forget) * memory + tf.sigmoid(enter) * tf.tanh(new)
+        hidden = tf.sigmoid(leave) * tf.tanh(memory)
+        outputs.append(hidden)
+    return tf.stack(outputs, axis=1)
+
+
+def _within_norm(kernel: tf.Variable) -> tf.Tensor:
+    # Keras' MaxNorm takes the norm along the first axis, whatever the layer.
+    norm = tf.sqrt(tf.reduce_sum(kernel**2, axis=0, keepdims=True))
+    return kernel * tf.clip_by_value(norm, 0, MAX_NORM) / (EPSILON + norm)

@@ -1,0 +1,145 @@
+"""Native PyTorch: `torch.nn` modules, `torch.optim`, and an eager loop over indices; no DataLoader between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, Native, Task
+
+
+class Loop(Native):
+    def __init__(self, task: Task):
+        self._task = task
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        x = torch.as_tensor(task.x, device=device)
+        self._x = x.movedim(-1, 1).contiguous() if task.family == "cnn" else x
+        self._y = torch.as_tensor(task.y, device=device)
+        made: dict[str, Callable[[Task], nn.Module]] = {
+            "dense": _dense,
+            "cnn": Convolutions,
+            "rnn": Lstms,
+            "text": Lstms,
+        }
+        self._module = made[task.family](task).to(device)
+        trained = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
+        if task.optimizer == "adam":
+            betas = BETA_1, BETA_2
+            self._optimizer: torch.optim.Optimizer = torch.optim.Adam(trained, task.learning_rate, betas, EPSILON)
+        else:
+            self._optimizer = RMSprop(trained, task.learning_rate)
+
+    def epoch(self, order: np.ndarray) -> float:
+        total = torch.zeros((), device=self._y.device)
+        right = torch.zeros((), device=self._y.device, dtype=torch.int64)
+        for chosen in self._task.batches(order):
+            chosen = torch.as_tensor(chosen, device=self._y.device)
+            x, y = self._x[chosen], self._y[chosen]
+            answers = self._module(x)
+            loss = functional.cross_entropy(answers, y) if self._task.classifies else functional.mse_loss(answers, y)
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+            if isinstance(self._module, Convolutions):
+                self._module.keep_within_norm()
+            total += loss.detach() * len(y)
+            if self._task.classifies:
+                right += (answers.detach().argmax(1) == y).sum()
+        return float(total) / len(order)
+
+
+def _linear(kernel: np.ndarray, bias: np.ndarray) -> nn.Linear:
+    layer = nn.Linear(*kernel.shape)
+    with torch.no_grad():
+        layer.weight.copy_(torch.as_tensor(kernel.T))
+        layer.bias.copy_(torch.as_tensor(bias))
+    return layer
+
+
+def _dense(task: Task) -> nn.Module:
+    return nn.Sequential(_linear(*task.weights[0:2]), nn.ReLU(), _linear(*task.weights[2:4]))
+
+
+class Convolutions(nn.Module):
+    """Two convolutions, each halved by strides or by pooling, and three dense layers."""
+
+    def __init__(self, task: Task):
+        super().__init__()
+        self.convolutions = nn.ModuleList()
+        layers: list[nn.Module] = []
+        for (before, after), kernel, bias in zip(
+            SAME_PADDING[task.strides], task.weights[0:4:2], task.weights[1:4:2], strict=True
+        ):
+            convolution = nn.Conv2d(*kernel.shape[2:], kernel.shape[0], task.strides)
+            with torch.no_grad():
+                convolution.weight.copy_(torch.as_tensor(kernel.transpose(3, 2, 0, 1)))
+                convolution.bias.copy_(torch.as_tensor(bias))
+            self.convolutions.append(convolution)
+            layers += [nn.ZeroPad2d((before, after, before, after)), convolution, nn.ReLU(), nn.Dropout(task.dropout)]
+            layers += [nn.MaxPool2d(2)] if task.recipe == POOLING else []
+        # Keras flattens with the channels last, PyTorch with the channels first.
+        kernel, channels = task.weights[4], len(task.weights[3])
+        side = round((len(kernel) / channels) ** 0.5)
+        kernel = kernel.reshape(side, side, channels, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
+        layers += [nn.Flatten(), _linear(kernel, task.weights[5]), nn.ReLU()]
+        layers += [_linear(*task.weights[6:8]), nn.ReLU(), _linear(*task.weights[8:10])]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answers: torch.Tensor = self.layers(x)
+        return answers
+
+    @torch.no_grad()
+    def keep_within_norm(self) -> None:
+        for convolution in self.convolutions:
+            # Keras' MaxNorm takes the norm along the first axis of its kernels, which is the height.
+            norm = convolution.weight.norm(dim=2, keepdim=True)
+            convolution.weight.mul_(norm.clamp(max=MAX_NORM) / (EPSILON + norm))
+
+
+class Lstms(nn.Module):
+    """Layers of LSTM, each over all that the one before gives; a dense layer on the last step of the last."""
+
+    def __init__(self, task: Task):
+        super().__init__()
+        *recurrent, kernel, bias = task.weights
+        self.letters = len(recurrent[0]) if task.family == "text" else 0
+        self.layers = nn.ModuleList(_lstm(*recurrent[first : first + 3]) for first in range(0, len(recurrent), 3))
+        self.last = _linear(kernel, bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.one_hot(x.long(), self.letters).float() if self.letters else x
+        for layer in self.layers:
+            x, _ = layer(x)
+        answers: torch.Tensor = self.last(x[:, -1])
+        return answers
+
+
+def _lstm(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> nn.LSTM:
+    layer = nn.LSTM(len(kernel), len(recurrent), batch_first=True)
+    with torch.no_grad():
+        for name, values in (("weight_ih_l0", kernel.T), ("weight_hh_l0", recurrent.T), ("bias_ih_l0", bias)):
+            getattr(layer, name).copy_(torch.as_tensor(values))
+    # PyTorch has two biases, whose sum counts; Keras has one. Trained both, it would move twice as far.
+    nn.init.zeros_(layer.bias_hh_l0).requires_grad_(False)
+    return layer
+
+
+class RMSprop(torch.optim.Optimizer):
+    """As Keras has it, with epsilon under the root: `torch.optim.RMSprop`, which adds it after, learns otherwise."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], learning_rate: float):
+        super().__init__(parameters, {"lr": learning_rate})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state, gradient = self.state[parameter], parameter.grad
+                second = state.setdefault("second", torch.zeros_like(parameter))
+                second.mul_(RHO).addcmul_(gradient, gradient, value=1 - RHO)
+                parameter.addcdiv_(gradient, (second + EPSILON).sqrt_(), value=-group["lr"])

@@ -1,0 +1,261 @@
+"""A backend's epochs against arithmetic done by hand in NumPy, and against single steps of the model itself."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from trivium.backends import runtime
+from trivium.backends.epochs import build_metrics, convolves, layers_of, recurs
+
+RATE = 0.05
+X = np.random.default_rng(0).normal(size=(23, 3)).astype("float32")
+Y = (X @ [[1.0], [-2.0], [0.5]] + 0.3).astype("float32")
+CAPTURED = "captured"
+
+
+def linear():
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(RATE), "mean_squared_error", metrics=["mean_absolute_error"])
+    build_metrics(model, X[:4], Y[:4])
+    return model
+
+
+@pytest.fixture
+def plans(backend):
+    return runtime.current().plans(linear(), 10**9)
+
+
+@pytest.fixture
+def captured(plans):
+    """The plan of a step that is written down and replayed; skips where a backend has none such."""
+    found = [plan for plan in plans if plan.name == CAPTURED]
+    if not found:
+        pytest.skip("this backend replays no steps")
+    return found[0]
+
+
+def by_hand(order, size):
+    """The weights after an epoch of gradient descent, and the mean of the loss over its samples."""
+    weights, bias, lost = np.ones((3, 1)), np.zeros(1), 0.0
+    for first in range(0, len(order), size):
+        x, y = X[order[first : first + size]].astype("float64"), Y[order[first : first + size]]
+        error = x @ weights + bias - y
+        lost += float((error**2).sum())
+        weights -= RATE * 2 * x.T @ error / len(x)
+        bias -= RATE * 2 * error.mean()
+    return weights, bias, lost / len(order)
+
+
+def epochs_of(model, plan, size, x=X, y=Y):
+    return runtime.current().compile_epochs(model, x, y, size, plan)
+
+
+def run_epoch(epochs, order, *ends):
+    """One epoch in pieces that end at these steps, and at the last."""
+    epochs.begin(order)
+    starts = [0, *ends]
+    for start, stop in zip(starts, [*ends, epochs.steps], strict=True):
+        epochs.run(start, stop)
+    epochs.end()
+
+
+def values_of(variables):
+    import keras
+
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+@pytest.mark.parametrize(("size", "ends"), [(4, ()), (4, (1, 3)), (4, (5,)), (23, ()), (100, ()), (1, (7,))])
+def test_an_epoch_takes_the_samples_in_the_order_given_whatever_its_pieces(plans, size, ends):
+    order = np.random.default_rng(size).permutation(23)
+    weights, bias, loss = by_hand(order, size)
+    for plan in plans:
+        model = linear()
+        run_epoch(epochs_of(model, plan, size), order, *ends)
+        kernel, found_bias = model.get_weights()
+        np.testing.assert_allclose(kernel, weights, rtol=0, atol=1e-5, err_msg=plan.name)
+        np.testing.assert_allclose(found_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
+        assert float(model.get_metrics_result()["loss"]) == pytest.approx(loss, rel=1e-5), plan.name
+        assert int(model.optimizer.iterations) == -(-23 // size), plan.name
+
+
+def test_a_second_epoch_goes_on_where_the_first_ended(plans):
+    order = np.arange(23)
+    for plan in plans:
+        one, other = linear(), linear()
+        epochs = epochs_of(one, plan, 5)
+        run_epoch(epochs, order)
+        run_epoch(epochs, order[::-1].copy(), 2)
+        for chosen in (order, order[::-1].copy()):
+            run_epoch(epochs_of(other, plan, 5), chosen)
+        for found, expected in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6, err_msg=plan.name)
+
+
+@pytest.mark.parametrize("size", [1, 5, 23, 64])
+def test_evaluating_measures_every_sample_once_and_trains_nothing(plans, size):
+    error = X @ np.ones((3, 1), "float32") - Y
+    for plan in plans:
+        model = linear()
+        before = values_of([*model.variables, *model.optimizer.variables])
+        epochs_of(model, plan, size).evaluate()
+        found = model.get_metrics_result()
+        assert float(found["loss"]) == pytest.approx(np.square(error).mean(), rel=1e-5), plan.name
+        assert float(found["mean_absolute_error"]) == pytest.approx(np.abs(error).mean(), rel=1e-5), plan.name
+        for value, expected in zip(values_of([*model.variables, *model.optimizer.variables]), before, strict=True):
+            np.testing.assert_array_equal(value, expected, err_msg=plan.name)
+
+
+def test_plans_have_names_of_their_own_whatever_the_length_of_the_run(backend):
+    for steps in (1, 10**9):
+        names = [plan.name for plan in runtime.current().plans(linear(), steps)]
+        assert names
+        assert len(set(names)) == len(names)
+        assert not {"fit", "auto"} & set(names)
+
+
+def test_a_convolution_is_not_put_into_a_loop_that_is_compiled_on_a_processor(backend):
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    model.compile("sgd", "mean_squared_error")
+    first = runtime.current().plans(model, 10**9)[0]
+    if runtime.current().devices()[0].kind == "cpu":
+        assert not (first.loop and first.jit)
+
+
+def test_what_a_model_is_made_of_is_seen_through_wrappers_and_models(backend):
+    import keras
+
+    inner = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    model = keras.Sequential([keras.Input((4, 6, 6, 1)), keras.layers.TimeDistributed(inner)])
+    assert [type(layer).__name__ for layer in layers_of(model)] == [
+        "TimeDistributed",
+        "Sequential",
+        "Conv2D",
+        "Flatten",
+    ]
+    assert not recurs(model)
+    both = keras.Sequential([keras.Input((4, 2)), keras.layers.Bidirectional(keras.layers.GRU(2))])
+    assert [type(layer).__name__ for layer in layers_of(both)] == ["Bidirectional", "GRU", "GRU"]
+    assert recurs(both)
+    assert not convolves(both)
+    assert recurs(keras.Sequential([both]))
+    assert convolves(model), "within a model within a wrapper"
+    shared = keras.Sequential([keras.Input((6, 6, 1)), inner])
+    twice = keras.Model(shared.inputs, keras.layers.Add()([inner(shared.inputs[0]), shared(shared.inputs[0])]))
+    assert sorted(type(layer).__name__ for layer in layers_of(twice)).count("Conv2D") == 1
+
+
+# --- what fit makes at its first batch ------------------------------------------------------------------------------
+
+
+def test_the_private_method_that_makes_metrics_is_where_we_expect_it(backend):
+    import keras
+
+    parameters = inspect.signature(keras.Model._symbolic_build).parameters
+    assert list(parameters) == ["self", "iterator", "data_batch"]
+
+
+def test_metrics_and_optimizer_are_made_without_training_anything(backend):
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", "mean_squared_error", metrics=["mean_absolute_error"])
+    before = model.get_weights()
+    build_metrics(model, X[:4], Y[:4])
+    assert model.optimizer.built
+    assert set(model.get_metrics_result()) == {"loss", "mean_absolute_error"}
+    assert len(model.metrics_variables) == 4, "a total and a count of each"
+    assert not any(value.any() for value in values_of(model.metrics_variables))
+    for found, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+# --- steps that are written down and replayed -----------------------------------------------------------------------
+
+
+def compiled(layers, optimizer):
+    import keras
+
+    generator = np.random.default_rng(1)
+    model = keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(1)])
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(size=variable.shape))
+    model.compile(optimizer, "mean_squared_error")
+    build_metrics(model, X[:4], Y[:4])
+    return model
+
+
+def capture_of(model):
+    import keras
+
+    from trivium.backends.torch.epochs import capture
+
+    return capture(model, keras.ops.convert_to_tensor(X[:4]), keras.ops.convert_to_tensor(Y[:4]))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "schedule"])
+def test_a_replayed_step_is_the_step_to_the_bit(plans, captured, optimizer):
+    import keras
+    from keras import layers
+
+    results = []
+    eager = next(plan for plan in plans if not plan.jit)
+    for plan in (eager, captured):
+        rate = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=2, decay_rate=0.5)
+        chosen = keras.optimizers.Adam(rate) if optimizer == "schedule" else optimizer
+        model = compiled([layers.Dense(8, "tanh"), layers.BatchNormalization()], chosen)
+        assert plan is eager or capture_of(model), "otherwise both would be the step itself"
+        run_epoch(epochs_of(model, plan, 4), np.arange(23)[::-1].copy(), 2)
+        results.append(values_of([*model.variables, *model.optimizer.variables, *model.metrics_variables]))
+    for found, expected in zip(*reversed(results), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_capturing_changes_nothing(captured):
+    from keras import layers
+
+    model = compiled([layers.Dense(8, "tanh"), layers.BatchNormalization()], "adam")
+    before = values_of([*model.variables, *model.optimizer.variables, *model.metrics_variables])
+    assert capture_of(model)
+    after = values_of([*model.variables, *model.optimizer.variables, *model.metrics_variables])
+    for found, expected in zip(after, before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_model_that_python_decides_upon_anew_is_not_captured_and_trains_all_the_same(captured):
+    import keras
+
+    class Counting(keras.layers.Layer):
+        calls = 0
+
+        def call(self, inputs):
+            self.calls += 1
+            return inputs * self.calls
+
+    assert capture_of(compiled([Counting()], "adam")) is None
+    assert capture_of(compiled([keras.layers.Dropout(0.5)], "adam")) is None, (
+        "PyTorch's own dropout is seeded by Python"
+    )
+    assert capture_of(compiled([], "adam")), "without them it is"
+    model = compiled([keras.layers.Dropout(0.5)], "adam")
+    before = model.get_weights()[0]
+    run_epoch(epochs_of(model, captured, 4), np.arange(23))
+    assert int(model.optimizer.iterations) == 6
+    assert np.abs(model.get_weights()[0] - before).max() > 1e-3
+
+
+def test_a_learning_rate_that_is_set_between_epochs_is_followed(plans):
+    for plan in plans:
+        model = linear()
+        epochs = epochs_of(model, plan, 5)
+        run_epoch(epochs, np.arange(23))
+        model.optimizer.learning_rate = 0.0
+        before = model.get_weights()
+        run_epoch(epochs, np.arange(23))
+        for found, expected in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(found, expected, err_msg=plan.name)

@@ -1,0 +1,161 @@
+"""Convolutions and poolings as they are tuned for training against Keras' own: the same outputs and gradients."""
+
+import numpy as np
+import pytest
+
+from trivium.backends import runtime
+from trivium.engine.parity import difference
+
+# What is asked of the layer, and the shape of a batch, channels last: sizes that no window divides among them.
+CONVOLUTIONS = {
+    "one channel": ({"kernel_size": 5, "padding": "same"}, (3, 9, 9, 1)),
+    "one channel, every second pixel": ({"kernel_size": 5, "padding": "same", "strides": 2}, (3, 9, 12, 1)),
+    "one channel, valid": ({"kernel_size": (3, 2), "strides": (2, 3)}, (2, 10, 9, 1)),
+    "one channel, strides beyond the kernel": ({"kernel_size": 1, "strides": 3, "padding": "same"}, (2, 8, 7, 1)),
+    "even kernel": ({"kernel_size": (4, 2), "padding": "same"}, (2, 7, 6, 1)),
+    "many channels": ({"kernel_size": 3, "padding": "same"}, (2, 6, 5, 17)),
+    "many channels, even kernel": ({"kernel_size": (2, 4), "padding": "same"}, (2, 6, 5, 3)),
+    "many channels, valid": ({"kernel_size": (3, 1)}, (2, 6, 5, 3)),
+    "many channels, every second pixel": ({"kernel_size": 3, "strides": 2}, (2, 8, 7, 3)),
+    "a kernel as large as the picture": ({"kernel_size": 6}, (2, 6, 6, 1)),
+    "dilated": ({"kernel_size": 3, "dilation_rate": 2, "padding": "same"}, (2, 9, 8, 1)),
+    "in groups": ({"kernel_size": 3, "groups": 2}, (2, 6, 6, 4)),
+}
+POOLINGS = {
+    "halves": ({"pool_size": 2}, (2, 8, 6, 3)),
+    "odd sizes": ({"pool_size": 2}, (2, 7, 5, 3)),
+    "odd sizes, same": ({"pool_size": 2, "padding": "same"}, (2, 7, 5, 3)),
+    "oblong": ({"pool_size": (3, 2), "padding": "same"}, (2, 7, 5, 1)),
+    "a single place": ({"pool_size": 1}, (2, 3, 4, 2)),
+    "overlapping": ({"pool_size": 3, "strides": 2}, (2, 9, 7, 2)),
+    "sequences": ({"pool_size": 3, "padding": "same"}, (2, 10, 4)),
+    "volumes": ({"pool_size": 2}, (2, 4, 5, 6, 2)),
+    "large windows": ({"pool_size": 5}, (2, 11, 10, 2)),
+}
+
+
+@pytest.fixture(params=["channels_last", "channels_first"])
+def data_format(request, backend):
+    """The order of axes; skips what TensorFlow does not compute on a CPU, tuned or not."""
+    on_cpu = runtime.current().devices()[0].kind == "cpu"
+    if request.param == "channels_first" and backend.name == "tensorflow" and on_cpu:
+        pytest.skip("TensorFlow computes channels first on a GPU only")
+    return request.param
+
+
+def drawn(shape, data_format="channels_last"):
+    """A batch of normal floats, its first sample of so few different values that most windows hold equal ones."""
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=shape)
+    x[0] = generator.integers(0, 2, shape[1:])
+    return (np.moveaxis(x, -1, 1) if data_format == "channels_first" else x).astype("float32")
+
+
+def model_of(layers, shape):
+    """The layers after one that adds zeros, a weight for each number of a batch: its gradient is the inputs'."""
+    import keras
+
+    class Added(keras.layers.Layer):
+        def build(self, _):
+            self.zeros = self.add_weight(shape=shape, initializer="zeros")
+
+        def call(self, inputs):
+            return inputs + self.zeros
+
+    model = keras.Sequential([keras.Input(shape[1:], batch_size=shape[0]), Added(), *layers])
+    model.compile("sgd", "mean_squared_error")
+    return model
+
+
+def answered(model, x):
+    """Its outputs for a batch, and the gradients by each weight, the zeros first."""
+    import keras
+
+    outputs = keras.ops.convert_to_numpy(model(x))
+    target = np.random.default_rng(2).normal(size=outputs.shape).astype("float32")
+    return [outputs, *runtime.current().gradients(model, x, target)[1]]
+
+
+def both(model, x):
+    """What the model answers by Keras and when it is tuned, in pairs."""
+    by_keras = answered(model, x)
+    with runtime.current().tuned(model):
+        by_tuned = answered(model, x)
+    return list(zip(by_keras, by_tuned, strict=True))
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_a_tuned_convolution_answers_and_learns_as_keras_does(case, data_format):
+    import keras
+
+    settings, shape = CONVOLUTIONS[case]
+    x = drawn(shape, data_format)
+    model = model_of([keras.layers.Conv2D(4, data_format=data_format, **settings)], x.shape)
+    pairs = both(model, x)
+    assert len(pairs) == 4  # the outputs, and the gradients by the inputs, the kernel and the bias
+    for expected, found in pairs:
+        assert np.abs(expected).max() > 0
+        assert difference(expected, found).relative <= 1e-5
+
+
+@pytest.mark.parametrize("case", POOLINGS)
+def test_a_tuned_pooling_gives_each_gradient_to_the_maximum_that_keras_gives_it_to(case, data_format):
+    import keras
+
+    settings, shape = POOLINGS[case]
+    x = drawn(shape, data_format)
+    kind = getattr(keras.layers, f"MaxPooling{len(shape) - 2}D")
+    for expected, found in both(model_of([kind(data_format=data_format, **settings)], x.shape), x):
+        assert np.abs(expected).max() > 0
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_whole_recipe_has_the_same_gradients_when_tuned(backend):
+    from trivium.models.recipe import find
+
+    model = find("cnn/pooling")(filters=(3, 2), dropout=0.0)
+    model.compile("sgd", "mean_squared_error")
+    for expected, found in both(model, drawn((5, *model.inputs[0].shape[1:]))):
+        assert difference(expected, found).relative <= 1e-5
+
+
+def test_a_narrower_float_and_a_convolution_of_ones_own_are_left_to_keras(backend):
+    import keras
+
+    class Doubled(keras.layers.Conv2D):
+        def convolution_op(self, inputs, kernel):
+            return 2 * super().convolution_op(inputs, kernel)
+
+    layers = [Doubled(2, 3), keras.layers.Conv2D(2, 3, dtype="mixed_bfloat16"), keras.layers.MaxPooling2D(2)]
+    x = drawn((2, 10, 9, 1))
+    model = model_of([*layers, keras.layers.Activation("linear", dtype="float32")], x.shape)
+    for expected, found in both(model, x):
+        assert difference(expected, found).relative <= 1e-5
+
+
+def test_nothing_of_it_stays_in_the_model(backend, tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.MaxPooling2D(2)])
+    config, before = model.get_config(), [set(vars(layer)) for layer in model.layers]
+    with runtime.current().tuned(model):
+        model.save(tmp_path / "tuned.keras")
+    with pytest.raises(ValueError, match="incompatible"), runtime.current().tuned(model):
+        model(np.zeros((2, 8, 8, 3), "float32"))
+    assert [set(vars(layer)) for layer in model.layers] == before
+    assert model.get_config() == config
+    loaded = keras.saving.load_model(tmp_path / "tuned.keras")
+    x = drawn((2, 8, 8, 1))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(loaded(x)), keras.ops.convert_to_numpy(model(x)))
+
+
+def test_what_should_be_tuned_is(backend):
+    """Without it the others would compare Keras with Keras, should the layers' own methods move."""
+    import keras
+
+    if backend.name != "jax" or runtime.current().devices()[0].kind != "cpu":
+        pytest.skip(f"{backend.title} computes convolutions on this device as Keras does")
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.MaxPooling2D(2)])
+    with runtime.current().tuned(model):
+        assert "convolution_op" in vars(model.layers[0])
+        assert "call" in vars(model.layers[1])

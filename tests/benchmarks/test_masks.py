@@ -1,0 +1,88 @@
+"""Owned masks against native ones, small: real epochs in real workers, and what is said of them."""
+
+import json
+
+import pytest
+
+from trivium.benchmarks import masks
+from trivium.benchmarks.measure import Rounds
+from trivium.errors import RecipeError
+
+
+def result(owned):
+    """What a measurement of five rounds would give."""
+    opened = {"environment": {"device": "cpu"}, "compile": 1.5, "plan": {"name": "steps"}}
+    cells = {("jax", generator): opened for generator in masks.GENERATORS}
+    samples = {("jax", "owned"): owned, ("jax", "native"): [1.0, 1.01, 0.99, 1.02, 0.98]}
+    return masks.Result("cnn/pooling", cells, Rounds(samples))
+
+
+@pytest.mark.parametrize(
+    ("owned", "verdict"),
+    [
+        ([0.5, 0.505, 0.495, 0.51, 0.49], "jax        owned masks cost 0.50 × native [0.50, 0.50]"),
+        ([1.0, 0.9, 1.1, 1.0, 1.0], ": no difference"),
+    ],
+)
+def test_the_command_prints_a_table_and_a_verdict(tmp_path, monkeypatch, capsys, owned, verdict):
+    from trivium.cli.main import main
+
+    asked = {}
+
+    def measure(recipe, names, **settings):
+        asked.update(settings, recipe=recipe, names=names)
+        return result(owned)
+
+    monkeypatch.setattr(masks, "measure", measure)
+    arguments = ["--recipe", "dense/dropout", "--backends", "jax", "--budget", "7", "--out", str(tmp_path / "kept")]
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "masks", *arguments])
+    assert stopped.value.code == 0
+    assert asked.pop("listener") is not None
+    assert asked == {"recipe": "dense/dropout", "names": ["jax"], "data": None, "budget": 7}
+    shown = capsys.readouterr().out
+    assert verdict in shown
+    (line,) = (line for line in shown.splitlines() if line.split()[:2] == ["jax", "native"])
+    assert line.split() == ["jax", "native", "steps", "1", "0.99", "–", "1.01"]
+    assert json.loads((tmp_path / "kept" / "results.json").read_text()) == result(owned).to_json()
+
+
+def test_the_report_has_the_schema_of_all_suites():
+    found = result([2.0, 2.02, 1.98, 2.04, 1.96]).to_json()
+    assert (found["schema"], found["plans"]) == (1, {"jax": "steps"})
+    assert {row["metric"]: row["median"] for row in found["rows"]} == {
+        "steady_epoch_owned": 2.0,
+        "compile_owned": 1.5,
+        "steady_epoch_native": 1.0,
+        "compile_native": 1.5,
+    }
+    (ratio,) = found["ratios"]
+    assert (ratio["of"], ratio["over"], ratio["metric"], ratio["recipe"]) == (
+        "owned",
+        "native",
+        "steady_epoch",
+        "cnn/pooling",
+    )
+    assert ratio["ratio"] == pytest.approx(2)
+
+
+def test_an_unknown_recipe_is_refused_before_anything_starts():
+    with pytest.raises(RecipeError, match="unknown recipe 'cnn/poling'; did you mean 'cnn/pooling'"):
+        masks.measure("cnn/poling")
+
+
+def test_both_kinds_are_timed_by_the_same_plan(backend, shared_worker, digits, tmp_path):
+    import numpy as np
+
+    train, test = digits.train, digits.test
+    np.savez(tmp_path / "few.npz", x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
+    heard = []
+    found = masks.measure(
+        "dense/dropout", [backend.name], data=str(tmp_path / "few.npz"), budget=1, precision=1, listener=heard.append
+    )
+    assert list(found.opened) == [(backend.name, "owned"), (backend.name, "native")]
+    plans = [opened["plan"]["name"] for opened in found.opened.values()]
+    assert plans[0] == plans[1]
+    assert all(len(samples) >= 5 and min(samples) > 0 for samples in found.rounds.samples.values())
+    assert heard[-1]["done"] == heard[-1]["total"]
+    json.dumps(found.to_json(), allow_nan=False)

@@ -1,0 +1,165 @@
+"""The hand-written loops learn what Keras learns, and the suite that times them tells it as all suites do."""
+
+import json
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog
+from trivium.benchmarks import native, overhead
+from trivium.benchmarks.measure import Rounds
+from trivium.engine import datasets
+from trivium.engine.training import Trainer
+from trivium.errors import OptionError
+
+SETTINGS = {
+    "dense/one-hidden": {"batch_size": 64, "options": {"units": 16}},
+    "cnn/pooling": {"batch_size": 64, "options": {"dropout": 0.0}},
+    "cnn/striding": {"batch_size": 64, "options": {"dropout": 0.0}},
+    "rnn/lstm": {"batch_size": 8},
+    "rnn/three-lstm": {"batch_size": 8},
+    "text/letters": {"batch_size": 50, "options": {"window": 8, "units": 8}},
+}
+
+
+@pytest.fixture
+def data(digits, tmp_path):
+    text = tmp_path / "letters.txt"
+    text.write_text("the rain in spain stays mainly in the plain " * 12)
+    return {
+        "dense": digits,
+        "cnn": digits,
+        "rnn": datasets.load("waves:0:60"),
+        "text": datasets.load(f"text:{text}"),
+    }
+
+
+def task_for(recipe, data, **settings):
+    """A trainer, its compiled model, its training data, and the same as a native task."""
+    from trivium.benchmarks.session import task_of
+
+    trainer = Trainer(recipe, **{**SETTINGS[recipe], **settings})
+    model, training = trainer.make_ready(data[trainer.recipe.family])
+    return trainer, model, training, task_of(trainer, model, training)
+
+
+def test_every_native_recipe_is_proved():
+    assert set(SETTINGS) == set(native.RECIPES)
+
+
+def losses_by_fit(trainer, model, training, epochs):
+    import keras
+
+    losses = []
+    record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]))
+    trainer.plan, trainer.epochs = "fit", epochs
+    trainer.run_epochs(model, training, None, [record])
+    return losses
+
+
+def losses_by_hand(backend, trainer, task, epochs):
+    from trivium.engine.epoch_loop import taken
+
+    loop = native.load(backend.name, task)
+    return [loop.epoch(taken(trainer.seed, epoch, len(task.x), True)) for epoch in range(epochs)]
+
+
+@pytest.mark.parametrize("recipe", native.RECIPES)
+def test_a_native_loop_learns_what_keras_learns(backend, data, recipe):
+    trainer, model, training, task = task_for(recipe, data)
+    found = losses_by_hand(backend, trainer, task, 2)
+    expected = losses_by_fit(trainer, model, training, 2)
+    assert abs(found[0] - found[1]) > 1e-3, "it learns"
+    assert found[0] == pytest.approx(expected[0], abs=1e-4)
+    # PyTorch's Adam adds its epsilon before the second moment is corrected, Keras' after: they part a little.
+    assert found[1] == pytest.approx(expected[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("recipe", ["cnn/pooling", "cnn/striding"])
+def test_a_native_loop_keeps_its_kernels_within_the_norm_that_keras_keeps(backend, data, recipe):
+    from trivium.benchmarks.session import task_of
+
+    # Learning next to nothing, so that the loss moves by what the norm cuts off, and by nothing else.
+    trainer, model, training, _ = task_for(recipe, data, learning_rate=1e-7)
+    weights = model.get_weights()
+    weights[0], weights[4] = weights[0] * 400, weights[4] / 40
+    model.set_weights(weights)
+    task = task_of(trainer, model, training)
+    found = losses_by_hand(backend, trainer, task, 2)
+    assert abs(found[0] - found[1]) > 0.01
+    assert found == pytest.approx(losses_by_fit(trainer, model, training, 2), abs=1e-4)
+
+
+@pytest.mark.parametrize("recipe", ["cnn/pooling", "cnn/striding"])
+def test_a_native_loop_drops_what_it_is_asked_to(backend, data, recipe):
+    _, _, training, task = task_for(recipe, data, options={"dropout": 0.9})
+    dropped = native.load(backend.name, task).epoch(np.arange(len(training)))
+    *_, task = task_for(recipe, data)
+    assert abs(native.load(backend.name, task).epoch(np.arange(len(training))) - dropped) > 0.01
+
+
+def test_a_recipe_that_nobody_wrote_by_hand_is_refused(backend):
+    with pytest.raises(OptionError, match=r"rnn/two-lstm has no native loop .*there are: dense/one-hidden"):
+        overhead.measure(["rnn/two-lstm"], [backend.name])
+
+
+def test_the_suite_times_all_three_runners_in_the_same_rounds(backend, shared_worker):
+    heard = []
+    result = overhead.measure(
+        ["rnn/lstm"], [backend.name], data="waves:0:20", budget=0.1, precision=1.0, listener=heard.append
+    )
+    found = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    steady = {row["runner"]: row for row in found["rows"] if row["metric"] == "steady_epoch"}
+    assert set(steady) == {"fit", "native", "trivium"}
+    assert all(row["n"] >= 5 and row["median"] > 0 for row in steady.values())
+    assert [(ratio["of"], ratio["over"], ratio["recipe"]) for ratio in found["ratios"]] == [
+        ("fit", "trivium", "rnn/lstm"),
+        ("native", "trivium", "rnn/lstm"),
+    ]
+    for ratio in found["ratios"]:
+        assert ratio["ratio"] == pytest.approx(steady[ratio["of"]]["median"] / steady["trivium"]["median"])
+    assert found["environment"][backend.name]["backend"] == backend.name
+    assert found["plans"]["rnn/lstm on " + backend.name] != "fit"
+    assert heard[-1]["done"] == heard[-1]["total"] == 1
+
+
+def test_the_command_prints_a_table_of_each_ratio(monkeypatch, tmp_path):
+    from click.testing import CliRunner
+
+    from trivium.cli.bench import command
+
+    opened = {"environment": {"device": "cpu"}, "plan": {"name": "loop"}, "build": 1, "compile": 1, "first_epoch": 1}
+    cells = [("rnn/lstm", "jax"), ("rnn/lstm", "torch")]
+    samples = {"fit": [6.0] * 5, "native": [3.0] * 5, "trivium": [2.0] * 5}
+    made = overhead.Result(
+        {(*cell, runner): opened for cell in cells for runner in samples}, {cell: Rounds(samples) for cell in cells}
+    )
+    asked = {}
+
+    def measure(recipes, backends, **settings):
+        asked.update(settings, recipes=recipes, backends=backends)
+        return made
+
+    monkeypatch.setattr(overhead, "measure", measure)
+    arguments = ["overhead", "--recipes", "rnn/lstm", "--backends", "jax,torch", "--budget", "7"]
+    shown = CliRunner().invoke(command, [*arguments, "--out", str(tmp_path / "kept")])
+    assert shown.exit_code == 0, shown.output
+    assert asked.pop("listener") is not None
+    assert asked == {
+        "recipes": ["rnn/lstm"],
+        "backends": ["jax", "torch"],
+        "data": None,
+        "budget": 7,
+        "precision": 0.05,
+    }
+    fit, by_hand = (line.split() for line in shown.output.splitlines() if "rnn/lstm" in line)
+    assert fit == ["rnn/lstm", "3.00", "[3.00,", "3.00]", "3.00", "[3.00,", "3.00]"]
+    assert by_hand == ["rnn/lstm", "1.50", "[1.50,", "1.50]", "1.50", "[1.50,", "1.50]"]
+    assert json.loads((tmp_path / "kept/results.json").read_text())["ratios"][0]["ratio"] == 3.0
+
+
+def test_the_native_rooms_are_the_backends():
+    from pathlib import Path
+
+    rooms = {path.stem for path in Path(native.__file__).parent.glob("*.py")} - {"__init__"}
+    assert rooms == {backend.name for backend in catalog.BACKENDS}
