@@ -111,15 +111,21 @@ def by_fit(
     shuffle: bool,
 ) -> None:
     """The epochs by `keras.Model.fit`, in our order of samples."""
-    if isinstance(data, Split):
-        data = Batches(stored(data, batch_size, seed, shuffle), steps_of(len(data), batch_size))
+    given: dict[str, Any]
+    if isinstance(data, Split) and fixed_batch(model) and not shuffle:
+        # From arrays Keras knows how large a batch is, which a stateful layer under TensorFlow must.
+        given = {"x": data.x, "y": data.y, "batch_size": batch_size}
+    else:
+        if isinstance(data, Split):
+            data = Batches(stored(data, batch_size, seed, shuffle), steps_of(len(data), batch_size))
+        given, callbacks = {"x": data}, [FollowEpoch(data), *callbacks]
     model.fit(
-        data,
+        **given,
         epochs=epochs,
         shuffle=False,  # the data have their order; Keras would put their batches in another
         validation_batch_size=fixed_batch(model),
         validation_data=(validation.x, validation.y) if validation else None,
-        callbacks=[FollowEpoch(data), *callbacks],
+        callbacks=callbacks,
         verbose=0,
     )
 

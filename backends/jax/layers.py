@@ -101,7 +101,7 @@ def _convolution(layer: Any, keras_operation: Operation) -> Operation:
         if max(layer.strides) == 1:
             by_inputs = _by_inputs(kernel, by_outputs, margins)
             by_inputs = jnp.moveaxis(by_inputs, -1, 1) if first else by_inputs
-        # With two to four channels it is as fast as XLA's, with 16 two to five times as slow.
+        # With two to four channels it depends on the shapes, with 16 XLA's is two to five times as fast.
         if inputs.shape[-1] == 1:
             by_kernel = _by_kernel(inputs, by_outputs, kernel.shape, layer.strides, margins)
         return by_inputs, by_kernel
