@@ -27,8 +27,8 @@ SLICE = ("dense/dropout", "rnn/lstm", "functional/autoencoder")
 # Keras 3.15 takes the crossentropy of a softmax from the logits on TensorFlow, and elsewhere from probabilities that it
 # clips to 1e-7 … 1 - 1e-7. These recipes become that sure of themselves within the first steps.
 SURE = ("dense/two-hidden", "functional/digit-or-not")
-# What amplifies rounding: a relu that is just on in one run and just off in the other, then Adam, whose steps are as
-# long for a small gradient as for a large one.
+# In float32 these part by more: a single rounding, once amplified, never comes back. Seen between two backends: 4.0e-3,
+# and 2.4e-1 where the loss has sunk to 8e-5; in float64 1e-15 and 3e-14.
 SENSITIVE = ("dense/two-hidden", "functional/digit-or-not")
 
 
@@ -178,15 +178,22 @@ def test_in_float32_every_recipe_trains_the_same(recipe):
 @pytest.mark.slow
 @pytest.mark.several_backends
 @pytest.mark.parametrize("recipe", SENSITIVE)
-def test_where_rounding_is_amplified_one_backend_differs_as_much_from_itself(recipe):
-    """In float64 they agree (above); here a backend that starts one rounding off parts from itself by as much."""
+def test_where_rounding_is_amplified_a_backend_differs_as_much_from_itself(recipe):
+    """In float64 they agree (above); here backends that start one rounding off part from themselves by as much."""
     found = difference(recipe, "float32, clipped", float64=False, clipped=True)
-    call = worker.get(BACKENDS[0]).call
-    nudges = [None, *range(4)]
-    curves = [call(f"{HERE}:first_steps", recipe, STEPS, False, clipped=True, nudge=nudge) for nudge in nudges]
-    itself = apart(recipe, np.array([curve["losses"] for curve in curves]), f"float32, {BACKENDS[0]} against itself")
+    itself = max(apart_from_itself(recipe, name) for name in BACKENDS)
     assert itself > FLOAT32, "no longer sensitive: it belongs to the others"
     assert found <= 10 * itself
+
+
+def apart_from_itself(recipe, name):
+    """The largest difference between runs on one backend whose initial weights are one rounding apart."""
+    asked = {"steps": STEPS, "float64": False, "clipped": True}
+    curves = [
+        worker.get(name).call(f"{HERE}:first_steps", recipe, **asked, nudge=nudge)["losses"]
+        for nudge in (None, *range(4))
+    ]
+    return apart(recipe, np.array(curves), f"float32, {name} against itself")
 
 
 @pytest.mark.several_backends
