@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -43,9 +44,13 @@ def owned_initial_weights(seed: int) -> Iterator[None]:
 
     Random initializers draw by NumPy, also where another initializer calls them; all others are called as they are.
     Weights that are no layer's (`keras.Variable`) keep what the framework draws.
+
+    Python's own `random` is seeded too: Keras draws from it the seeds of dropout layers, and of initializers that some
+    layers hand on with a seed of their own (`EinsumDense`, hence `MultiHeadAttention`).
     """
     import keras
 
+    random.seed(seed)
     layers, own = keras.layers.Layer, keras.layers.Layer.add_weight
     weights = _Weights(seed)
 

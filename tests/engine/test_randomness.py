@@ -153,6 +153,19 @@ def test_a_whole_model_begins_alike_on_every_backend():
             np.testing.assert_array_equal(a, b)
 
 
+def test_what_was_drawn_before_does_not_matter(keras):
+    def attention(seed):
+        with owned_initial_weights(seed):
+            layer = keras.layers.MultiHeadAttention(2, 3)
+            layer.build((1, 4, 5), (1, 4, 5))
+        return layer.get_weights()
+
+    first = attention(3)
+    keras.layers.Dropout(0.5), keras.initializers.GlorotUniform()
+    for a, b in zip(first, attention(3), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_what_was_built_before_does_not_matter(keras):
     first = weights_of(keras, 3)
     keras.layers.Dense(1), small_model(keras)
