@@ -21,8 +21,28 @@ class DataError(TriviumError):
     """Data that is missing, truncated, of the wrong shape or dtype, or not finite."""
 
 
+class SampleError(DataError, ValueError):
+    """Samples or labels that an estimator cannot learn from: what scikit-learn expects to be a ValueError."""
+
+
+class FileError(DataError):
+    """A file that is damaged, is not what it says it is, or that would do more than be read."""
+
+
 class BundleError(TriviumError):
     """A bundle that is missing, truncated, altered, or from another schema."""
+
+
+class PortError(TriviumError):
+    """A port that cannot be: no such target, nothing here that makes it, or a model that it does not hold."""
+
+
+class CheckpointError(TriviumError):
+    """A checkpoint that is missing, truncated, altered, or of another model."""
+
+
+class DivergedError(TriviumError):
+    """A loss that became NaN or infinite; names the step, and the first layer that gave such values."""
 
 
 class OptionError(TriviumError):
