@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..engine.trust import VARIABLE as TRUST_VARIABLE
 from ..errors import OptionError
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def _show_tracebacks(ctx: click.Context, parameter: click.Parameter, value: bool
         os.environ[DEBUG_VARIABLE] = "1"
 
 
+def _trust_files(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[TRUST_VARIABLE] = "1"
+
+
 debug_option = click.option(
     "--debug",
     is_flag=True,
@@ -33,6 +39,13 @@ debug_option = click.option(
     is_eager=True,
     callback=_show_tracebacks,
     help="Show the traceback of an error.",
+)
+trust_option = click.option(
+    "--trust",
+    is_flag=True,
+    expose_value=False,
+    callback=_trust_files,
+    help="Run code that the model brings (Lambda layers, custom classes); says which.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 backend_option = click.option(

@@ -3,8 +3,8 @@
 It is an uncompressed zip of a standard `model.keras` (taken out, plain Keras loads it without trivium), the fitted
 preparation, the labels, the run that made it, and some recorded inputs with the outputs that the training backend
 gave for them, so that a model can prove itself on a machine where that backend is not installed. The manifest has a
-checksum of each. Reading a bundle builds nothing and runs nothing from it; `Bundle.model` builds it in Keras' safe
-mode.
+checksum of each. Reading a bundle builds nothing and runs nothing from it; `Bundle.model` looks through the model
+file and builds it in Keras' safe mode (see `safe_files.py`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import runtime
-from ..errors import BundleError, DataError
+from ..errors import BundleError, DataError, FileError
+from . import safe_arrays, safe_files, safe_json, safe_zip, trust
 from .files import written_whole
 from .inference import outputs_of
 from .preprocessing import Preprocessing
+from .safe_fields import require_kinds
 
 if TYPE_CHECKING:
     import keras
@@ -37,10 +39,10 @@ SCHEMA = 1
 
 _MANIFEST = "manifest.json"
 _MEMBERS = ("model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz")
+_MODEL = "the model in the bundle"
 _RECORDED_SAMPLES = 32
 # Raw values that give as many samples, windows over a series included.
 _ENOUGH = 4_096
-_LARGEST_JSON = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,22 @@ class Bundle:
         """The model, built once under this process' backend: see `build`."""
         return self.build()
 
-    def build(self) -> keras.Model:
+    def build(self, *, trusted: bool | None = None) -> keras.Model:
         """A new model each time, without running code from the file.
 
+        Args:
+            trusted: run code that is not Keras' own; None for what `--trust` says.
+
         Raises:
-            BundleError: Keras refuses the file; its reason is in the message.
+            BundleError: the model would run code, or Keras refuses it; the reason is in the message.
         """
         runtime.current()
-        import keras
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
-            path.write_bytes(self.keras_file)
-            try:
-                model = keras.saving.load_model(path, safe_mode=True)
-            except Exception as error:  # Keras raises whatever a layer's constructor raises
-                reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-                raise BundleError(f"Keras cannot load the model in the bundle: {reason}") from error
-        return model
+        try:
+            return safe_files.load_model(
+                self.keras_file, _MODEL, trusted=trusted, recipe=str(self.run.get("recipe", ""))
+            )
+        except FileError as error:
+            raise BundleError(str(error)) from error
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all.
@@ -124,19 +124,21 @@ def load(source: Bundle | str | Path) -> Bundle:
         return source
     path = locate(Path(source))
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = _read_members(path, archive)
-        recorded = np.load(io.BytesIO(members["recorded.npz"]), allow_pickle=False)
+        members = read_members(path)
+        if trust.is_given():
+            safe_files.examine(members["model.keras"], _MODEL)
+        recorded = safe_arrays.read_npz(members["recorded.npz"], "recorded.npz")
+        described = {name: safe_json.parse(members[name], name) for name in _MEMBERS if name.endswith(".json")}
         return Bundle(
             members["model.keras"],
-            Preprocessing.from_json(json.loads(members["preprocessing.json"])),
-            tuple(json.loads(members["labels.json"])),
-            json.loads(members["run.json"]),
+            _preprocessing(described["preprocessing.json"]),
+            _words(described["labels.json"]),
+            _run(described["run.json"]),
             recorded["inputs"],
             recorded["outputs"],
         )
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, RuntimeError, DataError, OSError) as error:
-        raise BundleError(f"{path} is not a bundle, or was truncated ({error}): train or copy it again") from error
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, DataError, OSError) as error:
+        raise BundleError(f"{path} is not a bundle, or was truncated: {error}; train or copy it again") from error
 
 
 def locate(source: Path) -> Path:
@@ -193,25 +195,60 @@ def _public_optimizer(config: Any) -> Any:
     return config
 
 
-def _read_members(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
-    """The members, each as long as it says, with the checksum that the manifest has for it."""
-    names = archive.namelist()
-    if sorted(names) != sorted([_MANIFEST, *_MEMBERS]):
-        raise BundleError(f"{path} is not a bundle: expected {_MANIFEST}, {', '.join(_MEMBERS)}; found {names[:8]}")
-    for info in archive.infolist():
-        # Nothing in a bundle is compressed, so that no member can be larger than the file that holds it.
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size > path.stat().st_size:
-            raise BundleError(f"{path}: {info.filename} is compressed or longer than the file: not written by trivium")
-        if info.filename.endswith(".json") and info.file_size > _LARGEST_JSON:
-            raise BundleError(f"{path}: {info.filename} has {info.file_size} bytes, more than any that trivium writes")
-    manifest = json.loads(archive.read(_MANIFEST))
-    if manifest["schema"] != SCHEMA:
-        raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")
-    members = {name: archive.read(name) for name in _MEMBERS}
+def read_members(path: Path) -> dict[str, bytes]:
+    """The members of a bundle but its manifest, each with the checksum that the manifest has for it.
+
+    Raises:
+        BundleError: they are others, or one was altered.
+        FileError: it is no archive, was truncated, or is a hostile one.
+    """
+    with safe_zip.opened(path, "it") as archive:
+        names = archive.namelist()
+        if sorted(names) != sorted([_MANIFEST, *_MEMBERS]):
+            raise BundleError(f"{path} is not a bundle: expected {_MANIFEST}, {', '.join(_MEMBERS)}; found {names[:8]}")
+        for info in archive.infolist():
+            # Nothing in a bundle is compressed, so that no member can be larger than the file that holds it.
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > path.stat().st_size:
+                raise BundleError(
+                    f"{path}: {info.filename} is compressed or longer than the file: not written by trivium"
+                )
+        manifest = _read_manifest(path, archive)
+        members = {name: safe_zip.read(archive, name, "it") for name in _MEMBERS}
     for name, content in members.items():
-        if _sha256(content) != manifest["sha256"][name]:
+        if _sha256(content) != manifest[name]:
             raise BundleError(f"{path} was altered: the checksum of {name} is not the one in its manifest")
     return members
+
+
+def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The checksums in the manifest."""
+    content = safe_zip.read(archive, _MANIFEST, "it", largest=safe_json.LARGEST)
+    manifest = safe_json.parse(content, _MANIFEST)
+    if manifest["schema"] != SCHEMA:
+        raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")
+    return dict(manifest["sha256"])
+
+
+def _preprocessing(value: Any) -> Preprocessing:
+    found = Preprocessing.from_json(value)
+    for step in (*found.inputs.steps, *found.targets.steps):
+        require_kinds(step)
+    return found
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError("labels.json holds no list of names")
+    return tuple(value)
+
+
+def _run(value: Any) -> dict[str, Any]:
+    """The record of a run, with what others rely on in it."""
+    found = {name: value.get(name) for name in ("recipe", "settings", "dataset", "environment")}
+    words = [found["recipe"], found["dataset"]["name"], found["environment"]["backend"]]
+    if not isinstance(found["settings"], dict) or not all(isinstance(each, str) for each in words):
+        raise TypeError("run.json is not the record of a run")
+    return dict(value)
 
 
 def _sha256(content: bytes) -> str:
