@@ -1,0 +1,64 @@
+"""`trivium inspect` shows what a file holds; `--trust` says what it will run."""
+
+import json
+
+import pytest
+
+from trivium.engine.inspecting import inspect
+
+
+def test_a_run_is_shown(cli, saved_runs):
+    shown = cli("inspect", saved_runs["striding"])
+    assert (shown.code, shown.err) == (0, "")
+    for words in ("cnn/striding", "114,502", "conv2d", "Conv2D", "finished", "nothing but Keras' own layers"):
+        assert words in shown.out
+
+
+def test_json_is_what_inspect_returns(cli, saved_runs):
+    path = saved_runs["lstm"] / "bundle.trivium"
+    assert json.loads(cli("inspect", path, "--json").out) == json.loads(json.dumps(inspect(path)))
+
+
+def test_names_in_a_file_cannot_command_the_terminal(cli, here):
+    layers = [{"class_name": "Dense\x1b[2J", "module": "x", "config": {"name": "a\x1b]0;evil\x07b"}}]
+    (here / "m.json").write_text(json.dumps({"class_name": "Sequential", "config": {"layers": layers}}))
+    shown = cli("inspect", "m.json")
+    assert shown.code == 0
+    assert "\x1b" not in shown.out
+    assert "\x07" not in shown.out
+    assert "would run" in shown.out
+
+
+def test_what_is_none_is_one_line(refused, here):
+    (here / "x.bin").write_text("nothing")
+    assert "x.bin is nothing that is known here" in refused("inspect", "x.bin")
+
+
+@pytest.fixture
+def with_lambda(saved_runs, tmp_path, backend):
+    """A bundle whose model has a Lambda layer before its own."""
+    from dataclasses import replace
+
+    import keras
+
+    from trivium.engine import bundle as bundles
+
+    found = bundles.load(saved_runs["lstm"])
+    inner = found.model
+    inputs = keras.Input(tuple(inner.inputs[0].shape)[1:])
+    model = keras.Model(inputs, inner(keras.layers.Lambda(lambda x: x * 1, name="once")(inputs)))
+    model.compile(optimizer="sgd", loss="mse")
+    path = tmp_path / "lambda.trivium"
+    replace(found, keras_file=bundles.keras_bytes(model)).save(path)
+    return path
+
+
+def test_a_model_that_brings_code_is_refused_until_it_is_trusted(cli, refused, with_lambda):
+    assert "the code of a Lambda (layer 'once')" in cli("inspect", with_lambda).out
+    said = refused("evaluate", with_lambda)
+    assert "would run the code of a Lambda (layer 'once')" in said
+    assert "use --trust if you trust whoever made it" in said
+    done = cli("evaluate", with_lambda, "--trust", "--json")
+    assert done.code == 0
+    assert "trivium: trusted: the model in the bundle runs the code of a Lambda (layer 'once')" in done.err
+    assert json.loads(done.out)["metrics"]["loss"] > 0
