@@ -10,10 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from scipy import ndimage
 
 from ..errors import DataError
+from .sources.files import PICTURE_DAMAGE
 
 BOX = 20
 SIZE = 28
@@ -36,7 +37,7 @@ def read_digit(path: Path) -> np.ndarray:
             grey = _flattened(picture)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*PICTURE_DAMAGE, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a picture that can be read ({error})") from error
     try:
         return centre_digit(grey)

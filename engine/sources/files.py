@@ -6,19 +6,20 @@ Nothing in a file is unpickled or run; a damaged one is one line.
 from __future__ import annotations
 
 import csv
-import tokenize
-import zipfile
-import zlib
+import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError
+from .. import safe_arrays
 from ..dataset import Dataset, Split, split_evenly
 from .labels import from_words, is_number, number_classes
 
 PICTURES = (".png", ".jpg", ".jpeg")
+# What Pillow raises on bytes that are not a picture's; more pixels than a picture has are an error of their own.
+PICTURE_DAMAGE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError, struct.error)
 
 
 def read_npz(path: Path, *, name: str | None = None) -> Dataset:
@@ -59,8 +60,8 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         DataError: missing, truncated, not numbers, not finite, or empty.
     """
-    with _readable(path):
-        array: np.ndarray = np.load(path, allow_pickle=False)
+    _require_file(path)
+    array = safe_arrays.read_npy(path)
     require_numbers(array, str(path))
     return array
 
@@ -78,36 +79,14 @@ def require_numbers(array: np.ndarray, where: str) -> None:
         )
 
 
-# What NumPy and zipfile raise on bytes that are not theirs; NumPy reads an array's header as Python text.
-_DAMAGE = (
-    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError),
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
-)
-
-
-class _readable:  # noqa: N801 - reads as a statement
-    """Turns whatever reading a damaged array file raises into one line."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> None:
-        if not self.path.is_file():
-            raise DataError(f"{self.path}: no such file")
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, _DAMAGE):
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"{self.path}: cannot be read as arrays, truncated or not NumPy's ({reason})") from error
-
-
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with _readable(path):
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("one array, expected an archive of several")
-        with archive:
-            return {key: archive[key] for key in archive.files}
+    _require_file(path)
+    return safe_arrays.read_npz(path, str(path))
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
 
 
 def _checked_split(path: Path, arrays: dict[str, np.ndarray], part: str) -> Split:
@@ -212,5 +191,5 @@ def _read_grey(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("L"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*PICTURE_DAMAGE, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a picture that can be read ({error})") from error
