@@ -1,7 +1,8 @@
-"""Recurrent layers by PyTorch's own kernels: the same function as Keras' layers, which step in Python on a CPU.
+"""What PyTorch computes faster than Keras asks it to: the same function, for as long as a model trains.
 
-They take the place of Keras' loop over the time steps for as long as a model trains, on the layer itself: its weights,
-its class and what is saved stay as they are.
+Recurrent layers go by PyTorch's own kernels instead of Keras' loop over the time steps in Python. The others are in
+`convolutions.py`, the optimizer's step in `optimizers.py`. Each is put on the layer itself: its weights, its class and
+what is saved stay as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import keras
 import torch
 
 from ..epochs import layers_of
+from . import convolutions, optimizers
 
 Result = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
 
@@ -22,15 +24,18 @@ Result = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
 @contextlib.contextmanager
 def tuned(model: Any) -> Iterator[None]:
     """While it lasts, the model's layers compute the same in the way that is fastest here."""
-    layers = [layer for layer in layers_of(model) if _is_native(layer)]
-    for layer in layers:
-        loop = _lstm if isinstance(layer, keras.layers.LSTM) else _gru
-        layer.inner_loop = functools.partial(loop, layer, layer.inner_loop)
+    replaced = []
     try:
-        yield
+        for layer in layers_of(model):
+            for fits, name, tune in _TUNED:
+                if fits(layer):
+                    setattr(layer, name, tune(layer, getattr(layer, name)))
+                    replaced.append((layer, name))
+        with optimizers.tuned(getattr(model, "optimizer", None)):
+            yield
     finally:
-        for layer in layers:
-            del layer.inner_loop
+        for layer, name in replaced:
+            delattr(layer, name)
 
 
 def _is_native(layer: Any) -> bool:
@@ -109,3 +114,17 @@ def _ordered(layer: Any, sequences: torch.Tensor, training: bool) -> torch.Tenso
 def _result(layer: Any, outputs: torch.Tensor, states: Sequence[torch.Tensor]) -> Result:
     last = outputs[:, -1]
     return last, outputs if layer.return_sequences else last.unsqueeze(1), list(states)
+
+
+def _recurrence(layer: Any, keras_loop: Callable[..., Any]) -> Callable[..., Any]:
+    """An `inner_loop` by PyTorch's kernel."""
+    return functools.partial(_lstm if isinstance(layer, keras.layers.LSTM) else _gru, layer, keras_loop)
+
+
+# Whether a layer can be tuned, the method that is replaced, and what makes the one that takes its place.
+_TUNED: list[tuple[Callable[[Any], bool], str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]]] = [
+    (_is_native, "inner_loop", _recurrence),
+    (convolutions.convolves, "call", convolutions.convolution),
+    (convolutions.pools, "call", convolutions.max_pooling),
+    (convolutions.encodes, "call", convolutions.one_hot),
+]
