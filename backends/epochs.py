@@ -58,6 +58,10 @@ class Epochs(ABC):
     def run(self, start: int, stop: int) -> None:
         """Train the steps from `start` up to but not including `stop`; done when this returns."""
 
+    def loss(self) -> float:
+        """The mean loss of the epoch's steps so far; between `begin` and `end`."""
+        return float(self.model.get_metrics_result()["loss"])
+
     @abstractmethod
     def end(self) -> None:
         """Bring the model's variables up to date."""

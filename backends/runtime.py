@@ -15,7 +15,7 @@ import resource
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
@@ -25,6 +25,7 @@ import numpy as np
 
 from . import catalog
 from .epochs import Epochs, Plan
+from .many import Many, Start
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,22 @@ class Runtime(ABC):
     def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
         """Epochs of the model over these data: see `Epochs`. What is slow about it happens when they first run."""
 
+    def trains_together(self, model: Any) -> bool:
+        """Whether several models like this one are faster trained together, by `compile_many`, than one by one."""
+        return False
+
+    def compile_many(self, model: Any, starts: Sequence[Start], x: np.ndarray, y: np.ndarray, batch_size: int) -> Many:
+        """Several models of one architecture over these data: see `Many`. Only where `trains_together` says so."""
+        raise NotImplementedError
+
+    def generator_states(self) -> list[np.ndarray]:
+        """What the framework's own random generators stand at, (n,) bytes each; none where it has no such thing."""
+        return []
+
+    def set_generator_states(self, states: Sequence[np.ndarray]) -> None:
+        """Let them go on from what `generator_states` gave."""
+        return
+
     @abstractmethod
     def versions(self) -> dict[str, str]:
         """The versions of the framework and of what it computes with (such as CUDA)."""
@@ -156,17 +173,35 @@ def stateful_layers(model: Any) -> list[Any]:
     return [layer for layer in model.layers if getattr(layer, "stateful", False)]
 
 
+def variables_of(model: Any) -> list[Any]:
+    """All that training a Keras model changes, each once: weights, seeds, metrics, states, the optimizer's own."""
+    # Keras leaves what stateful layers remember out of a model's variables.
+    states = [state for layer in stateful_layers(model) for state in layer.states or ()]
+    optimizer = getattr(model, "optimizer", None)
+    found = [*model.variables, *model.metrics_variables, *states, *(optimizer.variables if optimizer else ())]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def remember(variables: Sequence[Any]) -> Callable[[], None]:
+    """Keep what Keras variables hold; what is returned puts it back, as often as it is called."""
+    # Copies: NumPy's view of a variable would follow what happens to it.
+    held = [(variable, np.array(variable.numpy())) for variable in variables]
+
+    def put_back() -> None:
+        for variable, value in held:
+            variable.assign(value)
+
+    return put_back
+
+
 @contextlib.contextmanager
 def unchanged(model: Any) -> Iterator[None]:
-    """Put back every variable of a Keras model, its seeds, metrics and states included, as it was before."""
-    states = [state for layer in stateful_layers(model) for state in layer.states or ()]
-    # Copies: NumPy's view of a variable would follow what happens to it.
-    held = [(v, np.array(v.numpy())) for v in [*model.variables, *model.metrics_variables, *states]]
+    """Put back all that training changes in a Keras model as it was before: see `variables_of`."""
+    put_back = remember(variables_of(model))
     try:
         yield
     finally:
-        for variable, value in held:
-            variable.assign(value)
+        put_back()
 
 
 @contextlib.contextmanager

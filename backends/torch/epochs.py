@@ -9,6 +9,7 @@ The arithmetic is the same, operation by operation, so the results are the same 
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..epochs import Epochs, Plan
-from ..runtime import stateful_layers
+from ..epochs import Epochs, Plan, recurs
+from ..runtime import remember, variables_of
+from .opaque import forget, hide
 
 # Trains steps from one number up to another: (x, y, order, start, stop), all samples in x and y.
 Steps = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int, int], None]
@@ -64,17 +66,20 @@ def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps | None:
     replay is compared with the step itself, twice, with another learning rate than the one that it was captured at;
     all variables are put back afterwards.
     """
-    variables = _variables(model)
-    before = [variable.value.detach().clone() for variable in variables]
+    put_back = remember(variables_of(model))
     try:
         # oneDNN's recurrent kernel has arguments that a replay cannot give; PyTorch's own operations have not.
-        with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
+        with (
+            warnings.catch_warnings(action="ignore"),
+            torch.backends.mkldnn.flags(enabled=not recurs(model)),
+            torch.random.fork_rng(),  # what PyTorch draws itself must not depend on whether a step was captured
+        ):
             steps = _traced(model, x, y)
             return steps if _replays(model, steps, x, y) else None
     except Exception:  # whatever a user's layers do that cannot be written down
         return None
     finally:
-        _put(variables, before)
+        put_back()
         model.zero_grad()
 
 
@@ -98,6 +103,7 @@ def _traced(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps:
         return x
 
     operations = make_fx(step)(x, y)
+    hidden = hide(operations)
     with torch.no_grad():
         loop: Any = torch.jit.script(_Loop(torch.jit.trace(operations, (x, y), check_trace=False), len(x)))
 
@@ -105,33 +111,22 @@ def _traced(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps:
         with torch.no_grad():
             loop(x, y, order, start, stop)
 
+    weakref.finalize(replay, forget, hidden)
     return replay
 
 
 def _replays(model: Any, steps: Steps, x: torch.Tensor, y: torch.Tensor) -> bool:
     """Whether two replayed steps end where two steps of the model itself end."""
     rate = model.optimizer.learning_rate
-    variables = _variables(model)
-    begin = [variable.value.detach().clone() for variable in variables]
+    variables = variables_of(model)
+    put_back = remember(variables)
     ends = []
     order = torch.arange(len(x), device=x.device)
     for run in (lambda: model.train_step((x, y)), lambda: steps(x, y, order, 0, 1)):
-        _put(variables, begin)
+        put_back()
         if any(rate is variable for variable in variables):  # a schedule gives what is no variable
             rate.assign(rate * 0.5)
         run()
         run()
         ends.append([np.array(variable.numpy()) for variable in variables])
     return all(np.allclose(one, other, rtol=1e-6, atol=1e-8) for one, other in zip(*ends, strict=True))
-
-
-def _variables(model: Any) -> list[Any]:
-    # Keras leaves what stateful layers remember out of a model's variables.
-    states = [state for layer in stateful_layers(model) for state in layer.states or ()]
-    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables, *states]
-    return list({id(variable): variable for variable in found}.values())
-
-
-def _put(variables: list[Any], values: list[torch.Tensor]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

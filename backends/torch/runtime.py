@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import keras
 import numpy as np
 import torch
 
-from ..epochs import Epochs, Plan, convolves, recurs
+from ..epochs import Epochs, Plan, convolves, layers_of
 from ..runtime import Device, Runtime, float64_kept, processor, stateful_layers, unchanged
 from .epochs import TorchEpochs
 from .layers import tuned
 
-# Parameters up to which a dense model's step is mostly Python.
-_SMALL = 60_000
+# Units from which oneDNN's recurrent kernel saves more than Python costs.
+_WIDE = 64
 # A capture takes half a second and saves two milliseconds a step.
 _STEPS_WORTH_CAPTURING = 250
 
@@ -69,20 +70,33 @@ class TorchRuntime(Runtime):
 
     def plans(self, model: Any, steps: int) -> list[Plan]:
         eager, captured = Plan("steps", loop=False, jit=False), Plan("captured", loop=False, jit=True)
-        # What Python costs a step is the same for every model: only a small one, or one of many small calls, gains.
-        small = recurs(model) or model.count_params() < _SMALL
-        return (
-            [captured, eager]
-            if small and not convolves(model) and steps > _STEPS_WORTH_CAPTURING
-            else [eager, captured]
-        )
+        # What Python costs a step is the same for every model; beside convolutions it is little. A replay cannot have
+        # oneDNN's recurrent kernel, which is worth more where the layers are wide.
+        worth = steps > _STEPS_WORTH_CAPTURING and not convolves(model) and _widest(model) < _WIDE
+        return [captured, eager] if worth else [eager, captured]
 
     def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
         return TorchEpochs(model, x, y, batch_size, plan)
 
+    def generator_states(self) -> list[np.ndarray]:
+        on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return [state.numpy() for state in (torch.get_rng_state(), *on_gpus)]
+
+    def set_generator_states(self, states: Sequence[np.ndarray]) -> None:
+        on_cpu, *on_gpus = (torch.tensor(state, dtype=torch.uint8) for state in states)
+        torch.set_rng_state(on_cpu)
+        if len(on_gpus) == (torch.cuda.device_count() if torch.cuda.is_available() else 0):
+            torch.cuda.set_rng_state_all(on_gpus)
+
     def versions(self) -> dict[str, str]:
         found = {"torch": torch.__version__, "cuda": torch.version.cuda}
         return {name: str(version) for name, version in found.items() if version}
+
+
+def _widest(model: Any) -> int:
+    """The units of a model's widest recurrent layer, 0 without any."""
+    kinds = keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
+    return max((layer.units for layer in layers_of(model) if isinstance(layer, kinds)), default=0)
 
 
 @contextlib.contextmanager
