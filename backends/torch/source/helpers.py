@@ -1,0 +1,348 @@
+"""Classes that go into a written module where PyTorch has nothing that computes exactly what Keras does."""
+
+from __future__ import annotations
+
+HELPERS = {
+    "BatchNorm": '''
+class BatchNorm(nn.Module):
+    """Batch normalisation over axis 1.
+
+    `nn.BatchNorm2d` moves its running variance by the unbiased variance of a batch; the
+    Keras layer by the variance that it divides by.
+    """
+
+    def __init__(
+        self, channels: int, *, eps: float, momentum: float, frozen: bool = False
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.eps = eps
+        self.momentum = momentum
+        self.frozen = frozen
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, variance = self.running_mean, self.running_var
+        if not self.training or self.frozen:
+            return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.eps)
+        with torch.no_grad():
+            axes = [axis for axis in range(x.dim()) if axis != 1]
+            batch_variance, batch_mean = torch.var_mean(x, dim=axes, correction=0)
+            mean.lerp_(batch_mean, self.momentum)
+            variance.lerp_(batch_variance, self.momentum)
+        return F.batch_norm(
+            x, None, None, self.weight, self.bias, training=True, eps=self.eps
+        )
+''',
+    "EinsumDense": '''
+class EinsumDense(nn.Module):
+    """A product with a kernel by an equation, plus a bias."""
+
+    def __init__(
+        self, equation: str, kernel: tuple[int, ...], bias: tuple[int, ...] | None
+    ) -> None:
+        super().__init__()
+        self.equation = equation
+        self.weight = nn.Parameter(torch.empty(kernel))
+        self.bias = None if bias is None else nn.Parameter(torch.empty(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        result = torch.einsum(self.equation, x, self.weight)
+        return result if self.bias is None else result + self.bias
+''',
+    "Normalization": '''
+class Normalization(nn.Module):
+    """Values standardised by a mean and a variance that were measured beforehand."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("variance", torch.ones(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.variance.sqrt().clamp(min=1e-7)
+''',
+    "Denormalization": '''
+class Denormalization(nn.Module):
+    """Standardised values put back by a mean and a variance measured beforehand."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("variance", torch.ones(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mean + x * self.variance.sqrt().clamp(min=1e-7)
+''',
+    "PReLU": '''
+class PReLU(nn.Module):
+    """Values below zero times a slope that is learnt, one for each place."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) - self.weight * F.relu(-x)
+''',
+    "GaussianNoise": '''
+class GaussianNoise(nn.Module):
+    """Normal noise, added in training."""
+
+    def __init__(self, stddev: float) -> None:
+        super().__init__()
+        self.stddev = stddev
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.stddev * torch.randn_like(x) if self.training else x
+''',
+    "GaussianDropout": '''
+class GaussianDropout(nn.Module):
+    """Normal noise around 1, multiplied in training."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.stddev = (rate / (1 - rate)) ** 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (1 + self.stddev * torch.randn_like(x)) if self.training else x
+''',
+    "SharedDropout": '''
+class SharedDropout(nn.Module):
+    """Dropout with one decision for all places along some axes."""
+
+    def __init__(self, rate: float, axes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.rate = rate
+        self.axes = axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = [1 if axis in self.axes else x.shape[axis] for axis in range(x.dim())]
+        return x * F.dropout(x.new_ones(shape), self.rate, self.training)
+''',
+    "LSTM": '''
+class LSTM(nn.Module):
+    """An LSTM whose activations or dropout `nn.LSTM` does not have.
+
+    Takes (batch, time, features); gates are input, forget, cell, output.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        bias: bool,
+        activation: Callable[[Tensor], Tensor],
+        gate: Callable[[Tensor], Tensor],
+        recurrent_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.empty(4 * units, features))
+        self.weight_hh = nn.Parameter(torch.empty(4 * units, units))
+        self.bias = nn.Parameter(torch.empty(4 * units)) if bias else None
+        self.units = units
+        self.activation = activation
+        self.gate = gate
+        self.recurrent_dropout = recurrent_dropout
+
+    def forward(
+        self, x: Tensor, states: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        zeros = x.new_zeros(x.shape[0], self.units)
+        hidden, memory = (zeros, zeros) if states is None else (s[0] for s in states)
+        kept = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
+        outputs = []
+        for step in F.linear(x, self.weight_ih, self.bias).unbind(1):
+            gates = step + F.linear(hidden * kept, self.weight_hh)
+            i, f, c, o = gates.chunk(4, dim=-1)
+            memory = self.gate(f) * memory + self.gate(i) * self.activation(c)
+            hidden = self.gate(o) * self.activation(memory)
+            outputs.append(hidden)
+        return torch.stack(outputs, dim=1), (hidden[None], memory[None])
+''',
+    "GRU": '''
+class GRU(nn.Module):
+    """A GRU that `nn.GRU` cannot be: of other activations, or reset before the product.
+
+    Takes (batch, time, features); gates are update, reset, new.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        bias: bool,
+        activation: Callable[[Tensor], Tensor],
+        gate: Callable[[Tensor], Tensor],
+        recurrent_dropout: float,
+        reset_after: bool,
+    ) -> None:
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.empty(3 * units, features))
+        self.weight_hh = nn.Parameter(torch.empty(3 * units, units))
+        self.bias_ih = nn.Parameter(torch.empty(3 * units)) if bias else None
+        both = bias and reset_after
+        self.bias_hh = nn.Parameter(torch.empty(3 * units)) if both else None
+        self.units = units
+        self.activation = activation
+        self.gate = gate
+        self.recurrent_dropout = recurrent_dropout
+        self.reset_after = reset_after
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        zeros = x.new_zeros(x.shape[0], self.units)
+        hidden = zeros if state is None else state[0]
+        kept = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
+        outputs = []
+        for step in F.linear(x, self.weight_ih, self.bias_ih).unbind(1):
+            z, r, n = step.chunk(3, dim=-1)
+            gates = F.linear(hidden * kept, self.weight_hh, self.bias_hh)
+            hidden_z, hidden_r, hidden_n = gates.chunk(3, dim=-1)
+            z, r = self.gate(z + hidden_z), self.gate(r + hidden_r)
+            if self.reset_after:
+                hidden_n = r * hidden_n
+            else:
+                weight = self.weight_hh[2 * self.units :]
+                hidden_n = F.linear(r * hidden * kept, weight)
+            hidden = z * hidden + (1 - z) * self.activation(n + hidden_n)
+            outputs.append(hidden)
+        return torch.stack(outputs, dim=1), hidden[None]
+''',
+    "SimpleRNN": '''
+class SimpleRNN(nn.Module):
+    """A recurrent layer whose activation or dropout `nn.RNN` does not have.
+
+    Takes (batch, time, features).
+    """
+
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        bias: bool,
+        activation: Callable[[Tensor], Tensor],
+        recurrent_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.empty(units, features))
+        self.weight_hh = nn.Parameter(torch.empty(units, units))
+        self.bias = nn.Parameter(torch.empty(units)) if bias else None
+        self.units = units
+        self.activation = activation
+        self.recurrent_dropout = recurrent_dropout
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        zeros = x.new_zeros(x.shape[0], self.units)
+        hidden = zeros if state is None else state[0]
+        kept = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
+        outputs = []
+        for step in F.linear(x, self.weight_ih, self.bias).unbind(1):
+            hidden = self.activation(step + F.linear(hidden * kept, self.weight_hh))
+            outputs.append(hidden)
+        return torch.stack(outputs, dim=1), hidden[None]
+''',
+    "MultiHeadAttention": '''
+class MultiHeadAttention(nn.Module):
+    """Attention in several heads, whose keys and values may be shared by some of them.
+
+    Takes query (batch, T, …), value and key (batch, S, …), and a mask (batch, T, S) that
+    is true where to look. Gives (batch, T, …) and the scores (batch, heads, T, S).
+    """
+
+    def __init__(
+        self,
+        features: tuple[int, int, int],
+        result: int,
+        *,
+        heads: int,
+        key_heads: int,
+        key_dim: int,
+        value_dim: int,
+        bias: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        query, key, value = features
+        self.query = nn.Linear(query, heads * key_dim, bias=bias)
+        self.key = nn.Linear(key, key_heads * key_dim, bias=bias)
+        self.value = nn.Linear(value, key_heads * value_dim, bias=bias)
+        self.output = nn.Linear(heads * value_dim, result, bias=bias)
+        self.heads = heads
+        self.key_heads = key_heads
+        self.dropout = dropout
+
+    def forward(
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor,
+        mask: Tensor | None = None,
+        causal: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        q = self.query(query).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        k = self.key(key).unflatten(-1, (self.key_heads, -1)).transpose(1, 2)
+        v = self.value(value).unflatten(-1, (self.key_heads, -1)).transpose(1, 2)
+        k = k.repeat_interleave(self.heads // self.key_heads, dim=1)
+        v = v.repeat_interleave(self.heads // self.key_heads, dim=1)
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        if causal:
+            scores = scores.masked_fill(
+                torch.ones_like(scores[0, 0], dtype=torch.bool).tril().logical_not(), -1e9
+            )
+        if mask is not None:
+            scores = scores.masked_fill(mask.logical_not()[:, None], -1e9)
+        scores = scores.softmax(dim=-1)
+        result = F.dropout(scores, self.dropout, self.training) @ v
+        return self.output(result.transpose(1, 2).flatten(2)), scores
+''',
+    "Attention": '''
+class Attention(nn.Module):
+    """Attention by dot products, or by sums when it is additive.
+
+    Takes query (batch, T, d), value and key (batch, S, d). Gives (batch, T, d) and the
+    scores (batch, T, S).
+    """
+
+    def __init__(self, mode: str, scale: tuple[int, ...] | None, dropout: float) -> None:
+        super().__init__()
+        self.mode = mode
+        self.scale = None if scale is None else nn.Parameter(torch.ones(scale))
+        self.weight = nn.Parameter(torch.ones(())) if mode == "concat" else None
+        self.dropout = dropout
+
+    def forward(
+        self, query: Tensor, value: Tensor, key: Tensor, causal: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        scale = 1.0 if self.scale is None else self.scale
+        if self.mode == "dot":
+            scores = scale * (query @ key.transpose(-1, -2))
+        else:
+            pairs = query.unsqueeze(-2) + key.unsqueeze(-3)
+            if self.mode == "concat":
+                scores = self.weight * torch.tanh(scale * pairs).sum(dim=-1)
+            else:
+                scores = (scale * torch.tanh(pairs)).sum(dim=-1)
+        if causal:
+            hidden = torch.ones_like(scores[0], dtype=torch.bool).tril().logical_not()
+            scores = scores - 1e9 * hidden
+        scores = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
+        return scores @ value, scores
+''',
+    "same_padding": '''
+def same_padding(
+    x: Tensor, window: Sequence[int], strides: Sequence[int], value: float = 0.0
+) -> Tensor:
+    """Pad the last axes so that ceil(length / stride) windows fit, the odd one after."""
+    widths: list[int] = []
+    lengths = x.shape[-len(window) :]
+    for length, size, stride in zip(lengths, window, strides, strict=True):
+        total = max((-(-length // stride) - 1) * stride + size - length, 0)
+        widths = [total // 2, total - total // 2, *widths]
+    return F.pad(x, widths, value=value)
+''',
+}

@@ -1,0 +1,26 @@
+"""Which part of a window's reach Keras keeps, the same on every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def conv_transpose_crops(window: Sequence[int], config: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """What is cut off at either end of each axis of a transposed convolution without padding; negative: added.
+
+    Without padding it gives (length - 1) · stride + span; what Keras keeps of that is the same window of it on
+    every backend.
+    """
+    crops = []
+    extras = config["output_padding"] or (None,) * len(window)
+    for size, stride, dilation, extra in zip(window, config["strides"], config["dilation"], extras, strict=True):
+        span = (size - 1) * dilation + 1
+        if config["padding"] == "valid":
+            more = max(span, stride) - span if extra is None else extra
+            crops.append((0, -more))
+            continue
+        total = stride + span - 2 if extra is None else span + span % 2 - 2 + extra
+        left = min(total // 2 + total % 2, span - 1)
+        crops.append((span - 1 - left, span - 1 - (total - left)))
+    return crops
