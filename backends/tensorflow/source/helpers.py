@@ -1,0 +1,390 @@
+"""Functions that go into a written module, each beside those that it needs."""
+
+from __future__ import annotations
+
+# What a helper calls.
+NEEDS = {
+    "group_norm": ("affine",),
+    "layer_norm": ("affine",),
+    "kept_states": ("dropout",),
+    "multi_head_attention": ("dropout",),
+    "attention": ("dropout",),
+    "conv": ("with_bias",),
+    "depthwise_conv": ("with_bias",),
+    "conv_transpose": ("with_bias",),
+    "dense": ("with_bias",),
+    "einsum_dense": ("with_bias",),
+}
+
+HELPERS = {
+    "frozen": '''
+def frozen(p: Weights) -> Weights:
+    """Weights that training leaves as they are."""
+    return {name: tf.stop_gradient(value) for name, value in p.items()}
+''',
+    "with_bias": '''
+def with_bias(p: Weights, x: tf.Tensor) -> tf.Tensor:
+    """Plus the bias, where there is one."""
+    return x + p["bias"] if "bias" in p else x
+''',
+    "dense": '''
+def dense(p: Weights, x: tf.Tensor) -> tf.Tensor:
+    """(…, in) to (…, units)."""
+    return with_bias(p, tf.tensordot(x, p["kernel"], 1))
+''',
+    "einsum_dense": '''
+def einsum_dense(p: Weights, x: tf.Tensor, equation: str) -> tf.Tensor:
+    """A product with a kernel by an equation, plus a bias."""
+    return with_bias(p, tf.einsum(equation, x, p["kernel"]))
+''',
+    "conv": '''
+def conv(
+    p: Weights,
+    x: tf.Tensor,
+    *,
+    padding: str,
+    strides: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
+    groups: int = 1,
+) -> tf.Tensor:
+    """A convolution over the axes between batch and channels."""
+    # By groups one after the other: TensorFlow has no kernel for them on a CPU.
+    parts = zip(
+        tf.split(x, groups, axis=-1), tf.split(p["kernel"], groups, axis=-1), strict=True
+    )
+    results = [
+        tf.nn.convolution(part, kernel, strides, padding, dilations=dilation)
+        for part, kernel in parts
+    ]
+    return with_bias(p, results[0] if groups == 1 else tf.concat(results, axis=-1))
+''',
+    "depthwise_conv": '''
+def depthwise_conv(
+    p: Weights,
+    x: tf.Tensor,
+    *,
+    padding: str,
+    strides: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
+) -> tf.Tensor:
+    """A convolution of each channel by itself."""
+    kernel, rank = p["kernel"], p["kernel"].shape.rank - 2
+    strides, dilation = strides or (1,) * rank, dilation or (1,) * rank
+    if rank == 1:
+        x, kernel, strides, dilation = x[:, None], kernel[None], strides * 2, (1, *dilation)
+    y = tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding, dilations=dilation)
+    return with_bias(p, y[:, 0] if rank == 1 else y)
+''',
+    "conv_transpose": '''
+def conv_transpose(
+    p: Weights,
+    x: tf.Tensor,
+    *,
+    padding: tuple[tuple[int, int], ...],
+    strides: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
+) -> tf.Tensor:
+    """A transposed convolution; its kernel is (…, filters, in).
+
+    Args:
+        padding: before and after each axis, of the plain convolution that this is of the
+            spread out array: the span of the window less 1 keeps all that it reaches.
+    """
+    kernel, rank = p["kernel"], len(padding)
+    strides, dilation = strides or (1,) * rank, dilation or (1,) * rank
+    spans = [
+        (size - 1) * step + 1
+        for size, step in zip(kernel.shape[:rank], dilation, strict=True)
+    ]
+    lengths = (tf.shape(x)[1:-1] - 1) * strides + spans
+    shape = tf.concat([tf.shape(x)[:1], lengths, kernel.shape[-2:-1]], 0)
+    y = tf.nn.conv_transpose(x, kernel, shape, strides, "VALID", dilations=dilation)
+    cuts, sides = [slice(None)], [(0, 0)]
+    for span, (before, after) in zip(spans, padding, strict=True):
+        before, after = before - span + 1, after - span + 1
+        cuts.append(slice(max(-before, 0), min(after, 0) or None))
+        sides.append((max(before, 0), max(after, 0)))
+    return with_bias(p, tf.pad(y[tuple(cuts)], [*sides, (0, 0)]))
+''',
+    "max_pool": '''
+def max_pool(
+    x: tf.Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: str = "VALID",
+) -> tf.Tensor:
+    """The largest value of each window."""
+    return tf.nn.max_pool(x, window, strides, padding)
+''',
+    "average_pool": '''
+def average_pool(
+    x: tf.Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: str = "VALID",
+) -> tf.Tensor:
+    """The mean of each window, without what was padded."""
+    return tf.nn.avg_pool(x, window, strides, padding)
+''',
+    "batch_norm": '''
+def batch_norm(
+    p: Weights,
+    x: tf.Tensor,
+    training: bool,
+    *,
+    axis: int,
+    momentum: float,
+    epsilon: float,
+) -> tf.Tensor:
+    """Batch normalisation; in training by the batch, moving the statistics."""
+    shape = [-1 if each == axis else 1 for each in range(x.shape.rank)]
+    mean, variance = p["moving_mean"], p["moving_variance"]
+    if training:
+        batch_mean, batch_variance = tf.nn.moments(
+            x, [each for each in range(x.shape.rank) if each != axis]
+        )
+        mean.assign(momentum * mean + (1 - momentum) * batch_mean)
+        variance.assign(momentum * variance + (1 - momentum) * batch_variance)
+        mean, variance = batch_mean, batch_variance
+    scale = tf.math.rsqrt(variance + epsilon) * p.get("gamma", 1.0)
+    y = (x - tf.reshape(mean, shape)) * tf.reshape(scale, shape)
+    return y + tf.reshape(p["beta"], shape) if "beta" in p else y
+''',
+    "affine": '''
+def affine(p: Weights, x: tf.Tensor, axes: tuple[int, ...]) -> tf.Tensor:
+    """Scaled and moved along some axes."""
+    shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.shape.rank)]
+    x = x * tf.reshape(p["gamma"], shape) if "gamma" in p else x
+    return x + tf.reshape(p["beta"], shape) if "beta" in p else x
+''',
+    "layer_norm": '''
+def layer_norm(
+    p: Weights, x: tf.Tensor, *, axes: tuple[int, ...], epsilon: float
+) -> tf.Tensor:
+    """Each sample to mean 0 and variance 1 over some axes."""
+    mean, variance = tf.nn.moments(x, axes, keepdims=True)
+    return affine(p, (x - mean) * tf.math.rsqrt(variance + epsilon), axes)
+''',
+    "rms_norm": '''
+def rms_norm(
+    p: Weights, x: tf.Tensor, *, axes: tuple[int, ...], epsilon: float
+) -> tf.Tensor:
+    """Each sample to a mean square of 1 over some axes."""
+    shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.shape.rank)]
+    squares = tf.reduce_mean(tf.square(x), axes, keepdims=True)
+    return x * tf.math.rsqrt(squares + epsilon) * tf.reshape(p["scale"], shape)
+''',
+    "group_norm": '''
+def group_norm(p: Weights, x: tf.Tensor, *, groups: int, epsilon: float) -> tf.Tensor:
+    """Each group of channels of a sample to mean 0 and variance 1."""
+    rank, channels = x.shape.rank, x.shape[-1]
+    apart = tf.concat([tf.shape(x)[:-1], [groups, channels // groups]], 0)
+    grouped = tf.reshape(x, apart)
+    axes = [*range(1, rank - 1), rank]
+    mean, variance = tf.nn.moments(grouped, axes, keepdims=True)
+    y = (grouped - mean) * tf.math.rsqrt(variance + epsilon)
+    y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+    return affine(p, y, (rank - 1,))
+''',
+    "dropout": '''
+def dropout(
+    x: tf.Tensor, rate: float, *, shared: tuple[int, ...] = ()
+) -> tf.Tensor:
+    """Some values set to zero, the others divided by the share that is kept.
+
+    Args:
+        shared: axes along which one decision holds for all.
+    """
+    rank = x.shape.rank
+    shape = [1 if axis in shared else tf.shape(x)[axis] for axis in range(rank)]
+    return tf.nn.dropout(x, rate, noise_shape=shape)
+''',
+    "kept_states": '''
+def kept_states(x: tf.Tensor, units: int, rate: float) -> tf.Tensor:
+    """What multiplies a recurrent layer's states in training, the same at each step."""
+    return dropout(tf.ones((tf.shape(x)[0], units)), rate)
+''',
+    "gaussian_noise": '''
+def gaussian_noise(x: tf.Tensor, stddev: float) -> tf.Tensor:
+    """Normal noise, added."""
+    return x + tf.random.normal(tf.shape(x), 0.0, stddev)
+''',
+    "gaussian_dropout": '''
+def gaussian_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
+    """Normal noise around 1, multiplied."""
+    return x * tf.random.normal(tf.shape(x), 1.0, (rate / (1 - rate)) ** 0.5)
+''',
+    "embedding": '''
+def embedding(p: Weights, x: tf.Tensor) -> tf.Tensor:
+    """A row of the table for each integer."""
+    return tf.gather(p["embeddings"], x)
+''',
+    "prelu": '''
+def prelu(p: Weights, x: tf.Tensor) -> tf.Tensor:
+    """Values below zero times a slope that is learnt."""
+    return tf.maximum(x, 0.0) + p["alpha"] * tf.minimum(x, 0.0)
+''',
+    "glu": '''
+def glu(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """One half of an axis, let through by the other."""
+    passed, gate = tf.split(x, 2, axis=axis)
+    return passed * tf.sigmoid(gate)
+''',
+    "normalization": '''
+def normalization(p: Weights, x: tf.Tensor) -> tf.Tensor:
+    """Standardised by a mean and a variance that were measured beforehand."""
+    return (x - p["mean"]) / tf.maximum(tf.sqrt(p["variance"]), 1e-7)
+''',
+    "denormalization": '''
+def denormalization(p: Weights, x: tf.Tensor) -> tf.Tensor:
+    """Standardised values put back by what was measured beforehand."""
+    return x * tf.maximum(tf.sqrt(p["variance"]), 1e-7) + p["mean"]
+''',
+    "lstm": '''
+def lstm(
+    p: Weights,
+    x: tf.Tensor,
+    states: tuple[tf.Tensor, tf.Tensor] | None = None,
+    *,
+    activation: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+    gate: Callable[[tf.Tensor], tf.Tensor] = tf.sigmoid,
+    kept: tf.Tensor | float = 1.0,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """An LSTM over (batch, time, features): its outputs, and the states after them."""
+    recurrent = p["recurrent_kernel"]
+
+    def step(states: Any, gates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        hidden, memory = states
+        gates = gates + (hidden * kept) @ recurrent
+        i, f, c, o = tf.split(gates, 4, axis=-1)
+        memory = gate(f) * memory + gate(i) * activation(c)
+        return gate(o) * activation(memory), memory
+
+    zeros = tf.zeros((tf.shape(x)[0], recurrent.shape[0]))
+    gates = tf.tensordot(x, p["kernel"], 1) + p.get("bias", 0.0)
+    gates = tf.transpose(gates, (1, 0, 2))
+    hidden, memory = tf.scan(step, gates, states or (zeros, zeros))
+    return tf.transpose(hidden, (1, 0, 2)), hidden[-1], memory[-1]
+''',
+    "gru": '''
+def gru(
+    p: Weights,
+    x: tf.Tensor,
+    states: tuple[tf.Tensor] | None = None,
+    *,
+    activation: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+    gate: Callable[[tf.Tensor], tf.Tensor] = tf.sigmoid,
+    kept: tf.Tensor | float = 1.0,
+    reset_after: bool = True,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A GRU over (batch, time, features): its outputs, and the state after them."""
+    recurrent = p["recurrent_kernel"]
+    units = recurrent.shape[0]
+    both = "bias" in p and reset_after
+    bias, inner = tf.unstack(p["bias"]) if both else (p.get("bias", 0.0), 0.0)
+
+    def step(hidden: tf.Tensor, gates: tf.Tensor) -> tf.Tensor:
+        z, r, n = tf.split(gates, 3, axis=-1)
+        inside = (hidden * kept) @ recurrent + inner
+        hidden_z, hidden_r, hidden_n = tf.split(inside, 3, axis=-1)
+        z, r = gate(z + hidden_z), gate(r + hidden_r)
+        if reset_after:
+            hidden_n = r * hidden_n
+        else:
+            hidden_n = (r * hidden * kept) @ recurrent[:, 2 * units :]
+        return z * hidden + (1 - z) * activation(n + hidden_n)
+
+    zeros = tf.zeros((tf.shape(x)[0], units))
+    gates = tf.transpose(tf.tensordot(x, p["kernel"], 1) + bias, (1, 0, 2))
+    hidden = tf.scan(step, gates, zeros if states is None else states[0])
+    return tf.transpose(hidden, (1, 0, 2)), hidden[-1]
+''',
+    "simple_rnn": '''
+def simple_rnn(
+    p: Weights,
+    x: tf.Tensor,
+    states: tuple[tf.Tensor] | None = None,
+    *,
+    activation: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+    kept: tf.Tensor | float = 1.0,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A recurrent layer over (batch, time, features): its outputs, and its last."""
+    recurrent = p["recurrent_kernel"]
+
+    def step(hidden: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
+        return activation(given + (hidden * kept) @ recurrent)
+
+    zeros = tf.zeros((tf.shape(x)[0], recurrent.shape[0]))
+    given = tf.tensordot(x, p["kernel"], 1) + p.get("bias", 0.0)
+    given = tf.transpose(given, (1, 0, 2))
+    hidden = tf.scan(step, given, zeros if states is None else states[0])
+    return tf.transpose(hidden, (1, 0, 2)), hidden[-1]
+''',
+    "multi_head_attention": '''
+def multi_head_attention(
+    p: Weights,
+    query: tf.Tensor,
+    value: tf.Tensor,
+    key: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    *,
+    causal: bool = False,
+    rate: float = 0.0,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Attention in several heads, whose keys and values some of them may share.
+
+    Takes query (batch, T, in), value and key (batch, S, in), and a mask (batch, T, S)
+    that is true where to look. Gives (batch, T, out) and the scores (batch, heads, T, S).
+    """
+
+    def projected(x: tf.Tensor, part: str) -> tf.Tensor:
+        y = tf.einsum("btd,dhk->bthk", x, p[f"{part}_kernel"])
+        return y + p[f"{part}_bias"] if f"{part}_bias" in p else y
+
+    q, k, v = projected(query, "query"), projected(key, "key"), projected(value, "value")
+    k, v = (tf.repeat(each, q.shape[2] // each.shape[2], axis=2) for each in (k, v))
+    scores = tf.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
+    if causal:
+        seen = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
+        scores = tf.where(seen, scores, -1e9)
+    if mask is not None:
+        scores = tf.where(tf.cast(mask, tf.bool)[:, None], scores, -1e9)
+    scores = tf.nn.softmax(scores)
+    weights = dropout(scores, rate) if rate else scores
+    y = tf.einsum("bhts,bshv->bthv", weights, v)
+    y = tf.einsum("bthv,hvo->bto", y, p["output_kernel"])
+    return y + p["output_bias"] if "output_bias" in p else y, scores
+''',
+    "attention": '''
+def attention(
+    p: Weights,
+    query: tf.Tensor,
+    value: tf.Tensor,
+    key: tf.Tensor,
+    *,
+    mode: str,
+    causal: bool = False,
+    rate: float = 0.0,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Attention by dot products, or by sums when it is additive.
+
+    Takes query (batch, T, d), value and key (batch, S, d). Gives (batch, T, d) and the
+    scores (batch, T, S).
+    """
+    scale = p.get("scale", 1.0)
+    if mode == "dot":
+        scores = scale * tf.matmul(query, key, transpose_b=True)
+    else:
+        pairs = query[:, :, None] + key[:, None]
+        if mode == "concat":
+            scores = tf.reduce_sum(tf.tanh(scale * pairs), -1) * p["concat_score_weight"]
+        else:
+            scores = tf.reduce_sum(scale * tf.tanh(pairs), -1)
+    if causal:
+        seen = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
+        scores = tf.where(seen, scores, scores - 1e9)
+    scores = tf.nn.softmax(scores)
+    scores = dropout(scores, rate) if rate else scores
+    return scores @ value, scores
+''',
+}

@@ -1,0 +1,169 @@
+"""The module's text, put together: a `tf.Module` whose variables come from `weights.safetensors`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...graph import Graph, Layer, Node
+from ...source import Source, class_name
+from ...writing.body import input_names
+from ...writing.layout import WIDTH, literal, statement
+from ...writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from .helpers import HELPERS, NEEDS
+from .words import OWN, WORDS
+
+_NAMES = frozenset(
+    (*("tf", "self", "Any", "Path", "Weights", "load_file", "weights", "p", "training", "FROZEN"), *HELPERS)
+)
+
+
+def refuses(node: Node) -> str | None:
+    """Why this room cannot write a node, or None when it can."""
+    kernel = node.layer.weights.get("kernel")
+    if node.kind == "depthwise_conv" and kernel is not None:
+        strides = node.config["strides"]
+        if kernel.ndim > 4 or (isinstance(strides, tuple) and len(set(strides)) > 1):
+            return "TensorFlow convolves channel by channel in 1 or 2 axes, at one stride for both"
+    return refusal(node, Writer, "TensorFlow")
+
+
+def write(graph: Graph) -> Source:
+    """The graph as `model.py` with its weights."""
+    return Writer(graph).source()
+
+
+class Writer(TreeWriter):
+    """The module in the making."""
+
+    words = WORDS
+    own = OWN
+
+    def __init__(self, graph: Graph):
+        super().__init__(graph, _NAMES, indent=8)
+
+    def part(self, layer: Layer) -> str:
+        return f'p["{layer.name}"]'
+
+    def key(self) -> None:
+        self.draws += 1
+
+    def frozen(self, layer: Layer) -> str:
+        return self.part(layer)  # its variables say so themselves: see `_untrained`
+
+    def batch_norm(self, node: Node, x: str, training: str, settings: str) -> Sequence[str]:
+        layer = node.layer
+        self.weighed(layer)
+        self.weights |= {f"{layer.name}.{name}": np.ascontiguousarray(layer.weights[name]) for name in MOVED}
+        return [f"{self.helper('batch_norm')}({self.part(layer)}, {x}, {training}, {settings})"]
+
+    # --- the text ---------------------------------------------------------------------------------------------------
+
+    def source(self) -> Source:
+        name = class_name(self.graph.name)
+        names = input_names(self.graph, _NAMES)
+        self.taken.update(names)
+        given = [reference for reference in self.graph.specs if reference.name in {i.name for i in self.graph.inputs}]
+        self.values.update(zip(given, names, strict=True))
+        self.run()
+        body = [*self._init(name), "", *self._head(names)]
+        body += ["        p = self.weights"] if self.weights else []
+        body += [
+            *self.lines,
+            *statement(f"return {', '.join(self.operand(o.reference) for o in self.graph.outputs)}", 8),
+        ]
+        code = "\n\n".join([*self._helper_texts(), "\n".join(body) + "\n"])
+        training = ", training=True" if self.trains else ""
+        return Source(
+            self._imports(code) + code,
+            _PREDICT.format(name=name),
+            self.weights,
+            _EXAMPLE.format(name=name, training=training),
+            ("tensorflow", "safetensors"),
+        )
+
+    def _init(self, name: str) -> list[str]:
+        lines = [f"class {name}(tf.Module):", *self.docstring(self._names())]
+        if not self.weights:
+            return lines
+        lines += ["", "    def __init__(self, path: str | Path = WEIGHTS) -> None:", "        super().__init__()"]
+        lines += [
+            "        self.weights: dict[str, Weights] = {}",
+            "        for name, value in load_file(path).items():",
+        ]
+        lines += ['            layer, _, weight = name.rpartition(".")']
+        trainable = ", trainable=name not in FROZEN" if self._untrained() else ""
+        lines += statement(f"variable = tf.Variable(value, name=name{trainable})", 12)
+        return [*lines, "            self.weights.setdefault(layer, {})[weight] = variable"]
+
+    def _names(self) -> list[str]:
+        return input_names(self.graph, _NAMES)
+
+    def _untrained(self) -> list[str]:
+        """Weights that training leaves as they are, or moves without a gradient."""
+        return [
+            f"{layer.name}.{name}"
+            for layer in self.graph.layers
+            for name in layer.weights
+            if not layer.trainable or name in (*MOVED, *MEASURED)
+        ]
+
+    def _head(self, names: Sequence[str]) -> list[str]:
+        given = [f"{name}: tf.Tensor" for name in names] + (["training: bool = False"] if self.trains else [])
+        several = len(self.graph.outputs) > 1
+        gives = f"tuple[{', '.join(['tf.Tensor'] * len(self.graph.outputs))}]" if several else "tf.Tensor"
+        line = f"    def __call__(self, {', '.join(given)}) -> {gives}:"
+        if len(line) <= WIDTH:
+            return [line]
+        return ["    def __call__(", "        self,", *(f"        {each}," for each in given), f"    ) -> {gives}:"]
+
+    def _helper_texts(self) -> list[str]:
+        needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
+        return [HELPERS[name].strip("\n") + "\n" for name in HELPERS if name in needed]
+
+    def _imports(self, code: str) -> str:
+        abstract = [name for name in ("Callable",) if f"{name}[" in code]
+        lines = ['"""' + _DOCSTRING + '"""', "", "from __future__ import annotations", ""]
+        lines += [f"from collections.abc import {', '.join(abstract)}"] if abstract else []
+        lines += ["from pathlib import Path"] if self.weights else []
+        lines += ["from typing import Any"] if "Any," in code else []
+        lines += ["", "import tensorflow as tf"]
+        lines += ["from safetensors.tensorflow import load_file"] if self.weights else []
+        lines += ["", 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'] if self.weights else []
+        lines += ["Weights = dict[str, tf.Variable]"] if "Weights" in code else []
+        untrained = self._untrained()
+        if untrained:
+            lines += ["# What training leaves as it is, or moves without a gradient.", "FROZEN = {"]
+            lines += [*(f"    {literal(name)}," for name in untrained), "}"]
+        return "\n".join([*lines, "", ""]) + "\n"
+
+
+_DOCSTRING = """A TensorFlow module that trivium wrote from a Keras model, with its trained weights.
+
+Arrays come and go in the shapes of the Keras model, channels last.
+"""
+
+_PREDICT = '''import tensorflow as tf
+from model import {name}
+
+answer = tf.function({name}())
+
+
+def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What the model answers."""
+    outputs = answer(*(tf.constant(array) for array in inputs))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    return tuple(output.numpy() for output in outputs)
+'''
+
+_EXAMPLE = """import tensorflow as tf
+from model import {name}
+
+model = {name}()
+answers = tf.function(model)(inputs)
+
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean((model(inputs{training}) - targets) ** 2)
+gradients = tape.gradient(loss, model.trainable_variables)
+"""

@@ -1,0 +1,33 @@
+"""What is written alike in every framework whose arrays are indexed as NumPy's: slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..graph import Node
+from .tree import TreeWriter
+from .tree_functions import Handler
+
+
+def _crop(writer: TreeWriter, node: Node) -> Sequence[str]:
+    sides: Any = node.config["cropping"]
+    (x,) = writer.inputs(node)
+    cuts = [f"{before or ''}:{-after if after else ''}" for before, after in sides]
+    return [f"{x}[{', '.join(cuts)}]"]
+
+
+def _get_item(writer: TreeWriter, node: Node) -> Sequence[str]:
+    entries: Any = node.config["index"]
+    (x,) = writer.inputs(node)
+    return [f"{x}[{', '.join(_entry(entry) for entry in entries)}]"]
+
+
+def _entry(entry: Any) -> str:
+    if isinstance(entry, tuple):
+        start, stop, step = ("" if part is None else str(part) for part in entry[1:])
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    return str(entry)
+
+
+SHAPES: dict[str, Handler] = {"crop": _crop, "get_item": _get_item}
