@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,8 +61,39 @@ def require_place(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people and tools: indented, NaN refused."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     with written_whole(path) as aside:
-        aside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+        aside.write_text(text)
+
+
+def replace_folder(made: Path, folder: Path) -> None:
+    """Let a folder that was filled aside, on the same disk, take the place of `folder`, whole or not at all.
+
+    Raises:
+        OutputError: it cannot; what was there is as it was.
+    """
+    before = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        for path in made.rglob("*"):
+            if path.is_file():
+                _flush_to_disk(path)
+        os.chmod(made, 0o777 & ~_umask())
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            os.rename(folder, before)
+        try:
+            os.rename(made, folder)
+        except OSError:
+            if before.exists():
+                os.rename(before, folder)
+            raise
+        _flush_to_disk(folder.parent)
+    except OSError as error:
+        raise _refused(folder, error) from error
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:

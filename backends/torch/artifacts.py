@@ -1,0 +1,65 @@
+"""Exported programs: served by PyTorch alone, and what Keras' exports must be told when PyTorch makes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from ..artifacts import Artifact, Tensor
+
+DESCRIPTION = "port.json"
+
+
+def export_options(name: str, model: Any) -> dict[str, Any]:
+    """Keywords for `keras.Model.export` to the format that Keras calls `name`.
+
+    An exported program takes the one size of a batch that it was traced with, unless it is told that there are others.
+    """
+    if name != "torch":
+        return {}
+    import keras  # here, because what reads a program must do without
+
+    batch = {0: torch.export.Dim.DYNAMIC}
+    plain = isinstance(model, keras.Sequential)
+    return {"dynamic_shapes": [(batch if plain else keras.tree.map_structure(lambda _: batch, model.input),)]}
+
+
+def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """An exported program, which has names of its own for its inputs and outputs."""
+    program = torch.export.load(path)
+    module = program.module()
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        tensors = [torch.from_numpy(np.array(array)) for array in arrays]
+        given, named = pytree.tree_unflatten(tensors, program.call_spec.in_spec)
+        with torch.no_grad():
+            answered = module(*given, **named)
+        return [value.numpy() for value in pytree.tree_leaves(answered)]
+
+    signature = program.graph_signature
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
+    return Artifact(
+        tuple(_tensor(name, values[name]) for name in signature.user_inputs),
+        tuple(_tensor(name, values[name]) for name in signature.user_outputs),
+        run,
+        {"torch": torch.__version__},
+    )
+
+
+def describe(path: Path, description: str) -> None:
+    """Put a text into an exported program: `torch.export.load(path, extra_files={"port.json": ""})` fills it in."""
+    program = torch.export.load(path)
+    aside = path.with_name(f".{path.name}")
+    torch.export.save(program, aside, extra_files={DESCRIPTION: description})
+    os.replace(aside, path)
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    shape = tuple(length if isinstance(length, int) else None for length in value.shape)
+    return Tensor(name, shape, str(value.dtype).removeprefix("torch."))
