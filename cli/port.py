@@ -1,49 +1,95 @@
-"""`trivium port`: a trained model moved to another backend, the move verified."""
+"""`trivium port`: a trained model moved to another backend or format, the move verified."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import common_options, console, print_json, table
+from .common import common_options, console, print_json, table, trust_option
 from .progress import progress
+
+if TYPE_CHECKING:
+    from ..engine.porting import PortReport
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--to", "target", required=True, metavar="TARGET", help="tensorflow, jax or torch.")
-@click.option("--out", type=click.Path(path_type=Path), help="The new bundle; beside the source by default.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="TARGET",
+    help="tensorflow, jax, torch; savedmodel, onnx, openvino, litert, torch-export; or source:BACKEND.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Where it goes; beside the source by default.")
+@click.option(
+    "--raw-inputs/--prepared-inputs",
+    "raw_inputs",
+    default=None,
+    help="Whether a format takes what you have, such as pixels from 0 to 255, or what the model was trained on.  "
+    "[default: raw where layers can prepare it]",
+)
+@trust_option
 @common_options
 @click.pass_context
-def command(ctx: click.Context, source: Path, target: str, out: Path | None, as_json: bool) -> None:
-    """Move a trained model to another backend and check that it computes the same there.
+def command(
+    ctx: click.Context, source: Path, target: str, out: Path | None, raw_inputs: bool | None, as_json: bool
+) -> None:
+    """Move a trained model to another backend, to a format, or to source code, and check that it computes the same.
 
-    SOURCE is a run's folder or a bundle file. Exit 1, and nothing written, when the predictions differ.
+    SOURCE is a run's folder, a bundle, or a Keras model file (.keras, .h5). Exit 1, and nothing written, when the
+    predictions differ.
 
     \b
     Example:
       trivium port runs/digits --to jax
+      trivium port runs/digits --to onnx --out digits.onnx
     """
     from ..engine.porting import port
 
     with progress(f"port to {target}") as listener:
-        report = port(source, target, out, listener=listener)
+        report = port(source, target, out, raw_inputs=raw_inputs, listener=listener)
     if as_json:
         print_json(report.to_json())
     else:
-        shown = table(
-            "inputs", "samples", "against", "difference", "allowed", right=("samples", "difference", "allowed")
-        )
-        for check in report.checks:
-            found = check.difference
-            shown.add_row(
-                check.inputs, str(found.samples), check.against, f"{found.relative:.1e}", f"{check.tolerance:.0e}"
-            )
-        console().print(shown)
-        verdict = (
-            f"same predictions, kept as {report.artifact}" if report.passed else "the predictions differ: nothing kept"
-        )
-        console().print(f"{report.source} → {report.target}: {verdict}")
+        _show(report)
     if not report.passed:
         ctx.exit(1)
+
+
+def _show(report: PortReport) -> None:
+    screen = console()
+    numbers = ("samples", "difference", "allowed", "same class")
+    shown = table("inputs", "samples", "against", "difference", "allowed", "same class", right=numbers)
+    for check in report.checks:
+        found, same = check.difference, "" if check.agreement is None else f"{check.agreement:.0%}"
+        sizes = f"{found.relative:.1e}", f"{check.tolerance:.0e}"
+        shown.add_row(check.inputs, str(found.samples), check.against, *sizes, same)
+    for step in report.training:
+        shown.add_row(step.what, "", step.backends[0], f"{step.difference:.1e}", f"{step.tolerance:.0e}", "")
+    screen.print(shown)
+    for verb, side in (("takes", "inputs"), ("gives", "outputs")):
+        for tensor in report.facts.get(side, ()):
+            screen.print(f"{verb} {_in_words(tensor)}" + _classes(report, tensor, side))
+    kept = f"same predictions, kept as {report.artifact}"
+    screen.print(
+        f"{report.source} → {report.target}: {kept if report.passed else 'the predictions differ: nothing kept'}"
+    )
+
+
+def _in_words(tensor: dict[str, Any]) -> str:
+    """`raw (any, 28, 28) uint8`."""
+    shape = ", ".join("any" if length is None else str(length) for length in tensor["shape"])
+    return f"{tensor['name']} ({shape}) {tensor['dtype']}"
+
+
+def _classes(report: PortReport, tensor: dict[str, Any], side: str) -> str:
+    """Of what an output is the probability, where it is one."""
+    labels = report.facts.get("labels") or []
+    if side == "inputs" or not labels:
+        return ""
+    if tensor["shape"][-1] == len(labels):
+        return f", the probabilities of {', '.join(labels)}"
+    return f", the probability of {labels[1]}" if tensor["shape"][-1] == 1 and len(labels) == 2 else ""

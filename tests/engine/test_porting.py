@@ -11,7 +11,7 @@ from trivium.engine import bundle as bundles
 from trivium.engine import parity
 from trivium.engine.bundle import Bundle
 from trivium.engine.porting import port
-from trivium.errors import BackendError, BundleError
+from trivium.errors import BundleError, PortError, TriviumError
 
 
 def changed(path, **fields):
@@ -25,6 +25,43 @@ def test_a_port_is_verified_on_recorded_random_single_and_extreme_inputs(saved_r
     assert [check.inputs for check in report.checks] == ["recorded", "random", "single", "extreme"]
     assert [check.difference.samples for check in report.checks] == [32, 33, 1, 3]
     assert report.largest.relative <= parity.tolerance("float32")
+
+
+def test_a_port_is_verified_on_gradients_and_one_more_training_step(saved_runs, backend, tmp_path):
+    report = port(saved_runs["striding"], backend.name, tmp_path / "again.trivium")
+    named = {check["what"] for check in report.to_json()["checks"]}
+    assert named > {"loss", "gradients", "weights after one more step", "optimizer state after one more step: velocity"}
+    assert all(check.passed for check in report.training)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_plain_model_file_is_ported_to_one_of_this_backend(backend, tmp_path, ending, shared_worker):
+    import keras
+
+    layers = [keras.Input((4,), name="numbers"), keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential(layers)
+    model.compile(optimizer="adam", loss="categorical_crossentropy")
+    model.save(tmp_path / f"net{ending}")
+    report = port(tmp_path / f"net{ending}", backend.name)
+    assert report.passed
+    assert (report.source, report.host) == ("keras", backend.name)
+    assert report.artifact == tmp_path / f"net-{backend.name}" / "model.keras"
+    again = keras.saving.load_model(report.artifact)
+    for mine, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    note = json.loads((report.artifact.parent / "port.json").read_text())
+    assert (note["artifact"], note["target"], note["verdict"]) == ("model.keras", backend.name, "same")
+
+
+def test_a_missing_model_file_is_refused(tmp_path, backend):
+    with pytest.raises(BundleError, match="no model file at"):
+        port(tmp_path / "net.keras", backend.name)
+
+
+def test_a_damaged_model_file_is_refused(tmp_path, backend):
+    (tmp_path / "net.keras").write_bytes(b"PK but no more")
+    with pytest.raises(TriviumError, match=r"net\.keras"):
+        port(tmp_path / "net.keras", backend.name)
 
 
 def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backend, tmp_path):
@@ -44,6 +81,7 @@ def test_a_model_that_answers_differently_is_not_ported(saved_runs, backend, tmp
     assert not report.passed
     assert report.artifact is None
     assert [check.passed for check in report.checks] == [False, True, True, True]
+    assert report.training == ()
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.trivium"]
 
 
@@ -56,7 +94,7 @@ def test_the_report_as_json_has_what_other_tools_read(saved_runs, backend, tmp_p
 
 
 def test_an_unknown_target_is_refused(saved_runs):
-    with pytest.raises(BackendError, match="unknown backend 'theano'"):
+    with pytest.raises(PortError, match="unknown target 'theano'"):
         port(saved_runs["lstm"], "theano")
 
 
