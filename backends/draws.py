@@ -49,16 +49,18 @@ def native_module() -> ModuleType:
 
 
 @contextlib.contextmanager
-def owned_draws() -> Iterator[None]:
+def owned_draws(draws: Draws | None = None) -> Iterator[None]:
     """While it lasts, Keras draws by our functions. May be nested; put back also after an exception.
 
     What is compiled within it, such as a model's training function, keeps our draws, and what was compiled before
     keeps the native ones. A draw without a seed follows `keras.utils.set_random_seed` as it was on entry.
+
+    Args:
+        draws: go on with these, whose draws without a seed follow those before; by default new ones.
     """
-    runtime.current()
+    draws = draws or Draws.here()
     module = native_module()
     replaced = {name: getattr(module, name) for name in OWNED}
-    draws = Draws(module, replaced["randint"])
     try:
         for name in OWNED:
             setattr(module, name, getattr(draws, name))
@@ -79,6 +81,18 @@ class Draws:
         self._draw_seed = self._room.untraced(module.draw_seed)
         self._native_randint = randint
         self._unseeded = keras.random.SeedGenerator(name="owned_draws")
+
+    @classmethod
+    def here(cls) -> Draws:
+        """Those of the backend that this process uses. Making them costs as much as a small model's step."""
+        runtime.current()
+        module = native_module()
+        return cls(module, module.randint)
+
+    @property
+    def variables(self) -> list[Any]:
+        """What changes when something is drawn without a seed, for whoever has to put it back."""
+        return [self._unseeded.state]
 
     def uniform(self, shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
         """Floats from minval up to, not including, maxval, as many bits fine as the dtype's significand is."""

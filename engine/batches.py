@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -60,6 +61,39 @@ class FollowEpoch(keras.callbacks.Callback):
         self._batches.epoch = epoch
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """Which epochs a run trains, and in which order and how many at a time each takes the samples.
+
+    Attributes:
+        batch_size: samples in a step; an epoch's last step may have fewer.
+        epochs: how many the whole run has, those before `first_epoch` included.
+        seed: of the order.
+        shuffle: a new order each epoch; else the samples as they come.
+        first_epoch: the number, from 0, of the epoch to begin with: those before it were trained earlier.
+    """
+
+    batch_size: int
+    epochs: int
+    seed: int
+    shuffle: bool
+    first_epoch: int = 0
+
+    def order(self, epoch: int, samples: int) -> np.ndarray:
+        """The order in which that epoch takes the samples: (samples,) integers."""
+        return taken(self.seed, epoch, samples, self.shuffle)
+
+    def steps(self, data: Split | Batches) -> int:
+        """Steps that are to be trained in all."""
+        each = steps_of(len(data), self.batch_size) if isinstance(data, Split) else len(data)
+        return max(0, self.epochs - self.first_epoch) * each
+
+
+def taken(seed: int, epoch: int, samples: int, shuffle: bool) -> np.ndarray:
+    """The order in which an epoch takes the samples: (samples,) integers."""
+    return order(seed, epoch, samples) if shuffle else np.arange(samples)
+
+
 def steps_of(samples: int, batch_size: int) -> int:
     """Batches an epoch; the last one may be smaller."""
     return math.ceil(samples / batch_size)
@@ -70,7 +104,7 @@ def stored(split: Split, batch_size: int, seed: int, shuffle: bool) -> Fetch:
 
     @functools.lru_cache(maxsize=1)
     def indices(epoch: int) -> np.ndarray:
-        return order(seed, epoch, len(split)) if shuffle else np.arange(len(split))
+        return taken(seed, epoch, len(split), shuffle)
 
     def fetch(epoch: int, place: int) -> Pair:
         chosen = indices(epoch)[place * batch_size : (place + 1) * batch_size]

@@ -72,11 +72,16 @@ class StopOnInterrupt(keras.callbacks.Callback):
     An exception inside a step could leave JAX's variables pointing at buffers that it has given away. So the first
     Ctrl-C asks Keras to stop, and `KeyboardInterrupt` is raised once the epoch's steps have ended; a second one is
     raised at once. It must be the first of the callbacks: an epoch that was cut short is then recorded by none.
+
+    Args:
+        terminate: the end that another process asks for (SIGTERM) is treated alike.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, terminate: bool = False) -> None:
         super().__init__()
-        self._asked = False
+        self._signals = [signal.SIGINT, signal.SIGTERM] if terminate else [signal.SIGINT]
+        self._usual: dict[int, Any] = {}
+        self._asked: int | None = None
         self._within_steps = False
 
     def set_model(self, model: keras.Model) -> None:
@@ -85,11 +90,15 @@ class StopOnInterrupt(keras.callbacks.Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        # Left alone where somebody else has decided what Ctrl-C means, as a worker has; only a main thread can ask
+        # Left alone where somebody else has decided what a signal means, as a worker has; only a main thread can ask
         # for it.
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._ask)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in self._signals:
+            usual = signal.getsignal(number)
+            if usual in (signal.default_int_handler, signal.SIG_DFL):
+                self._usual[number] = usual
+                signal.signal(number, self._ask)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._within_steps = True
@@ -101,25 +110,32 @@ class StopOnInterrupt(keras.callbacks.Callback):
         self._end_steps()
 
     def release(self) -> None:
-        """Give Ctrl-C its usual meaning back; after `fit`, however it ended."""
-        if signal.getsignal(signal.SIGINT) == self._ask:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        """Give the signals their usual meaning back; after `fit`, however it ended."""
+        for number, usual in self._usual.items():
+            if signal.getsignal(number) == self._ask:
+                signal.signal(number, usual)
 
     @property
     def interrupted(self) -> bool:
-        return self._asked
+        return self._asked is not None
+
+    @property
+    def terminated(self) -> bool:
+        """Whether it was another process that asked for the end (SIGTERM)."""
+        return self._asked == signal.SIGTERM
 
     def steps_ended(self) -> None:
         """All steps of this epoch were run: it is whole, whatever was asked for meanwhile."""
         self._within_steps = False
 
     def _ask(self, number: int, frame: Any) -> None:
-        if self._asked:
+        if self._asked is not None:
             raise KeyboardInterrupt
-        self._asked = self._stopped.stop_training = True
+        self._asked = number
+        self._stopped.stop_training = True
 
     def _end_steps(self) -> None:
-        if self._within_steps and self._asked:
+        if self._within_steps and self.interrupted:
             raise KeyboardInterrupt
         self._within_steps = False
 
@@ -155,9 +171,6 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._logs = {name: float(value) for name, value in (logs or {}).items()}
         self._tell(self._steps)
-
-    def steps_ended(self) -> None:
-        """Nothing: the epoch's end tells it."""
 
     def _tell(self, step: int) -> None:
         self._next = time.monotonic() + _SECONDS_BETWEEN_EVENTS

@@ -313,6 +313,75 @@ def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(backend, fit, small_pi
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_in_an_epoch_of_fit_leaves_the_weights_of_the_last_finished_one_too(backend, fit):
+    import keras
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == (2, 1):
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def on_epoch_end(self, epoch, logs=None):
+            variables = [*self.model.variables, *self.model.optimizer.variables]
+            self.last = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+    interrupt = Interrupt()
+    run = fit("auto", recipe="dense/dropout", batch_size=50, epochs=9, callbacks=[interrupt])
+    assert (run.interrupted, run.settings["plan"]["name"], len(run.history)) == (True, "fit", 2)
+    for variable, expected in zip([*run.model.variables, *run.model.optimizer.variables], interrupt.last, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), expected, err_msg=variable.path)
+
+
+# --- epochs that follow earlier ones --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("augment", [None, "shift=0.1"])
+def test_a_run_in_two_parts_is_the_run_without_a_break(backend, digits, augment):
+    import keras
+
+    class Epochs(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.begun, self.ended = [], []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.begun.append(epoch)
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.ended.append((epoch, self.params["epochs"]))
+
+    settings = {"recipe": "dense/dropout", "options": {"layers": 1, "units": 8}, "batch_size": 75, "augment": augment}
+    for plan in ["fit"] if augment else ["fit", *plan_names(two_moons())]:
+        whole, parts = Trainer(**settings, epochs=3, plan=plan), Trainer(**settings, epochs=1, plan=plan)
+        weights = []
+        for trainer in (whole, parts):
+            model, training = trainer.make_ready(digits)
+            data = trainer._fresh_batches(digits, trainer.prepare(digits)[0]) or training
+            trainer.run_epochs(model, data, None)
+            if trainer is parts:
+                trainer.epochs, heard = 3, Epochs()
+                trainer.run_epochs(model, data, None, [heard], first_epoch=1)
+                assert (heard.begun, heard.ended) == ([1, 2], [(1, 3), (2, 3)]), plan
+            weights.append(model.get_weights())
+        for found, expected in zip(*weights, strict=True):
+            np.testing.assert_array_equal(found, expected, err_msg=plan)
+
+
+def test_tuned_layers_are_in_force_by_a_plan_and_not_by_fit(backend, fit, monkeypatch):
+    import keras
+
+    kind, entered = type(runtime.current()), []
+    tuned = kind.tuned
+    monkeypatch.setattr(kind, "tuned", lambda self, model: (entered.append(model), tuned(self, model))[1])
+    watching = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    for settings, times in (({}, 1), ({"callbacks": [watching]}, 0), ({"plan": "fit"}, 0)):
+        entered.clear()
+        fit(**{"plan": "auto", **DENSE, "epochs": 1, **settings})
+        assert len(entered) == times, settings
+
+
 # --- epochs without an end ------------------------------------------------------------------------------------------
 
 

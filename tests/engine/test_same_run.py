@@ -77,7 +77,7 @@ def enter(stack, model):
     """Put in force what a trainer puts in force, and give the plan of a long run."""
     from trivium.backends import runtime
     from trivium.backends.draws import owned_draws
-    from trivium.engine.epoch_loop import MANY_STEPS
+    from trivium.engine.plans import MANY_STEPS
 
     current = runtime.current()
     for context in (current.remembering(model), current.tuned(model), owned_draws()):
@@ -89,7 +89,7 @@ def step_losses(trainer, model, training, plan, float64):
     """Train without an end, in the trainer's order of samples; the loss of each step by itself."""
     from trivium.backends import runtime
     from trivium.backends.epochs import build_metrics
-    from trivium.engine.epoch_loop import taken
+    from trivium.engine.batches import taken
     from trivium.engine.inference import reset_states
 
     dtype = "float64" if float64 else "float32"

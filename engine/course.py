@@ -1,0 +1,98 @@
+"""How a run's epochs are run: by which plan, in which order, and with what in force meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+
+from ..backends import runtime
+from ..backends.draws import Draws, owned_draws
+from ..backends.worker import Listener
+from . import plans
+from .batches import Batches, Schedule
+from .callbacks import ResetStates
+from .dataset import Split
+from .epoch_loop import Loop
+from .plans import Choice
+
+
+class Course:
+    """The course of one run.
+
+    Args:
+        schedule: which epochs, in which order.
+        plan: by name, `auto` or `fit`.
+        owned: whether initial weights, dropout and noise are ours.
+        repeatable: whether the run must go by the same plan each time; then no clock decides.
+        listener: called with a progress event before something takes seconds.
+
+    Attributes:
+        outside: variables beside the model's that a step changes.
+    """
+
+    def __init__(self, schedule: Schedule, plan: str, owned: bool, repeatable: bool, listener: Listener | None):
+        self.schedule = schedule
+        self._plan = plan
+        # Made once: they remember how much was drawn.
+        self._draws = Draws.here() if owned else None
+        self.outside = self._draws.variables if self._draws else []
+        # The frameworks' own generators could not be put back after a trial.
+        self._measures = plan == plans.AUTO and owned and not repeatable
+        self._listener = listener or (lambda event: None)
+
+    @contextlib.contextmanager
+    def begun(
+        self,
+        model: keras.Model,
+        data: Split | Batches,
+        callbacks: Sequence[keras.callbacks.Callback],
+        always: bool = False,
+    ) -> Iterator[Choice]:
+        """Choose the plan, and let hold while it lasts what must hold for it.
+
+        Args:
+            always: measure the plans that there are, however short the run.
+
+        Raises:
+            OptionError: there is no such plan for this model on this backend, or it cannot be used here.
+        """
+        chosen = plans.choose(model, data, callbacks, self.schedule.steps(data), self._plan)
+        with self._in_force(model, chosen):
+            if self._measures and chosen.plan and isinstance(data, Split):
+                chosen = plans.by_measurement(
+                    chosen, model, data, self.schedule, outside=self.outside, always=always, listen=self._tell
+                )
+            yield chosen
+
+    def open_ended(self, model: keras.Model, data: Split) -> tuple[Choice, Callable[[], None]]:
+        """The plan of a run without an end, and what trains one more epoch by it, unless it is `fit`."""
+        chosen = plans.choose(model, data, [], plans.MANY_STEPS, self._plan)
+        if self._measures and chosen.plan:
+            chosen = plans.recalled(chosen, model, self.schedule)
+        loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
+        epochs = itertools.count()
+
+        def train_one_more() -> None:
+            assert loop, "by `fit` somebody else runs the epochs"
+            with self._in_force(model, chosen):
+                loop.epoch(next(epochs))
+
+        return chosen, train_one_more
+
+    @contextlib.contextmanager
+    def _in_force(self, model: keras.Model, chosen: Choice) -> Iterator[None]:
+        """What must hold while the model trains by that plan; nothing of it stays in the model."""
+        current = runtime.current()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(current.remembering(model))
+            if chosen.plan:
+                stack.enter_context(current.tuned(model))
+            if self._draws:
+                stack.enter_context(owned_draws(self._draws))
+            yield
+
+    def _tell(self) -> None:
+        self._listener({"kind": "stage", "stage": "timing the plans"})
