@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 
 # Metrics of which more is better; of every other (losses, errors) less is.
 _MORE_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1_score", "r2_score")
+
+
+def more_is_better(metric: str) -> bool:
+    """Whether a larger value of the metric of this name is a better one."""
+    return metric.removeprefix("val_").endswith(_MORE_IS_BETTER)
+
+
+def is_better(metric: str, value: float, than: float) -> bool:
+    """Whether a metric's value is better than another one; NaN is better than nothing, and worse than anything."""
+    if math.isnan(than):
+        return not math.isnan(value)
+    return value > than if more_is_better(metric) else value < than
 
 
 @dataclass
@@ -52,8 +65,7 @@ class History:
         return values.index(max(values)) + 1
 
     def _upwards(self, metric: str) -> list[float]:
-        more_is_better = metric.removeprefix("val_").endswith(_MORE_IS_BETTER)
-        return [value if more_is_better else -value for value in self[metric]]
+        return [value if more_is_better(metric) else -value for value in self[metric]]
 
     def to_json(self) -> list[dict[str, float | None]]:
         """A list of epochs; a value that is not finite, which JSON cannot hold, becomes null."""
@@ -61,4 +73,19 @@ class History:
 
     @classmethod
     def from_json(cls, value: list[dict[str, float | None]]) -> History:
-        return cls([{k: math.nan if v is None else v for k, v in logs.items()} for logs in value])
+        """The history that `to_json` wrote.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        if not isinstance(value, list) or not all(isinstance(logs, dict) and logs for logs in value):
+            raise TypeError("expected a list of epochs, each with its metrics")
+        return cls([{name: _number(each) for name, each in logs.items()} for logs in value])
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > sys.float_info.max:
+        raise TypeError(f"expected a number for a metric, received {str(value)[:40]!r}")
+    return float(value)

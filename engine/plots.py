@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .boundaries import decision_boundary as decision_boundary
 from .files import written_whole
 from .history import History
 
@@ -44,6 +45,31 @@ def _curve(axes: Axes, history: History, metric: str) -> None:
     axes.set(xlabel="epoch", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
+
+
+def overlaid(histories: list[tuple[str, History]], path: Path) -> None:
+    """Several runs' curves over each other, a plot for each metric: validation as a line, training dashed.
+
+    Args:
+        histories: what to call each run, and its history of one epoch or more.
+    """
+    with style():
+        measured = list(dict.fromkeys(name for _, history in histories for name in history.metrics))
+        shown = sorted((name for name in measured if not name.startswith("val_")), key=lambda name: name == "loss")
+        drawn, axes = figure(len(shown))
+        for metric, place in zip(shown, axes, strict=True):
+            for number, (name, history) in enumerate(histories):
+                epochs, colour = np.arange(1, len(history) + 1), f"C{number}"
+                validated = f"val_{metric}" in history
+                if metric in history:
+                    line = {"linestyle": "--", "alpha": 0.5} if validated else {"label": name}
+                    place.plot(epochs, history[metric], color=colour, **line)
+                if validated:
+                    place.plot(epochs, history[f"val_{metric}"], color=colour, label=name)
+            place.set(xlabel="epoch", ylabel=metric)
+            place.xaxis.set_major_locator(MaxNLocator(integer=True))
+            place.legend()
+        save(drawn, path)
 
 
 def series(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -> None:

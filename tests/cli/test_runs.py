@@ -1,0 +1,77 @@
+"""`trivium runs`: every run below a folder, how it stands, and several beside each other."""
+
+import json
+import shutil
+
+import matplotlib.image
+import pytest
+
+from trivium.engine.run_record import read_record
+
+
+@pytest.fixture
+def runs(here, saved_runs):
+    """Two finished runs, one that failed after an epoch, and a folder of something else."""
+    for name, folder in saved_runs.items():
+        shutil.copytree(folder, here / "runs" / name)
+    failed = here / "runs/deep/failed"
+    shutil.copytree(saved_runs["striding"], failed)
+    record = {**read_record(failed), "state": "failed", "error": "the disk is full"}
+    record["settings"]["seed"] = 7
+    (failed / "run.json").write_text(json.dumps(record))
+    (failed / "history.jsonl").write_text((failed / "history.jsonl").read_text().splitlines()[0] + '\n{"epoch": 2, "lo')
+    (here / "runs/thesis").mkdir()
+    (here / "runs/broken").mkdir()
+    (here / "runs/broken/run.json").write_text("{")
+    return here / "runs"
+
+
+def test_the_list_says_how_each_stands_and_how_far_it_is(cli, runs):
+    found = {row["folder"]: row for row in json.loads(cli("runs", "--json").out)}
+    assert found.keys() == {"runs/deep/failed", "runs/lstm", "runs/striding"}
+    assert [row["state"] for row in found.values()] == ["failed", "finished", "finished"]
+    assert [row["epochs_done"] for row in found.values()] == [1, 2, 2]
+    assert all(row["epochs"] == 2 for row in found.values())
+    assert found["runs/deep/failed"]["error"] == "the disk is full"
+    record = read_record(runs / "striding")
+    best = found["runs/striding"]["best"]
+    assert best["metric"] == "val_accuracy"
+    assert best["value"] == record["history"][best["epoch"] - 1]["val_accuracy"]
+    shown = cli("runs", "runs").out
+    assert "runs/lstm" in shown
+    assert "1/2" in shown
+
+
+def test_a_folder_without_runs_says_so(cli, refused, here):
+    (here / "empty").mkdir()
+    assert cli("runs", "empty").out == "There is no run in empty.\n"
+    assert "there is no folder nosuch" in refused("runs", "nosuch")
+
+
+def test_one_run_is_shown(cli, refused, runs):
+    shown = cli("runs", "show", runs / "deep/failed").out
+    assert "state       failed" in shown
+    assert "error       the disk is full" in shown
+    assert "epochs      1/2" in shown
+    assert "there is no run in runs/thesis (no run.json in it)" in refused("runs", "show", "runs/thesis")
+    assert "runs/broken/run.json is not JSON, or was truncated" in refused("runs", "show", "runs/broken")
+
+
+def test_two_runs_are_compared_by_what_differs(cli, refused, runs):
+    compared = cli("runs", "compare", "runs/striding", "runs/deep/failed", "--out", "curves.png", "--json")
+    assert json.loads(compared.out)["differences"] == {"seed": ["1", "7"]}
+    assert matplotlib.image.imread("curves.png").shape[1] == 1100  # two metrics, a plot for each
+    shown = cli("runs", "compare", "runs/striding", "runs/lstm").out
+    assert "cnn/striding" in shown
+    assert "rnn/lstm" in shown
+    (runs / "lstm/history.jsonl").write_text("")
+    line = refused("runs", "compare", "runs/lstm", "--out", "none.png")
+    assert "none of these runs has finished an epoch" in line
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"settings": 3}', '{"settings": {}, "environment": []}', "[" * 9000])
+def test_a_record_that_is_something_else_does_no_harm(cli, here, content):
+    (here / "runs/odd").mkdir(parents=True)
+    (here / "runs/odd/run.json").write_text(content)
+    assert cli("runs").code == 0
+    assert cli("runs", "show", "runs/odd").code in (0, 2)
