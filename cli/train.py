@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,7 @@ import click
 
 from ..backends import catalog, runtime
 from ..models.recipe import Recipe
+from . import asking, explaining
 from .common import (
     backend_option,
     common_options,
@@ -19,6 +23,7 @@ from .common import (
     print_json,
     seconds,
     set_option,
+    trust_option,
 )
 from .progress import progress
 
@@ -26,6 +31,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..engine.run import Run
+    from ..engine.run_folder import RunFolder
+
+# What a shell says of a program that SIGTERM ended.
+_TERMINATED = 128 + signal.SIGTERM
+
+# Of --backend: what `trivium bench epochs --recommend` has found for the recipe.
+AUTO = "auto"
 
 
 @click.command()
@@ -48,41 +60,66 @@ if TYPE_CHECKING:
 @click.option(
     "--plan", default="auto", metavar="NAME", help="How epochs are run: auto, fit, or one of the backend's plans."
 )
+@click.option("--explain", is_flag=True, help="Only show what the plans cost here and which would be taken.")
 @click.option("--augment", metavar="CHANGES", help="Change pictures anew each epoch: rotation=10,shift=0.1,zoom=0.1,…")
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="BUNDLE", help="Go on with a trained model.")
 @click.option("--freeze", multiple=True, metavar="PATTERN", help="Layers to leave as they are, such as 'conv*'.")
 @click.option("--replace-head", type=int, metavar="N", help="A new output layer, for N classes.")
 @click.option("--deterministic", is_flag=True, help="Reproducible kernels, even where they are slower.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads one operation may use.")
+@click.option(
+    "--early-stopping", metavar="WORDS", help="monitor=val_loss,patience=10,min_delta=0,restore_best=true, or a part."
+)
+@click.option("--lr-schedule", metavar="WORDS", help="step:0.1@30,60, cosine, exponential:0.95 or file.py:function.")
+@click.option(
+    "--reduce-on-plateau", metavar="WORDS", help="monitor=val_loss,factor=0.1,patience=10,min_lr=0, or a part."
+)
+@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write logs for TensorBoard.")
+@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write a line of metrics an epoch.")
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    metavar="WORDS",
+    help="every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}, each also with weights; or off. "
+    "By default the newest two.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder, exactly as if it had not stopped.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/RECIPE by default.")
 @backend_option
+@trust_option
 @common_options
-def command(
-    recipe: str,
-    assignments: tuple[str, ...],
-    data: str | None,
-    out: Path | None,
-    backend: str | None,
-    threads: int | None,
-    as_json: bool,
-    **settings: Any,
-) -> None:
-    """Train RECIPE, and keep model, history and pictures in a folder.
+@click.pass_context
+def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool, as_json: bool, **_: Any) -> None:
+    """Train RECIPE, and keep model, history, checkpoints and pictures in a folder.
 
     RECIPE is one of `trivium recipes`, or a model of your own: path/to/file.py:function. With --from it may be
-    left out.
+    left out; with --resume everything may that the run in the folder was asked for.
 
     \b
     Example:
       trivium train cnn/striding --epochs 3 --backend jax --out runs/digits
       trivium train my_model.py:build --data my_data.npz
       trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
+      trivium train --resume --out runs/digits
+      trivium train rnn/lstm --explain
     """
+    asked = asking.of(ctx)
+    if resume:
+        out = out or default_out(ctx.params["recipe"])
+        asked = asking.complete(ctx, out, asked)
+    backend, threads, assignments, data, checkpoints, settings = _sorted_out(ctx.params)
+    if backend == AUTO:
+        from ..benchmarks.recommend import recommended
+
+        backend = recommended(ctx.params["recipe"])
     catalog.use(backend, threads=threads)
     from ..engine import run_folder
+    from ..engine.checkpoint_rules import parse_rules
     from ..engine.training import Trainer, dataset_for
 
-    trainer = Trainer(recipe, options=parse_assignments(assignments), **settings)
+    rules = parse_rules(checkpoints)
+    trainer = Trainer(options=parse_assignments(assignments), **settings)
     dataset = dataset_for(trainer.recipe, data)
     runtime.current()  # here, because it is quiet about it: preparation may import Keras
     prepared = trainer.prepare(dataset)
@@ -90,19 +127,42 @@ def command(
     name = trainer.recipe.name
     out = out or default_out(name)
     title = f"{name} on {catalog.selected().title}"
-    with run_folder.claimed(out) as earlier, progress(title) as trainer.listener:
-        run = trainer.fit(dataset, prepared)
+    if explain:
+        with progress(title) as trainer.listener:
+            explanation = trainer.explain(dataset, prepared)
+        explaining.show(explanation, as_json)
+        return
+    with run_folder.opened(out, rules, resume=resume) as kept, progress(title) as trainer.listener:
+        kept.asked = asked
+        run = trainer.fit(dataset, prepared, kept)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
         files = run_folder.save(run, out)
     if as_json:
         print_json({**run.to_json(), "files": [str(file) for file in files]})
-        return
-    _print(run, files, earlier, console())
+    else:
+        _print(run, files, kept, console())
+    if run.terminated:
+        ctx.exit(_TERMINATED)
 
 
-def _print(run: Run, files: list[Path], earlier: Path | None, screen: Console) -> None:
+def _sorted_out(params: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the parameters are for: the backend, its threads, the recipe's options, data, checkpoints, the trainer."""
+    from ..engine.watching import Watching
+
+    left = {name: value for name, value in params.items() if name not in ("out", "resume", "explain", "as_json")}
+    watching = {each.name: left.pop(each.name) for each in fields(Watching)}
+    first = (left.pop(name) for name in ("backend", "threads", "assignments", "data", "checkpoints"))
+    return (*first, {**left, "watching": Watching(**watching)})
+
+
+def _print(run: Run, files: list[Path], kept: RunFolder, screen: Console) -> None:
     if run.interrupted:
         screen.print(f"Stopped after {len(run.history)} of {run.settings['epochs']} epochs; they are kept.")
+        screen.print(f"go on       trivium train --resume --out {kept.path}")
+    for note in kept.passed_over:
+        screen.print(f"passed over {note}")
+    for resumed in run.resumed[-1:]:
+        screen.print(f"went on     after epoch {resumed['after_epoch']}")
     screen.print(f"data        {run.dataset.source}")
     last = run.history.epochs[-1]
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
@@ -116,6 +176,8 @@ def _print(run: Run, files: list[Path], earlier: Path | None, screen: Console) -
     plan = run.settings["plan"]
     if "why" in plan:
         screen.print(f"run by      Keras' fit: {plan['why']}")
+    if plan.get("seconds"):
+        screen.print(f"run by      {plan['name']}, compiled and chosen in {seconds(plan['seconds'])} s of trials")
     screen.print(f"kept        {', '.join(str(file) for file in files)}")
-    if earlier:
-        screen.print(f"earlier     the run that was there is now {earlier}")
+    if kept.earlier:
+        screen.print(f"earlier     the run that was there is now {kept.earlier}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..models.recipe import Recipe
@@ -63,6 +63,9 @@ class Run:
         environment: machine, backend, versions.
         evaluation: the metrics on the test split, None where there is none.
         interrupted: whether it was stopped before its last epoch.
+        terminated: whether by another process (SIGTERM).
+        asked: what it was asked for on the command line, by name, for when it goes on.
+        resumed: of each end that it went on from: after which epoch, and under which backend.
     """
 
     recipe: Recipe
@@ -75,6 +78,9 @@ class Run:
     environment: dict[str, Any]
     evaluation: dict[str, float] | None = None
     interrupted: bool = False
+    terminated: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
+    resumed: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """All of it but the arrays."""
@@ -89,5 +95,8 @@ class Run:
             "evaluation": self.evaluation,
             "timings": self.timings.to_json(),
             "interrupted": self.interrupted,
+            "state": "interrupted" if self.interrupted else "finished",
             "environment": self.environment,
+            "asked": self.asked,
+            **({"resumed": self.resumed} if self.resumed else {}),
         }

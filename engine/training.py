@@ -7,11 +7,9 @@ and the run records all of it.
 from __future__ import annotations
 
 import contextlib
-import functools
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +24,19 @@ from .augmentation import Augmentation
 from .building import batch_size_of, compile_model, require_match
 from .bundle import Bundle
 from .dataset import Dataset, Split
-from .history import History
 from .inference import require_whole_batches
 from .preprocessing import Chain, Preprocessing
 from .run import Run, Timings
+from .watching import Watching
 
 if TYPE_CHECKING:
     import keras
 
     from .batches import Batches
+    from .course import Course
+    from .explaining import Explanation
+    from .keeping import KeepRun
+    from .run_folder import RunFolder
 
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
 # one it is above 0.975 on each backend (tests/engine/test_published.py).
@@ -69,6 +71,7 @@ class Trainer:
         replace_head: put a new output layer for so many classes on the model that is started from.
         listener: called with progress events (see `callbacks.Progress`).
         callbacks: further Keras callbacks.
+        watching: Keras' own callbacks, asked for in words.
 
     Raises:
         RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be.
@@ -91,6 +94,7 @@ class Trainer:
     replace_head: int | None = None
     listener: Listener | None = None
     callbacks: list[keras.callbacks.Callback] = field(default_factory=list)
+    watching: Watching = field(default_factory=Watching)
 
     def __post_init__(self) -> None:
         self.chosen_plan: dict[str, Any] = {}
@@ -153,11 +157,12 @@ class Trainer:
             found["plan"] = self.chosen_plan
         if isinstance(self.augment, Augmentation):
             found["augment"] = self.augment.to_json()
+        found |= self.watching.describe()
         if self._start:
             found["start"] = finetuning.describe(self._start, self.start, self.freeze, self.replace_head)
         return found
 
-    def fit(self, dataset: Dataset, prepared: Prepared | None = None) -> Run:
+    def fit(self, dataset: Dataset, prepared: Prepared | None = None, kept: RunFolder | None = None) -> Run:
         """Train on a dataset's training split, evaluate on its test split.
 
         Ctrl-C ends the run after the last finished epoch, and is not raised once there is one.
@@ -165,41 +170,42 @@ class Trainer:
         Args:
             dataset: the data.
             prepared: what `prepare` gave for them, where it was asked already.
+            kept: a folder to keep history and checkpoints in, and to go on from when it holds a run to go on with; then
+                SIGTERM ends the run as Ctrl-C does.
 
         Raises:
             DataError: the data do not go with the recipe.
+            OptionError: the run in the folder cannot go on: something has changed.
+            OutputError: the folder cannot be written to.
         """
-        current = runtime.current()
-        from .callbacks import EpochClock, EpochLog, StopOnInterrupt
+        runtime.current()
         from .evaluation import evaluate_model
+        from .sitting import Sitting
 
         preprocessing, training, validation = prepared or self.prepare(dataset)
+        self.watching.require_metrics(validation is not None)
         began = time.perf_counter()
         model = self._make_model(dataset, training)
         build = time.perf_counter() - began
-        dataset = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
-        stop, clock, log = StopOnInterrupt(), EpochClock(current), EpochLog()
-        try:
-            batches = self._fresh_batches(dataset, preprocessing)
-            self.run_epochs(model, batches or training, validation, [stop, clock, log])
-        except KeyboardInterrupt:
-            if not log.epochs:
-                raise
-        finally:
-            stop.release()
+        sitting = Sitting(self, dataset, kept)
+        data = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
+        sitting.train(model, self._fresh_batches(data, preprocessing) or training, validation)
         run = Run(
             self._recipe,
             self.settings,
             model,
             preprocessing,
-            dataset,
-            History(log.epochs),
-            Timings(build, clock.training_seconds, clock.validation_seconds),
+            data,
+            sitting.history,
+            Timings(build, sitting.clock.training_seconds, sitting.clock.validation_seconds),
             environment.describe(),
-            interrupted=stop.interrupted,
+            interrupted=sitting.stop.interrupted,
+            terminated=sitting.stop.terminated,
+            asked=kept.asked if kept else {},
+            resumed=sitting.resumed,
         )
-        if dataset.test:
-            run.evaluation = evaluate_model(model, preprocessing, dataset.test)
+        if data.test:
+            run.evaluation = evaluate_model(model, preprocessing, data.test)
         return run
 
     def prepare(self, dataset: Dataset) -> Prepared:
@@ -265,57 +271,62 @@ class Trainer:
         training: Split | Batches,
         validation: Split | None,
         watchers: Sequence[keras.callbacks.Callback] = (),
+        first_epoch: int = 0,
+        keep: KeepRun | None = None,
     ) -> None:
-        """Run `epochs` epochs on prepared data, watched by callbacks beside the trainer's own."""
+        """Run the epochs from `first_epoch`, counted from 0, up to the last on prepared data.
+
+        Args:
+            model, training: what `make_ready` gave, or batches that are drawn anew.
+            validation: what to measure after each epoch, or None.
+            watchers: callbacks beside the trainer's own.
+            first_epoch: those before it were trained earlier. Order and numbers are those of a run without a break.
+            keep: writes the run down, and puts back what an earlier sitting had come to.
+        """
         from . import epoch_loop
         from .callbacks import Progress, ResetStates
 
-        assert self.batch_size is not None
-        assert self.epochs is not None
         progress = [Progress(self.listener)] if self.listener else []
-        callbacks = [ResetStates(), *watchers, *progress, *self.callbacks]
-        chosen = epoch_loop.choose(model, training, callbacks, self._steps(training), self.plan)
-        self.chosen_plan = epoch_loop.describe(chosen)
-        run = functools.partial(epoch_loop.by_plan, chosen.plan) if chosen.plan else epoch_loop.by_fit
-        with self._around(model):
-            run(
-                model,
-                training,
-                validation,
-                callbacks,
-                batch_size=self.batch_size,
-                epochs=self.epochs,
-                seed=self.seed,
-                shuffle=self._recipe.shuffle,
-            )
+        callbacks = [ResetStates(), *watchers, *progress, *self.callbacks, *([keep] if keep else [])]
+        course = self._course(first_epoch)
+        with course.begun(model, training, callbacks) as chosen:
+            self.chosen_plan = chosen.to_json()
+            if keep:
+                keep.begin_with(chosen.name, course.outside)
+            epoch_loop.run(chosen, model, training, validation, callbacks, course.schedule)
         model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
 
     def open_ended(self, model: keras.Model, training: Split) -> Callable[[], None]:
         """A run without an end, for measuring: each call trains one more epoch, by the plan of a long run."""
-        from . import epoch_loop
-        from .callbacks import ResetStates
+        chosen, train_one_more = self._course().open_ended(model, training)
+        self.chosen_plan = chosen.to_json()
+        return train_one_more if chosen.plan else lambda: self.run_epochs(model, training, None)
 
-        assert self.batch_size is not None
-        chosen = epoch_loop.choose(model, training, [], epoch_loop.MANY_STEPS, self.plan)
-        self.chosen_plan = epoch_loop.describe(chosen)
-        if chosen.plan is None:
-            return lambda: self.run_epochs(model, training, None)
-        loop = epoch_loop.open_loop(chosen.plan, model, training, [ResetStates()], self.batch_size)
-        epochs = itertools.count()
+    def explain(self, dataset: Dataset, prepared: Prepared | None = None) -> Explanation:
+        """The plans that a run on these data could go by and what they cost here, measured; trains nothing.
 
-        def train_one_more() -> None:
-            with self._around(model):
-                epoch = next(epochs)
-                loop.epoch(epoch, epoch_loop.taken(self.seed, epoch, len(training), self._recipe.shuffle))
+        Raises:
+            DataError: the data do not go with the recipe.
+            OptionError: there is no such plan for this model on this backend, or it cannot be used here.
+        """
+        runtime.current()
+        from .explaining import Explanation
 
-        return train_one_more
+        preprocessing, training, _ = prepared or self.prepare(dataset)
+        model = self._make_model(dataset, training)
+        data = self._fresh_batches(dataset, preprocessing) or training
+        course = self._course()
+        with course.begun(model, data, self.callbacks, always=True) as chosen:
+            return Explanation(self._recipe.name, course.schedule.batch_size, course.schedule.steps(data), chosen)
 
-    def _steps(self, training: Split | Batches) -> int:
-        """Of the whole run."""
+    def _course(self, first_epoch: int = 0) -> Course:
+        from .batches import Schedule
+        from .course import Course
+
         assert self.batch_size is not None
         assert self.epochs is not None
-        each = math.ceil(len(training) / self.batch_size) if isinstance(training, Split) else len(training)
-        return self.epochs * each
+        schedule = Schedule(self.batch_size, self.epochs, self.seed, self._recipe.shuffle, first_epoch)
+        return Course(schedule, self.plan, self.rng == "owned", self.deterministic, self.listener)
 
     def _fresh_batches(self, dataset: Dataset, preprocessing: Preprocessing) -> Batches | None:
         """Batches that are drawn or augmented anew each epoch, or None where the prepared data are what they are."""
@@ -332,20 +343,6 @@ class Trainer:
         assert not isinstance(self.augment, str)
         fetch = prepared(fetch, preprocessing, self.augment, self.seed)
         return Batches(fetch, steps_of(len(raw), self.batch_size))
-
-    @contextlib.contextmanager
-    def _around(self, model: keras.Model) -> Iterator[None]:
-        """What is in force while the model trains; nothing of it stays in the model."""
-        from ..backends.draws import owned_draws
-
-        current = runtime.current()
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(current.remembering(model))
-            if self.plan != "fit":
-                stack.enter_context(current.tuned(model))
-            if self.rng == "owned":
-                stack.enter_context(owned_draws())
-            yield
 
     def _make_model(self, dataset: Dataset, training: Split) -> keras.Model:
         current = runtime.current()

@@ -39,6 +39,10 @@ class JaxEpochs(Epochs):
             self._state = self._train_one(self._state, self._data, self._order, self.whole_steps, rest)
         jax.block_until_ready(self._state)
 
+    def loss(self) -> float:
+        _assign(self.model.metrics_variables, self._state[3])
+        return super().loss()
+
     def end(self) -> None:
         self._put_state(self._state)
 

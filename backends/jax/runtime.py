@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,9 +13,11 @@ import jaxlib.version
 import numpy as np
 
 from ..epochs import Epochs, Plan, convolves, recurs
+from ..many import Many, Start
 from ..runtime import Device, Runtime, cores, float64_kept, processor, stateful_layers, unchanged
 from .epochs import JaxEpochs
 from .layers import tuned
+from .many import JaxMany
 
 
 class JaxRuntime(Runtime):
@@ -78,6 +80,13 @@ class JaxRuntime(Runtime):
 
     def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
         return JaxEpochs(model, x, y, batch_size, plan)
+
+    def trains_together(self, model: Any) -> bool:
+        # A convolution with a kernel for each model becomes one in groups, for which XLA has no fast code on a CPU.
+        return not (convolves(model) or stateful_layers(model))
+
+    def compile_many(self, model: Any, starts: Sequence[Start], x: np.ndarray, y: np.ndarray, batch_size: int) -> Many:
+        return JaxMany(model, starts, x, y, batch_size)
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__}

@@ -13,11 +13,12 @@ import pytest
 
 from trivium.backends import runtime
 from trivium.engine import bundle as bundles
+from trivium.engine.run_record import read_history
 from trivium.models import recipe as recipes
 
 WAVES = ["rnn/lstm", "--data", "waves:0:20", "--epochs", "1", "--batch-size", "16"]
 DIGITS = ["cnn/striding", "--epochs", "1", "--data"]
-FILES = {"bundle.trivium", "run.json", "history.json", "curves.png", "predictions.png"}
+FILES = {"bundle.trivium", "run.json", "history.jsonl", "curves.png", "predictions.png"}
 
 MODEL = '''
 import keras
@@ -35,7 +36,7 @@ def build(units: int = 10):
 def test_a_run_is_kept_where_it_was_asked_for(cli, here, backend):
     shown = cli("train", *WAVES, "--out", "deep/down")
     assert shown.code == 0
-    assert {path.name for path in (here / "deep/down").iterdir()} == FILES
+    assert {path.name for path in (here / "deep/down").iterdir()} == FILES | {"checkpoints"}
     assert "data        computed: wave set 0, 20 steps" in shown.out
     assert "last epoch  loss " in shown.out
     assert "s for the one epoch, compilation included" in shown.out
@@ -48,7 +49,7 @@ def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, back
     folder = here / "runs/rnn-lstm"  # that of a run that was given none
     assert {os.path.basename(file) for file in run.pop("files")} == FILES
     assert run == json.loads((folder / "run.json").read_text())
-    assert run["history"] == json.loads((folder / "history.json").read_text())
+    assert run["history"] == read_history(folder / "history.jsonl").to_json()
     assert run["settings"].pop("plan")["name"] in [
         p.name for p in runtime.current().plans(recipes.find("rnn/lstm")(), 10)
     ]
@@ -64,6 +65,8 @@ def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, back
         "deterministic": False,
     }
     assert (run["schema"], run["recipe"], run["best_epoch"], run["interrupted"]) == (1, "rnn/lstm", 1, False)
+    assert run["asked"]["assignments"] == ["units=2", "window=5"]
+    assert run["asked"]["seed"] == 7
     assert run["parameters"] == 4 * ((1 + 2 + 1) * 2) + 3
     assert run["environment"]["backend"] == backend.name
     assert set(run["history"][0]) == {"loss", "val_loss"}

@@ -9,6 +9,7 @@ import pytest
 from trivium.engine import bundle as bundles
 from trivium.engine import plots, run_folder
 from trivium.engine.history import History
+from trivium.engine.run_record import read_history
 from trivium.errors import OutputError
 
 
@@ -20,18 +21,18 @@ def colours(path):
 
 def test_a_classifiers_run_folder_is_complete(saved_runs):
     files = {path.name for path in saved_runs["striding"].iterdir()}
-    assert files == {"bundle.trivium", "run.json", "history.json", "curves.png", "confusion.png", "mistakes.png"}
+    assert files == {"bundle.trivium", "run.json", "history.jsonl", "curves.png", "confusion.png", "mistakes.png"}
 
 
 def test_a_waves_run_folder_is_complete(saved_runs):
     files = {path.name for path in saved_runs["lstm"].iterdir()}
-    assert files == {"bundle.trivium", "run.json", "history.json", "curves.png", "predictions.png"}
+    assert files == {"bundle.trivium", "run.json", "history.jsonl", "curves.png", "predictions.png"}
 
 
 def test_the_files_agree_with_each_other(saved_runs):
     folder = saved_runs["striding"]
     run = json.loads((folder / "run.json").read_text())
-    assert run["history"] == json.loads((folder / "history.json").read_text())
+    assert run["history"] == read_history(folder / "history.jsonl").to_json()
     assert run == bundles.load(folder).run
 
 
