@@ -1,0 +1,148 @@
+"""`trivium search`: which options of a recipe do best, by cross-validation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..backends import catalog
+from ..errors import OptionError
+from .common import (
+    backend_option,
+    common_options,
+    console,
+    data_option,
+    default_out,
+    parse_assignments,
+    print_json,
+    seconds,
+    set_option,
+    table,
+)
+from .progress import progress
+
+if TYPE_CHECKING:
+    from ..engine.search import Search
+
+_MOST_ROWS = 30
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--grid",
+    "grid",
+    multiple=True,
+    required=True,
+    metavar="OPTION=VALUES",
+    help="Values to try, such as units=20,30,40; may be repeated.",
+)
+@click.option("--folds", type=int, default=3, show_default=True, metavar="N", help="Of the cross-validation.")
+@click.option("--random", type=int, metavar="N", help="Try N combinations drawn at random, not all.")
+@click.option("--halving", is_flag=True, help="Begin with few epochs; the best third goes on to three times as many.")
+@click.option("--zoom", type=int, default=0, metavar="N", help="N times, search again around the best, finer.")
+@set_option
+@data_option
+@click.option("--epochs", type=int, metavar="N", help="Of each fit; the recipe's own by default.")
+@click.option("--batch-size", type=int, metavar="N", help="Samples in a step.")
+@click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
+@click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the models, the folds and what is drawn.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder; runs/search-RECIPE by default.")
+@backend_option
+@common_options
+def command(
+    recipe: str,
+    grid: tuple[str, ...],
+    assignments: tuple[str, ...],
+    data: str | None,
+    out: Path | None,
+    backend: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Score combinations of RECIPE's options by cross-validation, and rank them.
+
+    What can be tried: the recipe's own options and those of training, such as optimizer, epochs or batch_size. The
+    test split of the data is left alone.
+
+    \b
+    Example:
+      trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --grid optimizer=adam,adadelta
+      trivium search dense/dropout --grid learning_rate=0.0001,0.001,0.01 --zoom 2 --folds 5
+    """
+    catalog.use(backend)
+    values, fixed = parse_grid(grid), parse_assignments(assignments)
+    from ..engine import files
+    from ..engine.search import search
+
+    out = out or default_out(recipe).with_name(f"search-{default_out(recipe).name}")
+    files.require_place(out)
+    kept = {name: value for name, value in settings.items() if value is not None}
+    with progress(f"search {recipe}") as listener:
+        found = search(recipe, values, data, listener=listener, **fixed, **kept)
+        listener({"kind": "stage", "stage": "drawing", "done": found.fits, "total": found.fits})
+        written = _keep(found, out)
+    if as_json:
+        print_json({**found.to_json(), "files": [str(file) for file in written]})
+        return
+    _print(found, written)
+
+
+def parse_grid(assignments: tuple[str, ...]) -> dict[str, list[Any]]:
+    """`("units=20,30", "optimizer=adam,sgd")` as lists of values; `filters=[8,4],[16,8]` tries two lists.
+
+    Raises:
+        OptionError: one has no `=`, or no values.
+    """
+    grid = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name or not text:
+            raise OptionError(f"--grid {assignment}: expected OPTION=VALUES, such as --grid units=20,30,40")
+        if name in grid:
+            raise OptionError(f"--grid {name} was given twice: put its values behind one, --grid {name}=…,…")
+        try:
+            values = json.loads(f"[{text}]")
+        except ValueError:
+            values = [_value(word) for word in text.split(",")]
+        grid[name] = [tuple(value) if isinstance(value, list) else value for value in values]
+    return grid
+
+
+def _value(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word
+
+
+def _keep(found: Search, out: Path) -> list[Path]:
+    from ..engine import files, search_plot
+
+    written = [out / "scores.png", out / "results.json"]
+    search_plot.scores(found, written[0])
+    files.write_json(written[1], found.to_json())
+    return written
+
+
+def _print(found: Search, written: list[Path]) -> None:
+    from ..engine.search_plot import words
+
+    names = list(found.best.params)
+    screen = console()
+    shown = table("rank", *names, "epochs", found.metric, "±", "folds", right=("rank", "epochs", found.metric, "±"))
+    for rank, each in enumerate(found.candidates[:_MOST_ROWS], start=1):
+        values = [words({name: each.params[name]}).partition("=")[2] for name in names]
+        folds = " ".join(f"{score:.4f}" for score in each.scores)
+        shown.add_row(str(rank), *values, str(each.epochs), f"{each.mean:.4f}", f"{each.deviation:.4f}", folds)
+    screen.print(shown)
+    if len(found.candidates) > _MOST_ROWS:
+        screen.print(f"and {len(found.candidates) - _MOST_ROWS} more in {written[1]}")
+    screen.print(f"best    {words(found.best.params)}: {found.metric} {found.best.mean:.4f} over {found.folds} folds")
+    screen.print(f"took    {seconds(found.seconds)} s for {found.fits} fits")
+    screen.print(f"kept    {', '.join(str(file) for file in written)}")
