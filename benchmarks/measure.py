@@ -1,80 +1,29 @@
-"""How a time is measured, and what is said of it.
+"""How a time is measured.
 
 Cells (a recipe on a backend, say) are measured *interleaved*: every round measures each once, in random order, so
-that a machine that drifts or is disturbed hurts all alike. A ratio is taken between cells of the same rounds, with an
-interval from resampling the rounds; rounds are added until every interval is narrow enough or the time is up.
+that a machine that drifts or is disturbed hurts all alike. Rounds are added until the interval of every ratio is
+narrow enough or the time is up. What is said of the samples is in `statistics.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-Cell = TypeVar("Cell")
+from ..errors import WorkerError
+from .statistics import LEAST_ROUNDS, Summary, ratio
 
-_RESAMPLES = 2_000
-_LEAST_ROUNDS = 5
-_CONFIDENCE = 0.95
+Cell = TypeVar("Cell", bound=Hashable)
 
-
-@dataclass(frozen=True)
-class Summary:
-    """Some samples of one quantity: how many, their median and quartiles."""
-
-    n: int
-    median: float
-    q1: float
-    q3: float
-
-    @classmethod
-    def of(cls, samples: Sequence[float]) -> Summary:
-        q1, median, q3 = np.quantile(samples, [0.25, 0.5, 0.75])
-        return cls(len(samples), float(median), float(q1), float(q3))
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One median over another, with its 95 % interval."""
-
-    ratio: float
-    low: float
-    high: float
-
-    @property
-    def differs(self) -> bool:
-        """Whether the interval excludes 1; otherwise no difference was found."""
-        return not self.low <= 1.0 <= self.high
-
-    @property
-    def precision(self) -> float:
-        """Half the interval's width as a share of the ratio."""
-        return (self.high - self.low) / 2 / self.ratio
-
-
-def ratio(of: Sequence[float], over: Sequence[float], *, seed: int = 0) -> Ratio:
-    """The ratio of two medians that were measured in the same rounds.
-
-    The interval is the percentile bootstrap (Efron, 1979) over rounds: whole rounds are drawn with replacement, so
-    that what disturbed both cells of a round cancels.
-
-    Args:
-        of, over: one sample a round, in the order of the rounds.
-
-    Raises:
-        ValueError: the two have different numbers of rounds, or none.
-    """
-    numerator, denominator = np.asarray(of, "float64"), np.asarray(over, "float64")
-    if len(numerator) != len(denominator) or not len(numerator):
-        raise ValueError(f"expected as many rounds of both, received {len(numerator)} and {len(denominator)}")
-    rounds = len(numerator)
-    drawn = np.random.default_rng(seed).integers(0, rounds, (_RESAMPLES, rounds))
-    resampled = np.median(numerator[drawn], axis=1) / np.median(denominator[drawn], axis=1)
-    low, high = np.quantile(resampled, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
-    return Ratio(float(np.median(numerator) / np.median(denominator)), float(low), float(high))
+# With more, the machine's moods are measured and not the cells.
+_MOST_ROUNDS = 1_000
+# How many more rounds before the intervals are looked at again: each look takes time, and is one more chance to stop
+# on an interval that is narrow by luck.
+_LOOK_AGAIN = 1.2
 
 
 @dataclass
@@ -82,16 +31,36 @@ class Rounds(Generic[Cell]):
     """Interleaved samples.
 
     Attributes:
-        samples: one value a round for each cell.
-        stopped_by: `precision` or `budget`, whichever came first.
+        samples: one value a round for each cell that went through all of them.
+        stopped_by: `precision`, `budget` or `rounds`, whichever came first; `interrupted` until then.
+        failed: why the other cells did not.
     """
 
     samples: dict[Cell, list[float]]
-    stopped_by: str = "budget"
+    stopped_by: str = "interrupted"
+    failed: dict[Cell, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
-        return len(next(iter(self.samples.values())))
+        return min((len(values) for values in self.samples.values()), default=0)
+
+    def measure(self, cells: Mapping[Cell, Callable[[], float]], order: Sequence[int]) -> None:
+        """One more sample of each cell that is left; one whose worker dies is left out from here on."""
+        names = list(cells)
+        for cell in (names[index] for index in order):
+            if cell in self.failed:
+                continue
+            try:
+                self.samples[cell].append(cells[cell]())
+            except WorkerError as error:
+                self.failed[cell] = str(error)
+                del self.samples[cell]
+
+    def precision(self, pairs: Sequence[tuple[Cell, Cell]]) -> float:
+        """The half-width of the widest interval; infinite when nothing is compared."""
+        left = [pair for pair in pairs if not self.failed.keys() & set(pair)]
+        found = [ratio(self.samples[of], self.samples[over]).precision for of, over in left]
+        return max(found, default=float("inf"))
 
 
 def interleave(
@@ -101,51 +70,53 @@ def interleave(
     budget: float,
     precision: float,
     seed: int = 0,
-    after_round: Callable[[int, float], None] | None = None,
+    least: int = LEAST_ROUNDS,
+    after_round: Callable[[Rounds[Cell], float], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Rounds[Cell]:
     """Measure every cell once a round until the ratios are precise or the time is up.
 
     Args:
-        cells: what measures each cell once, returning its value.
+        cells: what measures each cell once, returning its value; a `WorkerError` loses that cell, no other.
         ratios: the pairs (of, over) whose intervals decide when to stop.
-        budget: seconds after which no new round begins; five rounds are run all the same.
+        budget: seconds after which no new round begins; `least` rounds are run all the same.
         precision: stop when every ratio's interval reaches no further than this share either way.
-        after_round: called with the number of rounds so far and the share of the work done, 0 to 1.
+        least: rounds; fewer than an interval needs only where none is asked for.
+        after_round: called with the rounds so far and the share of the work done, 0 to 1.
+        clock: what the budget is counted by, in seconds.
     """
     order = np.random.default_rng(seed)
     rounds = Rounds[Cell]({cell: [] for cell in cells})
-    began = time.perf_counter()
-    while True:
-        for index in order.permutation(len(cells)):
-            cell = list(cells)[index]
-            rounds.samples[cell].append(cells[cell]())
-        spent = time.perf_counter() - began
+    began, look = clock(), least
+    while rounds.samples:
+        rounds.measure(cells, order.permutation(len(cells)).tolist())
+        spent = clock() - began
         if after_round:
-            after_round(rounds.count, min(1.0, max(spent / budget, 0.0), rounds.count / _LEAST_ROUNDS))
-        if rounds.count < _LEAST_ROUNDS:
+            after_round(rounds, min(1.0, max(spent / budget, 0.0), rounds.count / least))
+        if rounds.count < least:
             continue
-        found = [ratio(rounds.samples[of], rounds.samples[over]) for of, over in ratios]
-        if found and all(each.precision <= precision for each in found):
-            rounds.stopped_by = "precision"
-            return rounds
+        if rounds.count >= look or spent >= budget:
+            look = int(rounds.count * _LOOK_AGAIN) + 1
+            if rounds.precision(ratios) <= precision:
+                rounds.stopped_by = "precision"
+                break
         if spent >= budget:
-            return rounds
+            rounds.stopped_by = "budget"
+            break
+        if rounds.count >= _MOST_ROUNDS:
+            rounds.stopped_by = "rounds"
+            break
+    return rounds
 
 
-def row(suite: str, where: Mapping[str, Any], metric: str, unit: str, samples: Sequence[float]) -> dict[str, Any]:
+def row(
+    suite: str, where: Mapping[str, Any], metric: str, unit: str, samples: Sequence[float], **at: Any
+) -> dict[str, Any]:
     """One measurement as a flat row; the schema is the same for all suites.
 
     Args:
         where: `recipe`, `backend`, `device`, `runner`.
+        at: what is varied: further columns.
     """
     found = Summary.of(samples)
-    return {
-        "suite": suite,
-        **where,
-        "metric": metric,
-        "unit": unit,
-        "n": found.n,
-        "median": found.median,
-        "q1": found.q1,
-        "q3": found.q3,
-    }
+    return {"suite": suite, **where, "metric": metric, "unit": unit, **vars(found), **at}
