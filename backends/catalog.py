@@ -30,6 +30,7 @@ class Backend:
         distributions: the names under which it is published, the likeliest first.
         environment: variables that keep it quiet; set unless the user has set them.
         thread_variables: variables read at its start that bound its CPU threads.
+        cpu_environment: variables read at its start that keep it on the CPU where there is an accelerator too.
         always_imported: whether Keras imports it, where it is installed, under every other backend too.
     """
 
@@ -39,6 +40,7 @@ class Backend:
     distributions: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     thread_variables: tuple[str, ...] = ()
+    cpu_environment: tuple[tuple[str, str], ...] = ()
     always_imported: bool = False
 
     @property
@@ -55,11 +57,16 @@ class Backend:
                 continue
         return None
 
-    def settings(self, threads: int | None = None) -> dict[str, str]:
-        """The environment variables under which a process runs on this backend, with at most `threads` CPU threads."""
+    def settings(self, threads: int | None = None, device: str | None = None) -> dict[str, str]:
+        """The environment variables under which a process runs on this backend.
+
+        Args:
+            threads: at most this many CPU threads for one operation.
+            device: `cpu` keeps it on the CPU; otherwise it takes an accelerator where it finds one.
+        """
         quiet = {variable: os.environ.get(variable, value) for variable, value in self.environment}
         limits = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
-        return {SWITCH: self.name, **quiet, **limits}
+        return {SWITCH: self.name, **quiet, **limits, **(dict(self.cpu_environment) if device == "cpu" else {})}
 
     @property
     def install_hint(self) -> str:
@@ -74,10 +81,18 @@ BACKENDS = (
         ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly"),
         environment=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
         thread_variables=("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+        cpu_environment=(("CUDA_VISIBLE_DEVICES", "-1"),),
         always_imported=True,
     ),
-    Backend("jax", "JAX", "jax", ("jax",), thread_variables=("NPROC",)),
-    Backend("torch", "PyTorch", "torch", ("torch",), thread_variables=("OMP_NUM_THREADS", "MKL_NUM_THREADS")),
+    Backend("jax", "JAX", "jax", ("jax",), thread_variables=("NPROC",), cpu_environment=(("JAX_PLATFORMS", "cpu"),)),
+    Backend(
+        "torch",
+        "PyTorch",
+        "torch",
+        ("torch",),
+        thread_variables=("OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+        cpu_environment=(("CUDA_VISIBLE_DEVICES", "-1"),),
+    ),
 )
 
 

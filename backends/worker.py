@@ -44,12 +44,13 @@ class Worker:
     Args:
         backend: the backend's name; it must be installed.
         threads: at most this many CPU threads for one operation; without it the framework's own choice.
+        device: `cpu` keeps it on the CPU where there is an accelerator too.
 
     Raises:
         BackendError: the backend is unknown or not installed.
     """
 
-    def __init__(self, backend: str, *, threads: int | None = None):
+    def __init__(self, backend: str, *, threads: int | None = None, device: str | None = None):
         self.backend = catalog.require(backend)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
@@ -57,7 +58,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, **self.backend.settings(threads)},
+            env={**os.environ, **self.backend.settings(threads, device)},
         )
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._lock = threading.Lock()
@@ -193,14 +194,14 @@ class Worker:
         return "; its last lines: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""
 
 
-_running: dict[tuple[str, int | None], Worker] = {}
+_running: dict[tuple[str, int | None, str | None], Worker] = {}
 
 
-def get(backend: str, *, threads: int | None = None) -> Worker:
+def get(backend: str, *, threads: int | None = None, device: str | None = None) -> Worker:
     """The shared worker of a backend, started on first use and again after it died."""
-    worker = _running.get((backend, threads))
+    worker = _running.get((backend, threads, device))
     if worker is None or not worker.alive:
-        worker = _running[backend, threads] = Worker(backend, threads=threads)
+        worker = _running[backend, threads, device] = Worker(backend, threads=threads, device=device)
     return worker
 
 

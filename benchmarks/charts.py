@@ -7,29 +7,27 @@ from pathlib import Path
 import numpy as np
 
 from ..engine.plots import TRAINING, VALIDATION, figure, save, style
-from .measure import Summary
-from .pooling_vs_striding import POOLING, STRIDING, Result
+from .pooling_vs_striding import RECIPES
+from .results import STEADY, Results
 
 
-def epoch_bars(result: Result, path: Path) -> None:
+def epoch_bars(results: Results, path: Path) -> None:
     """Pooling beside striding for each backend: median epochs with quartiles, the cost ratio above each pair."""
+    ratios = {each["backend"]: each for each in results.ratios if (each["of"], each["over"]) == RECIPES}
     with style():
         drawn, (axes,) = figure(1, width=7)
-        places = np.arange(len(result.backends))
-        for offset, recipe, colour in ((-0.2, POOLING, TRAINING), (0.2, STRIDING, VALIDATION)):
-            found = [Summary.of(result.rounds.samples[backend, recipe]) for backend in result.backends]
-            spread = np.array([[s.median - s.q1 for s in found], [s.q3 - s.median for s in found]])
-            axes.bar(
-                places + offset, [s.median for s in found], 0.38, yerr=spread, capsize=3, color=colour, label=recipe
-            )
+        places = np.arange(len(ratios))
+        for offset, recipe, colour in ((-0.2, RECIPES[0], TRAINING), (0.2, RECIPES[1], VALIDATION)):
+            found = [results.find(backend=backend, recipe=recipe, metric=STEADY)[0] for backend in ratios]
+            heights = [each["median"] for each in found]
+            spread = np.array([[e["median"] - e["q1"] for e in found], [e["q3"] - e["median"] for e in found]])
+            axes.bar(places + offset, heights, 0.38, yerr=spread, capsize=3, color=colour, label=recipe)
         top = axes.get_ylim()[1]
-        for place, backend in zip(places, result.backends, strict=True):
-            cost = result.cost(backend)
-            axes.text(
-                float(place), top, f"{cost.ratio:.1f}×\n[{cost.low:.1f}, {cost.high:.1f}]", ha="center", va="bottom"
-            )
+        for place, cost in zip(places, ratios.values(), strict=True):
+            said = f"{cost['ratio']:.1f}×\n[{cost['low']:.1f}, {cost['high']:.1f}]"
+            axes.text(float(place), top, said, ha="center", va="bottom")
         axes.set_ylim(0, top * 1.18)
-        axes.set_xticks(places, result.backends)
+        axes.set_xticks(places, list(ratios))
         axes.set_ylabel("seconds per epoch")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         drawn.suptitle(

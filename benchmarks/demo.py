@@ -11,7 +11,8 @@ from ..backends import catalog, worker
 from ..backends.worker import Event, Listener
 from ..engine.porting import PortReport, port
 from . import pooling_vs_striding
-from .measure import Ratio
+from .statistics import Ratio
+from .suite import Effort
 
 # Few epochs: enough for curves worth looking at, within five minutes on two cores.
 EPOCHS: Mapping[str, int] = {"dense/one-hidden": 3, "cnn/pooling": 4, "cnn/striding": 4, "rnn/lstm": 20}
@@ -56,8 +57,9 @@ def run(out: Path, listener: Listener, *, digits: str = "mnist:sample") -> Resul
     """
     names = [backend.name for backend in catalog.resolve(())]
     runs = dict(_train_all(names, out, listener, digits))
-    measured = pooling_vs_striding.measure(names, data=digits, budget=30, precision=0.1, listener=listener)
-    costs = {backend: measured.cost(backend) for backend in names}
+    effort = Effort(budget=30, precision=0.1, ceilings=False, listener=listener)
+    measured = pooling_vs_striding.measure(names, data=digits, why=False, effort=effort)
+    costs = {each["backend"]: Ratio(each["ratio"], each["low"], each["high"]) for each in measured.ratios}
     origin = ORIGIN if ORIGIN in names else names[0]
     ports = []
     for target in names:

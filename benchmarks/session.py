@@ -6,18 +6,24 @@ workers.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..backends import catalog, runtime
-from ..engine import environment
-from ..engine.dataset import Split
+from ..engine import datasets, environment
+from ..engine.dataset import Dataset, Split
+from ..engine.history import History
+from ..engine.inference import fixed_batch
 from ..engine.training import Trainer, dataset_for
-from ..errors import OptionError
+from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
-from . import native
+from . import machine, native, variants
 
 if TYPE_CHECKING:
     import keras
@@ -29,8 +35,10 @@ class Session:
     """A compiled model with its prepared training data. What is timed is the training part of an epoch, nothing else.
 
     Args:
-        recipe: a name.
-        data: a dataset's name, or None for the recipe's own.
+        recipe: a name, of the book, of `variants`, or `path/to/file.py:function`.
+        data: a dataset's name, or None for the recipe's own, of MNIST the sample.
+        samples: train on the first so many only.
+        image_size: repeat or leave out pixels until images have that height and width.
         batch_size: or None for the recipe's own.
         options: the recipe's options.
         runner: `trivium`; `fit` for `keras.Model.fit` on arrays, as anybody would call it; `native` for a loop
@@ -41,6 +49,7 @@ class Session:
     Attributes:
         first_epoch: seconds of the epoch that compiled.
         warm_epoch: seconds of the one after it, which some backends still use to settle.
+        memory: bytes of main memory that it took at most, above the imported framework.
     """
 
     def __init__(
@@ -52,27 +61,33 @@ class Session:
         runner: str = "trivium",
         rng: str = "owned",
         plan: str = "auto",
+        samples: int | None = None,
+        image_size: int | None = None,
     ):
         if runner not in RUNNERS:
             raise OptionError(f"unknown runner {runner!r} (known: {', '.join(RUNNERS)})")
         self._trainer = Trainer(
-            recipe,
+            variants.BOOK.get(recipe, recipe),
             options=options or {},
             batch_size=batch_size,
             epochs=1,
             rng="native" if runner == "fit" else rng,
             plan=plan,
         )
-        dataset = dataset_for(self._trainer.recipe, data)
+        dataset = _cut(self._dataset_of(data), samples, image_size)
+        before = machine.reset_memory_peak()
         began = time.perf_counter()
         self._model, self._training = self._trainer.make_ready(dataset)
         self.build = time.perf_counter() - began
         self.parameters = self._model.count_params()
         self.samples = len(self._training)
+        self.epochs = 0
         self._train_epoch = self._epochs_of(runner)
         self.plan = self._trainer.chosen_plan
         self.first_epoch = self.epoch()
         self.warm_epoch = self.epoch()
+        self.memory = runtime.memory_peak() - before
+        self._dataset = dataset
 
     def epoch(self) -> float:
         """Train one more epoch, in a new order; its seconds, the device synchronised at both ends."""
@@ -82,7 +97,57 @@ class Session:
         began = time.perf_counter()
         self._train_epoch()
         current.synchronise([variable.value for variable in self._model.variables])
+        self.epochs += 1
         return time.perf_counter() - began
+
+    def quality(self) -> dict[str, Any]:
+        """How good the model is by now: every metric on the training and, as `val_…`, the held-out part."""
+        parts = {"": self._training, "val_": self._trainer.prepare(self._dataset)[2]}
+        found = {
+            f"{prefix}{name}": float(value)
+            for prefix, part in parts.items()
+            if part is not None
+            for name, value in self._evaluate(part).items()
+        }
+        return {"epochs": self.epochs, "monitor": History([found]).monitor, "metrics": found}
+
+    def layer_times(self) -> list[dict[str, Any]]:
+        """Seconds that each layer takes to answer one batch: `{"layer", "kind", "seconds"}`, the fastest of some each.
+
+        Empty where the model is no chain of layers.
+        """
+        import keras
+
+        if not isinstance(self._model, keras.Sequential):
+            return []
+        x, found = self._training.x[: self._trainer.batch_size], []
+        for layer in self._model.layers:
+            alone = keras.Sequential([keras.Input(batch_shape=(None, *x.shape[1:])), layer])
+            seconds = machine.fastest(lambda alone=alone, x=x: alone.predict_on_batch(x))  # type: ignore[misc]
+            found.append({"layer": layer.name, "kind": type(layer).__name__, "seconds": seconds})
+            x = np.asarray(alone.predict_on_batch(x))
+        return found
+
+    def flops(self) -> list[dict[str, Any]]:
+        """What each layer does for one sample: see `flops.LayerCost`."""
+        from .flops import count
+
+        return [asdict(cost) for cost in count(self._model, self._trainer.batch_size or 1)]
+
+    def work(self, counted: Mapping[str, Any]) -> dict[str, float]:
+        """Operations and bytes of what is timed, from `flops.total`."""
+        return {"operations": counted["training"] * self.samples, "traffic": counted["traffic"] * self.samples}
+
+    def _dataset_of(self, data: str | None) -> Dataset:
+        recipe = self._trainer.recipe
+        assert isinstance(recipe, Recipe)
+        return dataset_for(recipe, data or datasets.same_everywhere(recipe.dataset))
+
+    def _evaluate(self, part: Split) -> dict[str, float]:
+        with runtime.current().remembering(self._model):
+            size = fixed_batch(self._model)
+            found = self._model.evaluate(part.x, part.y, batch_size=size, verbose=0, return_dict=True)
+        return dict(found)
 
     def _epochs_of(self, runner: str) -> Callable[[], Any]:
         """What trains one more epoch at each call."""
@@ -90,7 +155,7 @@ class Session:
             return self._by_fit
         if runner == "trivium":
             return self._trainer.open_ended(self._model, self._training)
-        from ..engine.epoch_loop import taken
+        from ..engine.batches import taken
 
         assert isinstance(self._trainer.recipe, Recipe)
         seed, shuffle = self._trainer.seed, self._trainer.recipe.shuffle
@@ -132,12 +197,34 @@ def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.Tas
     )
 
 
-_sessions: dict[str, Session] = {}
+def _cut(dataset: Dataset, samples: int | None, image_size: int | None) -> Dataset:
+    """The dataset with fewer training samples, and with images of another size."""
+    x, y = dataset.train.x[:samples], dataset.train.y[:samples]
+    if image_size:
+        rows, columns = (np.arange(image_size) * size // image_size for size in x.shape[1:3])
+        x = x[:, rows][:, :, columns]
+    return replace(dataset, train=Split(x, y), test=None)
 
 
-def open_session(key: str, recipe: str, **settings: Any) -> dict[str, Any]:
-    """Make a recipe ready under a key; what it took to build and compile it."""
-    session = _sessions[key] = Session(recipe, **settings)
+_sessions: dict[str, Any] = {}  # a `Session`, or one of `answering.py`
+
+
+def open_session(key: str, recipe: str, *, device: str | None = None, **settings: Any) -> dict[str, Any]:
+    """Make a recipe ready under a key; what it took to build and compile it, and what it is.
+
+    Raises:
+        BackendError: the backend does not compute on that kind of device here.
+    """
+    from .flops import LayerCost, total
+
+    current = runtime.current()
+    _settle()
+    kind = current.devices()[0].kind
+    if device not in (None, kind):
+        raise BackendError(f"{catalog.selected().title} finds no {device} here, it computes on the {kind}")
+    session = _sessions[key] = _opened(recipe, settings)
+    layers = session.flops()
+    counted = total([LayerCost(**layer) for layer in layers])
     return {
         "parameters": session.parameters,
         "samples": session.samples,
@@ -145,15 +232,54 @@ def open_session(key: str, recipe: str, **settings: Any) -> dict[str, Any]:
         "build": session.build,
         "first_epoch": session.first_epoch,
         "compile": max(0.0, session.first_epoch - session.warm_epoch),
-        "environment": environment.describe(),
+        "memory": session.memory,
+        "device_memory": current.device_memory_peak(),
+        "layers": layers,
+        "uncounted": counted["unknown"],
+        **session.work(counted),
+        "environment": {**environment.describe(), **machine.describe()},
     }
+
+
+@functools.cache
+def _settle() -> None:
+    """Train something of no size, once a process: what a framework loads at its first step is not a model's memory."""
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(np.zeros((2, 1)), np.zeros((2, 1)), verbose=0)
+
+
+def _opened(recipe: str, settings: Mapping[str, Any]) -> Any:
+    from .answering import RUNNERS as ANSWERING
+    from .answering import Answering
+
+    return (Answering if settings.get("runner") in ANSWERING else Session)(recipe, **settings)
 
 
 def time_epoch(key: str) -> float:
     """Seconds of one more epoch of the session under that key."""
-    return _sessions[key].epoch()
+    return float(_sessions[key].epoch())
+
+
+def quality(key: str) -> dict[str, Any]:
+    """How good the model of the session under that key is by now."""
+    found: dict[str, Any] = _sessions[key].quality()
+    return found
+
+
+def layer_times(key: str) -> list[dict[str, Any]]:
+    """What each layer of the session under that key takes to answer a batch."""
+    found: list[dict[str, Any]] = _sessions[key].layer_times()
+    return found
 
 
 def close_session(key: str) -> None:
     """Let the session's model and data go."""
     _sessions.pop(key, None)
+
+
+def kinds() -> list[str]:
+    """The kinds of devices that this process' backend finds, the default one first."""
+    return [device.kind for device in runtime.current().devices()]

@@ -12,7 +12,7 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from ..benchmarks.demo import Result
-    from ..benchmarks.measure import Ratio
+    from ..benchmarks.statistics import Ratio
 
 
 @click.command()

@@ -18,6 +18,7 @@ from ..backends import runtime
 from ..errors import RecipeError
 from ..models.recipe import Recipe, find
 from . import bundle as bundles
+from . import datasets
 from .dataset import Dataset, Split
 from .inference import fixed_batch
 from .randomness import owned_initial_weights
@@ -68,8 +69,7 @@ class Specimen:
         if self.data is None and recipe.dataset is None:
             return None
         # What is verified is the computation: the sample serves as well as all digits.
-        own = "mnist:sample" if recipe.dataset == "mnist" else recipe.dataset
-        return dataset_for(recipe, self.data or own)
+        return dataset_for(recipe, self.data or datasets.same_everywhere(recipe.dataset))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""The suites of `trivium bench`, one file each."""

@@ -1,0 +1,82 @@
+"""`trivium bench checkpoint`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..common import backend_option, common_options, console, print_json, seconds, table
+from ..progress import progress
+from .common import out_option
+
+if TYPE_CHECKING:
+    from ...benchmarks import checkpoint_cost
+
+
+@click.command("checkpoint")
+@click.option("--recipe", default="cnn/pooling", show_default=True, help="Whose epochs are kept.")
+@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option(
+    "--parameters", type=click.IntRange(min=1), default=100_000_000, show_default=True, help="Of the large model."
+)
+@click.option("--folder", type=click.Path(path_type=Path), help="On the disk to measure; that of temporary files.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="How often each is timed.")
+@out_option
+@backend_option
+@common_options
+def command(
+    recipe: str,
+    data: str | None,
+    parameters: int,
+    folder: Path | None,
+    rounds: int,
+    out: Path | None,
+    backend: str | None,
+    as_json: bool,
+) -> None:
+    """What checkpoints cost: of an epoch, and of what the disk can do.
+
+    \b
+    Example:
+      trivium bench checkpoint --backend jax --data mnist:full
+    """
+    from ...benchmarks import checkpoint_cost
+    from ...engine.files import require_place, write_json
+
+    for place in filter(None, (out, folder)):
+        require_place(place)
+    with progress("bench checkpoint") as listener:
+        found = checkpoint_cost.measure(
+            recipe, backend, data=data, parameters=parameters, folder=folder, rounds=rounds, listener=listener
+        )
+    if out:
+        write_json(out / "results.json", found.to_json())
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found, out)
+
+
+def _print(found: checkpoint_cost.Result, out: Path | None) -> None:
+    from ...benchmarks.checkpoint_cost import LARGE
+    from ...benchmarks.statistics import Summary
+
+    screen = console()
+    shown = table("what", "s", "MB", right=("s", "MB"))
+    for name, samples in found.samples.items():
+        size = found.bytes.get(name)
+        shown.add_row(name.replace("_", " "), seconds(Summary.of(samples).median), f"{size / 1e6:.1f}" if size else "–")
+    screen.print(shown)
+    share, speed = found.share, found.speed
+    screen.print(
+        f"a checkpoint costs {share.ratio:.2%} [{share.low:.2%}, {share.high:.2%}] of an epoch of {found.recipe}"
+    )
+    screen.print(
+        f"the large one is written at {speed.ratio:.0%} [{speed.low:.0%}, {speed.high:.0%}] of the disk's speed"
+    )
+    if found.extra_memory is not None:
+        screen.print(f"and takes {found.extra_memory / found.bytes[LARGE]:.2f} × its size of further memory")
+    if out:
+        screen.print(f"kept {out / 'results.json'}")
