@@ -1,126 +1,116 @@
-"""What does pooling cost against striding? The same two convolutions on every installed backend, interleaved."""
+"""What does pooling cost against striding, and why? The same convolutions on every installed backend, interleaved.
+
+The two pairs of the book say how much. The rungs between them (see `variants.py`) say why: each is one change away from
+the next, so the differences of their times add up to the whole. A sweep over filters and image sizes says where it
+holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..backends import catalog, worker
-from ..backends.worker import Listener
-from .measure import Ratio, Rounds, interleave, ratio, row
+import numpy as np
+
+from ..backends import catalog
+from .cells import Cell, Group
+from .results import STEADY, Results
+from .suite import Effort, compare
+from .variants import LADDER, POOLING, STRIDING, pair
 
 SUITE = "pooling-vs-striding"
-POOLING, STRIDING = "cnn/pooling", "cnn/striding"
-RECIPES = (POOLING, STRIDING)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the suite found.
-
-    Attributes:
-        opened: for each (backend, recipe) what building and compiling it took, and its environment.
-        rounds: seconds of steady epochs, one a round, for each (backend, recipe).
-    """
-
-    opened: dict[tuple[str, str], dict[str, Any]]
-    rounds: Rounds[tuple[str, str]]
-
-    @property
-    def backends(self) -> list[str]:
-        return list(dict.fromkeys(backend for backend, _ in self.opened))
-
-    def cost(self, backend: str) -> Ratio:
-        """Pooling's epoch over striding's."""
-        samples = self.rounds.samples
-        return ratio(samples[backend, POOLING], samples[backend, STRIDING])
-
-    def to_json(self) -> dict[str, Any]:
-        rows, ratios = [], []
-        for (backend, recipe), opened in self.opened.items():
-            where = {
-                "recipe": recipe,
-                "backend": backend,
-                "device": opened["environment"]["device"],
-                "runner": "trivium",
-            }
-            rows.append(row(SUITE, where, "steady_epoch", "s", self.rounds.samples[backend, recipe]))
-            rows += [row(SUITE, where, metric, "s", [opened[metric]]) for metric in ("build", "compile", "first_epoch")]
-        for backend in self.backends:
-            found = self.cost(backend)
-            ratios.append(
-                {
-                    "suite": SUITE,
-                    "recipe": f"{POOLING} ÷ {STRIDING}",
-                    "backend": backend,
-                    "device": self.opened[backend, POOLING]["environment"]["device"],
-                    "of": POOLING,
-                    "over": STRIDING,
-                    "metric": "steady_epoch",
-                    "ratio": found.ratio,
-                    "low": found.low,
-                    "high": found.high,
-                }
-            )
-        environments = {backend: self.opened[backend, POOLING]["environment"] for backend in self.backends}
-        return {
-            "schema": 1,
-            "environment": environments,
-            "rounds": self.rounds.count,
-            "stopped_by": self.rounds.stopped_by,
-            "rows": rows,
-            "ratios": ratios,
-        }
+PAIRS = (("cnn/pooling", "cnn/striding"), ("cnn/blocks-pooling", "cnn/blocks-striding"))
+RECIPES = PAIRS[0]
+# What goes from each rung of the ladder to the next.
+PARTS = ("activation and dropout on the larger map", "the pooling itself", "the larger convolution")
+# Filters of both convolutions, and the height and width of the images.
+SWEEP = tuple((filters, 28) for filters in (8, 16, 32, 64)) + tuple((16, size) for size in (14, 42, 56))
+QUICK_SWEEP = ((8, 28), (16, 14))
+# Of these 512 and 1,024 are trained on, whole batches: one that is not whole would be compiled too.
+QUICK_SAMPLES, SWEEP_SAMPLES = 683, 1_366
 
 
 def measure(
     backends: Sequence[str] = (),
     *,
     data: str = "mnist:sample",
-    budget: float = 120.0,
-    precision: float = 0.05,
-    listener: Listener | None = None,
-) -> Result:
-    """Time steady epochs of both recipes on each backend.
+    why: bool = True,
+    quick: bool = False,
+    effort: Effort | None = None,
+) -> Results:
+    """Time steady epochs of both pairs, of what lies between, and of a sweep, on each backend.
 
     Args:
         backends: names; all that are installed by default.
         data: a dataset's name.
-        budget: seconds of measuring, after everything is compiled.
-        precision: half-width of the cost ratio's interval at which to stop earlier.
-        listener: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
+        why: also the second pair, the rungs between, and the sweep.
+        quick: fewer samples and a shorter sweep.
+        effort: how much is measured.
 
     Raises:
         BackendError: a named backend is unknown or not installed.
         DataError: the data cannot be read.
     """
     names = [backend.name for backend in catalog.resolve(backends)]
-    cells = [(backend, recipe) for backend in names for recipe in RECIPES]
-    tell = listener or (lambda event: None)
-    opened = {}
-    for done, (backend, recipe) in enumerate(cells):
-        tell(_stage("compile", f"{recipe} on {backend}", done, len(cells)))
-        opened[backend, recipe] = worker.get(backend).call(
-            "trivium.benchmarks.session:open_session", f"{SUITE}/{recipe}", recipe, data=data
+    settings: dict[str, Any] = {"data": data, **({"samples": QUICK_SAMPLES} if quick else {})}
+    groups = [group for name in names for group in _groups(name, settings, why, quick)]
+    asked = {"backends": names, "data": data, "why": why, "quick": quick}
+    results = compare(SUITE, groups, asked, effort or Effort(), afterwards=_questions)
+    results.more["why"] = [each for name in names if why for each in explain(results, name)]
+    return results
+
+
+def _groups(backend: str, settings: dict[str, Any], why: bool, quick: bool) -> Iterator[Group]:
+    for of, over in PAIRS if why else PAIRS[:1]:
+        cells = [Cell(recipe, backend, recipe, settings=settings) for recipe in (of, over)]
+        yield Group(f"{of} ÷ {over} on {backend}", cells, [(cells[0], cells[1])])
+    if not why:
+        return
+    rungs = [
+        Cell(pair.name, backend, way, at=(("way", way),), settings={**settings, "options": {"way": way}})
+        for way in LADDER
+    ]
+    yield Group(f"from pooling to striding on {backend}", rungs, list(itertools.pairwise(rungs)))
+    for filters, size in QUICK_SWEEP if quick else SWEEP:
+        yield _swept(backend, {"samples": SWEEP_SAMPLES, **settings}, filters, size)
+
+
+def _questions(cell: Cell) -> tuple[str, ...]:
+    """The recipes of the book are judged, and looked into layer by layer; what lies between is only timed."""
+    return () if cell.at else ("quality", "layer_times")
+
+
+def _swept(backend: str, settings: dict[str, Any], filters: int, size: int) -> Group:
+    cells = []
+    for way in (POOLING, STRIDING):
+        options = {"way": way, "filters": (filters, filters), "size": size}
+        at = (("filters", filters), ("image_size", size), ("way", way))
+        cells.append(
+            Cell(pair.name, backend, way, at=at, settings={**settings, "options": options, "image_size": size})
         )
-    tell(_stage("compile", "done", len(cells), len(cells)))
-    rounds = interleave(
-        {cell: lambda cell=cell: _time(*cell) for cell in cells},  # type: ignore[misc]
-        [((backend, POOLING), (backend, STRIDING)) for backend in names],
-        budget=budget,
-        precision=precision,
-        after_round=lambda count, share: tell(_stage("measure", f"{count} rounds", share, 1.0)),
-    )
-    tell(_stage("measure", f"{rounds.count} rounds, stopped by {rounds.stopped_by}", 1.0, 1.0))
-    for backend, recipe in cells:
-        worker.get(backend).call("trivium.benchmarks.session:close_session", f"{SUITE}/{recipe}")
-    return Result(opened, rounds)
+    return Group(f"{filters} filters, {size} pixels on {backend}", cells, [(cells[0], cells[1])])
 
 
-def _time(backend: str, recipe: str) -> float:
-    return float(worker.get(backend).call("trivium.benchmarks.session:time_epoch", f"{SUITE}/{recipe}"))
+def explain(results: Results, backend: str) -> list[dict[str, Any]]:
+    """What makes up the costs of pooling: `{"backend", "part", "seconds", "share"}` each, the shares adding up to 1.
 
-
-def _stage(title: str, stage: str, done: float, total: float) -> dict[str, Any]:
-    return {"kind": "stage", "title": title, "stage": stage, "done": done, "total": total}
+    Empty where a rung is missing, or where pooling costs nothing.
+    """
+    medians = [
+        next(
+            (each["median"] for each in results.find(backend=backend, metric=STEADY, way=way) if "filters" not in each),
+            None,
+        )
+        for way in LADDER
+    ]
+    if None in medians:
+        return []
+    seconds = -np.diff(np.array(medians, "float64"))
+    whole = float(seconds.sum())
+    if whole <= 0:
+        return []
+    return [
+        {"backend": backend, "part": part, "seconds": float(each), "share": float(each) / whole}
+        for part, each in zip(PARTS, seconds, strict=True)
+    ]

@@ -10,15 +10,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from trivium.backends import catalog
 from trivium.models import recipe as recipes
 
-SAMPLES = {"mnist": "mnist:sample"}
-
 
 @pytest.mark.parametrize("name", recipes.book())
 def test_epoch(name: str, benchmark: BenchmarkFixture) -> None:
     backend = catalog.use()
     from trivium.benchmarks.session import Session
 
-    session = Session(name, SAMPLES.get(recipes.find(name).dataset or ""))
+    session = Session(name)
     benchmark.group = name
     benchmark.extra_info.update(backend=backend.name, parameters=session.parameters, samples=session.samples)
     benchmark.pedantic(session.epoch, rounds=5)

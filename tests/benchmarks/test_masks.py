@@ -5,23 +5,28 @@ import json
 import pytest
 
 from trivium.benchmarks import masks
+from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds
+from trivium.benchmarks.results import Results, found_of
+from trivium.benchmarks.suite import Effort
 from trivium.errors import RecipeError
 
 
-def result(owned):
-    """What a measurement of five rounds would give."""
-    opened = {"environment": {"device": "cpu"}, "compile": 1.5, "plan": {"name": "steps"}}
-    cells = {("jax", generator): opened for generator in masks.GENERATORS}
-    samples = {("jax", "owned"): owned, ("jax", "native"): [1.0, 1.01, 0.99, 1.02, 0.98]}
-    return masks.Result("cnn/pooling", cells, Rounds(samples))
+def result(owned, stopped_by="budget"):
+    """What rounds with these seconds would give."""
+    cells = {name: Cell(masks.RECIPE, "jax", name, suffix=f"_{name}") for name in masks.GENERATORS}
+    told = {"environment": {"device": "cpu"}, "compile": 1.5, "plan": {"name": "steps"}}
+    samples = dict(zip(cells.values(), (owned, [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.0, 1.0, 1.0]), strict=True))
+    group = Group("jax", list(samples), [tuple(samples)])
+    found = found_of(masks.SUITE, group, dict.fromkeys(samples, told), {}, Rounds(samples, stopped_by))
+    return Results(masks.SUITE, groups={"jax": found})
 
 
 @pytest.mark.parametrize(
     ("owned", "verdict"),
     [
-        ([0.5, 0.505, 0.495, 0.51, 0.49], "jax        owned masks cost 0.50 × native [0.50, 0.50]"),
-        ([1.0, 0.9, 1.1, 1.0, 1.0], ": no difference"),
+        ([0.5, 0.505, 0.495, 0.51, 0.49, 0.5, 0.5, 0.5, 0.5], "jax        owned costs 0.50 × native [0.50, 0.50]"),
+        ([1.0, 0.9, 1.1, 1.0, 1.0, 0.9, 1.1, 1.0, 1.0], ": no difference"),
     ],
 )
 def test_the_command_prints_a_table_and_a_verdict(tmp_path, monkeypatch, capsys, owned, verdict):
@@ -38,18 +43,20 @@ def test_the_command_prints_a_table_and_a_verdict(tmp_path, monkeypatch, capsys,
     with pytest.raises(SystemExit) as stopped:
         main(["bench", "masks", *arguments])
     assert stopped.value.code == 0
-    assert asked.pop("listener") is not None
-    assert asked == {"recipe": "dense/dropout", "names": ["jax"], "data": None, "budget": 7}
+    effort = asked.pop("effort")
+    assert (effort.budget, effort.precision, effort.threads) == (7, 0.02, None)
+    assert asked == {"recipe": "dense/dropout", "names": ["jax"], "data": None}
     shown = capsys.readouterr().out
     assert verdict in shown
     (line,) = (line for line in shown.splitlines() if line.split()[:2] == ["jax", "native"])
-    assert line.split() == ["jax", "native", "steps", "1", "0.99", "–", "1.01"]
+    assert line.split() == ["jax", "native", "1", "1", "–", "1", "1.5"]
     assert json.loads((tmp_path / "kept" / "results.json").read_text()) == result(owned).to_json()
 
 
 def test_the_report_has_the_schema_of_all_suites():
-    found = result([2.0, 2.02, 1.98, 2.04, 1.96]).to_json()
-    assert (found["schema"], found["plans"]) == (1, {"jax": "steps"})
+    found = result([2.0, 2.02, 1.98, 2.04, 1.96, 2.0, 2.0, 2.0, 2.0]).to_json()
+    assert (found["schema"], found["plans"]) == (1, {"cnn/pooling on jax": "steps"})
+    assert (found["rounds"], found["stopped_by"], found["failed"]) == (9, "budget", [])
     assert {row["metric"]: row["median"] for row in found["rows"]} == {
         "steady_epoch_owned": 2.0,
         "compile_owned": 1.5,
@@ -71,18 +78,17 @@ def test_an_unknown_recipe_is_refused_before_anything_starts():
         masks.measure("cnn/poling")
 
 
-def test_both_kinds_are_timed_by_the_same_plan(backend, shared_worker, digits, tmp_path):
+def test_both_kinds_are_timed(backend, shared_worker, digits, tmp_path):
     import numpy as np
 
     train, test = digits.train, digits.test
     np.savez(tmp_path / "few.npz", x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
     heard = []
-    found = masks.measure(
-        "dense/dropout", [backend.name], data=str(tmp_path / "few.npz"), budget=1, precision=1, listener=heard.append
-    )
-    assert list(found.opened) == [(backend.name, "owned"), (backend.name, "native")]
-    plans = [opened["plan"]["name"] for opened in found.opened.values()]
-    assert plans[0] == plans[1]
-    assert all(len(samples) >= 5 and min(samples) > 0 for samples in found.rounds.samples.values())
+    effort = Effort(budget=1, precision=1, listener=heard.append)
+    found = masks.measure("dense/dropout", [backend.name], data=str(tmp_path / "few.npz"), effort=effort).to_json()
+    rows = {row["metric"]: row for row in found["rows"]}
+    assert all(rows[f"steady_epoch_{whose}"]["n"] >= 8 for whose in masks.GENERATORS)
+    assert all(rows[f"steady_epoch_{whose}"]["median"] > 0 for whose in masks.GENERATORS)
+    assert list(found["plans"]) == [f"dense/dropout on {backend.name}"]
     assert heard[-1]["done"] == heard[-1]["total"]
-    json.dumps(found.to_json(), allow_nan=False)
+    json.dumps(found, allow_nan=False)

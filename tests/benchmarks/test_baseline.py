@@ -1,0 +1,50 @@
+"""A slow-down that is told from noise."""
+
+import pytest
+
+from trivium.benchmarks.baseline import slower
+from trivium.benchmarks.measure import row
+from trivium.errors import DataError
+
+WHERE = {"recipe": "cnn/simple", "backend": "jax", "device": "cpu", "runner": "trivium"}
+
+
+def results(samples, metric="steady_epoch", unit="s", **at):
+    return {"rows": [row("epochs", WHERE, metric, unit, samples, **at)]}
+
+
+STEADY = [1.0, 1.01, 0.99, 1.02, 0.98]
+
+
+def times(factor):
+    return [factor * seconds for seconds in STEADY]
+
+
+def test_what_takes_longer_is_named():
+    (line,) = slower(results(STEADY), results(times(1.25)), 1.1)
+    assert line == "slower: cnn/simple on jax, trivium, steady_epoch: 1.25 s against 1 s before, 1.25 times"
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (times(1.05), "within the factor"),
+        (times(0.5), "faster"),
+        ([0.5, 1.2, 1.2, 2.0, 0.9], "within the noise"),
+        ([1.25], "measured once"),
+    ],
+)
+def test_what_does_not_is_not(after, why):
+    assert slower(results(STEADY), results(after), 1.1) == [], why
+
+
+def test_only_times_are_compared_and_only_the_same_ones():
+    assert slower(results(STEADY, "gflops", "GFLOP/s"), results(times(2), "gflops", "GFLOP/s"), 1.1) == []
+    before = {"rows": results(STEADY, batch_size=8)["rows"] + results(times(3), batch_size=16)["rows"]}
+    assert slower(before, results(times(2), batch_size=16), 1.1) == []
+    assert len(slower(before, results(times(2), batch_size=8), 1.1)) == 1
+
+
+def test_results_of_something_else_are_refused():
+    with pytest.raises(DataError, match="no measurement in common"):
+        slower(results(STEADY, "compile"), results(STEADY), 1.1)

@@ -1,0 +1,112 @@
+"""Cells in real workers: what a death takes with it, and what it does not; resuming."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from trivium.backends import worker
+from trivium.benchmarks.cells import Cell, Cells, Group
+from trivium.benchmarks.results import STEADY, read
+from trivium.benchmarks.suite import Effort, compare
+from trivium.engine.files import write_json
+from trivium.errors import BackendError, WorkerError
+
+WAVE = {"data": "waves:0:20", "batch_size": 8}
+QUICK = Effort(budget=0.1, precision=1.0, ceilings=False)
+
+
+@pytest.fixture
+def pair(backend):
+    return [Cell("rnn/lstm", backend.name, f"of {n}", at=(("batch_size", n),), settings=WAVE) for n in (8, 16)]
+
+
+def test_sessions_are_closed_whatever_happens(backend, shared_worker, pair):
+    cells = Cells(lambda event: None)
+
+    def measure_and_fail():
+        with cells:
+            cells.open(pair)
+            assert all(cells.time(cell) > 0 for cell in pair)
+            raise RuntimeError("on the way")
+
+    with pytest.raises(RuntimeError, match="on the way"):
+        measure_and_fail()
+    with pytest.raises(WorkerError, match="KeyError"):
+        cells.time(pair[0])
+
+
+def test_a_killed_worker_loses_its_cell_and_no_other(backend, pair, tmp_path):
+    """The group of the dead cell is incomplete, the other one is whole; resuming measures only the first."""
+    lost, left = pair
+    groups = [Group("first", [lost], []), Group("second", [left], [])]
+    asked = {"what": "a test"}
+    killed = []
+
+    def kill_once(event):
+        if event["stage"].startswith("2 rounds") and not killed:
+            process = worker.get(backend.name, threads=1)  # the shared one is for the other tests
+            killed.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
+
+    found = compare("test", groups, asked, Effort(0.1, 1.0, 1, ceilings=False, listener=kill_once))
+    (failed,) = found.failed
+    assert "was killed (signal 9" in failed["why"]
+    measured = {row["batch_size"]: row["n"] for row in found.find(metric=STEADY)}
+    (survivor,) = measured
+    assert measured[survivor] >= 8
+    assert failed["cell"] == {8: left, 16: lost}[survivor].title
+    write_json(tmp_path / "results.json", found.to_json())
+
+    heard = []
+    again = compare(
+        "test", groups, asked, Effort(0.1, 1.0, 1, ceilings=False, kept=read(tmp_path), listener=heard.append)
+    )
+    assert again.failed == []
+    assert {row["batch_size"] for row in again.find(metric=STEADY)} == {8, 16}
+    assert again.find(metric=STEADY, batch_size=survivor) == found.find(metric=STEADY, batch_size=survivor)
+    opened = [event["stage"] for event in heard if event["title"] == "compile"]
+    assert opened == [failed["cell"], "done"], "what was whole is not measured again"
+
+
+def test_when_every_cell_is_lost_that_is_an_error(monkeypatch, backend, pair):
+    def die(self, cell):
+        raise WorkerError("it was killed")
+
+    monkeypatch.setattr(Cells, "_open", die)
+    with pytest.raises(WorkerError, match="it was killed"):
+        compare("test", [Group("g", pair, [tuple(pair)])], {}, QUICK)
+
+
+def test_a_device_that_is_not_there_is_said(backend, shared_worker):
+    from trivium.backends import runtime
+
+    other = "gpu" if runtime.current().devices()[0].kind == "cpu" else "tpu"
+    with pytest.raises(BackendError, match=f"finds no {other} here"):
+        shared_worker.call("trivium.benchmarks.session:open_session", "x", "rnn/lstm", device=other)
+
+
+def test_results_hold_what_was_asked_and_how_busy_the_machine_was(backend, shared_worker, pair):
+    kept = []
+    effort = Effort(0.1, 1.0, ceilings=False, keep=lambda results: kept.append(json.dumps(results.to_json())))
+    found = compare("test", [Group("g", pair, [tuple(pair)])], {"a": 1}, effort).to_json()
+    assert json.loads(kept[-1])["rows"] == found["rows"]
+    assert (found["suite"], found["asked"], found["failed"]) == ("test", {"a": 1}, [])
+    assert found["load"]["busy"] == (found["load"]["average"] > 0.5)
+    (ratio,) = found["ratios"]
+    assert (ratio["of"], ratio["over"], ratio["recipe"], ratio["backend"]) == (
+        "of 8",
+        "of 16",
+        "rnn/lstm",
+        backend.name,
+    )
+    environment = found["environment"][backend.name]
+    assert environment["affinity"] == sorted(os.sched_getaffinity(0))
+    assert environment.keys() >= {"governor", "thread_settings", "load_average", "memory_bytes", "versions"}
+    metrics = {row["metric"] for row in found["rows"]}
+    assert metrics >= {STEADY, "build", "compile", "first_epoch", "memory", "flops", "gflops", "intensity"}
+    (steady,) = (row for row in found["rows"] if row["metric"] == STEADY and row["batch_size"] == 8)
+    (gflops,) = (row for row in found["rows"] if row["metric"] == "gflops" and row["batch_size"] == 8)
+    (flops,) = (row for row in found["rows"] if row["metric"] == "flops" and row["batch_size"] == 8)
+    assert gflops["q1"] <= flops["median"] / steady["median"] / 1e9 <= gflops["q3"]

@@ -1,0 +1,45 @@
+"""What the machine can do at most: orders of magnitude, because the machine is not known."""
+
+import pytest
+
+from trivium.benchmarks import machine
+
+SMALL = {"smallest": 64, "copied": 2**16}
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    monkeypatch.setattr(machine, "_LONG_ENOUGH", 1e-5)
+
+
+def test_numpy_and_the_framework_say_how_fast_the_machine_is(backend, brief):
+    found = {"numpy": machine.by_numpy(**SMALL), backend.name: machine.by_framework(**SMALL)}
+    for ceilings in found.values():
+        assert 0.01 < ceilings["gemm_gflops"] < 1e6
+        assert 0.01 < ceilings["copy_gbytes"] < 1e5
+    highest = machine.highest(found)
+    assert all(highest[name] == max(each[name] for each in found.values()) for name in machine.CEILINGS)
+
+
+def test_one_thread_is_one_thread(brief):
+    assert machine.by_numpy(1, **SMALL)["gemm_gflops"] > 0
+
+
+def test_the_peak_of_memory_begins_anew():
+    import numpy as np
+
+    from trivium.backends import runtime
+
+    block = np.ones(2**24, "uint8")
+    del block
+    before = machine.reset_memory_peak()
+    if before > runtime.memory_peak() - 2**20:
+        block = np.ones(2**26, "uint8")
+        assert runtime.memory_peak() - before >= 0.9 * block.nbytes
+
+
+def test_the_settings_of_the_process_are_told(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    found = machine.describe()
+    assert found["thread_settings"]["OMP_NUM_THREADS"] == "3"
+    assert found["governor"] is None or found["governor"].isalpha()

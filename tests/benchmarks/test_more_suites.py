@@ -1,0 +1,160 @@
+"""The suites beside pooling and overhead, small: real epochs in real workers, and what is worked out from rows."""
+
+import json
+
+import pytest
+
+from trivium.benchmarks import batch_size, data_size, epochs, inference, pooling_vs_striding, start_up
+from trivium.benchmarks.cells import Cell, Group
+from trivium.benchmarks.measure import Rounds
+from trivium.benchmarks.results import STEADY, Found, Results, found_of
+from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.variants import LADDER
+from trivium.errors import OptionError, RecipeError
+
+QUICK = Effort(budget=0.1, precision=1.0, ceilings=False)
+
+
+def test_epochs_of_a_recipe_and_of_a_users_own_model(backend, shared_worker, tmp_path):
+    import numpy as np
+
+    (tmp_path / "mine.py").write_text(
+        "import keras\ndef build():\n    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])\n"
+    )
+    generator = np.random.default_rng(0)
+    np.savez(tmp_path / "mine.npz", x_train=generator.normal(size=(64, 4)), y_train=generator.normal(size=(64, 3)))
+    model = f"{tmp_path / 'mine.py'}:build"
+    found = epochs.measure([model], [backend.name], data=str(tmp_path / "mine.npz"), effort=QUICK)
+    (steady,) = found.find(metric=STEADY)
+    assert (steady["recipe"], steady["backend"]) == (model, backend.name)
+    # 48 samples are trained on: 12 products and sums, 3 biases, twice.
+    assert found.median(metric="flops") == 48 * 2 * 27
+    assert found.to_json()["stopped_by"] == {model: "budget"}
+
+
+@pytest.mark.several_backends
+def test_epochs_compare_every_backend_with_every_other():
+    found = epochs.measure(["rnn/lstm"], data="waves:0:20", effort=QUICK)
+    compared = [(ratio["of"], ratio["over"], ratio["backend"]) for ratio in found.ratios]
+    names = found.asked["backends"]
+    assert compared == [(a, b, f"{a} ÷ {b}") for i, a in enumerate(names) for b in names[i + 1 :]]
+
+
+def test_an_unknown_recipe_is_refused_before_anything_starts():
+    with pytest.raises(RecipeError, match="did you mean 'rnn/lstm'"):
+        epochs.measure(["rnn/lstmm"])
+
+
+def test_batch_sizes_are_compared_with_the_largest_and_judged(backend, shared_worker):
+    found = batch_size.measure("rnn/lstm", [backend.name], sizes=[16, 4], data="waves:0:40", effort=QUICK)
+    assert {row["batch_size"] for row in found.find(metric=STEADY)} == {4, 16}
+    assert [(ratio["of"], ratio["over"]) for ratio in found.ratios] == [("batch 4", "batch 16")]
+    losses = found.find(metric="loss")
+    assert {row["batch_size"] for row in losses} == {4, 16}
+    assert {row["epochs"] for row in losses} == {found.to_json()["rounds"] + 2}
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("sizes", [[], [0, 8]])
+def test_batch_sizes_that_cannot_be_are_refused(sizes):
+    with pytest.raises(OptionError, match="--sizes needs batch sizes of 1 or more"):
+        batch_size.measure(sizes=sizes)
+
+
+def test_the_exponent_of_a_power_is_that_power():
+    assert data_size.exponent([10, 100, 1000], [3 * n**1.5 for n in (10, 100, 1000)]) == pytest.approx(1.5)
+
+
+def test_time_and_error_over_lengths_of_a_wave(backend, shared_worker):
+    found = data_size.measure("rnn/lstm", [backend.name], sizes=[20, 80], waves="waves:0", effort=QUICK)
+    steady = {row["steps"]: row["median"] for row in found.find(metric=STEADY)}
+    (fitted,) = found.find(metric="time_exponent")
+    assert fitted["median"] == pytest.approx(data_size.exponent(list(steady), list(steady.values())))
+    assert fitted["q1"] <= fitted["median"] <= fitted["q3"]
+    assert len(found.find(metric="loss_exponent")) == 1
+    with pytest.raises(OptionError, match="two lengths or more"):
+        data_size.measure(sizes=[200])
+
+
+def test_a_first_answer_has_its_stages(backend):
+    told = start_up.first_answer("dense/small")
+    assert list(told) == [*start_up.STAGES[1:], "environment"]
+    assert told["first_prediction"] > told["next_prediction"] > 0
+    assert told["environment"]["backend"] == backend.name
+
+
+@pytest.mark.slow
+def test_what_a_user_waits_for_is_measured_in_fresh_processes(backend):
+    found = start_up.measure("dense/small", [backend.name], effort=QUICK)
+    medians = {name: found.median(metric=name) for name in (*start_up.STAGES, start_up.TOTAL)}
+    assert all(seconds > 0 for seconds in medians.values())
+    assert medians["import"] > medians["next_prediction"]
+    assert found.find(metric=start_up.TOTAL)[0]["n"] == 3
+
+
+def test_answers_are_timed_for_one_sample_and_for_many(backend, shared_worker, monkeypatch):
+    monkeypatch.setattr(inference, "ENGINES", ())
+    found = inference.measure(["dense/small"], [backend.name], effort=QUICK)
+    answers = {row["batch_size"]: row for row in found.find(metric=inference.METRIC)}
+    assert set(answers) == {1, 256}
+    many = found.median(metric="throughput", batch_size=256)
+    assert many == pytest.approx(256 / answers[256]["median"], rel=0.5)
+    # 784 → 64 relu → 10 softmax.
+    assert found.median(metric="flops", batch_size=1) == 2 * 784 * 64 + 128 + 2 * 640 + 10 + 50
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_an_inference_engine_answers_the_same_beside_keras(engine):
+    pytest.importorskip(engine)
+    found = inference.measure(["dense/small"], effort=QUICK)
+    assert found.more["without"] == {}
+    assert {row["batch_size"] for row in found.find(metric=inference.METRIC, runner=engine)} == {1, 256}
+
+
+# --- why pooling costs more -----------------------------------------------------------------------------------------
+
+
+def ladder(*seconds):
+    """Results in which the rungs take these seconds."""
+    cells = [Cell("variants/pair", "jax", way, at=(("way", way),)) for way in LADDER[: len(seconds)]]
+    told = {"environment": {"device": "cpu"}, "plan": {}}
+    samples = {cell: [each] * 8 for cell, each in zip(cells, seconds, strict=True)}
+    found = found_of("x", Group("ladder", cells, []), dict.fromkeys(cells, told), {}, Rounds(samples, "budget"))
+    return Results("x", groups={"ladder": found})
+
+
+def test_what_pooling_costs_is_the_sum_of_its_parts():
+    parts = pooling_vs_striding.explain(ladder(10.0, 8.0, 7.0, 2.0), "jax")
+    assert [part["part"] for part in parts] == list(pooling_vs_striding.PARTS)
+    assert [part["seconds"] for part in parts] == pytest.approx([2.0, 1.0, 5.0])
+    assert [part["share"] for part in parts] == pytest.approx([0.25, 0.125, 0.625])
+
+
+def test_nothing_is_explained_where_a_rung_is_missing_or_pooling_costs_nothing():
+    assert pooling_vs_striding.explain(ladder(10.0, 8.0, 7.0), "jax") == []
+    assert pooling_vs_striding.explain(ladder(1.0, 1.0, 1.0, 2.0), "jax") == []
+    assert pooling_vs_striding.explain(Results("x", groups={"g": Found()}), "jax") == []
+
+
+def test_the_ends_of_the_ladder_are_the_recipes_of_the_book(backend):
+    """The same operations and weights; activation is a layer of its own."""
+    from trivium.benchmarks.flops import count, total
+    from trivium.benchmarks.variants import blocks, pair
+    from trivium.models import recipe as recipes
+
+    for variant, way, name in ((pair, "striding", "cnn/striding"), (blocks, "pooling", "cnn/blocks-pooling")):
+        ours, theirs = variant(way=way), recipes.find(name)()
+        assert [w.shape for w in ours.get_weights()] == [w.shape for w in theirs.get_weights()]
+        assert total(count(ours))["forward"] == total(count(theirs))["forward"]
+
+
+def test_each_rung_is_cheaper_than_the_one_above(backend):
+    from trivium.benchmarks.flops import count, total
+    from trivium.benchmarks.variants import pair
+
+    for size in (28, 15):
+        operations = [total(count(pair(way=way, size=size))) for way in LADDER]
+        assert not any(found["unknown"] for found in operations)
+        training = [found["training"] for found in operations]
+        assert training == sorted(training, reverse=True)

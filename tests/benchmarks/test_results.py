@@ -1,0 +1,153 @@
+"""Results as data: what is written can be read, gone on with, and is refused where it is something else."""
+
+import itertools
+import json
+
+import pytest
+
+from trivium.benchmarks.cells import Cell, Group
+from trivium.benchmarks.measure import Rounds
+from trivium.benchmarks.pooling_vs_striding import SUITE, _groups
+from trivium.benchmarks.results import STEADY, Results, found_of, read
+from trivium.benchmarks.suite import Effort, compare
+from trivium.engine.files import write_json
+from trivium.errors import DataError
+
+TOLD = {
+    "environment": {"device": "cpu"},
+    "plan": {"name": "steps"},
+    "compile": 1.5,
+    "samples": 10,
+    "operations": 4e9,
+    "traffic": 1e9,
+    "ceilings": {"gemm_gflops": 8.0, "copy_gbytes": 2.0},
+    "quality": {"epochs": 10, "metrics": {"accuracy": 0.75, "val_accuracy": 0.5, "loss": float("nan")}},
+    "layer_times": [{"layer": "dense", "kind": "Dense", "seconds": 0.25}],
+}
+GROUPS = list(_groups("jax", {"data": "few"}, True, True))
+ASKED = {"sizes": [1, 2]}
+
+
+@pytest.fixture
+def whole():
+    """Every group of a suite that has all kinds of rows, each cell with seconds of its own."""
+    results, seconds = Results(SUITE, ASKED), itertools.count(1)
+    for group in GROUPS:
+        samples = {cell: [float(next(seconds))] * 8 for cell in group.cells}
+        told = dict.fromkeys(group.cells, TOLD)
+        results.groups[group.title] = found_of(SUITE, group, told, {}, Rounds(samples, "budget"))
+    return results
+
+
+def taken(kept):
+    results = Results(SUITE, ASKED)
+    results.take_over(kept, GROUPS)
+    return results
+
+
+def test_what_is_written_is_taken_over_group_by_group(whole, tmp_path):
+    write_json(tmp_path / "results.json", whole.to_json())
+    again = taken(read(tmp_path))
+    assert {title: vars(found) for title, found in again.groups.items()} == {
+        title: vars(found) for title, found in whole.groups.items()
+    }
+    assert again.to_json() == whole.to_json()
+
+
+def test_a_group_that_lacks_something_is_not(whole):
+    kept = json.loads(json.dumps(whole.to_json()))
+    first, _, third, *rest = GROUPS
+    kept["failed"] = [{"cell": first.cells[0].title, "why": "killed"}]
+    kept["rows"] = [row for row in kept["rows"] if (row["recipe"], row["metric"]) != ("cnn/blocks-striding", STEADY)]
+    assert list(taken(kept).groups) == [group.title for group in (third, *rest)]
+    kept["stopped_by"] = "interrupted"
+    assert taken(kept).groups == {}
+
+
+def test_when_nothing_is_missing_nothing_is_measured(whole):
+    heard = []
+    found = compare(SUITE, GROUPS, ASKED, Effort(kept=whole.to_json(), listener=heard.append))
+    assert found.rows == whole.rows
+    assert {event["stage"] for event in heard} == {"done"}
+
+
+def test_results_of_another_question_are_not_gone_on_with(whole):
+    for kept in ({**whole.to_json(), "asked": {"data": "mnist"}}, {**whole.to_json(), "suite": "book"}):
+        with pytest.raises(DataError, match=r"another measurement \(suite .*leave --resume out"):
+            taken(kept)
+    with pytest.raises(DataError, match="another measurement"):
+        taken({"schema": 1, "rows": [], "ratios": []})
+
+
+def test_the_rows_of_a_cell(whole):
+    rows = {row["metric"]: row for row in whole.rows if row["recipe"] == "cnn/striding"}
+    assert rows[STEADY]["median"] == 2.0
+    expected = {
+        "throughput": 5.0,  # 10 samples in 2 s
+        "flops": 4e9,
+        "intensity": 4.0,
+        "gflops": 2.0,
+        "gemm_share": 0.25,
+        "copy_share": 0.25,  # 1 GB in 2 s of 2 GB/s
+        "accuracy": 0.75,
+        "val_accuracy": 0.5,
+        "gap": 0.25,
+        "compile": 1.5,
+        "layer_answer": 0.25,
+    }
+    assert {metric: row["median"] for metric, row in rows.items() if metric != STEADY} == expected
+    assert rows["val_accuracy"]["epochs"] == 10
+    assert (rows["layer_answer"]["layer"], rows["layer_answer"]["kind"]) == ("dense", "Dense")
+    json.dumps(whole.to_json(), allow_nan=False)
+
+
+def test_beside_a_row_stand_others_of_the_same_cell_only(whole):
+    ladder, swept = (
+        next(row for row in whole.find(metric=STEADY, way="pooling") if ("filters" in row) is swept)
+        for swept in (False, True)
+    )
+    assert whole.beside(ladder, "gflops") == pytest.approx(4 / ladder["median"])
+    assert whole.beside(swept, "gflops") == pytest.approx(4 / swept["median"])
+    assert whole.beside(swept, "val_loss") is None
+
+
+def test_a_ratio_of_two_recipes_says_so_and_has_what_both_share(whole):
+    assert whole.ratios[0]["recipe"] == "cnn/pooling ÷ cnn/striding"
+    swept = [ratio for ratio in whole.ratios if "filters" in ratio]
+    assert [(ratio["of"], ratio["over"], ratio["filters"], ratio["image_size"]) for ratio in swept] == [
+        ("pooling", "striding", 8, 28),
+        ("pooling", "striding", 16, 14),
+    ]
+    assert "way" not in swept[0]
+
+
+def test_a_lost_cell_is_marked_and_has_no_ratio():
+    lost, left = (Cell("rnn/lstm", name, name) for name in ("jax", "torch"))
+    group = Group("rnn/lstm", [lost, left], [(lost, left)])
+    told = {"environment": {"device": "cpu"}, "plan": {}, "build": 2.0}
+    rounds = Rounds({left: [1.0] * 8}, "budget", {lost: "killed"})
+    found = found_of("epochs", group, {lost: told, left: told}, {lost: "killed"}, rounds)
+    assert found.failed == [{"cell": "rnn/lstm on jax", "why": "killed"}]
+    assert found.ratios == []
+    assert {(row["backend"], row["metric"]) for row in found.rows} == {
+        ("jax", "build"),
+        ("torch", "build"),
+        ("torch", STEADY),
+    }
+    assert not found.complete
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "no result of `trivium bench`"),
+        ('{"rows": []}', "no result of `trivium bench`"),
+        ('{"schema": 99, "rows": [], "ratios": []}', "schema 99"),
+    ],
+)
+def test_foreign_files_are_refused_in_a_line(tmp_path, text, said):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(DataError, match=said):
+        read(tmp_path)
+    assert read(tmp_path / "nowhere") is None
