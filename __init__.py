@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from .engine.bundle import Bundle as Bundle
     from .engine.bundle import load as load
     from .engine.dataset import Dataset as Dataset
+    from .engine.estimators import Classifier as Classifier
+    from .engine.estimators import Regressor as Regressor
     from .engine.evaluation import evaluate as evaluate
     from .engine.evaluation import predict as predict
     from .engine.history import History as History
+    from .engine.inspecting import inspect as inspect
     from .engine.porting import port as port
     from .engine.preprocessing import Preprocessing as Preprocessing
     from .engine.run import Run as Run
+    from .engine.search import cross_val_score as cross_val_score
+    from .engine.search import search as search
     from .engine.training import Trainer as Trainer
     from .engine.training import train as train
     from .engine.verification import verify as verify
@@ -31,18 +36,23 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Bundle": ".engine.bundle",
+    "Classifier": ".engine.estimators",
     "Dataset": ".engine.dataset",
     "History": ".engine.history",
     "Preprocessing": ".engine.preprocessing",
     "Recipe": ".models.recipe",
+    "Regressor": ".engine.estimators",
     "Run": ".engine.run",
     "Trainer": ".engine.training",
     "TriviumError": ".errors",
+    "cross_val_score": ".engine.search",
     "evaluate": ".engine.evaluation",
+    "inspect": ".engine.inspecting",
     "load": ".engine.bundle",
     "port": ".engine.porting",
     "predict": ".engine.evaluation",
     "recipe": ".models.recipe",
+    "search": ".engine.search",
     "step": ".models.recipe",
     "train": ".engine.training",
     "use": ".backends.catalog",

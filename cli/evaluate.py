@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, data_option, print_json, table
+from .common import backend_option, common_options, console, data_option, print_json, table, trust_option
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @data_option
 @backend_option
+@trust_option
 @common_options
 def command(source: Path, data: str | None, backend: str | None, as_json: bool) -> None:
     """Measure a trained model on the test split of its data, or of other data.

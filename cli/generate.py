@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json
+from .common import backend_option, common_options, console, print_json, trust_option
 
 if TYPE_CHECKING:
     from ..engine.bundle import Bundle
@@ -24,6 +24,7 @@ _SIDE = 12
 @click.option("--seed", default=0, show_default=True, help="Of the choices: the same on every backend.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="PNG", help="Where an autoencoder's pictures go.")
 @backend_option
+@trust_option
 @common_options
 def command(
     source: Path,

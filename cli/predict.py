@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json, table
+from .common import backend_option, common_options, console, print_json, table, trust_option
 
 _MOST_ROWS = 20
 
@@ -17,6 +17,7 @@ _MOST_ROWS = 20
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @backend_option
+@trust_option
 @common_options
 def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json: bool) -> None:
     """Let a trained model say what the INPUTS are.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import common_options, console, data_option, parse_assignments, print_json, set_option, table
+from .common import common_options, console, data_option, parse_assignments, print_json, set_option, table, trust_option
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @set_option
 @click.option("--batch-size", type=int, metavar="N", help="Samples in a step; the recipe's by default, 32 at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of weights, batch order and drawn data.")
+@trust_option
 @common_options
 @click.pass_context
 def command(

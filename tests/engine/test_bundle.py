@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,7 +130,21 @@ def test_an_altered_member_is_named(path, tmp_path):
 
 def test_an_additional_member_is_refused(path, tmp_path):
     with pytest.raises(BundleError, match="is not a bundle: expected"):
+        bundles.load(rewritten(path, tmp_path / "more.trivium", extra=("evil.py", "print()")))
+
+
+def test_a_member_that_would_leave_its_folder_is_refused(path, tmp_path):
+    with pytest.raises(BundleError, match=r"is not a bundle, .* named '../../evil.py', which could leave the folder"):
         bundles.load(rewritten(path, tmp_path / "more.trivium", extra=("../../evil.py", "print()")))
+
+
+@pytest.mark.parametrize("name", ["recipe", "settings", "dataset", "environment"])
+def test_a_record_without_what_others_rely_on_is_refused(path, tmp_path, name):
+    found = bundles.load(path)
+    record = {key: value for key, value in found.run.items() if key != name}
+    replace(found, run=record).save(tmp_path / "less.trivium")
+    with pytest.raises(BundleError, match="is not a bundle"):
+        bundles.load(tmp_path / "less.trivium")
 
 
 def test_a_compressed_member_is_refused_before_it_is_expanded(path, tmp_path):
@@ -161,7 +176,7 @@ def test_a_model_with_code_in_it_is_refused(path, tmp_path, backend):
     model = keras.Sequential([keras.Input((3, 1)), keras.layers.Lambda(lambda x: x + 1)])
     found = bundles.load(path)
     hostile = Bundle(bundles.keras_bytes(model), *list(vars(found).values())[1:6])
-    with pytest.raises(BundleError, match="Keras cannot load the model in the bundle"):
+    with pytest.raises(BundleError, match=r"the model in the bundle would run the code of a Lambda \(layer 'lambda"):
         _ = hostile.model
 
 
