@@ -6,6 +6,7 @@ a requested backend that is missing fails the whole run, one that nobody asked f
 """
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from trivium.backends import catalog, runtime, worker
 
 
 def pytest_configure(config):
+    # What was measured on this machine before must not decide what is tested.
+    os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp(prefix="trivium-tests-"))
     required = [name for name in os.environ.get("TRIVIUM_TEST_BACKENDS", "").split(",") if name]
     missing = [name for name in required if not catalog.find(name).installed]
     if missing:
