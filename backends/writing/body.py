@@ -124,8 +124,9 @@ class Writer(ABC, Generic[V]):
 
     def run(self) -> None:
         """Write the body, but for what it returns."""
+        handlers = self.handlers
         for index, node in enumerate(self.graph.nodes):
-            results = self.handlers[node.kind](self, node)
+            results = handlers[node.kind](self, node)
             outputs = [Reference(node.name, number) for number in range(len(node.outputs))]
             # A value that has a name already keeps that name in use.
             named = {r: v for r, v in zip(outputs, results, strict=True) if self.text_of(v).isidentifier()}

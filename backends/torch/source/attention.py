@@ -66,8 +66,8 @@ def _attend(writer: Writer, node: Node, name: str, inputs: Sequence[Any], masked
     if node.config["causal"]:
         arguments.append("causal=True")
     writer.release(node)
-    result = writer.name(node)
-    scores = writer.name(node) if len(node.outputs) > 1 and writer.needed(node, 1) else "_"
+    result = writer.name(node.name)
+    scores = writer.name(node.name) if len(node.outputs) > 1 and writer.needed(node, 1) else "_"
     writer.line(f"{result}, {scores} = self.{name}({', '.join(arguments)})")
     values = [Value(result, plainly(node.outputs[0].rank))]
     if len(node.outputs) > 1:

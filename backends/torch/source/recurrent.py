@@ -100,11 +100,11 @@ def _recurrent(writer: Writer, node: Node) -> Sequence[Value]:
     states = [f"{writer.plain(node, index).text}[None]" for index in range(1, len(node.inputs))]
     given = f", ({', '.join(states)})" if len(states) > 1 else "".join(f", {state}" for state in states)
     writer.release(node)
-    outputs = writer.name(node)
+    outputs = writer.name(node.name)
     kept = ["_"] * (2 if node.kind == "lstm" else 1)
     for index in range(1, len(node.outputs)):
         if writer.needed(node, index):
-            kept[index - 1] = writer.name(node)
+            kept[index - 1] = writer.name(node.name)
     states_text = "_" if set(kept) == {"_"} else f"({', '.join(kept)})" if len(kept) > 1 else kept[0]
     writer.line(f"{outputs}, {states_text} = self.{name}({text}{given})")
     if not config["return_sequences"]:

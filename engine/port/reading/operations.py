@@ -14,8 +14,8 @@ import numpy as np
 
 from ....backends.graph import Operand, Reference, Value
 from .calls import Call
-from .layers import axes_of, numbers
 from .reader import Reader, Reading, UnreadableError, specs_of
+from .shared import axes_of, numbers
 
 Config = Callable[[Any, int], dict[str, Value]]
 

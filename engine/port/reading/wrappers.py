@@ -11,8 +11,8 @@ import keras
 from ....backends.graph import Reference, Spec, Value
 from .activations import activation_of
 from .calls import Call, is_graph
-from .layers import floats
 from .reader import Reader, Reading, UnreadableError, specs_of
+from .shared import floats
 
 # --- recurrent ------------------------------------------------------------------------------------------------------
 

@@ -100,7 +100,7 @@ def test_the_folder_holds_what_is_needed_and_says_what_it_is(ported):
     note = json.loads((ported.artifact / "port.json").read_text())
     assert {*note["files"], "port.json"} == expected
     assert note["labels"] == [str(digit) for digit in range(10)]
-    assert "CnnStriding" in (ported.artifact / "model.py").read_text()
+    assert "cnn_striding, as it was trained in Keras" in (ported.artifact / "model.py").read_text()
     assert "cnn/striding" in (ported.artifact / "README.md").read_text()
 
 
