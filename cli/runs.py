@@ -32,7 +32,9 @@ class _Runs(click.Group):
 
 
 @click.group(cls=_Runs)
-def command() -> None:
+@common_options
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
     """List the runs in a folder (`trivium runs [FOLDER]`), show one, or compare several.
 
     A run is `running`, `finished`, `interrupted`, `failed`, or `died`: its process is gone without a word. All but the
@@ -44,6 +46,7 @@ def command() -> None:
       trivium runs show runs/digits
       trivium runs compare runs/digits runs/other --out curves.png
     """
+    ctx.default_map = {name: {"as_json": as_json} for name in command.commands}  # `--json` may stand before them
 
 
 @command.command("list")

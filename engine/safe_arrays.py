@@ -36,8 +36,11 @@ def read_npz(source: Path | bytes, what: str) -> dict[str, np.ndarray]:
                 for name in archive.namelist()
             }
     except FileError as error:
-        text = str(error)
-        raise error if _UNREADABLE in text else FileError(f"{text}: {_UNREADABLE}") from error
+        if _UNREADABLE in str(error):
+            raise
+        if isinstance(source, Path) and _is_single(source):
+            raise FileError(f"{what}: one array, expected an archive of several: save it by np.savez") from error
+        raise FileError(f"{what}: {_UNREADABLE} ({str(error).removeprefix(what).strip(': ')})") from error
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -51,6 +54,12 @@ def read_npy(path: Path) -> np.ndarray:
             return _read(file, path.stat().st_size, str(path))
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _is_single(path: Path) -> bool:
+    """Whether a file holds a single array, as an `.npy` file does."""
+    with path.open("rb") as file:
+        return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def _parse(content: bytes, what: str) -> np.ndarray:

@@ -71,7 +71,9 @@ def test_a_shared_layer_is_one_layer_of_several_calls(graphs):
     layers = {layer.name: layer for layer in graph.layers}
     assert [node.name for node in graph.calls(layers["encoder_deep"])] == ["encoder_deep", "encoder_deep_2"]
     assert len(graph.calls(layers["class_"])) == 2
-    assert [output.name for output in graph.outputs] == ["absolute", "class_", "for_", "class_2"]
+    first, *others = [output.name for output in graph.outputs]
+    assert first.startswith("absolute")  # Keras numbers those of this process
+    assert others == ["class_", "for_", "class_2"]
 
 
 def test_an_activation_is_a_node_of_its_own_and_a_linear_one_none(graphs):
