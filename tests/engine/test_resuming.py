@@ -90,7 +90,11 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+# Two stand for all in the daily tests; each trains three times, and compiles as often.
+DAILY = ("dropout", "stateful")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in DAILY else pytest.mark.slow) for n in RUNS])
 def test_a_resumed_run_ends_with_the_same_bits(backend, train, broken, name):
     settings = {"deterministic": True, **RUNS[name]}
     whole = train("whole", **settings)
