@@ -1,0 +1,58 @@
+"""Numbers as a person reads them: three digits, a unit, and an interval beside every ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Of each unit: what a number is multiplied by, and what is written behind it.
+_SHOWN = {"B": (1e-6, "MB"), "1": (1.0, ""), "FLOP": (1e-9, "GFLOP")}
+
+
+def three(value: float) -> str:
+    """Three significant digits, no exponent where it can be helped."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.2e}"
+    return f"{value:.3g}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds with a unit that suits them: `1.2 s`, `36 ms`, `300 µs`."""
+    unit, factor = ("s", 1.0) if seconds >= 0.1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+    return f"{three(seconds * factor)} {unit}"
+
+
+def scaled(value: float, unit: str) -> float:
+    """A number in the unit that is shown."""
+    return value * _SHOWN.get(unit, (1.0, unit))[0]
+
+
+def shown_unit(unit: str) -> str:
+    """What is written of a unit: bytes as MB, nothing where there is none."""
+    return _SHOWN.get(unit, (1.0, unit))[1]
+
+
+def heading(metric: str, unit: str) -> str:
+    """`steady epoch (s)`."""
+    written = shown_unit(unit)
+    return words(metric) + (f" ({written})" if written else "")
+
+
+def words(name: str) -> str:
+    """`steady_epoch` as `steady epoch`."""
+    return name.replace("_", " ")
+
+
+def times(value: float) -> str:
+    """A factor: `2.99`, `20.0`, `0.98`."""
+    return f"{value:.2f}" if 0.1 <= value < 10 else f"{value:.1f}" if 10 <= value < 100 else three(value)
+
+
+def interval(ratio: Mapping[str, Any]) -> str:
+    """`2.99 [2.80, 3.53]`."""
+    return f"{times(ratio['ratio'])} [{times(ratio['low'])}, {times(ratio['high'])}]"
+
+
+def differs(ratio: Mapping[str, Any]) -> bool:
+    """Whether the interval excludes 1."""
+    return not ratio["low"] <= 1 <= ratio["high"]

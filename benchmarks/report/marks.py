@@ -1,0 +1,286 @@
+"""Kinds of charts, by altair: bars with intervals, stacks, points, lines over what is varied, ratios, a roofline.
+
+What comes from a file stands in a chart's data only, never in an expression, a field's name or a title: Vega takes data
+for text. Colours are left to the page, which has light and dark ones; the same backend has the same everywhere.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..results import STEADY
+from .figures import differs, heading, interval, scaled, three, words
+from .libraries import altair
+from .reading import Part, Row
+
+_BAR, _LINE = 20, 14  # pixels that a bar takes, and a line of a name
+_SHORTEST, _LINES = 70, 240  # pixels
+_LETTERS = 26  # of a name in a line
+_TICKS = 5  # on a scale of powers, where there would be more than fit
+
+Values = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart.
+
+    Attributes:
+        title, note: what it shows, and how to read it.
+        spec: Vega-Lite, as wide as what it stands in.
+    """
+
+    title: str
+    note: str
+    spec: dict[str, Any]
+
+
+# --- kinds of charts ------------------------------------------------------------------------------------------------
+
+
+def bars(title: str, rows: Sequence[Row], name: Callable[[Row], str], series: Callable[[Row], str]) -> Drawn:
+    alt = altair()
+    values = [value_of(row, name(row), series(row)) for row in rows]
+    offset = {} if _is_each_alone(values) else {"yOffset": _beside(values)}
+    base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "median", "q1", "q3", "n"), **offset)
+    blocks = base.mark_bar().encode(x=alt.X("median:Q", title=_axis_of(values), stack=None), color=_colour(values))
+    spread = base.mark_rule(strokeWidth=2).encode(x="q1:Q", x2="q3:Q")
+    return _drawn(title, "Bars are medians, lines go from quartile to quartile.", blocks + spread, _height(values))
+
+
+def stacked(title: str, note: str, values: Values) -> Drawn:
+    alt = altair()
+    values = [{**value, "place": place} for place, value in enumerate(values)]
+    blocks = (
+        _chart(values)
+        .mark_bar()
+        .encode(
+            y=_names(),
+            x=alt.X("median:Q", title=_axis_of(values), stack="zero"),
+            color=_colour(values, list(dict.fromkeys(value["series"] for value in values))),
+            order=alt.Order("place:Q"),
+            tooltip=_tooltips("name", "series", "median"),
+        )
+    )
+    return _drawn(title, note, blocks, _SHORTEST + _BAR * len({value["name"] for value in values}))
+
+
+def breakdown(why: Sequence[Row]) -> Drawn:
+    alt = altair()
+    values = [
+        {"name": each["part"], "series": each["backend"], "median": each["seconds"], "share": f"{each['share']:.0%}"}
+        for each in why
+    ]
+    blocks = (
+        _chart(values)
+        .mark_bar()
+        .encode(
+            y=_names(),
+            yOffset=_beside(values),
+            x=alt.X("median:Q", title="seconds of an epoch", stack=None),
+            color=_colour(values),
+            tooltip=_tooltips("name", "series", "median", "share"),
+        )
+    )
+    note = "The parts add up to the difference between pooling and striding; one below zero is noise, or helps pooling."
+    return _drawn("What pooling costs is made of", note, blocks, _height(values))
+
+
+def points(title: str, rows: Sequence[Row]) -> Drawn:
+    alt = altair()
+    values = [value_of(row, row["recipe"], row["backend"]) for row in rows]
+    base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "median", "q1", "q3", "n"))
+    axis = alt.X("median:Q", title=_axis_of(values), scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=_TICKS))
+    dots = base.mark_point(filled=True, size=70).encode(x=axis, color=_colour(values))
+    names = len({value["name"] for value in values})
+    return _drawn(title, "Medians, on a scale of powers of ten.", dots, _SHORTEST + _BAR * names)
+
+
+def lines_over(part: Part, along: str, metric: str, title: str, note: str, *, log: bool = False) -> Iterator[Drawn]:
+    """A line for each recipe on each backend, of a metric over what is varied."""
+    alt = altair()
+    rows = [row for row in part.of(metric) if isinstance(row.get(along), int) and row[along] > 0]
+    if not rows or (log and min(row["q1"] for row in rows) <= 0):
+        return
+    several = len({row["recipe"] for row in rows}) > 1
+    values = [
+        {**value_of(row, row["recipe"], f"{row['recipe']}, {row['backend']}" if several else row["backend"])}
+        | {"along": row[along]}
+        for row in rows
+    ]
+    steps = sorted({value["along"] for value in values})
+    across = alt.X("along:Q", title=words(along), scale=_powers_of_two(steps), axis=_ticks(steps))
+    log = log or _spans_much(rows)
+    scale = alt.Scale(type="log") if log else alt.Scale(zero=metric == STEADY)
+    upright = alt.Y("median:Q", title=_axis_of(values), scale=scale, axis=alt.Axis(tickCount=_TICKS))
+    base = _chart(values).encode(x=across, color=_colour(values))
+    lines = base.mark_line(point=True).encode(
+        y=upright, tooltip=_tooltips("series", "along", "median", "q1", "q3", "n")
+    )
+    spread = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="q1:Q", y2="q3:Q")
+    yield _drawn(title, note, spread + lines, _LINES)
+
+
+def sweep(ratios: Sequence[Row], along: str, fixed: str) -> Drawn:
+    alt = altair()
+    values = [{**ratio_of(each), "series": each["backend"], "along": each[along]} for each in ratios]
+    steps = sorted({value["along"] for value in values})
+    base = _chart(values).encode(
+        x=alt.X("along:Q", title=words(along), scale=_powers_of_two(steps), axis=_ticks(steps)), color=_colour(values)
+    )
+    upright = alt.Y("ratio:Q", title="pooling ÷ striding", scale=alt.Scale(zero=False))
+    lines = base.mark_line(point=True).encode(y=upright, tooltip=_tooltips("series", "along", "said"))
+    spread = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="low:Q", y2="high:Q")
+    note = "The ratio with its 95 % interval; at 1 they cost the same."
+    return _drawn(f"Pooling ÷ striding over {words(along)}, {fixed}", note, _at_one("y") + spread + lines, _LINES)
+
+
+def intervals(title: str, values: Values, *, coloured: bool, beside: bool) -> Drawn:
+    """Ratios with their intervals, on one scale; those of several backends side by side."""
+    alt = altair()
+    base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "said", "verdict"))
+    more = ({"color": _colour(values)} if coloured else {}) | ({"yOffset": _beside(values)} if beside else {})
+    ends = [min(1, *(each["low"] for each in values)) / 1.1, max(1, *(each["high"] for each in values)) * 1.1]
+    scale = alt.Scale(type="log", domain=ends, nice=False)
+    axis = alt.X("low:Q", title="ratio, and its 95 % interval", scale=scale, axis=alt.Axis(tickCount=_TICKS))
+    spread = base.mark_rule(strokeWidth=2).encode(x=axis, x2="high:Q", **more)
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="ratio:Q", **more)
+    note = "An interval that crosses the dashed line holds 1: no difference."
+    return _drawn(title, note, _at_one("x") + spread + dots, _height(values))
+
+
+def roofline(kind: str, values: Values, peak: float, bandwidth: float) -> Drawn:
+    alt = altair()
+    ridge = peak / bandwidth
+    reached = [value["intensity"] for value in values]
+    left, right = min(ridge, *reached) / 3, max(ridge, *reached) * 3
+    roof = [{"intensity": x, "median": min(peak, x * bandwidth)} for x in (left, ridge, right)]
+    few = alt.Axis(tickCount=_TICKS)
+    across = alt.X(
+        "intensity:Q", title="FLOP for each byte that has to move", scale=alt.Scale(type="log", nice=False), axis=few
+    )
+    upright = alt.Y("median:Q", title="GFLOP/s", scale=alt.Scale(type="log"), axis=few)
+    line = _chart(roof).mark_line(strokeWidth=2, color="gray").encode(x=across, y=upright)
+    dots = (
+        _chart(values)
+        .mark_point(filled=True, size=80, opacity=0.9)
+        .encode(
+            x=across, y=upright, color=_colour(values), tooltip=_tooltips("name", "series", "intensity", "median", "n")
+        )
+    )
+    most = f"{three(peak)} GFLOP/s of a matrix product, {three(bandwidth)} GB/s of a copy"
+    note = f"The line is what the {kind} can do: {most}."
+    return _drawn(f"Roofline of the {kind}", note, line + dots, _LINES + 40)
+
+
+# --- their pieces ---------------------------------------------------------------------------------------------------
+
+
+def _chart(values: Values) -> Any:
+    alt = altair()
+    named = [{**value, "name": "\n".join(_lines(value["name"]))} if "name" in value else value for value in values]
+    return alt.Chart(alt.InlineData(values=named))
+
+
+def _drawn(title: str, note: str, chart: Any, height: int) -> Drawn:
+    spec = chart.properties(width="container", height=height).to_dict()
+    spec.pop("$schema", None)  # a URL; the page says by itself what this is
+    return Drawn(title, note, spec)
+
+
+def value_of(row: Row, name: str, series: str) -> dict[str, Any]:
+    """What a chart's data hold of a row: its figures, in the unit that is shown."""
+    unit = row["unit"]
+    figures = {each: scaled(row[each], unit) for each in ("median", "q1", "q3")}
+    where = {"name": name, "series": series, "of": heading(row["metric"], unit)}
+    return {**where, **figures, "n": row["n"]}
+
+
+def ratio_of(ratio: Row) -> dict[str, Any]:
+    """What a chart's data hold of a ratio."""
+    verdict = "a difference" if differs(ratio) else "no difference"
+    return {**{each: ratio[each] for each in ("ratio", "low", "high")}, "said": interval(ratio), "verdict": verdict}
+
+
+_IN_LINES = "split(datum.label, '\\n')"  # a name of several lines; the names themselves are data
+
+
+def _axis_of(values: Values) -> str:
+    """What an axis is called: the metric, or only what all of several are."""
+    called: set[str] = {value["of"] for value in values}
+    return called.pop() if len(called) == 1 else "seconds"
+
+
+def _spans_much(rows: Sequence[Row]) -> bool:
+    """Whether a scale of powers shows more: the largest is ten times the smallest, and none is 0 or below."""
+    least = min(row["q1"] for row in rows)
+    return bool(least > 0 and max(row["q3"] for row in rows) > 10 * least)
+
+
+def _names() -> Any:
+    alt = altair()
+    return alt.Y(
+        "name:N", title=None, sort=None, axis=alt.Axis(labelLimit=170, domain=False, ticks=False, labelExpr=_IN_LINES)
+    )
+
+
+def _colour(values: Values, order: Sequence[str] = ()) -> Any:
+    """One colour a series, by default in the order of names: so a backend has the same in every chart."""
+    alt = altair()
+    domain = list(order) or sorted({value["series"] for value in values})
+    told = len(domain) > 1 and any(value["series"] != value.get("name") for value in values)
+    legend = alt.Legend(title=None, orient="bottom", labelLimit=200) if told else None
+    return alt.Color("series:N", scale=alt.Scale(domain=domain), legend=legend)
+
+
+def _beside(values: Values) -> Any:
+    """The bars of one name side by side, in the order of their colours."""
+    alt = altair()
+    return alt.YOffset("series:N", scale=alt.Scale(domain=sorted({value["series"] for value in values})))
+
+
+def _tooltips(*fields: str) -> list[Any]:
+    alt = altair()
+    called = {"name": "what", "series": "of", "along": "at", "said": "ratio", "n": "samples"}
+    numbers = {"median", "q1", "q3", "intensity"}
+    return [
+        alt.Tooltip(f"{field}:Q", title=called.get(field, field), format=".3~g")
+        if field in numbers
+        else alt.Tooltip(f"{field}:N", title=called.get(field, field))
+        for field in fields
+    ]
+
+
+def _at_one(axis: str) -> Any:
+    """A dashed line at 1."""
+    alt = altair()
+    return _chart([{"one": 1}]).mark_rule(strokeDash=[4, 3], color="gray").encode(**{axis: alt.datum(1)})
+
+
+def _powers_of_two(steps: Sequence[int]) -> Any:
+    alt = altair()
+    return alt.Scale(type="log", base=2 if steps[-1] < 5000 else 10, nice=False)
+
+
+def _ticks(steps: Sequence[int]) -> Any:
+    alt = altair()
+    return alt.Axis(values=steps, format=",d", labelOverlap=True)
+
+
+def _height(values: Values) -> int:
+    """Pixels for a bar of each value, with some room between names."""
+    names = {value["name"] for value in values}
+    lines = max(len(_lines(name)) for name in names)
+    return max(_SHORTEST, len(names) * max(_BAR * len(values) // len(names) + 6, _LINE * lines + 8))
+
+
+def _lines(name: str) -> list[str]:
+    """A name in lines short enough to stand beside a chart on a phone."""
+    return textwrap.wrap(name, _LETTERS, break_on_hyphens=False) or [name]
+
+
+def _is_each_alone(values: Values) -> bool:
+    return len({value["name"] for value in values}) == len(values)

@@ -1,0 +1,214 @@
+"""Results of every suite, made by the code that the suites themselves write them with, of times that were made up."""
+
+import json
+
+import numpy as np
+import pytest
+
+from trivium.benchmarks import book, checkpoint_cost, data_size, pooling_vs_striding, search_speed, start_up
+from trivium.benchmarks.cells import Cell, Group
+from trivium.benchmarks.measure import Rounds, row
+from trivium.benchmarks.results import Results, found_of
+from trivium.engine.files import write_json
+
+BACKENDS = {"jax": 1.0, "tensorflow": 1.6, "torch": 1.62}
+ENVIRONMENT = {
+    "device": "cpu",
+    "device_name": "A Processor",
+    "cores": 2,
+    "affinity": [0, 1],
+    "governor": None,
+    "versions": {"keras": "3.15.1", "numpy": "2.4.6"},
+}
+MACHINE = {
+    "cpu": {"numpy": {"gemm_gflops": 80.0, "copy_gbytes": 9.0}, "jax": {"gemm_gflops": 70.0, "copy_gbytes": 8.0}}
+}
+SECONDS = {"pooling": 0.9, "pool-first": 0.7, "crop": 0.55, "striding": 0.3}
+
+
+def told(cell, seconds):
+    """What opening a session tells of a model whose epochs take so many seconds."""
+    return {
+        "environment": ENVIRONMENT,
+        "plan": {"name": "steps"},
+        "build": 0.2,
+        "compile": 1.5,
+        "first_epoch": seconds * 2,
+        "memory": 120_000_000,
+        "parameters": 114_502,
+        "samples": 3750,
+        "operations": 4e9,
+        "traffic": 4e8,
+        "ceilings": MACHINE["cpu"]["numpy"],
+        "quality": {
+            "epochs": 10,
+            "metrics": {"accuracy": 0.97, "val_accuracy": 0.9 + 0.05 * seconds / (1 + seconds), "loss": 0.1 / seconds},
+        },
+        "layer_times": [
+            {"layer": "conv2d", "kind": "Conv2D", "seconds": seconds / 50},
+            {"layer": "pooling", "kind": "MaxPooling2D", "seconds": seconds / 90},
+        ]
+        if not cell.at
+        else [],
+    }
+
+
+def whole(suite, groups, seconds, together=True, **more):
+    """Results of 12 rounds, 2 % of noise in each."""
+    noise = np.random.default_rng(0)
+    results = Results(suite, {"what": "a test"}, together, more={"machine": MACHINE, **more})
+    for group in groups:
+        samples = {cell: list(seconds(cell) * noise.normal(1, 0.02, 12)) for cell in group.cells}
+        opened = {cell: told(cell, seconds(cell)) for cell in group.cells}
+        rounds = Rounds(samples, "precision", {})
+        results.groups[group.title] = found_of(suite, group, opened, {}, rounds)
+    return results
+
+
+def pairs_of(cells):
+    return [(of, over) for at, of in enumerate(cells) for over in cells[at + 1 :]]
+
+
+def epochs():
+    groups = []
+    for recipe in ("dense/one-hidden", "rnn/lstm"):
+        cells = [Cell(recipe, name, name) for name in BACKENDS]
+        groups.append(Group(recipe, cells, pairs_of(cells)))
+    return whole("epochs", groups, lambda cell: 0.1 * BACKENDS[cell.backend], together=False)
+
+
+def pooling():
+    settings = {"data": "mnist:sample"}
+    groups = [group for name in BACKENDS for group in pooling_vs_striding._groups(name, settings, True, False)]
+
+    def seconds(cell):
+        at = dict(cell.at)
+        way = at.get("way") or ("pooling" if "pooling" in cell.recipe else "striding")
+        blocks = 2.5 if "blocks" in cell.recipe else 1.0
+        size = at.get("filters", 16) / 16 * (at.get("image_size", 28) / 28) ** 2
+        return SECONDS[way] * BACKENDS[cell.backend] * size * blocks
+
+    results = whole("pooling-vs-striding", groups, seconds)
+    results.more["why"] = [each for name in BACKENDS for each in pooling_vs_striding.explain(results, name)]
+    return results
+
+
+def varied(suite, name, values, pairs, seconds):
+    groups = []
+    for backend in BACKENDS:
+        cells = [
+            Cell("dense/one-hidden", backend, f"{name.removesuffix('_size')} {value}", at=((name, value),))
+            for value in values
+        ]
+        groups.append(Group(backend, cells, [(cell, cells[-1]) for cell in cells[:-1]] if pairs else []))
+    return whole(suite, groups, lambda cell: BACKENDS[cell.backend] * seconds(cell.at[0][1]))
+
+
+def data_sizes():
+    results = varied("data-size", "steps", (200, 2_000, 20_000), False, lambda steps: steps / 2_000)
+    for found in results.groups.values():
+        found.rows += data_size._exponents(found.rows)
+    return results
+
+
+def inference():
+    cells = [
+        Cell("cnn/striding", backend, name, runner, metric="answer", at=(("batch_size", size),))
+        for size in (1, 256)
+        for backend, runner, name in (("jax", "predict", "jax"), ("jax", "onnxruntime", "onnxruntime"))
+    ]
+    groups = [Group("cnn/striding", cells, [(cells[0], cells[1]), (cells[2], cells[3])])]
+    seconds = {"predict": 2e-3, "onnxruntime": 3e-4}
+    results = whole("inference", groups, lambda cell: seconds[cell.runner] * cell.at[0][1] ** 0.5)
+    results.more["without"] = {"cnn/striding by openvino": "none of these backends can export it"}
+    return results
+
+
+def runners(suite, names, suffix):
+    """Each name with its factor."""
+    groups = []
+    for backend in BACKENDS:
+        of = {name: {"suffix": f"_{name}"} if suffix else {"runner": name} for name in names}
+        cells = [Cell("cnn/pooling", backend, name, **of[name]) for name in names]
+        groups.append(Group(backend, cells, [(cell, cells[-1]) for cell in cells[:-1]]))
+    return whole(suite, groups, lambda cell: 0.2 * BACKENDS[cell.backend] * names[cell.name])
+
+
+def imports():
+    cells = {name: Cell("cnn/striding", name, name) for name in BACKENDS}
+    stages = dict(zip(start_up.STAGES, (0.3, 4.0, 0.2, 0.5, 0.01), strict=True))
+    waits = {
+        name: [{**stages, "import": 4.0 * factor, "environment": ENVIRONMENT}] * 8 for name, factor in BACKENDS.items()
+    }
+    rounds = Rounds({name: [1 + 4 * factor] * 8 for name, factor in BACKENDS.items()}, "budget", {})
+    return Results("import", {"recipe": "cnn/striding"}, groups={"all": start_up._found(cells, waits, rounds)})
+
+
+def checkpoints():
+    seconds = {
+        checkpoint_cost.EPOCH: 0.4,
+        checkpoint_cost.CHECKPOINT: 0.02,
+        checkpoint_cost.DISK: 1.0,
+        checkpoint_cost.LARGE: 1.5,
+    }
+    sizes = {checkpoint_cost.CHECKPOINT: 10**6, checkpoint_cost.LARGE: 10**9}
+    samples = {name: [each] * 8 for name, each in seconds.items()}
+    return checkpoint_cost.Result("cnn/striding", "jax", samples, sizes, 10**6, ENVIRONMENT)
+
+
+def search():
+    seconds = {("grid", "wrapper"): [90.0] * 3, ("grid", "trivium"): [20.0] * 3}
+    scores = dict.fromkeys(seconds, [0.95] * 3)
+    return search_speed.Result("jax", seconds, scores, ENVIRONMENT, {"tasks": ["grid"]})
+
+
+def recipes():
+    where = {"backend": "jax", "device": "cpu", "runner": "trivium"}
+    rows = [
+        row(book.SUITE, {"recipe": recipe, **where}, metric, unit, values)
+        for recipe, factor in (("dense/small", 1), ("cnn/bigger", 60))
+        for metric, unit, values in (("steady_epoch", "s", [0.1 * factor] * 4), ("val_accuracy", "1", [0.97]))
+    ]
+    return {
+        "schema": 1,
+        "environment": {"jax": ENVIRONMENT},
+        "rows": rows,
+        "ratios": [],
+        "measured": [],
+        "published": {},
+    }
+
+
+SUITES = {
+    "epochs": epochs,
+    "pooling-vs-striding": pooling,
+    "batch-size": lambda: varied(
+        "batch-size", "batch_size", [2**n for n in range(3, 12)], True, lambda size: 0.05 + 8 / size
+    ),
+    "data-size": data_sizes,
+    "import": imports,
+    "inference": inference,
+    "overhead": lambda: runners("overhead", {"fit": 1.3, "native": 1.0, "trivium": 1.0}, False),
+    "masks": lambda: runners("masks", {"owned": 1.1, "native": 1.0}, True),
+    "checkpoint": checkpoints,
+    "search": search,
+    "book": recipes,
+}
+
+
+@pytest.fixture(scope="session")
+def found():
+    """Of each suite what its `results.json` would hold."""
+    made = {name: make() for name, make in SUITES.items()}
+    return {
+        name: each if isinstance(each, dict) else json.loads(json.dumps(each.to_json())) for name, each in made.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def kept(found, tmp_path_factory):
+    """A folder with the results of every suite, each in a folder of its own; for reading only."""
+    folder = tmp_path_factory.mktemp("kept")
+    for name, each in found.items():
+        write_json(folder / name / "results.json", each)
+    return folder
