@@ -32,6 +32,7 @@ COMMANDS = (
     "verify",
     "port",
     "bench",
+    "report",
     "demo",
 )
 

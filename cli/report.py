@@ -1,0 +1,56 @@
+"""`trivium report`: what suites found, as one page that works with no network, and as Markdown and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import common_options, console, print_json
+from .progress import progress
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+PAGE = "report.html"
+
+
+@click.command()
+@click.argument("place", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--out", type=_FILE, metavar="HTML", help=f"The page; {PAGE} in FOLDER by default.")
+@click.option("--markdown", type=_FILE, metavar="FILE", help="The same in Markdown, with the pictures of --png.")
+@click.option("--png", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Each chart as a PNG.")
+@click.option("--title", default="What was measured", show_default=True, help="Of the page.")
+@common_options
+def command(place: Path, out: Path | None, markdown: Path | None, png: Path | None, title: str, as_json: bool) -> None:
+    """Write what benchmarks found as one page of HTML.
+
+    FOLDER is the --out of a `trivium bench`, or a folder of such folders. The page needs no network: charts, sortable
+    tables, the environment and the JSON itself are in it.
+
+    \b
+    Example:
+      trivium report runs/pooling
+      trivium report runs/pooling --markdown runs/pooling/report.md --png runs/pooling/charts
+    """
+    from ..benchmarks.report import answers, charts, page, pictures, reading
+    from ..benchmarks.report import markdown as readme
+    from ..engine.files import require_place, write_text
+
+    parts = reading.read(place)
+    out = out or (place if place.is_dir() else place.parent) / PAGE
+    for folder in (out.parent, *([markdown.parent] if markdown else []), *([png] if png else [])):
+        require_place(folder)
+    with progress("report") as listener:
+        drawn = [charts.draw(part) for part in parts]
+        files = pictures.save(parts, drawn, png, listener) if png else [{} for _ in parts]
+        write_text(out, page.write(parts, drawn, title))
+        if markdown:
+            write_text(markdown, readme.write(parts, title, files, markdown))
+    made = [out, *([markdown] if markdown else []), *(path for each in files for path in each)]
+    told: dict[str, Any] = {"schema": 1, "files": [str(path) for path in made]}
+    if as_json:
+        print_json({**told, "suites": [answers.as_json(part) for part in parts]})
+        return
+    for part in parts:
+        console().print("\n".join([answers.question(part), *(f"  {said}" for said in answers.answer(part))]))
+    console().print(f"kept {', '.join(told['files'])}")

@@ -1,0 +1,100 @@
+"""`trivium report` as a command: what it writes and says, and what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from trivium.engine.files import write_json
+
+
+def timed(backend, seconds):
+    where = {"suite": "epochs", "recipe": "rnn/lstm", "backend": backend, "device": "cpu", "runner": "trivium"}
+    figures = {"metric": "steady_epoch", "unit": "s", "n": 8, "median": seconds, "q1": seconds, "q3": seconds}
+    return {**where, **figures}
+
+
+COMPARED = {
+    "suite": "epochs",
+    "recipe": "rnn/lstm",
+    "backend": "jax ÷ torch",
+    "device": "cpu",
+    "of": "jax",
+    "over": "torch",
+}
+RESULTS = {
+    "schema": 1,
+    "suite": "epochs",
+    "rounds": 8,
+    "stopped_by": "budget",
+    "rows": [timed("jax", 1.0), timed("torch", 2.0)],
+    "ratios": [{**COMPARED, "metric": "steady_epoch", "ratio": 0.5, "low": 0.4, "high": 0.625}],
+}
+ANSWER = "rnn/lstm: jax is fastest, 1 s; torch takes 2.00 [1.60, 2.50] × as long."
+
+
+@pytest.fixture
+def results(here):
+    write_json(here / "runs" / "results.json", RESULTS)
+    return here / "runs"
+
+
+def test_a_page_is_written_beside_the_results_and_the_answer_said(cli, results):
+    shown = cli("report", "runs")
+    assert shown.code == 0, shown
+    assert shown.out == f"Which backend is fastest here?\n  {ANSWER}\nkept runs/report.html\n"
+    assert ANSWER in (results / "report.html").read_text("utf-8")
+
+
+def test_markdown_with_pictures_and_everything_as_json(cli, here, results):
+    shown = cli("report", "runs/results.json", "--out", "a/page.html", "--markdown", "a/b.md", "--png", "a/c", "--json")
+    assert shown.code == 0, shown
+    told = json.loads(shown.out)
+    assert told["files"] == [
+        "a/page.html",
+        "a/b.md",
+        "a/c/epochs-1-rnn-lstm-a-steady-epoch.png",
+        "a/c/epochs-2-ratios.png",
+    ]
+    assert all((here / file).stat().st_size for file in told["files"])
+    assert [(suite["suite"], suite["answer"]) for suite in told["suites"]] == [("epochs", [ANSWER])]
+    assert "(<c/epochs-2-ratios.png>)" in (here / "a" / "b.md").read_text("utf-8")
+    assert not (results / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "runs/results.json is not JSON, or was truncated"),
+        ('{"rows": []}', "runs/results.json is no result of `trivium bench`"),
+        (json.dumps({**RESULTS, "schema": 2}), "runs/results.json has schema '2', this trivium reads 1"),
+        (json.dumps({**RESULTS, "rows": [1]}), "runs/results.json is damaged"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_a_line(refused, results, text, said):
+    (results / "results.json").write_text(text)
+    assert said in refused("report", "runs")
+
+
+def test_a_place_with_nothing_or_that_cannot_be_written_to_is_refused(refused, here, results):
+    assert "there is no nowhere: give the --out of a `trivium bench`" in refused("report", "nowhere")
+    (here / "file").write_text("something else")
+    assert "file is a file: choose another --out" in refused("report", "runs", "--out", "file/page.html")
+
+
+def test_without_its_libraries_a_line_says_what_to_install(refused, results, monkeypatch):
+    monkeypatch.setitem(sys.modules, "altair", None)
+    line = refused("report", "runs", with_progress=True)
+    assert line.endswith("a report needs altair, which is not installed: pip install 'trivium[report]'")
+
+
+def test_no_framework_is_imported(results):
+    source = (
+        "import sys\nfrom trivium.cli.main import main\n"
+        f"try: main(['report', {str(results)!r}])\n"
+        "except SystemExit as stopped: assert stopped.code == 0\n"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", source], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done
