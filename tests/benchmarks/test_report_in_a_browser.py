@@ -1,0 +1,184 @@
+"""The report in a real Chromium without a window: it opens, draws, sorts, is readable, and asks for nothing."""
+
+import json
+import shutil
+import time
+
+import pytest
+
+from trivium.benchmarks.report import charts, page, reading
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Chromium and its driver: apt-get install chromium chromium-driver"
+)
+
+SUITES = ("epochs", "pooling-vs-striding", "batch-size", "import")
+DESKTOP, PHONE = 1280, 390  # pixels
+_SECONDS_TO_DRAW = 30
+
+
+@pytest.fixture(scope="module")
+def parts(kept):
+    return [part for part in reading.read(kept) if part.suite in SUITES]
+
+
+@pytest.fixture(scope="module")
+def address(parts, tmp_path_factory):
+    """Of a page with some suites, one of them with a name that would run if it could."""
+    (first, *others) = parts
+    raw = json.loads(
+        json.dumps(first.raw).replace("dense/one-hidden", "</script><script>window.ran=1</script><b id=ran>")
+    )
+    hostile = reading.Part(first.suite, first.path, raw)
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    shown = [hostile, *others]
+    path.write_text(page.write(shown, [charts.draw(part) for part in shown], "In a browser"), "utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(chromium, address):
+    """Open the page with a theme and a width, wait until it has drawn; the driver."""
+
+    def look(theme="light", width=DESKTOP):
+        for kind in ("browser", "performance"):
+            chromium.get_log(kind)
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        chromium.get(address)
+        await_drawn(chromium, theme)
+        return chromium
+
+    return look
+
+
+def await_drawn(chromium, theme):
+    until = time.monotonic() + _SECONDS_TO_DRAW
+    while chromium.execute_script("return document.documentElement.dataset.drawn") != theme:
+        assert time.monotonic() < until, chromium.get_log("browser")
+        time.sleep(0.05)
+
+
+def requested(chromium):
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    return {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
+
+
+def test_it_draws_every_chart_says_nothing_on_the_console_and_asks_for_nothing(opened, address, parts):
+    chromium = opened()
+    drawn = chromium.execute_script(
+        "return [...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg path, svg line').length)"
+    )
+    assert len(drawn) == sum(len(charts.draw(part)) for part in parts)
+    assert min(drawn) > 3, "each has axes and marks"
+    assert chromium.get_log("browser") == []
+    assert {url for url in requested(chromium) if not url.startswith(("data:", "blob:"))} == {address}
+
+
+def test_a_hostile_name_is_shown_and_not_run(opened):
+    chromium = opened()
+    assert chromium.execute_script("return [window.ran, document.getElementById('ran')]") == [None, None]
+    assert "<script>window.ran=1</script>" in chromium.execute_script(
+        "return document.querySelector('.answer').innerText"
+    )
+
+
+def test_the_page_forbids_what_it_does_not_need(opened):
+    chromium = opened()
+    chromium.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s);"
+        "const i = new Image(); i.src = 'http://127.0.0.1:9/x.png'; document.body.append(i);"
+    )
+    assert chromium.execute_script("return window.ran") is None
+    said = [entry["message"] for entry in chromium.get_log("browser")]
+    assert len([line for line in said if "Content Security Policy" in line]) == 2
+
+
+def test_a_table_sorts_by_numbers_both_ways_on_a_click(opened):
+    chromium = opened()
+
+    def column():
+        return chromium.execute_script(
+            "return [...table.tBodies[0].rows].map(row => Number(row.cells[at].dataset.key))"
+        )
+
+    chromium.execute_script(
+        "window.table = document.querySelector('table'); const heads = [...table.tHead.rows[0].cells];"
+        "window.at = heads.findIndex(head => head.innerText.startsWith('steady epoch'))"
+    )
+    before = column()
+    assert len(before) > 2
+    assert before != sorted(before)
+    heading = chromium.execute_script("return table.tHead.rows[0].cells[at].querySelector('button')")
+    for order, expected in (("ascending", sorted(before)), ("descending", sorted(before)[::-1])):
+        heading.click()
+        assert column() == expected
+        assert chromium.execute_script("return table.tHead.rows[0].cells[at].getAttribute('aria-sort')") == order
+    words = chromium.execute_script("return table.tHead.rows[0].cells[0].querySelector('button')")
+    words.click()
+    first = chromium.execute_script("return [...table.tBodies[0].rows].map(row => row.cells[0].innerText)")
+    assert first == sorted(first)
+
+
+def test_light_and_dark_follow_the_reader_even_while_it_is_open(opened):
+    chromium = opened("light")
+
+    def colours():
+        return chromium.execute_script(
+            "const of = (e, what) => getComputedStyle(e)[what];"
+            "return [of(document.body, 'backgroundColor'), of(document.body, 'color'),"
+            " document.querySelector('figure svg .role-axis-label text').getAttribute('fill')]"
+        )
+
+    light = colours()
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    await_drawn(chromium, "dark")
+    dark = colours()
+    assert light[:2] == ["rgb(255, 255, 255)", "rgb(28, 36, 48)"]
+    assert dark[:2] == ["rgb(20, 24, 30)", "rgb(230, 233, 238)"]
+    assert light[2] != dark[2]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_nothing_is_wider_than_the_screen(opened, width):
+    chromium = opened(width=width)
+    content, screen = chromium.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert content <= width == screen
+    charts_wide = chromium.execute_script(
+        "return [...document.querySelectorAll('figure')].map(f => f.querySelector('svg').getBoundingClientRect().right"
+        " - f.getBoundingClientRect().right)"
+    )
+    assert max(charts_wide) <= 0
+
+
+def test_the_json_can_be_downloaded_as_it_was(opened, parts, tmp_path):
+    chromium = opened()
+    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    (number, part) = next((number, part) for number, part in enumerate(parts) if part.suite == "import")
+    chromium.execute_script("document.querySelectorAll('.download')[arguments[0]].click()", number)
+    until = time.monotonic() + _SECONDS_TO_DRAW
+    while not (tmp_path / "import.json").exists():
+        assert time.monotonic() < until, list(tmp_path.iterdir())
+        time.sleep(0.05)
+    assert json.loads((tmp_path / "import.json").read_text()) == part.raw
