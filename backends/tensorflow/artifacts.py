@@ -26,7 +26,7 @@ def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
     specs = signature.structured_input_signature[1]
     names = in_order(list(specs), inputs)
     gives = signature.structured_outputs
-    gives = {name: gives[name] for name in in_order(list(gives), outputs)}
+    gives = {name: gives[name] for name in in_order(sorted(gives, key=_place), outputs)}
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         assert loaded  # the signature holds its variables only as long as the model that they belong to
@@ -40,6 +40,12 @@ def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
         run,
         {"tensorflow": tf.__version__},
     )
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Keras calls outputs `output_0`, `output_1`, …, and a SavedModel keeps them in no order."""
+    word, _, number = name.rpartition("_")
+    return (word, int(number)) if number.isdigit() else (name, 0)
 
 
 def _tensor(name: str, spec: Any) -> Tensor:
