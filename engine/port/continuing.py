@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import runtime, worker
+from ...backends import runtime
 from ...backends.draws import owned_draws
+from ...backends.worker import Worker
 from .. import bundle as bundles
 from .. import judging, parity
 from ..dataset import Split
@@ -38,12 +39,14 @@ def compare(path: str, origin: str, target: str) -> tuple[Check, ...]:
         path: a bundle or a model file.
         origin, target: the names of two installed backends.
     """
-    if not all(worker.get(name).call(f"{__name__}:learns", path) for name in {origin, target}):
-        return ()
-    given = worker.get(origin).call(f"{__name__}:draw_batch", path)
-    expected = worker.get(origin).call(f"{__name__}:step_further", path, **given)
-    nudged = worker.get(origin).call(f"{__name__}:step_further", path, **given, nudged=True)
-    received = worker.get(target).call(f"{__name__}:step_further", path, **given)
+    # Processes of their own: in one that has trained before, a loaded model's step was seen to come out otherwise.
+    with Worker(origin) as home, Worker(target) as away:
+        if not all(each.call(f"{__name__}:learns", path) for each in (home, away)):
+            return ()
+        given = home.call(f"{__name__}:draw_batch", path)
+        expected = home.call(f"{__name__}:step_further", path, **given)
+        nudged = home.call(f"{__name__}:step_further", path, **given, nudged=True)
+        received = away.call(f"{__name__}:step_further", path, **given)
     return judge((origin, target), expected, nudged, received)
 
 
