@@ -13,11 +13,11 @@ HERE = __file__
 BACKENDS = [backend.name for backend in catalog.installed()]
 
 
-def train(recipe, data, epochs):
+def train(recipe, data, epochs, batch_size=None):
     """Run in a worker: train and tell the last epoch's metrics, the evaluation, the time of a steady epoch."""
     from trivium.engine.training import train
 
-    run = train(recipe, data, epochs=epochs)
+    run = train(recipe, data, epochs=epochs, batch_size=batch_size)
     return {**run.history.epochs[-1], "test": run.evaluation, "seconds": run.timings.steady_epoch}
 
 
@@ -67,16 +67,25 @@ def test_striding_reaches_its_validation_accuracy(full_mnist, backend_name):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend_name", ONE_BACKEND)
 @pytest.mark.parametrize(
-    ("recipe", "least"),
-    [("cnn/pooling", 0.985), ("cnn/simple", 0.975), ("cnn/blocks-striding", 0.975), ("dense/one-hidden", 0.975)],
+    ("recipe", "least", "batch_size"),
+    [
+        ("cnn/pooling", 0.985, 64),
+        ("cnn/simple", 0.975, None),
+        ("cnn/blocks-striding", 0.975, None),
+        ("dense/one-hidden", 0.975, 64),
+    ],
 )
-def test_digits_that_were_held_out_are_told_apart_after_five_epochs(full_mnist, recipe, least, backend_name):
-    """On MNIST's own 10,000 test digits. The quarter of the training digits that is held out is harder.
+def test_digits_that_were_held_out_are_told_apart_after_five_epochs(
+    full_mnist, recipe, least, batch_size, backend_name
+):
+    """The last quarter of the training digits, and MNIST's own 10,000 test digits.
 
-    On it cnn/pooling reaches 0.983 and dense/one-hidden 0.973 after five epochs, by Keras' own randomness too.
+    In the book's batches of 256 five epochs are too few steps for two of them: by Keras' own randomness too cnn/pooling
+    reaches 0.983 on that quarter, dense/one-hidden 0.973 (on the test digits 0.987 and 0.977). They take batches of 64.
     """
-    found = worker.get(backend_name).call(f"{HERE}:train", recipe, full_mnist, 5)
-    print(f"\n{recipe} on {backend_name}, all of MNIST, 5 epochs: {found}")
+    found = worker.get(backend_name).call(f"{HERE}:train", recipe, full_mnist, 5, batch_size)
+    print(f"\n{recipe} on {backend_name}, all of MNIST, 5 epochs, batches of {batch_size or 256}: {found}")
+    assert found["val_accuracy"] >= least
     assert found["test"]["accuracy"] >= least
 
 
