@@ -93,24 +93,36 @@ def _swept(backend: str, settings: dict[str, Any], filters: int, size: int) -> G
 
 
 def explain(results: Results, backend: str) -> list[dict[str, Any]]:
-    """What makes up the costs of pooling: `{"backend", "part", "seconds", "share"}` each, the shares adding up to 1.
+    """What makes up the costs of pooling: `{"backend", "part", "seconds", "share", "differs"}` each.
+
+    The shares add up to 1. `differs` is whether the two rungs that a part lies between differ beyond the interval of
+    their ratio; where they do not, the part's seconds are noise.
 
     Empty where a rung is missing, or where pooling costs nothing.
     """
-    medians = [
-        next(
-            (each["median"] for each in results.find(backend=backend, metric=STEADY, way=way) if "filters" not in each),
-            None,
-        )
-        for way in LADDER
-    ]
-    if None in medians:
+    medians = [_rung(results.rows, metric=STEADY, backend=backend, way=way) for way in LADDER]
+    steps = [_rung(results.ratios, backend=backend, of=of, over=over) for of, over in itertools.pairwise(LADDER)]
+    if None in (*medians, *steps):
         return []
-    seconds = -np.diff(np.array(medians, "float64"))
+    seconds = -np.diff([row["median"] for row in medians if row])
     whole = float(seconds.sum())
     if whole <= 0:
         return []
     return [
-        {"backend": backend, "part": part, "seconds": float(each), "share": float(each) / whole}
-        for part, each in zip(PARTS, seconds, strict=True)
+        {
+            "backend": backend,
+            "part": part,
+            "seconds": float(each),
+            "share": float(each) / whole,
+            "differs": not step["low"] <= 1.0 <= step["high"],
+        }
+        for part, each, step in zip(PARTS, seconds, filter(None, steps), strict=True)
     ]
+
+
+def _rung(rows: Sequence[dict[str, Any]], **values: Any) -> dict[str, Any] | None:
+    """The first row with these values that is of the ladder and not of the sweep."""
+    return next(
+        (row for row in rows if "filters" not in row and all(row.get(name) == each for name, each in values.items())),
+        None,
+    )

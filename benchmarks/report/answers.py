@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..results import STEADY
@@ -20,6 +20,7 @@ QUESTIONS = {
     "overhead": "What do Keras' fit and a loop written by hand take beside trivium?",
     "masks": "What does dropout that is the same on every backend cost beside the native one?",
     "checkpoint": "What does a checkpoint cost a run?",
+    "scaling": "What do two workers gain over one?",
     "search": "How much sooner does a search end than fit after fit?",
     "book": "What do the recipes give on this machine?",
 }
@@ -112,8 +113,12 @@ def _pooling(part: Part) -> Iterator[str]:
     for backend in dict.fromkeys(each["backend"] for each in part.get("why", [])):
         parts = [each for each in part.get("why", []) if each["backend"] == backend]
         parts.sort(key=lambda each: -each["share"])
-        made = ", ".join(f"{each['part']} {each['share']:.0%}" for each in parts)
+        made = ", ".join(f"{each['part']} {_share(each)}" for each in parts)
         yield f"What pooling costs on {backend} is made of: {made}."
+
+
+def _share(each: Mapping[str, Any]) -> str:
+    return f"{each['share']:.0%}" + ("" if each.get("differs", True) else " (no difference)")
 
 
 def _batch_size(part: Part) -> Iterator[str]:

@@ -71,7 +71,13 @@ def stacked(title: str, note: str, values: Values) -> Drawn:
 def breakdown(why: Sequence[Row]) -> Drawn:
     alt = altair()
     values = [
-        {"name": each["part"], "series": each["backend"], "median": each["seconds"], "share": f"{each['share']:.0%}"}
+        {
+            "name": each["part"],
+            "series": each["backend"],
+            "median": each["seconds"],
+            "share": f"{each['share']:.0%}",
+            "difference": "yes" if each.get("differs", True) else "within the noise",
+        }
         for each in why
     ]
     blocks = (
@@ -82,7 +88,7 @@ def breakdown(why: Sequence[Row]) -> Drawn:
             yOffset=_beside(values),
             x=alt.X("median:Q", title="seconds of an epoch", stack=None),
             color=_colour(values),
-            tooltip=_tooltips("name", "series", "median", "share"),
+            tooltip=_tooltips("name", "series", "median", "share", "difference"),
         )
     )
     note = "The parts add up to the difference between pooling and striding; one below zero is noise, or helps pooling."

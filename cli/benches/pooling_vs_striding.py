@@ -55,7 +55,8 @@ def _show(found: Results) -> Shown:
     yield "What pooling costs is made of:"
     shown = table("backend", "part", "s/epoch", "share", right=("s/epoch", "share"))
     for each in found.more["why"]:
-        shown.add_row(each["backend"], each["part"], seconds(each["seconds"]), f"{each['share']:.0%}")
+        share = f"{each['share']:.0%}" if each["differs"] else "no difference"
+        shown.add_row(each["backend"], each["part"], seconds(each["seconds"]), share)
     yield shown
 
 

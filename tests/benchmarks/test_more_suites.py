@@ -1,5 +1,6 @@
 """The suites beside pooling and overhead, small: real epochs in real workers, and what is worked out from rows."""
 
+import itertools
 import json
 
 import pytest
@@ -120,7 +121,13 @@ def ladder(*seconds):
     cells = [Cell("variants/pair", "jax", way, at=(("way", way),)) for way in LADDER[: len(seconds)]]
     told = {"environment": {"device": "cpu"}, "plan": {}}
     samples = {cell: [each] * 8 for cell, each in zip(cells, seconds, strict=True)}
-    found = found_of("x", Group("ladder", cells, []), dict.fromkeys(cells, told), {}, Rounds(samples, "budget"))
+    found = found_of(
+        "x",
+        Group("ladder", cells, list(itertools.pairwise(cells))),
+        dict.fromkeys(cells, told),
+        {},
+        Rounds(samples, "budget"),
+    )
     return Results("x", groups={"ladder": found})
 
 
@@ -129,6 +136,11 @@ def test_what_pooling_costs_is_the_sum_of_its_parts():
     assert [part["part"] for part in parts] == list(pooling_vs_striding.PARTS)
     assert [part["seconds"] for part in parts] == pytest.approx([2.0, 1.0, 5.0])
     assert [part["share"] for part in parts] == pytest.approx([0.25, 0.125, 0.625])
+
+
+def test_a_part_within_the_interval_of_its_two_rungs_is_no_difference():
+    parts = pooling_vs_striding.explain(ladder(10.0, 8.0, 8.0, 2.0), "jax")
+    assert [part["differs"] for part in parts] == [True, False, True]
 
 
 def test_nothing_is_explained_where_a_rung_is_missing_or_pooling_costs_nothing():
