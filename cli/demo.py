@@ -57,9 +57,8 @@ def _print(result: Result, out: Path) -> None:
         )
     screen.print(shown)
     for report in result.ports:
-        same = "the same predictions" if report.passed else "DIFFERENT predictions"
         difference = f"largest difference {report.largest.absolute:.1e}"
-        screen.print(f"cnn/striding ported from {report.source} to {report.target}: {same}, {difference}")
+        screen.print(f"cnn/striding ported from {report.source} to {report.target}: {report.finding}, {difference}")
     screen.print(f"\nBundles, histories and pictures are in {out}/; look at {out}/cnn-striding-*/curves.png first.")
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     "target",
     required=True,
     metavar="TARGET",
-    help="tensorflow, jax, torch; savedmodel, onnx, openvino, litert, torch-export; or source:BACKEND.",
+    help="tensorflow, jax, torch; savedmodel, onnx, openvino, litert, torch-export; source:BACKEND; "
+    "or keras, of a .pt2 or .onnx file.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Where it goes; beside the source by default.")
 @click.option(
@@ -39,13 +40,15 @@ def command(
 ) -> None:
     """Move a trained model to another backend, to a format, or to source code, and check that it computes the same.
 
-    SOURCE is a run's folder, a bundle, or a Keras model file (.keras, .h5). Exit 1, and nothing written, when the
-    predictions differ.
+    SOURCE is a run's folder, a bundle, or a Keras model file (.keras, .h5). A torch.export program (.pt2) or an ONNX
+    graph (.onnx) goes --to keras: it is rebuilt as a Keras model that trains on any backend. Exit 1, and nothing
+    written, when the predictions differ.
 
     \b
     Example:
       trivium port runs/digits --to jax
       trivium port runs/digits --to onnx --out digits.onnx
+      trivium port net.pt2 --to keras
     """
     from ..engine.porting import port
 
@@ -73,10 +76,8 @@ def _show(report: PortReport) -> None:
     for verb, side in (("takes", "inputs"), ("gives", "outputs")):
         for tensor in report.facts.get(side, ()):
             screen.print(f"{verb} {_in_words(tensor)}" + _classes(report, tensor, side))
-    kept = f"same predictions, kept as {report.artifact}"
-    screen.print(
-        f"{report.source} → {report.target}: {kept if report.passed else 'the predictions differ: nothing kept'}"
-    )
+    kept = f"kept as {report.artifact}" if report.passed else "nothing kept"
+    screen.print(f"{report.source} → {report.target}: {report.finding}, {kept}")
 
 
 def _in_words(tensor: dict[str, Any]) -> str:

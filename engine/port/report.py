@@ -81,6 +81,15 @@ class PortReport:
         return all(check.passed for check in self.checks) and all(check.passed for check in self.training)
 
     @property
+    def finding(self) -> str:
+        """What the checks found, in words; of a port that failed, what of it differs."""
+        if not all(check.passed for check in self.checks):
+            return "DIFFERENT predictions"
+        if not all(check.passed for check in self.training):
+            return "the same predictions, but a DIFFERENT training step"
+        return "the same predictions"
+
+    @property
     def largest(self) -> parity.Difference:
         """The largest relative difference of the predictions."""
         return max((check.difference for check in self.checks), key=lambda found: found.relative)

@@ -48,7 +48,7 @@ def test_a_ported_bundle_lies_beside_its_source(cli, saved_runs, backend, tmp_pa
     assert shown.code == 0
     artifact = run / f"bundle-{backend.name}.trivium"
     assert artifact.is_file()
-    assert f"{backend.name} → {backend.name}: same predictions, kept as {artifact}" in shown.out
+    assert f"{backend.name} → {backend.name}: the same predictions, kept as {artifact}" in shown.out
     for inputs in ("recorded", "random", "single", "extreme"):
         assert any(line.split()[:1] == [inputs] for line in shown.out.splitlines())
     assert "weights after one more step" in shown.out
@@ -63,7 +63,7 @@ def test_a_model_that_answers_differently_is_not_kept(cli, here, saved_runs, bac
     assert {check["what"]: check["passed"] for check in report["checks"]}["predictions of recorded inputs"] is False
     assert report["largest_absolute_difference"] == pytest.approx(0.01, rel=1e-2)
     assert list(here.iterdir()) == []
-    assert "the predictions differ: nothing kept" in cli("port", source, "--to", backend.name).out
+    assert "DIFFERENT predictions, nothing kept" in cli("port", source, "--to", backend.name).out
 
 
 def test_a_target_that_cannot_be_is_refused(refused, saved_runs, others, not_installed):
@@ -105,7 +105,7 @@ def test_a_port_to_a_format_says_what_it_takes_and_gives(cli, here, saved_runs, 
     assert sorted(path.name for path in here.iterdir()) == ["digits.onnx", "port.json"]
     assert "takes raw (any, 28, 28) uint8" in shown.out
     assert "(any, 10) float32, the probabilities of 0, 1, 2, " in shown.out
-    assert f"{backend.name} → onnx: same predictions, kept as digits.onnx" in shown.out
+    assert f"{backend.name} → onnx: the same predictions, kept as digits.onnx" in shown.out
 
 
 @pytest.mark.several_backends
