@@ -30,7 +30,7 @@ class JaxMany(Many):
         zeros = [jnp.zeros((self.count, *v.shape), v.dtype) for v in model.metrics_variables]
         self._state = (*self._state, zeros)
         self._train = jax.jit(self._train_steps, donate_argnums=0)
-        self._train_rest = jax.jit(jax.vmap(self._step, in_axes=(0, None, 0)))
+        self._train_rest = jax.jit(self._train_some, donate_argnums=0)
         self._results = jax.jit(jax.vmap(self._result))
         self._answers = jax.jit(jax.vmap(self._answer, in_axes=(0, 0, None, 0)))
 
@@ -70,19 +70,21 @@ class JaxMany(Many):
             members[len(rest)].append(number)
         members.pop(0, None)
         for numbers in members.values():
-            places = jnp.asarray(numbers)
-            some = jax.tree.map(lambda values, places=places: values[places], self._state)
             taken = np.stack([rests[number] for number in numbers]).astype("int32")
-            trained = self._train_rest(some, self._data, taken)
-            self._state = jax.tree.map(
-                lambda values, new, places=places: values.at[places].set(new), self._state, trained
-            )
+            self._state = self._train_rest(self._state, self._data, np.array(numbers, "int32"), taken)
 
     def _train_steps(self, state: State, data: Any, batches: jax.Array) -> State:
         """Train on (steps, models, batch) samples."""
         step = jax.vmap(self._step, in_axes=(0, None, 0))
         trained: State = jax.lax.scan(lambda state, taken: (step(state, data, taken), None), state, batches)[0]
         return trained
+
+    def _train_some(self, state: State, data: Any, numbers: jax.Array, taken: jax.Array) -> State:
+        """Train the models with these numbers on (models, batch) samples, and leave the others as they are."""
+        some = jax.tree.map(lambda values: values[numbers], state)
+        trained = jax.vmap(self._step, in_axes=(0, None, 0))(some, data, taken)
+        changed: State = jax.tree.map(lambda values, new: values.at[numbers].set(new), state, trained)
+        return changed
 
     def _step(self, state: State, data: Any, taken: jax.Array) -> State:
         """One model's step on the samples that it takes."""
