@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backends import runtime
 from ..backends.draws import owned_draws
+from ..backends.losses import owned_losses
 from ..backends.worker import report
 from . import parity
 from .inference import reset_states
@@ -79,11 +80,11 @@ def at_step(specimen: dict[str, Any], batches: Batches, variables: list[np.ndarr
 
 @contextlib.contextmanager
 def _model_of(specimen: dict[str, Any]) -> Iterator[keras.Model]:
-    """The model, and for the time of the context the precision and the dropout masks that all backends share."""
+    """The model, and for the time of the context the precision, dropout masks and losses that all backends share."""
     made = Specimen(**specimen)
     with fresh_keras(made.float64):
         model, _ = build(made)
-        with owned_draws():
+        with owned_draws(), owned_losses():
             yield model
 
 

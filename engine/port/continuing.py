@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backends import runtime
 from ...backends.draws import owned_draws
+from ...backends.losses import owned_losses
 from ...backends.worker import Worker
 from .. import bundle as bundles
 from .. import judging, parity
@@ -142,10 +143,10 @@ def step_further(path: str, batches: Batches, states: list[np.ndarray], nudged: 
 
 @contextlib.contextmanager
 def _loaded(path: str) -> Iterator[keras.Model]:
-    """The model as it was saved; for the time of the context its draws are those that all backends share."""
+    """The model as it was saved; for the time of the context draws and losses are those that all backends share."""
     with fresh_keras(float64=False):
         model = subjects.load(path)
-        with owned_draws():
+        with owned_draws(), owned_losses():
             yield model
 
 
