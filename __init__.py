@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .engine.history import History as History
     from .engine.inspecting import inspect as inspect
     from .engine.porting import port as port
+    from .engine.porting import port_from_torch as port_from_torch
     from .engine.preprocessing import Preprocessing as Preprocessing
     from .engine.run import Run as Run
     from .engine.search import cross_val_score as cross_val_score
@@ -50,6 +51,7 @@ _HOMES = {
     "inspect": ".engine.inspecting",
     "load": ".engine.bundle",
     "port": ".engine.porting",
+    "port_from_torch": ".engine.porting",
     "predict": ".engine.evaluation",
     "recipe": ".models.recipe",
     "search": ".engine.search",

@@ -1,8 +1,8 @@
 """A trained model ported, and the port verified before it is called done.
 
-To another backend (`port/moving.py`), to a format that other runtimes serve (`port/exporting.py`), or to native source
-code (`port/source.py`): whatever is asked for, the source's own backend does not matter, and nothing takes its final
-name before every answer agrees.
+To another backend (`port/moving.py`), to a format that other runtimes serve (`port/exporting.py`), to native source
+code (`port/source.py`), or from another framework back to Keras (`port/returning.py`): whatever is asked for, the
+source's own backend does not matter, and nothing takes its final name before every answer agrees.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..backends.worker import Listener
-from ..errors import OptionError
-from .port import exporting, moving, subject, targets
+from ..errors import OptionError, PortError
+from .port import exporting, moving, returning, subject, targets
 from .port.report import Check as Check
 from .port.report import PortReport as PortReport
+from .port.returning import port_from_torch as port_from_torch
 
 
 def port(
@@ -27,9 +28,10 @@ def port(
     """Port a trained model.
 
     Args:
-        source: a bundle's file, the run folder that holds it, or a Keras model file (`.keras`, `.h5`).
+        source: a bundle's file, the run folder that holds it, or a Keras model file (`.keras`, `.h5`); for the target
+            `keras` a `torch.export` program (`.pt2`) or an ONNX graph (`.onnx`).
         to: a backend, which must be installed; a format (savedmodel, onnx, openvino, litert, torch-export), made by
-            whichever installed backend can; or `source:BACKEND` for native source code.
+            whichever installed backend can; `source:BACKEND` for native source code; or `keras`.
         out: where the port goes, by default beside the source: a bundle to `bundle-TARGET.trivium`, anything else to a
             folder `bundle-TARGET` with `port.json` in it.
         raw_inputs: whether what is made takes raw inputs, their preparation within; None wherever that has a form of
@@ -42,8 +44,8 @@ def port(
     Raises:
         PortError: there is no such target, nothing installed makes it, or it cannot hold this model.
         BackendError: the target is a backend that is not installed.
-        BundleError: the source cannot be read.
-        OptionError: raw inputs are asked for where the target prepares by itself.
+        BundleError, FileError: the source cannot be read.
+        OptionError: raw inputs are asked for where the target prepares by itself, or there is no preparation.
         DataError: raw inputs are asked for, and the preparation has no form of layers.
         OutputError: what was ported cannot be written.
 
@@ -60,6 +62,12 @@ def port(
         if listener:
             listener({"kind": "port", "stage": stage})
 
+    if to == targets.KERAS:
+        if raw_inputs:
+            raise OptionError("a network that is rebuilt in Keras brings no preparation: leave --raw-inputs out")
+        return returning.port_back(Path(source), place, tell)
+    if returning.is_network(Path(source)):
+        raise PortError(f"{source} is rebuilt in Keras first: trivium port {source} --to keras; then port that to {to}")
     if to.startswith(targets.SOURCE):
         from .port.source import port_source
 

@@ -131,7 +131,7 @@ class _Export:
         names = [[each["name"] for each in self.examined[side]] for side in ("inputs", "outputs")]
         options = (self.target.reader, str(artifact), names, given, self.examined["size"])
         try:
-            return dict(_checker(self.target.name, self.host.backend).call(f"{_RUNTIMES}:answer", *options))
+            return dict(checker(self.target.name, self.host.backend).call(f"{_RUNTIMES}:answer", *options))
         except WorkerError as error:
             made = f"what Keras on {self.host.backend} wrote as {self.target.title}"
             raise PortError(f"{self.target.runtime} does not run {made}: {error}") from error
@@ -182,7 +182,7 @@ def _same(recorded: np.ndarray, prepared: np.ndarray) -> bool:
     return recorded.shape == prepared.shape and parity.difference(recorded, prepared).within(_SAME_SAMPLE)
 
 
-def _checker(target: str, host: str) -> Worker:
+def checker(target: str, host: str) -> Worker:
     """A process in which artifacts of one format are run: it has the runtime, and never sees Keras."""
     found = _checkers.get(target)
     if found is None or not found.alive:

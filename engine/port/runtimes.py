@@ -78,6 +78,26 @@ def read_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Arti
     )
 
 
+def read_onnx_slowly(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """A graph in the evaluator that comes with the package `onnx`, written in NumPy: where there is no ONNX Runtime."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(str(path))
+    names = in_order(list(evaluator.input_names), inputs)
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.asarray(value) for value in evaluator.run(None, dict(zip(names, arrays, strict=True)))]
+
+    # The evaluator does not tell shapes.
+    return Artifact(
+        tuple(Tensor(name, (), "") for name in names),
+        tuple(Tensor(name, (), "") for name in evaluator.output_names),
+        run,
+        {"onnx": onnx.__version__},
+    )
+
+
 def _onnx_tensor(each: Any) -> Tensor:
     kind = each.type.removeprefix("tensor(").removesuffix(")")
     shape = tuple(length if isinstance(length, int) else None for length in each.shape)

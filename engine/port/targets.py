@@ -17,6 +17,8 @@ from ...functions import suggest
 
 # A target that is written as native source is named so, with the framework behind it.
 SOURCE = "source:"
+# Where networks of other frameworks go: the way back.
+KERAS = "keras"
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,20 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trivium.backends import catalog, worker
 from trivium.engine import bundle as bundles
+from trivium.engine import safe_files
 from trivium.engine.evaluation import predict
 from trivium.engine.port import targets
 from trivium.errors import PortError
+from trivium.functions import load_function
+
+PROGRAMS = Path(__file__).parents[1] / "engine" / "port" / "written_programs.py"
 
 
 def altered(source, path, by):
@@ -92,6 +97,28 @@ def test_a_place_that_cannot_be_written_to_is_refused(refused, here, saved_runs,
 def test_raw_inputs_are_refused_for_a_backend(refused, saved_runs, backend):
     line = refused("port", saved_runs["lstm"], "--to", backend.name, "--raw-inputs")
     assert "keeps its preparation beside the model" in line
+
+
+def test_a_network_of_pytorch_comes_back_to_keras(cli, here, backend, shared_worker):
+    pytest.importorskip("torch")
+    (here / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:written")())
+    shown = cli("port", "net.pt2", "--to", "keras", "--out", "net.keras")
+    assert shown.code == 0, shown
+    assert sorted(path.name for path in here.iterdir()) == ["net.keras", "net.pt2", "port.json"]
+    assert "takes x (any, 3) float32" in shown.out
+    assert "torch → keras: the same predictions, kept as net.keras" in shown.out
+    model = safe_files.load_model(here / "net.keras")
+    assert [layer.name for layer in model.layers] == ["x", "net_dense", "activation"]
+
+
+def test_a_network_that_cannot_come_back_is_refused(refused, backend, tmp_path):
+    pytest.importorskip("torch")
+    strange = load_function(f"{PROGRAMS}:program")(
+        extra=[("aten.thing.default", {"self": {"as_tensor": {"name": "relu"}}}, "y")]
+    )
+    (tmp_path / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:written")(strange))
+    line = refused("port", tmp_path / "net.pt2", "--to", "keras", with_progress=True)
+    assert line.endswith("net.pt2 has operators that cannot be rebuilt in Keras: aten.thing.default")
 
 
 @pytest.mark.several_backends
