@@ -55,3 +55,11 @@ class OutputError(TriviumError):
 
 class WorkerError(TriviumError):
     """A worker that crashed, hung, or raised; names its backend and shows its last lines."""
+
+
+class SpreadError(TriviumError):
+    """A model that cannot be trained on several devices: no copy of it can be made."""
+
+
+class ClusterError(TriviumError):
+    """A Ray cluster that cannot be reached, is too small, or whose nodes lack something; or no Ray to reach it with."""

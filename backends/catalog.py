@@ -30,6 +30,7 @@ class Backend:
         distributions: the names under which it is published, the likeliest first.
         environment: variables that keep it quiet; set unless the user has set them.
         thread_variables: variables read at its start that bound its CPU threads.
+        device_variables: variables read at its start that say how many devices its CPU counts for.
         cpu_environment: variables read at its start that keep it on the CPU where there is an accelerator too.
         always_imported: whether Keras imports it, where it is installed, under every other backend too.
     """
@@ -40,6 +41,7 @@ class Backend:
     distributions: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     thread_variables: tuple[str, ...] = ()
+    device_variables: tuple[str, ...] = ()
     cpu_environment: tuple[tuple[str, str], ...] = ()
     always_imported: bool = False
 
@@ -57,15 +59,19 @@ class Backend:
                 continue
         return None
 
-    def settings(self, threads: int | None = None, device: str | None = None) -> dict[str, str]:
+    def settings(
+        self, threads: int | None = None, device: str | None = None, devices: int | None = None
+    ) -> dict[str, str]:
         """The environment variables under which a process runs on this backend.
 
         Args:
             threads: at most this many CPU threads for one operation.
             device: `cpu` keeps it on the CPU; otherwise it takes an accelerator where it finds one.
+            devices: how many devices the CPU counts for, where they are several.
         """
         quiet = {variable: os.environ.get(variable, value) for variable, value in self.environment}
         limits = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
+        limits |= dict.fromkeys(self.device_variables, str(devices)) if devices and devices > 1 else {}
         return {SWITCH: self.name, **quiet, **limits, **(dict(self.cpu_environment) if device == "cpu" else {})}
 
     @property
@@ -81,10 +87,19 @@ BACKENDS = (
         ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly"),
         environment=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
         thread_variables=("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+        device_variables=("TRIVIUM_CPU_DEVICES",),
         cpu_environment=(("CUDA_VISIBLE_DEVICES", "-1"),),
         always_imported=True,
     ),
-    Backend("jax", "JAX", "jax", ("jax",), thread_variables=("NPROC",), cpu_environment=(("JAX_PLATFORMS", "cpu"),)),
+    Backend(
+        "jax",
+        "JAX",
+        "jax",
+        ("jax",),
+        thread_variables=("NPROC",),
+        device_variables=("JAX_NUM_CPU_DEVICES",),
+        cpu_environment=(("JAX_PLATFORMS", "cpu"),),
+    ),
     Backend(
         "torch",
         "PyTorch",
@@ -146,12 +161,13 @@ def selected() -> Backend:
     return require(name) if name else resolve(())[0]
 
 
-def use(name: str | None = None, *, threads: int | None = None) -> Backend:
+def use(name: str | None = None, *, threads: int | None = None, devices: int | None = None) -> Backend:
     """Choose the backend of this process before Keras is imported.
 
     Args:
         name: a backend's name; without one the order of `selected` holds.
         threads: at most this many CPU threads for one operation; without it the framework's own choice.
+        devices: how many devices the CPU counts for, where there is no accelerator; without it one.
 
     Raises:
         BackendError: unknown, not installed, or Keras was already imported under another.
@@ -163,7 +179,7 @@ def use(name: str | None = None, *, threads: int | None = None) -> Backend:
             f"Keras is already imported under {active!r} and keeps it for the life of the process: "
             f"call trivium.use({backend.name!r}) before importing keras, or set {SWITCH}={backend.name}"
         )
-    os.environ.update(backend.settings(threads))
+    os.environ.update(backend.settings(threads, devices=devices))
     return backend
 
 

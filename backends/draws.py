@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from . import catalog, runtime
+from .sharing import own_rows, whole_shape
 
 # Shift and multiply, as [16 A 15 B 15]; both factors fit in a signed 32-bit integer.
 MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
@@ -61,13 +62,23 @@ def owned_draws(draws: Draws | None = None) -> Iterator[None]:
     draws = draws or Draws.here()
     module = native_module()
     replaced = {name: getattr(module, name) for name in OWNED}
+    _in_force.append(draws)
     try:
         for name in OWNED:
             setattr(module, name, getattr(draws, name))
         yield
     finally:
+        _in_force.pop()
         for name, function in replaced.items():
             setattr(module, name, function)
+
+
+_in_force: list[Draws] = []
+
+
+def in_force() -> Draws | None:
+    """The draws that Keras draws by now, unless they are its own."""
+    return _in_force[-1] if _in_force else None
 
 
 class Draws:
@@ -121,7 +132,7 @@ class Draws:
         if known and not (minval >= -(2**31) and maxval <= 2**31 - 1 and maxval - minval <= 2**31 - 1):
             return self._native_randint(shape, minval, maxval, dtype=dtype, seed=seed)
         low, high = ops.cast(minval, "int32"), ops.cast(maxval, "int32")
-        drawn = self._shifted(self._room.words(self._draw(seed), tuple(shape)), 31)
+        drawn = self._shifted(self._words(self._draw(seed), tuple(shape)), 31)
         return ops.cast(low + ops.mod(drawn, ops.maximum(high - low, 1)), dtype)
 
     def dropout(self, inputs: Any, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> Any:
@@ -143,7 +154,8 @@ class Draws:
         dtype = dtype if dtype in _BITS else self._keras.config.floatx()
         scale = 1 / (1 - rate)
         single = scale if dtype != "float64" else 1.0
-        factors = self._room.factors(self._draw(seed), shape, round((1 - rate) * LANES), single)
+        factors = self._room.factors(self._draw(seed), whole_shape(shape), round((1 - rate) * LANES), single)
+        factors = own_rows(factors, shape)
         return inputs * (ops.cast(factors, dtype) * (scale / single) if scale != single else ops.cast(factors, dtype))
 
     def _draw(self, seed: Any) -> Any:
@@ -170,10 +182,14 @@ class Draws:
         ops, bits, shape = self._ops, _BITS[dtype], tuple(shape)
         drawn = self._draw(seed)
         if dtype != "float64":
-            return ops.cast(self._shifted(self._room.words(drawn, shape), bits), "float32"), bits
-        words = self._room.words(drawn, (2, *shape))
+            return ops.cast(self._shifted(self._words(drawn, shape), bits), "float32"), bits
+        words = own_rows(self._room.words(drawn, (2, *whole_shape(shape))), shape, axis=1)
         high, low = (ops.cast(self._shifted(words[i], kept), "float64") for i, kept in enumerate((27, 26)))
         return high * 2.0**26 + low, bits
+
+    def _words(self, drawn: Any, shape: tuple[Any, ...]) -> Any:
+        """32 random bits for each element: on one of several devices those of its share of a batch."""
+        return own_rows(self._room.words(drawn, whole_shape(shape)), shape)
 
     def _shifted(self, words: Any, bits: int) -> Any:
         """The highest bits of each word, as integers of 0 or more."""

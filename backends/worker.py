@@ -45,12 +45,20 @@ class Worker:
         backend: the backend's name; it must be installed.
         threads: at most this many CPU threads for one operation; without it the framework's own choice.
         device: `cpu` keeps it on the CPU where there is an accelerator too.
+        devices: how many devices the CPU counts for.
 
     Raises:
         BackendError: the backend is unknown or not installed.
     """
 
-    def __init__(self, backend: str, *, threads: int | None = None, device: str | None = None):
+    def __init__(
+        self,
+        backend: str,
+        *,
+        threads: int | None = None,
+        device: str | None = None,
+        devices: int | None = None,
+    ):
         self.backend = catalog.require(backend)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
@@ -58,7 +66,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, **self.backend.settings(threads, device)},
+            env={**os.environ, **self.backend.settings(threads, device, devices)},
         )
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._lock = threading.Lock()
@@ -107,6 +115,10 @@ class Worker:
                 if self.alive and self._busy:
                     self.kill()
                 raise
+
+    def prepare(self, function: str, /, *arguments: Any) -> Any:
+        """`call`; where a worker is started again when it has died, it does this again too. This one is not."""
+        return self.call(function, *arguments)
 
     def close(self) -> None:
         """Let the worker finish and end; kill it when it does not within two seconds."""
@@ -165,7 +177,7 @@ class Worker:
                 continue
             self._busy = False
             if "error" in message:
-                raise self._raised(message["error"])
+                raise raised(message["error"], f"{self.backend.title} worker")
             return message["result"]
 
     def _died(self) -> errors.WorkerError:
@@ -178,20 +190,22 @@ class Worker:
             cause = f"ended with exit status {code}"
         return errors.WorkerError(f"{self.backend.title} worker {cause}{self._last_lines()}")
 
-    def _raised(self, error: dict[str, str]) -> errors.TriviumError:
-        kind = getattr(errors, error["kind"], None)
-        if isinstance(kind, type) and issubclass(kind, errors.TriviumError):
-            return kind(error["text"])
-        raised = errors.WorkerError(f"{self.backend.title} worker: {error['kind']}: {error['text'].splitlines()[0]}")
-        raised.add_note(error["traceback"])
-        return raised
-
     def _last_lines(self) -> str:
         """The end of what the worker printed, on one line, or nothing."""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 4000))
         lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
         return "; its last lines: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""
+
+
+def raised(error: dict[str, str], who: str) -> errors.TriviumError:
+    """What a call raised on the other side, with the same class and text where it is one of ours."""
+    kind = getattr(errors, error["kind"], None)
+    if isinstance(kind, type) and issubclass(kind, errors.TriviumError):
+        return kind(error["text"])
+    found = errors.WorkerError(f"{who}: {error['kind']}: {error['text'].splitlines()[0]}")
+    found.add_note(error["traceback"])
+    return found
 
 
 _running: dict[tuple[str, int | None, str | None], Worker] = {}
@@ -223,16 +237,21 @@ def report(**event: Any) -> None:
         _reporter(event)
 
 
+def report_to(listener: Listener) -> None:
+    """Let what is reported in this process be heard."""
+    global _reporter
+    _reporter = listener
+
+
 def main() -> None:
     """Serve calls until the caller closes its end or dies."""
-    global _reporter
     requests, replies = _claim_standard_streams()
-    _reporter = lambda event: write(replies, pack({"event": event}))  # noqa: E731
+    report_to(lambda event: write(replies, pack({"event": event})))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller decides what it means
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     while True:
-        write(replies, _answer(waiting.get()))
+        write(replies, answer(waiting.get()))
 
 
 def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:
@@ -252,7 +271,8 @@ def _listen(requests: IO[bytes], waiting: queue.Queue[dict[str, Any]]) -> None:
         os._exit(0)
 
 
-def _answer(request: dict[str, Any]) -> list[Buffer]:
+def answer(request: dict[str, Any]) -> list[Buffer]:
+    """Do what a request asks for; the message that says what came of it."""
     try:
         os.chdir(request["folder"])
         function = load_function(request["function"])
