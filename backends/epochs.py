@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+# What a step takes its batch from: inputs, targets and perhaps weights.
+Data = tuple[np.ndarray, ...]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -37,18 +40,18 @@ class Epochs(ABC):
 
     Args:
         model: compiled, with one input, its metrics built.
-        x, y: (n, …) prepared samples and targets.
+        data: (n, …) arrays: prepared samples, targets and, where samples count differently, their weights.
         batch_size: samples in a step; the last step has what is left.
         plan: one of the runtime's `plans`.
     """
 
-    def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
+    def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         self.model = model
         self.plan = plan
         self.batch_size = batch_size
-        self.samples = len(x)
-        self.whole_steps = len(x) // batch_size
-        self.steps = math.ceil(len(x) / batch_size)
+        self.samples = len(data[0])
+        self.whole_steps = self.samples // batch_size
+        self.steps = math.ceil(self.samples / batch_size)
 
     @abstractmethod
     def begin(self, order: np.ndarray) -> None:

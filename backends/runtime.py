@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from . import catalog
-from .epochs import Epochs, Plan
+from .devices import Group
+from .epochs import Data, Epochs, Plan
 from .many import Many, Start
 
 
@@ -106,8 +107,25 @@ class Runtime(ABC):
         """
 
     @abstractmethod
-    def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
         """Epochs of the model over these data: see `Epochs`. What is slow about it happens when they first run."""
+
+    @abstractmethod
+    def group(self, count: int) -> Group:
+        """So many devices of this machine, to train a model on together. To be closed by whoever has asked for it.
+
+        Raises:
+            BackendError: there are fewer.
+        """
+
+    @abstractmethod
+    def join(self, rank: int, addresses: Sequence[str]) -> Group:
+        """Make this process one of several that train a model together; before it computes anything.
+
+        Args:
+            rank: its number, from 0.
+            addresses: `host:port` of each of them, where nobody listens yet.
+        """
 
     def trains_together(self, model: Any) -> bool:
         """Whether several models like this one are faster trained together, by `compile_many`, than one by one."""

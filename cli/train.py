@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends import catalog, runtime
+from ..engine.precision import POLICIES
 from ..models.recipe import Recipe
 from . import asking, explaining
 from .common import (
+    address_option,
     backend_option,
     common_options,
     console,
@@ -60,7 +62,22 @@ AUTO = "auto"
 @click.option(
     "--plan", default="auto", metavar="NAME", help="How epochs are run: auto, fit, or one of the backend's plans."
 )
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Devices of this machine (GPUs, else cores) that train together, each on its share of a batch.",
+)
 @click.option("--explain", is_flag=True, help="Only show what the plans cost here and which would be taken.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes on a Ray cluster that train together instead."
+)
+@address_option
+@click.option(
+    "--precision", type=click.Choice(POLICIES), help="Floats that layers compute in; the trained model is float32."
+)
+@click.option("--class-weight", metavar="WORDS", help="How much classes count: balanced, or 0=1,1=5 by their names.")
 @click.option("--augment", metavar="CHANGES", help="Change pictures anew each epoch: rotation=10,shift=0.1,zoom=0.1,…")
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="BUNDLE", help="Go on with a trained model.")
 @click.option("--freeze", multiple=True, metavar="PATTERN", help="Layers to leave as they are, such as 'conv*'.")
@@ -103,23 +120,25 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
       trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
       trivium train --resume --out runs/digits
       trivium train rnn/lstm --explain
+      trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread
     """
     asked = asking.of(ctx)
     if resume:
         out = out or default_out(ctx.params["recipe"])
         asked = asking.complete(ctx, out, asked)
-    backend, threads, assignments, data, checkpoints, settings = _sorted_out(ctx.params)
+    backend, threads, workers, address, assignments, data, checkpoints, settings = _sorted_out(ctx.params)
     if backend == AUTO:
         from ..benchmarks.recommend import recommended
 
         backend = recommended(ctx.params["recipe"])
-    catalog.use(backend, threads=threads)
-    from ..engine import run_folder
+    catalog.use(backend, threads=threads, devices=settings["devices"])
+    from ..engine import run_folder, spread
     from ..engine.checkpoint_rules import parse_rules
     from ..engine.training import Trainer, dataset_for
 
     rules = parse_rules(checkpoints)
-    trainer = Trainer(options=parse_assignments(assignments), **settings)
+    group = ctx.with_resource(spread.ranks(workers, address, settings["devices"]))
+    trainer = Trainer(options=parse_assignments(assignments), group=group, **settings)
     dataset = dataset_for(trainer.recipe, data)
     runtime.current()  # here, because it is quiet about it: preparation may import Keras
     prepared = trainer.prepare(dataset)
@@ -134,6 +153,8 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
         return
     with run_folder.opened(out, rules, resume=resume) as kept, progress(title) as trainer.listener:
         kept.asked = asked
+        if group:
+            group.listener = trainer.listener
         run = trainer.fit(dataset, prepared, kept)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
         files = run_folder.save(run, out)
@@ -141,17 +162,20 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
         print_json({**run.to_json(), "files": [str(file) for file in files]})
     else:
         _print(run, files, kept, console())
+        for death in group.deaths if group else ():
+            console().print(f"on the way  {death}")
     if run.terminated:
         ctx.exit(_TERMINATED)
 
 
 def _sorted_out(params: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the parameters are for: the backend, its threads, the recipe's options, data, checkpoints, the trainer."""
+    """What the parameters are for: where it runs, the recipe's options, data, checkpoints, the trainer."""
     from ..engine.watching import Watching
 
     left = {name: value for name, value in params.items() if name not in ("out", "resume", "explain", "as_json")}
     watching = {each.name: left.pop(each.name) for each in fields(Watching)}
-    first = (left.pop(name) for name in ("backend", "threads", "assignments", "data", "checkpoints"))
+    places = ("backend", "threads", "workers", "address")
+    first = (left.pop(name) for name in (*places, "assignments", "data", "checkpoints"))
     return (*first, {**left, "watching": Watching(**watching)})
 
 
@@ -175,7 +199,10 @@ def _print(run: Run, files: list[Path], kept: RunFolder, screen: Console) -> Non
         screen.print(f"time        {seconds(steady)} s an epoch, compilation {seconds(compiling)} s")
     plan = run.settings["plan"]
     if "why" in plan:
-        screen.print(f"run by      Keras' fit: {plan['why']}")
+        by = "Keras' fit" if plan["name"] == "fit" else plan["name"]
+        screen.print(f"run by      {by}: {plan['why']}")
+    if "count" in plan:
+        screen.print(f"run by      {plan['count']} {plan['name']}, each on its share of every batch")
     if plan.get("seconds"):
         screen.print(f"run by      {plan['name']}, compiled and chosen in {seconds(plan['seconds'])} s of trials")
     screen.print(f"kept        {', '.join(str(file) for file in files)}")

@@ -20,9 +20,10 @@ from .dataset import Split
 from .preprocessing import Preprocessing
 from .randomness import order
 
-Pair = tuple[np.ndarray, np.ndarray]
-# The batch at a place of an epoch: (epoch, place) → inputs and targets, or raw samples and labels.
-Fetch = Callable[[int, int], Pair]
+# Inputs and targets, or raw samples and labels; then weights, where samples count differently.
+Batch = tuple[np.ndarray, ...]
+# The batch at a place of an epoch: (epoch, place) → batch.
+Fetch = Callable[[int, int], Batch]
 
 
 class Batches(keras.utils.PyDataset):
@@ -46,7 +47,7 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, place: int) -> Pair:
+    def __getitem__(self, place: int) -> Batch:
         return self._fetch(self.epoch, place)
 
 
@@ -106,9 +107,9 @@ def stored(split: Split, batch_size: int, seed: int, shuffle: bool) -> Fetch:
     def indices(epoch: int) -> np.ndarray:
         return taken(seed, epoch, len(split), shuffle)
 
-    def fetch(epoch: int, place: int) -> Pair:
+    def fetch(epoch: int, place: int) -> Batch:
         chosen = indices(epoch)[place * batch_size : (place + 1) * batch_size]
-        return split.x[chosen], split.y[chosen]
+        return tuple(array[chosen] for array in split.arrays)
 
     return fetch
 
@@ -116,9 +117,8 @@ def stored(split: Split, batch_size: int, seed: int, shuffle: bool) -> Fetch:
 def drawn(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: int) -> Fetch:
     """Batches of samples that are drawn for the purpose: no two are the same."""
 
-    def fetch(epoch: int, place: int) -> Pair:
-        split = draw(batch_size, (seed, epoch, place))
-        return split.x, split.y
+    def fetch(epoch: int, place: int) -> Batch:
+        return draw(batch_size, (seed, epoch, place)).arrays
 
     return fetch
 
@@ -126,10 +126,10 @@ def drawn(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: 
 def prepared(fetch: Fetch, preprocessing: Preprocessing, augmentation: Augmentation | None, seed: int) -> Fetch:
     """Batches of raw samples, augmented if that is asked for, and then prepared."""
 
-    def fetch_prepared(epoch: int, place: int) -> Pair:
-        x, y = fetch(epoch, place)
+    def fetch_prepared(epoch: int, place: int) -> Batch:
+        x, y, *weight = fetch(epoch, place)
         if augmentation:
             x = augmentation(x, (seed, epoch, place))
-        return preprocessing.pairs(x, y)
+        return (*preprocessing.pairs(x, y), *weight)
 
     return fetch_prepared

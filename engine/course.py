@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import keras
 
-from ..backends import runtime
+from ..backends import catalog, runtime
+from ..backends.devices import Group
 from ..backends.draws import Draws, owned_draws
+from ..backends.losses import owned_losses
 from ..backends.worker import Listener
 from . import plans
 from .batches import Batches, Schedule
 from .callbacks import ResetStates
 from .dataset import Split
 from .epoch_loop import Loop
+from .plan_timing import CannotRunError
 from .plans import Choice
+
+Result = TypeVar("Result")
 
 
 class Course:
@@ -28,20 +34,45 @@ class Course:
         owned: whether initial weights, dropout and noise are ours.
         repeatable: whether the run must go by the same plan each time; then no clock decides.
         listener: called with a progress event before something takes seconds.
+        group: the devices that train together, or None for one.
 
     Attributes:
         outside: variables beside the model's that a step changes.
     """
 
-    def __init__(self, schedule: Schedule, plan: str, owned: bool, repeatable: bool, listener: Listener | None):
+    def __init__(
+        self,
+        schedule: Schedule,
+        plan: str,
+        owned: bool,
+        repeatable: bool,
+        listener: Listener | None,
+        group: Group | None = None,
+    ):
         self.schedule = schedule
         self._plan = plan
         # Made once: they remember how much was drawn.
         self._draws = Draws.here() if owned else None
         self.outside = self._draws.variables if self._draws else []
         # The frameworks' own generators could not be put back after a trial.
-        self._measures = plan == plans.AUTO and owned and not repeatable
+        self._measures = plan == plans.AUTO and owned and not repeatable and not group
+        self._group = group
         self._listener = listener or (lambda event: None)
+        self._refused = ""
+
+    def carry_out(self, work: Callable[[], Result]) -> Result:
+        """Do what `begun` is for; once more, by `fit`, where the framework cannot run the model by its own plans.
+
+        Raises:
+            Exception: it cannot run it by the plan that was named.
+        """
+        try:
+            return work()
+        except CannotRunError as refused:
+            if self._plan != plans.AUTO:
+                raise refused.__cause__ or refused from None
+            self._refused = f"{catalog.selected().title} cannot compile its epochs: {refused}"
+        return work()
 
     @contextlib.contextmanager
     def begun(
@@ -58,8 +89,12 @@ class Course:
 
         Raises:
             OptionError: there is no such plan for this model on this backend, or it cannot be used here.
+            CannotRunError: the framework cannot run the model by any of its plans.
         """
-        chosen = plans.choose(model, data, callbacks, self.schedule.steps(data), self._plan)
+        if self._refused:
+            chosen = Choice(None, self._refused)
+        else:
+            chosen = plans.choose(model, data, callbacks, self.schedule.steps(data), self._plan, self._group)
         with self._in_force(model, chosen):
             if self._measures and chosen.plan and isinstance(data, Split):
                 chosen = plans.by_measurement(
@@ -69,7 +104,7 @@ class Course:
 
     def open_ended(self, model: keras.Model, data: Split) -> tuple[Choice, Callable[[], None]]:
         """The plan of a run without an end, and what trains one more epoch by it, unless it is `fit`."""
-        chosen = plans.choose(model, data, [], plans.MANY_STEPS, self._plan)
+        chosen = plans.choose(model, data, [], plans.MANY_STEPS, self._plan, self._group)
         if self._measures and chosen.plan:
             chosen = plans.recalled(chosen, model, self.schedule)
         loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
@@ -88,6 +123,7 @@ class Course:
         current = runtime.current()
         with contextlib.ExitStack() as stack:
             stack.enter_context(current.remembering(model))
+            stack.enter_context(owned_losses())
             if chosen.plan:
                 stack.enter_context(current.tuned(model))
             if self._draws:

@@ -17,13 +17,22 @@ _TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `x` and what is to be said of them, `y`; the first axis of both counts the samples."""
+    """Samples `x` and what is to be said of them, `y`; the first axis of both counts the samples.
+
+    `weight`, (n,) float32, is how much each counts in the loss; None where all count alike.
+    """
 
     x: np.ndarray
     y: np.ndarray
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What a training step is given: inputs, targets and, where samples count differently, weights."""
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
 
 @dataclass(frozen=True)
@@ -104,8 +113,8 @@ class Dataset:
                 f"{self.name}: the model knows no class {', '.join(strange[:5])} (it knows: {', '.join(labels[:20])})"
             )
         numbers = np.array([labels.index(name) for name in self.labels])
-        test = self.test and Split(self.test.x, numbers[self.test.y])
-        return replace(self, train=Split(self.train.x, numbers[self.train.y]), test=test, labels=labels)
+        test = self.test and replace(self.test, y=numbers[self.test.y])
+        return replace(self, train=replace(self.train, y=numbers[self.train.y]), test=test, labels=labels)
 
 
 def split_evenly(x: np.ndarray, y: np.ndarray) -> tuple[Split, Split]:

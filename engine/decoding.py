@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError, OptionError
 from . import bundle as bundles
 from .bundle import Bundle
+from .inference import as_floats
 
 DECODER = "decoder"
 
@@ -39,7 +40,7 @@ def decode(source: Bundle | str | Path, codes: np.ndarray) -> np.ndarray:
     expected = code_length(found)
     if codes.ndim != 2 or codes.shape[1] != expected:
         raise DataError(f"codes have shape {codes.shape}, expected (n, {expected})")
-    prepared = np.asarray(found.model.get_layer(DECODER).predict(codes, verbose=0))
+    prepared = as_floats(found.model.get_layer(DECODER).predict(codes, verbose=0))
     return found.preprocessing.targets.inverse(prepared)
 
 

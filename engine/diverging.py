@@ -15,11 +15,11 @@ import numpy as np
 
 from ..backends import runtime
 from ..errors import DivergedError
-from .batches import Batches, Pair, Schedule, steps_of, stored
+from .batches import Batch, Batches, Schedule, steps_of, stored
 from .dataset import Split
 
 # An epoch, a step in it, both from 0, and its batch.
-Step = tuple[int, int, Pair]
+Step = tuple[int, int, Batch]
 
 
 def is_finite(logs: dict[str, float]) -> bool:
@@ -38,12 +38,12 @@ def explain(model: keras.Model, put_back: Callable[[], None], steps: Iterable[St
     """
     put_back()
     model.reset_metrics()
-    for number, step, (x, y) in steps:
+    for number, step, batch in steps:
         before = runtime.remember(runtime.variables_of(model))
-        found = model.train_on_batch(x, y, return_dict=True)
+        found = model.train_on_batch(*batch, return_dict=True)
         if not is_finite({"loss": float(found["loss"])}):
             before()
-            return _error(float(found["loss"]), number, f", step {step + 1}: {_origin(model, x)}")
+            return _error(float(found["loss"]), number, f", step {step + 1}: {_origin(model, batch[0])}")
     put_back()
     return _error(math.nan, epoch, "; in which step cannot be told, because a second time it did not happen")
 

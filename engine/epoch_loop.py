@@ -13,21 +13,25 @@ from typing import Any
 import keras
 
 from ..backends import runtime
-from ..backends.epochs import Epochs, Plan, build_metrics
-from ..errors import DivergedError
+from ..backends.epochs import Epochs, build_metrics
+from ..errors import DivergedError, TriviumError
 from . import diverging
 from .batches import Batches, FollowEpoch, Schedule, steps_of, stored
 from .callbacks import Progress, StopOnInterrupt
 from .dataset import Split
 from .inference import fixed_batch
+from .plan_timing import CannotRunError, first_line
 from .plans import Choice
 
 # A piece of an epoch: short enough for a bar that moves and for Ctrl-C, long enough to cost nothing.
 _PIECE_SECONDS = 0.2
 # An epoch shorter than this is finished when Ctrl-C comes in the middle; a longer one is undone.
 _SHORT_EPOCH_SECONDS = 0.5
-# Nothing is learnt from validation data: larger batches give the same metrics in fewer steps.
+# Nothing is learnt from validation data: larger batches give the same metrics in fewer steps, as long as the loss is a
+# mean over the samples of a batch.
 _VALIDATION_BATCH = 256
+_FEW = 32  # as Keras has it
+_MEANS = ("sum_over_batch_size", "mean")
 
 
 def run(
@@ -43,6 +47,7 @@ def run(
     Raises:
         KeyboardInterrupt: an epoch was cut short; the weights are those at its beginning.
         DivergedError: the loss became NaN or infinite; by `fit` it is looked at when an epoch ends.
+        CannotRunError: the plan's first step failed; the model is as it was before.
     """
     if isinstance(data, Split) and chosen.plan:
         _by_plan(chosen, model, data, validation, callbacks, schedule)
@@ -64,7 +69,7 @@ def _by_fit(
     callbacks = [_RequireFinite(), *callbacks, undo]
     if isinstance(data, Split) and fixed_batch(model) and not schedule.shuffle:
         # From arrays Keras knows how large a batch is, which a stateful layer under TensorFlow must.
-        given = {"x": data.x, "y": data.y, "batch_size": size}
+        given = {"x": data.x, "y": data.y, "sample_weight": data.weight, "batch_size": size}
     else:
         if isinstance(data, Split):
             data = Batches(stored(data, size, schedule.seed, schedule.shuffle), steps_of(len(data), size))
@@ -76,8 +81,8 @@ def _by_fit(
             initial_epoch=schedule.first_epoch,
             epochs=schedule.epochs,
             shuffle=False,  # the data have their order; Keras would put their batches in another
-            validation_batch_size=fixed_batch(model),
-            validation_data=(validation.x, validation.y) if validation else None,
+            validation_batch_size=size,  # from batches Keras would not know it and take its own
+            validation_data=validation.arrays if validation else None,
             callbacks=callbacks,
             verbose=0,
         )
@@ -100,8 +105,8 @@ def _by_plan(
     """The epochs by the backend's own loop."""
     assert chosen.plan
     loop = Loop(chosen, model, data, callbacks, schedule)
-    size = fixed_batch(model) or max(schedule.batch_size, _VALIDATION_BATCH)
-    testing = validation and runtime.current().compile_epochs(model, validation.x, validation.y, size, chosen.plan)
+    size = fixed_batch(model) or _validation_batch(model, schedule.batch_size)
+    testing = validation and runtime.current().compile_epochs(model, validation.arrays, size, chosen.plan)
     model.stop_training = False
     loop.watchers.on_train_begin()
     logs: dict[str, float] = {}
@@ -114,6 +119,15 @@ def _by_plan(
             break
     model.optimizer.finalize_variable_values(model.trainable_weights)
     loop.watchers.on_train_end(logs)
+
+
+def measure(model: keras.Model, data: Split) -> dict[str, float]:
+    """A compiled model's metrics on prepared data, by the backend's own loop; it learns nothing."""
+    size = fixed_batch(model) or _validation_batch(model, _FEW)
+    build_metrics(model, data.x[:size], data.y[:size])
+    current = runtime.current()
+    current.compile_epochs(model, data.arrays, size, current.plans(model, 1)[0]).evaluate()
+    return _metrics(model)
 
 
 class Loop:
@@ -131,7 +145,7 @@ class Loop:
         callbacks: Sequence[keras.callbacks.Callback],
         schedule: Schedule,
     ):
-        self._training = chosen.epochs or _compile(chosen.plan, model, data, schedule.batch_size)
+        self._training = chosen.epochs or _compile(chosen, model, data, schedule.batch_size)
         self._model = model
         self._data = data
         self._schedule = schedule
@@ -139,6 +153,7 @@ class Loop:
         self.watchers = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, **params)
         self._progress = [callback for callback in callbacks if isinstance(callback, Progress)]
         self._stops = [callback for callback in callbacks if isinstance(callback, StopOnInterrupt)]
+        self._has_run = False
         self._seconds: float | None = None  # of the last epoch
         self._per_step = 0.0  # seconds
         # The last epoch at whose beginning the model was remembered, when that was, and what puts it back.
@@ -150,6 +165,7 @@ class Loop:
         Raises:
             KeyboardInterrupt: it was cut short; the weights are those at its beginning.
             DivergedError: the loss became NaN or infinite.
+            CannotRunError: the very first step failed; the model is as it was before.
         """
         self._model.reset_metrics()
         self.watchers.on_epoch_begin(epoch)
@@ -193,7 +209,14 @@ class Loop:
         count = max(1, int(_PIECE_SECONDS / self._per_step)) if self._per_step else 1
         stop = min(start + count, self._training.steps)
         began = time.perf_counter()
-        self._training.run(start, stop)
+        try:
+            self._training.run(start, stop)
+        except Exception as error:
+            if self._has_run or self._known is None or isinstance(error, TriviumError):
+                raise
+            self._known[2]()
+            raise CannotRunError(first_line(error)) from error
+        self._has_run = True
         if start or self._per_step:
             self._per_step = (time.perf_counter() - began) / (stop - start)
         for progress in self._progress:
@@ -205,10 +228,17 @@ class Loop:
         return any(stop.interrupted for stop in self._stops)
 
 
-def _compile(plan: Plan | None, model: keras.Model, data: Split, size: int) -> Epochs:
-    assert plan
+def _compile(chosen: Choice, model: keras.Model, data: Split, size: int) -> Epochs:
+    assert chosen.plan
     build_metrics(model, data.x[:size], data.y[:size])
-    return runtime.current().compile_epochs(model, data.x, data.y, size, plan)
+    compile_epochs = chosen.group.epochs if chosen.group else runtime.current().compile_epochs
+    return compile_epochs(model, data.arrays, size, chosen.plan)
+
+
+def _validation_batch(model: keras.Model, size: int) -> int:
+    # What is named or a function is a mean; an object may have been told otherwise.
+    means = all(getattr(loss, "reduction", _MEANS[0]) in _MEANS for loss in keras.tree.flatten(model.loss))
+    return max(size, _VALIDATION_BATCH) if means else size
 
 
 class _NotFiniteError(Exception):

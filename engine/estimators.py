@@ -22,7 +22,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..errors import OptionError, SampleError, TriviumError
 from ..functions import suggest
-from ..models.recipe import Recipe
 from . import adapting
 from .dataset import Dataset, Split
 from .fitted import Fitted
@@ -32,11 +31,14 @@ from .training import DEFAULT_SEED, Trainer
 if TYPE_CHECKING:
     import keras
 
-    from .history import History
+    from ..models.recipe import Recipe
 
     Builder = Recipe | str | Callable[..., keras.Model]
 
-_TRAINER = ("epochs", "batch_size", "optimizer", "learning_rate", "validation_split", "rng", "plan", "deterministic")
+_TRAINER = (
+    *("epochs", "batch_size", "optimizer", "learning_rate", "validation_split"),
+    *("rng", "plan", "deterministic", "precision"),
+)
 
 
 class Estimator(BaseEstimator):
@@ -46,8 +48,8 @@ class Estimator(BaseEstimator):
         recipe: a recipe's name, `path/to/file.py:function`, a `Recipe`, or a function that builds a model. Its
             arguments are parameters of the estimator like any other. Those called `inputs`, `classes` and `outputs`
             are taken from the data unless they are given.
-        epochs, batch_size, optimizer, learning_rate, rng, plan, deterministic: as `trivium.train` takes them; None for
-            the recipe's own.
+        epochs, batch_size, optimizer, learning_rate, rng, plan, deterministic, precision: as `trivium.train` takes
+            them; None for the recipe's own.
         validation_split: the share of the samples, at their end, to watch and not to learn from. None by default,
             whatever the recipe says: holding out is what scikit-learn does.
         random_state: the seed, under scikit-learn's name. None draws one from NumPy's generator.
@@ -73,6 +75,7 @@ class Estimator(BaseEstimator):
         rng: str = "owned",
         plan: str = "auto",
         deterministic: bool = False,
+        precision: str | None = None,
         augment: str | None = None,
         **options: Any,
     ):
@@ -86,6 +89,7 @@ class Estimator(BaseEstimator):
         self.rng = rng
         self.plan = plan
         self.deterministic = deterministic
+        self.precision = precision
         self.augment = augment
         self._options = options
 
@@ -140,12 +144,13 @@ class Estimator(BaseEstimator):
 
     # --- training ---------------------------------------------------------------------------------------------------
 
-    def trainer(self, x: np.ndarray, counts: Mapping[str, int], *, classifies: bool) -> Trainer:
+    def trainer(self, x: np.ndarray, counts: Mapping[str, int], *, classifies: bool, **weights: Any) -> Trainer:
         """What trains on samples like these; its `recipe` and `options` are adapted to them.
 
         Args:
             x: (n, …) samples.
             counts: how many `classes` or `outputs` there are.
+            weights: `class_weight` and `sample_weight`, as `trivium.train` takes them.
 
         Raises:
             TriviumError: a parameter that cannot be, or a recipe that learns something else.
@@ -161,6 +166,7 @@ class Estimator(BaseEstimator):
             seed=self.drawn_seed(),
             augment=self.augment,
             **settings,
+            **weights,
         )
 
     def drawn_seed(self) -> int:
@@ -169,15 +175,11 @@ class Estimator(BaseEstimator):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _train(self, trainer: Trainer, x: np.ndarray, y: np.ndarray, labels: tuple[str, ...], weight: Any) -> None:
-        dataset = Dataset("the samples", Split(x, y), None, labels, "given")
-        if weight is None:
-            run = trainer.fit(dataset)
-            if run.interrupted:  # whoever stops a search means all of its fits
-                raise KeyboardInterrupt
-            self._fitted, self.history_ = Fitted(run.model, run.preprocessing), run.history
-        else:
-            self._fitted, self.history_ = _train_weighted(trainer, dataset, weight)
+    def _train(self, trainer: Trainer, x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> None:
+        run = trainer.fit(Dataset("the samples", Split(x, y), None, labels, "given"))
+        if run.interrupted:  # whoever stops a search means all of its fits
+            raise KeyboardInterrupt
+        self._fitted, self.history_ = Fitted(run.model, run.preprocessing), run.history
 
     def _samples(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
         return validate_data(self, X, allow_nd=True, **checks)
@@ -218,8 +220,13 @@ class Estimator(BaseEstimator):
 class Classifier(ClassifierMixin, Estimator):
     """A recipe or a builder as scikit-learn's classifier.
 
-    Parameters are those of `Estimator`. A builder ends in one output a class that softmax makes probabilities of, or in
-    a single one of a sigmoid; a model that it has compiled with a loss `from_logits` may leave both out.
+    Parameters are those of `Estimator`, and one more. A builder ends in one output a class that softmax makes
+    probabilities of, or in a single one of a sigmoid; a model that it has compiled with a loss `from_logits` may leave
+    both out.
+
+    Args:
+        class_weight: how much the samples of each class count: `balanced`, or numbers by label; one that is not named
+            counts 1.
 
     Attributes:
         classes_: the labels, sorted; integers, words, whatever NumPy sorts.
@@ -229,13 +236,22 @@ class Classifier(ClassifierMixin, Estimator):
         >>> cross_val_score(make_pipeline(MinMaxScaler(), classifier), X, y, cv=StratifiedKFold(10))
     """
 
+    def __init__(self, recipe: Builder, *, class_weight: Mapping[Any, float] | str | None = None, **settings: Any):
+        super().__init__(recipe, **settings)
+        self.class_weight = class_weight
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """scikit-learn finds those that a constructor names; here one names `class_weight`, its base the others."""
+        return sorted([*Estimator._get_param_names(), "class_weight"])
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Train.
 
         Args:
             X: (n, features), or (n, …) for models of pictures.
             y: (n,) labels.
-            sample_weight: (n,) how much each sample counts; Keras' `fit` runs the epochs then.
+            sample_weight: (n,) how much each sample counts, its class aside.
 
         Raises:
             SampleError: there is only one class.
@@ -248,8 +264,9 @@ class Classifier(ClassifierMixin, Estimator):
         left = self.classes_ if weight is None else np.unique(numbers[weight > 0])
         if len(left) < 2:
             raise SampleError("a classifier needs samples of two classes or more, received one class")
-        trainer = self.trainer(X, {"classes": len(self.classes_)}, classifies=True)
-        self._train(trainer, X, numbers, tuple(map(str, self.classes_)), weight)
+        weights = {"class_weight": _by_label(self.class_weight, self.classes_), "sample_weight": weight}
+        trainer = self.trainer(X, {"classes": len(self.classes_)}, classifies=True, **weights)
+        self._train(trainer, X, numbers, tuple(map(str, self.classes_)))
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -282,15 +299,16 @@ class Regressor(RegressorMixin, Estimator):
         Args:
             X: (n, features), or (n, …).
             y: (n,) or (n, outputs) values.
-            sample_weight: (n,) how much each sample counts; Keras' `fit` runs the epochs then.
+            sample_weight: (n,) how much each sample counts.
 
         Raises:
             TriviumError: parameters and samples do not go together.
         """
         X, y = self._samples(X, y=y, multi_output=True, y_numeric=True)  # noqa: N806
         values = np.asarray(y, "float32").reshape(len(y), -1)
-        trainer = self.trainer(X, {"outputs": values.shape[1]}, classifies=False)
-        self._train(trainer, X, values, (), _weights(sample_weight, X))
+        weight = _weights(sample_weight, X)
+        trainer = self.trainer(X, {"outputs": values.shape[1]}, classifies=False, sample_weight=weight)
+        self._train(trainer, X, values, ())
         self._one_axis = y.ndim == 1
         return self
 
@@ -342,27 +360,13 @@ def _weights(given: Any, x: np.ndarray) -> np.ndarray | None:
     return None if given is None else np.asarray(_check_sample_weight(given, x, dtype="float32"))
 
 
-def _train_weighted(trainer: Trainer, dataset: Dataset, weight: np.ndarray) -> tuple[Fitted, History]:
-    """By Keras' `fit`, which is given each sample's weight; in the same order of samples as without them."""
-    from .batches import Batches, steps_of, stored
-    from .callbacks import EpochLog
-    from .history import History
-
-    assert trainer.batch_size is not None
-    assert isinstance(trainer.recipe, Recipe)
-    if trainer.augment:
-        raise OptionError("augment and sample_weight cannot be had together")
-    preprocessing, training, validation = trainer.prepare(dataset)
-    model, _ = trainer.make_ready(dataset)
-    order = trainer.batch_size, trainer.seed, trainer.recipe.shuffle
-    samples, weights = stored(training, *order), stored(Split(weight, weight), *order)
-    batches = Batches(
-        lambda epoch, place: (*samples(epoch, place), weights(epoch, place)[0]),  # type: ignore[arg-type, return-value]
-        steps_of(len(training), trainer.batch_size),
-    )
-    log = EpochLog()
-    trainer.run_epochs(model, batches, validation, [log])
-    return Fitted(model, preprocessing), History(log.epochs)
+def _by_label(given: Any, classes: np.ndarray) -> Any:
+    """Weights of classes by the names that their labels have as data; what is no label here has none."""
+    if given is None or isinstance(given, str):
+        return given
+    names = {label: str(label) for label in classes.tolist()}
+    by_name = {names.get(key, str(key)): value for key, value in given.items()}
+    return {name: value for name, value in by_name.items() if name in names.values()}
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import runtime
+from ..backends.losses import owned_losses
 from ..errors import DataError
 from . import bundle as bundles
 from . import datasets
@@ -91,14 +92,23 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
     x, y = preprocessing.pairs(split.x, split.y)
     require_whole_batches(model, len(x), "test split")
     reset_states(model)
-    with runtime.current().remembering(model):
-        measured = model.evaluate(x, y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
-    metrics = {name: float(value) for name, value in measured.items()}
+    with runtime.current().remembering(model), owned_losses():
+        metrics = _measured(model, Split(x, y))
     if y.dtype.kind == "f" and not _is_one_hot(y):
         predicted = preprocessing.targets.inverse(outputs_of(model, x))
         error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)
         metrics["rms_error"] = float(np.sqrt(np.mean(np.square(error, dtype="float64"))))
     return metrics
+
+
+def _measured(model: keras.Model, data: Split) -> dict[str, float]:
+    """The model's metrics: by the backend's own loop, as in training, where that can be; else by `evaluate`."""
+    from . import epoch_loop, plans
+
+    if not plans.needs_fit(model, data):
+        return epoch_loop.measure(model, data)
+    found = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
+    return {name: float(value) for name, value in found.items()}
 
 
 def in_terms_of_data(preprocessing: Preprocessing, outputs: np.ndarray, classifies: bool) -> np.ndarray:

@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backends import runtime
 from ..errors import OptionError
-from .inference import fixed_batch, outputs_of, reset_states
+from .inference import outputs_of
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import keras
-
-# Answers are asked for in batches of these two sizes only, filled up: a framework that compiles for each size compiles
-# no more, and what a sample is answered does not depend on how many came with it.
-_FEW, _MANY = 32, 256
 
 
 class Fitted:
@@ -66,13 +61,7 @@ class Fitted:
         """
         prepared = self.preprocessing.inputs(x)
         model = self.model if layer is None else self._up_to(layer)
-        if fixed_batch(model):
-            return outputs_of(model, prepared)
-        size = _FEW if len(prepared) <= _FEW else _MANY
-        filled = np.concatenate([prepared, np.repeat(prepared[-1:], -len(prepared) % size, axis=0)])
-        reset_states(model)
-        with runtime.current().remembering(model):
-            return np.asarray(model.predict(filled, batch_size=size, verbose=0))[: len(prepared)]
+        return outputs_of(model, prepared)
 
     def _up_to(self, layer: str | int) -> keras.Model:
         """The model that ends at a layer; the same one each time, because it may have been compiled."""

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError, OptionError
 from . import bundle as bundles
 from .bundle import Bundle
+from .inference import as_floats
 from .sources.text import to_codes
 from .tokens import Tokens
 from .transforms import Window
@@ -68,7 +69,7 @@ def _continue(
     model = found.model
     for _ in range(length):
         # Not `predict`, which sets up an iterator for a single sample.
-        probabilities = np.asarray(model.predict_on_batch(context[None]))[0, : len(tokens.names)]
+        probabilities = as_floats(model.predict_on_batch(context[None]))[0, : len(tokens.names)]
         number = sample(probabilities, temperature, generator)
         context = np.append(context[1:], np.asarray(number, context.dtype))
         yield tokens.joint + tokens.names[number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,23 +14,38 @@ if TYPE_CHECKING:
     import keras
 
 
+# Samples in a batch, of few samples and of many.
+_FEW, _MANY = 32, 256
+
+
 def outputs_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
     """The model's outputs for prepared inputs, its recurrent states reset before.
 
-    A model that was built for batches of one fixed size gets the last batch filled up, and what it says of the
-    filling is dropped.
+    It is asked in batches of one size: that which it was built for, else one of two, so that a framework that compiles
+    for each size compiles no more, and what a sample is answered does not depend on how many came with it. The last
+    batch is filled up, and what the model says of the filling is dropped.
 
     Args:
-        x: (n, …) prepared samples.
+        x: (n, …) prepared samples, at least one.
 
     Returns:
-        (n, …) float.
+        (n, …) float32, or float64 of a model that computes so.
     """
     reset_states(model)
-    size = fixed_batch(model)
-    filled = x if size is None else np.concatenate([x, np.repeat(x[-1:], -len(x) % size, axis=0)])
+    size = fixed_batch(model) or (_FEW if len(x) <= _FEW else _MANY)
+    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % size, axis=0)])
     with runtime.current().remembering(model):
-        return np.asarray(model.predict(filled, batch_size=size, verbose=0))[: len(x)]
+        if runtime.stateful_layers(model):  # under JAX only `predict` keeps what they remember
+            return as_floats(model.predict(filled, batch_size=size, verbose=0))[: len(x)]
+        # Not `predict`, which sets up an iterator for more time than a small model answers in.
+        batches = (filled[first : first + size] for first in range(0, len(filled), size))
+        return np.concatenate([as_floats(model.predict_on_batch(batch)) for batch in batches])[: len(x)]
+
+
+def as_floats(outputs: Any) -> np.ndarray:
+    """A model's outputs as an array; 16-bit floats, of which NumPy knows only one kind, as float32."""
+    found = np.asarray(outputs)
+    return found.astype("float32") if found.dtype.itemsize == 2 and found.dtype.kind not in "iu" else found
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:

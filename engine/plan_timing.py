@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ _HOPELESS = 3.0
 _CLEARLY = 0.95
 # Each plan that is tried holds the data on the device.
 _MOST_BYTES = 2**30
+
+_BOLD = re.compile(r"\x1b\[\d+m")
 
 Clock = Callable[[], float]
 
@@ -98,13 +101,14 @@ def try_out(
 
     Args:
         model: compiled.
-        plans: the expected one first. The others are tried only where the run is long enough to repay it.
+        plans: the expected one first. Once one is found that can be used, the others are tried only where the run is
+            long enough to repay it.
         outside: variables beside the model's that a step changes, such as those of random generators.
         always: try all of them, however short the run.
         listen: called before the others are tried, which takes seconds.
 
     Raises:
-        Exception: whatever the first plan, by which the run would go, raises.
+        CannotRunError: none of them can be used.
     """
     began = clock()
     steps, size = schedule.steps(data), schedule.batch_size
@@ -113,25 +117,57 @@ def try_out(
     compile_epochs = runtime.current().compile_epochs
 
     def trial_of(plan: Plan) -> Trial:
-        return Trial(compile_epochs(model, data.x, data.y, size, plan), order, clock)
+        return Trial(compile_epochs(model, data.arrays, size, plan), order, clock)
+
+    def is_worth_more(first: Trial) -> bool:
+        worth = always or _is_long(first.timing, steps)
+        if worth:
+            listen()
+        return worth
 
     with _undone([*runtime.variables_of(model), *outside]) as undo:
-        trials, failed = [trial_of(plans[0])], {}
-        if always or _is_long(trials[0].timing, steps):
-            listen()
-            for plan in plans[1:]:
-                try:
-                    trials.append(trial_of(plan))
-                except Exception as error:  # whatever this framework cannot compile of this model in this way
-                    failed[plan.name] = (str(error).splitlines() or [type(error).__name__])[0]
-                    undo()
-            take_turns(trials, clock)
+        trials, failed = _tried(plans, trial_of, is_worth_more, undo)
+        take_turns(trials, clock)
     return Trials(
         {trial.name: trial.timing for trial in trials},
         failed,
         {trial.name: trial.epochs for trial in trials},
         clock() - began,
     )
+
+
+def _tried(
+    plans: Sequence[Plan],
+    trial_of: Callable[[Plan], Trial],
+    is_worth_more: Callable[[Trial], bool],
+    undo: Callable[[], None],
+) -> tuple[list[Trial], dict[str, str]]:
+    """A trial of the first plan that can be used, and of those after it if that is worth it; why others cannot be."""
+    trials: list[Trial] = []
+    failed: dict[str, str] = {}
+    cause = None
+    for plan in plans:
+        if len(trials) == 1 and not is_worth_more(trials[0]):
+            break
+        try:
+            trials.append(trial_of(plan))
+        except Exception as error:  # whatever this framework cannot compile of this model in this way
+            cause, failed[plan.name] = error, first_line(error)
+            undo()
+    if not trials:
+        raise CannotRunError(failed[plans[0].name]) from cause
+    return trials, failed
+
+
+class CannotRunError(Exception):
+    """A framework cannot run a model's first step by a plan; its text is the first line of what it says."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, as far as it fits in a line; what Keras puts round a layer's error is left out."""
+    lines = (_BOLD.sub("", line).strip() for line in str(error).splitlines())
+    said = (line for line in lines if line and not line.startswith("Exception encountered when calling"))
+    return next(said, type(error).__name__)
 
 
 def take_turns(trials: Sequence[Trial], clock: Clock) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import keras
 
 from ..backends import runtime
+from ..backends.devices import Group
 from ..backends.epochs import Epochs, Plan
+from ..backends.sharing import indivisible
 from ..errors import OptionError
 from . import plan_cache
 from .batches import Batches, Schedule
@@ -23,6 +25,8 @@ from .plan_timing import Timing, can_try, fastest, try_out
 
 FIT = "fit"
 AUTO = "auto"
+# The names of groups of devices: there is no such plan for one.
+SPREAD = ("devices", "processes")
 # As many as make every compilation worth its while.
 MANY_STEPS = 10**9
 # Fewer are soon done by any plan: they go by the rule, whatever was measured, and so always by the same.
@@ -46,6 +50,7 @@ class Choice:
         remembered: whether that was done by an earlier run.
         seconds: what measuring took this one.
         epochs: what was compiled of the plan on the way.
+        group: the devices that train together; None for one.
     """
 
     plan: Plan | None
@@ -55,6 +60,7 @@ class Choice:
     remembered: bool = False
     seconds: float = 0.0
     epochs: Epochs | None = None
+    group: Group | None = None
 
     @property
     def name(self) -> str:
@@ -63,6 +69,8 @@ class Choice:
     def to_json(self) -> dict[str, Any]:
         """What a run keeps of how its epochs were run."""
         found: dict[str, Any] = {"name": self.name, **({"why": self.why} if self.why else {})}
+        if self.group:
+            found["count"] = self.group.count
         if self.timings:
             found["timings"] = {name: asdict(timing) for name, timing in self.timings.items()}
             found |= {"remembered": self.remembered, "seconds": self.seconds}
@@ -70,17 +78,32 @@ class Choice:
 
 
 def choose(
-    model: keras.Model, data: Split | Batches, callbacks: Sequence[keras.callbacks.Callback], steps: int, name: str
+    model: keras.Model,
+    data: Split | Batches,
+    callbacks: Sequence[keras.callbacks.Callback],
+    steps: int,
+    name: str,
+    group: Group | None = None,
 ) -> Choice:
     """The plan of that name; for `auto` the one that should be fastest for a run of so many steps.
+
+    With a group it is that plan on all of its devices, under the group's name; on one where the model or the data
+    cannot be divided.
 
     Raises:
         OptionError: there is no such plan for this model on this backend, or it cannot be used here.
     """
     if name == FIT:
         return Choice(None, "asked for")
-    why = _needs_fit(model, data, callbacks)
+    why = needs_fit(model, data, callbacks)
     plans = runtime.current().plans(model, steps)
+    if group and name in (AUTO, group.name):
+        alone = why or indivisible(model)
+        if not alone:
+            return Choice(replace(plans[0], name=group.name), group=group)
+        name, why = AUTO, f"{alone}; so on one device"
+        if not needs_fit(model, data, callbacks):
+            return Choice(plans[0], why)
     if name == AUTO:
         return Choice(None, why) if why else Choice(plans[0])
     for plan in plans:
@@ -109,6 +132,9 @@ def by_measurement(
         outside: variables beside the model's that a step changes.
         always: measure however short the run, which then still goes by the rule.
         listen: called before it takes seconds.
+
+    Raises:
+        CannotRunError: the framework cannot run the model by any of its plans.
     """
     steps = schedule.steps(data)
     candidates = runtime.current().plans(model, steps)
@@ -118,17 +144,23 @@ def by_measurement(
     key = plan_cache.key_of(model, schedule.batch_size, candidates)
     known = plan_cache.recall(key)
     if known:
-        plan = chosen.plan if short else fastest(candidates, known, steps)
-        return Choice(plan, timings=known, remembered=True)
+        return Choice(_of_those(candidates, known, short, steps), timings=known, remembered=True)
     trials = try_out(model, data, schedule, candidates, outside=outside, always=always, listen=listen)
     if len(trials.timings) + len(trials.failed) < len(candidates):
-        return replace(chosen, epochs=trials.epochs[chosen.name])
+        usable = next(plan for plan in candidates if plan.name in trials.epochs)
+        return replace(chosen, plan=usable, failed=trials.failed, epochs=trials.epochs[usable.name])
     plan_cache.keep(key, trials.timings)
-    plan = chosen.plan if short else fastest(candidates, trials.timings, steps)
-    assert plan
+    plan = _of_those(candidates, trials.timings, short, steps)
     return Choice(
         plan, timings=trials.timings, failed=trials.failed, seconds=trials.seconds, epochs=trials.epochs[plan.name]
     )
+
+
+def _of_those(candidates: Sequence[Plan], timings: Mapping[str, Timing], short: bool, steps: int) -> Plan:
+    """Of the plans that can be used here the one that a run goes by: a short one by the rule, others by their times."""
+    if short:
+        return next(plan for plan in candidates if plan.name in timings)
+    return fastest(candidates, timings, steps)
 
 
 def recalled(chosen: Choice, model: keras.Model, schedule: Schedule) -> Choice:
@@ -140,7 +172,7 @@ def recalled(chosen: Choice, model: keras.Model, schedule: Schedule) -> Choice:
     return Choice(fastest(candidates, known, MANY_STEPS), timings=known, remembered=True)
 
 
-def _needs_fit(model: keras.Model, data: Split | Batches, callbacks: Sequence[keras.callbacks.Callback]) -> str:
+def needs_fit(model: keras.Model, data: Split | Batches, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str:
     """Why only `fit` will do, or nothing."""
     if isinstance(data, Batches):
         return "the data are drawn anew for each batch"

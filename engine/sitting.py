@@ -102,7 +102,8 @@ class Sitting:
         """Run the epochs as before where they were run under this backend: another way would round otherwise."""
         plan, before = record["settings"].get("plan"), record.get("environment")
         same = isinstance(before, dict) and before.get("backend") == catalog.selected().name
-        if same and isinstance(plan, dict) and self._trainer.plan == plans.AUTO:
+        alone = not self._trainer.spreads and isinstance(plan, dict) and plan.get("name") not in plans.SPREAD
+        if same and isinstance(plan, dict) and alone and self._trainer.plan == plans.AUTO:
             self._trainer.plan = str(plan["name"])
 
     def _keeping(self) -> KeepRun | None:

@@ -11,6 +11,7 @@ import numpy as np
 from ..backends import runtime
 from ..backends.draws import owned_draws
 from ..backends.epochs import build_metrics
+from ..backends.losses import owned_losses
 from ..backends.many import Many, Start
 from ..models.recipe import Recipe
 from .batches import taken
@@ -90,7 +91,7 @@ class Together:
         assert epochs is not None
         assert isinstance(recipe, Recipe)
         found = []
-        with runtime.current().tuned(self.many.model), owned_draws():
+        with runtime.current().tuned(self.many.model), owned_draws(), owned_losses():
             for epoch in range(epochs):
                 orders = [
                     fit.train[taken(trainer.seed, epoch, len(fit.train), recipe.shuffle)]
@@ -132,7 +133,8 @@ def _targets(
 
 def _is_plain(estimator: Estimator) -> bool:
     """Whether nothing was asked for that is done for a single model only."""
-    alone = estimator.validation_split or estimator.augment or estimator.deterministic
+    weighs = getattr(estimator, "class_weight", None) is not None
+    alone = weighs or estimator.validation_split or estimator.augment or estimator.deterministic or estimator.precision
     return not alone and estimator.rng == "owned" and estimator.plan == "auto"
 
 

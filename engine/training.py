@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..backends import catalog, runtime
+from ..backends.devices import Group
 from ..backends.worker import Listener
 from ..errors import DataError, OptionError
 from ..models.recipe import Recipe, find
 from . import bundle as bundles
 from . import datasets, environment, finetuning
+from . import precision as precisions
 from .augmentation import Augmentation
 from .building import batch_size_of, compile_model, require_match
 from .bundle import Bundle
@@ -28,6 +30,7 @@ from .inference import require_whole_batches
 from .preprocessing import Chain, Preprocessing
 from .run import Run, Timings
 from .watching import Watching
+from .weights import ClassWeights, Weights, require_whole
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +68,15 @@ class Trainer:
         rng: one of `GENERATORS`: whose initial weights, dropout and noise. The order of samples is always ours.
         plan: how the epochs are run: `auto`, `fit` for `keras.Model.fit`, or one of the backend's plans by name.
         deterministic: choose reproducible kernels over fast ones.
+        devices: how many devices of this machine train together, each on its share of every batch; on a CPU they must
+            have been asked for when the backend was chosen.
+        group: the devices themselves, where they are not this machine's.
+        precision: one of `precision.POLICIES`: in which floats layers compute while they train; None for what Keras has
+            in force.
+        class_weight: how much the samples of a class count in the loss: `balanced`, `0=1,1=5`, or a mapping from
+            class names; a class that is not named counts 1.
+        sample_weight: (n,) how much each sample of the training data counts, held-out ones included; multiplied with
+            its class'.
         augment: an `Augmentation`, or the words that one is parsed from.
         start: a bundle, its file, or its run folder: train its model further instead of a new one.
         freeze: patterns of layer names that keep the weights they start with.
@@ -88,6 +100,11 @@ class Trainer:
     rng: str = "owned"
     plan: str = "auto"
     deterministic: bool = False
+    devices: int = 1
+    group: Group | None = None
+    precision: str | None = None
+    class_weight: ClassWeights | None = None
+    sample_weight: Any = None
     augment: Augmentation | str | None = None
     start: Bundle | str | Path | None = None
     freeze: Sequence[str] = ()
@@ -98,6 +115,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.chosen_plan: dict[str, Any] = {}
+        self._own_group: Group | None = None
         self._start = self._load_start()
         recipe = self.recipe = self._find_recipe()
         self._given = set(self.options)
@@ -112,6 +130,8 @@ class Trainer:
             self.validation_split = recipe.validation_split
         self.augment = Augmentation.parse(self.augment) if isinstance(self.augment, str) else self.augment
         self.freeze = tuple(self.freeze)
+        self._weights = Weights.of(self.class_weight, self.sample_weight)
+        precisions.require_known(self.precision)
         self._check()
 
     def _check(self) -> None:
@@ -126,6 +146,16 @@ class Trainer:
             raise OptionError(f"--replace-head needs 2 classes or more, received {self.replace_head}")
         if self.rng not in GENERATORS:
             raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        _at_least_one("devices", self.devices)
+        if self.devices == 1 and self.group is None:
+            return
+        if self.rng != "owned":
+            raise OptionError("several devices need --rng owned: each would draw the masks of a whole batch of its own")
+        if self.plan not in ("auto", "devices"):
+            raise OptionError(f"--plan {self.plan} is for one device: leave it out, or --devices")
 
     def _load_start(self) -> Bundle | None:
         if self.start is not None:
@@ -157,7 +187,9 @@ class Trainer:
             found["plan"] = self.chosen_plan
         if isinstance(self.augment, Augmentation):
             found["augment"] = self.augment.to_json()
-        found |= self.watching.describe()
+        if self.precision:
+            found["precision"] = self.precision
+        found |= self._weights.describe() | self.watching.describe()
         if self._start:
             found["start"] = finetuning.describe(self._start, self.start, self.freeze, self.replace_head)
         return found
@@ -177,8 +209,16 @@ class Trainer:
             DataError: the data do not go with the recipe.
             OptionError: the run in the folder cannot go on: something has changed.
             OutputError: the folder cannot be written to.
+            BackendError: there are fewer devices than it asks for.
         """
         runtime.current()
+        self._find_group()
+        try:
+            return self._fit(dataset, prepared, kept)
+        finally:
+            self._close_group()
+
+    def _fit(self, dataset: Dataset, prepared: Prepared | None, kept: RunFolder | None) -> Run:
         from .evaluation import evaluate_model
         from .sitting import Sitting
 
@@ -190,6 +230,7 @@ class Trainer:
         sitting = Sitting(self, dataset, kept)
         data = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
         sitting.train(model, self._fresh_batches(data, preprocessing) or training, validation)
+        precisions.settle(model, self.precision)
         run = Run(
             self._recipe,
             self.settings,
@@ -219,8 +260,11 @@ class Trainer:
         x, y = dataset.train.x, dataset.train.y
         try:
             preprocessing = self._fit_preprocessing(head, len(dataset.labels) or None)
-            training = Split(*preprocessing.pairs(head.x, head.y))
-            validation = Split(*preprocessing.pairs(x[-held_out:], y[-held_out:])) if held_out else None
+            training = Split(*preprocessing.pairs(head.x, head.y), head.weight)
+            require_whole(training)
+            tail = slice(len(head), None)
+            weight = self._weights.held_out(dataset, tail)
+            validation = Split(*preprocessing.pairs(x[tail], y[tail]), weight) if held_out else None
         except DataError as error:
             raise DataError(f"{dataset.name} does not go with {recipe.name}: {error}") from error
         self._take_from_data(preprocessing)
@@ -236,7 +280,8 @@ class Trainer:
                 f"{dataset.name}: a validation split of {self.validation_split:g} leaves nothing to train on"
             )
         head = slice(0, samples - held_out)
-        return Split(dataset.train.x[head], dataset.train.y[head]), held_out
+        weight = self._weights.in_training(dataset, head)
+        return Split(dataset.train.x[head], dataset.train.y[head], weight), held_out
 
     def _fit_preprocessing(self, training: Split, classes: int | None) -> Preprocessing:
         """The recipe's preparation fitted on the raw training part; inputs as before when a trained model goes on."""
@@ -289,11 +334,16 @@ class Trainer:
         progress = [Progress(self.listener)] if self.listener else []
         callbacks = [ResetStates(), *watchers, *progress, *self.callbacks, *([keep] if keep else [])]
         course = self._course(first_epoch)
-        with course.begun(model, training, callbacks) as chosen:
-            self.chosen_plan = chosen.to_json()
-            if keep:
-                keep.begin_with(chosen.name, course.outside)
-            epoch_loop.run(chosen, model, training, validation, callbacks, course.schedule)
+
+        def run() -> None:
+            with course.begun(model, training, callbacks) as chosen:
+                self.chosen_plan = chosen.to_json()
+                if keep:
+                    keep.begin_with(chosen.name, course.outside)
+                epoch_loop.run(chosen, model, training, validation, callbacks, course.schedule)
+
+        with precisions.explained(self.precision, model, training):
+            course.carry_out(run)
         model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
 
     def open_ended(self, model: keras.Model, training: Split) -> Callable[[], None]:
@@ -316,8 +366,13 @@ class Trainer:
         model = self._make_model(dataset, training)
         data = self._fresh_batches(dataset, preprocessing) or training
         course = self._course()
-        with course.begun(model, data, self.callbacks, always=True) as chosen:
-            return Explanation(self._recipe.name, course.schedule.batch_size, course.schedule.steps(data), chosen)
+
+        def explain() -> Explanation:
+            with course.begun(model, data, self.callbacks, always=True) as chosen:
+                return Explanation(self._recipe.name, course.schedule.batch_size, course.schedule.steps(data), chosen)
+
+        with precisions.explained(self.precision, model, data):
+            return course.carry_out(explain)
 
     def _course(self, first_epoch: int = 0) -> Course:
         from .batches import Schedule
@@ -326,7 +381,29 @@ class Trainer:
         assert self.batch_size is not None
         assert self.epochs is not None
         schedule = Schedule(self.batch_size, self.epochs, self.seed, self._recipe.shuffle, first_epoch)
-        return Course(schedule, self.plan, self.rng == "owned", self.deterministic, self.listener)
+        owned = self.rng == "owned"
+        return Course(schedule, self.plan, owned, self.deterministic, self.listener, self._find_group())
+
+    @property
+    def spreads(self) -> bool:
+        """Whether several devices are to train together."""
+        return self.devices > 1 or self.group is not None
+
+    def _find_group(self) -> Group | None:
+        """The devices that train together, None for one.
+
+        Raises:
+            BackendError: there are fewer than were asked for.
+        """
+        self._check_devices()
+        if self._own_group is None and self.group is None and self.devices > 1:
+            self._own_group = runtime.current().group(self.devices)
+        return self.group or self._own_group
+
+    def _close_group(self) -> None:
+        if self._own_group:
+            self._own_group.close()
+            self._own_group = None
 
     def _fresh_batches(self, dataset: Dataset, preprocessing: Preprocessing) -> Batches | None:
         """Batches that are drawn or augmented anew each epoch, or None where the prepared data are what they are."""
@@ -335,7 +412,7 @@ class Trainer:
         assert self.batch_size is not None
         raw, _ = self._parts(dataset)
         if dataset.draw:
-            fetch = drawn(dataset.draw, self.batch_size, self.seed)
+            fetch = drawn(self._weights.drawing(dataset), self.batch_size, self.seed)
         elif self.augment:
             fetch = stored(raw, self.batch_size, self.seed, self._recipe.shuffle)
         else:
@@ -355,9 +432,11 @@ class Trainer:
         keras.utils.set_random_seed(self.seed)
         if self.deterministic:
             current.make_deterministic()
-        with owned_initial_weights(self.seed) if self.rng == "owned" else contextlib.nullcontext():
+        owned = owned_initial_weights(self.seed) if self.rng == "owned" else contextlib.nullcontext()
+        with precisions.building(self.precision), owned:
             if self._start:
                 model = finetuning.begin(self._start, self.freeze, self.replace_head)
+                precisions.apply(model, self.precision)
             else:
                 model = self._recipe(**self.options)
         require_match(model, training, dataset)
@@ -392,7 +471,7 @@ def train(
         >>> run.evaluation["accuracy"]
         0.951
     """
-    catalog.use(backend)
+    catalog.use(backend, devices=settings.get("devices"))
     trainer = Trainer(recipe, **settings)
     return trainer.fit(dataset_for(trainer.recipe, data))
 

@@ -265,7 +265,7 @@ def test_a_framework_named_elsewhere_would_be_found(source):
 
 # --- the rooms mirror each other ------------------------------------------------------------------------------------
 
-INTERFACE = {"runtime", "draws", "epochs", "layers", "artifacts", "source"}
+INTERFACE = {"runtime", "draws", "epochs", "devices", "layers", "artifacts", "source"}
 ROOM = {"__init__.py", *(name if name == "source" else f"{name}.py" for name in INTERFACE)}
 
 

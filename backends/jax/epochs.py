@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..epochs import Epochs, Plan
+from ..epochs import Data, Epochs, Plan
 
 State = tuple[list[jax.Array], ...]
 
 
 class JaxEpochs(Epochs):
-    def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
-        super().__init__(model, x, y, batch_size, plan)
-        self._data = jax.device_put((x, y))
+    def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
+        super().__init__(model, data, batch_size, plan)
+        self._data = self._place(data)
         # The state is given away: each call writes into the memory of the one before.
         self._train_many = jax.jit(self._train_steps, donate_argnums=0)
         self._train_one = jax.jit(self._train_step, static_argnums=4, donate_argnums=0)
@@ -60,6 +60,9 @@ class JaxEpochs(Epochs):
         _assign(self.model.non_trainable_variables, state[0])
         _assign(self.model.metrics_variables, state[1])
 
+    def _place(self, data: Data) -> Any:
+        return jax.device_put(data)
+
     def _take_state(self) -> State:
         return tuple([variable.value for variable in group] for group in self._groups())
 
@@ -87,8 +90,11 @@ class JaxEpochs(Epochs):
     def _train_step(self, state: State, data: Any, order: jax.Array, number: Any, size: int) -> State:
         chosen = jax.lax.dynamic_slice_in_dim(order, number * self.batch_size, size)
         trained: State
-        _, trained = self.model.train_step(state, tuple(part[chosen] for part in data))
+        _, trained = self.model.train_step(state, self._batch(data, chosen))
         return trained
+
+    def _batch(self, data: Any, chosen: jax.Array) -> tuple[jax.Array, ...]:
+        return tuple(part[chosen] for part in data)
 
     def _test_steps(self, state: State, trainable: list[jax.Array], data: Any) -> State:
         def step(number: Any, state: State) -> State:

@@ -12,9 +12,11 @@ import jax
 import jaxlib.version
 import numpy as np
 
-from ..epochs import Epochs, Plan, convolves, recurs
+from ..devices import Group
+from ..epochs import Data, Epochs, Plan, convolves, recurs
 from ..many import Many, Start
 from ..runtime import Device, Runtime, cores, float64_kept, processor, stateful_layers, unchanged
+from . import devices
 from .epochs import JaxEpochs
 from .layers import tuned
 from .many import JaxMany
@@ -78,8 +80,14 @@ class JaxRuntime(Runtime):
         loops = recurs(model) or (_on_accelerator() and not convolves(model))
         return [in_a_loop, one_by_one] if loops else [one_by_one, in_a_loop]
 
-    def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
-        return JaxEpochs(model, x, y, batch_size, plan)
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+        return JaxEpochs(model, data, batch_size, plan)
+
+    def group(self, count: int) -> Group:
+        return devices.group(count)
+
+    def join(self, rank: int, addresses: Sequence[str]) -> Group:
+        return devices.join(rank, addresses)
 
     def trains_together(self, model: Any) -> bool:
         # A convolution with a kernel for each model becomes one in groups, for which XLA has no fast code on a CPU.

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..epochs import Epochs, Plan
+from ..epochs import Data, Epochs, Plan
 
 
 class TensorFlowEpochs(Epochs):
-    def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
-        super().__init__(model, x, y, batch_size, plan)
-        self._data = (tf.constant(x), tf.constant(y))
+    def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
+        super().__init__(model, data, batch_size, plan)
+        self._data = tuple(tf.constant(array) for array in data)
         self._order = tf.Variable(tf.range(self.samples, dtype="int32"), trainable=False)
         self._train = tf.function(self._train_steps, jit_compile=plan.jit, autograph=False)
         # Once an epoch each: XLA would take longer to compile them than it could ever save.

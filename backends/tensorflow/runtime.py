@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ..epochs import Epochs, Plan, convolves
+from ..devices import Group
+from ..epochs import Data, Epochs, Plan, convolves
 from ..runtime import Device, Runtime, cores, processor, unchanged
+from . import devices
 from .epochs import TensorFlowEpochs
 from .layers import tuned
 
@@ -75,8 +77,14 @@ class TensorFlowRuntime(Runtime):
             return [graph]
         return [compiled, graph] if steps >= _STEPS_WORTH_COMPILING else [graph, compiled]
 
-    def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
-        return TensorFlowEpochs(model, x, y, batch_size, plan)
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+        return TensorFlowEpochs(model, data, batch_size, plan)
+
+    def group(self, count: int) -> Group:
+        return devices.group(count)
+
+    def join(self, rank: int, addresses: Sequence[str]) -> Group:
+        return devices.join(rank, addresses)
 
     def versions(self) -> dict[str, str]:
         build = tf.sysconfig.get_build_info()
@@ -99,4 +107,5 @@ def _exact_casts() -> Iterator[None]:
         tf.cast = cast
 
 
+devices.divide_cpu()
 RUNTIME = TensorFlowRuntime()

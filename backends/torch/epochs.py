@@ -18,18 +18,19 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..epochs import Epochs, Plan, recurs
+from ..epochs import Data, Epochs, Plan, recurs
 from ..runtime import remember, variables_of
 from .opaque import forget, hide
 
-# Trains steps from one number up to another: (x, y, order, start, stop), all samples in x and y.
-Steps = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int, int], None]
+Batch = tuple[torch.Tensor, ...]
+# Trains steps from one number up to another: (data, order, start, stop), all samples in the tensors of data.
+Steps = Callable[[Batch, torch.Tensor, int, int], None]
 
 
 class TorchEpochs(Epochs):
-    def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan):
-        super().__init__(model, x, y, batch_size, plan)
-        self._data = (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
+    def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
+        super().__init__(model, data, batch_size, plan)
+        self._data = tuple(keras.ops.convert_to_tensor(array) for array in data)
         self._replay: Steps | None = None
         self._untried = plan.jit
 
@@ -38,15 +39,15 @@ class TorchEpochs(Epochs):
 
     def run(self, start: int, stop: int) -> None:
         if self._untried and self.whole_steps:
-            self._replay, self._untried = capture(self.model, *self._batch(0)), False
+            self._replay, self._untried = capture(self.model, self._batch(0)), False
         if self._replay:
             last = min(stop, self.whole_steps)
-            self._replay(*self._data, self._order, start, last)
+            self._replay(self._data, self._order, start, last)
             start = max(start, last)
         for step in range(start, stop):
             self.model.train_step(self._batch(step))
 
-    def _batch(self, step: int) -> tuple[torch.Tensor, ...]:
+    def _batch(self, step: int) -> Batch:
         chosen = self._order[step * self.batch_size : (step + 1) * self.batch_size]
         return tuple(part[chosen] for part in self._data)
 
@@ -59,8 +60,8 @@ class TorchEpochs(Epochs):
                 self.model.test_step(tuple(part[first : first + self.batch_size] for part in self._data))
 
 
-def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps | None:
-    """The model's `train_step` for batches of this shape, or None where a replay would not do the same.
+def capture(model: Any, batch: Batch) -> Steps | None:
+    """The model's `train_step` for batches of these shapes, or None where a replay would not do the same.
 
     Whatever Python decides anew in each step, such as the seed of a dropout, would be decided once and for all. So the
     replay is compared with the step itself, twice, with another learning rate than the one that it was captured at;
@@ -74,8 +75,8 @@ def capture(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps | None:
             torch.backends.mkldnn.flags(enabled=not recurs(model)),
             torch.random.fork_rng(),  # what PyTorch draws itself must not depend on whether a step was captured
         ):
-            steps = _traced(model, x, y)
-            return steps if _replays(model, steps, x, y) else None
+            steps = _traced(model, batch)
+            return steps if _replays(model, steps, batch) else None
     except Exception:  # whatever a user's layers do that cannot be written down
         return None
     finally:
@@ -97,32 +98,44 @@ class _Loop(torch.nn.Module):
             self.step(x[chosen], y[chosen])
 
 
-def _traced(model: Any, x: torch.Tensor, y: torch.Tensor) -> Steps:
-    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        model.train_step((x, y))
-        return x
+class _WeightedLoop(_Loop):
+    """The same of a step that is given weights too; TorchScript has no word for one argument more or less."""
 
-    operations = make_fx(step)(x, y)
+    def forward(  # type: ignore[override]
+        self, x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, order: torch.Tensor, start: int, stop: int
+    ) -> None:
+        for number in range(start, stop):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            self.step(x[chosen], y[chosen], weight[chosen])
+
+
+def _traced(model: Any, batch: Batch) -> Steps:
+    def step(*batch: torch.Tensor) -> torch.Tensor:
+        model.train_step(batch)
+        return batch[0]
+
+    operations = make_fx(step)(*batch)
     hidden = hide(operations)
+    kind = _Loop if len(batch) == 2 else _WeightedLoop
     with torch.no_grad():
-        loop: Any = torch.jit.script(_Loop(torch.jit.trace(operations, (x, y), check_trace=False), len(x)))
+        loop: Any = torch.jit.script(kind(torch.jit.trace(operations, batch, check_trace=False), len(batch[0])))
 
-    def replay(x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, start: int, stop: int) -> None:
+    def replay(data: Batch, order: torch.Tensor, start: int, stop: int) -> None:
         with torch.no_grad():
-            loop(x, y, order, start, stop)
+            loop(*data, order, start, stop)
 
     weakref.finalize(replay, forget, hidden)
     return replay
 
 
-def _replays(model: Any, steps: Steps, x: torch.Tensor, y: torch.Tensor) -> bool:
+def _replays(model: Any, steps: Steps, batch: Batch) -> bool:
     """Whether two replayed steps end where two steps of the model itself end."""
     rate = model.optimizer.learning_rate
     variables = variables_of(model)
     put_back = remember(variables)
     ends = []
-    order = torch.arange(len(x), device=x.device)
-    for run in (lambda: model.train_step((x, y)), lambda: steps(x, y, order, 0, 1)):
+    order = torch.arange(len(batch[0]), device=batch[0].device)
+    for run in (lambda: model.train_step(batch), lambda: steps(batch, order, 0, 1)):
         put_back()
         if any(rate is variable for variable in variables):  # a schedule gives what is no variable
             rate.assign(rate * 0.5)

@@ -94,8 +94,13 @@ def _gru(
 
 
 def _fits(layer: Any, sequences: torch.Tensor) -> bool:
-    """Whether the inputs are as wide as the kernel; some of PyTorch's would read past its end, where Keras says so."""
-    return bool(sequences.shape[-1] == layer.cell.kernel.shape[0])
+    """Whether the kernel can take the inputs, and rounds as Keras does.
+
+    Inputs that are wider than it is some of PyTorch's would read past its end, where Keras says so; floats of 16 bits
+    they round at other places than Keras' loop.
+    """
+    wide = sequences.dtype in (torch.float32, torch.float64)
+    return bool(wide and sequences.shape[-1] == layer.cell.kernel.shape[0])
 
 
 def _reset_first(weights: torch.Tensor) -> torch.Tensor:

@@ -26,7 +26,8 @@ _LARGE = 2**14
 
 @contextlib.contextmanager
 def tuned(optimizer: Any) -> Iterator[None]:
-    """While it lasts, the optimizer computes the same in the way that is fastest here."""
+    """While it lasts, the optimizer computes the same in the way that is fastest here; one that scales the loss too."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     step = _steps().get(type(optimizer))
     if step is None or _STEP in vars(optimizer):
         yield

@@ -13,8 +13,10 @@ import keras
 import numpy as np
 import torch
 
-from ..epochs import Epochs, Plan, convolves, layers_of
+from ..devices import Group
+from ..epochs import Data, Epochs, Plan, convolves, layers_of
 from ..runtime import Device, Runtime, float64_kept, processor, stateful_layers, unchanged
+from . import devices
 from .epochs import TorchEpochs
 from .layers import tuned
 
@@ -70,13 +72,22 @@ class TorchRuntime(Runtime):
 
     def plans(self, model: Any, steps: int) -> list[Plan]:
         eager, captured = Plan("steps", loop=False, jit=False), Plan("captured", loop=False, jit=True)
+        # A loss is scaled by what each step's gradients were, which a replay would not ask again.
+        if isinstance(getattr(model, "optimizer", None), keras.optimizers.LossScaleOptimizer):
+            return [eager]
         # What Python costs a step is the same for every model; beside convolutions it is little. A replay cannot have
         # oneDNN's recurrent kernel, which is worth more where the layers are wide.
         worth = steps > _STEPS_WORTH_CAPTURING and not convolves(model) and _widest(model) < _WIDE
         return [captured, eager] if worth else [eager, captured]
 
-    def compile_epochs(self, model: Any, x: np.ndarray, y: np.ndarray, batch_size: int, plan: Plan) -> Epochs:
-        return TorchEpochs(model, x, y, batch_size, plan)
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+        return TorchEpochs(model, data, batch_size, plan)
+
+    def group(self, count: int) -> Group:
+        return devices.group(count)
+
+    def join(self, rank: int, addresses: Sequence[str]) -> Group:
+        return devices.join(rank, addresses)
 
     def generator_states(self) -> list[np.ndarray]:
         on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []

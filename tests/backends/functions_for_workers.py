@@ -93,3 +93,15 @@ def same_results_twice():
         layer = keras.layers.Conv2D(4, 3)
         results.append(np.asarray(keras.ops.convert_to_numpy(layer(keras.random.uniform((2, 12, 12, 1), seed=1)))))
     return results
+
+
+_kept = []
+
+
+def keep(value):
+    _kept.append(value)
+
+
+def kept():
+    (value,) = _kept
+    return value

@@ -12,6 +12,7 @@ from trivium.backends.epochs import build_metrics, convolves, layers_of, recurs
 RATE = 0.05
 X = np.random.default_rng(0).normal(size=(23, 3)).astype("float32")
 Y = (X @ [[1.0], [-2.0], [0.5]] + 0.3).astype("float32")
+EQUAL = np.ones(23)
 CAPTURED = "captured"
 
 
@@ -38,20 +39,21 @@ def captured(plans):
     return found[0]
 
 
-def by_hand(order, size):
-    """The weights after an epoch of gradient descent, and the mean of the loss over its samples."""
+def by_hand(order, size, counts=EQUAL):
+    """The weights after an epoch of gradient descent, and the mean of the loss over samples that count so much."""
     weights, bias, lost = np.ones((3, 1)), np.zeros(1), 0.0
     for first in range(0, len(order), size):
-        x, y = X[order[first : first + size]].astype("float64"), Y[order[first : first + size]]
+        chosen = order[first : first + size]
+        x, y, count = X[chosen].astype("float64"), Y[chosen], counts[chosen, None]
         error = x @ weights + bias - y
-        lost += float((error**2).sum())
-        weights -= RATE * 2 * x.T @ error / len(x)
-        bias -= RATE * 2 * error.mean()
+        lost += float((count * error**2).sum())
+        weights -= RATE * 2 * x.T @ (count * error) / len(x)
+        bias -= RATE * 2 * (count * error).mean()
     return weights, bias, lost / len(order)
 
 
-def epochs_of(model, plan, size, x=X, y=Y):
-    return runtime.current().compile_epochs(model, x, y, size, plan)
+def epochs_of(model, plan, size, data=(X, Y)):
+    return runtime.current().compile_epochs(model, data, size, plan)
 
 
 def run_epoch(epochs, order, *ends):
@@ -81,6 +83,24 @@ def test_an_epoch_takes_the_samples_in_the_order_given_whatever_its_pieces(plans
         np.testing.assert_allclose(found_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
         assert float(model.get_metrics_result()["loss"]) == pytest.approx(loss, rel=1e-5), plan.name
         assert int(model.optimizer.iterations) == -(-23 // size), plan.name
+
+
+def test_each_sample_counts_as_much_as_its_weight_says(plans):
+    counts = np.random.default_rng(5).uniform(0, 3, 23).astype("float32")
+    order = np.random.default_rng(6).permutation(23)
+    weights, bias, loss = by_hand(order, 4, counts)
+    untrained = float((counts[:, None] * np.square(X @ np.ones((3, 1), "float32") - Y)).mean())
+    for plan in plans:
+        model = linear()
+        epochs = epochs_of(model, plan, 4, (X, Y, counts))
+        epochs.evaluate()
+        assert float(model.get_metrics_result()["loss"]) == pytest.approx(untrained, rel=1e-5), plan.name
+        model.reset_metrics()
+        run_epoch(epochs, order, 2)
+        kernel, found_bias = model.get_weights()
+        np.testing.assert_allclose(kernel, weights, rtol=0, atol=1e-5, err_msg=plan.name)
+        np.testing.assert_allclose(found_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
+        assert float(model.get_metrics_result()["loss"]) == pytest.approx(loss, rel=1e-5), plan.name
 
 
 def test_a_second_epoch_goes_on_where_the_first_ended(plans):
@@ -191,12 +211,12 @@ def compiled(layers, optimizer):
     return model
 
 
-def capture_of(model):
+def capture_of(model, data=(X, Y)):
     import keras
 
     from trivium.backends.torch.epochs import capture
 
-    return capture(model, keras.ops.convert_to_tensor(X[:4]), keras.ops.convert_to_tensor(Y[:4]))
+    return capture(model, tuple(keras.ops.convert_to_tensor(part[:4]) for part in data))
 
 
 def optimizer_of(name):
@@ -219,6 +239,7 @@ def layers_of_kind(name):
 
     return {
         "dense": lambda: [layers.Dense(8, "tanh"), layers.BatchNormalization()],
+        "weighted": lambda: [layers.Dense(8, "tanh")],
         "wide": lambda: [layers.Dense(130, "relu"), layers.Dense(130, "relu")],  # enough for the fused optimizer
         "dropout": lambda: [layers.Dense(8, "tanh"), layers.Dropout(0.4, seed=1), layers.GaussianNoise(0.1, seed=2)],
         "convolution": lambda: [
@@ -240,18 +261,18 @@ def layers_of_kind(name):
     ("kind", "optimizer"),
     [
         *(("dense", name) for name in ("adam", "rmsprop", "schedule", "amsgrad", "sgd", "momentum", "nesterov")),
-        *((kind, "adam") for kind in ("wide", "dropout", "convolution", "recurrent")),
+        *((kind, "adam") for kind in ("wide", "weighted", "dropout", "convolution", "recurrent")),
         ("wide", "amsgrad"),
     ],
 )
 def test_a_replayed_step_is_the_step_to_the_bit(plans, captured, kind, optimizer):
-    results = []
+    results, data = [], (X, Y, np.linspace(0, 3, 23, dtype="float32")) if kind == "weighted" else (X, Y)
     eager = next(plan for plan in plans if not plan.jit)
     for plan in (eager, captured):
         model = compiled(layers_of_kind(kind), optimizer_of(optimizer))
         with owned_draws(), runtime.current().tuned(model):
-            assert plan is eager or capture_of(model), "otherwise both would be the step itself"
-            run_epoch(epochs_of(model, plan, 4), np.arange(23)[::-1].copy(), 2)
+            assert plan is eager or capture_of(model, data), "otherwise both would be the step itself"
+            run_epoch(epochs_of(model, plan, 4, data), np.arange(23)[::-1].copy(), 2)
         results.append(values_of(runtime.variables_of(model)))
     for found, expected in zip(*reversed(results), strict=True):
         if kind == "recurrent":  # by oneDNN's kernel there, by PyTorch's own operations here

@@ -7,6 +7,8 @@ from trivium.backends.graph import Graph, Input, Layer, Node, Output, Reference,
 from trivium.backends.kinds import KINDS
 from trivium.backends.source import class_name, identifier
 
+pytestmark = pytest.mark.plain
+
 SPEC = Spec((None, 3), "float32")
 RELU = Layer("relu", "relu", {"negative_slope": 0.0, "max_value": None, "threshold": 0.0})
 

@@ -97,6 +97,30 @@ def test_a_model_of_ones_own_gets_a_loss_by_its_labels(cli, here, small_digits):
     assert (here / "runs/my_model-build/mistakes.png").is_file()
 
 
+def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, here, small_digits):
+    (here / "my_model.py").write_text(MODEL)
+    asked = [
+        "my_model.py:build",
+        "--data",
+        small_digits,
+        "--class-weight",
+        "7=5, 1=0.5",
+        "--precision",
+        "mixed_bfloat16",
+    ]
+    first = json.loads(cli("train", *asked, "--epochs", "1", "--out", "run", "--json").out)
+    settings = {"class_weight": {"7": 5.0, "1": 0.5}, "precision": "mixed_bfloat16"}
+    assert {name: first["settings"][name] for name in settings} == settings
+    assert bundles.load(here / "run").run["settings"]["precision"] == "mixed_bfloat16"
+    resumed = cli("train", "my_model.py:build", "--resume", "--out", "run", "--epochs", "2", "--json")
+    again = json.loads(resumed.out)
+    assert {name: again["settings"][name] for name in settings} == settings
+    assert len(again["history"]) == 2
+    other = cli("train", *asked[:-3], "7=6", "--resume", "--out", "run", "--epochs", "3")
+    assert other.code == 2
+    assert 'class_weight {"7": 5.0, "1": 0.5} → {"7": 6.0}' in other.complaint
+
+
 # --- what it turns down ---------------------------------------------------------------------------------------------
 
 
@@ -114,6 +138,8 @@ def test_a_model_of_ones_own_gets_a_loss_by_its_labels(cli, here, small_digits):
         (["--learning-rate", "0"], "learning rate must be above 0, received 0"),
         (["--learning-rate", "inf"], "learning rate must be above 0, received inf"),
         (["--seed", "-1"], "seed must be from 0 to 2**32 - 1, received -1"),
+        (["--class-weight", "even"], "class_weight even: expected balanced, or a weight for each class"),
+        (["--class-weight", "balanced"], "waves:0:20 has no classes, weigh its samples: sample_weight"),
         (["--optimizer", "nosuch"], "Keras knows no optimizer 'nosuch' (try adam, sgd, rmsprop)"),
         (["--set", "unit=4"], "rnn/lstm has no option 'unit' (it has: window, units); did you mean 'units'"),
         (["--set", "units"], "--set units: expected OPTION=VALUE"),

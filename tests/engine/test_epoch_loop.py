@@ -227,6 +227,48 @@ def test_a_model_that_needs_fit_gets_it_and_the_run_says_why(backend, fit, build
         fit(known, **settings)
 
 
+def test_a_model_whose_first_step_cannot_be_compiled_goes_by_fit_as_if_nothing_had_been(backend, fit, monkeypatch):
+    kind, asked = type(runtime.current()), []
+    compile_epochs = kind.compile_epochs
+
+    def refusing(self, model, *given):
+        made = compile_epochs(self, model, *given)
+        asked.append(given[-1].name)
+
+        def run(start, stop):
+            model.optimizer.iterations.assign(99)
+            raise ValueError("no such kernel\nand more of it")
+
+        made.run = run
+        return made
+
+    expected = fit("fit", **DENSE)
+    monkeypatch.setattr(kind, "compile_epochs", refusing)
+    run = fit("auto", **DENSE)
+    why = f"{backend.title} cannot compile its epochs: no such kernel"
+    assert run.settings["plan"] == {"name": "fit", "why": why}
+    assert asked
+    assert run.history.to_json() == expected.history.to_json()
+    explained = Trainer(**DENSE).explain(datasets.load("mnist:sample")).to_json()
+    assert (explained["plan"], explained["why"]) == ("fit", why)
+    with pytest.raises(ValueError, match="no such kernel"):
+        fit(asked[0], **DENSE)
+
+
+def test_a_loss_that_is_no_mean_is_validated_in_the_batches_of_training(backend, fit):
+    import keras
+
+    def summing():
+        model = two_moons()
+        model.compile("adam", keras.losses.BinaryCrossentropy(reduction="sum"))
+        return model
+
+    settings = {"recipe": Recipe("summing", "two moons", summing), "batch_size": 30, "epochs": 1}
+    expected = fit("fit", **settings).history["val_loss"]
+    for plan in plan_names(two_moons()):
+        np.testing.assert_allclose(fit(plan, **settings).history["val_loss"], expected, rtol=1e-5, err_msg=plan)
+
+
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_batch_end", "on_test_batch_end"])
 def test_a_callback_that_watches_batches_is_called_for_each(backend, fit, hook):
     import keras
@@ -235,7 +277,7 @@ def test_a_callback_that_watches_batches_is_called_for_each(backend, fit, hook):
     kind = type("Watching", (keras.callbacks.Callback,), {hook: lambda self, batch, logs=None: heard.append(batch)})
     run = fit("auto", **{**DENSE, "epochs": 1, "callbacks": [kind()]})
     assert run.settings["plan"] == {"name": "fit", "why": "the callback Watching watches single batches"}
-    assert heard == ([0, 1, 2] if hook == "on_test_batch_end" else [0, 1, 2, 3, 4])
+    assert heard == ([0, 1] if hook == "on_test_batch_end" else [0, 1, 2, 3, 4])
 
 
 def test_a_hook_that_is_set_on_the_callback_itself_counts_too(backend, fit):

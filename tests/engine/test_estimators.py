@@ -200,6 +200,22 @@ def test_weights_decide_between_samples_that_contradict_each_other(backend, gene
     np.testing.assert_allclose(estimator.predict_proba(x)[:, 1].mean(), 0.9, atol=0.1)
 
 
+def test_weights_of_classes_are_those_of_their_samples(backend, flowers):
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    x, words = flowers
+    x, words = x[30:], words[30:]  # one class is rarer than the others
+    pace = {"epochs": 2, "batch_size": 40, "learning_rate": 0.05}
+    for given in ("balanced", {"setosa": 9, "versicolor": 1, "virginica": 0.5, "rose": 3}):
+        weighing = trivium.Classifier(f"{BUILDERS}:classes", class_weight=given, **pace)
+        assert clone(weighing).get_params()["class_weight"] == given
+        weights = compute_sample_weight(given, words)
+        plain = trivium.Classifier(f"{BUILDERS}:classes", **pace)
+        expected = plain.fit(x, words, weights).predict_proba(x)
+        np.testing.assert_allclose(weighing.fit(x, words).predict_proba(x), expected, rtol=1e-4)
+        assert np.abs(expected - plain.fit(x, words).predict_proba(x)).max() > 1e-3
+
+
 def test_equal_weights_train_as_none_do(backend, flowers):
     x, words = flowers
     estimator = trivium.Classifier(f"{BUILDERS}:classes", epochs=3, batch_size=40, learning_rate=0.05)
@@ -225,11 +241,9 @@ def test_several_values_at_once(backend, flowers):
         (lambda x, y: trivium.Classifier("dense/small", epochs=1).fit(x, y), DataError, "cannot become"),
         (lambda x, y: trivium.Classifier(3).fit(x, y), OptionError, "expected a recipe"),
         (
-            lambda x, y: trivium.Classifier("cnn/simple", augment="shift=0.1").fit(
-                np.ones((150, 784)), y, np.ones(150)
-            ),
+            lambda x, y: trivium.Classifier("dense/dropout", class_weight="even").fit(x, y),
             OptionError,
-            "cannot be had together",
+            "class_weight even: expected balanced",
         ),
     ],
 )

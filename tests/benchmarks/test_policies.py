@@ -1,0 +1,26 @@
+"""`bench epochs` over precisions: each is a cell of its own, told apart by a column."""
+
+import pytest
+
+from trivium.benchmarks import epochs
+from trivium.benchmarks.suite import Effort
+from trivium.errors import OptionError
+
+
+def test_each_policy_is_timed_and_has_its_column(backend, shared_worker):
+    effort = Effort(budget=0.1, precision=1.0, ceilings=False)
+    policies = ["float32", "mixed_bfloat16"]
+    found = epochs.measure(["rnn/lstm"], [backend.name], policies=policies, data="waves:0:20", effort=effort).to_json()
+    assert found["failed"] == []
+    assert found["asked"]["policies"] == policies
+    steady = [row["precision"] for row in found["rows"] if row["metric"] == "steady_epoch"]
+    assert steady[:2] == policies
+    first = found["ratios"][0]
+    assert [first[side].rpartition(" in ")[2] for side in ("of", "over")] == policies
+
+
+def test_an_unknown_policy_is_refused_before_anything_is_measured():
+    with pytest.raises(
+        OptionError, match="precision must be float32, mixed_bfloat16 or mixed_float16, received 'half'"
+    ):
+        epochs.measure(["rnn/lstm"], policies=["half"])

@@ -1,0 +1,235 @@
+"""Training in 16-bit floats by Keras' policies: near what `fit` does by the same, and a float32 model afterwards."""
+
+import inspect
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trivium.backends import runtime
+from trivium.engine import precision
+from trivium.engine.bundle import Bundle
+from trivium.engine.training import Trainer
+from trivium.errors import OptionError
+from trivium.models.recipe import Recipe
+
+MIXED = ("mixed_bfloat16", "mixed_float16")
+# Of a metric: what some steps in floats of 8 bits, rounded at other places, make of it.
+CLOSE = 0.03
+DROPOUT = {
+    "recipe": "dense/dropout",
+    "options": {"layers": 1, "units": 8, "dropout": 0.2},
+    "batch_size": 75,
+    "epochs": 2,
+}
+
+
+def all_kinds():
+    """Layers that some backend computes in its own way: a convolution, max-pooling, an LSTM, dropout."""
+    from keras import Input, Sequential, layers
+
+    pictures = [layers.Dense(16), layers.Reshape((4, 4, 1)), layers.Conv2D(2, 3, padding="same", activation="relu")]
+    series = [layers.MaxPooling2D(2), layers.Reshape((4, 2)), layers.LSTM(3), layers.Dropout(0.2)]
+    return Sequential([Input((2,)), *pictures, *series, layers.Dense(1, "sigmoid")])
+
+
+class Watcher:
+    """A Keras callback that remembers what the layers computed in while they trained, and what the optimizer was."""
+
+    def __new__(cls):
+        import keras
+
+        class Watching(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                self.dtypes = {layer.compute_dtype for layer in self.model.layers}
+                self.optimizer = type(self.model.optimizer).__name__
+
+        return Watching()
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(backend, digits):
+    """A run in bfloat16, and what a callback saw of it."""
+    watcher = Watcher()
+    return Trainer(**DROPOUT, precision="mixed_bfloat16", callbacks=[watcher]).fit(digits), watcher
+
+
+def require_near(run, expected, plan):
+    assert (run.settings["plan"]["name"], run.settings["precision"]) == (plan, "mixed_bfloat16")
+    for metric in expected.history.metrics:
+        np.testing.assert_allclose(
+            run.history[metric], expected.history[metric], rtol=CLOSE, atol=CLOSE, err_msg=f"{plan} {metric}"
+        )
+
+
+def test_every_plan_trains_as_fit_does_by_the_same_policy(backend, digits, trained):
+    by_fit = Trainer(**DROPOUT, precision="mixed_bfloat16", plan="fit").fit(digits)
+    plans = [plan.name for plan in runtime.current().plans(by_fit.model, 10)]
+    require_near(trained[0], by_fit, plans[0])
+    for plan in plans[1:]:
+        require_near(Trainer(**DROPOUT, precision="mixed_bfloat16", plan=plan).fit(digits), by_fit, plan)
+
+
+def test_layers_that_are_tuned_train_as_fits_do_by_the_same_policy(backend):
+    from trivium.engine import datasets
+
+    recipe, moons = Recipe("kinds", "all kinds", all_kinds), datasets.load("moons")
+    settings = {"recipe": recipe, "batch_size": 100, "epochs": 1, "precision": "mixed_bfloat16"}
+    by_fit, run = (Trainer(**settings, plan=plan).fit(moons) for plan in ("fit", "auto"))
+    require_near(run, by_fit, runtime.current().plans(run.model, 10)[0].name)
+
+
+def test_keras_own_fit_by_the_same_global_policy_is_near(backend, digits, trained):
+    import keras
+
+    trainer, before = Trainer(**DROPOUT), keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model, training = trainer.make_ready(digits)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.layers[-1].compute_dtype == "bfloat16"
+    found = model.fit(training.x, training.y, batch_size=75, epochs=2, verbose=0).history
+    # Another order of samples and other masks: the same learning, not the same numbers.
+    np.testing.assert_allclose(trained[0].history["loss"], found["loss"], rtol=0.25)
+
+
+def require_float32(run, policy):
+    assert {layer.compute_dtype for layer in run.model.layers} == {"float32"}
+    assert type(run.model.optimizer).__name__ == "Adam"
+    bundle = Bundle.of(run)
+    assert bundle.recorded_outputs.dtype == "float32"
+    assert bundle.run["settings"]["precision"] == policy
+    with zipfile.ZipFile(BytesIO(bundle.keras_file)) as archive:
+        config = archive.read("config.json").decode()
+    assert "mixed_" not in config
+    assert "LossScale" not in config
+
+
+def test_what_comes_out_computes_in_float32_and_says_nothing_of_it(backend, digits, trained):
+    import keras
+
+    run, watcher = trained
+    assert "bfloat16" in watcher.dtypes
+    assert keras.config.dtype_policy().name == "float32"
+    assert run.model.predict(np.zeros((3, 784), "float32"), verbose=0).dtype == "float32"
+    require_float32(run, "mixed_bfloat16")
+
+
+def test_in_float16_the_loss_is_scaled_and_after_it_no_more(backend, digits):
+    watcher = Watcher()
+    run = Trainer(**DROPOUT, precision="mixed_float16", callbacks=[watcher]).fit(digits)
+    assert "float16" in watcher.dtypes
+    assert watcher.optimizer == "LossScaleOptimizer"
+    assert run.history["loss"][1] < run.history["loss"][0]
+    require_float32(run, "mixed_float16")
+
+
+def test_masks_are_those_of_float32_bit_by_bit(backend):
+    import keras
+
+    from trivium.backends.draws import owned_draws
+
+    x = np.ones((7, 33), "float32")
+    with owned_draws():
+        masks = {
+            policy: keras.layers.Dropout(0.4, seed=3, dtype=policy)(x, training=True) for policy in precision.POLICIES
+        }
+    kept = {name: keras.ops.convert_to_numpy(keras.ops.cast(mask, "float32")) != 0 for name, mask in masks.items()}
+    assert keras.backend.standardize_dtype(masks["mixed_bfloat16"].dtype) == "bfloat16"
+    assert 0.4 < kept["float32"].mean() < 0.8
+    for policy in MIXED:
+        np.testing.assert_array_equal(kept[policy], kept["float32"], err_msg=policy)
+
+
+def test_a_trained_model_goes_on_in_narrower_floats_and_comes_back(backend, digits, striding_run):
+    watcher = Watcher()
+    run = Trainer(start=Bundle.of(striding_run), epochs=1, precision="mixed_bfloat16", callbacks=[watcher]).fit(digits)
+    assert "bfloat16" in watcher.dtypes
+    assert {layer.compute_dtype for layer in run.model.layers} == {"float32"}
+    assert run.history["loss"][0] < striding_run.history["loss"][0]
+
+
+def test_an_estimator_passes_it_on(backend):
+    import trivium
+
+    estimator = trivium.Classifier("dense/dropout", precision="mixed_bfloat16")
+    trainer = estimator.trainer(np.zeros((4, 2)), {"classes": 2}, classifies=True)
+    assert trainer.settings["precision"] == "mixed_bfloat16"
+    assert (
+        "precision" not in estimator.set_params(precision=None).trainer(np.zeros((4, 2)), {}, classifies=True).settings
+    )
+
+
+# --- what layers there are ------------------------------------------------------------------------------------------
+
+
+def test_all_layers_are_reached_those_within_others_too(backend):
+    import keras
+
+    assert list(inspect.signature(keras.Model._flatten_layers).parameters) == ["self", "include_self", "recursive"]
+    both = keras.layers.Bidirectional(keras.layers.LSTM(2, return_sequences=True))
+    each = keras.layers.TimeDistributed(keras.layers.Dense(1))
+    model = keras.Sequential([keras.Input((2, 3)), keras.Sequential([both]), each])
+    model.compile("sgd", "mse")
+    for change, dtype in ((precision.apply, "bfloat16"), (precision.settle, "float32")):
+        change(model, "mixed_bfloat16")
+        layers = (model, both, both.forward_layer, both.backward_layer.cell, each, each.layer)
+        assert {layer.compute_dtype for layer in layers} == {dtype}
+
+
+# --- what cannot be -------------------------------------------------------------------------------------------------
+
+
+def wide_only():
+    import keras
+
+    class WideOnly(keras.layers.Layer):
+        """As an operation that a framework has no narrow kernel for: known only when it is computed."""
+
+        def call(self, inputs):
+            if self.compute_dtype != "float32":
+                raise ValueError("no kernel for such floats\nand more of it")
+            return inputs * 2.0
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    return keras.Sequential([keras.Input((2,)), WideOnly(), keras.layers.Dense(1, "sigmoid")])
+
+
+def test_what_a_framework_cannot_compute_is_one_line(backend):
+    from trivium.engine import datasets
+
+    recipe, data = Recipe("wide", "wide only", wide_only), datasets.load("moons")
+    device = runtime.current().devices()[0].kind
+    said = (
+        rf"^--precision mixed_float16: {backend.title} cannot train this model so on the {device} "
+        r"\(.*no kernel for such floats.*\); take float32 or mixed_bfloat16$"
+    )
+    with pytest.raises(OptionError, match=said):
+        Trainer(recipe, epochs=1, precision="mixed_float16").fit(data)
+    assert len(Trainer(recipe, epochs=1, precision="float32").fit(data).history) == 1
+
+
+def test_an_unknown_policy_is_refused():
+    with pytest.raises(
+        OptionError, match="precision must be float32, mixed_bfloat16 or mixed_float16, received 'half'"
+    ):
+        Trainer("cnn/striding", precision="half")
+
+
+def test_a_run_goes_on_in_the_precision_it_began_with():
+    from trivium.engine.resuming import require_same
+
+    before, now = (
+        {"recipe": "dense/small", "settings": Trainer("dense/small", **given).settings, "dataset": {"checksum": "1"}}
+        for given in ({"precision": "mixed_bfloat16"}, {})
+    )
+    with pytest.raises(OptionError, match="precision mixed_bfloat16 → none"):
+        require_same(Path("run"), before, now)
