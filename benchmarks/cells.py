@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backends import worker
-from ..backends.worker import Listener, Worker
+from ..backends.any_worker import AnyWorker
+from ..backends.worker import Listener
+from ..engine.executors import LOCAL, Executor
 from ..errors import WorkerError
 from . import machine
 from .measure import Rounds, interleave
@@ -33,6 +34,7 @@ class Cell:
         suffix: of the metrics' names, for what has no column of its own.
         metric: what its samples are called.
         at: what is varied, such as `(("batch_size", 64),)`; each becomes a column of its rows.
+        threads: at most this many CPU threads for one operation; None for what holds for all cells.
         settings: further ones of its `Session`.
     """
 
@@ -44,6 +46,7 @@ class Cell:
     suffix: str = ""
     metric: str = "steady_epoch"
     at: tuple[tuple[str, Any], ...] = ()
+    threads: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -79,6 +82,7 @@ class Cells:
     Args:
         tell: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
         threads: at most this many CPU threads for one operation, the same for all.
+        executor: whose workers hold the sessions.
 
     Attributes:
         opened: for each cell what opening it told: see `session.open_session`.
@@ -86,12 +90,13 @@ class Cells:
         ceilings: for each kind of device what it can do at most, by who measured it: see `machine.py`.
     """
 
-    def __init__(self, tell: Listener, threads: int | None = None):
+    def __init__(self, tell: Listener, threads: int | None = None, executor: Executor = LOCAL):
         self.opened: dict[Cell, dict[str, Any]] = {}
         self.failed: dict[Cell, str] = {}
         self.ceilings: dict[str, dict[str, machine.Ceilings]] = {}
         self._tell = tell
         self._threads = threads
+        self._executor = executor
         self._processes: dict[Cell, int] = {}
 
     def __enter__(self) -> Cells:
@@ -104,9 +109,9 @@ class Cells:
                 with contextlib.suppress(WorkerError):
                     found.call(f"{_SESSION}:close_session", cell.key)
 
-    def worker_of(self, cell: Cell) -> Worker:
+    def worker_of(self, cell: Cell) -> AnyWorker:
         """The process of its backend."""
-        return worker.get(cell.backend, threads=self._threads, device=cell.device)
+        return self._executor.alone(cell.backend, threads=cell.threads or self._threads, device=cell.device)
 
     def open(self, cells: Sequence[Cell]) -> None:
         """Build and compile each; one whose worker dies is marked as failed."""
@@ -127,7 +132,7 @@ class Cells:
             with contextlib.suppress(WorkerError):  # its cells then fail by themselves
                 found[cell.backend] = self.worker_of(cell).call(f"{_MACHINE}:by_framework")
         if "cpu" in self.ceilings:
-            self.ceilings["cpu"]["numpy"] = machine.by_numpy(self._threads)
+            self.ceilings["cpu"]["numpy"] = self._executor.ask(f"{_MACHINE}:by_numpy", self._threads)
         self._tell(stage("machine", "done", len(places), len(places)))
         for told in self.opened.values():
             if found := self.ceilings[told["environment"]["device"]]:

@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 from collections.abc import Sequence
 
-from ..backends import catalog, worker
+from ..backends import catalog
 from ..errors import TriviumError
 from ..models.recipe import find
 from .answering import KERAS, ONNX_RUNTIME, OPENVINO
@@ -42,7 +42,7 @@ def measure(recipes: Sequence[str] = (), backends: Sequence[str] = (), *, effort
     for recipe in chosen:
         runners = [(name, KERAS, name) for name in names]
         for engine in (each for each in ENGINES if importlib.util.find_spec(each)):
-            host = _host(recipe, engine, names, effort.threads)
+            host = _host(recipe, engine, names, effort)
             if host:
                 runners.append((host, engine, engine))
             else:
@@ -67,11 +67,12 @@ def _group(recipe: str, runners: Sequence[tuple[str, str, str]], threads: int | 
     return Group(recipe, cells, pairs)
 
 
-def _host(recipe: str, engine: str, backends: Sequence[str], threads: int | None) -> str | None:
+def _host(recipe: str, engine: str, backends: Sequence[str], effort: Effort) -> str | None:
     """The first backend that can export the recipe for an engine, with the same answers."""
     for backend in backends:
         try:
-            worker.get(backend, threads=threads).call(f"{__package__}.answering:try_out", recipe, engine)
+            measuring = effort.executor.alone(backend, threads=effort.threads)
+            measuring.call(f"{__package__}.answering:try_out", recipe, engine)
         except TriviumError:
             continue
         return backend

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import catalog, runtime
+from ..backends.processes import Processes
+from ..backends.worker import Worker
 from ..engine import datasets, environment
 from ..engine.dataset import Dataset, Split
 from ..engine.history import History
@@ -45,6 +47,8 @@ class Session:
             written by hand in the framework itself (see `native.RECIPES`).
         rng: `owned` or `native`, of the runner `trivium`.
         plan: of the runner `trivium`.
+        precision: the dtype policy that its layers compute by; see `engine/precision.py`.
+        workers: with more than one, the runner `trivium` leads so many processes, each with this one's threads.
 
     Attributes:
         first_epoch: seconds of the epoch that compiled.
@@ -63,9 +67,12 @@ class Session:
         plan: str = "auto",
         samples: int | None = None,
         image_size: int | None = None,
+        precision: str | None = None,
+        workers: int = 1,
     ):
         if runner not in RUNNERS:
             raise OptionError(f"unknown runner {runner!r} (known: {', '.join(RUNNERS)})")
+        self._group = _ranks(workers) if workers > 1 else None
         self._trainer = Trainer(
             variants.BOOK.get(recipe, recipe),
             options=options or {},
@@ -73,6 +80,8 @@ class Session:
             epochs=1,
             rng="native" if runner == "fit" else rng,
             plan=plan,
+            precision=precision,
+            group=self._group,
         )
         dataset = _cut(self._dataset_of(data), samples, image_size)
         before = machine.reset_memory_peak()
@@ -88,6 +97,11 @@ class Session:
         self.warm_epoch = self.epoch()
         self.memory = runtime.memory_peak() - before
         self._dataset = dataset
+
+    def close(self) -> None:
+        """End the processes that it leads."""
+        if self._group:
+            self._group.close()
 
     def epoch(self) -> float:
         """Train one more epoch, in a new order; its seconds, the device synchronised at both ends."""
@@ -197,6 +211,12 @@ def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.Tas
     )
 
 
+def _ranks(count: int) -> Processes:
+    """So many processes of this one's backend, each with as many threads as this one."""
+    name, threads = catalog.selected().name, runtime.current().threads()
+    return Processes([Worker(name, threads=threads) for _ in range(count)])
+
+
 def _cut(dataset: Dataset, samples: int | None, image_size: int | None) -> Dataset:
     """The dataset with fewer training samples, and with images of another size."""
     x, y = dataset.train.x[:samples], dataset.train.y[:samples]
@@ -277,7 +297,9 @@ def layer_times(key: str) -> list[dict[str, Any]]:
 
 def close_session(key: str) -> None:
     """Let the session's model and data go."""
-    _sessions.pop(key, None)
+    session = _sessions.pop(key, None)
+    if isinstance(session, Session):
+        session.close()
 
 
 def kinds() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..backends import runtime
 from ..backends.worker import Event, Listener
+from ..engine.executors import LOCAL, Executor
 from ..errors import WorkerError
 from .cells import Cell, Cells, Group, stage
 from .measure import Rounds
@@ -31,6 +32,7 @@ class Effort:
         budget: seconds of measuring, after everything is compiled; shared alike among groups that take turns.
         precision: half-width of a ratio's interval at which to stop earlier.
         threads: at most this many CPU threads for one operation; the backends' own choice by default.
+        executor: whose workers measure; on a cluster all are on one node of it.
         ceilings: whether to measure what the machine can do at most, which takes some seconds a backend.
         kept: earlier results of the same question, to be filled up.
         listener: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
@@ -40,6 +42,7 @@ class Effort:
     budget: float = 120.0
     precision: float = 0.05
     threads: int | None = None
+    executor: Executor = LOCAL
     ceilings: bool = True
     kept: Mapping[str, Any] | None = None
     listener: Listener = field(default=lambda event: None)
@@ -68,8 +71,8 @@ def compare(
         WorkerError: every cell was lost.
         TriviumError: something that the user can mend, such as data that do not go with a recipe.
     """
-    results = Results(suite, dict(asked), together)
-    results.more["load"] = load()
+    results = Results(suite, {**asked, **effort.executor.describe()}, together)
+    results.more["load"] = effort.executor.ask(f"{__name__}:load")
     if effort.kept:
         results.take_over(effort.kept, groups)
     missing = [group for group in groups if group.title not in results.groups]
@@ -95,7 +98,7 @@ def _measure(
     """Open the cells of some groups, measure them in the same rounds, and take in what is found."""
     cells = [cell for group in groups for cell in group.cells]
     pairs = [pair for group in groups for pair in group.pairs]
-    with Cells(effort.listener, effort.threads) as opened:
+    with Cells(effort.listener, effort.threads, effort.executor) as opened:
 
         def take(rounds: Rounds[Cell]) -> None:
             for group in groups:

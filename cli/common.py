@@ -57,6 +57,18 @@ data_option = click.option(
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="An option of the recipe; may be repeated."
 )
+executor_option = click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where workers are: processes on this machine, or a Ray cluster's.",
+)
+address_option = click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Of the Ray cluster's head, or auto; otherwise RAY_ADDRESS holds, or one is started on this machine.",
+)
 
 
 def common_options(command: Command) -> Command:

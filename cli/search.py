@@ -11,11 +11,13 @@ import click
 from ..backends import catalog
 from ..errors import OptionError
 from .common import (
+    address_option,
     backend_option,
     common_options,
     console,
     data_option,
     default_out,
+    executor_option,
     parse_assignments,
     print_json,
     seconds,
@@ -52,6 +54,8 @@ _MOST_ROWS = 30
 @click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the models, the folds and what is drawn.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default.")
+@executor_option
+@address_option
 @click.option("--out", type=click.Path(path_type=Path), help="A folder; runs/search-RECIPE by default.")
 @backend_option
 @common_options
@@ -74,6 +78,7 @@ def command(
     Example:
       trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --grid optimizer=adam,adadelta
       trivium search dense/dropout --grid learning_rate=0.0001,0.001,0.01 --zoom 2 --folds 5
+      trivium search dense/dropout --grid units=20,30,40 --executor ray --address 10.0.0.1:6379
     """
     catalog.use(backend)
     values, fixed = parse_grid(grid), parse_assignments(assignments)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..backends import catalog, worker
+from ..backends.any_worker import AnyWorker
 from ..backends.runtime import cores
 from ..backends.worker import Event, Worker
 
@@ -33,7 +34,7 @@ def get(count: int, backend: str | None = None) -> list[Worker]:
     return known[:count]
 
 
-def run(workers: Sequence[Worker], calls: Sequence[Call], hear: Hear | None = None) -> list[Any]:
+def run(workers: Sequence[AnyWorker], calls: Sequence[Call], hear: Hear | None = None) -> list[Any]:
     """What the calls return, in their order; each goes to the next worker that is free.
 
     Args:
@@ -44,35 +45,45 @@ def run(workers: Sequence[Worker], calls: Sequence[Call], hear: Hear | None = No
         KeyboardInterrupt: the workers are stopped, for they would not notice.
     """
     shared = iter(range(len(calls)))
-    return _serve_all(workers, [shared] * len(workers), calls, hear)
+    lock = threading.Lock()
+
+    def answer(process: AnyWorker, number: int) -> Any:
+        function, arguments = calls[number]
+        return process.call(function, *arguments, listener=_hearing(number, hear, lock))
+
+    return _serve_all(workers, [shared] * len(workers), answer, len(calls))
 
 
-def each(workers: Sequence[Worker], call: Call) -> list[Any]:
-    """What every worker returns for the call, all at the same time.
+def each(workers: Sequence[AnyWorker], call: Call) -> list[Any]:
+    """What every worker returns for the call, all at the same time: what it is made ready by for later ones.
 
     Raises:
         TriviumError, KeyboardInterrupt: as `run` does.
     """
-    return _serve_all(workers, [iter([number]) for number in range(len(workers))], [call] * len(workers), None)
+    function, arguments = call
+    numbers = [iter([number]) for number in range(len(workers))]
+    return _serve_all(workers, numbers, lambda process, number: process.prepare(function, *arguments), len(workers))
 
 
 def _serve_all(
-    workers: Sequence[Worker], numbers: Sequence[Iterator[int]], calls: Sequence[Call], hear: Hear | None
+    workers: Sequence[AnyWorker],
+    numbers: Sequence[Iterator[int]],
+    answer: Callable[[AnyWorker, int], Any],
+    count: int,
 ) -> list[Any]:
-    """Let each worker serve the calls whose numbers it gets, until there are none left."""
-    results: list[Any] = [None] * len(calls)
+    """Let each worker answer the calls whose numbers it gets, until there are none left; their results."""
+    results: list[Any] = [None] * count
     failures: list[BaseException] = []
-    lock = threading.Lock()  # of the iterators, and of whoever hears
+    lock = threading.Lock()  # of the iterators
 
     def next_number(mine: Iterator[int]) -> int | None:
         with lock:
             return None if failures else next(mine, None)
 
-    def serve(process: Worker, mine: Iterator[int]) -> None:
+    def serve(process: AnyWorker, mine: Iterator[int]) -> None:
         while (number := next_number(mine)) is not None:
-            function, arguments = calls[number]
             try:
-                results[number] = process.call(function, *arguments, listener=_hearing(number, hear, lock))
+                results[number] = answer(process, number)
             except Exception as error:
                 failures.append(error)
 

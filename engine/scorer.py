@@ -1,4 +1,4 @@
-"""Many fits, scored: divided among warm workers, or in this process where there are none."""
+"""Many fits, scored: divided among warm workers here or on a cluster, or in this process where there are none."""
 
 from __future__ import annotations
 
@@ -8,37 +8,54 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.runtime import cores
 from ..backends.worker import Listener
 from ..errors import OptionError
 from . import pool
 from .estimators import Classifier, Estimator
+from .executors import LOCAL, Executor
 from .fits import Fit, in_groups, score_all
 
 _FITS = f"{__package__}.fits"
 
 
 class Scorer:
-    """Scores fits in the workers, or in this process where there are none; counts them."""
+    """Scores fits in the workers, or in this process where there are none; counts them.
+
+    Args:
+        executor: whose workers.
+
+    Raises:
+        OptionError: fits that must go to a worker and cannot, or are to go to one and to none.
+    """
 
     def __init__(
-        self, estimator: Estimator, x: np.ndarray, y: np.ndarray, workers: int | None, listener: Listener | None
+        self,
+        estimator: Estimator,
+        x: np.ndarray,
+        y: np.ndarray,
+        workers: int | None,
+        listener: Listener | None,
+        executor: Executor = LOCAL,
     ):
         self.fits = 0
         self._estimator = estimator
         self._x, self._y = x, y
         self._tell = listener or (lambda event: None)
+        self._executor = executor
+        elsewhere = executor is not LOCAL
         movable = isinstance(estimator.recipe, str)
-        self._count = cores() if workers is None and movable else workers or 0
-        if self._count and not movable:
+        if not movable and (workers or elsewhere):
             raise OptionError(
                 "a recipe without a name cannot go to a worker: give path/to/file.py:function, or workers=0"
             )
+        if workers == 0 and elsewhere:
+            raise OptionError("workers=0 keeps all fits in this process: leave the executor out, or the workers")
+        self._count = executor.cores() if workers is None and movable else workers or 0
 
     def __enter__(self) -> Scorer:
         if self._count:
             self._stage("starting workers", 0, None)
-            self._workers = pool.get(self._count)
+            self._workers = self._executor.team(self._count)
             pool.each(self._workers, (f"{_FITS}:keep_data", ("search", self._x, self._y)))
         return self
 

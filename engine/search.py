@@ -23,6 +23,7 @@ from .adapting import recipe_of
 from .candidates import Candidate, Rounds, combinations, splits
 from .dataset import Dataset
 from .estimators import Classifier, Estimator
+from .executors import named
 from .fits import KINDS, Fit
 from .scorer import Scorer
 from .training import DEFAULT_SEED, dataset_for
@@ -98,6 +99,8 @@ def cross_val_score(
     *,
     cv: Any = None,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     listener: Listener | None = None,
 ) -> np.ndarray:
     """scikit-learn's function for a `Classifier` or a `Regressor`, sooner: the same scores, up to rounding.
@@ -106,7 +109,7 @@ def cross_val_score(
         estimator: not fitted by it.
         X, y: samples and labels or values.
         cv: what scikit-learn's takes: a number of folds, a splitter, or pairs of training and test indices.
-        workers: as `search` takes it.
+        workers, executor, address: as `search` takes them.
         listener: called with progress events.
 
     Returns:
@@ -119,7 +122,7 @@ def cross_val_score(
 
     X, y = np.asarray(X), _labels(y)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=isinstance(estimator, Classifier)).split(X, y))
-    with Scorer(estimator, X, y, workers, listener) as scorer:
+    with Scorer(estimator, X, y, workers, listener, named(executor, address)) as scorer:
         return np.array(scorer([Fit({}, train, test) for train, test in splits]))
 
 
@@ -134,6 +137,8 @@ def search(
     zoom: int = 0,
     seed: int = DEFAULT_SEED,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> Search:
@@ -152,6 +157,9 @@ def search(
             are and not by luck.
         workers: processes; one a core by default, 0 for none beside this one. A recipe that has no name cannot leave
             this process.
+        executor: `local` for workers on this machine, `ray` for workers on a Ray cluster, one a core of all its nodes.
+        address: of that cluster, `HOST:PORT` or `auto` for the one that runs here; without one RAY_ADDRESS holds, or
+            a cluster is started on this machine.
         listener: called with progress events.
         settings: parameters that all candidates share, such as `epochs`.
 
@@ -171,7 +179,7 @@ def search(
     estimator = KINDS[kind](recipe, **shared)
     grid = {_parameter(name): list(values) for name, values in grid.items()}
     _require_parameters(estimator, grid)
-    with Scorer(estimator, x, y, workers, listener) as scorer:
+    with Scorer(estimator, x, y, workers, listener, named(executor, address)) as scorer:
         rounds = Rounds(estimator, splits(y, folds, classifies, seed), scorer, halving)
         rounds.run(combinations(grid, random, seed), 0)
         for number in range(1, zoom + 1):

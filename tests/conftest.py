@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from trivium.backends import catalog, runtime, worker
+from trivium.backends import catalog, cluster, runtime, worker
 
 
 def pytest_configure(config):
@@ -96,3 +96,20 @@ def saved_runs(striding_run, lstm_run, tmp_path_factory):
         run_folder.claim(folders[name])
         run_folder.save(run, folders[name])
     return folders
+
+
+@pytest.fixture(scope="session")
+def ray_address():
+    """The address of a Ray cluster of two nodes with a CPU each, and of this process, which is on the first of them."""
+    os.environ.update(cluster.QUIET)  # read when Ray is imported
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'trivium[ray]'")
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=small)
+    try:
+        made.add_node(**small)
+        yield made.address
+    finally:
+        ray.shutdown()
+        made.shutdown()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...errors import OptionError
-from ..common import Command, common_options, console, print_json, seconds, table
+from ..common import Command, address_option, common_options, console, executor_option, print_json, seconds, table
 from ..progress import progress
 
 if TYPE_CHECKING:
@@ -88,8 +88,14 @@ class Keeping:
     as_json: bool
 
 
-def suite_options(budget: str = "120s", precision: str = "5%") -> Callable[[Command], Command]:
-    """The options that every suite has which times epochs in rounds."""
+def suite_options(
+    budget: str = "120s", precision: str = "5%", *, elsewhere: bool = True
+) -> Callable[[Command], Command]:
+    """The options that every suite has which times epochs in rounds.
+
+    Args:
+        elsewhere: whether it can be measured on a Ray cluster too.
+    """
     options = (
         click.option("--budget", type=Duration(), default=budget, show_default=True, help="Time for measuring."),
         click.option(
@@ -108,6 +114,7 @@ def suite_options(budget: str = "120s", precision: str = "5%") -> Callable[[Comm
             show_default=True,
             help="Exit 1 when something is significantly slower than the baseline by this factor.",
         ),
+        *((executor_option, address_option) if elsewhere else ()),
         common_options,
     )
 
@@ -135,10 +142,11 @@ def run(
     """
     from ...benchmarks import results as data
     from ...benchmarks.suite import Effort
+    from ...engine.executors import named
     from ...engine.files import require_place, write_json
 
     effort = {name: options[name] for name in ("budget", "precision", "threads")}
-    keeping = Keeping(**{name: value for name, value in options.items() if name not in effort})
+    keeping = Keeping(**{each.name: options[each.name] for each in fields(Keeping)})
     if keeping.out:
         require_place(keeping.out)
     before = data.read_file(keeping.baseline) if keeping.baseline else None
@@ -149,7 +157,8 @@ def run(
             write_json(keeping.out / data.FILE, so_far.to_json())
 
     with progress(suite) as listener:
-        found = measure(Effort(**effort, kept=kept, listener=listener, keep=keep))
+        executor = named(options.get("executor", "local"), options.get("address"))
+        found = measure(Effort(**effort, executor=executor, kept=kept, listener=listener, keep=keep))
     keep(found)
     files = [keeping.out / data.FILE, *(after(found, keeping.out) if after else [])] if keeping.out else []
     slower = _slower(before, found, keeping.fail_on)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="FILE:FUNCTION", help="A model of your own, such as my.py:build.")
 @backends_option
 @click.option("--devices", metavar="NAMES", help="Of cpu,gpu; by default the CPU, and the GPU where there is one.")
+@click.option(
+    "--policies", metavar="NAMES", help="Floats that layers compute in: of float32,mixed_bfloat16,mixed_float16."
+)
 @click.option("--data", metavar="NAME|FILE", help="The recipe's own by default, of MNIST the sample.")
 @click.option("--recommend", is_flag=True, help="Say which backend to take, and remember it for --backend auto.")
 @suite_options()
@@ -31,6 +34,7 @@ def command(
     model: str | None,
     backends: str | None,
     devices: str | None,
+    policies: str | None,
     data: str | None,
     recommend: bool,
     **options: Any,
@@ -49,10 +53,13 @@ def command(
 
     if unknown := set(listed(devices)) - {"cpu", "gpu"}:
         raise OptionError(f"--devices: no device {min(unknown)!r}: choose of cpu,gpu")
+    if recommend and policies:
+        raise OptionError("--recommend is about backends, whatever the floats: leave --policies out")
     chosen = [*listed(recipes), *([model] if model else [])]
 
     def measure(effort: Effort) -> Results:
-        found = epochs.measure(chosen, listed(backends), devices=listed(devices), data=data, effort=effort)
+        places = {"devices": listed(devices), "policies": listed(policies)}
+        found = epochs.measure(chosen, listed(backends), **places, data=data, effort=effort)
         if recommend:
             best = answers.recommend(found)
             answers.remember(best)
@@ -63,7 +70,8 @@ def command(
 
 
 def _show(found: Results) -> Shown:
-    several = len({each["device"] for each in found.rows}) > 1
-    yield cells_table(found, {"recipe": "recipe", **({"device": "device"} if several else {})})
+    varied = {"device": len({each["device"] for each in found.rows}) > 1}
+    varied["precision"] = any("precision" in each for each in found.rows)
+    yield cells_table(found, {"recipe": "recipe", **{name: name for name, shown in varied.items() if shown}})
     yield from ratio_lines(found)
     yield from (each["said"] for each in found.more.get("recommended", []))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("import")
 @click.option("--recipe", default="cnn/striding", show_default=True, help="Whose model answers.")
 @backends_option
-@suite_options(precision="10%")
+@suite_options(precision="10%", elsewhere=False)
 @click.pass_context
 def command(ctx: click.Context, /, recipe: str, backends: str | None, **options: Any) -> None:
     """What a user waits for: import, build, first prediction.
