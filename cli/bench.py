@@ -14,6 +14,7 @@ from .benches import (
     masks,
     overhead,
     pooling_vs_striding,
+    scaling,
     search_speed,
     start_up,
 )
@@ -47,6 +48,6 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 for _suite in (
     *(epochs, pooling_vs_striding, batch_size, data_size, start_up, inference),
-    *(overhead, masks, checkpoint_cost, search_speed, book),
+    *(overhead, masks, checkpoint_cost, scaling, search_speed, book),
 ):
     command.add_command(_suite.command)

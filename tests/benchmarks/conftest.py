@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from trivium.benchmarks import book, checkpoint_cost, data_size, pooling_vs_striding, search_speed, start_up
+from trivium.benchmarks import book, checkpoint_cost, data_size, pooling_vs_striding, scaling, search_speed, start_up
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds, row
 from trivium.benchmarks.results import Results, found_of
+from trivium.benchmarks.scaling_model import Network
 from trivium.engine.files import write_json
 
 BACKENDS = {"jax": 1.0, "tensorflow": 1.6, "torch": 1.62}
@@ -162,6 +163,16 @@ def search():
     return search_speed.Result("jax", seconds, scores, ENVIRONMENT, {"tasks": ["grid"]})
 
 
+def scaled():
+    groups = [scaling._group("dense/one-hidden", name, 256) for name in BACKENDS]
+    factor = {scaling.ONE: 1.0, scaling.TWO: 0.8, scaling.BOTH: 0.6}
+    results = whole("scaling", groups, lambda cell: 0.1 * BACKENDS[cell.backend] * factor[cell.name])
+    results.asked |= {"batch_size": 256, "network": vars(Network())}
+    for group in groups:
+        results.groups[group.title].rows += scaling._reckoned(results, group.cells[0], 256, Network())
+    return results
+
+
 def recipes():
     where = {"backend": "jax", "device": "cpu", "runner": "trivium"}
     rows = [
@@ -191,6 +202,7 @@ SUITES = {
     "overhead": lambda: runners("overhead", {"fit": 1.3, "native": 1.0, "trivium": 1.0}, False),
     "masks": lambda: runners("masks", {"owned": 1.1, "native": 1.0}, True),
     "checkpoint": checkpoints,
+    "scaling": scaled,
     "search": search,
     "book": recipes,
 }
