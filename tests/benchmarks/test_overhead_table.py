@@ -1,0 +1,80 @@
+"""The table of what Keras costs: every ratio in it is one of the results, and it goes where its device belongs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from trivium.benchmarks import overhead_table
+from trivium.errors import DataError
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
+
+
+@pytest.fixture
+def overhead(found):
+    return found["overhead"]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_each_row_is_a_recipe_on_a_backend_with_its_ratios_and_its_share_of_the_peak(overhead):
+    lines = [line for line in overhead_table.table(overhead).splitlines() if line.startswith("| `")]
+    assert len(lines) == len({(row["recipe"], row["backend"]) for row in overhead["rows"]}) > 1
+    for line in lines:
+        recipe, backend, plan, seconds, by_fit, native, share = cells(line)
+        assert plan == overhead["plans"][f"{recipe.strip('`')} on {backend}"]
+        rows = [row for row in overhead["rows"] if (row["backend"], row["runner"]) == (backend, "trivium")]
+        medians = {row["metric"]: row["median"] for row in rows}
+        assert float(seconds) == pytest.approx(medians["steady_epoch"], rel=0.01)
+        assert share == f"{medians['gemm_share']:.0%}"
+        for shown, of in ((by_fit, "fit"), (native, "native")):
+            (ratio,) = (each for each in overhead["ratios"] if (each["backend"], each["of"]) == (backend, of))
+            numbers = [float(number) for number in re.findall(r"[\d.]+", shown)]
+            assert numbers == pytest.approx([ratio["ratio"], ratio["low"], ratio["high"]], abs=0.006)
+
+
+def test_results_of_several_runs_are_one_table(overhead):
+    halves = [
+        {**overhead, **{name: [each for each in overhead[name] if mine(each)] for name in ("rows", "ratios")}}
+        for mine in (lambda each: each["backend"] == "jax", lambda each: each["backend"] != "jax")
+    ]
+    lines = overhead_table.table(overhead_table.joined(halves)).splitlines()
+    assert sorted(lines) == sorted(overhead_table.table(overhead).splitlines())
+
+
+def test_it_says_what_machine_it_was_and_what_was_lost(overhead):
+    shown = overhead_table.table({**overhead, "failed": [{"cell": "cnn/pooling on torch", "why": "killed"}]})
+    assert "A Processor, 2 cores; keras 3.15.1." in shown
+    assert "The largest matrix product reached 80 GFLOP/s, by numpy." in shown
+    assert "- cnn/pooling on torch was lost: killed" in shown
+    assert "busy" not in shown
+    assert "The machine was busy" in overhead_table.table({**overhead, "load": {"busy": True}})
+
+
+def test_it_takes_the_place_of_what_stood_between_the_marks_of_its_device(overhead, tmp_path, capsys):
+    import json
+
+    (tmp_path / "results.json").write_text(json.dumps(overhead))
+    document = tmp_path / "performance.md"
+    document.write_text(DOCUMENT.read_text())
+    for _ in range(2):  # what is written can be written again
+        assert overhead_table.main([str(tmp_path), "--write", str(document)]) == 0
+    text, before = document.read_text(), DOCUMENT.read_text()
+    assert overhead_table.table(overhead) in text
+    gpu = overhead_table.begin("gpu")
+    assert text.partition(gpu)[2] == before.partition(gpu)[2]
+    assert text.partition(overhead_table.begin("cpu"))[0] == before.partition(overhead_table.begin("cpu"))[0]
+    assert overhead_table.main([str(tmp_path / "results.json")]) == 0
+    assert capsys.readouterr().out.strip() == overhead_table.table(overhead)
+
+
+def test_other_results_and_other_documents_are_refused_in_a_line(overhead, tmp_path, capsys):
+    with pytest.raises(DataError, match="expected results of `trivium bench overhead` on one device, received epochs"):
+        overhead_table.table({**overhead, "suite": "epochs"})
+    with pytest.raises(DataError, match="no place for results of a tpu"):
+        overhead_table.written(DOCUMENT.read_text(), "", "tpu")
+    assert overhead_table.main([str(tmp_path / "none.json")]) == 2
+    assert "none.json cannot be read" in capsys.readouterr().err
