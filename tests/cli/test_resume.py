@@ -1,6 +1,7 @@
 """Training that is killed, stopped or robbed of its disk goes on, and ends with the bits of an uninterrupted run."""
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -21,13 +22,12 @@ from trivium.engine.run_record import read_history, read_record
 EPOCHS = 60
 TRAIN = ["train", "dense/dropout", "--set", "units=8", "--epochs", EPOCHS, "--batch-size", "30", "--deterministic"]
 TRAIN += ["--checkpoint", "every=1,keep=2"]
-KILLING = Path(__file__).with_name("killing.py")
+KILLING, NOTING = (Path(__file__).with_name(f"{name}.py") for name in ("killing", "noting"))
 
 
-def begin(arguments, environment=None, killing=()):
-    command = [sys.executable, KILLING, *killing] if killing else [sys.executable, "-m", "trivium"]
+def begin(arguments, environment=None, script=("-m", "trivium")):
     return subprocess.Popen(
-        [str(part) for part in (*command, *arguments)],
+        [str(part) for part in (sys.executable, *script, *arguments)],
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -120,7 +120,7 @@ def test_twenty_kills_at_any_moment_leave_the_same_bits(name, here, small_digits
     kills = 0
     for number, moment in enumerate(plan):
         asked = ["train", "--resume", "--out", folder] if (folder / "run.json").exists() else [*arguments, folder]
-        training = begin(asked, environment, moment or ())
+        training = begin(asked, environment, *([(KILLING, *moment)] if moment else []))
         if moment:
             out, err = training.communicate(timeout=300)
             code = training.returncode
@@ -137,30 +137,80 @@ def test_twenty_kills_at_any_moment_leave_the_same_bits(name, here, small_digits
     require_identical(folder, here / "whole")
 
 
+# --- from backend to backend ----------------------------------------------------------------------------------------
+
+MOVING = ["train", "cnn/striding", "--data", "mnist:sample"]
+NAMES = [name for name in ("jax", "torch", "tensorflow") if catalog.find(name).installed]
+
+
+@pytest.fixture
+def train(here):
+    """`train(backend, out, epochs, …)`: train or go on; the mean loss of each step since that folder's first."""
+
+    def run(name, out, epochs, *further, how="plain", batch=256, samples=3750):
+        notes = here / f"{out}.notes"
+        arguments = [*MOVING, "--batch-size", batch, "--epochs", epochs, "--out", out, *further]
+        training = begin(arguments, {"KERAS_BACKEND": name}, (NOTING, notes, how))
+        _, err = training.communicate(timeout=900)
+        assert training.returncode == 0, err
+        return step_losses(notes, batch, samples)
+
+    return run
+
+
+def step_losses(path, batch, samples):
+    """What `noting.py` wrote of an epoch so far, as the loss of each step."""
+    found, seen, total = [], 0, 0.0
+    for step, mean in (line.split() for line in path.read_text().splitlines()):
+        seen, total = (0, 0.0) if step == "1" else (seen, total)
+        now = min(int(step) * batch, samples)
+        found.append((float(mean) * now - total) / (now - seen))
+        seen, total = now, float(mean) * now
+    return np.array(found)
+
+
+def apart(losses, others):
+    return float(np.max(np.abs(losses - others) / np.minimum(losses, others)))
+
+
 @pytest.mark.slow
 @pytest.mark.several_backends
-def test_a_run_that_moves_from_backend_to_backend_has_the_same_loss_curve(here):
-    """A third of the epochs on each, with dropout; six epochs of the sample are ninety steps.
+@pytest.mark.parametrize(("how", "bound"), [("float64", 1e-9), ("elu", 1e-4)])
+def test_a_run_that_moves_from_backend_to_backend_has_the_same_loss_curve(train, how, bound):
+    """A third of the epochs on each, with dropout; all have their share of the first hundred steps.
 
-    Rounding parts any two backends sooner or later, without a move too; in batches of 64 by step fifty.
+    By relu in float32 any two runs that are a single rounding apart part within a hundred steps, on one backend too: an
+    input of a relu lies so near to zero that it is positive in one of them only, and counts in that one's gradients.
     """
+    few = {"how": how, "batch": 64, "samples": 1250}
+    part = ("--validation-split", 0.75)
+    whole = train(NAMES[-1], "whole", 2 * len(NAMES), *part, **few)
+    for number, name in enumerate(NAMES, start=1):
+        moved = train(name, "moved", 2 * number, *(["--resume"] if number > 1 else part), **few)
+    assert len(moved) == len(whole) >= 80
+    found = apart(moved[:100], whole[:100])
+    print(f"\n{' → '.join(NAMES)}, {len(moved)} steps, {how}: {found:.1e}")
+    assert found <= bound
 
-    def train(*further):
-        training = begin(["train", "cnn/striding", "--data", "mnist:sample", *further])
-        _, err = training.communicate(timeout=600)
-        assert training.returncode == 0, err
 
-    names = [name for name in ("jax", "torch", "tensorflow") if catalog.find(name).installed]
+@pytest.mark.slow
+@pytest.mark.several_backends
+def test_each_move_goes_on_with_the_steps_that_staying_would_have_made(here, train):
+    """In float32, at full size: the ten steps behind each move; and at the end the model is as good."""
     each = 3
-    train("--backend", names[-1], "--epochs", each * len(names), "--out", "whole")
-    for number, name in enumerate(names, start=1):
-        resume = ["--resume"] if number > 1 else []
-        train("--backend", name, "--epochs", each * number, "--out", "moving", *resume)
-    moved, whole = read_record(here / "moving"), read_record(here / "whole")
-    assert [resumed["backend"] for resumed in moved["resumed"]] == names[1:]
-    losses = [[logs["loss"] for logs in run["history"]][:6] for run in (moved, whole)]
-    np.testing.assert_allclose(*losses, rtol=5e-4)  # 1.3e-4 was measured, and 6e-4 in epoch eight
-    assert abs(moved["evaluation"]["accuracy"] - whole["evaluation"]["accuracy"]) <= 0.003
+    moved = train(NAMES[0], "moved", each)
+    for number, (left, entered) in enumerate(itertools.pairwise(NAMES), start=1):
+        shutil.copytree(here / "moved", here / f"stayed-{number}")
+        stayed = train(left, f"stayed-{number}", each * number + 1, "--resume")
+        before, moved = len(moved), train(entered, "moved", each * (number + 1), "--resume")
+        found = apart(moved[before : before + 10], stayed[:10])
+        print(f"\n{left} → {entered}: {found:.1e}")
+        assert found <= 1e-4
+    assert [resumed["backend"] for resumed in read_record(here / "moved")["resumed"]] == NAMES[1:]
+    train(NAMES[-1], "whole", each * len(NAMES))
+    accuracies = [read_record(here / name)["evaluation"]["accuracy"] for name in ("moved", "whole")]
+    print(f"test accuracy, moved and not: {accuracies}")
+    assert abs(accuracies[0] - accuracies[1]) <= 0.003
 
 
 # --- who may write --------------------------------------------------------------------------------------------------
