@@ -6,6 +6,8 @@ from trivium.benchmarks.baseline import slower
 from trivium.benchmarks.measure import row
 from trivium.errors import DataError
 
+pytestmark = pytest.mark.plain
+
 WHERE = {"recipe": "cnn/simple", "backend": "jax", "device": "cpu", "runner": "trivium"}
 
 

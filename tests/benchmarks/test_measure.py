@@ -12,6 +12,8 @@ from trivium.benchmarks.measure import interleave, row
 from trivium.benchmarks.statistics import LEAST_ROUNDS, ratio
 from trivium.errors import WorkerError
 
+pytestmark = pytest.mark.plain
+
 # Seconds of epochs that trivium measured; see the file for how.
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "epochs.json").read_text())
 

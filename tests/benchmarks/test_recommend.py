@@ -7,6 +7,8 @@ from trivium.benchmarks.recommend import recommend, recommended, remember
 from trivium.benchmarks.results import Found, Results
 from trivium.errors import OptionError
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):

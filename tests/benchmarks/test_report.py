@@ -11,6 +11,8 @@ from trivium.benchmarks.report.figures import duration, interval, three, times
 from trivium.engine.files import write_json
 from trivium.errors import DataError, OptionError, TriviumError
 
+pytestmark = pytest.mark.plain
+
 HOSTILE = "</script><img src=x onerror=alert(1)>|[a](b)`"
 NOTHING = {"schema": 1, "rows": [], "ratios": []}
 

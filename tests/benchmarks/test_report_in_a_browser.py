@@ -11,9 +11,12 @@ from trivium.benchmarks.report import charts, page, reading
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Chromium and its driver: apt-get install chromium chromium-driver"
-)
+pytestmark = [
+    pytest.mark.plain,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs Chromium and its driver: apt-get install chromium chromium-driver"
+    ),
+]
 
 SUITES = ("epochs", "pooling-vs-striding", "batch-size", "import")
 DESKTOP, PHONE = 1280, 390  # pixels

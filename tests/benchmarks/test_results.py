@@ -13,6 +13,8 @@ from trivium.benchmarks.suite import Effort, compare
 from trivium.engine.files import write_json
 from trivium.errors import DataError
 
+pytestmark = pytest.mark.plain
+
 TOLD = {
     "environment": {"device": "cpu"},
     "plan": {"name": "steps"},

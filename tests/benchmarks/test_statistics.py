@@ -6,6 +6,8 @@ import pytest
 
 from trivium.benchmarks.statistics import LEAST_ROUNDS, Ratio, Summary, _rejected_ranks, ratio
 
+pytestmark = pytest.mark.plain
+
 
 def test_a_summary_is_median_and_quartiles():
     assert Summary.of([4.0, 1.0, 3.0, 2.0, 5.0]) == Summary(5, 3.0, 2.0, 4.0)

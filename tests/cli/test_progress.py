@@ -5,6 +5,8 @@ import pytest
 from trivium.cli import progress as module
 from trivium.cli.progress import progress
 
+pytestmark = pytest.mark.plain
+
 
 def training(epoch, step, **logs):
     return {"kind": "train", "epoch": epoch, "epochs": 2, "step": step, "steps": 10, "logs": logs}

@@ -11,6 +11,8 @@ import pytest
 from trivium.engine.files import write_json, written_whole
 from trivium.errors import OutputError
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.fixture
 def old(tmp_path):

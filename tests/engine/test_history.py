@@ -7,6 +7,8 @@ import pytest
 
 from trivium.engine.history import History
 
+pytestmark = pytest.mark.plain
+
 EPOCHS = [
     {"loss": 1.0, "accuracy": 0.5, "val_loss": 0.9, "val_accuracy": 0.6},
     {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.7, "val_accuracy": 0.9},

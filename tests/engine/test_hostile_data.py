@@ -16,6 +16,8 @@ from trivium.engine.sources import files
 from trivium.errors import DataError
 from trivium.functions import load_function
 
+pytestmark = pytest.mark.plain
+
 claiming = load_function(f"{Path(__file__).with_name('hostile.py')}:claiming")
 
 

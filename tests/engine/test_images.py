@@ -7,6 +7,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from trivium.engine import datasets, images, inputs
 from trivium.errors import DataError
 
+pytestmark = pytest.mark.plain
+
 
 def seven(size=(300, 200), ink=0, paper=255, offset=(0, 0), width=16):
     """A picture of a seven, anywhere on its paper."""

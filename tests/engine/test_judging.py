@@ -8,6 +8,8 @@ import pytest
 from trivium.engine import judging
 from trivium.engine.judging import FORWARD, GRADIENTS, LOSSES, Check
 
+pytestmark = pytest.mark.plain
+
 PAIR = ("one", "other")
 LAYERS = [("layer a", np.array([1.0, 2.0])), ("layer b", np.array([[3.0, -4.0]])), ("layer c", np.array([5.0]))]
 

@@ -5,6 +5,8 @@ import pytest
 
 from trivium.engine import parity
 
+pytestmark = pytest.mark.plain
+
 
 def test_equal_arrays_have_no_difference(generator):
     x = generator.normal(size=(5, 3))

@@ -8,6 +8,8 @@ import pytest
 from trivium.engine import run_folder, run_lock
 from trivium.errors import OutputError
 
+pytestmark = pytest.mark.plain
+
 HOLD = """
 import pathlib, sys
 from trivium.engine import run_lock

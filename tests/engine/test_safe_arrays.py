@@ -11,6 +11,8 @@ import pytest
 from trivium.engine import safe_arrays
 from trivium.errors import FileError
 
+pytestmark = pytest.mark.plain
+
 
 class Marks:
     """Makes a file when it is unpickled."""

@@ -5,6 +5,8 @@ import pytest
 from trivium.engine.preprocessing import TRANSFORMS, make
 from trivium.engine.safe_fields import require_kinds
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
 def test_every_step_as_it_is_by_default_is_right(kind):

@@ -7,6 +7,8 @@ import pytest
 from trivium.engine import safe_hdf5
 from trivium.errors import FileError
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.fixture
 def written(tmp_path):

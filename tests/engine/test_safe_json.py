@@ -7,6 +7,8 @@ import pytest
 from trivium.engine import safe_json
 from trivium.errors import FileError
 
+pytestmark = pytest.mark.plain
+
 
 def test_what_was_written_is_read():
     value = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}

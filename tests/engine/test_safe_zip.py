@@ -11,6 +11,8 @@ from trivium.engine import safe_zip
 from trivium.errors import FileError
 from trivium.functions import load_function
 
+pytestmark = pytest.mark.plain
+
 claiming = load_function(f"{Path(__file__).with_name('hostile.py')}:claiming")
 
 

@@ -10,6 +10,8 @@ from trivium.engine import datasets, survey
 from trivium.engine.dataset import Dataset, Split, split_evenly
 from trivium.errors import DataError
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.mark.parametrize(
     ("name", "train", "test", "labels"),

@@ -11,6 +11,8 @@ from trivium.engine import tensor_file
 from trivium.engine.tensor_file import Array
 from trivium.errors import CheckpointError, OutputError
 
+pytestmark = pytest.mark.plain
+
 ARRAYS = {
     "float": np.arange(6, dtype="float32").reshape(2, 3),
     "double": np.array([np.pi, -0.0, np.inf]),

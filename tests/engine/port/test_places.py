@@ -7,6 +7,8 @@ import pytest
 from trivium.engine.port import places
 from trivium.errors import OutputError
 
+pytestmark = pytest.mark.plain
+
 
 def deliver(place, **files):
     with places.aside(place) as made:

@@ -12,6 +12,8 @@ from trivium.engine.port import targets
 from trivium.engine.port.targets import FORMATS, Format, Host, Package
 from trivium.errors import BackendError, PortError
 
+pytestmark = pytest.mark.plain
+
 THERE, ABSENT = Package("json", "there"), Package("no_such_module", "no-such-package")
 
 
