@@ -4,6 +4,25 @@ A `TriviumError` is something that the user can mend: its text is one line that 
 the command line prints it without a traceback (exit 2). Anything else that escapes is a bug and looks like one.
 """
 
+from __future__ import annotations
+
+import re
+
+_BOLD = re.compile(r"\x1b\[\d+m")  # Keras writes some of its errors so, into files and pipes too
+_AROUND = "Exception encountered when calling"  # what Keras puts before the error that a layer raised
+
+
+def first_line(error: BaseException, longest: int | None = None) -> str:
+    """What an error says, in a line; its class where it says nothing.
+
+    Args:
+        error: any, a framework's for the most part.
+        longest: characters that are kept, all by default.
+    """
+    lines = (_BOLD.sub("", line).strip() for line in str(error).splitlines())
+    said = (line for line in lines if line and not line.startswith(_AROUND))
+    return next(said, type(error).__name__)[:longest]
+
 
 class TriviumError(Exception):
     """Something that the user can mend; `str(error)` is one line."""

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from ....backends.source import identifier
-from ....errors import PortError
+from ....errors import PortError, first_line
 from .folding import FOLDS, is_known
 from .form import Form, Given, Node, Operand, Ref, Weight
 
@@ -77,6 +77,11 @@ def plain_order(rank: int) -> tuple[int, ...]:
 
 def channels_last(rank: int) -> tuple[int, ...]:
     return (0, *range(2, rank), 1) if rank > 1 else (0,)
+
+
+def at_the_end(order: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
+    """The order with these axes last, as they are given; the others stay as they stand."""
+    return (*(axis for axis in order if axis not in axes), *axes)
 
 
 def inserted(order: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], int]:
@@ -147,9 +152,8 @@ class Builder:
         except PortError:
             raise
         except Exception as error:  # Keras raises whatever an operation's arguments make it raise
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise PortError(
-                f"{node.operator} ({node.outputs[0]}) cannot be rebuilt in Keras: {reason[:200]}"
+                f"{node.operator} ({node.outputs[0]}) cannot be rebuilt in Keras: {first_line(error, 200)}"
             ) from error
         self.values.update(zip(node.outputs, made, strict=False))
 
@@ -197,7 +201,7 @@ class Builder:
     def unscrambled(self, node: Node) -> Held:
         """The first input of a node, the features of a flattened one as the file has them."""
         x = self.held(node.inputs[0])
-        return x if x.features is None else Held(self.plain(x), x.order)
+        return x if x.features is None else Held(self.plain(x), plain_order(x.rank))
 
     def array(self, value: Operand) -> np.ndarray | None:
         """An input that is a weight or a constant, as an array; None where it is absent."""
@@ -207,6 +211,11 @@ class Builder:
         if isinstance(found, Held):
             raise RefusedError("a weight of it is computed by the model")
         return np.asarray(found.value if isinstance(found, Weight) else found)
+
+    def arrays(self, operands: Sequence[Operand]) -> list[tuple[Operand, np.ndarray]]:
+        """Those of some weights that are there, each with its array: what `layer` takes where no layout changes."""
+        found = [(operand, self.array(operand)) for operand in operands]
+        return [(operand, array) for operand, array in found if array is not None]
 
     def arranged(self, value: Held, order: tuple[int, ...]) -> Any:
         """The tensor with its axes in an order; transposed only where they are not, and once for all who ask."""

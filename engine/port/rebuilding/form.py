@@ -155,8 +155,8 @@ def _without_copies(form: Form) -> Form:
     for node in form.nodes:
         node = replace(
             node,
-            inputs=_renamed(node.inputs, names),
-            attributes={key: _renamed(value, names) for key, value in node.attributes.items()},
+            inputs=renamed(node.inputs, names),
+            attributes={key: renamed(value, names) for key, value in node.attributes.items()},
         )
         if _is_copy(node, form):
             names[node.outputs[0]] = node.inputs[0].name
@@ -174,9 +174,10 @@ def _is_copy(node: Node, form: Form) -> bool:
     )
 
 
-def _renamed(value: Operand, names: Mapping[str, str]) -> Operand:
+def renamed(value: Operand, names: Mapping[str, str]) -> Operand:
+    """An operand that refers to what has other names now."""
     if isinstance(value, tuple):
-        return tuple(_renamed(each, names) for each in value)
+        return tuple(renamed(each, names) for each in value)
     return Ref(names.get(value.name, value.name)) if isinstance(value, Ref) else value
 
 

@@ -55,11 +55,11 @@ def _with_settings(name: str, node: Node, x: Held) -> Any:
 
 
 def _activation(builder: Builder, node: Node) -> Sequence[Held]:
-    x, name = builder.held(node.inputs[0]), node.attributes["name"]
+    name = node.attributes["name"]
+    along_an_axis = name in ("softmax", "log_softmax", "glu")
+    x = builder.unscrambled(node) if along_an_axis else builder.held(node.inputs[0])
     if name == "clip":
         return [Held(_clipped(builder, node, x), x.order, x.features)]
-    if name in ("softmax", "log_softmax", "glu") and x.features is not None:
-        x = Held(builder.plain(x), plain_order(x.rank))
     function = _with_settings(name, node, x) or keras.layers.Activation(name)
     return [Held(function(x.tensor), x.order, x.features)]
 
@@ -194,8 +194,7 @@ def _cast(builder: Builder, node: Node) -> Sequence[Held]:
 
 def _reduction(kind: str) -> Handler:
     def handle(builder: Builder, node: Node) -> Sequence[Held]:
-        x, keep = builder.held(node.inputs[0]), bool(node.attributes["keepdims"])
-        x = x if x.features is None else Held(builder.plain(x), plain_order(x.rank))
+        x, keep = builder.unscrambled(node), bool(node.attributes["keepdims"])
         axes = node.attributes["axes"]
         axes = range(x.rank) if axes is None else np.ravel(np.array(axes, dtype=int)).tolist()
         axes = tuple(sorted(int(axis) % x.rank for axis in axes))
@@ -216,8 +215,7 @@ def without(order: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
 
 def _position(kind: str) -> Handler:
     def handle(builder: Builder, node: Node) -> Sequence[Held]:
-        x, keep = builder.held(node.inputs[0]), bool(node.attributes["keepdims"])
-        x = x if x.features is None else Held(builder.plain(x), plain_order(x.rank))
+        x, keep = builder.unscrambled(node), bool(node.attributes["keepdims"])
         axes = node.attributes["axes"]
         if axes is None or len(axes) != 1:
             raise RefusedError("of a whole array")
@@ -229,7 +227,7 @@ def _position(kind: str) -> Handler:
 
 
 def _cumsum(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.held(node.inputs[0])
+    x = builder.unscrambled(node)
     return [Held(keras.ops.cumsum(x.tensor, axis=x.axis(node.attributes["axis"])), x.order)]
 
 

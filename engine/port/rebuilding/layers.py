@@ -9,14 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from .builder import Builder, Handler, Held, RefusedError, channels_last, plain_order
+from .builder import Builder, Handler, Held, RefusedError, at_the_end, channels_last, plain_order
 from .form import Node, Weight
-from .windows import Pairs, is_same, pairs_of
+from .windows import Pairs, is_same, pairs_of, zero_padded
 
 _CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 _DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}
 _TRANSPOSED = {1: keras.layers.Conv1DTranspose, 2: keras.layers.Conv2DTranspose, 3: keras.layers.Conv3DTranspose}
-_PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
 _CROPPING = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D, 3: keras.layers.Cropping3D}
 
 
@@ -41,7 +40,7 @@ def _dense(builder: Builder, node: Node, *, turned: bool) -> Held:
     weight, bias = builder.array(node.inputs[1]), builder.array(node.inputs[2]) if len(node.inputs) > 2 else None
     assert weight is not None
     kernel = weight.T if turned else weight
-    order = (*(axis for axis in x.order if axis != x.rank - 1), x.rank - 1)
+    order = at_the_end(x.order, [x.rank - 1])
     if x.features is not None:
         kernel, tensor = kernel[x.features], x.tensor
     else:
@@ -126,8 +125,7 @@ def _padded(builder: Builder, x: Held, padding: Any, spans: Sequence[int], strid
     if pairs is None or is_same(pairs, lengths, spans, strides):
         return tensor, "same"
     if any(before or after for before, after in pairs):
-        rank = len(pairs)
-        tensor = _PADDING[rank](pairs if rank > 1 else pairs[0])(tensor)
+        tensor = zero_padded(tensor, pairs)
     return tensor, "valid"
 
 
@@ -184,67 +182,47 @@ def _plain(values: Sequence[Any]) -> tuple[int, ...]:
 
 def _batch_norm(builder: Builder, node: Node) -> Sequence[Held]:
     x = builder.held(node.inputs[0])
-    arrays = [builder.array(each) for each in node.inputs[1:]]
     order = channels_last(x.rank)
-    weights = [(name, array) for name, array in zip(node.inputs[1:], arrays, strict=True) if array is not None]
-    normal = builder.layer(
-        keras.layers.BatchNormalization,
-        builder.arranged(x, order),
-        weights,
-        epsilon=float(node.attributes["epsilon"]),
-        momentum=1 - float(node.attributes["momentum"]),
-        scale=arrays[0] is not None,
-        center=arrays[1] is not None,
-    )
-    return [Held(normal, order)]
+    epsilon, momentum = float(node.attributes["epsilon"]), 1 - float(node.attributes["momentum"])
+    weights, has = _scale_and_shift(builder, node)
+    tensor = builder.arranged(x, order)
+    kind = keras.layers.BatchNormalization
+    return [Held(builder.layer(kind, tensor, weights, epsilon=epsilon, momentum=momentum, **has), order)]
 
 
 def _layer_norm(builder: Builder, node: Node) -> Sequence[Held]:
     x, rank = builder.held(node.inputs[0]), int(node.attributes["rank"])
-    scale, shift = builder.array(node.inputs[1]), builder.array(node.inputs[2])
     axes = list(range(x.rank - rank, x.rank))
-    # Other axes may stand as they are: these at the end, in their order.
-    order = (*(axis for axis in x.order if axis not in axes), *axes)
-    normal = builder.layer(
-        keras.layers.LayerNormalization,
-        builder.arranged(x, order),
-        [(name, array) for name, array in zip(node.inputs[1:], (scale, shift), strict=True) if array is not None],
-        axis=-1 if rank == 1 else axes,
-        epsilon=float(node.attributes["epsilon"]),
-        scale=scale is not None,
-        center=shift is not None,
-    )
-    return [Held(normal, order)]
+    order = at_the_end(x.order, axes)
+    weights, has = _scale_and_shift(builder, node)
+    config: dict[str, Any] = {"axis": -1 if rank == 1 else axes, "epsilon": float(node.attributes["epsilon"]), **has}
+    return [Held(builder.layer(keras.layers.LayerNormalization, builder.arranged(x, order), weights, **config), order)]
 
 
 def _rms_norm(builder: Builder, node: Node) -> Sequence[Held]:
     x = builder.held(node.inputs[0])
-    scale = builder.array(node.inputs[1])
-    if scale is None or node.attributes["rank"] != 1:
+    weights = builder.arrays(node.inputs[1:2])
+    if not weights or node.attributes["rank"] != 1:
         raise RefusedError("without a scale, or over several axes")
-    order = (*(axis for axis in x.order if axis != x.rank - 1), x.rank - 1)
-    tensor = builder.arranged(x, order)
-    weights = [(node.inputs[1], scale)]
-    epsilon = float(node.attributes["epsilon"])
-    return [Held(builder.layer(keras.layers.RMSNormalization, tensor, weights, axis=-1, epsilon=epsilon), order)]
+    order = at_the_end(x.order, [x.rank - 1])
+    config: dict[str, Any] = {"axis": -1, "epsilon": float(node.attributes["epsilon"])}
+    return [Held(builder.layer(keras.layers.RMSNormalization, builder.arranged(x, order), weights, **config), order)]
 
 
 def _group_norm(builder: Builder, node: Node) -> Sequence[Held]:
     x = builder.held(node.inputs[0])
-    scale, shift = builder.array(node.inputs[1]), builder.array(node.inputs[2])
     order = channels_last(x.rank)
     tensor = builder.arranged(x, order)
-    normal = builder.layer(
-        keras.layers.GroupNormalization,
-        tensor,
-        [(name, array) for name, array in zip(node.inputs[1:], (scale, shift), strict=True) if array is not None],
-        groups=int(node.attributes["groups"] or tensor.shape[-1]),
-        axis=-1,
-        epsilon=float(node.attributes["epsilon"]),
-        scale=scale is not None,
-        center=shift is not None,
-    )
-    return [Held(normal, order)]
+    weights, has = _scale_and_shift(builder, node)
+    groups, epsilon = int(node.attributes["groups"] or tensor.shape[-1]), float(node.attributes["epsilon"])
+    kind = keras.layers.GroupNormalization
+    return [Held(builder.layer(kind, tensor, weights, groups=groups, axis=-1, epsilon=epsilon, **has), order)]
+
+
+def _scale_and_shift(builder: Builder, node: Node) -> tuple[list[tuple[Any, np.ndarray]], dict[str, Any]]:
+    """The weights of a normalisation, and which of the first two, its scale and its shift, are there."""
+    scale, shift = (builder.array(each) is not None for each in node.inputs[1:3])
+    return builder.arrays(node.inputs[1:]), {"scale": scale, "center": shift}
 
 
 def _embedding(builder: Builder, node: Node) -> Sequence[Held]:

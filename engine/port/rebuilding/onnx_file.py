@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import FileError, PortError
+from ....errors import FileError, PortError, first_line
 
 # Protobuf reads no larger ones; arrays of larger networks lie in files of their own.
 _LARGEST = 2**31 - 1  # bytes
@@ -43,8 +43,7 @@ def load(path: Path) -> Any:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
     except (DecodeError, *_DAMAGE, RuntimeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise FileError(f"{path} is no ONNX file, or was truncated ({reason[:100]})") from error
+        raise FileError(f"{path} is no ONNX file, or was truncated ({first_line(error, 100)})") from error
     if not model.graph.node or not model.graph.output:
         raise FileError(f"{path} is no ONNX file, or was truncated (there is no graph in it)")
     return model
@@ -73,8 +72,7 @@ def array(tensor: Any, path: Path) -> np.ndarray:
         _require_values(tensor, shape, what)
         return np.array(numpy_helper.to_array(tensor))
     except _DAMAGE as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise FileError(f"{what} is damaged ({reason[:100]})") from error
+        raise FileError(f"{what} is damaged ({first_line(error, 100)})") from error
 
 
 def _require_values(tensor: Any, shape: tuple[int, ...], what: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import PortError
 from .form import Node
 from .onnx_graph import Call
+from .onnx_translation import refused
 
 # Where each of PyTorch's gates is among ONNX's: input, output, forget, cell; update, reset, new.
 _GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -21,7 +21,7 @@ def _recurrent(call: Call) -> Iterator[Node]:
     _require_usual(call)
     kernel, recurrent, bias = (call.known(call[place]) for place in (1, 2, 3))
     if kernel is None or recurrent is None or (call[3] is not None and bias is None):
-        raise PortError(f"{call.operator} ({call.outputs[0]}): a weight that is computed")
+        raise refused(call, "a weight that is computed")
     directions = []
     for way in range(len(kernel)):
         parts = [_ordered(call.operator, each[way]) for each in (kernel, recurrent)]
@@ -67,7 +67,7 @@ def _require_usual(call: Call) -> None:
     functions = {_activations(call)[at : at + len(usual)] for at in range(0, len(_activations(call)), len(usual))}
     if call.operator == "RNN":
         functions -= {("Relu",)} if len(functions) == 1 else set()
-    refused: dict[str, Any] = {
+    unusual: dict[str, Any] = {
         "lengths of its own for each sample": call[4] is not None,
         "peepholes": call.operator == "LSTM" and call[7] is not None,
         "the samples first (layout 1)": call.get("layout", 0),
@@ -77,9 +77,9 @@ def _require_usual(call: Call) -> None:
         "coupled gates": call.get("input_forget", 0),
         "a GRU that resets before its product": call.operator == "GRU" and not call.get("linear_before_reset", 0),
     }
-    for why, found in refused.items():
+    for why, found in unusual.items():
         if found:
-            raise PortError(f"{call.operator} ({call.outputs[0]}) cannot be rebuilt in Keras: {why}")
+            raise refused(call, why)
 
 
 def _ordered(operator: str, weights: np.ndarray) -> np.ndarray:

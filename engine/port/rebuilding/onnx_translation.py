@@ -13,7 +13,7 @@ Translation = Callable[[Call], Iterable[Node]]
 
 
 def refused(call: Call, why: str) -> PortError:
-    return PortError(f"{call.operator} ({call.outputs[0]}): {why}")
+    return PortError(f"{call.operator} ({call.outputs[0]}) cannot be rebuilt in Keras: {why}")
 
 
 def attribute(kind: str, **attributes: tuple[str, Any]) -> Translation:

@@ -11,7 +11,7 @@ import numpy as np
 from .builder import Builder, Handler, Held, RefusedError, channels_last
 from .folding import lengths
 from .form import Node
-from .windows import Pairs, is_same, pairs_of, same_pairs
+from .windows import Pairs, is_same, pairs_of, same_pairs, zero_padded
 
 _MAX = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}
 _AVERAGE = {1: keras.layers.AveragePooling1D, 2: keras.layers.AveragePooling2D, 3: keras.layers.AveragePooling3D}
@@ -25,7 +25,6 @@ _GLOBAL_MAX = {
     2: keras.layers.GlobalMaxPooling2D,
     3: keras.layers.GlobalMaxPooling3D,
 }
-_PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
 _UP = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}
 # Less than anything that a network computes, and finite, as a file of JSON wants it.
 _LOWEST = float(np.finfo("float32").min)
@@ -50,7 +49,7 @@ def _average_pool(builder: Builder, node: Node) -> Sequence[Held]:
     if padded and not counted and is_same(pairs, shape, spans, strides):
         return [_pooled(_AVERAGE[rank](**config, padding="same")(tensor), x)]
     if padded:
-        tensor = _PADDING[rank](pairs if rank > 1 else pairs[0])(tensor)
+        tensor = zero_padded(tensor, pairs)
     made = _AVERAGE[rank](**config)(tensor)
     if padded and not (counted and pairs == explicit):
         made = keras.ops.multiply(made, _correction(shape, spans, strides, pairs, explicit if counted else None))

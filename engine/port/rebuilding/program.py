@@ -14,7 +14,7 @@ import numpy as np
 
 from ....errors import FileError, PortError
 from .aten import IGNORED, OPERATORS, Arguments
-from .form import Form, Given, Node, Operand, Ref, Weight, simplified
+from .form import Form, Given, Node, Operand, Ref, Weight, renamed, simplified
 from .program_file import DAMAGE, Program, Stored
 from .unknown import refuse
 
@@ -72,7 +72,7 @@ def _nodes(program: Program) -> Iterator[Node]:
         outputs = tuple(name for output in node["outputs"] for name in _named(output))
         if name in IGNORED or not outputs:
             continue
-        now = {key: _renamed(value, changed) for key, value in values.items()}
+        now = {key: renamed(value, changed) for key, value in values.items()}
         for made in OPERATORS[name](Arguments(name, now, outputs)):
             yield replace(made, kind="same") if _is_empty_cast(made, program) else made
         if name.split(".")[1].endswith("_") and isinstance(first := next(iter(values.values())), Ref):
@@ -87,12 +87,6 @@ def _is_empty_cast(node: Node, program: Program) -> bool:
         return False
     meta = program.graph["tensor_values"].get(node.inputs[0].name)
     return meta is not None and _DTYPES.get(meta["dtype"]) == node.attributes["dtype"]
-
-
-def _renamed(value: Operand, names: dict[str, str]) -> Operand:
-    if isinstance(value, tuple):
-        return tuple(_renamed(each, names) for each in value)
-    return Ref(names.get(value.name, value.name)) if isinstance(value, Ref) else value
 
 
 def _named(output: dict[str, Any]) -> list[str]:

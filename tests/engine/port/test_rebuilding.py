@@ -99,6 +99,26 @@ def test_a_convolution_flattened_channels_first_is_a_keras_model_channels_last(b
     assert {layer.name for layer in model.layers} > {"net"} or model.get_layer("net")
 
 
+@pytest.mark.parametrize(
+    ("kind", "attributes", "expected"),
+    [
+        ("cumsum", {"axis": 1}, lambda flat: flat.cumsum(1)),
+        ("argmax", {"axes": (1,), "keepdims": False}, lambda flat: flat.argmax(1)),
+        ("sum", {"axes": (-1,), "keepdims": True}, lambda flat: flat.sum(1, keepdims=True)),
+        ("activation", {"name": "softmax", "axis": -1}, lambda flat: np.exp(flat) / np.exp(flat).sum(1, keepdims=True)),
+    ],
+)
+def test_what_goes_along_a_flattened_axis_meets_it_in_the_order_of_the_file(backend, kind, attributes, expected):
+    nodes = [
+        ("max_pool", ("x",), POOL),
+        ("flatten", ("0",), {"start": 1, "end": -1}),
+        (kind, ("1",), attributes),
+    ]
+    x = RANDOM.normal(size=(3, 2, 6, 4)).astype("float32")
+    flat = x.reshape(3, 2, 3, 2, 2, 2).max((3, 5)).reshape(3, -1)
+    close(answer(built(form(images(2, 6, 4), nodes)), x), expected(flat))
+
+
 @pytest.mark.parametrize("network", [cnn, lstm])
 def test_what_was_rebuilt_trains(backend, network):
     import keras
