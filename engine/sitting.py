@@ -102,7 +102,7 @@ class Sitting:
         """Run the epochs as before where they were run under this backend: another way would round otherwise."""
         plan, before = record["settings"].get("plan"), record.get("environment")
         same = isinstance(before, dict) and before.get("backend") == catalog.selected().name
-        alone = not self._trainer.spreads and isinstance(plan, dict) and plan.get("name") not in plans.SPREAD
+        alone = not self._trainer.spreading.several and isinstance(plan, dict) and plan.get("name") not in plans.SPREAD
         if same and isinstance(plan, dict) and alone and self._trainer.plan == plans.AUTO:
             self._trainer.plan = str(plan["name"])
 

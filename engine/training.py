@@ -27,10 +27,12 @@ from .building import batch_size_of, compile_model, require_match
 from .bundle import Bundle
 from .dataset import Dataset, Split
 from .inference import require_whole_batches
-from .preprocessing import Chain, Preprocessing
+from .preparing import Prepared, Preparing
+from .preprocessing import Preprocessing
 from .run import Run, Timings
+from .spreading import Spreading
 from .watching import Watching
-from .weights import ClassWeights, Weights, require_whole
+from .weights import ClassWeights, Weights
 
 if TYPE_CHECKING:
     import keras
@@ -48,8 +50,6 @@ DEFAULT_SEED = 1
 GENERATORS = ("owned", "native")
 
 _SETTINGS = ("epochs", "batch_size", "validation_split", "optimizer", "learning_rate", "seed", "rng", "deterministic")
-
-Prepared = tuple[Preprocessing, Split, Split | None]
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.chosen_plan: dict[str, Any] = {}
-        self._own_group: Group | None = None
+        self.spreading = Spreading(self.devices, self.group)
         self._start = self._load_start()
         recipe = self.recipe = self._find_recipe()
         self._given = set(self.options)
@@ -146,16 +146,7 @@ class Trainer:
             raise OptionError(f"--replace-head needs 2 classes or more, received {self.replace_head}")
         if self.rng not in GENERATORS:
             raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
-        self._check_devices()
-
-    def _check_devices(self) -> None:
-        _at_least_one("devices", self.devices)
-        if self.devices == 1 and self.group is None:
-            return
-        if self.rng != "owned":
-            raise OptionError("several devices need --rng owned: each would draw the masks of a whole batch of its own")
-        if self.plan not in ("auto", "devices"):
-            raise OptionError(f"--plan {self.plan} is for one device: leave it out, or --devices")
+        self.spreading.require_possible(self.rng, self.plan)
 
     def _load_start(self) -> Bundle | None:
         if self.start is not None:
@@ -212,11 +203,8 @@ class Trainer:
             BackendError: there are fewer devices than it asks for.
         """
         runtime.current()
-        self._find_group()
-        try:
+        with self.spreading.found():
             return self._fit(dataset, prepared, kept)
-        finally:
-            self._close_group()
 
     def _fit(self, dataset: Dataset, prepared: Prepared | None, kept: RunFolder | None) -> Run:
         from .evaluation import evaluate_model
@@ -255,51 +243,17 @@ class Trainer:
         Raises:
             DataError: the data do not go with the recipe.
         """
-        recipe = self._recipe
-        head, held_out = self._parts(dataset)
-        x, y = dataset.train.x, dataset.train.y
-        try:
-            preprocessing = self._fit_preprocessing(head, len(dataset.labels) or None)
-            training = Split(*preprocessing.pairs(head.x, head.y), head.weight)
-            require_whole(training)
-            tail = slice(len(head), None)
-            weight = self._weights.held_out(dataset, tail)
-            validation = Split(*preprocessing.pairs(x[tail], y[tail]), weight) if held_out else None
-        except DataError as error:
-            raise DataError(f"{dataset.name} does not go with {recipe.name}: {error}") from error
-        self._take_from_data(preprocessing)
-        return preprocessing, training, validation
+        preparing = self._preparing
+        found = preparing.prepare(dataset)
+        counts = preparing.counts(found[0])
+        self.options = {**self.options, **{name: counts[name] for name in counts if name not in self._given}}
+        return found
 
-    def _parts(self, dataset: Dataset) -> tuple[Split, int]:
-        """The raw training part, and how many samples after it are held out for validation."""
+    @property
+    def _preparing(self) -> Preparing:
         assert self.validation_split is not None
-        samples = len(dataset.train)
-        held_out = samples - int(samples * (1 - self.validation_split))
-        if held_out == samples:
-            raise DataError(
-                f"{dataset.name}: a validation split of {self.validation_split:g} leaves nothing to train on"
-            )
-        head = slice(0, samples - held_out)
-        weight = self._weights.in_training(dataset, head)
-        return Split(dataset.train.x[head], dataset.train.y[head], weight), held_out
-
-    def _fit_preprocessing(self, training: Split, classes: int | None) -> Preprocessing:
-        """The recipe's preparation fitted on the raw training part; inputs as before when a trained model goes on."""
-        recipe = self._recipe
-        targets = Chain.from_steps(recipe.steps(recipe.targets, self.options))
-        if self._start is None:
-            inputs = Chain.from_steps(recipe.steps(recipe.inputs, self.options))
-            return Preprocessing(inputs, targets).fit(training.x, training.y, classes)
-        was = self._start.preprocessing
-        if self.replace_head is None:
-            return was
-        return Preprocessing(was.inputs, (targets.for_classes(classes) if classes else targets).fit(training.y))
-
-    def _take_from_data(self, preprocessing: Preprocessing) -> None:
-        """Set the options that the data decide, such as how many letters there are, unless they were given."""
-        steps = {step.kind: step for step in preprocessing.inputs.steps}
-        counts = {option: len(steps[kind].names) for option, kind in self._recipe.fitted if option not in self._given}  # type: ignore[attr-defined]
-        self.options = {**self.options, **counts}
+        new_head = self.replace_head is not None
+        return Preparing(self._recipe, self.options, self.validation_split, self._weights, self._start, new_head)
 
     def make_ready(self, dataset: Dataset) -> tuple[keras.Model, Split]:
         """The compiled model and the prepared training part: all that `run_epochs` needs.
@@ -382,44 +336,13 @@ class Trainer:
         assert self.epochs is not None
         schedule = Schedule(self.batch_size, self.epochs, self.seed, self._recipe.shuffle, first_epoch)
         owned = self.rng == "owned"
-        return Course(schedule, self.plan, owned, self.deterministic, self.listener, self._find_group())
-
-    @property
-    def spreads(self) -> bool:
-        """Whether several devices are to train together."""
-        return self.devices > 1 or self.group is not None
-
-    def _find_group(self) -> Group | None:
-        """The devices that train together, None for one.
-
-        Raises:
-            BackendError: there are fewer than were asked for.
-        """
-        self._check_devices()
-        if self._own_group is None and self.group is None and self.devices > 1:
-            self._own_group = runtime.current().group(self.devices)
-        return self.group or self._own_group
-
-    def _close_group(self) -> None:
-        if self._own_group:
-            self._own_group.close()
-            self._own_group = None
+        return Course(schedule, self.plan, owned, self.deterministic, self.listener, self.spreading.find())
 
     def _fresh_batches(self, dataset: Dataset, preprocessing: Preprocessing) -> Batches | None:
         """Batches that are drawn or augmented anew each epoch, or None where the prepared data are what they are."""
-        from .batches import Batches, drawn, prepared, steps_of, stored
-
         assert self.batch_size is not None
-        raw, _ = self._parts(dataset)
-        if dataset.draw:
-            fetch = drawn(self._weights.drawing(dataset), self.batch_size, self.seed)
-        elif self.augment:
-            fetch = stored(raw, self.batch_size, self.seed, self._recipe.shuffle)
-        else:
-            return None
         assert not isinstance(self.augment, str)
-        fetch = prepared(fetch, preprocessing, self.augment, self.seed)
-        return Batches(fetch, steps_of(len(raw), self.batch_size))
+        return self._preparing.fresh_batches(dataset, preprocessing, self.augment, self.batch_size, self.seed)
 
     def _make_model(self, dataset: Dataset, training: Split) -> keras.Model:
         current = runtime.current()
