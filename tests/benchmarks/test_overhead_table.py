@@ -64,9 +64,12 @@ def test_it_takes_the_place_of_what_stood_between_the_marks_of_its_device(overhe
         assert overhead_table.main([str(tmp_path), "--write", str(document)]) == 0
     text, before = document.read_text(), DOCUMENT.read_text()
     assert overhead_table.table(overhead) in text
-    gpu = overhead_table.begin("gpu")
+    gpu = overhead_table.place_of("gpu").begin
     assert text.partition(gpu)[2] == before.partition(gpu)[2]
-    assert text.partition(overhead_table.begin("cpu"))[0] == before.partition(overhead_table.begin("cpu"))[0]
+    assert (
+        text.partition(overhead_table.place_of("cpu").begin)[0]
+        == before.partition(overhead_table.place_of("cpu").begin)[0]
+    )
     assert overhead_table.main([str(tmp_path / "results.json")]) == 0
     assert capsys.readouterr().out.strip() == overhead_table.table(overhead)
 
@@ -74,7 +77,7 @@ def test_it_takes_the_place_of_what_stood_between_the_marks_of_its_device(overhe
 def test_other_results_and_other_documents_are_refused_in_a_line(overhead, tmp_path, capsys):
     with pytest.raises(DataError, match="expected results of `trivium bench overhead` on one device, received epochs"):
         overhead_table.table({**overhead, "suite": "epochs"})
-    with pytest.raises(DataError, match="no place for results of a tpu"):
-        overhead_table.written(DOCUMENT.read_text(), "", "tpu")
+    with pytest.raises(DataError, match=r"expected the lines .* on a tpu"):
+        overhead_table.place_of("tpu").put_into(DOCUMENT.read_text(), "")
     assert overhead_table.main([str(tmp_path / "none.json")]) == 2
     assert "none.json cannot be read" in capsys.readouterr().err

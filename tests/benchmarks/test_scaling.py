@@ -64,10 +64,10 @@ def test_the_tables_hold_what_was_found_and_go_between_their_marks(found, tmp_pa
     for _ in range(2):  # what is written can be written again
         assert scaling_table.main([str(tmp_path), "--write", str(document)]) == 0
     text = document.read_text()
-    assert text.partition(scaling_table.BEGIN)[0] == DOCUMENT.read_text().partition(scaling_table.BEGIN)[0]
+    assert text.partition(scaling_table.PLACE.begin)[0] == DOCUMENT.read_text().partition(scaling_table.PLACE.begin)[0]
     measured, reckoned = (
         line
-        for line in text.partition(scaling_table.BEGIN)[2].splitlines()
+        for line in text.partition(scaling_table.PLACE.begin)[2].splitlines()
         if line.startswith("| `dense/one-hidden` | jax")
     )
     (gain,) = (
@@ -87,8 +87,8 @@ def test_the_tables_hold_what_was_found_and_go_between_their_marks(found, tmp_pa
 def test_other_results_and_other_documents_are_refused(found):
     with pytest.raises(DataError, match="expected results of `trivium bench scaling`, received epochs"):
         scaling_table.table(found["epochs"])
-    with pytest.raises(DataError, match="no place for the results"):
-        scaling_table.written("nothing", "")
+    with pytest.raises(DataError, match="no place for what is to be written"):
+        scaling_table.PLACE.put_into("nothing", "")
 
 
 def test_a_session_leads_as_many_workers_as_it_was_asked_for(backend):
