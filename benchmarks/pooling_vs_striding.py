@@ -16,6 +16,7 @@ import numpy as np
 from ..backends import catalog
 from .cells import Cell, Group
 from .results import STEADY, Results
+from .statistics import excludes_one
 from .suite import Effort, compare
 from .variants import LADDER, POOLING, STRIDING, pair
 
@@ -114,7 +115,7 @@ def explain(results: Results, backend: str) -> list[dict[str, Any]]:
             "part": part,
             "seconds": float(each),
             "share": float(each) / whole,
-            "differs": not step["low"] <= 1.0 <= step["high"],
+            "differs": excludes_one(step["low"], step["high"]),
         }
         for part, each, step in zip(PARTS, seconds, filter(None, steps), strict=True)
     ]

@@ -27,6 +27,11 @@ LEAST_ROUNDS = 8
 _EXACT_ROUNDS = 50
 
 
+def excludes_one(low: float, high: float) -> bool:
+    """Whether an interval of a ratio says that there is a difference."""
+    return not low <= 1.0 <= high
+
+
 @dataclass(frozen=True)
 class Summary:
     """Some samples of one quantity: how many, their median and quartiles."""
@@ -53,7 +58,7 @@ class Ratio:
     @property
     def differs(self) -> bool:
         """Whether the interval excludes 1; otherwise no difference was found."""
-        return not self.low <= 1.0 <= self.high
+        return excludes_one(self.low, self.high)
 
     @property
     def precision(self) -> float:

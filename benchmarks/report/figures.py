@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..statistics import excludes_one
+
 # Of each unit: what a number is multiplied by, and what is written behind it.
 _SHOWN = {"B": (1e-6, "MB"), "1": (1.0, ""), "FLOP": (1e-9, "GFLOP")}
 
@@ -55,4 +57,4 @@ def interval(ratio: Mapping[str, Any]) -> str:
 
 def differs(ratio: Mapping[str, Any]) -> bool:
     """Whether the interval excludes 1."""
-    return not ratio["low"] <= 1 <= ratio["high"]
+    return excludes_one(ratio["low"], ratio["high"])
