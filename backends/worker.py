@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from .. import errors
@@ -104,11 +104,10 @@ class Worker:
             WorkerError: the worker crashed, was killed, hung, or the function raised something else.
         """
         with self._lock:
-            called = {"function": function, "arguments": arguments, "keywords": keywords}
-            request = pack({**called, "folder": os.getcwd()})
+            asked = request(function, arguments, keywords)
             self._busy = True
             try:
-                self._send(request)
+                self._send(asked)
                 return self._await_result(timeout, listener)
             except BaseException:
                 # Half a request, or an answer that comes back later, would spoil the next call.
@@ -196,6 +195,12 @@ class Worker:
         self._log.seek(max(0, self._log.tell() - 4000))
         lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
         return "; its last lines: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""
+
+
+def request(function: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Buffer]:
+    """The message that asks for a call: what `answer` answers."""
+    called = {"function": function, "arguments": arguments, "keywords": keywords, "folder": os.getcwd()}
+    return pack(called)
 
 
 def raised(error: dict[str, str], who: str) -> errors.TriviumError:
