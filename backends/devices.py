@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError
-from .epochs import Data, Epochs, Plan
+from .epochs import Data, Epochs, Plan, groups_of
 
 
 class Group(ABC):
@@ -56,19 +56,6 @@ class SpreadEpochs(Epochs):
         if self._testing is None:
             self._testing = runtime.current().compile_epochs(self.model, self._given, self.batch_size, self.plan)
         self._testing.evaluate()
-
-
-def groups_of(model: Any) -> tuple[list[Any], ...]:
-    """All that training a Keras model changes: weights, other variables such as seeds, the optimizer's, the metrics'.
-
-    In the same order for every copy of the model.
-    """
-    return (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
-    )
 
 
 def values_of(model: Any) -> list[np.ndarray]:

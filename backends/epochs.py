@@ -88,6 +88,19 @@ def layers_of(model: Any) -> list[Any]:
     return list(found.values())
 
 
+def groups_of(model: Any) -> tuple[list[Any], ...]:
+    """All that training a Keras model changes: weights, other variables such as seeds, the optimizer's, the metrics'.
+
+    In the order in which Keras' `train_step` takes and returns them under JAX; the same for every copy of the model.
+    """
+    return (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+
+
 def convolves(model: Any) -> bool:
     """Whether some layer is a convolution."""
     return any("Conv" in type(layer).__name__ for layer in layers_of(model))

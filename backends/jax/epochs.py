@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..epochs import Data, Epochs, Plan
+from ..epochs import Data, Epochs, Plan, groups_of
 
 State = tuple[list[jax.Array], ...]
 
@@ -64,21 +64,11 @@ class JaxEpochs(Epochs):
         return jax.device_put(data)
 
     def _take_state(self) -> State:
-        return tuple([variable.value for variable in group] for group in self._groups())
+        return tuple([variable.value for variable in group] for group in groups_of(self.model))
 
     def _put_state(self, state: State) -> None:
-        for group, values in zip(self._groups(), state, strict=True):
+        for group, values in zip(groups_of(self.model), state, strict=True):
             _assign(group, values)
-
-    def _groups(self) -> tuple[list[Any], ...]:
-        """The variables in the order in which Keras' `train_step` takes and returns them."""
-        model = self.model
-        return (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
 
     def _train_steps(self, state: State, data: Any, order: jax.Array, start: Any, stop: Any) -> State:
         def step(number: Any, state: State) -> State:

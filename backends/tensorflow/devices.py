@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ import tensorflow as tf
 
 from ...errors import BackendError
 from ..copies import classes_of, pack, unpack
-from ..devices import Group, SpreadEpochs, put_values, require_accelerators, require_cores, values_of
+from ..devices import Group, put_values, require_accelerators, require_cores, values_of
 from ..epochs import Data, Epochs, Plan, build_metrics, layers_of
 from ..runtime import cores
 from ..sharing import Collective, Share, joined, share_of, train_share
+from .epochs import TensorFlowEpochs
 from .layers import tuned
 
 # Says how many CPU devices TensorFlow has; read when its room is opened, because they cannot be added later.
@@ -68,31 +70,26 @@ class Replicas(Collective):
         return share.weight * self._count
 
 
-class TensorFlowSpreadEpochs(SpreadEpochs):
+class TensorFlowSpreadEpochs(TensorFlowEpochs):
+    """The loop over the steps and validation are those of one device; only what a step does is divided."""
+
     def __init__(self, strategy: tf.distribute.Strategy, model: Any, data: Data, batch_size: int, plan: Plan):
-        super().__init__(model, data, batch_size, plan)
+        # XLA compiles for one device, and knows nothing of what others send.
+        super().__init__(model, data, batch_size, replace(plan, jit=False))
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         packed, known = pack(model), classes_of(model)
         with strategy.scope():
             self._copy = unpack(packed, known)
             build_metrics(self._copy, *(array[:batch_size] for array in data[:2]))
-        self._data = tuple(tf.constant(array) for array in data)
-        self._order = tf.Variable(tf.range(self.samples, dtype="int32"), trainable=False)
-        self._train = tf.function(self._train_steps, autograph=False)
-        self._train_rest = tf.function(self._train_last, autograph=False)
 
     def begin(self, order: np.ndarray) -> None:
-        self._order.assign(order.astype("int32"))
+        super().begin(order)
         with self._strategy.scope():
             put_values(self._copy, values_of(self.model))
 
     def run(self, start: int, stop: int) -> None:
-        last = min(stop, self.whole_steps)
         with self._as_one():
-            if start < last:
-                self._train(tf.constant(start), tf.constant(last))
-            if stop > self.whole_steps:
-                self._train_rest()
+            super().run(start, stop)
 
     def loss(self) -> float:
         with self._strategy.scope():
@@ -113,17 +110,6 @@ class TensorFlowSpreadEpochs(SpreadEpochs):
                 yield
         finally:
             delattr(optimizer, REDUCE)
-
-    def _train_steps(self, start: tf.Tensor, stop: tf.Tensor) -> None:
-        def step(number: tf.Tensor) -> tuple[tf.Tensor]:
-            self._train_batch(number * self.batch_size, self.batch_size)
-            return (number + 1,)
-
-        tf.while_loop(lambda number: number < stop, step, (start,), parallel_iterations=1)
-
-    def _train_last(self) -> None:
-        whole = self.whole_steps * self.batch_size
-        self._train_batch(tf.constant(whole), self.samples - whole)
 
     def _train_batch(self, first: tf.Tensor, size: int) -> None:
         def train(first: tf.Tensor) -> None:

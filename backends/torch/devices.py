@@ -6,9 +6,8 @@ rounds otherwise. By gloo between CPUs, by NCCL between GPUs.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -98,25 +97,22 @@ class TorchSpreadEpochs(SpreadEpochs):
 
     def loss(self) -> float:
         held = [variable.value.clone() for variable in self.model.metrics_variables]
-        with self._merged_metrics():
-            found = super().loss()
+        self._merge_metrics()
+        found = super().loss()
         for variable, value in zip(self.model.metrics_variables, held, strict=True):
             variable.assign(value)
         return found
 
     def end(self) -> None:
-        with self._merged_metrics():
-            pass
+        self._merge_metrics()
 
-    @contextlib.contextmanager
-    def _merged_metrics(self) -> Iterator[None]:
-        """The metrics of all processes; each metric's variables are sums over samples, as Keras' are."""
+    def _merge_metrics(self) -> None:
+        """Let the model hold the metrics of all processes; a metric's variables are sums over samples, as in Keras."""
         variables = self.model.metrics_variables
         if variables:
             totals = self._collective.totals([variable.value for variable in variables])
             for variable, total in zip(variables, totals, strict=True):
                 variable.assign(total)
-        yield
 
 
 def group(count: int) -> Group:
