@@ -29,6 +29,9 @@ OWNED = {
     "binary_crossentropy": "binary",
 }
 
+# Of Keras' losses: a batch's is the mean of its samples'.
+_MEANS = ("sum_over_batch_size", "mean")
+
 Function = Callable[..., Any]
 
 
@@ -38,6 +41,14 @@ def native_module() -> ModuleType:
     tests/backends/test_losses.py notices when it moves or changes its signatures.
     """
     return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.nn")
+
+
+def are_means(model: Any) -> bool:
+    """Whether each loss of a compiled model is a mean over the samples of a batch."""
+    import keras
+
+    # What is named or a function is a mean; an object may have been told otherwise.
+    return all(getattr(loss, "reduction", _MEANS[0]) in _MEANS for loss in keras.tree.flatten(model.loss))
 
 
 @contextlib.contextmanager

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .epochs import layers_of
+from .losses import are_means
 from .runtime import stateful_layers
 
 # Of Keras' BatchNormalization, private; tests/backends/test_sharing.py notices when it moves.
 MOMENTS = "_moments"
-# Of Keras' losses: with another, the loss of a batch is no mean of its shares'.
-_MEANS = ("sum_over_batch_size", "mean")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def indivisible(model: Any) -> str:
 
     if stateful_layers(model):
         return "its layers remember from one batch to the next, row by row"
-    if any(getattr(loss, "reduction", _MEANS[0]) not in _MEANS for loss in keras.tree.flatten(model.loss)):
+    if not are_means(model):
         return "its loss is no mean over the samples of a batch"
     if any(isinstance(layer, keras.layers.Masking) or getattr(layer, "mask_zero", False) for layer in layers_of(model)):
         return "its loss is a mean over what is not masked, of which shares have more or less"
