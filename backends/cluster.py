@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ClusterError
+from ..errors import ClusterError, first_line
 from .runtime import cores
 
 # Seconds in which a cluster that is there answers.
@@ -136,12 +136,6 @@ def largest_share(cpus: Sequence[int], workers: int) -> int:
     """The most CPUs that each of so many workers can have, none of them divided between nodes; 0 if they do not fit."""
     shares = (share for share in range(max(cpus, default=0), 0, -1) if sum(each // share for each in cpus) >= workers)
     return next(shares, 0)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _node(told: dict[str, Any]) -> Node:

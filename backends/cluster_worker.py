@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import Any
 
-from ..errors import ClusterError, WorkerError
+from ..errors import ClusterError, WorkerError, first_line
 from . import catalog, messages, worker
-from .cluster import Cluster, first_line
+from .cluster import Cluster
 from .messages import Buffer
 from .worker import Listener
 
@@ -137,8 +137,9 @@ class ClusterWorker:
             ClusterError: as `where`.
             TriviumError, WorkerError: as a worker of this machine; WorkerError when it died more often than it may.
         """
-        called = {"function": function, "arguments": arguments, "keywords": keywords, "folder": os.getcwd()}
-        request = _joined(messages.pack(called))
+        return self._call(_joined(worker.request(function, arguments, keywords)), timeout, listener)
+
+    def _call(self, request: bytes, timeout: float | None = None, listener: Listener | None = None) -> Any:
         with self._lock:
             try:
                 return self._insist(request, timeout, listener)
@@ -149,9 +150,9 @@ class ClusterWorker:
 
     def prepare(self, function: str, /, *arguments: Any) -> Any:
         """`call`, and again in any process that takes this one's place; of each function what it was last asked."""
-        found = self.call(function, *arguments)
-        called = {"function": function, "arguments": arguments, "keywords": {}, "folder": os.getcwd()}
-        self._prepared[function] = _joined(messages.pack(called))
+        request = _joined(worker.request(function, arguments, {}))
+        found = self._call(request)
+        self._prepared[function] = request
         return found
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SpreadError
+from ..errors import SpreadError, first_line
 from ..functions import load_function
 from .epochs import layers_of
 
@@ -35,7 +35,7 @@ def pack(model: Any) -> np.ndarray:
                 model.save(path)
         except Exception as error:  # whatever a user's own layers do when they are asked how they were made
             raise SpreadError(
-                f"the model cannot be copied to several devices: {_first_line(error)}; train it on one"
+                f"the model cannot be copied to several devices: {first_line(error)}; train it on one"
             ) from error
         return np.frombuffer(path.read_bytes(), np.uint8)
 
@@ -60,7 +60,7 @@ def unpack(packed: np.ndarray, known: Mapping[str, Any] | None = None) -> Any:
                 model = keras.saving.load_model(path, safe_mode=False)
         except Exception as error:  # whatever is missing here of what a user's model consists of
             raise SpreadError(
-                f"the model cannot be built on several devices: {_first_line(error)}; train it on one"
+                f"the model cannot be built on several devices: {first_line(error)}; train it on one"
             ) from error
     if not getattr(model, "compiled", False) or model.optimizer is None:
         raise SpreadError(
@@ -92,7 +92,3 @@ def import_files(names: list[str]) -> None:
 
 def _functions_of(module: ModuleType) -> list[str]:
     return [name for name, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import runtime
-from ..errors import OptionError
+from ..errors import OptionError, first_line
 from ..models.recipe import find
 from . import machine
 
@@ -129,8 +129,7 @@ def _export(model: Any, path: Path, kind: str, x: np.ndarray) -> None:
     try:
         model.export(str(path), format=kind, input_signature=signature, verbose=False)
     except Exception as error:  # whatever the exporters of three frameworks raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise OptionError(f"this backend cannot export {model.name} for {kind}: {reason}") from error
+        raise OptionError(f"this backend cannot export {model.name} for {kind}: {first_line(error)}") from error
 
 
 def _require_same(runner: str, answer: np.ndarray, expected: np.ndarray) -> None:

@@ -14,13 +14,14 @@ import keras
 
 from ..backends import runtime
 from ..backends.epochs import Epochs, build_metrics
-from ..errors import DivergedError, TriviumError
+from ..backends.losses import are_means
+from ..errors import DivergedError, TriviumError, first_line
 from . import diverging
 from .batches import Batches, FollowEpoch, Schedule, steps_of, stored
 from .callbacks import Progress, StopOnInterrupt
 from .dataset import Split
 from .inference import fixed_batch
-from .plan_timing import CannotRunError, first_line
+from .plan_timing import CannotRunError
 from .plans import Choice
 
 # A piece of an epoch: short enough for a bar that moves and for Ctrl-C, long enough to cost nothing.
@@ -31,7 +32,6 @@ _SHORT_EPOCH_SECONDS = 0.5
 # mean over the samples of a batch.
 _VALIDATION_BATCH = 256
 _FEW = 32  # as Keras has it
-_MEANS = ("sum_over_batch_size", "mean")
 
 
 def run(
@@ -236,9 +236,7 @@ def _compile(chosen: Choice, model: keras.Model, data: Split, size: int) -> Epoc
 
 
 def _validation_batch(model: keras.Model, size: int) -> int:
-    # What is named or a function is a mean; an object may have been told otherwise.
-    means = all(getattr(loss, "reduction", _MEANS[0]) in _MEANS for loss in keras.tree.flatten(model.loss))
-    return max(size, _VALIDATION_BATCH) if means else size
+    return max(size, _VALIDATION_BATCH) if are_means(model) else size
 
 
 class _NotFiniteError(Exception):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 
 from ..backends import runtime
 from ..backends.epochs import Epochs, Plan, build_metrics
+from ..errors import first_line
 from .batches import Schedule
 from .dataset import Split
 
@@ -36,8 +36,6 @@ _HOPELESS = 3.0
 _CLEARLY = 0.95
 # Each plan that is tried holds the data on the device.
 _MOST_BYTES = 2**30
-
-_BOLD = re.compile(r"\x1b\[\d+m")
 
 Clock = Callable[[], float]
 
@@ -161,13 +159,6 @@ def _tried(
 
 class CannotRunError(Exception):
     """A framework cannot run a model's first step by a plan; its text is the first line of what it says."""
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, as far as it fits in a line; what Keras puts round a layer's error is left out."""
-    lines = (_BOLD.sub("", line).strip() for line in str(error).splitlines())
-    said = (line for line in lines if line and not line.startswith("Exception encountered when calling"))
-    return next(said, type(error).__name__)
 
 
 def take_turns(trials: Sequence[Trial], clock: Clock) -> None:

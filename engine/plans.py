@@ -98,12 +98,9 @@ def choose(
     why = needs_fit(model, data, callbacks)
     plans = runtime.current().plans(model, steps)
     if group and name in (AUTO, group.name):
-        alone = why or indivisible(model)
-        if not alone:
-            return Choice(replace(plans[0], name=group.name), group=group)
-        name, why = AUTO, f"{alone}; so on one device"
-        if not needs_fit(model, data, callbacks):
-            return Choice(plans[0], why)
+        if alone := why or indivisible(model):
+            return Choice(None if why else plans[0], f"{alone}; so on one device")
+        return Choice(replace(plans[0], name=group.name), group=group)
     if name == AUTO:
         return Choice(None, why) if why else Choice(plans[0])
     for plan in plans:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..backends import catalog, runtime
-from ..errors import OptionError, TriviumError
+from ..errors import OptionError, TriviumError, first_line
 
 if TYPE_CHECKING:
     import keras
@@ -97,7 +97,6 @@ def _change(model: keras.Model, policies: set[Any], policy: str) -> None:
 def _refusal(model: keras.Model, data: Split | Batches) -> str:
     """The first line of what the framework says of one batch's gradients, or nothing where it computes them."""
     from .dataset import Split
-    from .plan_timing import first_line
 
     x, y = (data.x[:2], data.y[:2]) if isinstance(data, Split) else data[0][:2]
     try:

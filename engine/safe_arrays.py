@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..errors import FileError
+from ..errors import FileError, first_line
 from . import safe_zip
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -82,5 +82,4 @@ def _read(file: BinaryIO, size: int, what: str) -> np.ndarray:
         array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
         return array
     except _DAMAGE as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise FileError(f"{what}: {_UNREADABLE} ({reason[:200]})") from error
+        raise FileError(f"{what}: {_UNREADABLE} ({first_line(error, 200)})") from error

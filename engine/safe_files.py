@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BundleError, FileError
+from ..errors import BundleError, FileError, first_line
 from . import safe_arrays, safe_hdf5, safe_json, safe_zip, trust
 from .safe_config import Finding, find_code
 from .safe_hdf5 import Stored
@@ -102,8 +102,7 @@ def _built(path: Path, what: str, unsafe: bool) -> keras.Model:
     try:
         return keras.saving.load_model(path, safe_mode=not unsafe)
     except Exception as error:  # Keras raises whatever a layer's constructor raises
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise BundleError(f"Keras cannot load {what}: {reason}") from error
+        raise BundleError(f"Keras cannot load {what}: {first_line(error)}") from error
 
 
 def _of_archive(source: Path | bytes, what: str) -> ModelFile:

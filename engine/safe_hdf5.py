@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FileError
+from ..errors import FileError, first_line
 
 if TYPE_CHECKING:
     import h5py
@@ -64,8 +64,7 @@ def opened(source: Path | bytes, what: str) -> Iterator[tuple[h5py.File, dict[st
     except FileError:
         raise
     except Exception as error:  # on damaged bytes HDF5 raises whatever class its inner workings map to
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise FileError(f"{what} cannot be read as HDF5, truncated or damaged ({reason})") from error
+        raise FileError(f"{what} cannot be read as HDF5, truncated or damaged ({first_line(error)})") from error
 
 
 def check(source: Path | bytes, what: str) -> dict[str, Stored]:

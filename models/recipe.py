@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RecipeError
+from ..errors import RecipeError, first_line
 from ..functions import is_file_function, load_function, suggest
 
 if TYPE_CHECKING:
@@ -154,8 +154,9 @@ class Recipe:
             model = self.build(**values)
         except Exception as error:  # whatever Keras, or a user's own function, makes of the options
             given = ", ".join(f"{k}={v!r}" for k, v in options.items())
-            reason = next(iter(str(error).strip().splitlines()), "")
-            raise RecipeError(f"{self.name}({given}) cannot be built: {type(error).__name__}: {reason}") from error
+            raise RecipeError(
+                f"{self.name}({given}) cannot be built: {type(error).__name__}: {first_line(error)}"
+            ) from error
         if not isinstance(model, keras.Model):
             raise RecipeError(f"{self.name} returned {type(model).__name__}, expected a keras.Model")
         return model

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from ...errors import PortError
+from ...errors import PortError, first_line
 
 
 def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
@@ -46,8 +46,7 @@ def export(module: torch.nn.Module, inputs: Sequence[Any]) -> bytes:
         try:
             torch.export.save(torch.export.export(module, given, dynamic_shapes=shapes), made)
         except Exception as error:  # whatever the module's own code raises
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise PortError(f"torch.export cannot export {type(module).__name__}: {reason[:300]}") from error
+            raise PortError(f"torch.export cannot export {type(module).__name__}: {first_line(error, 300)}") from error
     return made.getvalue()
 
 

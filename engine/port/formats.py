@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...backends import artifacts, runtime
-from ...errors import PortError
+from ...errors import PortError, first_line
 from ...functions import load_function
 from ..specimen import flat_layers
 from . import subject, targets
@@ -48,10 +48,9 @@ def export(path: str, raw: bool, name: str, unroll: bool, place: str, descriptio
         options = artifacts.export_options(target.keras_name, model)
         model.export(place, format=target.keras_name, verbose=False, **options)
     except Exception as error:  # each exporter raises its own
-        reason = next(iter(str(error).strip().splitlines()), "")
         raise PortError(
             f"Keras on {keras.config.backend()} cannot write this model as {target.title}: "
-            f"{type(error).__name__}: {reason}"
+            f"{type(error).__name__}: {first_line(error)}"
         ) from error
     if target.describer:
         load_function(target.describer)(Path(place), description)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, first_line
 from ..dataset import Dataset, Split
 from .files import read_splits
 
@@ -52,7 +52,7 @@ def _download_mnist() -> Path:
         keras.datasets.mnist.load_data()
     except Exception as error:  # whatever the network does
         raise DataError(
-            f"MNIST could not be downloaded ({str(error).splitlines()[0]}): put mnist.npz into a folder and set "
+            f"MNIST could not be downloaded ({first_line(error)}): put mnist.npz into a folder and set "
             f"{FOLDER_VARIABLE} to it, or use mnist:sample"
         ) from error
     found = _find_full_mnist()

@@ -81,7 +81,8 @@ def test_a_first_answer_has_its_stages(backend):
     told = start_up.first_answer("dense/small")
     assert list(told) == [*start_up.STAGES[1:], "environment"]
     # Which of the two takes longer is asked of fresh processes below: this one has predicted before.
-    assert told["first_prediction"] > 0 and told["next_prediction"] > 0
+    assert told["first_prediction"] > 0
+    assert told["next_prediction"] > 0
     assert told["environment"]["backend"] == backend.name
 
 
