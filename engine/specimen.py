@@ -153,15 +153,10 @@ def _nested(model: keras.Model, side: str, arrays: list[np.ndarray]) -> Any:
 
 
 def _from_bundle(specimen: Specimen) -> tuple[keras.Model, Split]:
-    import keras
+    from .widening import widened
 
     found = bundles.load(Path(specimen.source))
-    model = found.model
-    if specimen.float64:
-        # A saved model has its dtypes written into every layer.
-        widened = keras.saving.deserialize_keras_object(_widened(keras.saving.serialize_keras_object(model)))
-        widened.set_weights(model.get_weights())
-        model = widened
+    model = widened(found.model) if specimen.float64 else found.model
     if model.compiled:
         model.compile(optimizer=_afresh(model.optimizer), loss=model.loss)
     else:
@@ -175,15 +170,6 @@ def _afresh(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer
 
     kind = getattr(keras.optimizers, type(optimizer).__name__, type(optimizer))
     return kind.from_config(optimizer.get_config())
-
-
-def _widened(config: Any) -> Any:
-    """A serialised model with float64 for every float32."""
-    if isinstance(config, dict):
-        return {key: _widened(value) for key, value in config.items()}
-    if isinstance(config, list | tuple):
-        return type(config)(_widened(value) for value in config)
-    return "float64" if config == "float32" else config
 
 
 def _require_inputs(model: keras.Model, source: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from trivium.backends import catalog, worker
 from trivium.engine import bundle as bundles
+from trivium.engine import judging, parity
 from trivium.engine.bundle import Bundle
 from trivium.engine.port import continuing
 from trivium.engine.porting import port
@@ -77,10 +78,24 @@ def forget_moments(path, out):
     Bundle(**{**fields, "keras_file": bundles.keras_bytes(found.model)}).save(Path(out))
 
 
-def test_moments_that_were_lost_are_noticed(saved_runs, backend, shared_worker, tmp_path):
+@pytest.mark.several_backends
+def test_what_float32_leaves_open_is_decided_in_float64(saved_runs, backend, elsewhere, monkeypatch):
+    """As if rounding never moved anything further than a tenth of a billionth: in float32 it always does."""
+    monkeypatch.setattr(judging, "LIMITS", dict.fromkeys(judging.LIMITS, judging.Limit(1, 0)))
+    monkeypatch.setitem(parity.TOLERANCES, "float32", 1e-8)
+    path = str(saved_runs["striding"] / "bundle.trivium")
+    checks = continuing.compare(path, backend.name, elsewhere)
+    assert all(check.what.endswith(continuing.IN_DOUBLE) for check in checks)
+    assert [check.what for check in checks if not check.passed] == []
+    assert max(check.difference for check in checks) > 0
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_moments_that_were_lost_are_noticed(saved_runs, backend, shared_worker, tmp_path, wide):
     path, without = str(saved_runs["lstm"] / "bundle.trivium"), str(tmp_path / "without.trivium")
     shared_worker.call(f"{HERE}:forget_moments", path, without)
-    given = shared_worker.call("trivium.engine.port.continuing:draw_batch", path)
+    given = {**shared_worker.call("trivium.engine.port.continuing:draw_batch", path), "wide": wide}
+    assert shared_worker.call("trivium.engine.port.continuing:widens", path)
     runs = {
         name: shared_worker.call("trivium.engine.port.continuing:step_further", file, **given, nudged=nudged)
         for name, file, nudged in (("kept", path, False), ("nudged", path, True), ("lost", without, False))
