@@ -28,11 +28,10 @@ class JaxMany(Many):
         super().__init__(model, starts, x, y, batch_size)
         self._data = jax.device_put((x, y))
         groups = zip(*((start.trainable, start.non_trainable, start.optimizer) for start in starts), strict=True)
-        self._state: State = tuple(
-            [jnp.stack(values) for values in zip(*group, strict=True)] if group[0] else [] for group in groups
-        )
-        zeros = [jnp.zeros((self.count, *v.shape), v.dtype) for v in model.metrics_variables]
-        self._state = (*self._state, zeros)
+        stacked = [[np.stack(values) for values in zip(*group, strict=True)] if group[0] else [] for group in groups]
+        zeros = [np.zeros((self.count, *v.shape), v.dtype) for v in model.metrics_variables]
+        # By NumPy: JAX would compile a program for each shape.
+        self._state: State = jax.device_put((*stacked, zeros))
         self._train = jax.jit(self._train_steps, donate_argnums=0)
         self._train_rest = jax.jit(self._train_some, donate_argnums=0, compiler_options=_QUICKLY)
         self._results = jax.jit(jax.vmap(self._result))
