@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -176,7 +176,7 @@ def compare(
 
 def _differences(kind: str, expected: Named, received: Named) -> list[parity.Difference]:
     """Each pair of arrays compared; relative to its own scale, and a loss to that of the whole curve."""
-    largest = max((_scale(array) for _, array in expected), default=0.0)
+    largest = max((parity.scale_of(array) for _, array in expected), default=0.0)
     least = largest * (1.0 if kind == LOSSES else _SMALLEST_SCALE)
     return [_difference(mine, other, least) for (_, mine), (_, other) in zip(expected, received, strict=True)]
 
@@ -184,17 +184,8 @@ def _differences(kind: str, expected: Named, received: Named) -> list[parity.Dif
 def _difference(expected: np.ndarray, received: np.ndarray, least_scale: float) -> parity.Difference:
     if expected.size == 0:
         return parity.Difference(0.0, 0.0, (), 0)
-    found = parity.difference(np.atleast_1d(expected), np.atleast_1d(received))
-    scale = max(_scale(expected), least_scale)
-    relative = found.absolute / scale if scale and found.absolute else found.relative
-    where = found.where if expected.ndim else ()
-    return parity.Difference(found.absolute, relative, where, found.samples)
-
-
-def _scale(array: np.ndarray) -> float:
-    """The largest finite |value|."""
-    sizes = np.abs(array[np.isfinite(array)].astype("float64"))
-    return float(sizes.max()) if sizes.size else 0.0
+    found = parity.difference(np.atleast_1d(expected), np.atleast_1d(received), least_scale)
+    return found if expected.ndim else replace(found, where=())
 
 
 def _unlike(what: str, backends: tuple[str, str], expected: Named, received: Named) -> Check:

@@ -24,7 +24,7 @@ class Difference:
 
     Attributes:
         absolute: the largest |received − expected|.
-        relative: that, divided by the largest |expected|.
+        relative: that, divided by the scale: the largest |expected|, or what was said to be the least.
         where: the index of the largest difference.
         samples: how many samples were compared.
     """
@@ -38,10 +38,13 @@ class Difference:
         return self.relative <= tolerance
 
 
-def difference(expected: np.ndarray, received: np.ndarray) -> Difference:
+def difference(expected: np.ndarray, received: np.ndarray, least_scale: float = 0.0) -> Difference:
     """Compare two arrays of results, computed in float64.
 
     NaN against NaN and an infinity against the same infinity are equal; NaN against a number is infinitely different.
+
+    Args:
+        least_scale: what differences are relative to at least, where `expected` has no value as large.
 
     Raises:
         ValueError: the shapes differ, or there is nothing to compare.
@@ -54,12 +57,17 @@ def difference(expected: np.ndarray, received: np.ndarray) -> Difference:
     same = (e == r) | (np.isnan(e) & np.isnan(r))
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf, posinf=np.inf))
-    finite = np.abs(e[np.isfinite(e)])
-    scale = float(finite.max()) if finite.size else 0.0
+    scale = max(scale_of(expected), least_scale)
     largest = float(apart.max())
     where = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
     relative = 0.0 if largest == 0 else largest / scale if scale else float("inf")
     return Difference(largest, relative, where, len(expected))
+
+
+def scale_of(values: np.ndarray) -> float:
+    """The largest finite |value|; 0 where there is none."""
+    sizes = np.abs(values[np.isfinite(values)].astype("float64"))
+    return float(sizes.max()) if sizes.size else 0.0
 
 
 def tolerance(dtype: np.dtype | str) -> float:

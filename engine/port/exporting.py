@@ -21,7 +21,7 @@ from ...errors import PortError, WorkerError
 from .. import parity
 from . import places, targets
 from .places import Place
-from .report import Check, PortReport, compare
+from .report import Check, PortReport, compare_all
 from .subject import UNKNOWN, Batches, Subject
 from .targets import Format, Host
 
@@ -161,7 +161,7 @@ class _Export:
         answers = worker.get(against).call(f"{_SUBJECT}:answers", str(self.subject.path), asked)
         by = {**dict.fromkeys(asked, against), **dict.fromkeys(expected, origin)}
         expected |= answers
-        return tuple(compare(name, by[name], self.target.name, expected[name], received[name]) for name in prepared)
+        return compare_all(self.target.name, by, {name: expected[name] for name in prepared}, received)
 
 
 def probes(recorded: list[np.ndarray]) -> Batches:

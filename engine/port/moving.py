@@ -22,7 +22,7 @@ from ..bundle import Bundle
 from . import continuing, places, subject
 from .exporting import probes
 from .places import Place
-from .report import PortReport, compare
+from .report import PortReport, compare_all
 from .subject import UNKNOWN, Subject
 
 _SUBJECT = f"{__package__}.subject"
@@ -64,9 +64,7 @@ def _compare(found: Subject, target: Backend, tell: Tell) -> PortReport:
         asked = {name: arrays for name, arrays in given.items() if name not in expected}
         expected |= worker.get(home.name).call(f"{_SUBJECT}:answers", path, asked)
     against = home.name if home else found.backend
-    checks = tuple(
-        compare(name, against, target.name, expected[name], received[name]) for name in given if name in expected
-    )
+    checks = compare_all(target.name, dict.fromkeys(expected, against), expected, received)
     training: tuple[judging.Check, ...] = ()
     if home and all(check.passed for check in checks):
         tell("taking one more training step on both")

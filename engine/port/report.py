@@ -13,6 +13,10 @@ import numpy as np
 from ...errors import PortError
 from .. import judging, parity
 
+# The batch that a bundle has recorded; its answers are what the outputs usually are.
+RECORDED = "recorded"
+Outputs = Sequence[np.ndarray]
+
 # How far the values of a row may be from adding up to 1 for it to be taken for probabilities.
 _ADD_UP = 1e-3
 
@@ -109,10 +113,32 @@ class PortReport:
         }
 
 
+def compare_all(
+    target: str, against: Mapping[str, str], expected: Mapping[str, Outputs], received: Mapping[str, Outputs]
+) -> tuple[Check, ...]:
+    """The checks of the answers to several batches, by their names.
+
+    An output's scale is that of its answers to the recorded inputs, where a batch has none that is larger: to random
+    inputs a sigmoid may well answer 0.00001 throughout, and a runtime's sigmoid is as exact as floats near 1 are.
+
+    Args:
+        target: who is compared.
+        against: who gave what is expected, of each batch.
+
+    Raises:
+        PortError: there are more or fewer outputs, or one has another shape.
+    """
+    usual = [parity.scale_of(output) for output in expected.get(RECORDED, ())]
+    return tuple(compare(name, against[name], target, expected[name], received[name], usual) for name in expected)
+
+
 def compare(
-    inputs: str, against: str, target: str, expected: Sequence[np.ndarray], received: Sequence[np.ndarray]
+    inputs: str, against: str, target: str, expected: Outputs, received: Outputs, scales: Sequence[float] = ()
 ) -> Check:
     """The check of the answers to one batch: that of the output which is furthest off.
+
+    Args:
+        scales: what differences of each output are relative to at least.
 
     Raises:
         PortError: there are more or fewer outputs, or one has another shape.
@@ -121,8 +147,8 @@ def compare(
     if shapes[0] != shapes[1]:
         raise PortError(f"{target} gives outputs of shapes {shapes[1]} for {inputs} inputs, expected {shapes[0]}")
     checks = [
-        Check(inputs, against, target, parity.difference(e, r), parity.tolerance(e.dtype), _agreement(e, r))
-        for e, r in zip(expected, received, strict=True)
+        Check(inputs, against, target, parity.difference(e, r, scale), parity.tolerance(e.dtype), _agreement(e, r))
+        for e, r, scale in zip(expected, received, scales or [0.0] * len(expected), strict=True)
     ]
     return max(checks, key=lambda check: check.difference.relative / check.tolerance)
 

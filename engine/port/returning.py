@@ -25,7 +25,7 @@ from ...functions import load_function
 from .. import bundle as bundles
 from . import places, targets
 from .exporting import checker, probes
-from .report import Check, PortReport, compare
+from .report import Check, PortReport, compare, compare_all
 from .subject import Batches
 
 # The format that a file is in, by its ending.
@@ -214,7 +214,8 @@ class _Return:
             self.tell("comparing")
             received = worker.get(host.name).call(f"{_SUBJECT}:answers", str(artifact), _for_keras(given, built))
             expected = {name: _samples_first(each, built) for name, each in answered["answers"].items()}
-            checks = [compare(name, self.against, targets.KERAS, expected[name], received[name]) for name in given]
+            by = dict.fromkeys(given, self.against)
+            checks = [*compare_all(targets.KERAS, by, {name: expected[name] for name in given}, received)]
             if not checks[-1].passed:
                 checks[-1] = self._judged(checks[-1], given["extreme"], expected, received, again)
             report = PortReport(

@@ -31,7 +31,7 @@ from ...errors import PortError
 from .. import parity
 from . import places, targets
 from .exporting import as_dtype, probes
-from .report import PortReport, compare
+from .report import PortReport, compare_all
 from .source_files import CHECK, FRESH, readme
 from .subject import UNKNOWN, Batches, Subject, find, load, load_as
 
@@ -100,7 +100,7 @@ class _Port:
             self.tell(f"running it on {self.target.title} alone")
             received = run_alone(made, self.target)
             name = f"{targets.SOURCE}{self.target.name}"
-            checks = tuple(compare(batch, by[batch], name, expected[batch], received[batch]) for batch in given)
+            checks = compare_all(name, by, {batch: expected[batch] for batch in given}, received)
             report = PortReport(self.subject.backend, name, place.artifact, checks, host.name, facts=facts)
             if not report.passed:
                 return replace(report, artifact=None)

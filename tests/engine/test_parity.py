@@ -67,3 +67,10 @@ def test_probe_inputs_stay_within_the_recorded_range_and_dtype(generator):
         assert batch.dtype == np.float32
         assert batch.min() >= min(recorded.min(), 0)
         assert batch.max() <= recorded.max()
+
+
+def test_a_difference_of_small_values_is_relative_to_the_least_scale():
+    expected, received = np.array([1e-6, -2e-6]), np.array([1e-6, -3e-6])
+    assert parity.difference(expected, received).relative == pytest.approx(0.5)
+    assert parity.difference(expected, received, 0.5).relative == pytest.approx(2e-6)
+    assert parity.difference(expected * 1e9, received * 1e9, 0.5).relative == pytest.approx(0.5)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from trivium.engine.port.report import PortReport, compare
+from trivium.engine.port.report import PortReport, compare, compare_all
 from trivium.errors import PortError
 
 PROBABILITIES = np.array([[0.1, 0.7, 0.2], [0.3, 0.3, 0.4]], "float32")
@@ -16,6 +16,23 @@ def test_the_output_that_is_furthest_off_is_told():
     check = compare("random", "here", "there", [near, far], [near, far + np.float32(0.1)])
     assert not check.passed
     assert check.difference.relative == pytest.approx(0.025, rel=1e-3)
+
+
+def test_what_a_batch_makes_small_is_measured_by_what_the_output_usually_is():
+    usual, tiny, huge = (np.full((2, 1), value, "float32") for value in (0.5, 1e-6, 40.0))
+    expected = {"random": [tiny], "recorded": [usual], "extreme": [huge]}
+    received = {name: [values + np.float32(1e-7)] for name, (values,) in expected.items()}
+    found = {
+        check.inputs: check.difference.relative
+        for check in compare_all("there", dict.fromkeys(expected, "here"), expected, received)
+    }
+    assert found["random"] == pytest.approx(2e-7, rel=0.1)
+    assert found["extreme"] < 1e-7
+    without = {name: values for name, values in expected.items() if name != "recorded"}
+    alone, _ = compare_all("there", dict.fromkeys(without, "here"), without, received)
+    assert not alone.passed
+    wrong = compare_all("there", {"random": "here"}, {"random": [tiny]}, {"random": [tiny + np.float32(1e-4)]})
+    assert not wrong[0].passed
 
 
 def test_classes_that_are_likeliest_for_both_are_counted():
