@@ -14,7 +14,7 @@ from ..backends import catalog
 from ..errors import OptionError
 
 # How the command is run, not what is trained.
-_NOT_KEPT = ("out", "resume", "as_json", "backend", "threads", "checkpoints", "explain", "workers", "address")
+_NOT_KEPT = ("out", "resume", "as_json", "backend", "threads", "explain", "workers", "address")
 
 
 def of(ctx: click.Context) -> dict[str, Any]:
