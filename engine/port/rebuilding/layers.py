@@ -11,7 +11,8 @@ import numpy as np
 
 from .builder import Builder, Handler, Held, RefusedError, at_the_end, channels_last, plain_order
 from .form import Node, Weight
-from .windows import Pairs, is_same, pairs_of, zero_padded
+from .pooling import zero_padded
+from .windows import Pairs, is_same, pairs_of
 
 _CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 _DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}

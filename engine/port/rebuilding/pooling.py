@@ -11,7 +11,7 @@ import numpy as np
 from .builder import Builder, Handler, Held, RefusedError, channels_last
 from .folding import lengths
 from .form import Node
-from .windows import Pairs, is_same, pairs_of, same_pairs, zero_padded
+from .windows import Pairs, is_same, pairs_of, same_pairs
 
 _MAX = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}
 _AVERAGE = {1: keras.layers.AveragePooling1D, 2: keras.layers.AveragePooling2D, 3: keras.layers.AveragePooling3D}
@@ -25,6 +25,7 @@ _GLOBAL_MAX = {
     2: keras.layers.GlobalMaxPooling2D,
     3: keras.layers.GlobalMaxPooling3D,
 }
+_PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
 _UP = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}
 # Less than anything that a network computes, and finite, as a file of JSON wants it.
 _LOWEST = float(np.finfo("float32").min)
@@ -117,6 +118,12 @@ def _correction(
         sums = np.convolve(places, np.ones(span), "valid")[::step]
         share = np.multiply.outer(share, span / sums)
     return share[None, ..., None].astype("float32")
+
+
+def zero_padded(tensor: Any, pairs: Pairs) -> Any:
+    """An array with its channels last and zeros around it."""
+    rank = len(pairs)
+    return _PADDING[rank](pairs if rank > 1 else pairs[0])(tensor)
 
 
 # --- to a given size ------------------------------------------------------------------------------------------------

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
-_PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
-
 # (before, after) for each axis.
 Pairs = tuple[tuple[int, int], ...]
 
@@ -48,9 +44,3 @@ def same_pairs(lengths: Sequence[int | None], spans: Sequence[int], strides: Seq
 def is_same(pairs: Pairs, lengths: Sequence[int | None], spans: Sequence[int], strides: Sequence[int]) -> bool:
     """Whether a padding is Keras' "same"; none at all is called "valid"."""
     return any(before or after for before, after in pairs) and pairs == same_pairs(lengths, spans, strides)
-
-
-def zero_padded(tensor: Any, pairs: Pairs) -> Any:
-    """An array with its channels last and zeros around it."""
-    rank = len(pairs)
-    return _PADDING[rank](pairs if rank > 1 else pairs[0])(tensor)
