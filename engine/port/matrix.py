@@ -132,6 +132,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--to", nargs="*", default=targets.names(), help="all targets by default")
     parser.add_argument("--write", type=Path, help="a file that has the two marks")
     asked = parser.parse_args(arguments)
+    if asked.write:
+        PLACE.put_into(asked.write.read_text("utf-8"), "")  # raises now, not when all is measured
     cells = []
     with tempfile.TemporaryDirectory() as folder:
         for cell in measure(asked.recipes or sorted(book()), asked.to, Path(folder)):

@@ -80,7 +80,7 @@ def forget_moments(path, out):
 
 @pytest.mark.several_backends
 def test_what_float32_leaves_open_is_decided_in_float64(saved_runs, backend, elsewhere, monkeypatch):
-    """As if rounding never moved anything further than a tenth of a billionth: in float32 it always does."""
+    """As if rounding never moved anything further than a hundred-millionth: in float32 it always does."""
     monkeypatch.setattr(judging, "LIMITS", dict.fromkeys(judging.LIMITS, judging.Limit(1, 0)))
     monkeypatch.setitem(parity.TOLERANCES, "float32", 1e-8)
     path = str(saved_runs["striding"] / "bundle.trivium")

@@ -4,6 +4,7 @@ import pytest
 
 from trivium.engine.port import matrix, targets
 from trivium.engine.port.matrix import Cell
+from trivium.errors import DataError
 from trivium.models import recipe as recipes
 
 CELLS = [
@@ -21,6 +22,14 @@ def test_the_table_has_a_row_a_recipe_and_a_column_a_target_and_the_reasons_of_r
     assert "| `rnn/b` | torch | **fails** (2e-02) | 1e-06 |" in lines
     assert "Made by: `onnx` by torch or tensorflow, `litert` by tensorflow." in lines
     assert "- `dense/a` to `litert`: a port to litert needs ai-edge-litert" in lines
+
+
+def test_a_document_without_the_marks_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(matrix, "measure", lambda *_: pytest.fail("it began"))
+    (tmp_path / "page.md").write_text("nothing")
+    with pytest.raises(DataError, match="expected the lines <!-- matrix"):
+        matrix.main(["--write", str(tmp_path / "page.md")])
+    assert (tmp_path / "page.md").read_text() == "nothing"
 
 
 @pytest.mark.parametrize("name", ["dense/small", "rnn/time-distributed", "text/letters", "functional/digit-or-not"])
