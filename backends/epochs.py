@@ -113,6 +113,19 @@ def recurs(model: Any) -> bool:
     return any(isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional) for layer in layers_of(model))
 
 
+def recurrence_of(layer: Any) -> Any:
+    """`keras.layers.LSTM` or `GRU` where the layer loops and steps as that does, else None.
+
+    A layer of a user's own may inherit from either, as long as it keeps Keras' loop and Keras' cell.
+    """
+    import keras
+
+    known = {keras.layers.LSTM: keras.layers.LSTMCell, keras.layers.GRU: keras.layers.GRUCell}
+    kind = next((kind for kind in known if isinstance(layer, kind)), None)
+    own = kind is None or type(layer).inner_loop is not kind.inner_loop or "inner_loop" in vars(layer)
+    return None if own or type(layer.cell) is not known[kind] else kind
+
+
 def build_metrics(model: Any, x: np.ndarray, y: np.ndarray) -> None:
     """Let a compiled Keras model make the variables that its optimizer and its metrics need.
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backends import catalog
-from ..errors import OptionError
+from ..models.recipe import book, find
 from .cells import Cell, Group
 from .native import RECIPES
 from .results import Results
 from .suite import Effort, compare
 
 SUITE = "overhead"
-TRIVIUM, OTHERS = "trivium", ("fit", "native")
-RUNNERS = (*OTHERS, TRIVIUM)
+FIT = "fit"
+TRIVIUM, OTHERS = "trivium", (FIT, "native")
+ALL = "all"
 
 
 def measure(
@@ -31,20 +32,19 @@ def measure(
     measured in the same rounds, and no more models are held than that.
 
     Args:
-        recipes: names of recipes that have a native loop; all of those by default.
+        recipes: names; all that have a native loop by default, and those of the whole book for `all`. One that has none
+            is compared with `fit` alone.
         backends: names; all that are installed by default.
         data: a dataset's name; by default the recipe's own, of MNIST the sample.
         device: `cpu` or `gpu`; by default what each backend chooses.
         effort: how much is measured.
 
     Raises:
-        OptionError: a recipe has no native loop.
+        RecipeError: there is no such recipe.
         BackendError: a named backend is unknown or not installed.
         DataError: the data cannot be read.
     """
-    chosen = list(recipes) or list(RECIPES)
-    if unknown := [recipe for recipe in chosen if recipe not in RECIPES]:
-        raise OptionError(f"{unknown[0]} has no native loop to be compared with (there are: {', '.join(RECIPES)})")
+    chosen = list(book()) if list(recipes) == [ALL] else [find(name).name for name in recipes or RECIPES]
     names = [backend.name for backend in catalog.resolve(backends)]
     groups = [_group(recipe, name, device, {"data": data}) for recipe in chosen for name in names]
     asked = {"recipes": chosen, "backends": names, "data": data, "device": device}
@@ -52,6 +52,7 @@ def measure(
 
 
 def _group(recipe: str, backend: str, device: str | None, settings: dict[str, Any]) -> Group:
-    cells = [Cell(recipe, backend, runner, runner, device, settings=settings) for runner in RUNNERS]
-    *others, trivium = cells
-    return Group(f"{recipe} on {trivium.place}", cells, [(other, trivium) for other in others])
+    trivium = Cell(recipe, backend, TRIVIUM, TRIVIUM, device, settings={**settings, "timed_plans": True})
+    beside = [runner for runner in OTHERS if runner == FIT or recipe in RECIPES]
+    others = [Cell(recipe, backend, runner, runner, device, settings=settings) for runner in beside]
+    return Group(f"{recipe} on {trivium.place}", [*others, trivium], [(other, trivium) for other in others])

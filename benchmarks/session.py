@@ -48,6 +48,8 @@ class Session:
         rng: `owned` or `native`, of the runner `trivium`.
         plan: of the runner `trivium`.
         precision: the dtype policy that its layers compute by; see `engine/precision.py`.
+        timed_plans: let the runner `trivium` time its plans before, as a long run does; else it goes by the rule, or by
+            what was measured on this machine earlier.
         workers: with more than one, the runner `trivium` leads so many processes, each with this one's threads.
 
     Attributes:
@@ -68,6 +70,7 @@ class Session:
         samples: int | None = None,
         image_size: int | None = None,
         precision: str | None = None,
+        timed_plans: bool = False,
         workers: int = 1,
     ):
         if runner not in RUNNERS:
@@ -91,7 +94,7 @@ class Session:
         self.parameters = self._model.count_params()
         self.samples = len(self._training)
         self.epochs = 0
-        self._train_epoch = self._epochs_of(runner)
+        self._train_epoch = self._epochs_of(runner, timed_plans)
         self.plan = self._trainer.chosen_plan
         self.first_epoch = self.epoch()
         self.warm_epoch = self.epoch()
@@ -163,12 +166,12 @@ class Session:
             found = self._model.evaluate(part.x, part.y, batch_size=size, verbose=0, return_dict=True)
         return dict(found)
 
-    def _epochs_of(self, runner: str) -> Callable[[], Any]:
+    def _epochs_of(self, runner: str, timed_plans: bool) -> Callable[[], Any]:
         """What trains one more epoch at each call."""
         if runner == "fit":
             return self._by_fit
         if runner == "trivium":
-            return self._trainer.open_ended(self._model, self._training)
+            return self._trainer.open_ended(self._model, self._training, timed_plans)
         from ..engine.batches import taken
 
         assert isinstance(self._trainer.recipe, Recipe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import keras
@@ -102,11 +103,18 @@ class Course:
                 )
             yield chosen
 
-    def open_ended(self, model: keras.Model, data: Split) -> tuple[Choice, Callable[[], None]]:
-        """The plan of a run without an end, and what trains one more epoch by it, unless it is `fit`."""
+    def open_ended(self, model: keras.Model, data: Split, measure: bool = False) -> tuple[Choice, Callable[[], None]]:
+        """The plan of a run without an end, and what trains one more epoch by it, unless it is `fit`.
+
+        Args:
+            measure: time the plans, as a long run does, where that was not done earlier.
+
+        Raises:
+            CannotRunError: the framework cannot run the model by any of the plans that were timed.
+        """
         chosen = plans.choose(model, data, [], plans.MANY_STEPS, self._plan, self._group)
         if self._measures and chosen.plan:
-            chosen = plans.recalled(chosen, model, self.schedule)
+            chosen = self._fastest(chosen, model, data) if measure else plans.recalled(chosen, model, self.schedule)
         loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
         epochs = itertools.count()
 
@@ -116,6 +124,11 @@ class Course:
                 loop.epoch(next(epochs))
 
         return chosen, train_one_more
+
+    def _fastest(self, chosen: Choice, model: keras.Model, data: Split) -> Choice:
+        endless = replace(self.schedule, epochs=plans.MANY_STEPS)
+        with self._in_force(model, chosen):
+            return plans.by_measurement(chosen, model, data, endless, outside=self.outside, always=True)
 
     @contextlib.contextmanager
     def _in_force(self, model: keras.Model, chosen: Choice) -> Iterator[None]:

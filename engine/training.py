@@ -300,9 +300,13 @@ class Trainer:
             course.carry_out(run)
         model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
 
-    def open_ended(self, model: keras.Model, training: Split) -> Callable[[], None]:
-        """A run without an end, for measuring: each call trains one more epoch, by the plan of a long run."""
-        chosen, train_one_more = self._course().open_ended(model, training)
+    def open_ended(self, model: keras.Model, training: Split, measure: bool = False) -> Callable[[], None]:
+        """A run without an end, for measuring: each call trains one more epoch, by the plan of a long run.
+
+        Args:
+            measure: time the plans first, as a long run does, unless they were timed earlier.
+        """
+        chosen, train_one_more = self._course().open_ended(model, training, measure)
         self.chosen_plan = chosen.to_json()
         return train_one_more if chosen.plan else lambda: self.run_epochs(model, training, None)
 

@@ -1,8 +1,8 @@
-"""Convolutions and max-pooling whose gradients JAX computes faster on a CPU: the same function as Keras' layers.
+"""Layers that JAX computes faster on a CPU in another way than Keras asks for: the same function as Keras' layers.
 
 What they answer is computed by Keras' own operation. XLA's convolution and its max-pooling are good at that, but slow
-at some of their gradients on a CPU, which are written here in operations that it is good at. On an accelerator nothing
-changes. For as long as a model trains they are on the layer itself: its weights, its class and what is saved stay as
+at some of their gradients on a CPU, which are written here in operations that it is good at. A short recurrence is
+spelled out, step by step, instead of in a loop. On an accelerator nothing changes. For as long as a model trains they are on the layer itself: its weights, its class and what is saved stay as
 they are.
 """
 
@@ -18,10 +18,12 @@ import jax
 import jax.numpy as jnp
 import keras
 
-from ..epochs import layers_of
+from ..epochs import layers_of, recurrence_of
 
 # Each place of a window is spelled out, so a large window would compile for long.
 _MOST_PLACES = 16
+# Up to so many time steps XLA's loop costs more than what is computed in it, for 3 units as for 128.
+_MOST_STEPS = 8
 
 Operation = Callable[..., jax.Array]
 Gradients = Callable[[Any, jax.Array], tuple[jax.Array, ...]]
@@ -33,10 +35,13 @@ def tuned(model: Any) -> Iterator[None]:
     found = layers_of(model) if jax.default_backend() == "cpu" else []
     convolving = [layer for layer in found if _convolves(layer)]
     pooling = [layer for layer in found if _pools(layer)]
+    recurring = [layer for layer in found if _recurs(layer)]
     for layer in convolving:
         layer.convolution_op = _convolution(layer, layer.convolution_op)
     for layer in pooling:
         layer.call = _max_pooling(layer, layer.call)
+    for layer in recurring:
+        layer.inner_loop = _spelled_out(layer, layer.inner_loop)
     try:
         yield
     finally:
@@ -44,6 +49,8 @@ def tuned(model: Any) -> Iterator[None]:
             del layer.convolution_op
         for layer in pooling:
             del layer.call
+        for layer in recurring:
+            del layer.inner_loop
 
 
 def _convolves(layer: Any) -> bool:
@@ -66,6 +73,11 @@ def _pools(layer: Any) -> bool:
         and layer.pool_size == layer.strides
         and math.prod(layer.pool_size) <= _MOST_PLACES
     )
+
+
+def _recurs(layer: Any) -> bool:
+    # A cell of somebody's own may do at each step what it does once in a loop, such as draw a mask.
+    return recurrence_of(layer) is not None and not layer.unroll
 
 
 def _with_gradients(operation: Operation, gradients: Gradients) -> Operation:
@@ -228,3 +240,22 @@ def _interleaved(parts: list[jax.Array], axis: int) -> jax.Array:
     shape = list(parts[0].shape)
     shape[axis] *= len(parts)
     return jnp.stack(parts, axis + 1).reshape(shape)
+
+
+# --- recurrence -----------------------------------------------------------------------------------------------------
+
+
+def _spelled_out(layer: Any, keras_loop: Operation) -> Operation:
+    """An `inner_loop(sequences, initial_state, mask, training)` that is unrolled over few time steps, as Keras does it.
+
+    How many there are is known only here: a layer may be given sequences of several lengths.
+    """
+
+    def loop(sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        layer.unroll = keras.ops.shape(sequences)[1] <= _MOST_STEPS
+        try:
+            return keras_loop(sequences, initial_state, mask, training)
+        finally:
+            layer.unroll = False
+
+    return loop

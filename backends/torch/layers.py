@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import torch
 
-from ..epochs import layers_of
+from ..epochs import layers_of, recurrence_of
 from . import convolutions, optimizers
 
 Result = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
@@ -39,10 +39,8 @@ def tuned(model: Any) -> Iterator[None]:
 
 
 def _is_native(layer: Any) -> bool:
-    known = {keras.layers.LSTM: keras.layers.LSTMCell, keras.layers.GRU: keras.layers.GRUCell}
-    kind = next((kind for kind in known if isinstance(layer, kind)), None)
-    # A user's own layer may inherit from Keras', as long as it loops and steps as Keras does.
-    if kind is None or type(layer).inner_loop is not kind.inner_loop or type(layer.cell) is not known[kind]:
+    kind = recurrence_of(layer)
+    if kind is None:
         return False
     cell = layer.cell
     return (
@@ -52,7 +50,6 @@ def _is_native(layer: Any) -> bool:
         and not cell.recurrent_dropout
         and not layer.unroll
         and (kind is keras.layers.LSTM or cell.reset_after)
-        and "inner_loop" not in vars(layer)
     )
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @click.command("overhead")
-@click.option("--recipes", metavar="NAMES", help="Such as dense/one-hidden,rnn/lstm; all that are written by hand too.")
+@click.option(
+    "--recipes", metavar="NAMES", help="Such as dense/one-hidden,rnn/lstm, or all; those with a native loop by default."
+)
 @backends_option
 @click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
 @device_option
@@ -32,7 +34,7 @@ def command(
     """What Keras' fit and a native loop take beside trivium.
 
     The same model, data and arithmetic by `keras.Model.fit`, by trivium and by a loop written by hand in the framework,
-    interleaved, with intervals.
+    interleaved, with intervals. A recipe without a loop written by hand is compared with fit alone.
 
     \b
     Example:

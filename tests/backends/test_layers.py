@@ -9,6 +9,7 @@ from trivium.engine.parity import difference
 # What is asked of the layer, and the shape of a batch; sizes that no kernel likes among them.
 NATIVE = {
     "plain": ({}, (5, 7, 3)),
+    "one more step than is spelled out": ({}, (5, 9, 3)),
     "one of everything": ({"units": 1}, (1, 1, 1)),
     "odd sizes": ({"units": 13}, (3, 11, 17)),
     "sequences": ({"return_sequences": True}, (4, 6, 2)),
@@ -35,6 +36,8 @@ def recurrent(request, backend):
     trial = keras.Sequential([keras.Input((2, 1)), kind(1)])
     if not replaced(trial):
         pytest.skip("this backend tunes no layers")
+    if backend.name == "jax" and request.param == "GRU":
+        pytest.skip("JAX spells out both in the same way, and compiles each of them for seconds")
 
     def make(units=4, **settings):
         uniform = keras.initializers.RandomUniform(-1, 1, seed=1)
@@ -95,17 +98,18 @@ def test_a_native_layer_gives_what_keras_gives(recurrent, case):
 
 
 @pytest.mark.parametrize("case", BY_KERAS)
-def test_a_layer_that_the_kernel_does_not_know_is_left_to_keras(recurrent, case):
+def test_what_no_native_kernel_knows_is_computed_as_keras_does(recurrent, case):
     import keras
 
-    model = keras.Sequential([keras.Input((6, 2)), recurrent(**BY_KERAS[case])])
-    assert replaced(model) == []
+    require_same_when_tuned(keras.Sequential([keras.Input((6, 2)), recurrent(**BY_KERAS[case])]), sequences(4, 6, 2))
 
 
-def test_a_gate_that_resets_before_the_product_is_left_to_keras(backend):
+def test_a_gate_that_resets_before_the_product_does_so_when_tuned(backend):
     import keras
 
-    assert replaced(keras.Sequential([keras.Input((6, 2)), keras.layers.GRU(3, reset_after=False)])) == []
+    uniform = keras.initializers.RandomUniform(-1, 1, seed=1)
+    layer = keras.layers.GRU(3, reset_after=False, recurrent_initializer=uniform, bias_initializer=uniform)
+    require_same_when_tuned(keras.Sequential([keras.Input((6, 2)), layer]), sequences(4, 6, 2))
 
 
 def test_a_layer_of_a_users_own_is_left_to_itself(backend):
@@ -180,7 +184,7 @@ def test_nothing_of_it_stays_in_the_model(recurrent, tmp_path):
     config, x = model.get_config(), sequences(4, 6, 2)
     with runtime.current().tuned(model):
         model.save(tmp_path / "tuned.keras")
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), runtime.current().tuned(model):
+    with pytest.raises((RuntimeError, TypeError), match="shape"), runtime.current().tuned(model):
         model(sequences(4, 6, 3))  # of another width; the kernel itself would read past the end of its weights
     assert "inner_loop" not in vars(model.layers[0])
     assert model.get_config() == config

@@ -13,7 +13,8 @@ from trivium.benchmarks.results import Results, found_of
 from trivium.benchmarks.suite import Effort
 from trivium.engine import datasets
 from trivium.engine.training import Trainer
-from trivium.errors import OptionError
+from trivium.errors import RecipeError
+from trivium.models.recipe import book
 
 SETTINGS = {
     "dense/one-hidden": {"batch_size": 64, "options": {"units": 16}},
@@ -101,9 +102,20 @@ def test_a_native_loop_drops_what_it_is_asked_to(backend, data, recipe):
     assert abs(native.load(backend.name, task).epoch(np.arange(len(training))) - dropped) > 0.01
 
 
-def test_a_recipe_that_nobody_wrote_by_hand_is_refused(backend):
-    with pytest.raises(OptionError, match=r"rnn/two-lstm has no native loop .*there are: dense/one-hidden"):
-        overhead.measure(["rnn/two-lstm"], [backend.name])
+def test_a_recipe_that_nobody_wrote_by_hand_is_compared_with_fit_alone(backend, monkeypatch):
+    groups = []
+    monkeypatch.setattr(overhead, "compare", lambda suite, given, *rest, **more: groups.extend(given))
+    overhead.measure(["all"], [backend.name])
+    of = {group.cells[-1].recipe: [each.runner for each, _ in group.pairs] for group in groups}
+    assert list(of) == list(book())
+    by_hand = {recipe for recipe, runners in of.items() if runners == ["fit", "native"]}
+    assert by_hand == set(native.RECIPES)
+    assert all(of[recipe] == ["fit"] for recipe in set(of) - by_hand)
+
+
+def test_an_unknown_recipe_is_refused(backend):
+    with pytest.raises(RecipeError, match="unknown recipe 'rnn/lstn'.*rnn/lstm"):
+        overhead.measure(["rnn/lstn"], [backend.name])
 
 
 def test_the_suite_times_all_three_runners_in_the_same_rounds(backend, shared_worker):
@@ -133,7 +145,7 @@ def test_the_command_prints_a_table_of_each_ratio(monkeypatch, tmp_path):
     told = {"environment": {"device": "cpu"}, "plan": {"name": "loop"}, "build": 1, "compile": 1, "first_epoch": 1}
     made = Results(overhead.SUITE, together=False)
     for backend in ("jax", "torch"):
-        *others, trivium = cells = [Cell("rnn/lstm", backend, name, name) for name in overhead.RUNNERS]
+        *others, trivium = cells = [Cell("rnn/lstm", backend, name, name) for name in (*overhead.OTHERS, "trivium")]
         samples = dict(zip(cells, ([6.0] * 9, [3.0] * 9, [2.0] * 9), strict=True))
         group = Group(backend, cells, [(other, trivium) for other in others])
         made.groups[backend] = found_of(
