@@ -19,6 +19,7 @@ from ..backends import catalog, runtime
 from ..backends.processes import Processes
 from ..backends.worker import Worker
 from ..engine import datasets, environment
+from ..engine import precision as precisions
 from ..engine.dataset import Dataset, Split
 from ..engine.history import History
 from ..engine.inference import fixed_batch
@@ -138,11 +139,12 @@ class Session:
         if not isinstance(self._model, keras.Sequential):
             return []
         x, found = self._training.x[: self._trainer.batch_size], []
-        for layer in self._model.layers:
-            alone = keras.Sequential([keras.Input(batch_shape=(None, *x.shape[1:])), layer])
-            seconds = machine.fastest(lambda alone=alone, x=x: alone.predict_on_batch(x))  # type: ignore[misc]
-            found.append({"layer": layer.name, "kind": type(layer).__name__, "seconds": seconds})
-            x = np.asarray(alone.predict_on_batch(x))
+        with precisions.computing(self._trainer.precision):
+            for layer in self._model.layers:
+                alone = keras.Sequential([keras.Input(batch_shape=(None, *x.shape[1:])), layer])
+                seconds = machine.fastest(lambda alone=alone, x=x: alone.predict_on_batch(x))  # type: ignore[misc]
+                found.append({"layer": layer.name, "kind": type(layer).__name__, "seconds": seconds})
+                x = np.asarray(alone.predict_on_batch(x))
         return found
 
     def flops(self) -> list[dict[str, Any]]:
@@ -161,7 +163,7 @@ class Session:
         return dataset_for(recipe, data or datasets.same_everywhere(recipe.dataset))
 
     def _evaluate(self, part: Split) -> dict[str, float]:
-        with runtime.current().remembering(self._model):
+        with precisions.computing(self._trainer.precision), runtime.current().remembering(self._model):
             size = fixed_batch(self._model)
             found = self._model.evaluate(part.x, part.y, batch_size=size, verbose=0, return_dict=True)
         return dict(found)

@@ -19,6 +19,7 @@ from ..errors import RecipeError
 from ..models.recipe import Recipe, find
 from . import bundle as bundles
 from . import datasets
+from . import precision as precisions
 from .dataset import Dataset, Split
 from .inference import fixed_batch
 from .randomness import owned_initial_weights
@@ -75,22 +76,12 @@ class Specimen:
 @contextlib.contextmanager
 def fresh_keras(float64: bool) -> Iterator[None]:
     """Keras as in a fresh process; for the time of the context in float64, where that is asked for."""
-    current = runtime.current()
+    runtime.current()
     import keras
 
     keras.utils.clear_session(free_memory=False)  # layers without a name get those that a fresh process gives them
-    if not float64:
+    with precisions.building(precisions.FLOAT64 if float64 else None):
         yield
-        return
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    try:
-        with current.double_precision():
-            yield
-    finally:
-        keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
 
 
 def build(specimen: Specimen) -> tuple[keras.Model, Split | None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..backends import runtime
 from ..backends.devices import Group
 from ..errors import OptionError
+from .precision import FLOAT64
 
 
 class Spreading:
@@ -28,7 +29,7 @@ class Spreading:
         """Whether it is more than the one device that there always is."""
         return self._count > 1 or self._given is not None
 
-    def require_possible(self, rng: str, plan: str) -> None:
+    def require_possible(self, rng: str, plan: str, precision: str | None) -> None:
         """Raise an OptionError where other options forbid it."""
         if self._count < 1:
             raise OptionError(f"devices must be 1 or more, received {self._count}")
@@ -38,6 +39,8 @@ class Spreading:
             raise OptionError("several devices need --rng owned: each would draw the masks of a whole batch of its own")
         if plan not in ("auto", "devices"):
             raise OptionError(f"--plan {plan} is for one device: leave it out, or --devices")
+        if precision == FLOAT64:
+            raise OptionError(f"--precision {precision} is for one device: leave it out, or --devices")
 
     def find(self) -> Group | None:
         """The devices that train together, None for one.

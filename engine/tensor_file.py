@@ -44,6 +44,8 @@ _CODES = {
 }
 # The format allows no longer header.
 _LONGEST_HEADER = 100_000_000
+# So much of a large file is handed to the disk while what follows is fetched, hashed and written.
+_FLUSHED = 2**26  # bytes
 # Of a file that is read to be proved.
 _PIECE = 2**22  # bytes
 
@@ -83,8 +85,8 @@ def write(path: Path, record: Any, arrays: Mapping[str, Array]) -> None:
         OutputError: it cannot be written; the file that was there is kept.
     """
     header, place = _header(record, arrays)
-    with written_whole(path) as aside, aside.open("r+b", buffering=0) as file, ThreadPoolExecutor(1) as beside:
-        digest = hashlib.sha256(header)
+    with written_whole(path) as aside, aside.open("r+b", buffering=0) as file, ThreadPoolExecutor(2) as beside:
+        digest, flushing = hashlib.sha256(header), _Flushing(file, beside)
         _write_all(file, memoryview(header))
         for array in arrays.values():
             value = np.ascontiguousarray(array.fetch(), dtype=array.dtype)
@@ -92,6 +94,8 @@ def write(path: Path, record: Any, arrays: Mapping[str, Array]) -> None:
             hashing = beside.submit(digest.update, content)
             _write_all(file, content)
             hashing.result()
+            flushing.go_on()
+        flushing.finish()
         file.seek(place)
         file.write(digest.hexdigest().encode())
 
@@ -176,6 +180,25 @@ def _checksum(file: BinaryIO, stated: str) -> str:
     while piece := file.read(_PIECE):
         digest.update(piece)
     return digest.hexdigest()
+
+
+class _Flushing:
+    """Hands a growing file to the disk, in another thread: at its end there is little left to wait for."""
+
+    def __init__(self, file: Any, beside: ThreadPoolExecutor):
+        self._file, self._beside = file, beside
+        self._begun, self._running = 0, beside.submit(lambda: None)
+
+    def go_on(self) -> None:
+        """To be called after each part."""
+        written = self._file.tell()
+        if written - self._begun >= _FLUSHED and self._running.done():
+            self.finish()
+            self._begun, self._running = written, self._beside.submit(os.fsync, self._file.fileno())
+
+    def finish(self) -> None:
+        """Raise the OSError that the disk had: the system tells it once only."""
+        self._running.result()
 
 
 def _write_all(file: Any, content: memoryview) -> None:

@@ -72,7 +72,7 @@ class Trainer:
             have been asked for when the backend was chosen.
         group: the devices themselves, where they are not this machine's.
         precision: one of `precision.POLICIES`: in which floats layers compute while they train; None for what Keras has
-            in force.
+            in force. In `float64` all of the run is in that; what comes out is rounded to float32.
         class_weight: how much the samples of a class count in the loss: `balanced`, `0=1,1=5`, or a mapping from
             class names; a class that is not named counts 1.
         sample_weight: (n,) how much each sample of the training data counts, held-out ones included; multiplied with
@@ -146,7 +146,7 @@ class Trainer:
             raise OptionError(f"--replace-head needs 2 classes or more, received {self.replace_head}")
         if self.rng not in GENERATORS:
             raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
-        self.spreading.require_possible(self.rng, self.plan)
+        self.spreading.require_possible(self.rng, self.plan, self.precision)
 
     def _load_start(self) -> Bundle | None:
         if self.start is not None:
@@ -213,12 +213,12 @@ class Trainer:
         preprocessing, training, validation = prepared or self.prepare(dataset)
         self.watching.require_metrics(validation is not None)
         began = time.perf_counter()
-        model = self._make_model(dataset, training)
+        model = self._make_model(dataset, training, self.precision)
         build = time.perf_counter() - began
         sitting = Sitting(self, dataset, kept)
         data = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
         sitting.train(model, self._fresh_batches(data, preprocessing) or training, validation)
-        precisions.settle(model, self.precision)
+        model = precisions.settled(model, self.precision, lambda: self._make_model(dataset, training, None))
         run = Run(
             self._recipe,
             self.settings,
@@ -262,7 +262,7 @@ class Trainer:
             DataError: the data do not go with the recipe.
         """
         _, training, _ = self.prepare(dataset)
-        return self._make_model(dataset, training), training
+        return self._make_model(dataset, training, self.precision), training
 
     def run_epochs(
         self,
@@ -296,7 +296,7 @@ class Trainer:
                     keep.begin_with(chosen.name, course.outside)
                 epoch_loop.run(chosen, model, training, validation, callbacks, course.schedule)
 
-        with precisions.explained(self.precision, model, training):
+        with precisions.computing(self.precision), precisions.explained(self.precision, model, training):
             course.carry_out(run)
         model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
 
@@ -306,9 +306,17 @@ class Trainer:
         Args:
             measure: time the plans first, as a long run does, unless they were timed earlier.
         """
-        chosen, train_one_more = self._course().open_ended(model, training, measure)
+        with precisions.computing(self.precision):
+            chosen, train_one_more = self._course().open_ended(model, training, measure)
         self.chosen_plan = chosen.to_json()
-        return train_one_more if chosen.plan else lambda: self.run_epochs(model, training, None)
+        if not chosen.plan:
+            return lambda: self.run_epochs(model, training, None)
+
+        def train() -> None:
+            with precisions.computing(self.precision):
+                train_one_more()
+
+        return train
 
     def explain(self, dataset: Dataset, prepared: Prepared | None = None) -> Explanation:
         """The plans that a run on these data could go by and what they cost here, measured; trains nothing.
@@ -321,7 +329,7 @@ class Trainer:
         from .explaining import Explanation
 
         preprocessing, training, _ = prepared or self.prepare(dataset)
-        model = self._make_model(dataset, training)
+        model = self._make_model(dataset, training, self.precision)
         data = self._fresh_batches(dataset, preprocessing) or training
         course = self._course()
 
@@ -329,7 +337,7 @@ class Trainer:
             with course.begun(model, data, self.callbacks, always=True) as chosen:
                 return Explanation(self._recipe.name, course.schedule.batch_size, course.schedule.steps(data), chosen)
 
-        with precisions.explained(self.precision, model, data):
+        with precisions.computing(self.precision), precisions.explained(self.precision, model, data):
             return course.carry_out(explain)
 
     def _course(self, first_epoch: int = 0) -> Course:
@@ -348,7 +356,11 @@ class Trainer:
         assert not isinstance(self.augment, str)
         return self._preparing.fresh_batches(dataset, preprocessing, self.augment, self.batch_size, self.seed)
 
-    def _make_model(self, dataset: Dataset, training: Split) -> keras.Model:
+    def _make_model(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
+        with precisions.building(precision):
+            return self._made(dataset, training, precision)
+
+    def _made(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
         current = runtime.current()
         import keras
 
@@ -360,10 +372,10 @@ class Trainer:
         if self.deterministic:
             current.make_deterministic()
         owned = owned_initial_weights(self.seed) if self.rng == "owned" else contextlib.nullcontext()
-        with precisions.building(self.precision), owned:
+        with owned:
             if self._start:
-                model = finetuning.begin(self._start, self.freeze, self.replace_head)
-                precisions.apply(model, self.precision)
+                started = finetuning.begin(self._start, self.freeze, self.replace_head)
+                model = precisions.applied(started, precision)
             else:
                 model = self._recipe(**self.options)
         require_match(model, training, dataset)

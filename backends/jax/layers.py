@@ -1,9 +1,9 @@
 """Layers that JAX computes faster on a CPU in another way than Keras asks for: the same function as Keras' layers.
 
-What they answer is computed by Keras' own operation. XLA's convolution and its max-pooling are good at that, but slow
-at some of their gradients on a CPU, which are written here in operations that it is good at. A short recurrence is
-spelled out, step by step, instead of in a loop. On an accelerator nothing changes. For as long as a model trains they are on the layer itself: its weights, its class and what is saved stay as
-they are.
+What a convolution or max-pooling answers is computed by Keras' own operation. XLA's are good at that, but slow at
+some of their gradients on a CPU, which are written here in operations that it is good at. A short recurrence is
+spelled out, step by step, instead of in a loop. On an accelerator nothing changes. For as long as a model trains they
+are on the layer itself: its weights, its class and what is saved stay as they are.
 """
 
 from __future__ import annotations

@@ -18,13 +18,16 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..epochs import Data, Epochs, Plan, recurs
+from ..epochs import Data, Epochs, Plan, layers_of, recurs
 from ..runtime import remember, variables_of
 from .opaque import forget, hide
 
 Batch = tuple[torch.Tensor, ...]
 # Trains steps from one number up to another: (data, order, start, stop), all samples in the tensors of data.
 Steps = Callable[[Batch, torch.Tensor, int, int], None]
+
+# Units from which oneDNN's recurrent kernel is faster than PyTorch's own operations, one after the other.
+_WIDE = 64
 
 
 class TorchEpochs(Epochs):
@@ -69,10 +72,9 @@ def capture(model: Any, batch: Batch) -> Steps | None:
     """
     put_back = remember(variables_of(model))
     try:
-        # oneDNN's recurrent kernel has arguments that a replay cannot give; PyTorch's own operations have not.
         with (
             warnings.catch_warnings(action="ignore"),
-            torch.backends.mkldnn.flags(enabled=not recurs(model)),
+            torch.backends.mkldnn.flags(enabled=not recurs(model) or _widest(model) >= _WIDE),
             torch.random.fork_rng(),  # what PyTorch draws itself must not depend on whether a step was captured
         ):
             steps = _traced(model, batch)
@@ -82,6 +84,12 @@ def capture(model: Any, batch: Batch) -> Steps | None:
     finally:
         put_back()
         model.zero_grad()
+
+
+def _widest(model: Any) -> int:
+    """The units of a model's widest recurrent layer, 0 without any."""
+    kinds = keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
+    return max((layer.units for layer in layers_of(model) if isinstance(layer, kinds)), default=0)
 
 
 class _Loop(torch.nn.Module):

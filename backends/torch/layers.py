@@ -59,10 +59,10 @@ def _lstm(
     if mask is not None or not _fits(layer, sequences):
         return keras_loop(sequences, initial_state, mask, training=training)
     cell = layer.cell
-    # Keras keeps the gates in the same order: input, forget, cell, output.
+    # Keras keeps the gates in the same order: input, forget, cell, output. oneDNN would turn weights at each use.
     weights = [
-        cell.kernel.value.t(),
-        cell.recurrent_kernel.value.t(),
+        cell.kernel.value.t().contiguous(),
+        cell.recurrent_kernel.value.t().contiguous(),
         cell.bias.value,
         torch.zeros_like(cell.bias.value),
     ]

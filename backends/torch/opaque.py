@@ -13,7 +13,11 @@ import torch
 from torch.fx import GraphModule, Node, map_arg
 
 # TorchScript's tracer does not know the type of one of their arguments.
-REFUSED = (torch.ops.aten.convolution_backward.default,)
+REFUSED = (
+    torch.ops.aten.convolution_backward.default,
+    torch.ops.aten.mkldnn_rnn_layer.default,
+    torch.ops.aten.mkldnn_rnn_layer_backward.default,
+)
 
 _calls: dict[int, Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor | None]]] = {}
 _numbers = itertools.count()
@@ -21,7 +25,9 @@ _numbers = itertools.count()
 
 @torch.library.custom_op("trivium::opaque", mutates_args=(), schema="(Tensor[] tensors, int number) -> Tensor[]")  # type: ignore[untyped-decorator]
 def _opaque(tensors: Sequence[torch.Tensor], number: int) -> list[torch.Tensor]:
-    results = _calls[number](tensors)
+    # Without gradients oneDNN's recurrent kernel keeps nothing for its own.
+    with torch.enable_grad():
+        results = _calls[number](tensors)
     return [torch.empty(0) if result is None else result for result in results]
 
 

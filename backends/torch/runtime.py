@@ -14,14 +14,12 @@ import numpy as np
 import torch
 
 from ..devices import Group
-from ..epochs import Data, Epochs, Plan, convolves, layers_of
+from ..epochs import Data, Epochs, Plan, convolves
 from ..runtime import Device, Runtime, float64_kept, processor, stateful_layers, unchanged
 from . import devices
 from .epochs import TorchEpochs
 from .layers import tuned
 
-# Units from which oneDNN's recurrent kernel saves more than Python costs.
-_WIDE = 64
 # A capture takes half a second and saves two milliseconds a step.
 _STEPS_WORTH_CAPTURING = 250
 
@@ -75,9 +73,8 @@ class TorchRuntime(Runtime):
         # A loss is scaled by what each step's gradients were, which a replay would not ask again.
         if isinstance(getattr(model, "optimizer", None), keras.optimizers.LossScaleOptimizer):
             return [eager]
-        # What Python costs a step is the same for every model; beside convolutions it is little. A replay cannot have
-        # oneDNN's recurrent kernel, which is worth more where the layers are wide.
-        worth = steps > _STEPS_WORTH_CAPTURING and not convolves(model) and _widest(model) < _WIDE
+        # What Python costs a step is the same for every model; beside convolutions it is little.
+        worth = steps > _STEPS_WORTH_CAPTURING and not convolves(model)
         return [captured, eager] if worth else [eager, captured]
 
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
@@ -102,12 +99,6 @@ class TorchRuntime(Runtime):
     def versions(self) -> dict[str, str]:
         found = {"torch": torch.__version__, "cuda": torch.version.cuda}
         return {name: str(version) for name, version in found.items() if version}
-
-
-def _widest(model: Any) -> int:
-    """The units of a model's widest recurrent layer, 0 without any."""
-    kinds = keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
-    return max((layer.units for layer in layers_of(model) if isinstance(layer, kinds)), default=0)
 
 
 @contextlib.contextmanager

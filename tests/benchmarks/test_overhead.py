@@ -114,7 +114,7 @@ def test_a_recipe_that_nobody_wrote_by_hand_is_compared_with_fit_alone(backend, 
 
 
 def test_an_unknown_recipe_is_refused(backend):
-    with pytest.raises(RecipeError, match="unknown recipe 'rnn/lstn'.*rnn/lstm"):
+    with pytest.raises(RecipeError, match=r"unknown recipe 'rnn/lstn'.*rnn/lstm"):
         overhead.measure(["rnn/lstn"], [backend.name])
 
 

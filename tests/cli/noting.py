@@ -1,8 +1,7 @@
 """Runs the command line and notes the loss after each step: `noting.py FILE HOW ARGUMENTS`, under `KERAS_BACKEND`.
 
 A line for each step: its number in the epoch, from 1, and the mean loss of the epoch so far. Nothing is replaced but
-how many steps are run at a time, and what HOW says: `float64` to build and compute in that, `elu` to have it in the
-place of every relu, `plain` for neither.
+how many steps are run at a time, and what HOW says: `elu` to have it in the place of every relu, `plain` not to.
 """
 
 import sys
@@ -15,13 +14,12 @@ def main():
     runtime.current()
     from trivium.cli.main import main as trivium
     from trivium.engine import epoch_loop
-    from trivium.engine.specimen import fresh_keras
     from trivium.engine.training import Trainer
 
     if how == "elu":
         Trainer._make_model = smooth(Trainer._make_model)
     piece = epoch_loop.Loop._piece
-    with open(path, "a") as notes, fresh_keras(how == "float64"):
+    with open(path, "a") as notes:
 
         def noted(loop, start):
             stop = piece(loop, start)

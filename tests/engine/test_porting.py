@@ -19,8 +19,14 @@ def changed(path, **fields):
     return Bundle(**{**{name: getattr(found, name) for name in Bundle.__dataclass_fields__}, **fields})
 
 
-def test_a_port_is_verified_on_recorded_random_single_and_extreme_inputs(saved_runs, backend, tmp_path):
-    report = port(saved_runs["lstm"], backend.name, tmp_path / "again.trivium")
+@pytest.fixture(scope="module")
+def ported(saved_runs, backend, tmp_path_factory):
+    """The report of a bundle's port to the backend that it was trained on; making one takes seconds."""
+    return port(saved_runs["lstm"], backend.name, tmp_path_factory.mktemp("ported") / "again.trivium")
+
+
+def test_a_port_is_verified_on_recorded_random_single_and_extreme_inputs(ported):
+    report = ported
     assert report.passed
     assert [check.inputs for check in report.checks] == ["recorded", "random", "single", "extreme"]
     assert [check.difference.samples for check in report.checks] == [32, 33, 1, 3]
@@ -64,9 +70,8 @@ def test_a_damaged_model_file_is_refused(tmp_path, backend):
         port(tmp_path / "net.keras", backend.name)
 
 
-def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backend, tmp_path):
-    report = port(saved_runs["lstm"], backend.name, tmp_path / "again.trivium")
-    found = bundles.load(report.artifact)
+def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backend, ported):
+    found = bundles.load(ported.artifact)
     assert found.run["ported"][0]["source"] == found.run["environment"]["backend"] == backend.name
     before = bundles.load(saved_runs["lstm"]).model.get_weights()
     for mine, theirs in zip(before, found.model.get_weights(), strict=True):
@@ -85,12 +90,12 @@ def test_a_model_that_answers_differently_is_not_ported(saved_runs, backend, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.trivium"]
 
 
-def test_the_report_as_json_has_what_other_tools_read(saved_runs, backend, tmp_path):
-    report = json.loads(json.dumps(port(saved_runs["lstm"], backend.name, tmp_path / "a.trivium").to_json()))
+def test_the_report_as_json_has_what_other_tools_read(backend, ported):
+    report = json.loads(json.dumps(ported.to_json()))
     assert report["target"] == report["host"] == report["source"] == backend.name
     assert report["verdict"] == "same"
     assert 0 <= report["largest_difference"] <= 1e-5
-    assert report["artifact"] == str(tmp_path / "a.trivium")
+    assert report["artifact"] == str(ported.artifact)
 
 
 def test_an_unknown_target_is_refused(saved_runs):

@@ -1,4 +1,4 @@
-"""Training in 16-bit floats by Keras' policies: near what `fit` does by the same, and a float32 model afterwards."""
+"""Training in 16 bits, near what `fit` does by the same policy, or in 64; and a float32 model afterwards."""
 
 import inspect
 import zipfile
@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trivium.backends import runtime
-from trivium.engine import precision
+from trivium.backends import catalog, runtime, worker
+from trivium.engine import datasets, precision
 from trivium.engine.bundle import Bundle
 from trivium.engine.training import Trainer
 from trivium.errors import OptionError
 from trivium.models.recipe import Recipe
 
-MIXED = ("mixed_bfloat16", "mixed_float16")
 # Of a metric: what some steps in floats of 8 bits, rounded at other places, make of it.
 CLOSE = 0.03
 DROPOUT = {
@@ -76,8 +75,6 @@ def test_every_plan_trains_as_fit_does_by_the_same_policy(backend, digits, train
 
 
 def test_layers_that_are_tuned_train_as_fits_do_by_the_same_policy(backend):
-    from trivium.engine import datasets
-
     recipe, moons = Recipe("kinds", "all kinds", all_kinds), datasets.load("moons")
     settings = {"recipe": recipe, "batch_size": 100, "epochs": 1, "precision": "mixed_bfloat16"}
     by_fit, run = (Trainer(**settings, plan=plan).fit(moons) for plan in ("fit", "auto"))
@@ -143,7 +140,7 @@ def test_masks_are_those_of_float32_bit_by_bit(backend):
     kept = {name: keras.ops.convert_to_numpy(keras.ops.cast(mask, "float32")) != 0 for name, mask in masks.items()}
     assert keras.backend.standardize_dtype(masks["mixed_bfloat16"].dtype) == "bfloat16"
     assert 0.4 < kept["float32"].mean() < 0.8
-    for policy in MIXED:
+    for policy in precision.MIXED:
         np.testing.assert_array_equal(kept[policy], kept["float32"], err_msg=policy)
 
 
@@ -166,6 +163,77 @@ def test_an_estimator_passes_it_on(backend):
     )
 
 
+# --- all of it in 64 bits -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wide(backend, digits):
+    """A run in float64, and what a callback saw of it."""
+    watcher = Watcher()
+    return Trainer(**DROPOUT, precision="float64", callbacks=[watcher]).fit(digits), watcher
+
+
+def test_in_float64_layers_weights_and_optimizer_are_and_a_float32_model_comes_out(backend, digits, wide):
+    import keras
+
+    run, watcher = wide
+    assert watcher.dtypes == {"float64"}
+    trained = watcher.model
+    held = {str(variable.dtype) for variable in (*trained.variables, *trained.optimizer.variables)}
+    assert {dtype for dtype in held if "float" in dtype} == {"float64"}
+    for mine, theirs in zip(run.model.variables, trained.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), np.array(theirs.numpy()).astype(mine.dtype), err_msg=mine.path)
+    assert int(run.model.optimizer.iterations) == int(trained.optimizer.iterations) == 6
+    assert (keras.config.floatx(), keras.config.dtype_policy().name) == ("float32", "float32")
+    assert run.model.predict(np.zeros((3, 784), "float32"), verbose=0).dtype == "float32"
+    require_float32(run, "float64")
+
+
+def test_in_float64_it_learns_what_float32_does_nearly(backend, digits, wide):
+    expected = Trainer(**DROPOUT).fit(digits)
+    np.testing.assert_allclose(wide[0].history["loss"], expected.history["loss"], rtol=1e-4)
+    assert wide[0].history["loss"] != expected.history["loss"]
+    assert wide[0].evaluation["accuracy"] == pytest.approx(expected.evaluation["accuracy"], abs=0.02)
+
+
+def test_every_plan_in_float64_is_the_same_run(backend, digits, wide):
+    for plan in ("fit", *(plan.name for plan in runtime.current().plans(wide[0].model, 10))):
+        run = Trainer(**DROPOUT, precision="float64", plan=plan).fit(digits)
+        np.testing.assert_allclose(run.history["loss"], wide[0].history["loss"], rtol=1e-11, err_msg=plan)
+
+
+def test_a_trained_model_goes_on_in_float64_from_its_own_weights(backend, digits, striding_run):
+    watcher = Watcher()
+    settings = {"epochs": 1, "learning_rate": 1e-12, "callbacks": [watcher], "precision": "float64"}
+    run = Trainer(start=Bundle.of(striding_run), **settings).fit(digits)
+    assert "float64" in watcher.dtypes
+    for mine, before in zip(run.model.get_weights(), striding_run.model.get_weights(), strict=True):
+        assert mine.dtype == "float32"
+        np.testing.assert_allclose(mine, before, rtol=0, atol=1e-6)
+
+
+def test_an_open_ended_run_in_float64_can_be_timed_and_measured(backend, digits):
+    trainer = Trainer(**DROPOUT, precision="float64")
+    model, training = trainer.make_ready(digits)
+    train_one_more = trainer.open_ended(model, training)
+    train_one_more()
+    assert {str(variable.dtype) for variable in model.trainable_variables} == {"float64"}
+    assert int(np.array(model.optimizer.iterations.numpy())) == 3
+
+
+@pytest.mark.several_backends
+def test_in_float64_a_run_is_the_same_on_every_backend():
+    names = [each.name for each in catalog.installed()]
+    curves = [worker.get(name).call(f"{__file__}:losses_in_float64") for name in names]
+    assert len(curves[0]) == 3 > 0 > curves[0][-1] - curves[0][0]
+    np.testing.assert_allclose(curves, [curves[0]] * len(names), rtol=1e-11)
+
+
+def losses_in_float64():
+    run = Trainer("dense/two-small", epochs=3, batch_size=64, precision="float64").fit(datasets.load("digits"))
+    return run.history["loss"]
+
+
 # --- what layers there are ------------------------------------------------------------------------------------------
 
 
@@ -177,8 +245,12 @@ def test_all_layers_are_reached_those_within_others_too(backend):
     each = keras.layers.TimeDistributed(keras.layers.Dense(1))
     model = keras.Sequential([keras.Input((2, 3)), keras.Sequential([both]), each])
     model.compile("sgd", "mse")
-    for change, dtype in ((precision.apply, "bfloat16"), (precision.settle, "float32")):
-        change(model, "mixed_bfloat16")
+    changes = {
+        "bfloat16": lambda: precision.applied(model, "mixed_bfloat16"),
+        "float32": lambda: precision.settled(model, "mixed_bfloat16", anew=pytest.fail),
+    }
+    for dtype, change in changes.items():
+        assert change() is model
         layers = (model, both, both.forward_layer, both.backward_layer.cell, each, each.layer)
         assert {layer.compute_dtype for layer in layers} == {dtype}
 
@@ -204,8 +276,6 @@ def wide_only():
 
 
 def test_what_a_framework_cannot_compute_is_one_line(backend):
-    from trivium.engine import datasets
-
     recipe, data = Recipe("wide", "wide only", wide_only), datasets.load("moons")
     device = runtime.current().devices()[0].kind
     said = (
@@ -219,7 +289,7 @@ def test_what_a_framework_cannot_compute_is_one_line(backend):
 
 def test_an_unknown_policy_is_refused():
     with pytest.raises(
-        OptionError, match="precision must be float32, mixed_bfloat16 or mixed_float16, received 'half'"
+        OptionError, match="precision must be float32, mixed_bfloat16, mixed_float16 or float64, received 'half'"
     ):
         Trainer("cnn/striding", precision="half")
 

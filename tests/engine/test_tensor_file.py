@@ -118,3 +118,20 @@ def test_a_full_disk_leaves_the_old_file(path, monkeypatch):
         tensor_file.write(path, {}, {})
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_disk_that_fails_once_in_the_middle_leaves_the_old_file(path, monkeypatch):
+    before, fsync, calls = path.read_bytes(), os.fsync, []
+
+    def failing_once(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing_once)
+    monkeypatch.setattr(tensor_file, "_FLUSHED", 1_000)
+    arrays = {str(number): tensor_file.Array.of(np.ones(1_000, "float32")) for number in range(3)}
+    with pytest.raises(OutputError, match="Input/output error; the file that was there is kept"):
+        tensor_file.write(path, {}, arrays)
+    assert path.read_bytes() == before
