@@ -52,14 +52,23 @@ def table(found: Found) -> str:
 def joined(several: Sequence[Found]) -> Found:
     """Results of several runs as those of one: recipes that need other data are measured apart.
 
-    Of the machine, its load and the versions the first run's stand for all.
+    What several of them measured is the last one's. Of the machine, its load and the versions the first run's stand for
+    all.
     """
     whole: dict[str, Any] = dict(several[0])
-    for name in ("rows", "ratios", "failed"):
-        whole[name] = [each for found in several for each in found.get(name, [])]
+    latest = {_measured(each): at for at, found in enumerate(several) for each in found["rows"]}
+    for name in ("rows", "ratios"):
+        whole[name] = [
+            each for at, found in enumerate(several) for each in found[name] if latest[_measured(each)] == at
+        ]
+    whole["failed"] = [each for found in several for each in found.get("failed", [])]
     whole["plans"] = {name: plan for found in several for name, plan in found.get("plans", {}).items()}
     whole["rounds"] = {(at, count): count for at, found in enumerate(several) for count in _counts(found)}
     return whole
+
+
+def _measured(each: Found) -> tuple[str, str]:
+    return each["recipe"], each["backend"]
 
 
 def device_of(found: Found) -> str:

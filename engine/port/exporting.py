@@ -21,7 +21,7 @@ from ...errors import PortError, WorkerError
 from .. import parity
 from . import places, targets
 from .places import Place
-from .report import Check, PortReport, compare_all
+from .report import RECORDED, Check, PortReport, compare_all
 from .subject import UNKNOWN, Batches, Subject
 from .targets import Format, Host
 
@@ -143,7 +143,7 @@ class _Export:
         chain = self.subject.preprocessing.inputs
         if self.examined["raw"]:
             recorded = [as_dtype(chain.inverse(recorded[0]), self.examined["inputs"][0]["dtype"])]
-        given = {"recorded": recorded, **probes(recorded)}
+        given = {RECORDED: recorded, **probes(recorded)}
         if not self.examined["raw"]:
             return given, given
         return given, {name: [chain(arrays[0])] for name, arrays in given.items()}
@@ -155,8 +155,8 @@ class _Export:
         against = origin if here else self.host.backend
         bundle = self.subject.bundle
         expected: Batches = {}
-        if bundle and _same(bundle.recorded_inputs, prepared["recorded"][0]):
-            expected["recorded"] = [bundle.recorded_outputs]
+        if bundle and _same(bundle.recorded_inputs, prepared[RECORDED][0]):
+            expected[RECORDED] = [bundle.recorded_outputs]
         asked = {name: arrays for name, arrays in prepared.items() if name not in expected}
         answers = worker.get(against).call(f"{_SUBJECT}:answers", str(self.subject.path), asked)
         by = {**dict.fromkeys(asked, against), **dict.fromkeys(expected, origin)}

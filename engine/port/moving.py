@@ -22,7 +22,7 @@ from ..bundle import Bundle
 from . import continuing, places, subject
 from .exporting import probes
 from .places import Place
-from .report import PortReport, compare_all
+from .report import RECORDED, PortReport, compare_all
 from .subject import UNKNOWN, Subject
 
 _SUBJECT = f"{__package__}.subject"
@@ -56,9 +56,9 @@ def _compare(found: Subject, target: Backend, tell: Tell) -> PortReport:
     path, home = str(found.path), _home(found, target)
     tell(f"loading it on {target.title}")
     recorded = [found.bundle.recorded_inputs] if found.bundle else _drawn(path, target)
-    given = {"recorded": recorded, **probes(recorded)}
+    given = {RECORDED: recorded, **probes(recorded)}
     received = worker.get(target.name).call(f"{_SUBJECT}:answers", path, given)
-    expected = {"recorded": [found.bundle.recorded_outputs]} if found.bundle else {}
+    expected = {RECORDED: [found.bundle.recorded_outputs]} if found.bundle else {}
     if home:
         tell(f"comparing with {home.title}")
         asked = {name: arrays for name, arrays in given.items() if name not in expected}
@@ -104,7 +104,7 @@ def save_file(path: str, out: str) -> None:
 def save_bundle(path: str, out: str, report: dict[str, Any]) -> None:
     """Write the bundle as this backend saves it, with the port noted in its run and its own recorded outputs."""
     found = bundles.load(path)
-    answered = subject.answers(path, {"recorded": [found.recorded_inputs]})
+    answered = subject.answers(path, {RECORDED: [found.recorded_inputs]})
     Bundle(
         bundles.keras_bytes(found.model),
         found.preprocessing,
@@ -115,5 +115,5 @@ def save_bundle(path: str, out: str, report: dict[str, Any]) -> None:
             "ported": [*found.run.get("ported", []), report],
         },
         found.recorded_inputs,
-        answered["recorded"][0],
+        answered[RECORDED][0],
     ).save(Path(out))

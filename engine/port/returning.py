@@ -25,7 +25,7 @@ from ...functions import load_function
 from .. import bundle as bundles
 from . import places, targets
 from .exporting import checker, probes
-from .report import Check, PortReport, compare, compare_all
+from .report import RECORDED, Check, PortReport, compare, compare_all
 from .subject import Batches
 
 # The format that a file is in, by its ending.
@@ -282,7 +282,7 @@ def _batches(built: dict[str, Any], recorded: list[np.ndarray] | None) -> Batche
         raise PortError(f"the network takes {len(inputs)} arrays, and there are {len(recorded)} example inputs")
     else:
         recorded = [np.moveaxis(x, each["batch"], 0) for x, each in zip(recorded, inputs, strict=True)]
-    return {"recorded": recorded, **probes(recorded)}
+    return {RECORDED: recorded, **probes(recorded)}
 
 
 def _drawn(given: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:

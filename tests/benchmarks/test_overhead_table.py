@@ -45,6 +45,21 @@ def test_results_of_several_runs_are_one_table(overhead):
     assert sorted(lines) == sorted(overhead_table.table(overhead).splitlines())
 
 
+def test_what_was_measured_again_is_the_later_runs(overhead):
+    again = {
+        **overhead,
+        **{name: [each for each in overhead[name] if each["backend"] == "jax"] for name in ("rows", "ratios")},
+    }
+    again["ratios"] = [{**each, "ratio": 7.77, "low": 7.5, "high": 7.9} for each in again["ratios"]]
+    lines = [
+        line for line in overhead_table.table(overhead_table.joined([overhead, again])).splitlines() if "| `" in line
+    ]
+    before = [line for line in overhead_table.table(overhead).splitlines() if "| `" in line]
+    assert len(lines) == len(before)
+    assert [line for line in lines if "| jax |" in line] != [line for line in before if "| jax |" in line]
+    assert all(("7.77 [7.50, 7.90]" in line) == ("| jax |" in line) for line in lines)
+
+
 def test_it_says_what_machine_it_was_and_what_was_lost(overhead):
     shown = overhead_table.table({**overhead, "failed": [{"cell": "cnn/pooling on torch", "why": "killed"}]})
     assert "A Processor, 2 cores; keras 3.15.1." in shown
