@@ -92,10 +92,7 @@ class Course:
             OptionError: there is no such plan for this model on this backend, or it cannot be used here.
             CannotRunError: the framework cannot run the model by any of its plans.
         """
-        if self._refused:
-            chosen = Choice(None, self._refused)
-        else:
-            chosen = plans.choose(model, data, callbacks, self.schedule.steps(data), self._plan, self._group)
+        chosen = self._chosen(model, data, callbacks, self.schedule.steps(data))
         with self._in_force(model, chosen):
             if self._measures and chosen.plan and isinstance(data, Split):
                 chosen = plans.by_measurement(
@@ -108,13 +105,8 @@ class Course:
 
         Args:
             measure: time the plans, as a long run does, where that was not done earlier.
-
-        Raises:
-            CannotRunError: the framework cannot run the model by any of the plans that were timed.
         """
-        chosen = plans.choose(model, data, [], plans.MANY_STEPS, self._plan, self._group)
-        if self._measures and chosen.plan:
-            chosen = self._fastest(chosen, model, data) if measure else plans.recalled(chosen, model, self.schedule)
+        chosen = self.carry_out(lambda: self._endless(model, data, measure))
         loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
         epochs = itertools.count()
 
@@ -125,10 +117,27 @@ class Course:
 
         return chosen, train_one_more
 
-    def _fastest(self, chosen: Choice, model: keras.Model, data: Split) -> Choice:
+    def _endless(self, model: keras.Model, data: Split, measure: bool) -> Choice:
+        chosen = self._chosen(model, data, [], plans.MANY_STEPS)
+        if not (self._measures and chosen.plan):
+            return chosen
+        if not measure:
+            return plans.recalled(chosen, model, self.schedule)
         endless = replace(self.schedule, epochs=plans.MANY_STEPS)
         with self._in_force(model, chosen):
             return plans.by_measurement(chosen, model, data, endless, outside=self.outside, always=True)
+
+    def _chosen(
+        self,
+        model: keras.Model,
+        data: Split | Batches,
+        callbacks: Sequence[keras.callbacks.Callback],
+        steps: int,
+    ) -> Choice:
+        """The plan by the rule; `fit` once the framework has refused its own."""
+        if self._refused:
+            return Choice(None, self._refused)
+        return plans.choose(model, data, callbacks, steps, self._plan, self._group)
 
     @contextlib.contextmanager
     def _in_force(self, model: keras.Model, chosen: Choice) -> Iterator[None]:

@@ -251,6 +251,9 @@ def test_a_model_whose_first_step_cannot_be_compiled_goes_by_fit_as_if_nothing_h
     assert run.history.to_json() == expected.history.to_json()
     explained = Trainer(**DENSE).explain(datasets.load("mnist:sample")).to_json()
     assert (explained["plan"], explained["why"]) == ("fit", why)
+    endless = Trainer(**DENSE)
+    endless.open_ended(*endless.make_ready(datasets.load("mnist:sample")), measure=True)
+    assert endless.chosen_plan == {"name": "fit", "why": why}
     with pytest.raises(ValueError, match="no such kernel"):
         fit(asked[0], **DENSE)
 
