@@ -225,12 +225,12 @@ def test_an_open_ended_run_in_float64_can_be_timed_and_measured(backend, digits)
 def test_in_float64_a_run_is_the_same_on_every_backend():
     names = [each.name for each in catalog.installed()]
     curves = [worker.get(name).call(f"{__file__}:losses_in_float64") for name in names]
-    assert len(curves[0]) == 3 > 0 > curves[0][-1] - curves[0][0]
+    assert curves[0][-1] < 0.9 * curves[0][0], "it learns"
     np.testing.assert_allclose(curves, [curves[0]] * len(names), rtol=1e-11)
 
 
 def losses_in_float64():
-    run = Trainer("dense/two-small", epochs=3, batch_size=64, precision="float64").fit(datasets.load("digits"))
+    run = Trainer("dense/two-small", epochs=3, precision="float64").fit(datasets.load("mnist:sample"))
     return run.history["loss"]
 
 
