@@ -16,6 +16,7 @@ from ..backends.draws import Draws, owned_draws
 from ..backends.losses import owned_losses
 from ..backends.worker import Listener
 from . import plans
+from . import precision as precisions
 from .batches import Batches, Schedule
 from .callbacks import ResetStates
 from .dataset import Split
@@ -36,6 +37,7 @@ class Course:
         repeatable: whether the run must go by the same plan each time; then no clock decides.
         listener: called with a progress event before something takes seconds.
         group: the devices that train together, or None for one.
+        precision: the policy of the run; see `precision.computing`.
 
     Attributes:
         outside: variables beside the model's that a step changes.
@@ -49,6 +51,7 @@ class Course:
         repeatable: bool,
         listener: Listener | None,
         group: Group | None = None,
+        precision: str | None = None,
     ):
         self.schedule = schedule
         self._plan = plan
@@ -58,6 +61,7 @@ class Course:
         # The frameworks' own generators could not be put back after a trial.
         self._measures = plan == plans.AUTO and owned and not repeatable and not group
         self._group = group
+        self._precision = precision
         self._listener = listener or (lambda event: None)
         self._refused = ""
 
@@ -107,7 +111,8 @@ class Course:
             measure: time the plans, as a long run does, where that was not done earlier.
         """
         chosen = self.carry_out(lambda: self._endless(model, data, measure))
-        loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
+        with self._in_force(model, chosen):
+            loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
         epochs = itertools.count()
 
         def train_one_more() -> None:
@@ -144,6 +149,7 @@ class Course:
         """What must hold while the model trains by that plan; nothing of it stays in the model."""
         current = runtime.current()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(precisions.computing(self._precision))
             stack.enter_context(current.remembering(model))
             stack.enter_context(owned_losses())
             if chosen.plan:

@@ -296,7 +296,7 @@ class Trainer:
                     keep.begin_with(chosen.name, course.outside)
                 epoch_loop.run(chosen, model, training, validation, callbacks, course.schedule)
 
-        with precisions.computing(self.precision), precisions.explained(self.precision, model, training):
+        with precisions.explained(self.precision, model, training):
             course.carry_out(run)
         model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
 
@@ -306,17 +306,9 @@ class Trainer:
         Args:
             measure: time the plans first, as a long run does, unless they were timed earlier.
         """
-        with precisions.computing(self.precision):
-            chosen, train_one_more = self._course().open_ended(model, training, measure)
+        chosen, train_one_more = self._course().open_ended(model, training, measure)
         self.chosen_plan = chosen.to_json()
-        if not chosen.plan:
-            return lambda: self.run_epochs(model, training, None)
-
-        def train() -> None:
-            with precisions.computing(self.precision):
-                train_one_more()
-
-        return train
+        return train_one_more if chosen.plan else lambda: self.run_epochs(model, training, None)
 
     def explain(self, dataset: Dataset, prepared: Prepared | None = None) -> Explanation:
         """The plans that a run on these data could go by and what they cost here, measured; trains nothing.
@@ -337,7 +329,7 @@ class Trainer:
             with course.begun(model, data, self.callbacks, always=True) as chosen:
                 return Explanation(self._recipe.name, course.schedule.batch_size, course.schedule.steps(data), chosen)
 
-        with precisions.computing(self.precision), precisions.explained(self.precision, model, data):
+        with precisions.explained(self.precision, model, data):
             return course.carry_out(explain)
 
     def _course(self, first_epoch: int = 0) -> Course:
@@ -347,8 +339,8 @@ class Trainer:
         assert self.batch_size is not None
         assert self.epochs is not None
         schedule = Schedule(self.batch_size, self.epochs, self.seed, self._recipe.shuffle, first_epoch)
-        owned = self.rng == "owned"
-        return Course(schedule, self.plan, owned, self.deterministic, self.listener, self.spreading.find())
+        owned, group = self.rng == "owned", self.spreading.find()
+        return Course(schedule, self.plan, owned, self.deterministic, self.listener, group, self.precision)
 
     def _fresh_batches(self, dataset: Dataset, preprocessing: Preprocessing) -> Batches | None:
         """Batches that are drawn or augmented anew each epoch, or None where the prepared data are what they are."""

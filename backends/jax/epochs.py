@@ -25,7 +25,6 @@ class JaxEpochs(Epochs):
 
     def begin(self, order: np.ndarray) -> None:
         self._order = jnp.asarray(order.astype("int32"))
-        self._groups = groups_of(self.model)
         self._state = self._take_state()
 
     def run(self, start: int, stop: int) -> None:
@@ -68,7 +67,7 @@ class JaxEpochs(Epochs):
         return tuple([variable.value for variable in group] for group in groups_of(self.model))
 
     def _put_state(self, state: State) -> None:
-        for group, values in zip(self._groups, state, strict=True):
+        for group, values in zip(groups_of(self.model), state, strict=True):
             _assign(group, values)
 
     def _train_steps(self, state: State, data: Any, order: jax.Array, start: Any, stop: Any) -> State:

@@ -20,5 +20,7 @@ def test_each_policy_is_timed_and_has_its_column(backend, shared_worker):
 
 
 def test_an_unknown_policy_is_refused_before_anything_is_measured():
-    with pytest.raises(OptionError, match=r"precision must be float32, mixed_.* or float64, received 'half'"):
+    with pytest.raises(
+        OptionError, match="precision must be float32, mixed_bfloat16, mixed_float16 or float64, received 'half'"
+    ):
         epochs.measure(["rnn/lstm"], policies=["half"])
