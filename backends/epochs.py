@@ -53,6 +53,10 @@ class Epochs(ABC):
         self.whole_steps = self.samples // batch_size
         self.steps = math.ceil(self.samples / batch_size)
 
+    def reset(self) -> None:
+        """Let the model's metrics begin anew, as they do before each epoch."""
+        self.model.reset_metrics()
+
     @abstractmethod
     def begin(self, order: np.ndarray) -> None:
         """Make ready for an epoch that takes the samples in this order, (n,) integers."""
@@ -63,7 +67,11 @@ class Epochs(ABC):
 
     def loss(self) -> float:
         """The mean loss of the epoch's steps so far; between `begin` and `end`."""
-        return float(self.model.get_metrics_result()["loss"])
+        return self.results()["loss"]
+
+    def results(self) -> dict[str, float]:
+        """What the model's metrics say, by what its variables hold."""
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
     @abstractmethod
     def end(self) -> None:

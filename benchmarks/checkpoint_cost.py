@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ def _measure_here(recipe: str, data: str | None, parameters: int, place: str, ro
         path = Path(folder) / "kept.safetensors"
         trainer = Trainer(recipe, epochs=rounds)
         model, training = trainer.make_ready(datasets.load(data or trainer.recipe.dataset))  # type: ignore[union-attr, arg-type]
-        train = trainer.open_ended(model, training)
+        train = partial(trainer.open_ended(model, training), 1)
         train()
         save = _saving(path, model)
         samples |= _in_turns({EPOCH: train, CHECKPOINT: save}, rounds, 0, 2 * rounds)

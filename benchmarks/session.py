@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -51,6 +52,7 @@ class Session:
         precision: the dtype policy that its layers compute by; see `engine/precision.py`.
         timed_plans: let the runner `trivium` time its plans before, as a long run does; else it goes by the rule, or by
             what was measured on this machine earlier.
+        least: seconds that a timing takes at least: of shorter epochs so many are trained in a row.
         workers: with more than one, the runner `trivium` leads so many processes, each with this one's threads.
 
     Attributes:
@@ -72,6 +74,7 @@ class Session:
         image_size: int | None = None,
         precision: str | None = None,
         timed_plans: bool = False,
+        least: float = 0.0,
         workers: int = 1,
     ):
         if runner not in RUNNERS:
@@ -95,10 +98,12 @@ class Session:
         self.parameters = self._model.count_params()
         self.samples = len(self._training)
         self.epochs = 0
-        self._train_epoch = self._epochs_of(runner, timed_plans)
+        self._in_a_row = 1
+        self._train = self._training_by(runner, timed_plans)
         self.plan = self._trainer.chosen_plan
         self.first_epoch = self.epoch()
         self.warm_epoch = self.epoch()
+        self._in_a_row = max(1, math.ceil(least / self.warm_epoch))
         self.memory = runtime.memory_peak() - before
         self._dataset = dataset
 
@@ -108,15 +113,18 @@ class Session:
             self._group.close()
 
     def epoch(self) -> float:
-        """Train one more epoch, in a new order; its seconds, the device synchronised at both ends."""
+        """Train one more epoch, in a new order; its seconds, the device synchronised at both ends.
+
+        Of short epochs more than one: the mean of their seconds.
+        """
         current = runtime.current()
-        variables = [variable.value for variable in self._model.variables]
-        current.synchronise(variables)
+        variables = self._model.variables
+        current.synchronise([variable.value for variable in variables])
         began = time.perf_counter()
-        self._train_epoch()
-        current.synchronise([variable.value for variable in self._model.variables])
-        self.epochs += 1
-        return time.perf_counter() - began
+        self._train(self._in_a_row)
+        current.synchronise([variable.value for variable in variables])
+        self.epochs += self._in_a_row
+        return (time.perf_counter() - began) / self._in_a_row
 
     def quality(self) -> dict[str, Any]:
         """How good the model is by now: every metric on the training and, as `val_…`, the held-out part."""
@@ -168,8 +176,8 @@ class Session:
             found = self._model.evaluate(part.x, part.y, batch_size=size, verbose=0, return_dict=True)
         return dict(found)
 
-    def _epochs_of(self, runner: str, timed_plans: bool) -> Callable[[], Any]:
-        """What trains one more epoch at each call."""
+    def _training_by(self, runner: str, timed_plans: bool) -> Callable[[int], None]:
+        """What trains so many more epochs at each call."""
         if runner == "fit":
             return self._by_fit
         if runner == "trivium":
@@ -179,16 +187,22 @@ class Session:
         assert isinstance(self._trainer.recipe, Recipe)
         seed, shuffle = self._trainer.seed, self._trainer.recipe.shuffle
         loop = native.load(catalog.selected().name, task_of(self._trainer, self._model, self._training))
-        epochs = itertools.count()
-        return lambda: loop.epoch(taken(seed, next(epochs), self.samples, shuffle))
+        numbers = itertools.count()
 
-    def _by_fit(self) -> None:
+        def train(epochs: int) -> None:
+            for epoch in itertools.islice(numbers, epochs):
+                loop.epoch(taken(seed, epoch, self.samples, shuffle))
+
+        return train
+
+    def _by_fit(self, epochs: int) -> None:
         assert isinstance(self._trainer.recipe, Recipe)
         with runtime.current().remembering(self._model):
             self._model.fit(
                 self._training.x,
                 self._training.y,
                 batch_size=self._trainer.batch_size,
+                epochs=epochs,
                 shuffle=self._trainer.recipe.shuffle,
                 verbose=0,
             )

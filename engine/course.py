@@ -104,8 +104,10 @@ class Course:
                 )
             yield chosen
 
-    def open_ended(self, model: keras.Model, data: Split, measure: bool = False) -> tuple[Choice, Callable[[], None]]:
-        """The plan of a run without an end, and what trains one more epoch by it, unless it is `fit`.
+    def open_ended(
+        self, model: keras.Model, data: Split, measure: bool = False
+    ) -> tuple[Choice, Callable[[int], None]]:
+        """The plan of a run without an end, and what trains so many more epochs by it, unless it is `fit`.
 
         Args:
             measure: time the plans, as a long run does, where that was not done earlier.
@@ -113,14 +115,15 @@ class Course:
         chosen = self.carry_out(lambda: self._endless(model, data, measure))
         with self._in_force(model, chosen):
             loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
-        epochs = itertools.count()
+        numbers = itertools.count()
 
-        def train_one_more() -> None:
+        def train(epochs: int) -> None:
             assert loop, "by `fit` somebody else runs the epochs"
             with self._in_force(model, chosen):
-                loop.epoch(next(epochs))
+                for epoch in itertools.islice(numbers, epochs):
+                    loop.epoch(epoch)
 
-        return chosen, train_one_more
+        return chosen, train
 
     def _endless(self, model: keras.Model, data: Split, measure: bool) -> Choice:
         chosen = self._chosen(model, data, [], plans.MANY_STEPS)

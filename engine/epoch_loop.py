@@ -113,7 +113,7 @@ def _by_plan(
     for epoch in range(schedule.first_epoch, schedule.epochs):
         logs = loop.epoch(epoch)
         if testing:
-            logs |= _validate(model, testing, loop.watchers)
+            logs |= _validate(testing, loop.watchers)
         loop.watchers.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -126,8 +126,9 @@ def measure(model: keras.Model, data: Split) -> dict[str, float]:
     size = fixed_batch(model) or _validation_batch(model, _FEW)
     build_metrics(model, data.x[:size], data.y[:size])
     current = runtime.current()
-    current.compile_epochs(model, data.arrays, size, current.plans(model, 1)[0]).evaluate()
-    return _metrics(model)
+    epochs = current.compile_epochs(model, data.arrays, size, current.plans(model, 1)[0])
+    epochs.evaluate()
+    return epochs.results()
 
 
 class Loop:
@@ -167,7 +168,7 @@ class Loop:
             DivergedError: the loss became NaN or infinite.
             CannotRunError: the very first step failed; the model is as it was before.
         """
-        self._model.reset_metrics()
+        self._training.reset()
         self.watchers.on_epoch_begin(epoch)
         undo = self._remember(epoch)
         began = time.perf_counter()
@@ -185,7 +186,7 @@ class Loop:
         self._seconds = time.perf_counter() - began
         for stop in self._stops:
             stop.steps_ended()
-        found = _metrics(self._model)
+        found = self._training.results()
         if not diverging.is_finite(found):
             raise self._diverged(epoch)
         return found
@@ -274,14 +275,10 @@ class _UndoEpoch(keras.callbacks.Callback):
         self._undo = None
 
 
-def _validate(model: keras.Model, testing: Epochs, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
+def _validate(testing: Epochs, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
-    model.reset_metrics()
+    testing.reset()
     testing.evaluate()
-    found = _metrics(model)
+    found = testing.results()
     watchers.on_test_end(found)
     return {f"val_{name}": value for name, value in found.items()}
-
-
-def _metrics(model: keras.Model) -> dict[str, float]:
-    return {name: float(value) for name, value in model.get_metrics_result().items()}

@@ -59,6 +59,17 @@ def require_place(folder: Path) -> None:
         raise OutputError(f"cannot write into {nearest}: Permission denied")
 
 
+def require_file(path: Path) -> None:
+    """Make sure, before the work, that a file can be written, or written over. Makes nothing.
+
+    Raises:
+        OutputError: a folder is there, or its own folder is none or may not be written to.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: choose another --out")
+    require_place(path.parent)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people and tools: indented, NaN refused."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

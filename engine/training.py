@@ -300,15 +300,20 @@ class Trainer:
             course.carry_out(run)
         model.train_function = None  # compiled with our draws in it: whoever trains further compiles anew
 
-    def open_ended(self, model: keras.Model, training: Split, measure: bool = False) -> Callable[[], None]:
-        """A run without an end, for measuring: each call trains one more epoch, by the plan of a long run.
+    def open_ended(self, model: keras.Model, training: Split, measure: bool = False) -> Callable[[int], None]:
+        """A run without an end, for measuring: each call trains so many more epochs, by the plan of a long run.
 
         Args:
             measure: time the plans first, as a long run does, unless they were timed earlier.
         """
-        chosen, train_one_more = self._course().open_ended(model, training, measure)
+        chosen, train = self._course().open_ended(model, training, measure)
         self.chosen_plan = chosen.to_json()
-        return train_one_more if chosen.plan else lambda: self.run_epochs(model, training, None)
+
+        def fit(epochs: int) -> None:
+            for _ in range(epochs):
+                self.run_epochs(model, training, None)
+
+        return train if chosen.plan else fit
 
     def explain(self, dataset: Dataset, prepared: Prepared | None = None) -> Explanation:
         """The plans that a run on these data could go by and what they cost here, measured; trains nothing.

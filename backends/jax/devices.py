@@ -19,7 +19,7 @@ from ...errors import BackendError
 from ..devices import Group, SpreadEpochs, require_accelerators, require_cores
 from ..epochs import Data, Epochs, Plan
 from ..runtime import cores
-from .epochs import JaxEpochs, State
+from .epochs import JaxEpochs, Metrics, State
 
 
 class JaxDevices(Group):
@@ -47,9 +47,9 @@ class JaxSpreadEpochs(JaxEpochs, SpreadEpochs):
 
     def loss(self) -> float:
         here = [_here(value) for value in self._state[3]]
-        for variable, value in zip(self.model.metrics_variables, here, strict=True):
+        for variable, value in zip(self._groups[3], here, strict=True):
             variable.assign(value)
-        return float(self.model.get_metrics_result()["loss"])
+        return self.results()["loss"]
 
     def evaluate(self) -> None:
         SpreadEpochs.evaluate(self)
@@ -67,9 +67,9 @@ class JaxSpreadEpochs(JaxEpochs, SpreadEpochs):
         rows = super()._batch(data, chosen)
         return tuple(jax.lax.with_sharding_constraint(part, self._group.by_rows) for part in rows)
 
-    def _train_step(self, state: State, data: Any, order: jax.Array, number: Any, size: int) -> State:
+    def _train_step(self, kept: State, metrics: Metrics, data: Any, order: jax.Array, number: Any, size: int) -> State:
         trained: State = jax.lax.with_sharding_constraint(
-            super()._train_step(state, data, order, number, size), self._group.everywhere
+            super()._train_step(kept, metrics, data, order, number, size), self._group.everywhere
         )
         return trained
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 
 from ..many import Many, Start
+from .metrics import results_of
 
 State = tuple[list[jax.Array], ...]
 
@@ -34,7 +34,7 @@ class JaxMany(Many):
         self._state: State = jax.device_put((*stacked, zeros))
         self._train = jax.jit(self._train_steps, donate_argnums=0)
         self._train_rest = jax.jit(self._train_some, donate_argnums=0, compiler_options=_QUICKLY)
-        self._results = jax.jit(jax.vmap(self._result))
+        self._results = jax.jit(jax.vmap(lambda metrics: results_of(model, metrics)))
         self._answers = jax.jit(jax.vmap(self._answer, in_axes=(0, 0, None, 0)))
 
     def epoch(self, orders: Sequence[np.ndarray]) -> list[dict[str, float]]:
@@ -94,11 +94,6 @@ class JaxMany(Many):
         trained: State
         _, trained = self.model.train_step(state, tuple(part[taken] for part in data))
         return trained
-
-    def _result(self, metrics: list[jax.Array]) -> dict[str, jax.Array]:
-        with keras.StatelessScope(state_mapping=list(zip(self.model.metrics_variables, metrics, strict=True))):
-            found: dict[str, jax.Array] = self.model.get_metrics_result()
-        return found
 
     def _answer(self, trainable: Any, non_trainable: Any, x: jax.Array, taken: jax.Array) -> jax.Array:
         answers: jax.Array

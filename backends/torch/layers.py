@@ -1,8 +1,8 @@
 """What PyTorch computes faster than Keras asks it to: the same function, for as long as a model trains.
 
 Recurrent layers go by PyTorch's own kernels instead of Keras' loop over the time steps in Python. The others are in
-`convolutions.py`, the optimizer's step in `optimizers.py`. Each is put on the layer itself: its weights, its class and
-what is saved stay as they are.
+`convolutions.py`, the optimizer's step in `optimizers.py`, numbers that are too small to count in `denormals.py`. Each
+is put on the layer itself: its weights, its class and what is saved stay as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 
 from ..epochs import layers_of, recurrence_of
 from . import convolutions, optimizers
+from .denormals import flushed
 
 Result = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
 
@@ -31,7 +32,7 @@ def tuned(model: Any) -> Iterator[None]:
                 if fits(layer):
                     setattr(layer, name, tune(layer, getattr(layer, name)))
                     replaced.append((layer, name))
-        with optimizers.tuned(getattr(model, "optimizer", None)):
+        with optimizers.tuned(getattr(model, "optimizer", None)), flushed():
             yield
     finally:
         for layer, name in replaced:

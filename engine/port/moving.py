@@ -17,7 +17,7 @@ import numpy as np
 from ...backends import catalog, worker
 from ...backends.catalog import Backend
 from .. import bundle as bundles
-from .. import judging
+from .. import files, judging
 from ..bundle import Bundle
 from . import continuing, places, subject
 from .exporting import probes
@@ -37,15 +37,17 @@ def move(found: Subject, target: Backend, out: Path | None, tell: Tell) -> PortR
         BundleError: the model cannot be loaded.
         OutputError: what was ported cannot be written.
     """
+    artifact = out or found.path.with_name(f"bundle-{target.name}.trivium")
     if found.bundle is None:
         place = places.choose(found.path, target.name, "model.keras", out)
+    else:
+        files.require_file(artifact)
     report = _compare(found, target, tell)
     if not report.passed:
         return report
     tell("writing it")
     if found.bundle is None:
         return _keep_file(found, target, place, report)
-    artifact = out or found.path.with_name(f"bundle-{target.name}.trivium")
     report = replace(report, artifact=artifact)
     worker.get(target.name).call(f"{__name__}:save_bundle", str(found.path), str(artifact), report.to_json())
     return report

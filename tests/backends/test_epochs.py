@@ -116,6 +116,40 @@ def test_a_second_epoch_goes_on_where_the_first_ended(plans):
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6, err_msg=plan.name)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_metrics_begin_anew_and_say_what_keras_says(plans, own):
+    import keras
+
+    class Scaled(keras.metrics.MeanSquaredError):
+        """Not all of what it says is in its variables."""
+
+        times = 1
+
+        def reset_state(self):
+            super().reset_state()
+            self.times = self.times + 1
+
+        def result(self):
+            return super().result() * self.times
+
+    for plan in plans:
+        model = linear()
+        kinds = [Scaled(name="scaled")] if own else [keras.metrics.RootMeanSquaredError(), keras.metrics.R2Score()]
+        model.compile(keras.optimizers.SGD(RATE), "mean_squared_error", metrics=["mean_absolute_error", *kinds])
+        build_metrics(model, X[:4], Y[:4])
+        epochs = epochs_of(model, plan, 5)
+        for times in (3, 4):  # `build_metrics` was the first to reset
+            epochs.reset()
+            empty = values_of(model.metrics_variables)
+            assert not any(values.any() for values in empty), plan.name
+            assert not own or kinds[0].times == times, plan.name
+            run_epoch(epochs, np.arange(23), 2)
+            expected = {name: float(value) for name, value in model.get_metrics_result().items()}
+            assert list(epochs.results()) == list(expected), plan.name
+            assert epochs.results() == pytest.approx(expected, rel=1e-6), plan.name
+            assert epochs.loss() == epochs.results()["loss"] > 0, plan.name
+
+
 @pytest.mark.parametrize("size", [1, 5, 23, 64])
 def test_evaluating_measures_every_sample_once_and_trains_nothing(plans, size):
     error = X @ np.ones((3, 1), "float32") - Y

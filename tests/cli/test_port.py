@@ -86,12 +86,13 @@ def test_a_source_that_cannot_be_read_is_refused(refused, backend, saved_runs, t
     assert f"{path} is not a bundle" in refused("port", path, "--to", backend.name)
 
 
-def test_a_place_that_cannot_be_written_to_is_refused(refused, here, saved_runs, backend, shared_worker):
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(refused, here, saved_runs, backend):
     (here / "folder").mkdir()
     (here / "file").write_text("something")
-    for out in ("folder", "file/below.trivium"):
-        line = refused("port", saved_runs["lstm"], "--to", backend.name, "--out", out, with_progress=True)
-        assert f"trivium: cannot write {out}: " in line
+    told = {"folder": "folder is a folder", "file/below.trivium": "file is a file"}
+    for out, what in told.items():
+        line = refused("port", saved_runs["lstm"], "--to", backend.name, "--out", out)
+        assert line == f"trivium: {what}: choose another --out"
 
 
 def test_raw_inputs_are_refused_for_a_backend(refused, saved_runs, backend):

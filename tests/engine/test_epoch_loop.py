@@ -435,9 +435,9 @@ def test_an_open_ended_run_goes_on_as_a_long_run_would(backend, digits):
     expected = whole.fit(digits)
     trainer = Trainer(**DENSE)
     model, training = trainer.make_ready(digits)
-    train_one_more = trainer.open_ended(model, training)
-    for _ in range(3):
-        train_one_more()
+    train = trainer.open_ended(model, training)
+    train(1)
+    train(2)
     assert trainer.chosen_plan["name"] in plan_names(model)
     assert int(model.optimizer.iterations) == 3 * 5
     for weights, wanted in zip(model.get_weights(), expected.model.get_weights(), strict=True):

@@ -284,7 +284,7 @@ def test_a_run_without_an_end_goes_by_the_fastest_step_that_is_known(backend, di
     trainer.open_ended(model, training)
     assert trainer.chosen_plan == {"name": names[0]}
     remember(plan_cache, trainer, model, names[1])
-    trainer.open_ended(model, training)()
+    trainer.open_ended(model, training)(1)
     assert trainer.chosen_plan["name"] == names[1]
     assert int(model.optimizer.iterations) == 3
 
@@ -292,13 +292,13 @@ def test_a_run_without_an_end_goes_by_the_fastest_step_that_is_known(backend, di
 def test_a_run_without_an_end_times_its_plans_where_it_is_asked_to(backend, digits, cache):
     trainer, model, training = ready(digits)
     before = model.get_weights()
-    train_one_more = trainer.open_ended(model, training, measure=True)
+    train = trainer.open_ended(model, training, measure=True)
     names = {plan.name for plan in runtime.current().plans(model, 10**9)}
     assert trainer.chosen_plan["timings"].keys() == names
     assert trainer.chosen_plan["name"] in names
     for weights, was in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weights, was)
-    train_one_more()
+    train(1)
     assert int(model.optimizer.iterations) == 3
     again = Trainer(**DROPOUT)
     again.open_ended(*again.make_ready(digits))

@@ -215,8 +215,8 @@ def test_a_trained_model_goes_on_in_float64_from_its_own_weights(backend, digits
 def test_an_open_ended_run_in_float64_can_be_timed_and_measured(backend, digits):
     trainer = Trainer(**DROPOUT, precision="float64")
     model, training = trainer.make_ready(digits)
-    train_one_more = trainer.open_ended(model, training)
-    train_one_more()
+    train = trainer.open_ended(model, training)
+    train(1)
     assert {str(variable.dtype) for variable in model.trainable_variables} == {"float64"}
     assert int(np.array(model.optimizer.iterations.numpy())) == 3
 
