@@ -1,9 +1,11 @@
 """The suites end to end, small: real epochs in real workers."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,21 @@ def test_a_session_times_epochs_of_the_model_it_says(backend):
     session.close_session("here")
     with pytest.raises(KeyError):
         session.time_epoch("here")
+
+
+@pytest.mark.parametrize("runner", ["trivium", "fit", "native"])
+def test_short_epochs_are_timed_several_in_a_row(backend, runner):
+    from trivium.benchmarks.session import Session
+
+    opened = Session("rnn/lstm", "waves:0:20", batch_size=8, runner=runner, least=0.5)
+    before, steps = opened.epochs, int(opened._model.optimizer.iterations)
+    began = time.perf_counter()
+    mean = opened.epoch()
+    whole, in_a_row = time.perf_counter() - began, opened.epochs - before
+    assert in_a_row == math.ceil(0.5 / opened.warm_epoch)
+    assert 0 < mean <= whole / in_a_row
+    if runner != "native":  # which trains weights of its own
+        assert int(opened._model.optimizer.iterations) - steps == in_a_row * math.ceil(opened.samples / 8)
 
 
 def test_the_suite_compares_the_recipes_of_the_book():
