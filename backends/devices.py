@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError
-from .epochs import Data, Epochs, Plan, groups_of
+from .epochs import Data, Epochs, Plan, assign, groups_of
 
 
 class Group(ABC):
@@ -65,9 +65,7 @@ def values_of(model: Any) -> list[np.ndarray]:
 
 def put_values(model: Any, values: list[np.ndarray]) -> None:
     """Let the variables of `groups_of` hold what `values_of` gave."""
-    variables = [variable for group in groups_of(model) for variable in group]
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    assign([variable for group in groups_of(model) for variable in group], values)
 
 
 def require_cores(count: int, available: int) -> None:

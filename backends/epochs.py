@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,12 @@ def groups_of(model: Any) -> tuple[list[Any], ...]:
         model.optimizer.variables,
         model.metrics_variables,
     )
+
+
+def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    """Let each of these Keras variables hold the value at its place."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def convolves(model: Any) -> bool:

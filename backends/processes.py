@@ -21,7 +21,7 @@ from . import copies, runtime
 from .any_worker import AnyWorker
 from .devices import Group, SpreadEpochs, put_values, values_of
 from .draws import Draws, in_force, owned_draws
-from .epochs import Data, Epochs, Plan, build_metrics
+from .epochs import Data, Epochs, Plan, assign, build_metrics
 from .losses import owned_losses
 
 _HERE = __name__
@@ -132,8 +132,7 @@ def _outside(draws: Draws | None) -> list[np.ndarray]:
 
 
 def _put_outside(draws: Draws | None, values: Sequence[np.ndarray]) -> None:
-    for variable, value in zip(draws.variables if draws else (), values, strict=True):
-        variable.assign(value)
+    assign(draws.variables if draws else (), values)
 
 
 # --- the side of a rank: called in workers --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .epochs import layers_of
+from .epochs import assign, layers_of
 from .losses import are_means
 from .runtime import stateful_layers
 
@@ -135,8 +135,7 @@ def train_share(model: Any, batch: Sequence[Any], share: Share) -> None:
     with taking(share):
         held = [] if share.counts else [variable.value + 0 for variable in model.metrics_variables]
         model.train_step(tuple(batch))
-        for variable, value in zip(model.metrics_variables if held else [], held, strict=True):
-            variable.assign(value)
+        assign(model.metrics_variables if held else [], held)
 
 
 def whole_shape(shape: Sequence[Any]) -> tuple[Any, ...]:

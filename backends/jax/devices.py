@@ -17,7 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from ...errors import BackendError
 from ..devices import Group, SpreadEpochs, require_accelerators, require_cores
-from ..epochs import Data, Epochs, Plan
+from ..epochs import Data, Epochs, Plan, assign
 from ..runtime import cores
 from .epochs import JaxEpochs, Metrics, State
 
@@ -46,9 +46,7 @@ class JaxSpreadEpochs(JaxEpochs, SpreadEpochs):
         self._order = self._on_all(self._order)
 
     def loss(self) -> float:
-        here = [_here(value) for value in self._state[3]]
-        for variable, value in zip(self._groups[3], here, strict=True):
-            variable.assign(value)
+        assign(self._groups[3], [_here(value) for value in self._state[3]])
         return self.results()["loss"]
 
     def evaluate(self) -> None:

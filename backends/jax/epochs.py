@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..epochs import Data, Epochs, Plan, groups_of
+from ..epochs import Data, Epochs, Plan, assign, groups_of
 from .metrics import CompiledMetrics, can_be_compiled
 
 Metrics = list[jax.Array]
@@ -50,7 +50,7 @@ class JaxEpochs(Epochs):
         jax.block_until_ready(self._state)
 
     def loss(self) -> float:
-        _assign(self._groups[3], self._state[3])
+        assign(self._groups[3], self._state[3])
         return super().loss()
 
     def end(self) -> None:
@@ -67,8 +67,8 @@ class JaxEpochs(Epochs):
                 state = self._test_one(state, trainable, self._data, first, self.batch_size)
         if whole < self.samples:
             state = self._test_one(state, trainable, self._data, whole, self.samples - whole)
-        _assign(self._groups[1], state[0])
-        _assign(self._groups[3], state[1])
+        assign(self._groups[1], state[0])
+        assign(self._groups[3], state[1])
 
     def _place(self, data: Data) -> Any:
         return jax.device_put(data)
@@ -79,7 +79,7 @@ class JaxEpochs(Epochs):
 
     def _put_state(self, state: State) -> None:
         for group, values in zip(self._groups, state, strict=True):
-            _assign(group, values)
+            assign(group, values)
 
     def _parts(self) -> tuple[State, Metrics, Any, jax.Array]:
         return self._state[:3], self._state[3], self._data, self._order
@@ -112,8 +112,3 @@ class JaxEpochs(Epochs):
         batch = tuple(jax.lax.dynamic_slice_in_dim(part, first, size) for part in data)
         _, (_, non_trainable, metrics) = self.model.test_step((trainable, *state), batch)
         return non_trainable, metrics
-
-
-def _assign(variables: list[Any], values: list[jax.Array]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

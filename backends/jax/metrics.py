@@ -12,6 +12,8 @@ from typing import Any
 import jax
 import keras
 
+from ..epochs import assign
+
 
 class CompiledMetrics:
     """The metrics of a compiled Keras model whose variables exist.
@@ -28,8 +30,7 @@ class CompiledMetrics:
     def reset(self) -> None:
         """`model.reset_metrics()`."""
         if self._beginning:
-            for variable, value in zip(self._model.metrics_variables, self._beginning, strict=True):
-                variable.assign(value)
+            assign(self._model.metrics_variables, self._beginning)
             return
         self._model.reset_metrics()
         self._beginning = [variable.value for variable in self._model.metrics_variables]

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as distributed
 
 from ..devices import Group, SpreadEpochs, require_accelerators, require_cores
-from ..epochs import Data, Epochs, Plan
+from ..epochs import Data, Epochs, Plan, assign
 from ..processes import Processes
 from ..runtime import cores
 from ..sharing import Collective, joined, share_of, train_share
@@ -99,8 +99,7 @@ class TorchSpreadEpochs(SpreadEpochs):
         held = [variable.value.clone() for variable in self.model.metrics_variables]
         self._merge_metrics()
         found = super().loss()
-        for variable, value in zip(self.model.metrics_variables, held, strict=True):
-            variable.assign(value)
+        assign(self.model.metrics_variables, held)
         return found
 
     def end(self) -> None:
@@ -110,9 +109,7 @@ class TorchSpreadEpochs(SpreadEpochs):
         """Let the model hold the metrics of all processes; a metric's variables are sums over samples, as in Keras."""
         variables = self.model.metrics_variables
         if variables:
-            totals = self._collective.totals([variable.value for variable in variables])
-            for variable, total in zip(variables, totals, strict=True):
-                variable.assign(total)
+            assign(variables, self._collective.totals([variable.value for variable in variables]))
 
 
 def group(count: int) -> Group:

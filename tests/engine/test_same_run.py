@@ -45,7 +45,7 @@ SENSITIVE = (
 
 
 def first_steps(recipe, steps, float64, smooth=False, nudge=None):
-    """The initial weights and the loss of each of the first steps: `{"weights", "losses", "plan"}`.
+    """The initial weights and the loss of each of the first steps: `{"weights", "losses"}`.
 
     Args:
         smooth: by the model as `smoothed`.
@@ -66,7 +66,7 @@ def first_steps(recipe, steps, float64, smooth=False, nudge=None):
         with contextlib.ExitStack() as stack:
             plan = enter(stack, model)
             losses = list(itertools.islice(step_losses(trainer, model, training, plan, float64), steps))
-        return {"weights": weights, "losses": np.array(losses), "plan": plan.name}
+        return {"weights": weights, "losses": np.array(losses)}
 
 
 def smoothed(model):
