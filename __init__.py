@@ -9,58 +9,58 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backends.catalog import use as use
-    from .engine import plots as plots
-    from .engine.bundle import Bundle as Bundle
-    from .engine.bundle import load as load
-    from .engine.dataset import Dataset as Dataset
-    from .engine.estimators import Classifier as Classifier
-    from .engine.estimators import Regressor as Regressor
-    from .engine.evaluation import evaluate as evaluate
-    from .engine.evaluation import predict as predict
-    from .engine.history import History as History
-    from .engine.inspecting import inspect as inspect
-    from .engine.porting import port as port
-    from .engine.porting import port_from_torch as port_from_torch
-    from .engine.preprocessing import Preprocessing as Preprocessing
-    from .engine.run import Run as Run
-    from .engine.search import cross_val_score as cross_val_score
-    from .engine.search import search as search
-    from .engine.training import Trainer as Trainer
-    from .engine.training import train as train
-    from .engine.verification import verify as verify
+    from .engine.bundles.bundle import Bundle as Bundle
+    from .engine.bundles.bundle import load as load
+    from .engine.data.dataset import Dataset as Dataset
+    from .engine.inspection import inspect as inspect
+    from .engine.plots import plots as plots
+    from .engine.prediction.evaluation import evaluate as evaluate
+    from .engine.prediction.evaluation import predict as predict
+    from .engine.preprocessing.pipeline import Preprocessing as Preprocessing
+    from .engine.runs.history import History as History
+    from .engine.runs.run import Run as Run
+    from .engine.search.estimators import Classifier as Classifier
+    from .engine.search.estimators import Regressor as Regressor
+    from .engine.search.search import cross_val_score as cross_val_score
+    from .engine.search.search import search as search
+    from .engine.training.trainer import Trainer as Trainer
+    from .engine.training.trainer import train as train
+    from .engine.verification.verification import verify as verify
     from .errors import TriviumError as TriviumError
     from .models.recipe import Recipe as Recipe
     from .models.recipe import recipe as recipe
     from .models.recipe import step as step
+    from .porting.port import port as port
+    from .porting.port import port_from_torch as port_from_torch
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Bundle": ".engine.bundle",
-    "Classifier": ".engine.estimators",
-    "Dataset": ".engine.dataset",
-    "History": ".engine.history",
-    "Preprocessing": ".engine.preprocessing",
+    "Bundle": ".engine.bundles.bundle",
+    "Classifier": ".engine.search.estimators",
+    "Dataset": ".engine.data.dataset",
+    "History": ".engine.runs.history",
+    "Preprocessing": ".engine.preprocessing.pipeline",
     "Recipe": ".models.recipe",
-    "Regressor": ".engine.estimators",
-    "Run": ".engine.run",
-    "Trainer": ".engine.training",
+    "Regressor": ".engine.search.estimators",
+    "Run": ".engine.runs.run",
+    "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
-    "cross_val_score": ".engine.search",
-    "evaluate": ".engine.evaluation",
-    "inspect": ".engine.inspecting",
-    "load": ".engine.bundle",
-    "port": ".engine.porting",
-    "port_from_torch": ".engine.porting",
-    "predict": ".engine.evaluation",
+    "cross_val_score": ".engine.search.search",
+    "evaluate": ".engine.prediction.evaluation",
+    "inspect": ".engine.inspection",
+    "load": ".engine.bundles.bundle",
+    "port": ".porting.port",
+    "port_from_torch": ".porting.port",
+    "predict": ".engine.prediction.evaluation",
     "recipe": ".models.recipe",
-    "search": ".engine.search",
+    "search": ".engine.search.search",
     "step": ".models.recipe",
-    "train": ".engine.training",
+    "train": ".engine.training.trainer",
     "use": ".backends.catalog",
-    "verify": ".engine.verification",
+    "verify": ".engine.verification.verification",
 }
-_MODULES = {"plots": ".engine.plots"}
+_MODULES = {"plots": ".engine.plots.plots"}
 
 __all__ = ["__version__", *sorted([*_HOMES, *_MODULES])]
 

@@ -1,7 +1,7 @@
 """Functions found by name, `package.module:function` or `path/to/file.py:function`, below every other module.
 
 Naming a function runs the code of its module, so a name must come from the user or from trivium itself, never out of a
-file that was loaded, unless the user trusts that file (engine/trust.py).
+file that was loaded, unless the user trusts that file (engine/bundles/trust.py).
 """
 
 import difflib

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .engine.verification import Report
+    from .engine.verification.verification import Report
 
 MARK = "backends"
 _ON = "_on_backend"  # the hidden parameter that holds the backend's name
@@ -82,7 +82,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a marked test in its backend's worker, and end here as it ended there."""
     if pyfuncitem.get_closest_marker(MARK) is None:
         return None
-    from .backends import worker
+    from .backends.workers import worker
 
     given = {name: pyfuncitem.funcargs[name] for name in _arguments(pyfuncitem)}
     values = {name: str(value) if name in _PATHS else value for name, value in given.items()}
@@ -155,7 +155,7 @@ def _portable(test: pytest.Function, values: Mapping[str, Any]) -> dict[str, Any
     Raises:
         UsageError: one is neither what JSON holds nor an array.
     """
-    from .backends.messages import pack
+    from .backends.workers.messages import pack
 
     for name, value in values.items():
         try:
@@ -187,7 +187,7 @@ def verify_model(request: pytest.FixtureRequest) -> Callable[..., Report]:
 
     def verify_model(source: str | Path, data: Any = None, *, steps: int = 5, **settings: Any) -> Report:
         from .backends import catalog
-        from .engine.verification import verify
+        from .engine.verification.verification import verify
 
         if not settings.get("backends") and len(catalog.installed()) < 2:
             pytest.skip("comparing takes two installed backends or more")

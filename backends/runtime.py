@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from . import catalog
-from .devices import Group
+from .distribution.groups import Group
 from .epochs import Data, Epochs, Plan
-from .many import Many, Start
+from .vectorized import Many, Start
 
 
 @dataclass(frozen=True)

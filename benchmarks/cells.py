@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backends.any_worker import AnyWorker
-from ..backends.worker import Listener
-from ..engine.executors import LOCAL, Executor
+from ..backends.workers.executors import LOCAL, Executor
+from ..backends.workers.protocol import AnyWorker
+from ..backends.workers.worker import Listener
 from ..errors import WorkerError
 from . import machine
 from .measure import Rounds, interleave

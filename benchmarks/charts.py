@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine.plots import TRAINING, VALIDATION, figure, save, style
-from .pooling_vs_striding import RECIPES
+from ..engine.plots.plots import TRAINING, VALIDATION, figure, save, style
 from .results import STEADY, Results
+from .suites.pooling_vs_striding import RECIPES
 
 
 def epoch_bars(results: Results, path: Path) -> None:

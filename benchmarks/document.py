@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engine.marked_part import MarkedPart
 from ..errors import TriviumError
+from ..storage.generated_section import MarkedPart
 from . import results
 
 Found = Mapping[str, Any]

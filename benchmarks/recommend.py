@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..engine.files import write_json
 from ..errors import OptionError
+from ..storage.atomic import write_json
 from .results import STEADY, Results
 
 FILE = "backends.json"

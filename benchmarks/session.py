@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import catalog, runtime
-from ..backends.processes import Processes
-from ..backends.worker import Worker
-from ..engine import datasets, environment
-from ..engine import precision as precisions
-from ..engine.dataset import Dataset, Split
-from ..engine.history import History
-from ..engine.inference import fixed_batch
-from ..engine.training import Trainer, dataset_for
+from ..backends.distribution.processes import Processes
+from ..backends.workers.worker import Worker
+from ..engine.data import datasets
+from ..engine.data.dataset import Dataset, Split
+from ..engine.epochs import environment
+from ..engine.epochs import precision as precisions
+from ..engine.keras_model.inference import fixed_batch
+from ..engine.runs.history import History
+from ..engine.training.trainer import Trainer, dataset_for
 from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
-from . import machine, native, variants
+from . import machine, native
+from .suites import variants
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +51,7 @@ class Session:
             written by hand in the framework itself (see `native.RECIPES`).
         rng: `owned` or `native`, of the runner `trivium`.
         plan: of the runner `trivium`.
-        precision: the dtype policy that its layers compute by; see `engine/precision.py`.
+        precision: the dtype policy that its layers compute by; see `engine/epochs/precision.py`.
         timed_plans: let the runner `trivium` time its plans before, as a long run does; else it goes by the rule, or by
             what was measured on this machine earlier.
         least: seconds that a timing takes at least: of shorter epochs so many are trained in a row.
@@ -182,7 +184,7 @@ class Session:
             return self._by_fit
         if runner == "trivium":
             return self._trainer.open_ended(self._model, self._training, timed_plans)
-        from ..engine.batches import taken
+        from ..engine.epochs.batches import taken
 
         assert isinstance(self._trainer.recipe, Recipe)
         seed, shuffle = self._trainer.seed, self._trainer.recipe.shuffle
@@ -245,7 +247,7 @@ def _cut(dataset: Dataset, samples: int | None, image_size: int | None) -> Datas
     return replace(dataset, train=Split(x, y), test=None)
 
 
-_sessions: dict[str, Any] = {}  # a `Session`, or one of `answering.py`
+_sessions: dict[str, Any] = {}  # a `Session`, or one of `inference_session.py`
 
 
 def open_session(key: str, recipe: str, *, device: str | None = None, **settings: Any) -> dict[str, Any]:
@@ -291,8 +293,8 @@ def _settle() -> None:
 
 
 def _opened(recipe: str, settings: Mapping[str, Any]) -> Any:
-    from .answering import RUNNERS as ANSWERING
-    from .answering import Answering
+    from .inference_session import RUNNERS as ANSWERING
+    from .inference_session import Answering
 
     return (Answering if settings.get("runner") in ANSWERING else Session)(recipe, **settings)
 

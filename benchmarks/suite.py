@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..backends import runtime
-from ..backends.worker import Event, Listener
-from ..engine.executors import LOCAL, Executor
+from ..backends.workers.executors import LOCAL, Executor
+from ..backends.workers.worker import Event, Listener
 from ..errors import WorkerError
 from .cells import Cell, Cells, Group, stage
 from .measure import Rounds

@@ -7,7 +7,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from trivium.backends import catalog
-from trivium.benchmarks.batch_size import RECIPE, SIZES
+from trivium.benchmarks.suites.batch_size import RECIPE, SIZES
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -7,14 +7,14 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from trivium.backends import catalog
-from trivium.benchmarks.inference import LATENCY, RECIPES, THROUGHPUT
+from trivium.benchmarks.suites.inference import LATENCY, RECIPES, THROUGHPUT
 
 
 @pytest.mark.parametrize("size", [LATENCY, THROUGHPUT])
 @pytest.mark.parametrize("name", RECIPES)
 def test_answer(name: str, size: int, benchmark: BenchmarkFixture) -> None:
     backend = catalog.use()
-    from trivium.benchmarks.answering import Answering
+    from trivium.benchmarks.inference_session import Answering
 
     answering = Answering(name, batch_size=size)
     benchmark.group = f"{name}, {size} at a time"

@@ -7,8 +7,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from trivium.backends import catalog
-from trivium.benchmarks.pooling_vs_striding import SWEEP_SAMPLES
-from trivium.benchmarks.variants import BOOK, LADDER
+from trivium.benchmarks.suites.pooling_vs_striding import SWEEP_SAMPLES
+from trivium.benchmarks.suites.variants import BOOK, LADDER
 
 
 @pytest.mark.parametrize("way", LADDER)

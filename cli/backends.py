@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ..backends import catalog, worker
+from ..backends import catalog
+from ..backends.workers import worker
 from ..errors import BackendError
 from .common import common_options, console, print_json, seconds, table
 
@@ -55,7 +56,7 @@ def _row(backend: catalog.Backend) -> dict[str, Any]:
 
 def _probe(name: str) -> dict[str, Any]:
     began = time.perf_counter()
-    found: dict[str, Any] = worker.get(name).call("trivium.engine.environment:describe")
+    found: dict[str, Any] = worker.get(name).call("trivium.engine.epochs.environment:describe")
     return {
         "device": f"{found['device']} ({found['device_name']})",
         "threads": found["threads"],

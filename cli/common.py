@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..engine.trust import VARIABLE as TRUST_VARIABLE
+from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
 from ..errors import OptionError
 
 if TYPE_CHECKING:

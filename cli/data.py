@@ -28,8 +28,9 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
       trivium data mnist --preview digits.png
       trivium data mnist --augment rotation=10,shift=0.1 --preview changed.png
     """
-    from ..engine import datasets, survey
-    from ..engine.augmentation import Augmentation
+    from ..engine.data import datasets
+    from ..engine.data.augmentation import Augmentation
+    from ..engine.plots import data_summary
 
     changes = Augmentation.parse(augment) if augment else None
     if changes and not preview:
@@ -38,11 +39,11 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
         _list(list(datasets.LOADERS), as_json)
         return
     dataset = datasets.load(name)
-    found = survey.survey(dataset)
+    found = data_summary.survey(dataset)
     if preview and changes:
-        survey.preview_augmented(dataset, changes, preview)
+        data_summary.preview_augmented(dataset, changes, preview)
     elif preview:
-        survey.preview(dataset, preview)
+        data_summary.preview(dataset, preview)
     if as_json:
         print_json(found)
         return

@@ -11,8 +11,8 @@ from .common import common_options, console, print_json, seconds, table
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..benchmarks.demo import Result
     from ..benchmarks.statistics import Ratio
+    from ..benchmarks.suites.demo import Result
 
 
 @click.command()
@@ -30,8 +30,8 @@ def command(ctx: click.Context, out: Path, as_json: bool) -> None:
     Example:
       trivium demo --out runs/demo
     """
-    from ..benchmarks import demo
-    from ..engine.files import require_place, write_json
+    from ..benchmarks.suites import demo
+    from ..storage.atomic import require_place, write_json
 
     require_place(out)
     with progress("demo") as listener:

@@ -26,7 +26,7 @@ def command(source: Path, data: str | None, backend: str | None, as_json: bool) 
       trivium evaluate runs/digits --backend torch
     """
     catalog.use(backend)
-    from ..engine.evaluation import evaluate
+    from ..engine.prediction.evaluation import evaluate
 
     metrics = evaluate(source, data)
     if as_json:

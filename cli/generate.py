@@ -11,7 +11,7 @@ from ..backends import catalog
 from .common import backend_option, common_options, console, print_json, trust_option
 
 if TYPE_CHECKING:
-    from ..engine.bundle import Bundle
+    from ..engine.bundles.bundle import Bundle
 
 _SIDE = 12
 
@@ -46,9 +46,9 @@ def command(
       trivium generate runs/functional-autoencoder --out digits.png
     """
     catalog.use(backend)
-    from ..engine import bundle
-    from ..engine.decoding import decodes
-    from ..engine.generation import generate, writes
+    from ..engine.bundles import bundle
+    from ..engine.prediction.decoder import decodes
+    from ..engine.prediction.generation import generate, writes
 
     found = bundle.load(source)
     if not writes(found) and decodes(found):
@@ -64,8 +64,8 @@ def command(
 
 
 def _draw(found: Bundle, out: Path, seed: int, as_json: bool) -> None:
-    from ..engine import plots
-    from ..engine.decoding import code_length, decode, lattice, random_codes
+    from ..engine.plots import plots
+    from ..engine.prediction.decoder import code_length, decode, lattice, random_codes
 
     length = code_length(found)
     codes = lattice(_SIDE) if length == 2 else random_codes(_SIDE**2, length, seed)

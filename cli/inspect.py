@@ -27,7 +27,7 @@ def command(file: Path, as_json: bool) -> None:
       trivium inspect runs/digits
       trivium inspect model-from-the-internet.keras --json
     """
-    from ..engine.inspecting import inspect
+    from ..engine.inspection import inspect
 
     found = inspect(file)
     if as_json:

@@ -11,7 +11,7 @@ from .common import common_options, console, print_json, table, trust_option
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..engine.porting import PortReport
+    from ..porting.port import PortReport
 
 
 @click.command()
@@ -50,7 +50,7 @@ def command(
       trivium port runs/digits --to onnx --out digits.onnx
       trivium port net.pt2 --to keras
     """
-    from ..engine.porting import port
+    from ..porting.port import port
 
     with progress(f"port to {target}") as listener:
         report = port(source, target, out, raw_inputs=raw_inputs, listener=listener)

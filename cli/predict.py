@@ -30,9 +30,9 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
       trivium predict runs/digits seven.png
     """
     catalog.use(backend)
-    from ..engine import bundle
-    from ..engine import inputs as readers
-    from ..engine.evaluation import predict
+    from ..engine.bundles import bundle
+    from ..engine.data import input_files as readers
+    from ..engine.prediction.evaluation import predict
 
     found = bundle.load(source)
     predictions: list[dict[str, Any]] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..backends.worker import Event, Listener
+from ..backends.workers.worker import Event, Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

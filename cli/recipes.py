@@ -61,8 +61,8 @@ def _describe(found: Recipe, figures: dict[str, dict[str, Any]]) -> dict[str, An
 
 
 def _show(found: Recipe, options: dict[str, Any], backend: str | None, as_json: bool) -> None:
-    from ..engine.diagram import draw
-    from ..engine.summary import layers
+    from ..engine.keras_model.diagram import draw
+    from ..engine.keras_model.summary import layers
 
     rows = layers(found, options, backend)
     parameters = sum(row["parameters"] for row in rows)

@@ -34,7 +34,7 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
     """
     from ..benchmarks.report import answers, charts, page, pictures, reading
     from ..benchmarks.report import markdown as readme
-    from ..engine.files import require_place, write_text
+    from ..storage.atomic import require_place, write_text
 
     parts = reading.read(place)
     out = out or (place if place.is_dir() else place.parent) / PAGE

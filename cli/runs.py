@@ -10,7 +10,7 @@ import click
 from .common import common_options, console, print_json, table
 
 if TYPE_CHECKING:
-    from ..engine.run_list import Kept
+    from ..engine.runs.run_list import Kept
 
 FOLDER = "runs"
 
@@ -59,7 +59,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
     Example:
       trivium runs list experiments
     """
-    from ..engine import run_list
+    from ..engine.runs import run_list
 
     found = run_list.find(folder)
     if as_json:
@@ -87,7 +87,7 @@ def show(run: Path, as_json: bool) -> None:
     Example:
       trivium runs show runs/digits
     """
-    from ..engine import run_list
+    from ..engine.runs import run_list
 
     kept = run_list.read(run)
     if as_json:
@@ -117,7 +117,7 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     Example:
       trivium runs compare runs/pooling runs/striding --out curves.png
     """
-    from ..engine import run_list
+    from ..engine.runs import run_list
 
     found = [run_list.read(run) for run in runs]
     differing = run_list.differences(found)

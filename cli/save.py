@@ -22,12 +22,12 @@ def command(bundle: Path, files: tuple[Path, ...], as_json: bool) -> None:
     Example:
       trivium save runs/digits digits.weights.h5 digits.json
     """
-    from ..engine import bundle as bundles
-    from ..engine import saving_apart
+    from ..engine.bundles import bundle as bundles
+    from ..engine.bundles import extract
 
     held = bundles.load(bundle)
     for file in files:
-        saving_apart.save(held, file)
+        extract.save(held, file)
     if as_json:
         print_json({"files": [str(file) for file in files]})
     else:

@@ -27,7 +27,7 @@ from .common import (
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..engine.search import Search
+    from ..engine.search.search import Search
 
 _MOST_ROWS = 30
 
@@ -82,11 +82,11 @@ def command(
     """
     catalog.use(backend)
     values, fixed = parse_grid(grid), parse_assignments(assignments)
-    from ..engine import files
-    from ..engine.search import search
+    from ..engine.search.search import search
+    from ..storage import atomic
 
     out = out or default_out(recipe).with_name(f"search-{default_out(recipe).name}")
-    files.require_place(out)
+    atomic.require_place(out)
     kept = {name: value for name, value in settings.items() if value is not None}
     with progress(f"search {recipe}") as listener:
         found = search(recipe, values, data, listener=listener, **fixed, **kept)
@@ -127,16 +127,17 @@ def _value(word: str) -> Any:
 
 
 def _keep(found: Search, out: Path) -> list[Path]:
-    from ..engine import files, search_plot
+    from ..engine.search import search_plot
+    from ..storage import atomic
 
     written = [out / "scores.png", out / "results.json"]
     search_plot.scores(found, written[0])
-    files.write_json(written[1], found.to_json())
+    atomic.write_json(written[1], found.to_json())
     return written
 
 
 def _print(found: Search, written: list[Path]) -> None:
-    from ..engine.search_plot import words
+    from ..engine.search.search_plot import words
 
     names = list(found.best.params)
     screen = console()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends import catalog, runtime
-from ..engine.precision import POLICIES
+from ..engine.epochs.precision import POLICIES
 from ..models.recipe import Recipe
-from . import asking, explaining
+from . import plan_report, resume_options
 from .common import (
     address_option,
     backend_option,
@@ -32,8 +32,8 @@ from .progress import progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..engine.run import Run
-    from ..engine.run_folder import RunFolder
+    from ..engine.runs.run import Run
+    from ..engine.runs.run_folder import RunFolder
 
 # What a shell says of a program that SIGTERM ended.
 _TERMINATED = 128 + signal.SIGTERM
@@ -122,22 +122,23 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
       trivium train rnn/lstm --explain
       trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread
     """
-    asked = asking.of(ctx)
+    asked = resume_options.of(ctx)
     if resume:
         out = out or default_out(ctx.params["recipe"])
-        asked = asking.complete(ctx, out, asked)
+        asked = resume_options.complete(ctx, out, asked)
     backend, threads, workers, address, assignments, data, checkpoints, settings = _sorted_out(ctx.params)
     if backend == AUTO:
         from ..benchmarks.recommend import recommended
 
         backend = recommended(ctx.params["recipe"])
     catalog.use(backend, threads=threads, devices=settings["devices"])
-    from ..engine import run_folder, spread
-    from ..engine.checkpoint_rules import parse_rules
-    from ..engine.training import Trainer, dataset_for
+    from ..engine.runs import run_folder
+    from ..engine.runs.checkpoint_policy import parse_rules
+    from ..engine.training import ray_ranks
+    from ..engine.training.trainer import Trainer, dataset_for
 
     rules = parse_rules(checkpoints)
-    group = ctx.with_resource(spread.ranks(workers, address, settings["devices"]))
+    group = ctx.with_resource(ray_ranks.ranks(workers, address, settings["devices"]))
     trainer = Trainer(options=parse_assignments(assignments), group=group, **settings)
     dataset = dataset_for(trainer.recipe, data)
     runtime.current()  # here, because it is quiet about it: preparation may import Keras
@@ -149,7 +150,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     if explain:
         with progress(title) as trainer.listener:
             explanation = trainer.explain(dataset, prepared)
-        explaining.show(explanation, as_json)
+        plan_report.show(explanation, as_json)
         return
     with run_folder.opened(out, rules, resume=resume) as kept, progress(title) as trainer.listener:
         kept.asked = asked
@@ -170,7 +171,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
 
 def _sorted_out(params: Mapping[str, Any]) -> tuple[Any, ...]:
     """What the parameters are for: where it runs, the recipe's options, data, checkpoints, the trainer."""
-    from ..engine.watching import Watching
+    from ..engine.training.callback_options import Watching
 
     left = {name: value for name, value in params.items() if name not in ("out", "resume", "explain", "as_json")}
     watching = {each.name: left.pop(each.name) for each in fields(Watching)}

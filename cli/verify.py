@@ -12,7 +12,7 @@ from .progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..engine.verification import Report
+    from ..engine.verification.verification import Report
 
 
 @click.command()
@@ -49,7 +49,7 @@ def command(
       trivium verify cnn/striding --backends jax,torch --steps 20
       trivium verify my_model.py:build --float64
     """
-    from ..engine.verification import verify
+    from ..engine.verification.verification import verify
 
     with progress(f"verify {source}") as listener:
         report = verify(

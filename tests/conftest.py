@@ -11,7 +11,8 @@ import tempfile
 import numpy as np
 import pytest
 
-from trivium.backends import catalog, cluster, runtime, worker
+from trivium.backends import catalog, runtime
+from trivium.backends.workers import cluster, worker
 
 
 def pytest_configure(config):
@@ -50,8 +51,8 @@ def shared_worker(backend):
 @pytest.fixture(scope="session")
 def digits():
     """300 training and 100 test digits of the shipped sample: enough for a few steps of anything."""
-    from trivium.engine import datasets
-    from trivium.engine.dataset import Dataset, Split
+    from trivium.engine.data import datasets
+    from trivium.engine.data.dataset import Dataset, Split
 
     full = datasets.load("mnist:sample")
     return Dataset(
@@ -66,7 +67,7 @@ def digits():
 @pytest.fixture(scope="session")
 def striding_run(backend, digits):
     """A `cnn/striding` that was trained for two epochs on a few digits."""
-    from trivium.engine.training import Trainer
+    from trivium.engine.training.trainer import Trainer
 
     return Trainer("cnn/striding", epochs=2, batch_size=64).fit(digits)
 
@@ -74,8 +75,8 @@ def striding_run(backend, digits):
 @pytest.fixture(scope="session")
 def lstm_run(backend):
     """An `rnn/lstm` that was trained for two epochs on a short wave."""
-    from trivium.engine import datasets
-    from trivium.engine.training import Trainer
+    from trivium.engine.data import datasets
+    from trivium.engine.training.trainer import Trainer
 
     return Trainer("rnn/lstm", epochs=2, batch_size=16).fit(datasets.load("waves:0:60"))
 
@@ -88,7 +89,7 @@ def generator():
 @pytest.fixture(scope="session")
 def saved_runs(striding_run, lstm_run, tmp_path_factory):
     """The folders of both runs: `{"striding": …, "lstm": …}`; for reading only."""
-    from trivium.engine import run_folder
+    from trivium.engine.runs import run_folder
 
     folders = {}
     for name, run in (("striding", striding_run), ("lstm", lstm_run)):

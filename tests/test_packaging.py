@@ -28,12 +28,15 @@ GROUND = {"errors", "functions"}
 ALLOWED = {
     "errors": set(),
     "functions": {"errors"},
-    "backends": GROUND | {"backends"},
+    "storage": GROUND | {"storage"},
+    "graph": GROUND | {"graph"},
     "models": GROUND | {"models"},
-    "engine": GROUND | {"engine", "models", "backends"},
-    "benchmarks": GROUND | {"benchmarks", "engine", "models", "backends"},
-    "cli": GROUND | {"cli", "benchmarks", "engine", "models", "backends", "trivium"},
-    "trivium": GROUND | {"engine", "models", "backends"},
+    "backends": GROUND | {"backends", "graph", "storage"},
+    "engine": GROUND | {"engine", "models", "backends", "graph", "storage"},
+    "porting": GROUND | {"porting", "engine", "models", "backends", "graph", "storage"},
+    "benchmarks": GROUND | {"benchmarks", "porting", "engine", "models", "backends", "graph", "storage"},
+    "cli": GROUND | {"cli", "benchmarks", "porting", "engine", "models", "backends", "graph", "storage", "trivium"},
+    "trivium": GROUND | {"porting", "engine", "models", "backends"},
     "__main__": {"cli"},
     "pytest_plugin": GROUND | {"engine", "models", "backends"},
 }
@@ -59,7 +62,8 @@ def loaded_by(statements: str) -> set[str]:
         "import trivium; trivium.train, trivium.Trainer, trivium.load, trivium.port, trivium.predict",
         "from trivium.models import recipe; recipe.book()",
         "import trivium.pytest_plugin",
-        "from trivium.backends import worker, runtime; from trivium.benchmarks import pooling_vs_striding, demo, book",
+        "from trivium.backends import runtime; from trivium.backends.workers import worker",
+        "from trivium.benchmarks.suites import pooling_vs_striding, demo, book",
     ],
 )
 def test_no_framework_is_imported_before_one_is_needed(statements):
@@ -133,7 +137,7 @@ def test_the_console_command_is_the_entry_point():
 
 @pytest.mark.parametrize(
     ("package", "file"),
-    [("trivium", "py.typed"), ("trivium.engine", "samples/mnist.npz"), ("trivium.models", "measured.json")],
+    [("trivium", "py.typed"), ("trivium.engine.data", "samples/mnist.npz"), ("trivium.models", "measured.json")],
 )
 def test_files_that_are_no_code_are_installed(package, file):
     assert resources.files(package).joinpath(*file.split("/")).is_file()
@@ -265,7 +269,7 @@ def test_a_framework_named_elsewhere_would_be_found(source):
 
 # --- the rooms mirror each other ------------------------------------------------------------------------------------
 
-INTERFACE = {"runtime", "draws", "epochs", "devices", "layers", "artifacts", "source"}
+INTERFACE = {"runtime", "portable_random", "epochs", "devices", "layers", "artifacts", "source"}
 ROOM = {"__init__.py", *(name if name == "source" else f"{name}.py" for name in INTERFACE)}
 
 

@@ -17,7 +17,7 @@ from trivium.backends import catalog
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
-PLANTED = ROOT / "tests" / "engine" / "planted.py"
+PLANTED = ROOT / "tests" / "helpers" / "planted.py"
 QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark")
 
 

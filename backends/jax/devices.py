@@ -16,7 +16,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from ...errors import BackendError
-from ..devices import Group, SpreadEpochs, require_accelerators, require_cores
+from ..distribution.groups import Group, SpreadEpochs, require_accelerators, require_cores
 from ..epochs import Data, Epochs, Plan, assign
 from ..runtime import cores
 from .epochs import JaxEpochs, Metrics, State

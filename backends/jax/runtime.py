@@ -12,14 +12,14 @@ import jax
 import jaxlib.version
 import numpy as np
 
-from ..devices import Group
+from ..distribution.groups import Group
 from ..epochs import Data, Epochs, Plan, convolves, recurs
-from ..many import Many, Start
 from ..runtime import Device, Runtime, cores, float64_kept, processor, stateful_layers, unchanged
+from ..vectorized import Many, Start
 from . import devices
 from .epochs import JaxEpochs
 from .layers import tuned
-from .many import JaxMany
+from .vectorized import JaxMany
 
 
 class JaxRuntime(Runtime):

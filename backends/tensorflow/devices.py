@@ -17,20 +17,21 @@ import numpy as np
 import tensorflow as tf
 
 from ...errors import BackendError
-from ..copies import classes_of, pack, unpack
-from ..devices import Group, put_values, require_accelerators, require_cores, values_of
+from ..distribution.groups import Group, put_values, require_accelerators, require_cores, values_of
+from ..distribution.model_copies import classes_of, pack, unpack
+from ..distribution.sharding import Collective, Share, joined, share_of, train_share
 from ..epochs import Data, Epochs, Plan, build_metrics, layers_of
 from ..runtime import cores
-from ..sharing import Collective, Share, joined, share_of, train_share
 from .epochs import TensorFlowEpochs
 from .layers import tuned
 
 # Says how many CPU devices TensorFlow has; read when its room is opened, because they cannot be added later.
 CPU_DEVICES = "TRIVIUM_CPU_DEVICES"
-# Of Keras' optimizer, private: it would add up what is a sum already. tests/backends/test_sharing.py notices when it
-# moves.
+# Of Keras' optimizer, private: it would add up what is a sum already.
+# tests/backends/distribution/test_sharding.py notices when it moves.
 REDUCE = "_all_reduce_sum_gradients"
-# Of Keras' layers, private: what they add to the loss. tests/engine/test_devices.py notices when it moves.
+# Of Keras' layers, private: what they add to the loss.
+# tests/engine/training/test_local_devices.py notices when it moves.
 LOSSES = "_losses"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..devices import Group
+from ..distribution.groups import Group
 from ..epochs import Data, Epochs, Plan, convolves
 from ..runtime import Device, Runtime, cores, processor, unchanged
 from . import devices

@@ -49,6 +49,6 @@ def _flush(on: bool) -> None:
 
 @functools.cache
 def _openmp() -> ctypes.CDLL | None:
-    """The GNU OpenMP that PyTorch computes by; tests/backends/test_torch_denormals.py notices when it moves."""
+    """The GNU OpenMP that PyTorch computes by; tests/backends/torch/test_denormals.py notices when it moves."""
     found = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
     return ctypes.CDLL(str(found[0])) if found else None

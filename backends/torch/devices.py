@@ -15,12 +15,12 @@ import numpy as np
 import torch
 import torch.distributed as distributed
 
-from ..devices import Group, SpreadEpochs, require_accelerators, require_cores
+from ..distribution.groups import Group, SpreadEpochs, require_accelerators, require_cores
+from ..distribution.processes import Processes
+from ..distribution.sharding import Collective, joined, share_of, train_share
 from ..epochs import Data, Epochs, Plan, assign
-from ..processes import Processes
 from ..runtime import cores
-from ..sharing import Collective, joined, share_of, train_share
-from ..worker import Worker
+from ..workers.worker import Worker
 
 # Which of its machine's GPUs a process takes.
 LOCAL_DEVICE = "TRIVIUM_LOCAL_DEVICE"

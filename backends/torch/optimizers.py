@@ -16,7 +16,7 @@ import keras
 import torch
 from torch.optim.adam import adam
 
-# Private; tests/backends/test_torch_optimizers.py notices when it moves.
+# Private; tests/backends/torch/test_optimizers.py notices when it moves.
 _STEP = "_parallel_update_step"
 # After so many steps nothing is left of the bias that PyTorch's Adam would correct; it is in Keras' rate already.
 _LATE = 1e9

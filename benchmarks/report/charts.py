@@ -66,7 +66,7 @@ def _data_size(part: Part) -> Iterator[Drawn]:
 
 
 def _start_up(part: Part) -> Iterator[Drawn]:
-    from ..start_up import STAGES
+    from ..suites.start_up import STAGES
 
     rows = part.of(*STAGES[:-1])
     values = [value_of(row, row["backend"], words(row["metric"])) for row in rows]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...backends.worker import Listener
-from ...engine.files import written_whole
+from ...backends.workers.worker import Listener
+from ...storage.atomic import written_whole
 from ..cells import stage
 from .libraries import altair, vl_convert
 from .marks import Drawn

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...engine import safe_json
 from ...errors import DataError
+from ...storage import safe_json
 from ..results import FILE, SCHEMA
 from ..rows import about
 

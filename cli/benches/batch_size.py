@@ -27,7 +27,7 @@ def command(
     Example:
       trivium bench batch-size --backends jax --sizes 8,64,512 --budget 60s
     """
-    from ...benchmarks import batch_size
+    from ...benchmarks.suites import batch_size
     from .common import listed
 
     chosen = numbers("--sizes", sizes)

@@ -12,7 +12,7 @@ from ..progress import progress
 from .common import backends_option, listed, out_option
 
 if TYPE_CHECKING:
-    from ...benchmarks import book
+    from ...benchmarks.suites import book
 
 
 @click.command("book")
@@ -45,8 +45,8 @@ def command(
     Example:
       trivium bench book --recipes dense,cnn/striding --backends jax --data mnist:sample --epochs 3
     """
-    from ...benchmarks import book
-    from ...engine.files import require_place, write_json
+    from ...benchmarks.suites import book
+    from ...storage.atomic import require_place, write_json
 
     if out:
         require_place(out)

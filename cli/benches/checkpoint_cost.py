@@ -12,7 +12,7 @@ from ..progress import progress
 from .common import out_option
 
 if TYPE_CHECKING:
-    from ...benchmarks import checkpoint_cost
+    from ...benchmarks.suites import checkpoint_cost
 
 
 @click.command("checkpoint")
@@ -42,8 +42,8 @@ def command(
     Example:
       trivium bench checkpoint --backend jax --data mnist:full
     """
-    from ...benchmarks import checkpoint_cost
-    from ...engine.files import require_place, write_json
+    from ...benchmarks.suites import checkpoint_cost
+    from ...storage.atomic import require_place, write_json
 
     for place in filter(None, (out, folder)):
         require_place(place)
@@ -60,8 +60,8 @@ def command(
 
 
 def _print(found: checkpoint_cost.Result, out: Path | None) -> None:
-    from ...benchmarks.checkpoint_cost import LARGE
     from ...benchmarks.statistics import Summary
+    from ...benchmarks.suites.checkpoint_cost import LARGE
 
     screen = console()
     shown = table("what", "s", "MB", right=("s", "MB"))

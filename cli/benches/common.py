@@ -140,10 +140,10 @@ def run(
         options: those of `suite_options`.
         after: draws into the folder; the files it made.
     """
+    from ...backends.workers.executors import named
     from ...benchmarks import results as data
     from ...benchmarks.suite import Effort
-    from ...engine.executors import named
-    from ...engine.files import require_place, write_json
+    from ...storage.atomic import require_place, write_json
 
     effort = {name: options[name] for name in ("budget", "precision", "threads")}
     keeping = Keeping(**{each.name: options[each.name] for each in fields(Keeping)})

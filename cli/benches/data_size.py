@@ -28,7 +28,7 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, sizes: str
     Example:
       trivium bench data-size --backends jax --sizes 200,2000 --budget 30s
     """
-    from ...benchmarks import data_size
+    from ...benchmarks.suites import data_size
 
     chosen = numbers("--sizes", sizes)
     run(

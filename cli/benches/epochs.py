@@ -48,8 +48,8 @@ def command(
       trivium bench epochs --recipes dense/one-hidden,rnn/lstm --precision 10%
       trivium bench epochs --model my.py:build --data my.npz --recommend
     """
-    from ...benchmarks import epochs
     from ...benchmarks import recommend as answers
+    from ...benchmarks.suites import epochs
 
     if unknown := set(listed(devices)) - {"cpu", "gpu"}:
         raise OptionError(f"--devices: no device {min(unknown)!r}: choose of cpu,gpu")

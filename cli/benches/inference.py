@@ -27,7 +27,7 @@ def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **
     Example:
       trivium bench inference --recipes cnn/striding --budget 60s
     """
-    from ...benchmarks import inference
+    from ...benchmarks.suites import inference
 
     run(
         ctx,
@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **
 
 
 def _show(found: Results) -> Shown:
-    from ...benchmarks.inference import LATENCY, METRIC, THROUGHPUT
+    from ...benchmarks.suites.inference import LATENCY, METRIC, THROUGHPUT
 
     numbers = ("latency s", "samples/s")
     shown = table("recipe", "by", "on", *numbers, right=numbers)

@@ -24,7 +24,7 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, data: str 
     Example:
       trivium bench masks --recipe cnn/pooling --budget 60s
     """
-    from ...benchmarks import masks
+    from ...benchmarks.suites import masks
 
     run(
         ctx,

@@ -40,7 +40,7 @@ def command(
     Example:
       trivium bench overhead --recipes rnn/lstm,dense/one-hidden --budget 120s
     """
-    from ...benchmarks import overhead
+    from ...benchmarks.suites import overhead
 
     run(
         ctx,
@@ -52,7 +52,7 @@ def command(
 
 
 def _show(found: Results) -> Shown:
-    from ...benchmarks.overhead import OTHERS, TRIVIUM
+    from ...benchmarks.suites.overhead import OTHERS, TRIVIUM
 
     yield cells_table(found, {"recipe": "recipe", "runner": "runner"})
     backends = list(dict.fromkeys(each["backend"] for each in found.ratios))

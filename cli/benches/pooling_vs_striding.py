@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
     Example:
       trivium bench pooling-vs-striding --quick --out runs/pooling
     """
-    from ...benchmarks import pooling_vs_striding
+    from ...benchmarks.suites import pooling_vs_striding
 
     if quick and ctx.get_parameter_source("budget") is click.core.ParameterSource.DEFAULT:
         options["budget"] = 75.0

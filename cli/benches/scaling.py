@@ -58,8 +58,8 @@ def command(
     Example:
       trivium bench scaling --recipes dense/one-hidden,cnn/striding --bandwidth 25 --budget 2m
     """
-    from ...benchmarks import scaling
-    from ...benchmarks.scaling_model import Network
+    from ...benchmarks.suites import scaling
+    from ...benchmarks.suites.scaling_model import Network
 
     network = Network(bandwidth * 1e9 / 8, latency * 1e-6)
     run(

@@ -12,7 +12,7 @@ from ..progress import progress
 from .common import listed, out_option
 
 if TYPE_CHECKING:
-    from ...benchmarks import search_speed
+    from ...benchmarks.suites import search_speed
 
 
 @click.command("search")
@@ -43,8 +43,8 @@ def command(
     Example:
       trivium bench search --backend jax --tasks cross-validation --rounds 3
     """
-    from ...benchmarks import search_speed
-    from ...engine.files import require_place, write_json
+    from ...benchmarks.suites import search_speed
+    from ...storage.atomic import require_place, write_json
 
     if out:
         require_place(out)

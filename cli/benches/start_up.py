@@ -27,13 +27,13 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, **options:
     Example:
       trivium bench import --budget 60s
     """
-    from ...benchmarks import start_up
+    from ...benchmarks.suites import start_up
 
     run(ctx, start_up.SUITE, lambda effort: start_up.measure(recipe, listed(backends), effort=effort), _show, options)
 
 
 def _show(found: Results) -> Shown:
-    from ...benchmarks.start_up import STAGES, TOTAL
+    from ...benchmarks.suites.start_up import STAGES, TOTAL
 
     columns = (*STAGES, TOTAL)
     shown = table(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.backends.draws import owned_draws
 from trivium.backends.epochs import build_metrics, convolves, layers_of, recurs
+from trivium.backends.same_run.portable_random import owned_draws
 
 RATE = 0.05
 X = np.random.default_rng(0).normal(size=(23, 3)).astype("float32")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.engine.parity import difference
+from trivium.engine.verification.parity import difference
 
 # What is asked of the layer, and the shape of a batch; sizes that no kernel likes among them.
 NATIVE = {

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.backends.worker import Worker
+from trivium.backends.workers.worker import Worker
 
-FUNCTIONS = Path(__file__).parent / "functions_for_workers.py"
+FUNCTIONS = Path(__file__).parents[1] / "helpers" / "functions_for_workers.py"
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,20 @@ import json
 import numpy as np
 import pytest
 
-from trivium.benchmarks import book, checkpoint_cost, data_size, pooling_vs_striding, scaling, search_speed, start_up
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds, row
 from trivium.benchmarks.results import Results, found_of
-from trivium.benchmarks.scaling_model import Network
-from trivium.engine.files import write_json
+from trivium.benchmarks.suites import (
+    book,
+    checkpoint_cost,
+    data_size,
+    pooling_vs_striding,
+    scaling,
+    search_speed,
+    start_up,
+)
+from trivium.benchmarks.suites.scaling_model import Network
+from trivium.storage.atomic import write_json
 
 BACKENDS = {"jax": 1.0, "tensorflow": 1.6, "torch": 1.62}
 ENVIRONMENT = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.benchmarks import book
-from trivium.benchmarks.book import Measurement, Result
+from trivium.benchmarks.suites import book
+from trivium.benchmarks.suites.book import Measurement, Result
 from trivium.errors import OutputError, RecipeError
 from trivium.models import measured
 from trivium.models import recipe as recipes

@@ -6,12 +6,12 @@ import signal
 
 import pytest
 
-from trivium.backends import worker
+from trivium.backends.workers import worker
 from trivium.benchmarks.cells import Cell, Cells, Group
 from trivium.benchmarks.results import STEADY, read
 from trivium.benchmarks.suite import Effort, compare
-from trivium.engine.files import write_json
 from trivium.errors import BackendError, WorkerError
+from trivium.storage.atomic import write_json
 
 WAVE = {"data": "waves:0:20", "batch_size": 8}
 QUICK = Effort(budget=0.1, precision=1.0, ceilings=False)

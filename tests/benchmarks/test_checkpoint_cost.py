@@ -2,8 +2,8 @@
 
 import json
 
-from trivium.benchmarks import checkpoint_cost
-from trivium.benchmarks.checkpoint_cost import CHECKPOINT, DISK, EPOCH, LARGE
+from trivium.benchmarks.suites import checkpoint_cost
+from trivium.benchmarks.suites.checkpoint_cost import CHECKPOINT, DISK, EPOCH, LARGE
 
 
 def test_both_sides_are_timed_in_the_same_rounds(backend, shared_worker, tmp_path):

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from trivium.benchmarks import masks
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds
 from trivium.benchmarks.results import Results, found_of
 from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.suites import masks
 from trivium.errors import RecipeError
 
 

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from trivium.benchmarks import batch_size, data_size, epochs, inference, pooling_vs_striding, start_up
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds
 from trivium.benchmarks.results import STEADY, Found, Results, found_of
 from trivium.benchmarks.suite import Effort
-from trivium.benchmarks.variants import LADDER
+from trivium.benchmarks.suites import batch_size, data_size, epochs, inference, pooling_vs_striding, start_up
+from trivium.benchmarks.suites.variants import LADDER
 from trivium.errors import OptionError, RecipeError
 
 QUICK = Effort(budget=0.1, precision=1.0, ceilings=False)
@@ -154,7 +154,7 @@ def test_nothing_is_explained_where_a_rung_is_missing_or_pooling_costs_nothing()
 def test_the_ends_of_the_ladder_are_the_recipes_of_the_book(backend):
     """The same operations and weights; activation is a layer of its own."""
     from trivium.benchmarks.flops import count, total
-    from trivium.benchmarks.variants import blocks, pair
+    from trivium.benchmarks.suites.variants import blocks, pair
     from trivium.models import recipe as recipes
 
     for variant, way, name in ((pair, "striding", "cnn/striding"), (blocks, "pooling", "cnn/blocks-pooling")):
@@ -165,7 +165,7 @@ def test_the_ends_of_the_ladder_are_the_recipes_of_the_book(backend):
 
 def test_each_rung_is_cheaper_than_the_one_above(backend):
     from trivium.benchmarks.flops import count, total
-    from trivium.benchmarks.variants import pair
+    from trivium.benchmarks.suites.variants import pair
 
     for size in (28, 15):
         operations = [total(count(pair(way=way, size=size))) for way in LADDER]

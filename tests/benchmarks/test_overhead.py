@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.benchmarks import native, overhead
+from trivium.benchmarks import native
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds
 from trivium.benchmarks.results import Results, found_of
 from trivium.benchmarks.suite import Effort
-from trivium.engine import datasets
-from trivium.engine.training import Trainer
+from trivium.benchmarks.suites import overhead
+from trivium.engine.data import datasets
+from trivium.engine.training.trainer import Trainer
 from trivium.errors import RecipeError
 from trivium.models.recipe import book
 
@@ -62,7 +63,7 @@ def losses_by_fit(trainer, model, training, epochs):
 
 
 def losses_by_hand(backend, trainer, task, epochs):
-    from trivium.engine.batches import taken
+    from trivium.engine.epochs.batches import taken
 
     loop = native.load(backend.name, task)
     return [loop.epoch(taken(trainer.seed, epoch, len(task.x), True)) for epoch in range(epochs)]

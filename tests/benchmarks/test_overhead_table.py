@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trivium.benchmarks import overhead_table
+from trivium.benchmarks.suites import overhead_table
 from trivium.errors import DataError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"

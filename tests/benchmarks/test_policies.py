@@ -2,8 +2,8 @@
 
 import pytest
 
-from trivium.benchmarks import epochs
 from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.suites import epochs
 from trivium.errors import OptionError
 
 

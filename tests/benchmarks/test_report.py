@@ -8,8 +8,8 @@ import pytest
 
 from trivium.benchmarks.report import answers, charts, libraries, markdown, page, pictures, reading, tables
 from trivium.benchmarks.report.figures import duration, interval, three, times
-from trivium.engine.files import write_json
 from trivium.errors import DataError, OptionError, TriviumError
+from trivium.storage.atomic import write_json
 
 pytestmark = pytest.mark.plain
 

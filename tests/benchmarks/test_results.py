@@ -7,11 +7,11 @@ import pytest
 
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds
-from trivium.benchmarks.pooling_vs_striding import SUITE, _groups
 from trivium.benchmarks.results import STEADY, Results, found_of, read
 from trivium.benchmarks.suite import Effort, compare
-from trivium.engine.files import write_json
+from trivium.benchmarks.suites.pooling_vs_striding import SUITE, _groups
 from trivium.errors import DataError
+from trivium.storage.atomic import write_json
 
 pytestmark = pytest.mark.plain
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trivium.benchmarks import scaling, scaling_table
-from trivium.benchmarks.scaling_model import Network, Step
+from trivium.benchmarks.suites import scaling, scaling_table
+from trivium.benchmarks.suites.scaling_model import Network, Step
 from trivium.errors import DataError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from trivium.benchmarks import search_speed
-from trivium.engine import scorer
+from trivium.benchmarks.suites import search_speed
+from trivium.engine.search import scorer
 from trivium.errors import OptionError
 
 

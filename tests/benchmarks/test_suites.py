@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.benchmarks import charts, demo, pooling_vs_striding
-from trivium.benchmarks.pooling_vs_striding import PAIRS, RECIPES
+from trivium.benchmarks import charts
 from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.suites import demo, pooling_vs_striding
+from trivium.benchmarks.suites.pooling_vs_striding import PAIRS, RECIPES
 
 ROOT = Path(__file__).parents[2]
 

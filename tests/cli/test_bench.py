@@ -6,13 +6,13 @@ import shutil
 import click
 import pytest
 
-from trivium.benchmarks import book, pooling_vs_striding
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.measure import Rounds
 from trivium.benchmarks.results import Results, found_of
+from trivium.benchmarks.suites import book, pooling_vs_striding
 from trivium.cli.bench import command
-from trivium.engine.files import write_json
 from trivium.models import recipe as recipes
+from trivium.storage.atomic import write_json
 
 SUITE = "pooling-vs-striding"
 QUICK = ["--budget", "1", "--precision", "1"]
@@ -287,8 +287,8 @@ def test_data_that_do_not_go_with_a_recipe_are_refused(refused, backend, shared_
 
 
 def test_epochs_say_which_backend_to_take_and_remember_it(cli, here, monkeypatch, tmp_path):
-    from trivium.benchmarks import epochs
     from trivium.benchmarks.recommend import recommended
+    from trivium.benchmarks.suites import epochs
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     cells = [Cell("my.py:build", name, name) for name in ("jax", "torch")]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from trivium.backends.workers import executors
 from trivium.benchmarks.cells import Cell, Group
 from trivium.benchmarks.results import STEADY
 from trivium.benchmarks.suite import Effort, compare
-from trivium.engine import executors
 from trivium.engine.search import search
 
-BUILDERS = Path(__file__).parents[1] / "engine" / "functions_for_estimators.py"
+BUILDERS = Path(__file__).parents[1] / "helpers" / "functions_for_estimators.py"
 
 
 @pytest.mark.several_backends

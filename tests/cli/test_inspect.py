@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from trivium.engine.inspecting import inspect
+from trivium.engine.inspection import inspect
 
 
 def test_a_run_is_shown(cli, saved_runs):
@@ -41,7 +41,7 @@ def with_lambda(saved_runs, tmp_path, backend):
 
     import keras
 
-    from trivium.engine import bundle as bundles
+    from trivium.engine.bundles import bundle as bundles
 
     found = bundles.load(saved_runs["lstm"])
     inner = found.model

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trivium.backends import catalog, worker
-from trivium.engine import bundle as bundles
-from trivium.engine import safe_files
-from trivium.engine.evaluation import predict
-from trivium.engine.port import targets
+from trivium.backends import catalog
+from trivium.backends.workers import worker
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.bundles import keras_files
+from trivium.engine.prediction.evaluation import predict
 from trivium.errors import PortError
 from trivium.functions import load_function
+from trivium.porting import targets
 
-PROGRAMS = Path(__file__).parents[1] / "engine" / "port" / "written_programs.py"
+PROGRAMS = Path(__file__).parents[1] / "helpers" / "written_programs.py"
 
 
 def altered(source, path, by):
@@ -108,7 +109,7 @@ def test_a_network_of_pytorch_comes_back_to_keras(cli, here, backend, shared_wor
     assert sorted(path.name for path in here.iterdir()) == ["net.keras", "net.pt2", "port.json"]
     assert "takes x (any, 3) float32" in shown.out
     assert "torch → keras: the same predictions, kept as net.keras" in shown.out
-    model = safe_files.load_model(here / "net.keras")
+    model = keras_files.load_model(here / "net.keras")
     assert [layer.name for layer in model.layers] == ["x", "net_dense", "activation"]
 
 
@@ -149,6 +150,6 @@ def test_a_port_to_every_other_backend_gives_the_same_predictions(cli, here, sav
         assert {tuple(check["backends"]) for check in report["checks"]} == {(name, other.name)}
         prepared = bundles.load(here / f"{other.name}.trivium").preprocessing.inputs(x)
         answers = worker.get(other.name).call(
-            "trivium.engine.port.subject:answers", str(here / f"{other.name}.trivium"), {"x": [prepared]}
+            "trivium.porting.source_model:answers", str(here / f"{other.name}.trivium"), {"x": [prepared]}
         )
         np.testing.assert_allclose(answers["x"][0], original, rtol=0, atol=1e-5)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trivium.engine import bundle as bundles
-from trivium.engine.evaluation import evaluate, predict
-from trivium.engine.sources import files, waves
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.data.sources import files, waves
+from trivium.engine.prediction.evaluation import evaluate, predict
 from trivium.errors import DataError
 
 

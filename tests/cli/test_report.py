@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from trivium.engine.files import write_json
+from trivium.storage.atomic import write_json
 
 
 def timed(backend, seconds):

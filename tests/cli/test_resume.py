@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.engine import checkpoint, run_folder, run_lock, tensor_file
-from trivium.engine.run_record import read_history, read_record
+from trivium.engine.runs import checkpoint, run_folder, run_lock
+from trivium.engine.runs.run_record import read_history, read_record
+from trivium.storage import tensor_file
 
 EPOCHS = 60
 TRAIN = ["train", "dense/dropout", "--set", "units=8", "--epochs", EPOCHS, "--batch-size", "30", "--deterministic"]
 TRAIN += ["--checkpoint", "every=1,keep=2"]
-KILLING, NOTING = (Path(__file__).with_name(f"{name}.py") for name in ("killing", "noting"))
+KILLING, NOTING = (Path(__file__).parents[1] / "helpers" / f"{name}.py" for name in ("killing", "noting"))
 
 
 def begin(arguments, environment=None, script=("-m", "trivium")):

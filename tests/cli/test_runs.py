@@ -6,7 +6,7 @@ import shutil
 import matplotlib.image
 import pytest
 
-from trivium.engine.run_record import read_record
+from trivium.engine.runs.run_record import read_record
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from trivium.engine import bundle as bundles
+from trivium.engine.bundles import bundle as bundles
 
 
 def test_architecture_and_weights_together_are_the_model(cli, here, saved_runs):

@@ -8,7 +8,7 @@ import pytest
 from trivium.cli.search import parse_grid
 from trivium.errors import OptionError
 
-BUILDERS = Path(__file__).parents[1] / "engine" / "functions_for_estimators.py"
+BUILDERS = Path(__file__).parents[1] / "helpers" / "functions_for_estimators.py"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.engine import checkpoint, executors
+from trivium.backends.workers import executors
+from trivium.engine.runs import checkpoint
 
 TRAIN = ["train", "dense/dropout", "--set", "units=8", "--batch-size", "25", "--deterministic"]
 

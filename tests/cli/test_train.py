@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.engine import bundle as bundles
-from trivium.engine.run_record import read_history
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.runs.run_record import read_history
 from trivium.models import recipe as recipes
 
 WAVES = ["rnn/lstm", "--data", "waves:0:20", "--epochs", "1", "--batch-size", "16"]
@@ -272,7 +272,7 @@ def test_a_run_that_is_stopped_before_its_first_epoch_leaves_nothing(cli, here, 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trivium.engine.training.Trainer.run_epochs", stop)
+    monkeypatch.setattr("trivium.engine.training.trainer.Trainer.run_epochs", stop)
     assert cli("train", *WAVES, "--out", "deep/run").code == 130
     assert list(here.iterdir()) == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from trivium.backends import catalog
 
-PLANTED = Path(__file__).parent.parent / "engine" / "planted.py"
+PLANTED = Path(__file__).parents[1] / "helpers" / "planted.py"
 NAMES = [backend.name for backend in catalog.installed()]
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from trivium.backends import catalog, worker
-from trivium.engine import bundle as bundles
-from trivium.engine import parity
+from trivium.backends import catalog
+from trivium.backends.workers import worker
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.verification import parity
 from trivium.models import recipe as recipes
 
 HERE = __file__
@@ -23,8 +24,8 @@ BOOK = [pytest.param(name, marks=() if name in SLICE else pytest.mark.slow) for 
 
 def few(recipe):
     """The recipe's own data, cut down to what a test can afford."""
-    from trivium.engine import datasets
-    from trivium.engine.dataset import Dataset, Split
+    from trivium.engine.data import datasets
+    from trivium.engine.data.dataset import Dataset, Split
 
     family = recipe.dataset.split(":")[0]
     if family == "waves":
@@ -49,8 +50,8 @@ def learn(name, path):
     """Run under any backend: train a few steps, write the bundle, return the losses of the epochs."""
     from pathlib import Path
 
-    from trivium.engine.bundle import Bundle
-    from trivium.engine.training import Trainer
+    from trivium.engine.bundles.bundle import Bundle
+    from trivium.engine.training.trainer import Trainer
 
     recipe = recipes.find(name)
     # A model that was built for one batch size keeps it, and takes more and smaller steps.
@@ -75,6 +76,6 @@ def test_what_one_backend_learns_the_next_one_knows(name, tmp_path):
         assert losses[-1] < losses[0], here
         found = bundles.load(path)
         given = {"recorded": [found.recorded_inputs]}
-        answers = worker.get(there).call("trivium.engine.port.subject:answers", path, given)
+        answers = worker.get(there).call("trivium.porting.source_model:answers", path, given)
         difference = parity.difference(found.recorded_outputs, answers["recorded"][0])
         assert difference.within(1e-5), f"{name} from {here} to {there}: {difference}"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trivium.engine.inference import outputs_of
-from trivium.engine.training import Trainer
+from trivium.engine.keras_model.inference import outputs_of
+from trivium.engine.training.trainer import Trainer
 from trivium.errors import RecipeError
 from trivium.models import recipe as recipes
 from trivium.models.recipe import Option, step

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Graph, Layer, Node
-from ...source import Source
-from ...writing.body import input_names
-from ...writing.layout import WIDTH, literal, statement
-from ...writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from ....graph.graph import Graph, Layer, Node
+from ....graph.source import Source
+from ....graph.writing.body import input_names
+from ....graph.writing.layout import WIDTH, literal, statement
+from ....graph.writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from .expressions import OWN, WORDS
 from .helpers import HELPERS, NEEDS
-from .words import OWN, WORDS
 
 _NAMES = frozenset(
     (

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...graph import Graph, Layer, Node
-from ...source import Source, class_name
-from ...writing.body import input_names
-from ...writing.layout import WIDTH, literal, statement
-from ...writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from ....graph.graph import Graph, Layer, Node
+from ....graph.source import Source, class_name
+from ....graph.writing.body import input_names
+from ....graph.writing.layout import WIDTH, literal, statement
+from ....graph.writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from .expressions import OWN, WORDS
 from .helpers import HELPERS, NEEDS
-from .words import OWN, WORDS
 
 _NAMES = frozenset(
     (*("tf", "self", "Any", "Path", "Weights", "load_file", "weights", "p", "training", "FROZEN"), *HELPERS)

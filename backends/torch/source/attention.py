@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Node
-from ...writing.layout import literal
+from ....graph.graph import Node
+from ....graph.writing.layout import literal
 from .values import Value, plainly
 from .writer import Writer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...graph import Node, Reference
-from ...writing.layout import literal
+from ....graph.graph import Node, Reference
+from ....graph.writing.layout import literal
 from .layers import Handler
 from .values import Value, plainly
 from .writer import Writer

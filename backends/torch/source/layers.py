@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Layer, Node
-from ...writing.layout import literal, one_or_all, shown
-from ...writing.windows import conv_transpose_crops
+from ....graph.graph import Layer, Node
+from ....graph.writing.layout import literal, one_or_all, shown
+from ....graph.writing.windows import conv_transpose_crops
 from .padding import Padding, same_padding, widths
 from .values import Value, channels_first, plainly
 from .writer import Writer

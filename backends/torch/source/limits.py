@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...graph import Node
+from ....graph.graph import Node
 from .recurrent import CALLABLES
 
 

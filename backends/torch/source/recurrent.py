@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Node
-from ...writing.layout import shown
+from ....graph.graph import Node
+from ....graph.writing.layout import shown
 from .values import Value, plainly
 from .writer import Writer
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Graph, Node, Output, Reference
-from ...writing.layout import literal, one_or_all, shown
+from ....graph.graph import Graph, Node, Output, Reference
+from ....graph.writing.layout import literal, one_or_all, shown
 from .layers import Handler
 from .padding import Padding, same_padding, widths
 from .values import Value, channels_first, plainly

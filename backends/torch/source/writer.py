@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Graph, Layer, Node, Reference
-from ...source import Source, class_name, identifier
-from ...writing.body import Writer as AnyWriter
-from ...writing.body import described, input_names
-from ...writing.layout import WIDTH, literal, statement
+from ....graph.graph import Graph, Layer, Node, Reference
+from ....graph.source import Source, class_name, identifier
+from ....graph.writing.body import Writer as AnyWriter
+from ....graph.writing.body import described, input_names
+from ....graph.writing.layout import WIDTH, literal, statement
 from .helpers import HELPERS
 from .values import Value, plainly
 
-# What `nn.Module` has already; tests/backends/test_torch_source.py compares with the real one.
+# What `nn.Module` has already; tests/backends/torch/test_source.py compares with the real one.
 RESERVED = frozenset(
     (
         *("T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile"),

@@ -1,0 +1,1 @@
+"""Data-parallel training: batches divided between devices or processes."""

@@ -1,0 +1,1 @@
+"""The same run on every backend: portable random numbers, initial weights and crossentropies."""

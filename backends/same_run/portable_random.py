@@ -1,0 +1,204 @@
+"""Dropout masks and noise that are the same bits on every backend.
+
+Each framework has a generator of its own, so one seed gives three different training runs. `owned_draws` puts one
+generator in their place: a hash of (seed, counter, element), where seed and counter are what Keras' own
+`SeedGenerator` hands out, so that the counter is the step. All of Keras' layers draw through it, and so do a user's
+own that call `keras.random`. The model itself is not touched: what is saved is plain Keras.
+
+The hash is the 32-bit mixer `[16 21f0aaad 15 735a2d97 15]`, whose avalanche bias of 0.107 is the lowest published for
+two multiplications (found by TheIronBorn with Chris Wellons' hash-prospector,
+https://github.com/skeeto/hash-prospector/issues/19). One word of the key goes in before its first step, another before
+its second multiplication. Not for cryptography. Each room computes it in the way that is fast there.
+
+Left as they are: `categorical`, `shuffle`, `gamma`, `binomial` and `beta`; what calls a framework's generator past
+`keras.random` (RandomElasticTransform); and layers that run inside a `tf.data` pipeline of another backend.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from .. import catalog, runtime
+from ..distribution.sharding import own_rows, whole_shape
+
+# Shift and multiply, as [16 A 15 B 15]; both factors fit in a signed 32-bit integer.
+MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
+
+# What is added to a seed before it is mixed, so that seed 0 under counter 0 is nothing special; the golden ratio and
+# the square root of two, in 32 bits.
+OFFSETS = (0x1E3779B9, 0x6A09E667)
+
+LANES = 2**16  # a dropout decision takes 16 bits, half of a word
+
+OWNED = ("uniform", "normal", "truncated_normal", "randint", "dropout")
+
+# How many random bits the significand of each dtype holds; with more, a number below one could be rounded to one.
+_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
+
+
+def native_module() -> ModuleType:
+    """The private module of Keras whose functions every layer and `keras.random` draw by.
+
+    tests/backends/same_run/test_portable_random.py notices when it moves or changes its signatures.
+    """
+    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.random")
+
+
+@contextlib.contextmanager
+def owned_draws(draws: Draws | None = None) -> Iterator[None]:
+    """While it lasts, Keras draws by our functions. May be nested; put back also after an exception.
+
+    What is compiled within it, such as a model's training function, keeps our draws, and what was compiled before
+    keeps the native ones. A draw without a seed follows `keras.utils.set_random_seed` as it was on entry.
+
+    Args:
+        draws: go on with these, whose draws without a seed follow those before; by default new ones.
+    """
+    draws = draws or Draws.here()
+    module = native_module()
+    replaced = {name: getattr(module, name) for name in OWNED}
+    _in_force.append(draws)
+    try:
+        for name in OWNED:
+            setattr(module, name, getattr(draws, name))
+        yield
+    finally:
+        _in_force.pop()
+        for name, function in replaced.items():
+            setattr(module, name, function)
+
+
+_in_force: list[Draws] = []
+
+
+def in_force() -> Draws | None:
+    """The draws that Keras draws by now, unless they are its own."""
+    return _in_force[-1] if _in_force else None
+
+
+class Draws:
+    """Our functions, with the signatures of Keras' own. The bits agree exactly, floats to a few ulps."""
+
+    def __init__(self, module: ModuleType, randint: Any) -> None:
+        import keras
+
+        self._keras, self._ops = keras, keras.ops
+        self._room = importlib.import_module(f"..{catalog.selected().name}.portable_random", __package__)
+        self._draw_seed = self._room.untraced(module.draw_seed)
+        self._native_randint = randint
+        self._unseeded = keras.random.SeedGenerator(name="owned_draws")
+
+    @classmethod
+    def here(cls) -> Draws:
+        """Those of the backend that this process uses. Making them costs as much as a small model's step."""
+        runtime.current()
+        module = native_module()
+        return cls(module, module.randint)
+
+    @property
+    def variables(self) -> list[Any]:
+        """What changes when something is drawn without a seed, for whoever has to put it back."""
+        return [self._unseeded.state]
+
+    def uniform(self, shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+        """Floats from minval up to, not including, maxval, as many bits fine as the dtype's significand is."""
+        dtype = self._real_dtype(dtype)
+        count, bits = self._integers(shape, dtype, seed)
+        unit = self._ops.cast(count * 2.0**-bits, dtype)
+        return unit * self._ops.cast(maxval - minval, dtype) + self._ops.cast(minval, dtype)
+
+    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+        """Normal floats by the inverse of the distribution function; float32 reaches 5.4 standard deviations."""
+        return self._normal(shape, mean, stddev, dtype, seed, within=math.inf)
+
+    def truncated_normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+    ) -> Any:
+        """Normal floats of which none is more than two standard deviations from the mean; nothing is drawn twice."""
+        return self._normal(shape, mean, stddev, dtype, seed, within=2.0)
+
+    def randint(self, shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
+        """Integers from minval up to, not including, maxval; minval itself where the two are equal.
+
+        A range of n values is uneven by at most n / 2**31. Bounds beyond 32 bits are left to the native function.
+        """
+        ops = self._ops
+        known = isinstance(minval, int) and isinstance(maxval, int)
+        if known and not (minval >= -(2**31) and maxval <= 2**31 - 1 and maxval - minval <= 2**31 - 1):
+            return self._native_randint(shape, minval, maxval, dtype=dtype, seed=seed)
+        low, high = ops.cast(minval, "int32"), ops.cast(maxval, "int32")
+        drawn = self._shifted(self._words(self._draw(seed), tuple(shape)), 31)
+        return ops.cast(low + ops.mod(drawn, ops.maximum(high - low, 1)), dtype)
+
+    def dropout(self, inputs: Any, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> Any:
+        """Inputs scaled by 1 / (1 - rate), or zero for a share `rate` of them; in steps of 1 / 65,536.
+
+        Element e of n takes half of word e mod ceil(n / 2), the low one for the first ceil(n / 2) elements, the high
+        one for the others, and is kept where that is below (1 - rate) * 65,536.
+        """
+        ops = self._ops
+        inputs = ops.convert_to_tensor(inputs)
+        if rate == 0:
+            return inputs
+        if rate == 1:
+            return ops.zeros_like(inputs)
+        sizes = ops.shape(inputs)
+        wanted = noise_shape if noise_shape is not None else sizes
+        shape = tuple(size if given is None else given for given, size in zip(wanted, sizes, strict=True))
+        dtype = self._keras.backend.standardize_dtype(inputs.dtype)
+        dtype = dtype if dtype in _BITS else self._keras.config.floatx()
+        scale = 1 / (1 - rate)
+        single = scale if dtype != "float64" else 1.0
+        factors = self._room.factors(self._draw(seed), whole_shape(shape), round((1 - rate) * LANES), single)
+        factors = own_rows(factors, shape)
+        return inputs * (ops.cast(factors, dtype) * (scale / single) if scale != single else ops.cast(factors, dtype))
+
+    def _draw(self, seed: Any) -> Any:
+        """What Keras draws for a seed: an integer tensor [seed, counter]."""
+        if seed is None:
+            # Keras' generator for this wraps round differently on each backend, but it is the one that refuses where
+            # a trace would make a constant of what is drawn.
+            self._draw_seed(None)
+            seed = self._unseeded
+        return seed if self._ops.is_tensor(seed) else self._draw_seed(seed)
+
+    def _normal(self, shape: Any, mean: Any, stddev: Any, dtype: Any, seed: Any, within: float) -> Any:
+        ops = self._ops
+        dtype = self._real_dtype(dtype)
+        wide = "float64" if dtype == "float64" else "float32"
+        count, bits = self._integers(shape, wide, seed)
+        centred = (count * 2.0 + (1.0 - 2.0**bits)) * 2.0**-bits  # odd multiples of 2**-bits in (-1, 1), each exact
+        values = ops.erfinv(centred * math.erf(within / math.sqrt(2))) * math.sqrt(2)
+        values = ops.cast(ops.clip(values, -within, within) if within < math.inf else values, dtype)
+        return values * ops.cast(stddev, dtype) + ops.cast(mean, dtype)
+
+    def _integers(self, shape: Any, dtype: str, seed: Any) -> tuple[Any, int]:
+        """Whole random numbers from 0 to 2**bits - 1 as float32, for float64 as that; and how many bits."""
+        ops, bits, shape = self._ops, _BITS[dtype], tuple(shape)
+        drawn = self._draw(seed)
+        if dtype != "float64":
+            return ops.cast(self._shifted(self._words(drawn, shape), bits), "float32"), bits
+        words = own_rows(self._room.words(drawn, (2, *whole_shape(shape))), shape, axis=1)
+        high, low = (ops.cast(self._shifted(words[i], kept), "float64") for i, kept in enumerate((27, 26)))
+        return high * 2.0**26 + low, bits
+
+    def _words(self, drawn: Any, shape: tuple[Any, ...]) -> Any:
+        """32 random bits for each element: on one of several devices those of its share of a batch."""
+        return own_rows(self._room.words(drawn, whole_shape(shape)), shape)
+
+    def _shifted(self, words: Any, bits: int) -> Any:
+        """The highest bits of each word, as integers of 0 or more."""
+        ops = self._ops
+        return ops.bitwise_and(ops.bitwise_right_shift(words, 32 - bits), 2**bits - 1)
+
+    def _real_dtype(self, dtype: Any) -> str:
+        """The name of the dtype that the backend gives for this one; JAX has no float64 unless it is told to."""
+        name = str(self._keras.backend.standardize_dtype(dtype or self._keras.config.floatx()))
+        return (
+            str(self._keras.backend.standardize_dtype(self._ops.zeros((), name).dtype)) if name == "float64" else name
+        )

@@ -1,0 +1,175 @@
+"""One seed, one run: initial weights and the order of samples, the same on every backend.
+
+Each framework has a generator of its own, so the same seed gives three different models. Here both come from NumPy's
+Philox, keyed by what the numbers are for: one more layer or one more epoch changes no other's. Dropout and noise,
+which are drawn inside compiled steps, are in `backends/same_run/portable_random.py`.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import hashlib
+import itertools
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .initializers import DISTRIBUTIONS, Units
+
+if TYPE_CHECKING:
+    import keras
+
+
+def order(seed: int, epoch: int, samples: int) -> np.ndarray:
+    """The order of the samples in an epoch; any epoch can be asked for without those before it.
+
+    Returns:
+        (samples,) int64, a permutation of 0 to samples - 1.
+    """
+    return np.argsort(_philox("order", seed, epoch).random_raw(samples), kind="stable").astype(np.int64)
+
+
+@contextlib.contextmanager
+def owned_initial_weights(seed: int) -> Iterator[None]:
+    """While it lasts, the weights that Keras layers add start from values that depend on seed and path alone.
+
+    A path is a variable's `path`, such as `sequential_3/dense_7/kernel`. The numbers in it come from counters that
+    Keras keeps for the whole process, so each name is counted afresh here by its order of first appearance: the same
+    model gets the same weights whatever was built before. A seed that an initializer was given joins the key.
+
+    Random initializers draw by NumPy, also where another initializer calls them; all others are called as they are.
+    Weights that are no layer's (`keras.Variable`) keep what the framework draws.
+
+    Python's own `random` is seeded too: Keras draws from it the seeds of dropout layers, and of initializers that some
+    layers hand on with a seed of their own (`EinsumDense`, hence `MultiHeadAttention`).
+    """
+    import keras
+
+    random.seed(seed)
+    layers, own = keras.layers.Layer, keras.layers.Layer.add_weight
+    weights = _Weights(seed)
+
+    def add_weight(layer: keras.Layer, *arguments: Any, **keywords: Any) -> keras.Variable:
+        return weights.add(lambda *given, **named: own(layer, *given, **named), arguments, keywords)
+
+    layers.add_weight = add_weight
+    try:
+        yield
+    finally:
+        layers.add_weight = own
+
+
+class _Weights:
+    """Adds weights to layers within one context, and counts names in it."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._names: dict[str, dict[str, int]] = collections.defaultdict(dict)
+        self._paths: collections.Counter[str] = collections.Counter()
+
+    def add(
+        self, add_weight: Callable[..., keras.Variable], arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> keras.Variable:
+        """Add the weight filled with zeros, then fill it: its path is known only when it is there.
+
+        Within Keras' stateless scopes a variable is filled later, by the initializer it was made with, which by then
+        knows the path.
+        """
+        given = list(arguments)
+        if len(given) > 1:
+            given[1] = initial = _Initial(given[1])
+        else:
+            keywords["initializer"] = initial = _Initial(keywords.get("initializer"))
+        variable = add_weight(*given, **keywords)
+        initial.key = (self._seed, *self._canonical(variable.path))
+        if initial.filled_with_zeros:
+            variable.assign(initial(tuple(variable.shape), dtype=variable.dtype))
+        return variable
+
+    def _canonical(self, path: str) -> tuple[str, int]:
+        """The path with names counted afresh, and how many before had the same."""
+        parts = []
+        for name in path.split("/"):
+            base = re.sub(r"_\d+$", "", name)
+            number = self._names[base].setdefault(name, len(self._names[base]))
+            parts.append(f"{base}:{number}")
+        canonical = "/".join(parts)
+        self._paths[canonical] += 1
+        return canonical, self._paths[canonical] - 1
+
+
+class _Initial:
+    """Stands in for an initializer: gives zeros as long as it has no key, then what the initializer gives under it."""
+
+    def __init__(self, initializer: Any) -> None:
+        self._initializer = initializer
+        self.key: tuple[Any, ...] | None = None
+        self.filled_with_zeros = False
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        import keras
+
+        if self.key is None:
+            self.filled_with_zeros = True
+            return keras.ops.zeros(shape, dtype=dtype)
+        default = "glorot_uniform" if "float" in str(dtype) else "zeros"  # as Keras' add_weight has it
+        initializer = keras.initializers.get(default if self._initializer is None else self._initializer)
+        with _drawing(self.key):
+            return initializer(shape, dtype=dtype)
+
+
+@contextlib.contextmanager
+def _drawing(key: tuple[Any, ...]) -> Iterator[None]:
+    """While it lasts, Keras' random initializers draw by this key, and by how many drew before under it."""
+    import keras
+
+    draws = itertools.count()
+
+    def calling(name: str) -> Callable[..., Any]:
+        def call(initializer: Any, shape: Sequence[int], dtype: Any = None) -> Any:
+            units = _units(*key, _given_seed(initializer), next(draws))
+            return _tensor(DISTRIBUTIONS[name](units, shape, initializer), dtype)
+
+        return call
+
+    replaced = {getattr(keras.initializers, name): name for name in DISTRIBUTIONS}
+    own = {initializer: initializer.__call__ for initializer in replaced}
+    try:
+        for initializer, name in replaced.items():
+            initializer.__call__ = calling(name)
+        yield
+    finally:
+        for initializer, call in own.items():
+            initializer.__call__ = call
+
+
+def _tensor(values: np.ndarray, dtype: Any) -> Any:
+    """Float64 values as a tensor, rounded on the way in NumPy where every backend rounds alike."""
+    import keras
+
+    dtype = keras.backend.standardize_dtype(dtype or keras.config.floatx())
+    values = values if dtype == "float64" else values.astype(np.float32)
+    return keras.ops.cast(keras.ops.convert_to_tensor(values), dtype)
+
+
+def _given_seed(initializer: Any) -> Any:
+    """The seed that the user gave to an initializer, or None; of a seed generator the one it began with."""
+    seed = initializer.get_config().get("seed")
+    return seed["config"]["seed"] if isinstance(seed, dict) else seed
+
+
+def _units(*key: Any) -> Units:
+    """Floats in (0, 1): the middles of 2**52 equal parts, of which each is as likely as the others."""
+    generator = _philox("weights", *key)
+    return lambda count: ((generator.random_raw(count) >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+def _philox(*key: Any) -> np.random.Philox:
+    """The generator for a key of numbers and names, of which a change in any part changes everything."""
+    digest = hashlib.sha256(json.dumps(key).encode()).digest()
+    return np.random.Philox(key=int.from_bytes(digest[:16], "little"))

@@ -1,0 +1,1 @@
+"""Workers: processes that each run functions under one backend, on this machine or in a Ray cluster."""

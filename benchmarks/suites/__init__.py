@@ -1,0 +1,1 @@
+"""The benchmark suites, one a file, and the tables that they fill in the documents."""

@@ -1,0 +1,1 @@
+"""Datasets: samples, where they come from, and what is known about their axes, weights and order."""

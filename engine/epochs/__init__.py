@@ -1,0 +1,1 @@
+"""Epochs: how one is computed, by which plan, and what watches it."""

@@ -1,0 +1,1 @@
+"""Plots of histories, predictions, data and decision boundaries, drawn by matplotlib without a display."""

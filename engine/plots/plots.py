@@ -1,0 +1,258 @@
+"""Pictures of a run: its curves, what it predicts, where it errs. Each function draws one and writes one PNG."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ...storage.atomic import written_whole
+from ..runs.history import History
+from .decision_boundary import decision_boundary as decision_boundary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Colours that stay apart for the colour-blind (Okabe and Ito, 2008).
+TRAINING, VALIDATION, DATA = "#0072B2", "#D55E00", "#7f7f7f"
+_STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.3, "font.size": 10}
+
+
+def curves(history: History, path: Path, *, title: str) -> None:
+    """Accuracy (where measured) and loss side by side, training and validation, the best epoch marked."""
+    with style():
+        measured = [metric for metric in history.metrics if not metric.startswith("val_")]
+        measured.sort(key=lambda metric: metric == "loss")
+        drawn, axes = figure(len(measured))
+        for metric, place in zip(measured, axes, strict=True):
+            _curve(place, history, metric)
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def _curve(axes: Axes, history: History, metric: str) -> None:
+    epochs = np.arange(1, len(history) + 1)
+    marker = "o" if len(history) <= 15 else None
+    axes.plot(epochs, history[metric], color=TRAINING, marker=marker, label="training")
+    if f"val_{metric}" in history:
+        axes.plot(epochs, history[f"val_{metric}"], color=VALIDATION, marker=marker, label="validation")
+        axes.axvline(history.best_epoch, color=DATA, linestyle=":", label=f"best epoch ({history.best_epoch})")
+    axes.set(xlabel="epoch", ylabel=metric)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+
+
+def overlaid(histories: list[tuple[str, History]], path: Path) -> None:
+    """Several runs' curves over each other, a plot for each metric: validation as a line, training dashed.
+
+    Args:
+        histories: what to call each run, and its history of one epoch or more.
+    """
+    with style():
+        measured = list(dict.fromkeys(name for _, history in histories for name in history.metrics))
+        shown = sorted((name for name in measured if not name.startswith("val_")), key=lambda name: name == "loss")
+        drawn, axes = figure(len(shown))
+        for metric, place in zip(shown, axes, strict=True):
+            for number, (name, history) in enumerate(histories):
+                epochs, colour = np.arange(1, len(history) + 1), f"C{number}"
+                validated = f"val_{metric}" in history
+                if metric in history:
+                    line = {"linestyle": "--", "alpha": 0.5} if validated else {"label": name}
+                    place.plot(epochs, history[metric], color=colour, **line)
+                if validated:
+                    place.plot(epochs, history[f"val_{metric}"], color=colour, label=name)
+            place.set(xlabel="epoch", ylabel=metric)
+            place.xaxis.set_major_locator(MaxNLocator(integer=True))
+            place.legend()
+        save(drawn, path)
+
+
+def series(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -> None:
+    """Predicted values over the data of a wave.
+
+    Args:
+        data: (n,) values.
+        predicted: (m,) values, m ≤ n, for the last m of them.
+    """
+    with style():
+        drawn, (axes,) = figure(1, width=9)
+        axes.plot(np.arange(len(data)), data, color=DATA, linewidth=3, alpha=0.6, label="data")
+        axes.plot(np.arange(len(data) - len(predicted), len(data)), predicted, color=VALIDATION, label="predicted")
+        axes.set(xlabel="step", ylabel="value")
+        axes.legend()
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
+    """How often each class was taken for each other.
+
+    Args:
+        expected, predicted: (n,) class numbers.
+    """
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+    counts = confusion_matrix(expected, predicted, labels=range(len(labels)))
+    with style(grid=False):
+        drawn = Figure(figsize=(6.4, 5.8), layout="constrained")
+        axes = drawn.subplots()
+        ConfusionMatrixDisplay(counts, display_labels=labels).plot(ax=axes, cmap="Blues", colorbar=False)
+        # The diagonal is so much larger that its colour would hide the errors: shade those by themselves.
+        errors = counts - np.diag(np.diag(counts))
+        axes.images[0].set_clim(0, max(1, int(errors.max())))
+        for (row, column), count in np.ndenumerate(counts):
+            text = axes.texts[row * len(labels) + column]
+            text.set_color("white" if row == column or count > errors.max() / 2 else "#20507a")
+            text.set_text(str(count) if count else "")
+        wrong = len(expected) - int(np.trace(counts))
+        axes.set(xlabel="predicted", ylabel="true", title=f"{wrong} of {len(expected)} wrong")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def mistakes(
+    images: np.ndarray,
+    expected: np.ndarray,
+    predicted: np.ndarray,
+    certainty: np.ndarray,
+    labels: tuple[str, ...],
+    path: Path,
+    *,
+    title: str,
+    most: int = 40,
+) -> None:
+    """A page of the pictures that were taken for something else, the most certain mistakes first.
+
+    Args:
+        images: (n, height, width) grey.
+        expected, predicted: (n,) class numbers.
+        certainty: (n,) probability given to the predicted class.
+    """
+    wrong = np.flatnonzero(expected != predicted)
+    shown = wrong[np.argsort(-certainty[wrong], kind="stable")][:most]
+    columns, rows = 8, max(1, -(-len(shown) // 8))
+    drawn = Figure(figsize=(1.25 * columns, 1.45 * rows + 0.7), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, index in zip(grid.flat, shown, strict=False):
+        axes.imshow(images[index], cmap="gray_r")
+        axes.set_title(
+            f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",
+            fontsize=7,
+        )
+    first = f"the {len(shown)} most certain of " if len(shown) < len(wrong) else ""
+    drawn.suptitle(f"{title}: {first}{len(wrong)} mistakes in {len(expected)}")
+    save(drawn, path)
+
+
+def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) -> None:
+    """Pictures in rows of ten, each under its label.
+
+    Args:
+        images: (n, height, width) grey, or (n, height, width, channels).
+        names: n labels, or none.
+    """
+    columns, rows = 10, -(-len(images) // 10)
+    drawn = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for index, axes in zip(range(len(images)), grid.flat, strict=False):
+        axes.imshow(np.squeeze(images[index]), cmap="gray_r")
+        axes.set_title(names[index] if names else "", fontsize=8)
+    drawn.suptitle(title)
+    save(drawn, path)
+
+
+def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -> None:
+    """Pictures without gaps or labels, as one.
+
+    Args:
+        images: (n, height, width) grey; n a multiple of `columns`.
+    """
+    height, width = images.shape[1:]
+    sheet = images.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
+    with style(grid=False):
+        drawn = Figure(figsize=(7, 7 * sheet.shape[0] / sheet.shape[1] + 0.4), layout="constrained")
+        axes = drawn.subplots()
+        axes.imshow(sheet, cmap="gray_r")
+        axes.axis("off")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> None:
+    """Rows of pictures that belong together column by column, such as originals over what became of them.
+
+    Args:
+        pairs: a name and (n, height, width) grey or (n, height, width, channels) pictures for each row, all with the
+            same n.
+    """
+    rows, columns = len(pairs), len(pairs[0][1])
+    drawn = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False)
+    for row, (name, images) in zip(grid, pairs, strict=True):
+        for axes, image in zip(row, images, strict=True):
+            axes.imshow(np.squeeze(image), cmap="gray_r")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        row[0].set_ylabel(name, fontsize=8)
+    drawn.suptitle(title)
+    save(drawn, path)
+
+
+def curve(values: np.ndarray, path: Path, *, title: str) -> None:
+    """A series over its steps.
+
+    Args:
+        values: (n,).
+    """
+    with style():
+        drawn, (axes,) = figure(1, width=9)
+        axes.plot(values, color=TRAINING)
+        axes.set(xlabel="step", ylabel="value")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def scatter(points: np.ndarray, y: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
+    """Points in the plane, coloured by class, or by value where there are no classes.
+
+    Args:
+        points: (n, 2).
+        y: (n,) class numbers or values.
+    """
+    with style():
+        drawn, (axes,) = figure(1, width=6)
+        if labels:
+            for number, label in enumerate(labels):
+                axes.scatter(points[y == number, 0], points[y == number, 1], s=12, label=label)
+            axes.legend()
+        else:
+            drawn.colorbar(axes.scatter(points[:, 0], points[:, 1], c=y, s=12), label="value")
+        axes.set(xlabel="first column", ylabel="second column")
+        drawn.suptitle(title)
+        save(drawn, path)
+
+
+def style(*, grid: bool = True) -> AbstractContextManager[None]:
+    """The look that all our pictures share, while the context lasts."""
+    return mpl.rc_context({**_STYLE, "axes.grid": grid})  # type: ignore[dict-item]
+
+
+def figure(count: int, width: float = 5.0) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` plots side by side, each `width` inches wide; it belongs to no window and no global state."""
+    made = Figure(figsize=(width * count, 4), layout="constrained")
+    return made, list(made.subplots(1, count, squeeze=False)[0])
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write the figure, whole or not at all."""
+    with written_whole(path) as aside:
+        drawn.savefig(aside, dpi=110)

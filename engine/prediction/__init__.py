@@ -1,0 +1,1 @@
+"""Predictions, evaluations and generated samples of a trained model."""

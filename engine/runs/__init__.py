@@ -1,0 +1,1 @@
+"""Runs: their folder, record, history, lock and checkpoints, and the rules for resuming them."""

@@ -1,0 +1,102 @@
+"""What training returns: the model, and all that is to be known of how it came about."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...models.recipe import Recipe
+from ..data.dataset import Dataset
+from ..preprocessing.pipeline import Preprocessing
+from .history import History
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds, apart from each other.
+
+    Attributes:
+        build: building and compiling the Keras model, before any data is seen.
+        epochs: the training part of each epoch; the first one holds the framework's compilation.
+        validation: the validation part of each epoch.
+    """
+
+    build: float
+    epochs: list[float]
+    validation: list[float]
+
+    @property
+    def steady_epoch(self) -> float | None:
+        """The median epoch after the first, or None when there is only that."""
+        return statistics.median(self.epochs[1:]) if len(self.epochs) > 1 else None
+
+    @property
+    def compile(self) -> float | None:
+        """What the first epoch took longer than a steady one, or None when there is no steady one to compare with."""
+        return None if self.steady_epoch is None else max(0.0, self.epochs[0] - self.steady_epoch)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "build": self.build,
+            "compile": self.compile,
+            "steady_epoch": self.steady_epoch,
+            "epochs": self.epochs,
+            "validation": self.validation,
+        }
+
+
+@dataclass
+class Run:
+    """What training returns: the trained model, and all that is to be known of how it came about.
+
+    Attributes:
+        recipe: the recipe that was trained.
+        settings: options, epochs, batch size, seed, …, as they were in force.
+        model: the trained, compiled Keras model.
+        preprocessing: fitted on the training split.
+        dataset: the data, with provenance.
+        history, timings: epoch by epoch.
+        environment: machine, backend, versions.
+        evaluation: the metrics on the test split, None where there is none.
+        interrupted: whether it was stopped before its last epoch.
+        terminated: whether by another process (SIGTERM).
+        asked: what it was asked for on the command line, by name, for when it goes on.
+        resumed: of each end that it went on from: after which epoch, and under which backend.
+    """
+
+    recipe: Recipe
+    settings: dict[str, Any]
+    model: keras.Model
+    preprocessing: Preprocessing
+    dataset: Dataset
+    history: History
+    timings: Timings
+    environment: dict[str, Any]
+    evaluation: dict[str, float] | None = None
+    interrupted: bool = False
+    terminated: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
+    resumed: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it but the arrays."""
+        return {
+            "schema": 1,
+            "recipe": self.recipe.name,
+            "settings": self.settings,
+            "parameters": self.model.count_params(),
+            "dataset": self.dataset.describe(),
+            "history": self.history.to_json(),
+            "best_epoch": self.history.best_epoch if len(self.history) else None,
+            "evaluation": self.evaluation,
+            "timings": self.timings.to_json(),
+            "interrupted": self.interrupted,
+            "state": "interrupted" if self.interrupted else "finished",
+            "environment": self.environment,
+            "asked": self.asked,
+            **({"resumed": self.resumed} if self.resumed else {}),
+        }

@@ -1,0 +1,1 @@
+"""Search: estimators for scikit-learn, cross-validation and grids in warm workers."""

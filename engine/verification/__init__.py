@@ -1,0 +1,1 @@
+"""Verification: the same model measured on several backends, and compared within tolerances."""

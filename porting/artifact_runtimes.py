@@ -1,0 +1,158 @@
+"""A ported artifact in its own runtime, where there is no Keras: what it takes and gives, and what it answers.
+
+Runs in a process of its own that has imported neither Keras nor the code of any model, so that what is verified is what
+somebody with nothing but the file gets. The two formats that a framework serves are read in that framework's room.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends.artifacts import Artifact, Tensor, in_order
+from ..functions import load_function
+
+Batches = dict[str, list[np.ndarray]]
+
+
+def answer(reader: str, path: str, names: list[list[str]], batches: Batches, size: int | None) -> dict[str, Any]:
+    """Open an artifact, and give it every batch.
+
+    Args:
+        reader: the function that opens it.
+        path: the artifact.
+        names: of the model's own inputs, and of its outputs, in their order.
+        batches: by name, an array an input.
+        size: of the only batch that the model takes, or None.
+
+    Returns:
+        `inputs`, `outputs` and `versions` as the artifact tells them; `answers`: by batch, an array an output.
+    """
+    _forbid("keras")
+    found: Artifact = load_function(reader)(Path(path), *names)
+    answers = {name: _answer(found, arrays, size) for name, arrays in batches.items()}
+    return {
+        "inputs": [tensor.to_json() for tensor in found.inputs],
+        "outputs": [tensor.to_json() for tensor in found.outputs],
+        "versions": {**found.versions, "numpy": np.__version__},
+        "answers": answers,
+    }
+
+
+def _forbid(module: str) -> None:
+    """Let a module be as if it were not installed: what needs Keras is no artifact of its own."""
+    assert getattr(sys.modules.get(module), "__file__", None) is None, f"{module} was imported before"
+    sys.modules[module] = None  # type: ignore[assignment]
+
+
+def _answer(found: Artifact, arrays: Sequence[np.ndarray], size: int | None) -> list[np.ndarray]:
+    """The outputs for a whole batch; in parts of the one size that is taken, the last one filled up."""
+    if size is None:
+        return [np.asarray(output) for output in found.run(arrays)]
+    samples = len(arrays[0])
+    filled = [np.concatenate([x, np.repeat(x[-1:], -samples % size, axis=0)]) for x in arrays]
+    parts = [found.run([x[at : at + size] for x in filled]) for at in range(0, samples, size)]
+    return [np.concatenate(outputs)[:samples] for outputs in zip(*parts, strict=True)]
+
+
+def read_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """A graph in ONNX Runtime, on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    given = {each.name: each for each in session.get_inputs()}
+    names = in_order(list(given), inputs)
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.asarray(value) for value in session.run(None, dict(zip(names, arrays, strict=True)))]
+
+    return Artifact(
+        tuple(_onnx_tensor(given[name]) for name in names),
+        tuple(_onnx_tensor(each) for each in session.get_outputs()),
+        run,
+        {"onnxruntime": onnxruntime.__version__},
+    )
+
+
+def read_onnx_slowly(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """A graph in the evaluator that comes with the package `onnx`, written in NumPy: where there is no ONNX Runtime."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(str(path))
+    names = in_order(list(evaluator.input_names), inputs)
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.asarray(value) for value in evaluator.run(None, dict(zip(names, arrays, strict=True)))]
+
+    # The evaluator does not tell shapes.
+    return Artifact(
+        tuple(Tensor(name, (), "") for name in names),
+        tuple(Tensor(name, (), "") for name in evaluator.output_names),
+        run,
+        {"onnx": onnx.__version__},
+    )
+
+
+def _onnx_tensor(each: Any) -> Tensor:
+    kind = each.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(length if isinstance(length, int) else None for length in each.shape)
+    return Tensor(each.name, shape, {"float": "float32", "double": "float64"}.get(kind, kind))
+
+
+def read_openvino(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """A model in OpenVINO, on the CPU, in float32: by itself it computes in half precision where the CPU can."""
+    import openvino
+
+    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    given = {port.get_any_name(): port for port in compiled.inputs}
+    names = in_order(list(given), inputs)
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        answered = compiled(dict(zip(names, arrays, strict=True)))
+        return [np.array(answered[port]) for port in compiled.outputs]
+
+    return Artifact(
+        tuple(_openvino_tensor(name, given[name]) for name in names),
+        tuple(_openvino_tensor(str(index), port) for index, port in enumerate(compiled.outputs)),
+        run,
+        {"openvino": openvino.__version__},
+    )
+
+
+def _openvino_tensor(name: str, port: Any) -> Tensor:
+    name = next(iter(sorted(port.get_names())), name)
+    shape = tuple(each.get_length() if each.is_static else None for each in port.get_partial_shape())
+    return Tensor(name, shape, np.dtype(port.get_element_type().to_dtype()).name)
+
+
+def read_litert(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """A model in the LiteRT interpreter, by its signature."""
+    import ai_edge_litert
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    (signature,) = interpreter.get_signature_list()
+    runner = interpreter.get_signature_runner(signature)
+    given, gives = runner.get_input_details(), runner.get_output_details()
+    names, gives = in_order(list(given), inputs), {name: gives[name] for name in in_order(list(gives), outputs)}
+
+    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        answered = runner(**dict(zip(names, arrays, strict=True)))
+        return [np.array(answered[name]) for name in gives]
+
+    return Artifact(
+        tuple(_litert_tensor(name, given[name]) for name in names),
+        tuple(_litert_tensor(name, gives[name]) for name in gives),
+        run,
+        {"ai-edge-litert": ai_edge_litert.__version__},
+    )
+
+
+def _litert_tensor(name: str, details: dict[str, Any]) -> Tensor:
+    shape = tuple(None if length < 0 else int(length) for length in details["shape_signature"])
+    return Tensor(name, shape, np.dtype(details["dtype"]).name)

@@ -1,0 +1,173 @@
+"""An ONNX graph in the neutral form of `foreign_graph.py`, its operators by `operators.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....errors import FileError, PortError
+from ..foreign_graph import Form, Given, Node, Operand, Ref, Weight, simplified
+from ..unsupported import refuse
+from . import file
+
+_DOMAINS = ("", "ai.onnx")
+_INPUTS = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One node of the graph.
+
+    Attributes:
+        operator: its name, such as "Conv".
+        inputs: `Ref`s, None where an optional one is left out.
+        outputs: the names of what it gives, empty where that is left out.
+        attributes: plain values and arrays.
+        version: of the operator set.
+        arrays: what is known of the graph's values beforehand, by name.
+        made: takes weights that the translation makes of others.
+    """
+
+    operator: str
+    inputs: tuple[Ref | None, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    version: int
+    arrays: Mapping[str, Weight]
+    made: dict[str, Weight] = field(default_factory=dict)
+
+    def __getitem__(self, place: int) -> Ref | None:
+        return self.inputs[place] if place < len(self.inputs) else None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.attributes.get(name, default)
+
+    def either(self, name: str, place: int) -> Any:
+        """What is an attribute in older operator sets and an input in newer ones."""
+        return self.attributes[name] if name in self.attributes else self[place]
+
+    def known(self, operand: Ref | None) -> np.ndarray | None:
+        """The values of an input that the file brings, or None."""
+        return self.arrays[operand.name].value if operand and operand.name in self.arrays else None
+
+    def weight(self, name: str, value: np.ndarray) -> Ref:
+        """A weight made of others."""
+        self.made[name] = Weight(name, np.ascontiguousarray(value), True, alone=False)
+        return Ref(name)
+
+    def node(self, kind: str, *inputs: Operand, **attributes: Operand) -> Node:
+        return Node(kind, inputs, self.outputs[:1], attributes, self.operator)
+
+
+def to_form(path: Path) -> Form:
+    """The graph in an ONNX file.
+
+    Raises:
+        PortError: it has operators that are not covered, each is named.
+        FileError: it is none, damaged, or a hostile one.
+    """
+    model = file.load(path)
+    try:
+        return _form(model, path)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FileError(
+            f"{path} is no ONNX file that can be read: {type(error).__name__} {str(error)[:100]}"
+        ) from error
+
+
+def _form(model: Any, path: Path) -> Form:
+    from .operators import OPERATORS
+
+    _require_printable(model, path)
+    refuse([_name(node) for node in model.graph.node if _name(node) not in (*OPERATORS, "Constant")], path)
+    weights = _weights(model, path)
+    version = max((each.version for each in model.opset_import if each.domain in _DOMAINS), default=1)
+    given = tuple(_given(each, path) for each in model.graph.input if each.name not in weights)
+    nodes: list[Node] = []
+    for node in model.graph.node:
+        if node.op_type != "Constant":
+            call = _call(node, version, weights, path)
+            nodes += OPERATORS[node.op_type](call)
+            weights |= call.made
+    outputs = tuple(each.name for each in model.graph.output)
+    if not given:
+        raise PortError(f"{path} takes no arrays: there is nothing to rebuild")
+    return simplified(Form(path.stem, "onnx", given, tuple(nodes), outputs, weights))
+
+
+def _require_printable(model: Any, path: Path) -> None:
+    """Raise a FileError for a name that would break the line which tells it."""
+    names = [name for node in model.graph.node for name in (node.op_type, node.domain, *node.input, *node.output)]
+    names += [each.name for part in ("input", "output", "initializer") for each in getattr(model.graph, part)]
+    if strange := next((name for name in names if not name.isprintable()), None):
+        raise FileError(f"{path} has the name {strange[:60]!r} in it, which nobody wrote")
+
+
+def _name(node: Any) -> str:
+    return str(node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}")
+
+
+def _weights(model: Any, path: Path) -> dict[str, Weight]:
+    """All arrays that the graph brings. Floats may train where a layer has them; constants do not."""
+    if model.graph.sparse_initializer:
+        raise PortError(f"{path} has sparse arrays, which are not covered")
+    weights = {}
+    for each in model.graph.initializer:
+        weights[each.name] = _weight(each.name, file.array(each, path), path, constant=False)
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.domain in _DOMAINS:
+            values = _attributes(node, path)
+            value = next(iter(values.values()), None)
+            if not isinstance(value, (np.ndarray, int, float, tuple)):
+                raise PortError(f"{path} has a constant of text or of a sparse array, which is not covered")
+            weights[node.output[0]] = _weight(node.output[0], np.asarray(value), path, constant=True)
+    return weights
+
+
+def _weight(name: str, value: np.ndarray, path: Path, *, constant: bool) -> Weight:
+    if value.dtype.kind == "f" and value.dtype != np.float32:
+        if value.size > 1 and not constant:
+            raise PortError(f"{path} computes in {value.dtype.name} ({name}), and only float32 is covered")
+        value = value.astype("float32")
+    return Weight(name, value, value.dtype == np.float32 and value.size > 1 and not constant, alone=False)
+
+
+def _given(value: Any, path: Path) -> Given:
+    kind = value.type.tensor_type
+    if kind.elem_type not in _INPUTS:
+        raise PortError(f"{path}: its input {value.name} is of a dtype that is not covered (number {kind.elem_type})")
+    shape = tuple(int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
+    if not shape:
+        raise PortError(f"{path}: its input {value.name} has no shape, or is a single number")
+    batch = shape.index(None) if None in shape and shape[0] is not None else 0
+    return Given(value.name, shape, _INPUTS[kind.elem_type], batch, shape[batch])
+
+
+def _call(node: Any, version: int, weights: Mapping[str, Weight], path: Path) -> Call:
+    inputs = tuple(Ref(name) if name else None for name in node.input)
+    return Call(node.op_type, inputs, tuple(node.output), _attributes(node, path), version, weights)
+
+
+def _attributes(node: Any, path: Path) -> dict[str, Any]:
+    """The settings of a node as plain Python."""
+    return dict(_setting(each, path) for each in node.attribute)
+
+
+def _setting(attribute: Any, path: Path) -> tuple[str, Any]:
+    import onnx
+
+    kind = onnx.AttributeProto
+    if attribute.type == kind.TENSOR:
+        return attribute.name, file.array(attribute.t, path)
+    value = onnx.helper.get_attribute_value(attribute)
+    if attribute.type in (kind.INTS, kind.FLOATS):
+        return attribute.name, tuple(value)
+    if attribute.type == kind.STRING:
+        return attribute.name, value.decode("utf-8", "replace")
+    if attribute.type == kind.STRINGS:
+        return attribute.name, tuple(each.decode("utf-8", "replace") for each in value)
+    return attribute.name, value

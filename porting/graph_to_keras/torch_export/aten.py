@@ -1,0 +1,46 @@
+"""PyTorch's operators, as `torch.export` writes them, in the kinds of `foreign_graph.py`.
+
+The names of arguments are those of torch's schemas. An argument that has its default is left out of a program's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..foreign_graph import Node
+from .aten_arguments import Arguments as Arguments
+from .aten_arguments import Translation
+from .aten_functions import ACTIVATIONS, ARITHMETIC
+from .aten_layers import LAYERS
+from .aten_shapes import SHAPES
+
+# Checks that a program makes of itself, which need no counterpart.
+IGNORED = frozenset(
+    {"aten._assert_tensor_metadata.default", "aten._assert_scalar.default", "aten._assert_async.msg"}
+    | {f"aten.sym_constrain_range{name}.default" for name in ("", "_for_size")}
+    | {"_operator.ge", "_operator.le", "_operator.eq", "_operator.gt", "_operator.lt"}
+)
+
+
+def _length(kind: str) -> Translation:
+    def translate(given: Arguments) -> Iterator[Node]:
+        one, other = given.values.values()
+        yield given.node(kind, one, other)
+
+    return translate
+
+
+# What a program computes of lengths.
+_LENGTHS = {"mul": "multiply", "add": "add", "sub": "subtract", "floordiv": "floor_divide"}
+
+OPERATORS: dict[str, Translation] = {
+    **{f"aten.{name}": each for name, each in {**LAYERS, **ACTIVATIONS, **ARITHMETIC, **SHAPES}.items()},
+    # In place: what an operator does to its first array, under a name with a stroke.
+    **{
+        f"aten.{name}_.{overload}": each
+        for table in (ACTIVATIONS, ARITHMETIC)
+        for (name, overload), each in ((key.split(".", 1), each) for key, each in table.items())
+    },
+    **{f"_operator.{name}": _length(kind) for name, kind in _LENGTHS.items()},
+    "aten.dropout_.default": LAYERS["dropout.default"],
+}

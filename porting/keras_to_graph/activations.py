@@ -1,0 +1,47 @@
+"""Which kind of the graph an activation function of Keras is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from ...graph.graph import Value
+
+# What a function does when it is called with nothing but its input, which is how layers call it.
+_DEFAULTS: dict[str, dict[str, Value]] = {
+    "relu": {"negative_slope": 0.0, "max_value": None, "threshold": 0.0},
+    "leaky_relu": {"negative_slope": 0.2},
+    "elu": {"alpha": 1.0},
+    "celu": {"alpha": 1.0},
+    "gelu": {"approximate": False},
+    "hard_shrink": {"threshold": 0.5},
+    "soft_shrink": {"threshold": 0.5},
+    "squareplus": {"b": 4.0},
+}
+_LAST_AXIS = ("softmax", "log_softmax", "glu")
+_PLAIN = (
+    *("linear", "relu6", "selu", "sigmoid", "tanh", "silu", "mish", "softplus", "softsign", "log_sigmoid"),
+    *("hard_sigmoid", "hard_silu", "hard_tanh", "tanh_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax"),
+)
+
+
+def activation_of(function: Any, rank: int) -> tuple[str, dict[str, Value]] | None:
+    """The kind and configuration of an activation that a layer calls, or None when it is not one of Keras' own.
+
+    Args:
+        function: of `keras.activations`, or None for nothing.
+        rank: of what it is applied to.
+    """
+    if function is None:
+        return "linear", {}
+    name = getattr(function, "__name__", "")
+    if name not in (*_DEFAULTS, *_LAST_AXIS, *_PLAIN, "exponential"):
+        return None
+    if getattr(keras.activations, name) is not function:
+        return None
+    if name == "exponential":
+        return "exp", {}
+    if name in _LAST_AXIS:
+        return name, {"axis": rank - 1}
+    return name, dict(_DEFAULTS.get(name, {}))

@@ -1,0 +1,214 @@
+"""Crossentropies must be what they are by definition on every backend, however sure a model is, and leave no trace."""
+
+import gc
+import inspect
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_softmax
+
+from trivium.backends import catalog, runtime
+from trivium.backends.epochs import build_metrics
+from trivium.backends.same_run import crossentropy
+from trivium.backends.same_run.crossentropy import owned_losses
+from trivium.backends.workers import worker
+
+HERE = __file__
+BACKENDS = [backend.name for backend in catalog.installed()]
+# What goes into the activation: unsure, wrong beyond what Keras clips at, right beyond it, and halves that tie.
+LOGITS = np.array([[0.5, -1.0, 0.25], [0.0, 40.0, 3.0], [60.0, 0.0, -9.0], [0.0, 0.0, 0.0]], "float32")
+CLASSES = np.array([1, 0, 0, 2])
+YES_OR_NO = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 1]], "float32")
+ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
+
+
+def of_classes():
+    """The mean crossentropy by its definition, in float64, and its slope by the logits."""
+    logs = log_softmax(LOGITS.astype("float64"), axis=1)
+    return -logs[range(4), CLASSES].mean(), (np.exp(logs) - ONE_HOT) / 4
+
+
+def of_answers():
+    """The same of twelve answers that do not exclude each other."""
+    logits = LOGITS.astype("float64")
+    against = np.where(YES_OR_NO == 1, -logits, logits)
+    return np.logaddexp(0, against).mean(), (expit(against) * np.where(YES_OR_NO == 1, -1, 1)) / 12
+
+
+# The activation, the loss, its targets, and what is expected.
+KINDS = {
+    "categorical": ("softmax", "categorical_crossentropy", ONE_HOT, of_classes),
+    "sparse": ("softmax", "sparse_categorical_crossentropy", CLASSES, of_classes),
+    "binary": ("sigmoid", "binary_crossentropy", YES_OR_NO, of_answers),
+}
+
+
+@pytest.fixture
+def keras(backend):
+    import keras
+
+    return keras
+
+
+def handing_on(keras, activation, loss):
+    """A model whose logits are its inputs, to begin with."""
+    layer = keras.layers.Dense(3, activation, kernel_initializer="identity")
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(keras.optimizers.SGD(1.0), loss)
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradient_are_those_of_the_definition(keras, kind):
+    activation, loss, y, by_definition = KINDS[kind]
+    expected, slope = by_definition()
+    with owned_losses():
+        found, gradients = runtime.current().gradients(handing_on(keras, activation, loss), LOGITS, y)
+    assert found == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(gradients[1], slope.sum(0), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(gradients[0], LOGITS.T @ slope, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plan_trains_by_them(keras, kind):
+    activation, loss, y, by_definition = KINDS[kind]
+    expected, slope = by_definition()
+    with owned_losses():
+        for plan in runtime.current().plans(handing_on(keras, activation, loss), 10**9):
+            model = handing_on(keras, activation, loss)
+            build_metrics(model, LOGITS, y)
+            epochs = runtime.current().compile_epochs(model, (LOGITS, y), 4, plan)
+            epochs.begin(np.arange(4))
+            epochs.run(0, 1)
+            assert epochs.loss() == pytest.approx(expected, rel=1e-6), plan.name
+            epochs.end()
+            np.testing.assert_allclose(model.get_weights()[1], -slope.sum(0), rtol=1e-5, atol=1e-7, err_msg=plan.name)
+            model.set_weights([np.eye(3), np.zeros(3)])
+            model.reset_metrics()
+            epochs.evaluate()
+            assert float(model.get_metrics_result()["loss"]) == pytest.approx(expected, rel=1e-6), plan.name
+
+
+def test_the_binary_one_keeps_its_digits_where_a_model_is_right(keras):
+    """The loss is 1e-13 there, and its slope too, with all the digits of a float: 1 minus a probability has none."""
+    logits = np.array([[30.0, -30.0, 30.0]], "float32")
+    model = handing_on(keras, "sigmoid", "binary_crossentropy")
+    with owned_losses():
+        found, gradients = runtime.current().gradients(model, logits, np.array([[1.0, 0.0, 1.0]], "float32"))
+    assert found == pytest.approx(np.exp(-30.0), rel=1e-5)
+    np.testing.assert_allclose(gradients[1], np.array([-1, 1, -1]) * np.exp(-30.0) / 3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_other_probabilities_it_is_keras_own(keras, kind):
+    """Halved since the activation, or from the other activation: no logits are behind them."""
+    activation, loss, y, _ = KINDS[kind]
+    other = {"softmax": "sigmoid", "sigmoid": "softmax"}[activation]
+    activations, compute = keras.activations, getattr(keras.losses, loss)
+    for make in (lambda x: getattr(activations, activation)(x) * 0.5, getattr(activations, other)):
+        # In NumPy between: on one backend Keras itself finds the logits of whichever activation.
+        expected = compute(y, keras.ops.convert_to_numpy(make(keras.ops.convert_to_tensor(LOGITS))))
+        with owned_losses():
+            found = compute(y, make(keras.ops.convert_to_tensor(LOGITS)))
+        both = [keras.ops.convert_to_numpy(each) for each in (found, expected)]
+        np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7)
+
+
+def test_the_logits_are_those_along_the_same_axis(keras):
+    target = keras.ops.convert_to_tensor(ONE_HOT[:3].T)
+    x = keras.ops.convert_to_tensor(LOGITS[:3].T)
+    with owned_losses():
+        probabilities = keras.activations.softmax(x, axis=0)
+        along = keras.ops.categorical_crossentropy(target, probabilities, axis=0)
+        across = keras.ops.categorical_crossentropy(target, probabilities, axis=1)
+    assert keras.ops.convert_to_numpy(along) == pytest.approx(
+        -log_softmax(LOGITS[:3].astype("float64"), 1)[range(3), CLASSES[:3]], rel=1e-6, abs=1e-7
+    )
+    expected = keras.ops.categorical_crossentropy(
+        target, keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(probabilities)), axis=1
+    )
+    assert keras.ops.convert_to_numpy(across) == pytest.approx(keras.ops.convert_to_numpy(expected), rel=1e-6)
+
+
+def test_shapes_that_do_not_go_together_are_refused_as_ever(keras):
+    with owned_losses(), pytest.raises(Exception, match=r"(same|rank).*"):
+        keras.ops.binary_crossentropy(
+            keras.ops.ones((4, 1)), keras.activations.sigmoid(keras.ops.convert_to_tensor(LOGITS))
+        )
+
+
+# --- leaving no trace -----------------------------------------------------------------------------------------------
+
+
+def test_keras_still_computes_by_the_functions_that_are_replaced(keras):
+    native = {
+        name: inspect.signature(getattr(crossentropy.native_module(), name)).parameters for name in crossentropy.OWNED
+    }
+    with owned_losses():
+        ours = {
+            name: inspect.signature(getattr(crossentropy.native_module(), name)).parameters
+            for name in crossentropy.OWNED
+        }
+    for name in crossentropy.OWNED:
+        assert {key: given.default for key, given in ours[name].items()} == {
+            key: given.default for key, given in native[name].items()
+        }, name
+
+
+def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras):
+    module = crossentropy.native_module()
+    native = {name: getattr(module, name) for name in crossentropy.OWNED}
+    expected, _ = of_classes()
+    with owned_losses():
+        outer = {name: getattr(module, name) for name in crossentropy.OWNED}
+        assert not any(outer[name] is native[name] for name in crossentropy.OWNED)
+        with owned_losses():
+            probabilities = keras.activations.softmax(keras.ops.convert_to_tensor(LOGITS))
+            found = keras.ops.categorical_crossentropy(keras.ops.convert_to_tensor(ONE_HOT), probabilities)
+            assert float(keras.ops.mean(found)) == pytest.approx(expected, rel=1e-6)
+        with pytest.raises(RuntimeError, match="within"), owned_losses():
+            raise RuntimeError("within")
+        assert {name: getattr(module, name) for name in crossentropy.OWNED} == outer
+    assert {name: getattr(module, name) for name in crossentropy.OWNED} == native
+
+
+def test_nothing_is_remembered_longer_than_what_it_belongs_to(keras, monkeypatch):
+    made = []
+    own = crossentropy._Logits
+    monkeypatch.setattr(crossentropy, "_Logits", lambda: made.append(own()) or made[-1])
+    activation, loss, y, _ = KINDS["categorical"]
+    with owned_losses():
+        model = handing_on(keras, activation, loss)
+        for _ in range(10):
+            model.train_on_batch(LOGITS, y)
+        kept = keras.activations.softmax(keras.ops.convert_to_tensor(LOGITS))
+        del model
+        keras.utils.clear_session()
+        gc.collect()
+        assert id(kept) in made[0]._origins
+        del kept
+        gc.collect()
+        assert len(made[0]._origins) <= 4, "those of a graph that a framework keeps, no more with every step"
+
+
+# --- why all this ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.several_backends
+def test_keras_own_difference_between_backends_is_still_there():
+    """When this fails, Keras clips everywhere or nowhere: see whether `owned_losses` is still worth it."""
+    if "tensorflow" not in BACKENDS:
+        pytest.skip("for TensorFlow beside another")
+    found = {name: worker.get(name).call(f"{HERE}:loss_of_a_sure_mistake") for name in BACKENDS}
+    assert found.pop("tensorflow") == pytest.approx(30, rel=1e-5)
+    for loss in found.values():
+        assert loss == pytest.approx(-np.log(1e-7), rel=1e-5)
+
+
+def loss_of_a_sure_mistake():
+    """Run in a worker: the crossentropy of a softmax whose right class has a probability of e⁻³⁰."""
+    runtime.current()
+    import keras
+
+    probabilities = keras.ops.softmax(keras.ops.convert_to_tensor([[0.0, 30.0]]))
+    return float(keras.ops.categorical_crossentropy(keras.ops.convert_to_tensor([[1.0, 0.0]]), probabilities)[0])

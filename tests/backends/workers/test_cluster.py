@@ -1,0 +1,192 @@
+"""Workers on a Ray cluster of two nodes: called as any worker is; and what happens when one, or the cluster, is gone.
+
+The functions that run there are those of the tests of `worker.py`, and import no framework.
+"""
+
+import importlib.util
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog
+from trivium.backends.workers import cluster, executors
+from trivium.backends.workers.cluster_worker import ClusterWorker
+from trivium.errors import ClusterError, OptionError, WorkerError
+
+FUNCTIONS = Path(__file__).parents[2] / "helpers" / "functions_for_workers.py"
+
+
+@pytest.fixture(scope="module")
+def joined(ray_address):
+    return cluster.connect(ray_address)
+
+
+@pytest.fixture
+def made(joined):
+    """Makes workers, which end with the test."""
+    workers = []
+    executors.release()  # what other tests have left warm
+
+    def make(**settings):
+        workers.append(ClusterWorker(joined, catalog.selected().name, threads=1, **settings))
+        return workers[-1]
+
+    yield make
+    for each in workers:
+        each.close()
+
+
+# --- what fits ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cpus", "workers", "share"),
+    [([4], 2, 2), ([4], 3, 1), ([3, 1], 2, 1), ([3, 1], 1, 3), ([2, 2, 2], 3, 2), ([1, 1], 3, 0), ([], 1, 0)],
+)
+def test_no_workers_share_is_divided_between_nodes(cpus, workers, share):
+    assert cluster.largest_share(cpus, workers) == share
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_the_line_says_what_to_install():
+    with pytest.raises(ClusterError, match=r"Ray is not installed.*pip install 'trivium\[ray\]'"):
+        cluster.connect()
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("nonsense", r"expected the head's HOST:PORT, such as 10\.0\.0\.1:6379, or auto"),
+        ("ray://10.0.0.1:10001", "runs on a node of the cluster, not through a client"),
+        ("no-such-host.invalid:6379", r"no Ray cluster answers at no-such-host\.invalid:6379 \("),
+        ("127.0.0.1:99999", r"no Ray cluster answers at 127\.0\.0\.1:99999 \("),
+    ],
+)
+def test_an_address_where_there_is_no_cluster_is_one_line(ray_address, address, said):
+    with pytest.raises(ClusterError, match=said) as raised:
+        cluster.connect(address)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.several_backends
+def test_a_process_joins_one_cluster_only(joined, ray_address):
+    port = ray_address.rpartition(":")[2]
+    assert cluster.connect() == cluster.connect(ray_address) == cluster.connect(f"localhost:{port}")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=r"is connected to the Ray cluster at .* already"):
+            cluster.connect(address)
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.several_backends
+def test_a_call_gives_what_a_local_worker_gives(made):
+    there = made()
+    array = np.arange(6, dtype="int16").reshape(2, 3)
+    found = there.call(f"{FUNCTIONS}:echo", {"a": array, "b": (1, "x", None, 2.5)})
+    assert found["b"] == [1, "x", None, 2.5]
+    assert found["a"].dtype == array.dtype
+    np.testing.assert_array_equal(found["a"], array)
+    heard = []
+    assert there.call(f"{FUNCTIONS}:report_each", 3, listener=heard.append) == 3
+    assert [event["number"] for event in heard] == [0, 1, 2]
+    assert there.call(f"{FUNCTIONS}:environment", catalog.SWITCH) == catalog.selected().name
+    assert there.call(f"{FUNCTIONS}:frameworks_loaded") == []
+    assert there.pid != os.getpid()
+    assert there.alive
+    for kind, text, error in (("OptionError", "mend it", OptionError), ("KeyError", "k", WorkerError)):
+        with pytest.raises(error, match=text):
+            there.call(f"{FUNCTIONS}:fail", kind, text)
+    assert there.call(f"{FUNCTIONS}:echo", 1) == 1
+
+
+@pytest.mark.several_backends
+def test_workers_are_spread_over_the_nodes(made):
+    assert len({each.where["node"] for each in (made(), made())}) == 2
+
+
+@pytest.mark.several_backends
+def test_a_worker_that_dies_is_said_and_stays_dead(made, capfd):
+    there = made()
+    with pytest.raises(WorkerError, match=r"worker \(process \d+ on .*\) was killed or has crashed"):
+        there.call(f"{FUNCTIONS}:end", "kill")
+    assert not there.alive
+    with pytest.raises(WorkerError, match="has died"):
+        there.call(f"{FUNCTIONS}:echo", 1)
+    with pytest.raises(WorkerError, match="was killed or has crashed"):
+        made().call(f"{FUNCTIONS}:end", "sys.exit")
+    assert capfd.readouterr() == ("", ""), "Ray keeps its own words to itself"
+
+
+@pytest.mark.several_backends
+def test_another_process_takes_the_place_of_one_that_was_killed(made):
+    """It is made ready as the first was, and does the call again from its beginning."""
+    there = made(restarts=1)
+    there.prepare(f"{FUNCTIONS}:keep", np.arange(4))
+    first, heard = there.pid, []
+
+    def kill_once(event):
+        heard.append(event["number"])
+        if heard == [0, 1]:
+            os.kill(first, signal.SIGKILL)
+
+    assert there.call(f"{FUNCTIONS}:report_each", 4, 0.2, listener=kill_once) == 4
+    assert heard[-4:] == [0, 1, 2, 3]
+    assert there.pid != first
+    assert there.call(f"{FUNCTIONS}:kept").tolist() == [0, 1, 2, 3]
+    with pytest.raises(WorkerError, match="was killed or has crashed"):
+        there.call(f"{FUNCTIONS}:end", "kill")
+
+
+@pytest.mark.several_backends
+def test_one_that_hangs_is_stopped(made):
+    there = made()
+    assert there.pid
+    began = time.monotonic()
+    with pytest.raises(WorkerError, match=r"gave no sign for 0\.5 s"):
+        there.call(f"{FUNCTIONS}:sleep", 60, timeout=0.5)
+    assert time.monotonic() - began < 10
+    assert not there.alive
+
+
+@pytest.mark.several_backends
+def test_a_cluster_that_others_use_says_so(made, monkeypatch):
+    held = [made(), made()]
+    assert all(each.pid for each in held)
+    monkeypatch.setattr("trivium.backends.workers.cluster_worker._PATIENCE", 1.0)
+    with pytest.raises(ClusterError, match=r"had no room for a worker in 1 s: all of its 2 CPUs are in use"):
+        made().call(f"{FUNCTIONS}:echo", 1)
+
+
+@pytest.mark.several_backends
+def test_what_a_cluster_does_not_have_is_said(joined):
+    assert joined.cpus() == 2
+    assert joined.share(2) == 1
+    with pytest.raises(ClusterError, match=r"3 workers want a CPU each, and the Ray cluster at .* has 2: --workers 2"):
+        joined.share(3)
+
+
+@pytest.mark.several_backends
+def test_two_threads_may_call_two_workers(made):
+    found = []
+    threads = [
+        threading.Thread(target=lambda each=each: found.append(each.call(f"{FUNCTIONS}:echo", each.pid)))
+        for each in (made(), made())
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(set(found)) == 2

@@ -1,0 +1,170 @@
+"""What a configuration would run is found without building it, and Keras' own layers are not suspected."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trivium.engine.bundles.code_in_config import _CLASSES, _FUNCTIONS, _PRIVATE, RUNNERS, find_code, public_names
+from trivium.functions import load_function
+from trivium.models.recipe import book
+
+HOSTILE = Path(__file__).parents[2] / "helpers" / "hostile.py"
+layer, function = load_function(f"{HOSTILE}:layer"), load_function(f"{HOSTILE}:function")
+
+
+def model(*layers):
+    return {"module": "keras", "class_name": "Sequential", "config": {"layers": list(layers)}, "registered_name": None}
+
+
+def texts(config):
+    return [finding.text for finding in find_code(config)]
+
+
+def test_a_recipe_holds_nothing_but_keras(backend):
+    import keras
+
+    built = book()["functional/autoencoder"]()
+    built.compile("adam", loss="mse", metrics=["mae", keras.metrics.RootMeanSquaredError()])
+    config = keras.saving.serialize_keras_object(built)
+    assert find_code(json.loads(json.dumps(config))) == ()
+
+
+def test_a_model_of_many_kinds_of_objects_holds_nothing_but_keras(backend):
+    import keras
+
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation=keras.activations.gelu, kernel_constraint=keras.constraints.MaxNorm(3))(
+        inputs
+    )
+    x = keras.layers.TimeDistributed(keras.layers.Bidirectional(keras.layers.SimpleRNN(2)))(x)
+    x = keras.ops.concatenate([x, keras.ops.relu(x * 2)[:, :2]], axis=1)
+    x = keras.layers.Dense(2, kernel_regularizer="l2", activation=keras.ops.tanh, dtype="mixed_float16")(x)
+    x = keras.layers.MultiHeadAttention(2, 2)(x, x)
+    built = keras.Model(inputs, [keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])(x), x])
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    built.compile(keras.optimizers.AdamW(schedule), loss=[keras.losses.Huber(), keras.losses.mean_absolute_error])
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(built)))
+    assert find_code(config) == ()
+    legacy = json.loads(built.to_json())
+    assert find_code(legacy) == ()
+
+
+@pytest.mark.parametrize(
+    ("planted", "text"),
+    [
+        (layer("Lambda", function={"class_name": "__lambda__", "config": {"code": "4wEA"}}), "Python code in the file"),
+        (layer("Lambda", function=function("relu", "keras.ops")), "the code of a Lambda (layer 'planted')"),
+        (layer("TorchModuleWrapper", module="gASV"), "the code of a TorchModuleWrapper (layer 'planted')"),
+        (layer("TorchModuleWrapper", "keras.src.utils.torch_utils"), "the code of a TorchModuleWrapper"),
+        (layer("TFSMLayer", filepath="/tmp/model"), "the code of a TFSMLayer"),
+        (layer("Lambda", None), "the code of a Lambda"),
+        (layer("Evil", "evil"), "the class 'Evil' (layer 'planted')"),
+        (layer("system", "os"), "the class 'system'"),
+        (layer("Popen", "subprocess"), "the class 'Popen'"),
+        (layer("Dense", registered_name="mine>Dense"), "the class 'mine>Dense'"),
+        (layer("Dense", "keras_hub.layers"), "the class 'Dense'"),
+        (layer("Dense", "kerasevil.layers"), "the class 'Dense'"),
+        (layer("Dense", "keras.layers.evil"), "the class 'Dense'"),
+        (layer("Dense", "builtins"), "the class 'Dense'"),
+        (layer("Nothing"), "the class 'Nothing'"),
+        (layer("deserialize"), "the class 'deserialize'"),
+        (layer("load_model", "keras.saving"), "the class 'load_model'"),
+        (layer("clone_model", "keras.models"), "the class 'clone_model'"),
+        (layer("get_file", "keras.utils"), "the class 'get_file'"),
+        (layer("CSVLogger", "keras.callbacks"), "the class 'CSVLogger'"),
+        (layer("Model", "keras.src.saving.saving_lib"), "the class 'Model'"),
+        (layer("Popen", "keras.src.utils.io_utils"), "the class 'Popen'"),
+        (layer("__typespec__", spec_name="X"), "the class '__typespec__'"),
+        (layer("TypeSpec", None), "the class 'TypeSpec'"),
+        (layer(["Dense"]), "the class \"['Dense']\""),
+        (layer("Dense", ["keras.layers"]), "the class 'Dense'"),
+        (layer("Dense", activation=function("system", "os")), "the function 'system'"),
+        (layer("Dense", activation=function("get_file", "keras.utils")), "the function 'get_file'"),
+        (layer("Dense", activation=function("plot_model", "keras.utils")), "the function 'plot_model'"),
+        (layer("Dense", activation=function("deserialize", "keras.activations")), "the function 'deserialize'"),
+        (layer("Dense", activation=function("system", "builtins")), "the function 'system'"),
+        (layer("Dense", activation=function("relu", "builtins", "mine>relu")), "the function 'mine>relu'"),
+        (layer("Dense", activation=function(["relu"], "builtins", "relu")), "the function 'relu'"),
+        (layer("StringLookup", vocabulary="/etc/passwd"), "reading '/etc/passwd' (layer 'planted')"),
+        (layer("TextVectorization", standardize=function("f", "mine")), "the function 'f'"),
+    ],
+)
+def test_what_would_run_is_found_and_named(planted, text):
+    found = texts(model(layer("Dense", units=3), planted))
+    assert any(each.startswith(text) for each in found), found
+
+
+def test_it_is_found_however_deep_and_in_what_a_model_is_compiled_with():
+    inner = layer("TimeDistributed", layer=layer("Bidirectional", layer=layer("Cell", "mine", units=1)))
+    config = {
+        **model(model(inner)),
+        "compile_config": {"loss": function("loss", "mine"), "metrics": [[layer("M", "m")]]},
+    }
+    assert set(texts(config)) == {
+        f"the {kind} {name!r}{at}"
+        for kind, name, at in (
+            ("class", "Cell", " (layer 'planted')"),
+            ("function", "loss", ""),
+            ("class", "M", " (layer 'planted')"),
+        )
+    }
+
+
+def test_names_from_a_file_cannot_command_a_terminal_or_fill_it():
+    (text,) = texts(layer("E\x1b[2J" + "a" * 1000, "mine"))
+    assert text.isprintable()
+    assert len(text) < 150
+
+
+def test_the_names_that_keras_publishes_are_read_from_its_source(backend):
+    for module in {*_CLASSES, *_FUNCTIONS}:
+        names = public_names(module)
+        assert names, module
+        published = importlib.import_module(module)
+        assert all(hasattr(published, name) for name in names)
+
+
+def test_no_framework_is_needed():
+    script = (
+        "import sys; from trivium.engine.bundles.code_in_config import find_code; "
+        "print(find_code({'class_name': 'Dense', 'module': 'keras.layers', 'config': {}}), 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["()", "False"]
+
+
+def test_no_layer_that_runs_code_has_a_second_name_in_keras(backend):
+    """What is allowed by its place in Keras' source must not be one of them in disguise."""
+    import keras
+
+    runners = [getattr(keras.layers, name) for name in RUNNERS if hasattr(keras.layers, name)]
+    assert len(runners) >= 4
+    met = 0
+    for name, module in list(sys.modules.items()):
+        if _PRIVATE.fullmatch(name) or name in _CLASSES:
+            met += 1
+            for alias, value in vars(module).items():
+                if isinstance(value, type) and issubclass(value, tuple(runners)):
+                    assert alias in RUNNERS, f"{name}.{alias}"
+    assert met > 100
+
+
+def test_every_layer_of_keras_that_says_it_is_unsafe_is_known(backend):
+    """Notices when Keras guards another layer by its safe mode."""
+    import keras.src
+
+    guarded = set()
+    for path in Path(keras.src.__file__).parent.rglob("*.py"):
+        guarded |= _guarded_in(path) if "saving" not in path.parts and "_test" not in path.stem else set()
+    assert guarded == {"Lambda", "TFSMLayer", "TorchModuleWrapper", "IndexLookup"}
+
+
+def _guarded_in(path):
+    if not path.is_file() or "in_safe_mode" not in (text := path.read_text("utf-8")):
+        return set()
+    names = [line.split()[1].split("(")[0].rstrip(":") for line in text.splitlines() if line.startswith("class ")]
+    return set(names)

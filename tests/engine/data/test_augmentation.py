@@ -1,0 +1,92 @@
+"""Pictures changed anew in training: each in its own way, the same way under the same key, and never elsewhere."""
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog
+from trivium.backends.workers import worker
+from trivium.engine.data.augmentation import Augmentation
+from trivium.engine.training.trainer import Trainer
+from trivium.errors import DataError, OptionError
+
+HERE = __file__
+
+
+def changed(words, key):
+    """Run under any backend: sixteen pictures with one bright bar, changed under our draws."""
+    from trivium.backends.same_run.portable_random import owned_draws
+
+    with owned_draws():
+        return Augmentation.parse(words)(bars(), tuple(key))
+
+
+def bars():
+    images = np.zeros((16, 20, 20), "uint8")
+    images[:, 4:16, 9:11] = 200
+    return images
+
+
+def test_words_become_settings():
+    parsed = Augmentation.parse("rotation=10, shift=0.1,zoom=0.2,flip=horizontal")
+    assert parsed == Augmentation(10.0, 0.1, 0.2, "horizontal")
+    assert Augmentation(**parsed.to_json()) == parsed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("rotate=10", "'rotate=10' is not one of rotation, shift, zoom, flip with a value; did you mean 'rotation'"),
+        ("rotation", "'rotation' is not one of"),
+        ("rotation=much", "augmentation rotation must be a number, received 'much'"),
+        ("shift=2", "augmentation shift must be from 0 to 1, received 2"),
+        ("flip=sideways", "augmentation flip must be horizontal or vertical"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(words, message):
+    with pytest.raises(OptionError, match=message):
+        Augmentation.parse(words)
+
+
+def test_each_picture_is_changed_in_its_own_way(backend):
+    after = changed("rotation=20,shift=0.2", (1, 2))
+    assert (after.shape, after.dtype) == ((16, 20, 20), np.float32)
+    assert len({image.tobytes() for image in after}) == 16
+    assert after.min() >= 0
+    assert after.max() <= 200
+
+
+def test_the_same_key_changes_in_the_same_way_whatever_came_between(backend):
+    first = changed("rotation=20,zoom=0.2", (1, 0))
+    other = changed("rotation=20,zoom=0.2", (1, 1))
+    np.testing.assert_array_equal(changed("rotation=20,zoom=0.2", (1, 0)), first)
+    assert not np.array_equal(first, other)
+
+
+def test_a_flip_mirrors_about_half_of_the_pictures_and_nothing_else(backend):
+    ramp = np.tile(np.arange(8, dtype="float32"), (64, 8, 1))
+    after = Augmentation(flip="horizontal")(ramp, (3,))
+    mirrored = (after == ramp[:, :, ::-1]).all((1, 2))
+    assert 16 <= mirrored.sum() <= 48
+    np.testing.assert_array_equal(after[~mirrored], ramp[~mirrored])
+
+
+def test_what_is_no_picture_is_refused(backend):
+    with pytest.raises(DataError, match=r"augmentation is for pictures \(n, height, width\), received shape \(3, 4\)"):
+        Augmentation(rotation=3)(np.zeros((3, 4)), (1,))
+
+
+def test_it_changes_training_and_is_recorded_but_is_not_in_the_model(backend, digits):
+    settings = {"options": {"units": 8}, "epochs": 1, "batch_size": 64}
+    plain = Trainer("dense/one-hidden", **settings).fit(digits)
+    run = Trainer("dense/one-hidden", augment="rotation=30", **settings).fit(digits)
+    assert run.history["loss"] != plain.history["loss"]
+    assert run.settings["augment"]["rotation"] == 30
+    assert [type(layer) for layer in run.model.layers] == [type(layer) for layer in plain.model.layers]
+
+
+@pytest.mark.several_backends
+def test_every_backend_changes_a_picture_in_the_same_way():
+    words = "rotation=15,shift=0.1,zoom=0.2,flip=horizontal"
+    found = [worker.get(b.name).call(f"{HERE}:changed", words, [5, 6]) for b in catalog.installed()]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=0.05)

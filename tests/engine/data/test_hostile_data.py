@@ -1,0 +1,95 @@
+"""Data files of others: no code, no bomb, no other file is reached; damage is one line."""
+
+import io
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trivium.engine.data import datasets
+from trivium.engine.data.digit_images import read_digit
+from trivium.engine.data.sources import files
+from trivium.errors import DataError
+from trivium.functions import load_function
+
+pytestmark = pytest.mark.plain
+
+claiming = load_function(f"{Path(__file__).parents[2] / 'helpers' / 'hostile.py'}:claiming")
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """The path of an honest `.npz`, to be spoilt."""
+    np.savez(tmp_path / "d.npz", x=np.ones((40, 3)), y=np.arange(40) % 2)
+    return tmp_path / "d.npz"
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width, height, *chunks):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(100)))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + pixels + chunk(b"IEND", b"")
+
+
+def test_an_archive_that_is_a_bomb_is_refused(arrays):
+    arrays.write_bytes(claiming(arrays.read_bytes(), "x.npy", 4_000_000_000))
+    with pytest.raises(DataError, match=r"x.npy would become 4,000,000,000 bytes .*: a zip bomb"):
+        datasets.load(str(arrays))
+
+
+def test_an_array_with_a_name_that_leaves_its_folder_is_refused(arrays):
+    with zipfile.ZipFile(arrays, "a") as archive:
+        archive.writestr("../x_train.npy", b"")
+    with pytest.raises(DataError, match=r"named '../x_train.npy', which could leave the folder"):
+        datasets.load(str(arrays))
+
+
+def test_a_header_that_promises_too_much_takes_no_memory(tmp_path):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (10**13,)})
+    (tmp_path / "x.npy").write_bytes(stream.getvalue())
+    with pytest.raises(DataError, match="80,000,000,000,000 bytes of shape"):
+        files.read_array(tmp_path / "x.npy")
+
+
+def test_a_picture_with_more_pixels_than_the_machine_has_memory_is_refused(tmp_path):
+    (tmp_path / "p.png").write_bytes(png(60_000, 60_000))
+    with pytest.raises(DataError, match=r"p.png: not a picture that can be read .*3600000000 pixels"):
+        read_digit(tmp_path / "p.png")
+    for name in "ab":
+        (tmp_path / "classes" / name).mkdir(parents=True)
+        (tmp_path / "classes" / name / "p.png").write_bytes(png(60_000, 60_000))
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        files.read_picture_folder(tmp_path / "classes")
+
+
+def test_a_picture_with_a_text_that_is_a_bomb_is_refused(tmp_path):
+    text = chunk(b"zTXt", b"evil\0\0" + zlib.compress(bytes(50_000_000)))
+    (tmp_path / "p.png").write_bytes(png(4, 4, text))
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        read_digit(tmp_path / "p.png")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_spoilt_picture_is_one_line_or_a_picture(form, tmp_path, generator):
+    whole = io.BytesIO()
+    Image.fromarray(generator.integers(0, 256, (20, 20), dtype="uint8")).save(whole, form)
+    path = tmp_path / "p"
+    for _ in range(40):
+        content = bytearray(whole.getvalue()[: generator.integers(1, len(whole.getvalue()) + 1)])
+        content[generator.integers(len(content))] ^= 1 << generator.integers(8)
+        path.write_bytes(content)
+        said = ""
+        try:
+            assert read_digit(path).shape == (28, 28)
+        except DataError as error:
+            said = str(error)
+        assert "\n" not in said

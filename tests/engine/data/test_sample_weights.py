@@ -1,0 +1,197 @@
+"""Samples and classes that count differently: what they become, and that every plan trains as Keras' `fit` does."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trivium.backends import runtime
+from trivium.engine.data.dataset import Dataset, Split
+from trivium.engine.data.sample_weights import Weights
+from trivium.engine.training.trainer import Trainer
+from trivium.errors import DataError, OptionError
+from trivium.models.recipe import Recipe
+
+LABELS = ("cat", "dog", "eel")
+ANIMALS = Dataset("animals", Split(np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 2])), None, LABELS, "given")
+EVERY = slice(None)
+
+
+# --- what they become -----------------------------------------------------------------------------------------------
+
+
+def test_a_class_that_is_not_named_counts_once():
+    found = Weights.of("dog=2, eel=0.5", None).in_training(ANIMALS, EVERY)
+    np.testing.assert_array_equal(found, np.array([1, 1, 1, 2, 2, 0.5], "float32"))
+    assert found.dtype == "float32"
+
+
+def test_classes_may_be_named_by_their_numbers_where_they_are_numbers():
+    digits = Dataset("digits", ANIMALS.train, None, ("0", "1", "2"), "given")
+    for given in ({1: 3, np.int64(2): 4}, {"1": 3, "2": 4}, "1=3,2=4"):
+        found = Weights.of(given, None).in_training(digits, EVERY)
+        np.testing.assert_array_equal(found, [1, 1, 1, 3, 3, 4], err_msg=str(given))
+
+
+def test_balanced_classes_count_alike_as_scikit_learn_has_it():
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    found = Weights.of("balanced", None).in_training(ANIMALS, EVERY)
+    np.testing.assert_allclose(found, compute_sample_weight("balanced", ANIMALS.train.y), rtol=1e-6)
+    # Of the part that is learned from, where one class does not occur.
+    found = Weights.of("balanced", None).in_training(ANIMALS, slice(0, 4))
+    np.testing.assert_allclose(found, compute_sample_weight("balanced", ANIMALS.train.y[:4]), rtol=1e-6)
+
+
+def test_weights_of_classes_and_samples_are_multiplied_and_classes_do_not_count_in_what_is_held_out():
+    weights = Weights.of({"dog": 2}, [1, 2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(weights.in_training(ANIMALS, slice(0, 4)), [1, 2, 3, 8])
+    np.testing.assert_array_equal(weights.held_out(ANIMALS, slice(4, None)), [5, 6])
+    assert Weights.of({"dog": 2}, None).held_out(ANIMALS, EVERY) is None
+    assert Weights.of(None, None).in_training(ANIMALS, EVERY) is None
+
+
+@pytest.mark.parametrize(
+    ("classes", "samples", "said"),
+    [
+        ("even", None, "class_weight even: expected balanced, or a weight for each class such as 0=1,1=5"),
+        ("cat=-1", None, "class_weight: the weight of class cat must be 0 or more, received '-1'"),
+        ({"cat": "much"}, None, "class_weight: the weight of class cat must be 0 or more, received 'much'"),
+        ({"dogs": 2}, None, "class_weight: animals has no class dogs (it has: cat, dog, eel); did you mean 'dog'?"),
+        (None, [1.0, np.nan], "sample_weight must be a number of 0 or more for each sample, (n,)"),
+        (None, [[1.0]] * 6, "sample_weight must be a number of 0 or more for each sample, (n,)"),
+        (None, [1.0] * 5, "sample_weight: animals has 6 training samples, received 5 weights"),
+    ],
+)
+def test_what_is_no_weight_is_refused(classes, samples, said):
+    with pytest.raises(OptionError, match=re.escape(said)):
+        Weights.of(classes, samples).in_training(ANIMALS, EVERY)
+
+
+def test_data_without_classes_have_no_weights_of_classes():
+    values = Dataset("heights", Split(np.zeros((3, 1)), np.ones(3)), None, (), "given")
+    with pytest.raises(OptionError, match="heights has no classes, weigh its samples: sample_weight"):
+        Weights.of("balanced", None).in_training(values, EVERY)
+
+
+def test_windows_over_a_series_have_no_weights(backend):
+    from trivium.engine.data import datasets
+
+    waves = datasets.load("waves:0:20")
+    with pytest.raises(DataError, match="does not go with rnn/lstm: its samples are windows over a series"):
+        Trainer("rnn/lstm", sample_weight=np.ones(len(waves.train))).prepare(waves)
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+def moons():
+    """The same two moons each time, the second class rarer, with weights that differ."""
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons((90, 43), noise=0.2, random_state=0)
+    order = np.random.default_rng(0).permutation(len(x))
+    weight = np.random.default_rng(1).uniform(0.2, 3, len(x)).astype("float32")
+    return Dataset("moons", Split(x[order].astype("float32"), y[order]), None, ("0", "1"), "given"), weight
+
+
+def weighing():
+    """A model that measures with and without weights, its last batch of 30 smaller than the others."""
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(1, "sigmoid")])
+    measured = {"metrics": ["accuracy"], "weighted_metrics": [keras.metrics.BinaryAccuracy(name="weighted"), "mae"]}
+    model.compile("adam", "binary_crossentropy", **measured)
+    return model
+
+
+def trainer_of(plan, **weights):
+    recipe = Recipe("weighing", "two moons", weighing, batch_size=30, shuffle=False)
+    return Trainer(recipe, epochs=3, plan=plan, **weights)
+
+
+@pytest.mark.parametrize("by", ["classes", "samples"])
+def test_every_plan_gives_the_history_that_keras_gives(backend, by):
+    dataset, weight = moons()
+    x, y, held_out = dataset.train.x, dataset.train.y, 34  # a quarter of 133
+    own, given, held = {}, {"class_weight": {0: 1.0, 1: 4.0}}, (x[-held_out:], y[-held_out:])
+    if by == "samples":
+        own, given = {"sample_weight": weight}, {"sample_weight": weight[:-held_out]}
+        held = (*held, weight[-held_out:])
+    model, _ = trainer_of("fit").make_ready(dataset)
+    pace = {"batch_size": 30, "epochs": 3, "shuffle": False, "verbose": 0}
+    expected = model.fit(x[:-held_out], y[:-held_out], validation_data=held, **pace, **given).history
+    assert {"weighted", "val_weighted", "val_mae"} <= expected.keys()
+    assert abs(expected["accuracy"][-1] - expected["weighted"][-1]) > 1e-3, "the weights make a difference"
+    plans = [plan.name for plan in runtime.current().plans(model, 10**9)]
+    for plan in ["fit", *plans] if by == "samples" else plans:
+        run = trainer_of(plan, **(own or {"class_weight": "1=4"})).fit(dataset)
+        assert run.settings["plan"]["name"] == plan
+        assert set(run.history.metrics) == expected.keys(), plan
+        for metric, values in expected.items():
+            np.testing.assert_allclose(run.history[metric], values, rtol=0, atol=1e-5, err_msg=f"{plan} {metric}")
+
+
+def test_the_trials_of_a_long_run_weigh_too(backend, monkeypatch):
+    from trivium.engine.epochs import plan_timing
+
+    seen = []
+    own = plan_timing.Trial.__init__
+
+    def init(self, epochs, *given):
+        seen.append(epochs)
+        own(self, epochs, *given)
+
+    monkeypatch.setattr(plan_timing.Trial, "__init__", init)
+    dataset, weight = moons()
+    trainer_of("auto", sample_weight=weight).explain(dataset)
+    assert seen
+    for epochs in seen:
+        assert [len(part) for part in epochs._data] == [99] * 3
+
+
+@pytest.mark.parametrize("augment", [None, "shift=0.1"])
+def test_samples_of_no_weight_teach_nothing_however_they_are_fetched(backend, digits, augment):
+    nothing = dict.fromkeys(digits.labels, 0)
+    settings = {"epochs": 1, "batch_size": 100, "augment": augment, "validation_split": 0.0}
+    run = Trainer("dense/two-small", class_weight=nothing, **settings).fit(digits)
+    assert run.history["loss"] == [0.0]
+    assert run.settings["class_weight"] == dict.fromkeys(digits.labels, 0.0)
+
+
+def test_fresh_drawings_have_the_weights_of_their_classes():
+    def draw(count, key):
+        return Split(np.zeros((count, 2)), np.arange(count) % 3)
+
+    drawn = Dataset("drawn", ANIMALS.train, None, LABELS, "drawn", draw)
+    split = Weights.of({"eel": 7}, None).drawing(drawn)(6, (0,))
+    np.testing.assert_array_equal(split.weight, [1, 1, 7, 1, 1, 7])
+    with pytest.raises(OptionError, match="drawn draws new samples for each batch, weigh their classes"):
+        Weights.of(None, np.ones(6)).drawing(drawn)
+
+
+# --- going on -------------------------------------------------------------------------------------------------------
+
+
+def record_of(**settings):
+    settings = json.loads(json.dumps(Trainer("dense/small", **settings).settings))
+    return {"recipe": "dense/small", "settings": settings, "dataset": {"checksum": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({"class_weight": "0=1,1=5"}, {"class_weight": "0=1,1=6"}, r"class_weight .*5.0.* → .*6.0"),
+        ({"class_weight": "balanced"}, {}, "class_weight balanced → none"),
+        ({"sample_weight": [1, 2]}, {"sample_weight": [2, 1]}, "sample_weight sha256:.* → sha256:"),
+        ({}, {"sample_weight": [1, 2]}, "sample_weight none → sha256:"),
+    ],
+)
+def test_a_run_goes_on_with_the_weights_it_began_with_or_not_at_all(before, now, said):
+    from trivium.engine.runs.resume_rules import require_same
+
+    require_same(Path("run"), record_of(**before), record_of(**before))
+    with pytest.raises(OptionError, match=said):
+        require_same(Path("run"), record_of(**before), record_of(**now))

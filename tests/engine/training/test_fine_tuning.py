@@ -1,0 +1,105 @@
+"""Going on from a trained model: what is frozen stays bit by bit, and a bundle never decides which code is run."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.data.dataset import Dataset, Split
+from trivium.engine.training.trainer import Trainer
+from trivium.errors import OptionError
+
+
+@pytest.fixture(scope="module")
+def trained(striding_run):
+    return Bundle.of(striding_run)
+
+
+@pytest.fixture
+def two_kinds(digits):
+    """The digits as even and odd."""
+    parts = [Split(split.x, split.y % 2) for split in (digits.train, digits.test)]
+    return Dataset("parity", *parts, ("even", "odd"), digits.source)
+
+
+def weights(model):
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def same(before, after):
+    return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_frozen_layers_keep_their_weights_bit_by_bit_and_the_others_move(trained, digits):
+    run = Trainer(start=trained, freeze=["conv*"], learning_rate=1e-4, epochs=1).fit(digits)
+    before, after = weights(trained.model), weights(run.model)
+    for name in before:
+        assert same(before[name], after[name]) == name.startswith("conv"), name
+
+
+def test_training_goes_on_from_where_it_was(trained, digits, striding_run):
+    run = Trainer(start=trained, learning_rate=1e-4, epochs=1).fit(digits)
+    assert run.recipe.name == "cnn/striding"
+    assert run.history["val_loss"][0] < striding_run.history["val_loss"][0]
+
+
+def test_the_bundle_itself_is_left_alone(trained, digits):
+    before = weights(trained.model)
+    Trainer(start=trained, epochs=1).fit(digits)
+    assert all(same(values, weights(trained.model)[name]) for name, values in before.items())
+
+
+def test_the_inputs_are_prepared_as_they_were_when_the_model_was_trained(backend, lstm_run):
+    start = Bundle.of(lstm_run)
+    other = np.linspace(100.0, 200.0, 80)
+    preprocessing, _, _ = Trainer(start=start, validation_split=0).prepare(
+        Dataset("other", Split(other, other), None, (), "")
+    )
+    assert preprocessing.inputs == lstm_run.preprocessing.inputs
+
+
+def test_a_new_head_tells_other_classes_apart_on_the_same_features(trained, two_kinds, tmp_path):
+    run = Trainer(start=trained, freeze=["conv*"], replace_head=2, epochs=3, learning_rate=0.003).fit(two_kinds)
+    assert run.model.output_shape == (None, 2)
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    before, after = weights(trained.model), weights(run.model)
+    assert all(same(before[name], after[name]) for name in before if name.startswith("conv"))
+    Bundle.of(run).save(tmp_path / "two.trivium")
+    again = bundles.load(tmp_path / "two.trivium")
+    assert again.labels == ("even", "odd")
+    assert again.run["settings"]["start"]["replace_head"] == 2
+    assert Trainer(start=again, epochs=1).recipe.loss == "categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"freeze": ["dense*", "nothing*"]}, r"--freeze nothing\*: no layer has such a name \(there are: conv2d"),
+        ({"freeze": ["*"]}, "every weight is frozen, there is nothing left to train"),
+        ({"replace_head": 1}, "--replace-head needs 2 classes or more, received 1"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(trained, digits, settings, message):
+    with pytest.raises(OptionError, match=message):
+        Trainer(start=trained, epochs=1, **settings).fit(digits)
+
+
+def test_another_recipe_than_the_bundle_holds_is_refused(trained):
+    with pytest.raises(OptionError, match="the bundle holds cnn/striding, not cnn/pooling"):
+        Trainer("cnn/pooling", start=trained)
+
+
+def test_freezing_without_a_model_to_start_from_is_refused():
+    with pytest.raises(OptionError, match="need a trained model to start from: add --from BUNDLE"):
+        Trainer("cnn/striding", freeze=["conv*"])
+
+
+def test_a_bundle_does_not_decide_which_file_is_run(trained, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    foreign = dataclasses.replace(trained, run={**trained.run, "recipe": f"{path}:build"})
+    with pytest.raises(OptionError, match="which is no recipe of trivium's book: name it before --from"):
+        Trainer(start=foreign)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,93 @@
+"""What the tests of several devices run in a worker that has them."""
+
+from trivium.backends import catalog, runtime
+from trivium.backends.distribution import processes
+from trivium.backends.workers import worker
+from trivium.engine.data import datasets
+from trivium.engine.data.dataset import Dataset, Split
+from trivium.engine.training.trainer import Trainer
+
+_groups = {}
+
+
+def train(names, how="devices", count=2, **settings):
+    """A run by one device and the same by several: `[[history, weights, plan], [history, weights, plan]]`.
+
+    Args:
+        names: `[data, samples]`.
+        how: `devices` of this machine, or `processes`.
+    """
+    data = few(*names)
+    found = []
+    for group in (None, group_of(how, count)):
+        run = Trainer(**settings, group=group).fit(data)
+        metrics = {name: run.history[name] for name in run.history.metrics}
+        found.append([metrics, run.model.get_weights(), run.settings["plan"]])
+    return found
+
+
+def group_of(how, count):
+    """Started once: it takes seconds."""
+    current = runtime.current()
+    if (how, count) not in _groups:
+        if how == "devices":
+            found = current.group(count)
+        elif isinstance(_groups.get(("devices", count)), processes.Processes):
+            found = _groups["devices", count]  # on this backend they are processes
+        else:
+            name = catalog.selected().name
+            found = processes.Processes([worker.Worker(name, threads=1) for _ in range(count)])
+        _groups[how, count] = found
+    return _groups[how, count]
+
+
+def kill_one(how, count=2):
+    """End one of the processes of a group, and train."""
+    group = group_of(how, count)
+    group._workers[1].kill()
+    try:
+        Trainer(f"{__file__}:dense", epochs=1, batch_size=16, group=group).fit(few("mnist:sample", 33))
+    finally:
+        del _groups[how, count]
+
+
+def few(name, samples):
+    """The first samples of a dataset; of pictures every third pixel, from 0 to 1."""
+    full = datasets.load(name)
+    x, y = full.train.x[:samples], full.train.y[:samples]
+    x = x[:, ::3, ::3, None].astype("float32") / 255 if x.ndim == 3 else x
+    return Dataset(name, Split(x, y), None, full.labels, full.source)
+
+
+def convolution():
+    """With all that is of the whole batch: its statistics, the clipping of its gradient, penalties beside its loss.
+
+    Smooth, so that rounding does not decide on which side of a kink a value lies. By SGD: what is added before a batch
+    normalisation has no gradient but rounding, of which Adam makes whole steps.
+    """
+    import keras
+
+    layers = keras.layers
+    normalised = [
+        layers.Conv2D(4, 3, strides=2, kernel_regularizer=keras.regularizers.L2(0.01)),
+        layers.BatchNormalization(),
+        layers.Activation("tanh", activity_regularizer=keras.regularizers.L2(0.01)),
+    ]
+    ends = [layers.Flatten(), layers.Dense(10, "softmax")]
+    model = keras.Sequential([keras.Input((10, 10, 1)), *normalised, *ends])
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.5, global_clipnorm=0.7)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def dense(classes=10):
+    import keras
+
+    layers = keras.layers
+    hidden = [layers.Flatten(), layers.Dense(16, "tanh"), layers.Dropout(0.3), layers.GaussianNoise(0.1)]
+    return keras.Sequential([keras.Input((10, 10, 1)), *hidden, layers.Dense(classes, "softmax")])
+
+
+def refused(**settings):
+    """What a run is refused with."""
+    Trainer(**settings).fit(few("mnist:sample", 33))

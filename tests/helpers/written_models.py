@@ -1,0 +1,92 @@
+"""Models written as source by a backend's room, and run in this process; imported by tests only."""
+
+import importlib
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+
+def room_of(backend):
+    """The module that writes source for a backend; skips where there is none yet."""
+    name = f"trivium.backends.{backend.name}.source"
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"no source is written for {backend.title} yet")
+    return importlib.import_module(name)
+
+
+def built(make):
+    """A model whose initial weights NumPy draws: a compiler that meets each shape anew would take minutes."""
+    from trivium.backends.same_run.randomness import owned_initial_weights
+
+    with owned_initial_weights(0):
+        return make()
+
+
+def randomise(model, seed=0):
+    """Give a model weights that tell everything apart: no zeros, no ones, nothing that blows up."""
+    generator = np.random.default_rng(seed)
+    for variable in model.variables:
+        if "seed" in variable.path:
+            continue
+        values = generator.normal(0, 0.5, variable.shape)
+        if "variance" in variable.path:
+            values = abs(values) + 0.5
+        if "gamma" in variable.path:
+            values = values + 1
+        if len(variable.shape) > 1:
+            values = values / np.sqrt(max(1, np.prod(variable.shape[:-1]) / 2))
+        variable.assign(values.astype(variable.dtype))
+
+
+def inputs_of(model, samples=3, seed=0):
+    """Random inputs that a model takes, an array each; open lengths are 5."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for tensor in model.inputs:
+        shape = [samples, *(5 if length is None else length for length in tensor.shape[1:])]
+        whole = "int" in tensor.dtype
+        values = generator.integers(0, 5, shape) if whole else generator.normal(size=shape)
+        found.append(values.astype(tensor.dtype))
+    return found
+
+
+def keras_answers(model, inputs):
+    import keras
+
+    given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
+    return [keras.ops.convert_to_numpy(each) for each in keras.tree.flatten(model(given, training=False))]
+
+
+def written(model, room, folder):
+    """The source of a model, its files in a folder."""
+    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.source_code import save
+
+    graph = read(model, room.refuses)
+    source = room.write(graph)
+    save(source, graph, folder)
+    return source
+
+
+def module_in(folder):
+    """`model.py` of a folder, imported anew."""
+    spec = importlib.util.spec_from_file_location("model", folder / "model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def source_answers(source, folder, inputs):
+    """What the source answers by the text that stands in `check.py`."""
+    held = sys.modules.get("model")
+    sys.modules["model"] = module_in(folder)
+    try:
+        names = {"np": np}
+        exec(source.predict, names)
+        return [np.asarray(each) for each in names["predict"](*inputs)]
+    finally:
+        sys.modules.pop("model")
+        if held is not None:
+            sys.modules["model"] = held

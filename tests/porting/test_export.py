@@ -1,0 +1,202 @@
+"""An artifact answers in its own runtime as the model does, says what it takes and gives, and is kept only then.
+
+The daily slice of `python -m trivium.porting.matrix`: a recipe of each kind to every format. Whole, it is slow.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.prediction.evaluation import predict
+from trivium.errors import DataError, OptionError, PortError
+from trivium.porting import export, targets
+from trivium.porting.port import port
+
+FORMATS = [target.name for target in targets.FORMATS]
+
+
+def require(name):
+    """Skip where what the format needs is not installed: only the environment of all frameworks must have it."""
+    try:
+        return targets.hosts(targets.find(name))
+    except PortError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def sources(saved_runs, backend, tmp_path_factory):
+    """The bundles of a dense, a convolutional and a recurrent recipe."""
+    from trivium.porting.matrix import learn
+
+    path = tmp_path_factory.mktemp("dense") / "bundle.trivium"
+    learn("dense/small", str(path))
+    return {"dense": path, **{name: folder / "bundle.trivium" for name, folder in saved_runs.items()}}
+
+
+@pytest.fixture(scope="module")
+def ported(sources, tmp_path_factory):
+    """The report of one of the bundles ported to a format, the folder in its own; each is ported once."""
+    reports = {}
+
+    def report(name, recipe):
+        if (name, recipe) not in reports:
+            out = tmp_path_factory.mktemp(f"{recipe}-{name}") / "there"
+            reports[name, recipe] = port(sources[recipe], name, out), out
+        return reports[name, recipe]
+
+    return report
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("recipe", ["dense", "striding", "lstm"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_artifact_answers_as_the_model_does(name, recipe, sources, ported, backend):
+    hosts = require(name)
+    report, folder = ported(name, recipe)
+    assert report.passed, report.to_json()
+    assert [check.inputs for check in report.checks] == ["recorded", "random", "single", "extreme"]
+    assert [check.difference.samples for check in report.checks] == [32, 33, 1, 3]
+    assert all(check.tolerance == 1e-5 for check in report.checks)
+    assert {check.against for check in report.checks} == {backend.name}
+    assert report.host == hosts[0].backend
+    note = json.loads((folder / "port.json").read_text())
+    assert note["files"] == sorted({path.name for path in folder.iterdir()} - {"port.json"})
+    assert note["source_file"]["sha256"] == hashlib.sha256(sources[recipe].read_bytes()).hexdigest()
+    assert note["raw_inputs"] == (recipe != "lstm")
+    if recipe == "lstm":
+        assert "'window'" in note["prepared_because"]
+        assert (note["inputs"][0]["shape"], note["outputs"][0]["shape"]) == ([None, 3, 1], [None, 1])
+    else:
+        assert note["labels"] == list("0123456789")
+        assert note["inputs"][0]["shape"] == [None, 28, 28]
+        assert (note["inputs"][0]["dtype"], note["outputs"][0]["dtype"]) == ("uint8", "float32")
+        assert {check.agreement for check in report.checks} == {1.0}
+
+
+RUNNING = {
+    "savedmodel": "import tensorflow; model = tensorflow.saved_model.load('there'); found = model.serve(x).numpy()",
+    "onnx": "import onnxruntime; found = onnxruntime.InferenceSession('there/model.onnx').run(None, {'raw': x})[0]",
+    # By itself it computes in half precision where the processor can.
+    "openvino": "import openvino; precise = {'INFERENCE_PRECISION_HINT': 'f32'}; "
+    "found = openvino.Core().compile_model('there/model.xml', 'CPU', precise)({'raw': x})[0]",
+    "litert": "from ai_edge_litert.interpreter import Interpreter; "
+    "runner = Interpreter('there/model.tflite').get_signature_runner(); found = runner(raw=x)['output_0']",
+    "torch-export": "import torch; found = torch.export.load('there/model.pt2').module()(torch.from_numpy(x)).detach()",
+}
+LABELS = {
+    "onnx": "session = onnxruntime.InferenceSession('there/model.onnx'); "
+    "labels = json.loads(session.get_modelmeta().custom_metadata_map['labels'])",
+    "openvino": "model = openvino.Core().read_model('there/model.xml'); "
+    "labels = json.loads(model.get_rt_info(['trivium', 'labels']).value)",
+    "litert": "import zipfile; labels = zipfile.ZipFile('there/model.tflite').read('labels.txt').decode().split()",
+    "torch-export": "kept = {'port.json': ''}; torch.export.load('there/model.pt2', extra_files=kept); "
+    "labels = json.loads(kept['port.json'])['labels']",
+    "savedmodel": "labels = json.load(open('there/port.json'))['labels']",
+}
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("name", FORMATS)
+def test_who_has_nothing_but_the_artifact_gets_labelled_probabilities_of_pixels(name, sources, ported, digits, backend):
+    """As its users do it: a script without trivium and Keras."""
+    require(name)
+    place = ported(name, "dense")[1].parent
+    np.save(place / "x.npy", digits.test.x[:7])
+    program = (
+        "import sys, json, numpy; sys.modules['keras'] = sys.modules['trivium'] = None; x = numpy.load('x.npy'); "
+        f"{RUNNING[name]}; {LABELS[name]}; numpy.save('y.npy', found); assert labels == list('0123456789'), labels"
+    )
+    subprocess.run([sys.executable, "-P", "-c", program], cwd=place, check=True, timeout=120)
+    expected = predict(sources["dense"], digits.test.x[:7]).outputs
+    np.testing.assert_allclose(np.load(place / "y.npy"), expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.several_backends
+def test_prepared_inputs_are_taken_where_they_are_asked_for(sources, backend, tmp_path):
+    require("onnx")
+    report = port(sources["dense"], "onnx", tmp_path / "digits.onnx", raw_inputs=False)
+    assert report.passed
+    assert report.artifact == tmp_path / "digits.onnx"
+    assert report.facts["inputs"][0]["shape"] == [None, 784]
+    assert report.facts["inputs"][0]["dtype"] == "float32"
+    assert report.facts["preparation"] == bundles.load(sources["dense"]).preprocessing.to_json()
+
+
+@pytest.mark.several_backends
+def test_an_artifact_that_answers_differently_is_not_kept(sources, backend, tmp_path):
+    require("onnx")
+    found = bundles.load(sources["dense"])
+    fields = {name: getattr(found, name) for name in Bundle.__dataclass_fields__}
+    Bundle(**{**fields, "recorded_outputs": found.recorded_outputs + np.float32(1e-3)}).save(tmp_path / "b.trivium")
+    report = port(tmp_path / "b.trivium", "onnx")
+    assert (report.passed, report.artifact) == (False, None)
+    assert [check.passed for check in report.checks] == [False, True, True, True]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.trivium"]
+
+
+@pytest.mark.several_backends
+def test_preparation_without_layers_is_refused_where_raw_inputs_are_asked_for(sources, backend, tmp_path):
+    require("onnx")
+    with pytest.raises(DataError, match="no Keras layer does what the step 'window' does"):
+        port(sources["lstm"], "onnx", tmp_path / "there", raw_inputs=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.several_backends
+def test_a_model_that_remembers_is_refused(backend, tmp_path):
+    import keras
+
+    require("onnx")
+    layers = [keras.Input(batch_shape=(2, 3, 1)), keras.layers.LSTM(2, stateful=True, name="memory")]
+    keras.Sequential(layers).save(tmp_path / "net.keras")
+    with pytest.raises(PortError, match="memory remembers from one batch to the next, which ONNX does not"):
+        port(tmp_path / "net.keras", "onnx")
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_plain_model_file_is_ported_too(ending, backend, tmp_path):
+    import keras
+
+    require("onnx")
+    layers = [keras.Input((4,)), keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential(layers)
+    model.save(tmp_path / f"net{ending}")
+    report = port(tmp_path / f"net{ending}", "onnx")
+    assert report.passed
+    assert report.source == "keras"
+    assert report.artifact == tmp_path / "net-onnx" / "model.onnx"
+    assert report.facts["raw_inputs"] is False
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_model_of_several_inputs_and_outputs_keeps_their_order(name, backend, tmp_path):
+    import keras
+
+    require(name)
+    inputs = [keras.Input((5,), name="wide"), keras.Input((2,), name="narrow")]
+    both = keras.layers.concatenate([keras.layers.Dense(3)(inputs[0]), keras.layers.Dense(4)(inputs[1])])
+    outputs = [keras.layers.Dense(2, name="small")(both), keras.layers.Dense(6, name="large")(both)]
+    keras.Model(inputs, outputs).save(tmp_path / "net.keras")
+    report = port(tmp_path / "net.keras", name)
+    assert report.passed
+    assert [each["shape"] for each in report.facts["inputs"]] == [[None, 5], [None, 2]]
+    assert [each["shape"] for each in report.facts["outputs"]] == [[None, 2], [None, 6]]
+
+
+def test_raw_inputs_are_no_matter_of_a_port_to_a_backend(saved_runs, backend):
+    with pytest.raises(OptionError, match="keeps its preparation beside the model"):
+        port(saved_runs["lstm"], backend.name, raw_inputs=True)
+
+
+def test_whole_numbers_are_rounded_and_stay_in_range():
+    values = np.array([-3.0, 0.4999, 126.99999, 254.6, 300.0])
+    np.testing.assert_array_equal(export.as_dtype(values, "uint8"), np.array([0, 0, 127, 255, 255], "uint8"))
+    assert export.as_dtype(values, "float32").dtype == "float32"

@@ -1,0 +1,180 @@
+"""Keras models are read as graphs of known kinds, and what cannot be read is refused by name."""
+
+import numpy as np
+import pytest
+from models_for_source import MODELS
+from written_models import built
+
+from trivium.errors import PortError
+from trivium.graph.layer_kinds import KINDS
+
+
+@pytest.fixture(scope="module")
+def graphs(backend):
+    """The graph of every model."""
+    from trivium.porting.keras_to_graph.reader import read
+
+    return {name: read(built(make)) for name, make in MODELS.items()}
+
+
+def test_every_node_is_of_a_known_kind_with_exactly_its_configuration(graphs):
+    for name, graph in graphs.items():
+        for node in graph.nodes:
+            kind = KINDS[node.kind]
+            assert sorted(node.config) == sorted(kind.config), (name, node.kind)
+            assert set(node.layer.weights) <= set(kind.weights), (name, node.kind)
+
+
+def test_configuration_is_plain_python(graphs):
+    def is_plain(value):
+        if isinstance(value, tuple):
+            return all(map(is_plain, value))
+        return value is None or type(value) in (bool, int, float, str)
+
+    for name, graph in graphs.items():
+        for node in graph.nodes:
+            assert all(map(is_plain, node.config.values())), (name, node.kind, node.config)
+
+
+def test_every_weight_of_the_model_is_in_the_graph(graphs):
+    for name, graph in graphs.items():
+        if name.startswith("normalisation"):
+            continue  # Keras keeps what it was given as plain arrays
+        held = sum(array.size for layer in graph.layers if layer.kind != "constant" for array in layer.weights.values())
+        model = built(MODELS[name])
+        counted = sum(int(np.prod(v.shape)) for v in model.weights if "seed" not in v.path and "count" not in v.path)
+        assert held == counted, name
+
+
+def test_shapes_are_those_that_keras_tells(graphs):
+    for name, graph in graphs.items():
+        model = built(MODELS[name])
+        told = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
+        found = [graph.specs[output.reference] for output in graph.outputs]
+        assert [(spec.shape, spec.dtype) for spec in found] == told, name
+
+
+def test_a_shared_layer_is_one_layer_of_several_calls(graphs):
+    graph = graphs["shared layers and nested models"]
+    layers = {layer.name: layer for layer in graph.layers}
+    assert [node.name for node in graph.calls(layers["encoder_deep"])] == ["encoder_deep", "encoder_deep_2"]
+    assert len(graph.calls(layers["class_"])) == 2
+    first, *others = [output.name for output in graph.outputs]
+    assert first.startswith("absolute")  # Keras numbers those of this process
+    assert others == ["class_", "for_", "class_2"]
+
+
+def test_an_activation_is_a_node_of_its_own_and_a_linear_one_none(graphs):
+    assert [node.kind for node in graphs["dense"].nodes] == ["dense", "relu", "dense"]
+
+
+def test_channels_first_becomes_channels_last_between_transpositions(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.reader import read
+
+    if backend.name == "tensorflow":
+        pytest.skip("TensorFlow builds no such convolution on a CPU")
+    layer = keras.layers.Conv2D(4, 3, data_format="channels_first")
+    graph = read(keras.Sequential([keras.Input((3, 8, 9)), layer]))
+    assert [node.kind for node in graph.nodes] == ["transpose", "conv", "transpose"]
+    assert [node.outputs[0].shape for node in graph.nodes] == [(None, 8, 9, 3), (None, 6, 7, 4), (None, 4, 6, 7)]
+
+
+def test_frozen_layers_are_known_as_frozen(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.reader import read
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="a"), keras.layers.Dense(2, name="b")])
+    model.layers[0].trainable = False
+    assert {layer.name: layer.trainable for layer in read(model).layers} == {"a": False, "b": True}
+
+
+def test_what_a_room_refuses_is_refused_with_what_cannot_be_read(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.reader import read
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x + 1
+
+    class OwnDense(keras.layers.Dense):
+        def call(self, x):
+            return super().call(x) * 2
+
+    layers = [
+        *(Own(name="mine"), OwnDense(3, name="mine_too"), keras.layers.Lambda(lambda x: x, name="code")),
+        *(
+            keras.layers.Dense(2, activation=lambda x: x, name="odd"),
+            keras.layers.Dense(2, name="half", dtype="float16"),
+        ),
+        keras.layers.Softmax(name="last"),
+    ]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    with pytest.raises(PortError) as raised:
+        read(model, lambda node: "not here" if node.kind == "softmax" else None)
+    text = str(raised.value)
+    assert "mine: Own is not covered; mine_too: OwnDense is not covered; code: Lambda is not covered" in text
+    assert "odd: its activation" in text
+    assert "half: computes in float16" in text
+    assert "last: not here" in text
+
+
+def test_a_model_that_is_no_graph_is_refused(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.reader import read
+
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(PortError, match="what its own `call` computes"):
+        read(Own())
+    with pytest.raises(PortError, match="known inputs"):
+        read(keras.Sequential([keras.layers.Dense(2)]))
+
+
+def test_a_users_own_functional_class_is_read_when_it_computes_as_keras_does(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.reader import read
+
+    class Own(keras.Model):
+        def train_step(self, *arguments):
+            return super().train_step(*arguments)
+
+    inputs = keras.Input((3,))
+    assert [node.kind for node in read(Own(inputs, keras.layers.Dense(2)(inputs))).nodes] == ["dense"]
+
+
+def test_calls_come_after_what_they_need_and_only_those_between_inputs_and_outputs(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.calls import calls_of
+
+    inputs = keras.Input((3,))
+    first = keras.layers.Dense(3, name="first")(inputs)
+    second = keras.layers.Dense(3, name="second")(first)
+    keras.layers.Dense(3, name="beside")(first)
+    last = keras.layers.Add(name="last")([second, first])
+    names = [call.operation.name for call in calls_of(keras.Model(first, last))]
+    assert names == ["second", "last"]
+    assert [call.operation.name for call in calls_of(keras.Model(inputs, last))] == ["first", "second", "last"]
+
+
+def test_every_operation_and_layer_that_is_known_by_name_is_still_in_keras(backend):
+    import importlib
+
+    import keras
+
+    from trivium.porting.keras_to_graph.layers import LAYERS
+    from trivium.porting.keras_to_graph.operations import OPERATIONS
+    from trivium.porting.keras_to_graph.wrappers import WRAPPERS
+
+    assert [name for name in (*LAYERS, *WRAPPERS) if not hasattr(keras.layers, name)] == []
+    places = [importlib.import_module(f"keras.src.ops.{name}") for name in ("numpy", "nn", "core", "math")]
+    places.append(importlib.import_module("keras.src.activations.activations"))
+    assert [name for name in OPERATIONS if not any(hasattr(place, name) for place in places)] == []

@@ -1,0 +1,190 @@
+"""Native source answers as the Keras model does, for every layer, on every backend that has a room for it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import written_models as models
+from models_for_source import MODELS
+
+from trivium.backends import catalog
+from trivium.backends.workers import worker
+from trivium.engine.verification import parity
+from trivium.errors import PortError
+from trivium.models import recipe as recipes
+from trivium.porting.port import port
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+
+
+@pytest.fixture(scope="module")
+def room(backend):
+    return models.room_of(backend)
+
+
+def compare(expected, received, tolerance=1e-5):
+    assert len(expected) == len(received)
+    for one, other in zip(expected, received, strict=True):
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype
+        found = parity.difference(one, other)
+        assert found.within(tolerance), found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_source_of_a_model_answers_as_the_model_does(name, backend, room, tmp_path):
+    model = models.built(MODELS[name])
+    models.randomise(model)
+    source = models.written(model, room, tmp_path)
+    for samples in (3, 1):
+        inputs = models.inputs_of(model, samples, seed=samples)
+        compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
+
+
+def test_a_comparison_of_other_weights_fails(backend, room, tmp_path):
+    model = models.built(MODELS["lstm"])
+    models.randomise(model)
+    source = models.written(model, room, tmp_path)
+    models.randomise(model, seed=1)
+    inputs = models.inputs_of(model)
+    with pytest.raises(AssertionError, match="Difference"):
+        compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
+
+
+@pytest.mark.parametrize("name", sorted(recipes.book()))
+def test_every_recipe_becomes_source_or_is_refused_with_the_reason(name, backend, room, tmp_path):
+    model = models.built(recipes.find(name))
+    if name == "rnn/stateful":
+        with pytest.raises(PortError, match="stateful: what it remembers from batch to batch is not covered"):
+            models.written(model, room, tmp_path)
+        return
+    models.randomise(model)
+    source = models.written(model, room, tmp_path)
+    # Whole numbers, that the first layer may take as words; a fraction of them is what any other takes.
+    inputs = [np.round(abs(array) * 2) / (1 if name == "text/words" else 2) for array in models.inputs_of(model)]
+    inputs = [array.astype(tensor.dtype) for array, tensor in zip(inputs, model.inputs, strict=True)]
+    compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
+
+
+@pytest.fixture(scope="module")
+def ported(saved_runs, backend, room, tmp_path_factory):
+    """`cnn/striding` as source for this backend: the report."""
+    out = tmp_path_factory.mktemp("source") / "digits"
+    return port(saved_runs["striding"], f"source:{backend.name}", out)
+
+
+def test_a_port_to_source_is_verified_on_raw_inputs_in_several_batch_sizes(ported, backend):
+    assert ported.passed
+    assert ported.target == f"source:{backend.name}"
+    assert [check.inputs for check in ported.checks] == ["recorded", "random", "single", "extreme"]
+    assert [check.difference.samples for check in ported.checks] == [32, 33, 1, 3]
+    assert ported.facts["inputs"][0]["dtype"] == "uint8"
+
+
+def test_the_folder_holds_what_is_needed_and_says_what_it_is(ported):
+    found = {path.name for path in ported.artifact.iterdir()}
+    expected = {"README.md", "check.py", "model.py", "port.json", "recorded.npz", "weights.safetensors"}
+    assert found == expected
+    note = json.loads((ported.artifact / "port.json").read_text())
+    assert {*note["files"], "port.json"} == expected
+    assert note["labels"] == [str(digit) for digit in range(10)]
+    assert "cnn_striding, as it was trained in Keras" in (ported.artifact / "model.py").read_text()
+    assert "cnn/striding" in (ported.artifact / "README.md").read_text()
+
+
+def test_its_own_check_passes_and_fails_when_a_weight_changes(ported, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    for path in ported.artifact.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    run = [sys.executable, "-B", "check.py"]
+    good = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert good.returncode == 0, good.stderr
+    weights = load_file(tmp_path / "weights.safetensors")
+    last = max(weights, key=lambda name: (weights[name].size == 10, name))
+    weights[last] = weights[last] + np.float32(0.5) * np.arange(10, dtype="float32")
+    save_file(weights, tmp_path / "weights.safetensors")
+    bad = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert bad.returncode == 1, bad.stderr
+    assert "largest difference" in bad.stdout
+
+
+def test_a_source_that_answers_differently_is_not_kept(saved_runs, backend, room, tmp_path):
+    from trivium.engine.bundles import bundle as bundles
+    from trivium.engine.bundles.bundle import Bundle
+
+    found = bundles.load(saved_runs["lstm"])
+    fields = {name: getattr(found, name) for name in Bundle.__dataclass_fields__}
+    Bundle(**{**fields, "recorded_outputs": found.recorded_outputs + np.float32(1e-3)}).save(tmp_path / "a.trivium")
+    report = port(tmp_path / "a.trivium", f"source:{backend.name}", tmp_path / "out")
+    assert not report.passed
+    assert report.artifact is None
+    assert [path.name for path in tmp_path.iterdir()] == ["a.trivium"]
+
+
+def test_every_layer_that_is_in_the_way_is_named_before_anything_is_written(backend, room, tmp_path):
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((4, 3), batch_size=2),
+            layers.LSTM(3, stateful=True, name="remembering"),
+            layers.Discretization(bin_boundaries=[0.0, 1.0], name="bins"),
+            layers.Embedding(9, 3, mask_zero=True, name="words"),
+            layers.Dropout(0.1, name="masked"),
+            layers.Dense(2, name="fine"),
+        ]
+    )
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(PortError) as raised:
+        port(tmp_path / "model.keras", f"source:{backend.name}", tmp_path / "out")
+    for part in ("words: mask_zero", "remembering: stateful", "bins: Discretization is not covered"):
+        assert part in str(raised.value)
+    assert "fine" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_framework_without_source_is_refused(saved_runs):
+    with pytest.raises(PortError, match="no source can be written for 'theano'"):
+        port(saved_runs["lstm"], "source:theano")
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS])
+def test_a_model_of_any_backend_becomes_source_for_any(saved_runs, backend, target, tmp_path):
+    models.room_of(catalog.find(target))
+    for name in ("striding", "lstm"):
+        report = port(saved_runs[name], f"source:{target}", tmp_path / name)
+        assert report.passed, report.to_json()
+        assert report.host == backend.name
+
+
+APPLICATIONS = (
+    *("VGG16", "ResNet50", "ResNet50V2", "MobileNet", "MobileNetV2", "MobileNetV3Small", "DenseNet121"),
+    *("InceptionV3", "Xception", "EfficientNetB0", "EfficientNetV2B0", "NASNetMobile", "ConvNeXtTiny"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.several_backends
+@pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS])
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_applications_of_keras_become_source_within_twenty_seconds(name, target, tmp_path):
+    from trivium.porting.source_code import run_alone
+
+    models.room_of(catalog.find(target))
+    # Keras 3.15 builds NASNet on no PyTorch.
+    host = next(backend for backend in catalog.installed() if backend.name != "torch")
+    function = f"{HELPERS / 'functions_for_source.py'}:write_application"
+    seconds = worker.get(host.name).call(function, name, target, str(tmp_path))
+    assert seconds < 20
+    with np.load(tmp_path / "recorded.npz") as recorded:
+        expected = recorded["random/output_0"]
+    assert expected.std() > 1e-3  # an answer that tells inputs and classes apart
+    received = run_alone(tmp_path, catalog.find(target))
+    compare([expected], received["random"], 1e-4)
+    print(name, target, f"{seconds:.1f} s", parity.difference(expected, received["random"][0]).relative)

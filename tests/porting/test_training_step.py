@@ -1,0 +1,114 @@
+"""A model that was moved learns on as it would have at home, from the optimizer state that it was saved with."""
+
+import numpy as np
+import pytest
+
+from trivium.backends import catalog
+from trivium.backends.workers import worker
+from trivium.engine.bundles import bundle as bundles
+from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.verification import parity, tolerances
+from trivium.porting import training_step
+from trivium.porting.port import port
+
+HERE = __file__
+
+
+@pytest.fixture
+def elsewhere(backend):
+    """Another backend than this process has."""
+    return next(other.name for other in catalog.installed() if other != backend)
+
+
+def twenty_losses(path, x, y, draws):
+    """Run under any backend: the losses of 20 more steps, from the optimizer state in the bundle."""
+    from trivium.backends.same_run.portable_random import owned_draws
+    from trivium.porting.training_step import generators
+
+    model = bundles.load(path).build()
+    for variable, value in zip(generators(model), draws, strict=True):
+        variable.assign(value)
+    losses = []
+    with owned_draws():
+        for _ in range(20):
+            model.reset_metrics()
+            losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
+    return losses
+
+
+@pytest.mark.several_backends
+def test_twenty_more_steps_lose_what_an_unported_continuation_loses(saved_runs, backend, elsewhere, tmp_path):
+    report = port(saved_runs["striding"], elsewhere, tmp_path / "there.trivium")
+    assert report.passed, report.to_json()
+    found = bundles.load(saved_runs["striding"])
+    y = np.eye(10, dtype="float32")[np.arange(len(found.recorded_inputs)) % 10]
+    draws = [np.array(v.numpy()) for v in training_step.generators(found.model)]
+    homes = {backend.name: saved_runs["striding"] / "bundle.trivium", elsewhere: report.artifact}
+    losses = {
+        name: worker.get(name).call(f"{HERE}:twenty_losses", str(path), found.recorded_inputs, y, draws)
+        for name, path in homes.items()
+    }
+    assert losses[backend.name][-1] < losses[backend.name][0]
+    np.testing.assert_allclose(losses[elsewhere], losses[backend.name], rtol=1e-4, atol=0)
+
+
+def test_the_optimizer_state_is_compared_by_kind(saved_runs, backend, shared_worker):
+    path = str(saved_runs["lstm"] / "bundle.trivium")
+    checks = {check.what: check for check in training_step.compare(path, backend.name, backend.name)}
+    assert {*checks} == {
+        *("loss", "gradients", "weights after one more step"),
+        *(
+            f"optimizer state after one more step: {kind}"
+            for kind in ("iteration", "learning_rate", "momentum", "velocity")
+        ),
+    }
+    assert all(check.passed and check.difference <= 1e-6 for check in checks.values())
+    # Two epochs of four batches were trained before it was saved.
+    assert checks["optimizer state after one more step: iteration"].values[0] > 2
+
+
+def forget_moments(path, out):
+    """Run under any backend: write the bundle with the optimizer's moments at 0."""
+    from pathlib import Path
+
+    found = bundles.load(path)
+    for variable in found.model.optimizer.variables:
+        if "momentum" in variable.path:
+            variable.assign(np.zeros(variable.shape))
+    fields = {name: getattr(found, name) for name in Bundle.__dataclass_fields__}
+    Bundle(**{**fields, "keras_file": bundles.keras_bytes(found.model)}).save(Path(out))
+
+
+@pytest.mark.several_backends
+def test_what_float32_leaves_open_is_decided_in_float64(saved_runs, backend, elsewhere, monkeypatch):
+    """As if rounding never moved anything further than a hundred-millionth: in float32 it always does."""
+    monkeypatch.setattr(tolerances, "LIMITS", dict.fromkeys(tolerances.LIMITS, tolerances.Limit(1, 0)))
+    monkeypatch.setitem(parity.TOLERANCES, "float32", 1e-8)
+    path = str(saved_runs["striding"] / "bundle.trivium")
+    checks = training_step.compare(path, backend.name, elsewhere)
+    assert all(check.what.endswith(training_step.IN_DOUBLE) for check in checks)
+    assert [check.what for check in checks if not check.passed] == []
+    assert max(check.difference for check in checks) > 0
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_moments_that_were_lost_are_noticed(saved_runs, backend, shared_worker, tmp_path, wide):
+    path, without = str(saved_runs["lstm"] / "bundle.trivium"), str(tmp_path / "without.trivium")
+    shared_worker.call(f"{HERE}:forget_moments", path, without)
+    given = {**shared_worker.call("trivium.porting.training_step:draw_batch", path), "wide": wide}
+    assert shared_worker.call("trivium.porting.training_step:widens", path)
+    runs = {
+        name: shared_worker.call("trivium.porting.training_step:step_further", file, **given, nudged=nudged)
+        for name, file, nudged in (("kept", path, False), ("nudged", path, True), ("lost", without, False))
+    }
+    checks = {check.what: check.passed for check in training_step.judge((backend.name,) * 2, *runs.values())}
+    assert checks["gradients"]
+    assert not checks["weights after one more step"]
+    assert not checks["optimizer state after one more step: momentum"]
+
+
+def test_a_model_without_a_loss_has_nothing_to_learn_on_by(backend, shared_worker, tmp_path):
+    import keras
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "net.keras")
+    assert training_step.compare(str(tmp_path / "net.keras"), backend.name, backend.name) == ()

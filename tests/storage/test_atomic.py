@@ -1,0 +1,90 @@
+"""A file is written whole or not at all; the old one survives whatever goes wrong."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from trivium.errors import OutputError
+from trivium.storage.atomic import write_json, written_whole
+
+pytestmark = pytest.mark.plain
+
+
+@pytest.fixture
+def old(tmp_path):
+    path = tmp_path / "kept.json"
+    path.write_text("old")
+    return path
+
+
+def test_the_new_file_takes_the_place_of_the_old(old):
+    with written_whole(old) as aside:
+        aside.write_text("new")
+        assert old.read_text() == "old"
+    assert old.read_text() == "new"
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_an_error_in_the_block_leaves_the_old_file_and_nothing_beside_it(old):
+    def fail(path):
+        with written_whole(path) as aside:
+            aside.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail(old)
+    assert old.read_text() == "old"
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_so(old, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device; the file that was there is kept"):
+        write_json(old, {"a": 1})
+    assert old.read_text() == "old"
+    assert list(old.parent.iterdir()) == [old]
+
+
+WRITE_TOO_MUCH = """
+import pathlib, resource, signal, sys
+from trivium.storage.atomic import write_json
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+write_json(pathlib.Path(sys.argv[1]), ["x" * 1000])
+"""
+
+
+def test_a_limit_on_file_size_leaves_the_old_file(old):
+    """Not injected: the system itself refuses to write on."""
+    ended = subprocess.run([sys.executable, "-c", WRITE_TOO_MUCH, str(old)], capture_output=True, text=True)
+    assert "OutputError: cannot write" in ended.stderr
+    assert "File too large" in ended.stderr
+    assert old.read_text() == "old"
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_folders_are_made_and_the_mode_follows_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "a" / "b.json", 1)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a" / "b.json").stat().st_mode) == 0o640
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(old):
+    with pytest.raises(OutputError, match=r"cannot write .*kept.json/x.json: "):
+        write_json(old / "x.json", 1)
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", float("nan"))
+    assert not list(tmp_path.iterdir())
