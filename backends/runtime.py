@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from . import catalog
-from .distribution.groups import Group
+from .device_group import Group
 from .epochs import Data, Epochs, Plan
 from .vectorized import Many, Start
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine.plots.plots import TRAINING, VALIDATION, figure, save, style
+from ..engine.plots.style import TRAINING, VALIDATION, figure, save, style
 from .results import STEADY, Results
 from .suites.pooling_vs_striding import RECIPES
 

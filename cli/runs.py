@@ -122,7 +122,9 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     found = [run_list.read(run) for run in runs]
     differing = run_list.differences(found)
     if out:
-        run_list.overlay(found, out)
+        from ..engine.plots.overlay import overlay  # slow to import, and only needed here
+
+        overlay(found, out)
     if as_json:
         print_json({"runs": [kept.to_json() for kept in found], "differences": dict(differing)})
         return

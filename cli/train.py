@@ -135,6 +135,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     from ..engine.runs import run_folder
     from ..engine.runs.checkpoint_policy import parse_rules
     from ..engine.training import ray_ranks
+    from ..engine.training.saving import save
     from ..engine.training.trainer import Trainer, dataset_for
 
     rules = parse_rules(checkpoints)
@@ -158,7 +159,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
             group.listener = trainer.listener
         run = trainer.fit(dataset, prepared, kept)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
-        files = run_folder.save(run, out)
+        files = save(run, out)
     if as_json:
         print_json({**run.to_json(), "files": [str(file) for file in files]})
     else:

@@ -180,7 +180,7 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
     Raises:
         PortError: not all layers of the model can be; each is named.
     """
-    from .keras_to_graph.reader import read
+    from .keras_to_graph.model import read
 
     room = _room(framework)
     graph = read(load_as(path, raw), room.refuses, load(path) if raw else None)

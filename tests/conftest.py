@@ -90,12 +90,13 @@ def generator():
 def saved_runs(striding_run, lstm_run, tmp_path_factory):
     """The folders of both runs: `{"striding": …, "lstm": …}`; for reading only."""
     from trivium.engine.runs import run_folder
+    from trivium.engine.training import saving
 
     folders = {}
     for name, run in (("striding", striding_run), ("lstm", lstm_run)):
         folders[name] = tmp_path_factory.mktemp("runs") / name
         run_folder.claim(folders[name])
-        run_folder.save(run, folders[name])
+        saving.save(run, folders[name])
     return folders
 
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from ...errors import WorkerError
 from .. import runtime
+from ..device_group import Group
 from ..epochs import Data, Epochs, Plan, assign, build_metrics
 from ..same_run.crossentropy import owned_losses
 from ..same_run.portable_random import Draws, in_force, owned_draws
 from ..workers.protocol import AnyWorker
 from . import model_copies
-from .groups import Group, SpreadEpochs, put_values, values_of
+from .distributed_epochs import SpreadEpochs, put_values, values_of
 
 _HERE = __name__
 # Seconds in which the end of a process is known that another has noticed.

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...errors import WorkerError
+from ..device_group import Group
 from ..epochs import Data, Epochs, Plan
 from ..workers.protocol import AnyWorker
 from ..workers.worker import Listener
-from .groups import Group
 from .processes import Processes
 
 # As many deaths in a row, without an epoch that came to its end, are no accident.

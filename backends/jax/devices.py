@@ -16,7 +16,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from ...errors import BackendError
-from ..distribution.groups import Group, SpreadEpochs, require_accelerators, require_cores
+from ..device_group import Group, require_accelerators, require_cores
+from ..distribution.distributed_epochs import SpreadEpochs
 from ..epochs import Data, Epochs, Plan, assign
 from ..runtime import cores
 from .epochs import JaxEpochs, Metrics, State

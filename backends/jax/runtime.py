@@ -12,7 +12,7 @@ import jax
 import jaxlib.version
 import numpy as np
 
-from ..distribution.groups import Group
+from ..device_group import Group
 from ..epochs import Data, Epochs, Plan, convolves, recurs
 from ..runtime import Device, Runtime, cores, float64_kept, processor, stateful_layers, unchanged
 from ..vectorized import Many, Start

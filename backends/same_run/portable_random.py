@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import catalog, runtime
-from ..distribution.sharding import own_rows, whole_shape
+from ..shard import own_rows, whole_shape
 
 # Shift and multiply, as [16 A 15 B 15]; both factors fit in a signed 32-bit integer.
 MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)

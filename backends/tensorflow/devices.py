@@ -17,11 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from ...errors import BackendError
-from ..distribution.groups import Group, put_values, require_accelerators, require_cores, values_of
+from ..device_group import Group, require_accelerators, require_cores
+from ..distribution.distributed_epochs import put_values, values_of
 from ..distribution.model_copies import classes_of, pack, unpack
-from ..distribution.sharding import Collective, Share, joined, share_of, train_share
+from ..distribution.sharding import Collective, joined, train_share
 from ..epochs import Data, Epochs, Plan, build_metrics, layers_of
 from ..runtime import cores
+from ..shard import Share, share_of
 from .epochs import TensorFlowEpochs
 from .layers import tuned
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..distribution.groups import Group
+from ..device_group import Group
 from ..epochs import Data, Epochs, Plan, convolves
 from ..runtime import Device, Runtime, cores, processor, unchanged
 from . import devices

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 import torch.distributed as distributed
 
-from ..distribution.groups import Group, SpreadEpochs, require_accelerators, require_cores
+from ..device_group import Group, require_accelerators, require_cores
+from ..distribution.distributed_epochs import SpreadEpochs
 from ..distribution.processes import Processes
-from ..distribution.sharding import Collective, joined, share_of, train_share
+from ..distribution.sharding import Collective, joined, train_share
 from ..epochs import Data, Epochs, Plan, assign
 from ..runtime import cores
+from ..shard import share_of
 from ..workers.worker import Worker
 
 # Which of its machine's GPUs a process takes.

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import torch
 
-from ..distribution.groups import Group
+from ..device_group import Group
 from ..epochs import Data, Epochs, Plan, convolves
 from ..runtime import Device, Runtime, float64_kept, processor, stateful_layers, unchanged
 from . import devices

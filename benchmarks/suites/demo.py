@@ -107,10 +107,11 @@ def train_and_keep(recipe: str, data: str, epochs: int, out: str) -> dict[str, A
     """Run in a worker: train, and write the run's folder; what its `run.json` holds."""
     from ...engine.data import datasets
     from ...engine.runs import run_folder
+    from ...engine.training.saving import save
     from ...engine.training.trainer import Trainer
 
     trainer = Trainer(recipe, epochs=epochs, listener=lambda event: worker.report(**event))
     with run_folder.claimed(Path(out)):
         run = trainer.fit(datasets.load(data))
-        run_folder.save(run, Path(out))
+        save(run, Path(out))
     return run.to_json()

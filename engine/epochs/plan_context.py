@@ -11,7 +11,7 @@ from typing import TypeVar
 import keras
 
 from ...backends import catalog, runtime
-from ...backends.distribution.groups import Group
+from ...backends.device_group import Group
 from ...backends.same_run.crossentropy import owned_losses
 from ...backends.same_run.portable_random import Draws, owned_draws
 from ...backends.workers.worker import Listener

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from ...backends import runtime
-from ...backends.distribution.groups import Group
+from ...backends.device_group import Group
 from ...backends.distribution.sharding import indivisible
 from ...backends.epochs import Epochs, Plan
 from ...errors import OptionError

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import DataError
+from .style import figure, save, style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -38,9 +41,6 @@ def decision_boundary(
         DataError: the samples do not have two columns.
         OutputError: the file cannot be written.
     """
-    from ...errors import DataError
-    from .plots import figure, save, style
-
     points, labels = np.asarray(X, "float64"), np.asarray(y)
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"a decision boundary is drawn in the plane: expected samples (n, 2), received {points.shape}")

@@ -14,24 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import OutputError
 from ...storage.atomic import write_json
-from ..bundles.bundle import FILE_NAME, Bundle
-from ..data.dataset import Split
-from ..keras_model.inference import outputs_of, probabilities
-from ..plots import plots
-from ..prediction.evaluation import in_terms_of_data
 from . import checkpoint, run_lock
 from .checkpoint import Checkpoint
 from .checkpoint_policy import AUTOMATIC, Rule
 from .history import History
-from .run import Run
 from .run_record import HISTORY, MARK, line, read_record, write_history
 
 CHECKPOINTS = "checkpoints"
-_SHOWN = 12
 
 
 @dataclass
@@ -230,62 +221,6 @@ def claim(folder: Path) -> Path | None:
         return None
     except OSError as error:
         raise OutputError(f"cannot use {folder}: {error.strerror}") from error
-
-
-def save(run: Run, folder: Path) -> list[Path]:
-    """Write a finished run and draw its pictures.
-
-    Returns:
-        The files. `run.json`, which marks the folder as a run's, is there before all others, and says that the run
-        has ended once all are.
-
-    Raises:
-        OutputError: one cannot be written.
-    """
-    record = run.to_json()
-    if not (folder / MARK).is_file():
-        write_json(folder / MARK, {**record, "state": "running"})
-    write_history(folder / HISTORY, run.history)
-    Bundle.of(run).save(folder / FILE_NAME)
-    pictures = draw(run, folder)
-    write_json(folder / MARK, record)
-    return [folder / MARK, folder / HISTORY, folder / FILE_NAME, *pictures]
-
-
-def draw(run: Run, folder: Path) -> list[Path]:
-    """The pictures of a run: curves, and what it makes of the test split."""
-    backend = run.environment["backend"]
-    title = f"{run.recipe.name} on {backend}"
-    written = [folder / "curves.png"]
-    plots.curves(run.history, written[0], title=title)
-    if run.dataset.test is None:
-        return written
-    split = run.dataset.test
-    x, _ = run.preprocessing.pairs(split.x, split.y)
-    outputs = outputs_of(run.model, x)
-    predicted = in_terms_of_data(run.preprocessing, outputs, bool(run.dataset.labels))
-    if run.dataset.labels:
-        return written + _draw_classes(split, outputs, predicted, run.dataset.labels, folder, title)
-    if split.y.shape == split.x.shape and split.x.ndim == 3:
-        written.append(folder / "pictures.png")
-        shown = [("given", split.x[:_SHOWN]), ("returned", predicted[:_SHOWN])]
-        plots.beside(shown, written[-1], title=f"{title}, test data")
-    elif split.y.ndim == 1 and predicted.ndim <= 2:
-        written.append(folder / "predictions.png")
-        plots.series(split.y, predicted.reshape(len(predicted)), written[-1], title=f"{title}, test data")
-    return written
-
-
-def _draw_classes(
-    split: Split, outputs: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], folder: Path, title: str
-) -> list[Path]:
-    written = [folder / "confusion.png"]
-    plots.confusion(split.y, predicted, labels, written[0], title=title)
-    if split.x.ndim == 3:
-        written.append(folder / "mistakes.png")
-        certainty = probabilities(outputs).max(-1)
-        plots.mistakes(split.x, split.y, predicted, certainty, labels, written[1], title=title)
-    return written
 
 
 def _free_name(folder: Path) -> Path:

@@ -116,20 +116,6 @@ def differences(runs: list[Kept]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def overlay(runs: list[Kept], path: Path) -> None:
-    """Draw the curves of several runs over each other.
-
-    Raises:
-        OutputError: none has finished an epoch, or the picture cannot be written.
-    """
-    from ..plots import plots  # slow to import, and only needed here
-
-    drawn = [(str(kept.folder), kept.history) for kept in runs if len(kept.history)]
-    if not drawn:
-        raise OutputError("none of these runs has finished an epoch: there is no curve to draw")
-    plots.overlaid(drawn, path)
-
-
 def _folders(folder: Path, depth: int) -> list[Path]:
     if (folder / MARK).is_file():
         return [folder]

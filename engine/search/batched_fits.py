@@ -18,12 +18,12 @@ from ..data.dataset import Dataset, Split
 from ..epochs.batches import taken
 from ..preprocessing.pipeline import Preprocessing
 from .estimators import Classifier, Estimator, class_probabilities
+from .scoring import Fit, score
 
 if TYPE_CHECKING:
     import keras
 
     from ..training.trainer import Trainer
-    from .fits import Fit
 
 # Steps of preparation that learn from the training samples: with them each fit has samples of its own.
 _LEARNING = {"min-max", "standardise"}
@@ -103,8 +103,6 @@ class Together:
 
     def scores(self) -> list[float]:
         """Each model's score on its test samples: accuracy, or R² where values are predicted."""
-        from .fits import score
-
         scores = []
         for fit, outputs in zip(self.fits, self.many.outputs([fit.test for fit in self.fits]), strict=True):
             if self.classes is None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...errors import DataError
 from .estimators import Estimator
-from .fits import Fit
 from .recipe_from_arrays import recipe_of
+from .scoring import Fit
 
 # Of the candidates, and of the epochs, one in so many goes on to the next round, and to the one before it.
 _HALVING = 3

@@ -9,7 +9,6 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ import numpy as np
 from ...backends import runtime
 from ...backends.workers import worker
 from ...models.recipe import Recipe
+from .batched_fits import Together
 from .estimators import Classifier, Estimator, Regressor
+from .scoring import Fit, score
 
 KINDS: dict[str, type[Estimator]] = {"classifier": Classifier, "regressor": Regressor}
 
@@ -27,20 +28,6 @@ _NO_ARCHITECTURE = ("learning_rate", "random_state")
 _MOST_TOGETHER = 16
 
 Told = Callable[[float], None]  # how many fits are done, as a number that grows in parts
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One model to train and to score.
-
-    Attributes:
-        params: of the estimator, beside the recipe.
-        train, test: (n,) the numbers of the samples to learn from, and of those to be asked about.
-    """
-
-    params: Mapping[str, Any]
-    train: np.ndarray
-    test: np.ndarray
 
 
 def score_all(
@@ -62,9 +49,9 @@ def score_all(
     done = 0.0
     for members in in_groups(estimator, fits, y):
         chosen = [fits[number] for number in members]
-        found = _score_group(estimator, chosen, x, y, together, lambda part, done=done: tell(done + part))  # type: ignore[misc]
-        for number, score in zip(members, found, strict=True):
-            scores[number] = score
+        group = _score_group(estimator, chosen, x, y, together, lambda part, done=done: tell(done + part))  # type: ignore[misc]
+        for number, fit_score in zip(members, group, strict=True):
+            scores[number] = fit_score
         done += len(members)
         tell(done)
     return scores
@@ -93,12 +80,9 @@ def _score_group(
     estimator: Estimator, fits: Sequence[Fit], x: np.ndarray, y: np.ndarray, together: bool, tell: Told
 ) -> list[float]:
     estimators = [_configured(estimator, fit.params) for fit in fits]
-    if together and len(fits) > 1:
-        from .batched_fits import Together
-
-        if group := Together.of(estimators, fits, x, y):
-            group.train(tell)
-            return group.scores()
+    if together and len(fits) > 1 and (group := Together.of(estimators, fits, x, y)):
+        group.train(tell)
+        return group.scores()
     scores = []
     for done, (each, fit) in enumerate(zip(estimators, fits, strict=True), start=1):
         each.fit(x[fit.train], y[fit.train])
@@ -106,15 +90,6 @@ def _score_group(
         scores.append(score(y[fit.test], predicted, classifies=isinstance(each, Classifier)))
         tell(done)
     return scores
-
-
-def score(expected: np.ndarray, predicted: np.ndarray, *, classifies: bool) -> float:
-    """Accuracy, or R² where values are predicted: NaN where training has led to values that are not finite."""
-    from sklearn.metrics import accuracy_score, r2_score
-
-    if classifies:
-        return float(accuracy_score(expected, predicted))
-    return float(r2_score(expected, predicted)) if np.isfinite(predicted).all() else math.nan
 
 
 def _configured(estimator: Estimator, params: Mapping[str, Any]) -> Estimator:

@@ -13,7 +13,8 @@ from ...backends.workers.executors import LOCAL, Executor
 from ...backends.workers.worker import Listener
 from ...errors import OptionError
 from .estimators import Classifier, Estimator
-from .fits import Fit, in_groups, score_all
+from .fits import in_groups, score_all
+from .scoring import Fit
 
 _FITS = f"{__package__}.fits"
 

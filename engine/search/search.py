@@ -24,10 +24,11 @@ from ..data.dataset import Dataset
 from ..training.trainer import DEFAULT_SEED, dataset_for
 from .candidates import Candidate, Rounds, combinations, splits
 from .estimators import Classifier, Estimator
-from .fits import KINDS, Fit
+from .fits import KINDS
 from .recipe_from_arrays import recipe_of
 from .refine_grid import finer
 from .scorer import Scorer
+from .scoring import Fit
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..plots.plots import TRAINING, VALIDATION, save, style
+from ..plots.style import TRAINING, VALIDATION, save, style
 from .search import Search
 
 _MOST_SHOWN = 40

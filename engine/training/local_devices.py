@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ...backends import runtime
-from ...backends.distribution.groups import Group
+from ...backends.device_group import Group
 from ...errors import OptionError
 from ..epochs.precision import FLOAT64
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
-from ...backends.distribution.groups import Group
+from ...backends.device_group import Group
 from ...backends.workers.worker import Listener
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find

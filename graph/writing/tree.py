@@ -5,7 +5,6 @@ Two rooms write so. Each brings its words, and helpers of the same names that go
 
 from __future__ import annotations
 
-import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,20 +27,16 @@ class TreeWriter(Writer[str]):
 
     Attributes:
         words: the room's vocabulary.
-        own: the room's handlers of kinds that its words do not reach.
+        handlers: what writes each kind: `tree_handlers.tree_handlers` of the room.
     """
 
     words: Words
-    own: Mapping[str, Callable[[Any, Node], Sequence[str]]]
+    handlers: Mapping[str, Callable[[Any, Node], Sequence[str]]]
 
     def __init__(self, graph: Graph, names: frozenset[str], indent: int):
         super().__init__(graph, names, indent)
         self.trains = False
         self.draws = 0
-
-    @property
-    def handlers(self) -> Mapping[str, Callable[[Any, Node], Sequence[str]]]:
-        return handlers_of(type(self))
 
     def text_of(self, value: str) -> str:
         return value
@@ -104,24 +99,3 @@ class TreeWriter(Writer[str]):
         lines = [f'"""{self.graph.name}, as it was trained in Keras.', "", "Takes:", *("    " + t for t in takes)]
         lines += ["", "Gives:", *("    " + g for g in gives), '"""']
         return [" " * indent + line if line else "" for line in lines]
-
-
-@functools.cache
-def handlers_of(room: type[TreeWriter]) -> Mapping[str, Callable[[Any, Node], Sequence[str]]]:
-    """What a room's writer has for each kind: its own handlers before those of all."""
-    from .tree_functions import functions
-    from .tree_layers import LAYERS
-    from .tree_shapes import SHAPES
-
-    return {**functions(room.words), **SHAPES, **LAYERS, **room.own}
-
-
-def refusal(node: Node, room: type[TreeWriter], framework: str) -> str | None:
-    """Why a room cannot write a node, or None when it can."""
-    if node.kind not in handlers_of(room):
-        return f"{node.kind} has no form in {framework} yet"
-    if node.kind not in ("lstm", "gru", "simple_rnn"):
-        return None
-    used = [node.config.get(name) for name in ("activation", "recurrent_activation")]
-    unknown = [str(name) for name in used if name is not None and name not in room.words.activations]
-    return f"activation {unknown[0]} in a recurrent layer has no form in {framework} yet" if unknown else None

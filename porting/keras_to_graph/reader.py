@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...errors import PortError
 from ...graph.graph import Graph, Input, Layer, Node, Operand, Output, Reference, Spec, Value
 from ...graph.source import identifier
 from .activations import activation_of
@@ -23,48 +22,23 @@ Reader = Callable[["Reading", Call], Sequence[Reference]]
 
 
 # What stands in the graph for what could not be read, until `read` refuses it.
-_UNREADABLE = "unreadable"
+UNREADABLE = "unreadable"
 
 
 class UnreadableError(Exception):
     """Why one layer cannot be read; `read` gathers them."""
 
 
-def read(model: Any, refuses: Callable[[Node], str | None] = lambda node: None, inner: Any = None) -> Graph:
-    """The graph of a built Keras model.
+class Reading:
+    """A graph in the making.
 
     Args:
-        model: Sequential or functional, nested as it may be.
-        refuses: why a node cannot be used, or None where it can: a room's `refuses`.
-        inner: where a nested model is the model proper, the other layers being its preparation: one of its name. The
-            names of its layers and outputs are the graph's, without its own before them.
-
-    Raises:
-        PortError: the model is no graph of layers, or holds layers that cannot be read or are refused; the message
-            names every one.
+        reader_of: the function that reads a layer or operation; raises UnreadableError where there is none.
+        inner: where a nested model is the model proper, that model.
     """
-    if not is_graph(model):
-        raise PortError(
-            f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs: what its own "
-            "`call` computes cannot be read; build it with keras.Model(inputs, outputs)"
-        )
-    reading = Reading(inner)
-    graph = reading.graph(model)
-    reasons = dict(reading.problems)
-    for node in graph.nodes:
-        reason = None if node.kind == _UNREADABLE else refuses(node)
-        if reason:
-            reasons.setdefault(node.layer.name, reason)
-    if reasons:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise PortError(f"{model.name} cannot be written as source: {listed}")
-    return graph
 
-
-class Reading:
-    """A graph in the making."""
-
-    def __init__(self, inner: Any = None) -> None:
+    def __init__(self, reader_of: Callable[[Any], Reader], inner: Any = None) -> None:
+        self._reader_of = reader_of
         self._inner = inner
         self.problems: dict[str, str] = {}
         self._nodes: list[Node] = []
@@ -106,10 +80,10 @@ class Reading:
         try:
             if is_graph(call.operation):
                 return self._nested(call)
-            return _reader_of(call.operation)(self, call)
+            return self._reader_of(call.operation)(self, call)
         except UnreadableError as reason:
             self.problems.setdefault(self._prefix + call.operation.name, str(reason))
-            return self.add(call, _UNREADABLE, (), role=_UNREADABLE)
+            return self.add(call, UNREADABLE, (), role=UNREADABLE)
 
     def _nested(self, call: Call) -> Sequence[Reference]:
         model = call.operation
@@ -204,23 +178,6 @@ class Reading:
 def specs_of(call: Call) -> list[Spec]:
     """What is known of a call's outputs."""
     return [Spec(tuple(tensor.shape), tensor.dtype) for tensor in call.outputs]
-
-
-def _reader_of(operation: Any) -> Reader:
-    """The function that reads this layer or operation; only of Keras' own, as a user's may compute anything."""
-    from .layers import LAYERS, layer_scale
-    from .operations import OPERATIONS
-    from .wrappers import WRAPPERS
-
-    for name, reader in (*LAYERS.items(), *WRAPPERS.items()):
-        if type(operation) is getattr(keras.layers, name):
-            return reader
-    name = type(operation).__name__
-    if (name, type(operation).__module__) == ("LayerScale", "keras.src.applications.convnext"):
-        return layer_scale
-    if name in OPERATIONS and type(operation).__module__.startswith("keras.src."):
-        return OPERATIONS[name]
-    raise UnreadableError(f"{name} is not covered")
 
 
 def _output_names(model: Any) -> list[str]:

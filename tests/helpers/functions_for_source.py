@@ -14,7 +14,7 @@ def write_application(name, framework, folder):
     import keras
 
     from trivium.porting import source_code
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     size = SIZES.get(name, 32)
     model = getattr(keras.applications, name)(

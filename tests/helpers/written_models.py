@@ -61,7 +61,7 @@ def keras_answers(model, inputs):
 
 def written(model, room, folder):
     """The source of a model, its files in a folder."""
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
     from trivium.porting.source_code import save
 
     graph = read(model, room.refuses)

@@ -12,7 +12,7 @@ from trivium.graph.layer_kinds import KINDS
 @pytest.fixture(scope="module")
 def graphs(backend):
     """The graph of every model."""
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     return {name: read(built(make)) for name, make in MODELS.items()}
 
@@ -71,7 +71,7 @@ def test_an_activation_is_a_node_of_its_own_and_a_linear_one_none(graphs):
 def test_channels_first_becomes_channels_last_between_transpositions(backend):
     import keras
 
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     if backend.name == "tensorflow":
         pytest.skip("TensorFlow builds no such convolution on a CPU")
@@ -84,7 +84,7 @@ def test_channels_first_becomes_channels_last_between_transpositions(backend):
 def test_frozen_layers_are_known_as_frozen(backend):
     import keras
 
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="a"), keras.layers.Dense(2, name="b")])
     model.layers[0].trainable = False
@@ -94,7 +94,7 @@ def test_frozen_layers_are_known_as_frozen(backend):
 def test_what_a_room_refuses_is_refused_with_what_cannot_be_read(backend):
     import keras
 
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     class Own(keras.layers.Layer):
         def call(self, x):
@@ -125,7 +125,7 @@ def test_what_a_room_refuses_is_refused_with_what_cannot_be_read(backend):
 def test_a_model_that_is_no_graph_is_refused(backend):
     import keras
 
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     class Own(keras.Model):
         def call(self, x):
@@ -140,7 +140,7 @@ def test_a_model_that_is_no_graph_is_refused(backend):
 def test_a_users_own_functional_class_is_read_when_it_computes_as_keras_does(backend):
     import keras
 
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     class Own(keras.Model):
         def train_step(self, *arguments):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.errors import FileError, PortError, TriviumError
-from trivium.porting.graph_to_keras.onnx import graph
+from trivium.porting.graph_to_keras.onnx.graph import to_form
 
 onnx = pytest.importorskip("onnx")
 KERNEL = np.arange(6, dtype="float32").reshape(3, 2) / 10
@@ -36,7 +36,7 @@ def saved(made, folder):
 
 def refused(made, folder, match, error=FileError):
     with pytest.raises(TriviumError, match=match) as caught:
-        graph.to_form(saved(made, folder))
+        to_form(saved(made, folder))
     assert isinstance(caught.value, error)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -51,7 +51,7 @@ def external(location, **told):
 
 
 def test_an_honest_graph_is_read_with_its_weights_and_names(tmp_path):
-    form = graph.to_form(saved(model(), tmp_path))
+    form = to_form(saved(model(), tmp_path))
     assert [node.kind for node in form.nodes] == ["affine", "activation"]
     assert [(given.name, given.shape, given.batch) for given in form.given] == [("x", (None, 3), 0)]
     np.testing.assert_array_equal(form.weights["kernel"].value, KERNEL)
@@ -59,7 +59,7 @@ def test_an_honest_graph_is_read_with_its_weights_and_names(tmp_path):
 
 def test_an_array_in_a_file_beside_the_graph_is_read(tmp_path):
     (tmp_path / "weights.bin").write_bytes(b"....." + KERNEL.tobytes() + b"more")
-    form = graph.to_form(saved(external("weights.bin", offset=5, length=24), tmp_path))
+    form = to_form(saved(external("weights.bin", offset=5, length=24), tmp_path))
     np.testing.assert_array_equal(form.weights["kernel"].value, KERNEL)
 
 
@@ -127,7 +127,7 @@ def test_pooling_over_everything_is_read(tmp_path, backend):
         *(nodes, "net", [value("x", "n", 3, 4, 5)], [value("y", "n", 2)]),
         [tensor(KERNEL, "kernel"), tensor(BIAS, "bias")],
     )
-    made, _ = network_file.build(graph.to_form(saved(onnx.helper.make_model(graph), tmp_path)))
+    made, _ = network_file.build(to_form(saved(onnx.helper.make_model(graph), tmp_path)))
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype("float32")
     np.testing.assert_allclose(made.predict(x, verbose=0), x.max((2, 3)) @ KERNEL + BIAS, rtol=1e-5, atol=1e-6)
 
@@ -147,7 +147,7 @@ def test_damage_anywhere_is_refused_in_one_line_or_is_another_graph(tmp_path):
             damaged[place] = generator.integers(0, 256)
         said = ""
         try:
-            read += bool(graph.to_form(saved(bytes(damaged), tmp_path)).nodes)
+            read += bool(to_form(saved(bytes(damaged), tmp_path)).nodes)
         except TriviumError as error:
             said = str(error)
         assert len(said.splitlines()) <= 1
@@ -159,4 +159,4 @@ def test_a_name_that_nothing_gives_is_refused(tmp_path, backend):
 
     path = saved(model([onnx.helper.make_node("Relu", ["nowhere"], ["y"])]), tmp_path)
     with pytest.raises(PortError, match="Relu \\(y\\) cannot be rebuilt"):
-        network_file.build(graph.to_form(path))
+        network_file.build(to_form(path))

@@ -193,10 +193,11 @@ def export_source(folder, shape, path):
 def runs(saved_runs, backend, digits, tmp_path):
     """The folders of a dense, a convolutional and a recurrent run."""
     from trivium.engine.runs import run_folder
+    from trivium.engine.training import saving
     from trivium.engine.training.trainer import Trainer
 
     run_folder.claim(tmp_path / "dense")
-    run_folder.save(Trainer("dense/small", epochs=1, batch_size=64).fit(digits), tmp_path / "dense")
+    saving.save(Trainer("dense/small", epochs=1, batch_size=64).fit(digits), tmp_path / "dense")
     return {**saved_runs, "dense": tmp_path / "dense"}
 
 

@@ -11,7 +11,8 @@ from ....graph.graph import Graph, Layer, Node
 from ....graph.source import Source
 from ....graph.writing.body import input_names
 from ....graph.writing.layout import WIDTH, literal, statement
-from ....graph.writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from ....graph.writing.tree import MEASURED, MOVED, TreeWriter
+from ....graph.writing.tree_handlers import refusal, tree_handlers
 from .expressions import OWN, WORDS
 from .helpers import HELPERS, NEEDS
 
@@ -26,7 +27,7 @@ _NAMES = frozenset(
 
 def refuses(node: Node) -> str | None:
     """Why this room cannot write a node, or None when it can."""
-    return refusal(node, Writer, "JAX")
+    return refusal(node, Writer.handlers, WORDS, "JAX")
 
 
 def write(graph: Graph) -> Source:
@@ -38,7 +39,7 @@ class Writer(TreeWriter):
     """The functions in the making."""
 
     words = WORDS
-    own = OWN
+    handlers = tree_handlers(WORDS, OWN)
 
     def __init__(self, graph: Graph):
         super().__init__(graph, _NAMES, indent=4)

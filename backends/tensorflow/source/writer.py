@@ -10,7 +10,8 @@ from ....graph.graph import Graph, Layer, Node
 from ....graph.source import Source, class_name
 from ....graph.writing.body import input_names
 from ....graph.writing.layout import WIDTH, literal, statement
-from ....graph.writing.tree import MEASURED, MOVED, TreeWriter, refusal
+from ....graph.writing.tree import MEASURED, MOVED, TreeWriter
+from ....graph.writing.tree_handlers import refusal, tree_handlers
 from .expressions import OWN, WORDS
 from .helpers import HELPERS, NEEDS
 
@@ -26,7 +27,7 @@ def refuses(node: Node) -> str | None:
         strides = node.config["strides"]
         if kernel.ndim > 4 or (isinstance(strides, tuple) and len(set(strides)) > 1):
             return "TensorFlow convolves channel by channel in 1 or 2 axes, at one stride for both"
-    return refusal(node, Writer, "TensorFlow")
+    return refusal(node, Writer.handlers, WORDS, "TensorFlow")
 
 
 def write(graph: Graph) -> Source:
@@ -38,7 +39,7 @@ class Writer(TreeWriter):
     """The module in the making."""
 
     words = WORDS
-    own = OWN
+    handlers = tree_handlers(WORDS, OWN)
 
     def __init__(self, graph: Graph):
         super().__init__(graph, _NAMES, indent=8)

@@ -5,6 +5,6 @@ what is there, `helpers.py` the few classes that PyTorch has nothing equal for, 
 keeps the axes in the order that PyTorch's last layer gave them until something needs another: see `Value`.
 """
 
-from .writer import refuses, write
+from .handlers import refuses, write
 
 __all__ = ["refuses", "write"]

@@ -8,6 +8,7 @@ from typing import Any
 from ....graph.graph import Node, Reference
 from ....graph.writing.layout import literal
 from .layers import Handler
+from .shapes import HANDLERS as SHAPES
 from .values import Value, plainly
 from .writer import Writer
 
@@ -255,7 +256,6 @@ _TORCH_METHODS = (
 
 
 def _handlers() -> dict[str, Handler]:
-    from .shapes import HANDLERS as SHAPES
 
     return {
         **{name: _each(f"{{x}}.{name}()") for name in _TORCH_METHODS},

@@ -10,7 +10,9 @@ import numpy as np
 from ....graph.graph import Layer, Node
 from ....graph.writing.layout import literal, one_or_all, shown
 from ....graph.writing.windows import conv_transpose_crops
+from .attention import HANDLERS as ATTENTION
 from .padding import Padding, same_padding, widths
+from .recurrent import HANDLERS as RECURRENT
 from .values import Value, channels_first, plainly
 from .writer import Writer
 
@@ -322,8 +324,6 @@ def _constant(writer: Writer, node: Node) -> Sequence[Value]:
 
 
 def _handlers() -> dict[str, Handler]:
-    from .attention import HANDLERS as ATTENTION
-    from .recurrent import HANDLERS as RECURRENT
 
     return {
         "dense": _dense,

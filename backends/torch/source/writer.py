@@ -41,36 +41,25 @@ _ROUND = frozenset(
 )
 
 
-def refuses(node: Node) -> str | None:
-    """Why this room cannot write a node, or None when it can."""
-    from .functions import FUNCTIONS
-    from .layers import LAYERS
-    from .limits import limit
-
-    if node.kind not in LAYERS and node.kind not in FUNCTIONS:
-        return f"{node.kind} has no form in PyTorch yet"
-    return limit(node)
-
-
-def write(graph: Graph) -> Source:
-    """The graph as `model.py` with its weights."""
-    return Writer(graph).source()
+Handlers = Mapping[str, Callable[[Any, Node], Sequence[Value]]]
 
 
 class Writer(AnyWriter[Value]):
-    """A module in the making."""
+    """A module in the making.
 
-    def __init__(self, graph: Graph):
+    Args:
+        handlers: what writes each kind of node.
+    """
+
+    def __init__(self, graph: Graph, handlers: Handlers):
         super().__init__(graph, _LOCALS, indent=8)
+        self._handlers = handlers
         self._attributes: list[str] = []
         self._names: dict[int, str] = {}
 
     @property
-    def handlers(self) -> Mapping[str, Callable[[Any, Node], Sequence[Value]]]:
-        from .functions import FUNCTIONS
-        from .layers import LAYERS
-
-        return {**FUNCTIONS, **LAYERS}
+    def handlers(self) -> Handlers:
+        return self._handlers
 
     def text_of(self, value: Value) -> str:
         return value.text

@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ....errors import FileError, PortError
-from ..foreign_graph import Form, Given, Node, Operand, Ref, Weight, simplified
+from ..foreign_graph import Form, Given, Node, Ref, Weight, simplified
 from ..unsupported import refuse
 from . import file
+from .call import Call
+from .operators import OPERATORS
 
 _DOMAINS = ("", "ai.onnx")
 _INPUTS = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
-
-
-@dataclass(frozen=True)
-class Call:
-    """One node of the graph.
-
-    Attributes:
-        operator: its name, such as "Conv".
-        inputs: `Ref`s, None where an optional one is left out.
-        outputs: the names of what it gives, empty where that is left out.
-        attributes: plain values and arrays.
-        version: of the operator set.
-        arrays: what is known of the graph's values beforehand, by name.
-        made: takes weights that the translation makes of others.
-    """
-
-    operator: str
-    inputs: tuple[Ref | None, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    version: int
-    arrays: Mapping[str, Weight]
-    made: dict[str, Weight] = field(default_factory=dict)
-
-    def __getitem__(self, place: int) -> Ref | None:
-        return self.inputs[place] if place < len(self.inputs) else None
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.attributes.get(name, default)
-
-    def either(self, name: str, place: int) -> Any:
-        """What is an attribute in older operator sets and an input in newer ones."""
-        return self.attributes[name] if name in self.attributes else self[place]
-
-    def known(self, operand: Ref | None) -> np.ndarray | None:
-        """The values of an input that the file brings, or None."""
-        return self.arrays[operand.name].value if operand and operand.name in self.arrays else None
-
-    def weight(self, name: str, value: np.ndarray) -> Ref:
-        """A weight made of others."""
-        self.made[name] = Weight(name, np.ascontiguousarray(value), True, alone=False)
-        return Ref(name)
-
-    def node(self, kind: str, *inputs: Operand, **attributes: Operand) -> Node:
-        return Node(kind, inputs, self.outputs[:1], attributes, self.operator)
 
 
 def to_form(path: Path) -> Form:
@@ -80,8 +36,6 @@ def to_form(path: Path) -> Form:
 
 
 def _form(model: Any, path: Path) -> Form:
-    from .operators import OPERATORS
-
     _require_printable(model, path)
     refuse([_name(node) for node in model.graph.node if _name(node) not in (*OPERATORS, "Constant")], path)
     weights = _weights(model, path)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..foreign_graph import Node, Operand, Ref
-from .graph import Call
+from .call import Call
 from .recurrent import RECURRENT
 from .shapes import SHAPES
 from .translation import Translation, attribute, refused

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..foreign_graph import Node
-from .graph import Call
+from .call import Call
 from .translation import refused
 
 # Where each of PyTorch's gates is among ONNX's: input, output, forget, cell; update, reset, new.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..foreign_graph import Node, Ref
-from .graph import Call
+from .call import Call
 from .translation import Translation, attribute, refused
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ....errors import PortError
 from ..foreign_graph import Node
-from .graph import Call
+from .call import Call
 
 Translation = Callable[[Call], Iterable[Node]]
 

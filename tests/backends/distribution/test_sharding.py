@@ -6,8 +6,10 @@ import inspect
 import numpy as np
 import pytest
 
+from trivium.backends import shard
 from trivium.backends.distribution import sharding
-from trivium.backends.distribution.sharding import Collective, Share, share_of, taking
+from trivium.backends.distribution.sharding import Collective
+from trivium.backends.shard import Share, share_of, taking
 
 
 @pytest.mark.parametrize(("whole", "parts"), [(16, 2), (5, 2), (7, 3), (1, 2), (2, 3), (9, 4)])
@@ -27,13 +29,13 @@ def test_a_share_without_rows_is_filled_with_one_that_counts_for_nothing():
 
 def test_a_share_is_known_within_its_step_and_in_its_thread_only():
     with taking(Share(3, 2, 5)):
-        assert sharding.taken() == Share(3, 2, 5)
-        assert sharding.whole_shape((2, 7)) == (5, 7)
-        assert sharding.whole_shape((4, 7)) == (4, 7)
-        np.testing.assert_array_equal(sharding.own_rows(np.arange(5), (2,)), [3, 4])
-        np.testing.assert_array_equal(sharding.own_rows(np.arange(3), (3,)), [0, 1, 2])
-    assert sharding.taken() is None
-    assert sharding.whole_shape((2, 7)) == (2, 7)
+        assert shard.taken() == Share(3, 2, 5)
+        assert shard.whole_shape((2, 7)) == (5, 7)
+        assert shard.whole_shape((4, 7)) == (4, 7)
+        np.testing.assert_array_equal(shard.own_rows(np.arange(5), (2,)), [3, 4])
+        np.testing.assert_array_equal(shard.own_rows(np.arange(3), (3,)), [0, 1, 2])
+    assert shard.taken() is None
+    assert shard.whole_shape((2, 7)) == (2, 7)
 
 
 class Alone(Collective):

@@ -125,7 +125,7 @@ def test_what_has_no_form_in_pytorch_is_refused():
 
 
 def forward_of(name):
-    from trivium.porting.keras_to_graph.reader import read
+    from trivium.porting.keras_to_graph.model import read
 
     text = write(read(MODELS[name]())).model
     return text.partition("def __init__(self) -> None:")[2] if "\n\nclass" not in text else text

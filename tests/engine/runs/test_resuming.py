@@ -11,6 +11,7 @@ from trivium.engine.data.dataset import Split
 from trivium.engine.runs import run_folder
 from trivium.engine.runs.checkpoint_policy import parse_rules
 from trivium.engine.runs.run_record import read_history, read_record
+from trivium.engine.training import saving
 from trivium.engine.training.callback_options import Watching
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import CheckpointError, OptionError, OutputError
@@ -48,7 +49,7 @@ def train(backend, data, tmp_path):
         dataset = dataset or data[settings["recipe"].partition("/")[0]]
         with run_folder.opened(tmp_path / name, rules, resume=resume) as kept:
             run = Trainer(**settings).fit(dataset, kept=kept)
-            run_folder.save(run, tmp_path / name)
+            saving.save(run, tmp_path / name)
         return run
 
     return train_in

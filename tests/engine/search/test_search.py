@@ -12,8 +12,8 @@ from trivium.backends import runtime
 from trivium.backends.workers import pool
 from trivium.engine.search import fits, search, search_plot
 from trivium.engine.search.candidates import Candidate, Rounds, combinations, rungs
-from trivium.engine.search.fits import Fit
 from trivium.engine.search.refine_grid import finer
+from trivium.engine.search.scoring import Fit
 from trivium.engine.search.search import Search
 from trivium.errors import DataError, OptionError, RecipeError, WorkerError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.backends.distribution.groups import Group
+from trivium.backends.device_group import Group
 from trivium.backends.workers.worker import Worker
 from trivium.engine.data.dataset import Dataset, Split
 from trivium.errors import BackendError, OptionError, WorkerError

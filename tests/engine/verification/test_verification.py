@@ -14,6 +14,7 @@ import pytest
 from trivium.backends import catalog
 from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.runs import run_folder
+from trivium.engine.training import saving
 from trivium.engine.verification import tolerances
 from trivium.engine.verification.model_under_test import Specimen
 from trivium.engine.verification.tolerances import Check
@@ -221,7 +222,7 @@ def test_keras_own_difference_is_found():
 def saved_lstm(lstm_run, tmp_path):
     """The folder of a run."""
     run_folder.claim(tmp_path / "lstm")
-    run_folder.save(lstm_run, tmp_path / "lstm")
+    saving.save(lstm_run, tmp_path / "lstm")
     return tmp_path / "lstm"
 
 
