@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from importlib import metadata, resources
 from pathlib import Path
 
+import house
 import pytest
 
 import trivium
@@ -20,7 +21,8 @@ from trivium.backends import catalog
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-FRAMEWORKS = {backend.package for backend in catalog.BACKENDS}
+# NumPy is a backend and everybody's library: a package that trains is a framework.
+FRAMEWORKS = {backend.package for backend in catalog.BACKENDS if backend.trains}
 ROOMS = [backend.name for backend in catalog.BACKENDS]
 
 # What each floor may import of ours: arrows point down only.
@@ -60,7 +62,7 @@ def loaded_by(statements: str) -> set[str]:
         "import trivium; trivium.TriviumError",
         "import trivium; trivium.use; trivium.recipe; dir(trivium)",
         "import trivium; trivium.train, trivium.Trainer, trivium.load, trivium.port, trivium.predict",
-        "from trivium.models import recipe; recipe.book()",
+        "from trivium.models import recipe; recipe.registry()",
         "import trivium.pytest_plugin",
         "from trivium.backends import runtime; from trivium.backends.workers import worker",
         "from trivium.benchmarks.suites import pooling_vs_striding, demo, book",
@@ -146,12 +148,13 @@ def test_files_that_are_no_code_are_installed(package, file):
 def test_each_backend_has_an_extra_and_all_is_their_sum():
     extras = PYPROJECT["project"]["optional-dependencies"]
     assert set(ROOMS) <= set(extras)
-    assert extras["all"] == [f"trivium[{','.join(ROOMS)}]"]
+    trainers = [backend.name for backend in catalog.BACKENDS if backend.trains]
+    assert extras["all"] == [f"trivium[{','.join(trainers)}]"]
 
 
 def test_the_core_depends_on_no_framework():
     names = {line.split(">")[0].strip() for line in PYPROJECT["project"]["dependencies"]}
-    assert not names & {name for backend in catalog.BACKENDS for name in backend.distributions}
+    assert not names & {name for backend in catalog.BACKENDS if backend.trains for name in backend.distributions}
 
 
 # --- the shape of the house -----------------------------------------------------------------------------------------
@@ -213,6 +216,44 @@ def test_an_arrow_that_points_up_would_be_found():
     assert floors - ALLOWED["engine"] == {"cli", "benchmarks"}
 
 
+def test_every_room_has_a_floor():
+    assert {house.floor_of(module) for module in house.modules()} == set(range(len(house.FLOORS)))
+
+
+def test_arrows_between_rooms_point_down_inside_engine_and_backends_too():
+    assert house.arrows_up() == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert house.circles() == []
+
+
+def test_a_circle_would_be_found():
+    arrows = {"a": frozenset("b"), "b": frozenset("cd"), "c": frozenset("a"), "d": frozenset()}
+    assert house.circles(arrows) == [["a", "b", "c"]]
+
+
+def test_no_room_holds_more_than_a_share_of_the_house():
+    assert max(house.shares(whole=True).values()) <= house.LARGEST_SHARE
+    assert sum(house.shares().values()) == pytest.approx(1)
+
+
+def test_no_file_is_too_long():
+    assert house.long_files() == {}
+
+
+def test_no_folder_is_too_full():
+    assert {folder: size for folder, size in house.folder_sizes().items() if size > house.FULLEST_FOLDER} == {}
+
+
+def test_values_are_named_by_what_they_are():
+    assert len(house.participles()) <= house.MOST_PARTICIPLES, house.participles()
+
+
+def test_the_measured_modules_are_the_packages():
+    assert set(house.modules()) == set(map(names_of, modules()))
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*.py")), ids=names_of)
 def test_a_family_of_recipes_knows_nothing_of_ours_but_recipe(path):
     assert {parts[:2] for parts in ours(tree_of(path), package_of(path)) if parts[0] == "models"} <= {
@@ -269,8 +310,14 @@ def test_a_framework_named_elsewhere_would_be_found(source):
 
 # --- the rooms mirror each other ------------------------------------------------------------------------------------
 
-INTERFACE = {"runtime", "portable_random", "epochs", "devices", "layers", "artifacts", "source"}
-ROOM = {"__init__.py", *(name if name == "source" else f"{name}.py" for name in INTERFACE)}
+ALWAYS = {"__init__.py", "runtime.py", "portable_random.py", "artifacts.py"}
+FOR_TRAINING = {"epochs.py", "devices.py", "layers.py"}
+INTERFACE = {"runtime", "portable_random", "artifacts", "epochs", "devices", "layers", "source"}
+
+
+def interface_of(backend: catalog.Backend) -> set[str]:
+    """The files that a room must have: by what the catalogue says that the backend can do."""
+    return ALWAYS | (FOR_TRAINING if backend.trains else set()) | ({"source"} if backend.writes_source else set())
 
 
 def class_based_on(path: Path, base: str) -> ast.ClassDef:
@@ -295,10 +342,12 @@ def test_there_is_a_room_for_each_backend_and_no_other():
     assert sorted(path.parent.name for path in (ROOT / "backends").glob("*/runtime.py")) == sorted(ROOMS)
 
 
-def test_the_rooms_hold_the_same_files():
+@pytest.mark.parametrize("backend", catalog.BACKENDS, ids=lambda backend: backend.name)
+def test_a_room_holds_the_files_of_its_capabilities(backend):
     """What one room has beyond the others is its own affair: nobody outside of it imports that."""
-    files = {room: {path.name for path in (ROOT / "backends" / room).iterdir() if path.name in ROOM} for room in ROOMS}
-    assert all(names == ROOM for names in files.values()), files
+    files = {path.name for path in (ROOT / "backends" / backend.name).iterdir()}
+    every = ALWAYS | FOR_TRAINING | {"source"}
+    assert files & every == interface_of(backend)
 
 
 @pytest.mark.parametrize("path", modules(), ids=names_of)
@@ -310,15 +359,27 @@ def test_what_only_one_room_has_is_imported_within_it_only(path):
             assert parts[3] in INTERFACE, f"{name} is private to its room"
 
 
+def runtime_class(room: str) -> tuple[ast.ClassDef, dict[str, str]]:
+    """A room's runtime, and the signatures of all that it answers, those of `InferenceOnly` included."""
+    path = ROOT / "backends" / room / "runtime.py"
+    if catalog.find(room).trains:
+        runtime = class_based_on(path, "Runtime")
+        return runtime, signatures(runtime)
+    runtime = class_based_on(path, "InferenceOnly")
+    shared = signatures(class_based_on(ROOT / "backends" / "inference_only.py", "Runtime"))
+    return runtime, {**shared, **signatures(runtime)}
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_answers_the_whole_interface_with_the_same_signatures(room):
     wanted = signatures(class_based_on(ROOT / "backends" / "runtime.py", "ABC"), abstract=True)
-    given = signatures(class_based_on(ROOT / "backends" / room / "runtime.py", "Runtime"))
+    runtime, answered = runtime_class(room)
     assert len(wanted) >= 6
-    assert {name: given.get(name) for name in wanted} == wanted
-    assert [name for name in given if name in wanted] == list(wanted), "the same methods in the same order"
+    assert {name: answered.get(name) for name in wanted} == wanted
+    own = [name for name in signatures(runtime) if name in wanted]
+    assert own == [name for name in wanted if name in own], "the same methods in the same order"
     everything = signatures(class_based_on(ROOT / "backends" / "runtime.py", "ABC"))
-    assert given.items() <= everything.items(), "nothing that the others do not answer too"
+    assert answered.items() <= everything.items(), "nothing that the others do not answer too"
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -331,4 +392,4 @@ def test_a_room_has_one_runtime(room):
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert made["RUNTIME"] == f"{class_based_on(path, 'Runtime').name}()"
+    assert made["RUNTIME"] == f"{runtime_class(room)[0].name}()"
