@@ -1,0 +1,225 @@
+"""Every part of Keras' private API that trivium uses, named by purpose; nothing else in the package touches it.
+
+Each entry says why no public way exists and for which Keras versions it is known to hold (`KNOWN_VERSIONS`).
+tests/backends/test_keras_internals.py has a test of each: after an upgrade of Keras that file tells what has moved.
+Importing this module imports neither Keras nor a framework.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from . import catalog
+
+# Minor versions of Keras that all of this was tested with.
+KNOWN_VERSIONS = ("3.15",)
+
+# Names of private attributes that are replaced on an object for a time.
+BATCH_MOMENTS = "_moments"  # of BatchNormalization: mean and variance of a batch, which shards compute together
+OPTIMIZER_UPDATE = "_parallel_update_step"  # of optimizers under PyTorch: the update of all variables at once
+GRADIENT_REDUCTION = "_all_reduce_sum_gradients"  # of optimizers under TensorFlow: sums gradients over replicas
+
+# Attributes of `keras.callbacks.Callback` that are no state of the callback.
+CALLBACK_ATTRIBUTES = ("params", "_model", "_in_multi_worker_mode")
+
+
+# --- modules --------------------------------------------------------------------------------------------------------
+
+
+def random_module() -> ModuleType:
+    """Return the module whose functions every layer and `keras.random` draw by, of this process' backend.
+
+    Keras has no public way to bring a random generator of one's own: layers call these functions directly.
+    """
+    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.random")
+
+
+def nn_module() -> ModuleType:
+    """Return the module whose functions every activation and every loss computes by, of this process' backend.
+
+    Losses and activations call these functions directly; a public loss cannot see the logits of an activation.
+    """
+    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.nn")
+
+
+def is_keras_module(name: str) -> bool:
+    """Return whether a dotted module name lies in Keras' private package, where its own classes are defined."""
+    return name.startswith("keras.src.")
+
+
+@contextlib.contextmanager
+def float64_preserved() -> Iterator[None]:
+    """While it lasts, operations on float64 return float64 on every backend.
+
+    Keras 3.12 began to return float32 (keras-team/keras#21604); #23223 asks for float64 where `floatx` is float64. It
+    can go with the version that has an answer to that.
+    """
+    table = importlib.import_module("keras.src.backend.common.dtypes").BIT64_TO_BIT32_DTYPE
+    before = table["float64"]
+    table["float64"] = "float64"
+    try:
+        yield
+    finally:
+        table["float64"] = before
+
+
+# --- models and layers ----------------------------------------------------------------------------------------------
+
+
+def build_metrics(model: Any, x: Any, y: Any) -> None:
+    """Create the variables of a compiled model's optimizer and metrics, without computing anything.
+
+    `fit` does so at its first batch. By public means metrics are only created by computing some, which takes seconds
+    under JAX.
+    """
+    model._symbolic_build(data_batch=(x, y, None))
+
+
+def all_layers(model: Any) -> list[Any]:
+    """Return every layer of a model at any depth, with the cells of recurrent layers and the parts of composed ones.
+
+    `keras.Model.layers` lists the outermost layers only.
+    """
+    return list(model._flatten_layers())
+
+
+def added_losses(layer: Any) -> list[Any]:
+    """Return the list itself in which a layer collects what `add_loss` was given; `layer.losses` is a copy."""
+    return layer._losses  # type: ignore[no-any-return]
+
+
+def reduction_axes(batch_normalization: Any) -> Any:
+    """Return the axes over which a BatchNormalization layer takes its statistics; it has no public name for them."""
+    return batch_normalization._reduction_axes
+
+
+@contextlib.contextmanager
+def tracked_variables(layer: Any, variables: Sequence[Any]) -> Iterator[None]:
+    """While it lasts, the variables count among the layer's own, so that stateless steps carry them.
+
+    Keras leaves the states of stateful recurrent layers out of `non_trainable_variables`; a step under JAX drops what
+    is assigned to them. A layer's variables cannot be added to by public means once it is built.
+    """
+    layer._tracker.unlock()
+    for variable in variables:
+        layer._track_variable(variable)
+    layer._tracker.lock()
+    try:
+        yield
+    finally:
+        for variable in variables:
+            layer._untrack_variable(variable)
+
+
+def nodes_of(function: Any) -> Iterator[Any]:
+    """Yield each call of an operation in a `keras.Function`; Keras keeps them but shows them nowhere."""
+    for nodes in function._nodes_by_depth.values():
+        yield from nodes
+
+
+# --- optimizers -----------------------------------------------------------------------------------------------------
+
+
+def moments_of(optimizer: Any, variable: Any) -> tuple[Any, Any, Any]:
+    """Return Adam's first and second moment of a variable, and the largest second moment or None without amsgrad.
+
+    `optimizer.variables` lists them without saying which belongs to what.
+    """
+    index = optimizer._get_variable_index(variable)
+    largest = optimizer._velocity_hats[index] if optimizer.amsgrad else None
+    return optimizer._momentums[index], optimizer._velocities[index], largest
+
+
+def momentum_of(optimizer: Any, variable: Any) -> Any:
+    """Return the momentum that SGD keeps for a variable."""
+    return optimizer.momentums[optimizer._get_variable_index(variable)]
+
+
+# --- methods replaced for a time ------------------------------------------------------------------------------------
+
+
+class _Override:
+    """A method of a class that calls a replacement in the threads that have one, and the original elsewhere."""
+
+    def __init__(self, owner: type, name: str) -> None:
+        self.original: Callable[..., Any] = getattr(owner, name)
+        self.users = 0
+        self._owner, self._name = owner, name
+        self._is_inherited = name not in vars(owner)
+        self._here = threading.local()
+
+    @property
+    def stack(self) -> list[Callable[..., Any]]:
+        """The replacements in force in this thread, the innermost last."""
+        if not hasattr(self._here, "stack"):
+            self._here.stack = []
+        return self._here.stack  # type: ignore[no-any-return]
+
+    def install(self) -> None:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            stack = self.stack
+            return (stack[-1] if stack else self.original)(*arguments, **keywords)
+
+        setattr(self._owner, self._name, call)
+
+    def remove(self) -> None:
+        if self._is_inherited:
+            delattr(self._owner, self._name)
+        else:
+            setattr(self._owner, self._name, self.original)
+
+
+_overrides: dict[tuple[type, str], _Override] = {}
+_overriding = threading.Lock()
+
+
+@contextlib.contextmanager
+def overridden(replacements: Iterable[tuple[type, str, Callable[..., Any]]]) -> Iterator[None]:
+    """While it lasts, methods of Keras' classes are replaced in this thread alone; may be nested.
+
+    Other threads that build models meanwhile keep the original methods. When the last user is done, the class has its
+    own method back.
+
+    Args:
+        replacements: class, method name, and the function that takes the instance first.
+    """
+    active = [(_enter(owner, name), function) for owner, name, function in replacements]
+    try:
+        for override, function in active:
+            override.stack.append(function)
+        yield
+    finally:
+        for override, _ in active:
+            override.stack.pop()
+        _leave([override for override, _ in active])
+
+
+def _enter(owner: type, name: str) -> _Override:
+    with _overriding:
+        override = _overrides.get((owner, name))
+        if override is None:
+            override = _overrides[owner, name] = _Override(owner, name)
+            override.install()
+        override.users += 1
+        return override
+
+
+def _leave(overrides: Sequence[_Override]) -> None:
+    with _overriding:
+        for key, override in list(_overrides.items()):
+            if override in overrides:
+                override.users -= 1
+                if not override.users:
+                    override.remove()
+                    del _overrides[key]
+
+
+def original_method(owner: type, name: str) -> Callable[..., Any]:
+    """Return a method as Keras has it, also while it is overridden."""
+    override = _overrides.get((owner, name))
+    return override.original if override else getattr(owner, name)

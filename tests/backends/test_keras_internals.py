@@ -1,0 +1,169 @@
+"""What trivium uses of Keras' private API is still there, and still does what trivium relies on.
+
+One test for each entry of `keras_internals.py`: these fail first when Keras moves something.
+"""
+
+import inspect
+import threading
+
+import numpy as np
+import pytest
+
+from trivium.backends import keras_internals
+
+
+@pytest.fixture
+def keras(backend):
+    import keras
+
+    return keras
+
+
+def dense(keras, optimizer="adam"):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    model.compile(optimizer, "mse", metrics=["mae"])
+    return model
+
+
+def test_keras_is_of_a_version_that_is_known(keras):
+    assert keras.__version__.rpartition(".")[0] in keras_internals.KNOWN_VERSIONS
+
+
+def test_every_random_layer_draws_by_the_random_module(keras, monkeypatch):
+    drawn = []
+    module = keras_internals.random_module()
+    keras_dropout = module.dropout
+    monkeypatch.setattr(module, "dropout", lambda *a, **k: drawn.append(a) or keras_dropout(*a, **k))
+    keras.layers.Dropout(0.5)(np.ones((2, 3), "float32"), training=True)
+    assert len(drawn) == 1
+
+
+def test_every_activation_computes_by_the_nn_module(keras, monkeypatch):
+    called = []
+    module = keras_internals.nn_module()
+    keras_relu = module.relu
+    monkeypatch.setattr(module, "relu", lambda x: called.append(x) or keras_relu(x))
+    keras.layers.Activation("relu")(np.ones((2, 3), "float32"))
+    assert called
+
+
+def test_keras_own_classes_lie_in_its_private_package(keras):
+    assert keras_internals.is_keras_module(keras.layers.Dense.__module__)
+    assert not keras_internals.is_keras_module(__name__)
+
+
+def test_float64_is_preserved_within_the_context_only(keras):
+    before = keras.backend.result_type("float64", "float64")
+    with keras_internals.float64_preserved():
+        assert keras.backend.result_type("float64", "float64") == "float64"
+    assert keras.backend.result_type("float64", "float64") == before
+
+
+def test_metrics_and_the_optimizer_get_their_variables_without_a_step(keras):
+    model = dense(keras)
+    assert not model.optimizer.built
+    keras_internals.build_metrics(model, np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
+    assert model.optimizer.built
+    assert len(model.metrics_variables) == 4, "total and count of the loss and of mae"
+
+
+def test_all_layers_come_with_the_cells_of_recurrent_ones(keras):
+    model = keras.Sequential([keras.Input((3, 1)), keras.layers.LSTM(2)])
+    assert {type(layer).__name__ for layer in keras_internals.all_layers(model)} >= {"LSTM", "LSTMCell"}
+
+
+def test_added_losses_are_the_list_that_keras_sums(keras):
+    layer = keras.layers.ActivityRegularization(l2=1.0)
+    layer(np.ones((2, 3), "float32"))
+    assert len(keras_internals.added_losses(layer)) == len(layer.losses) == 1
+    keras_internals.added_losses(layer).clear()
+    assert layer.losses == []
+
+
+def test_batch_normalisation_takes_its_moments_over_the_reduction_axes(keras):
+    layer = keras.layers.BatchNormalization()
+    layer.build((None, 5, 2))
+    assert list(keras_internals.reduction_axes(layer)) == [0, 1]
+    moments = getattr(layer, keras_internals.BATCH_MOMENTS)
+    assert list(inspect.signature(moments).parameters) == ["inputs", "mask"]
+    mean, variance = moments(keras.ops.convert_to_tensor(np.arange(20, dtype="float32").reshape(2, 5, 2)), None)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(mean), [9.0, 10.0])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variance), [33.0, 33.0])
+
+
+def test_tracked_variables_are_the_layers_own_within_the_context(keras):
+    layer = keras.layers.LSTM(2, stateful=True)
+    layer.build((4, 3, 1))
+    before = len(layer.variables)
+    with keras_internals.tracked_variables(layer, layer.states):
+        assert len(layer.variables) == before + len(layer.states) == before + 2
+    assert len(layer.variables) == before
+
+
+def test_the_nodes_of_a_function_are_its_calls(keras):
+    model = dense(keras)
+    nodes = list(keras_internals.nodes_of(keras.Function(model.inputs, model.outputs)))
+    assert [node.operation.name for node in nodes if not node.is_input] == ["dense"]
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_the_moments_of_adam_are_found_by_variable(keras, amsgrad):
+    model = dense(keras, keras.optimizers.Adam(amsgrad=amsgrad))
+    model.train_on_batch(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
+    kernel = model.layers[0].kernel
+    first, second, largest = keras_internals.moments_of(model.optimizer, kernel)
+    assert tuple(first.shape) == tuple(second.shape) == tuple(kernel.shape)
+    assert (largest is None) is not amsgrad
+    assert np.abs(first.numpy()).max() > 0
+
+
+def test_the_momentum_of_sgd_is_found_by_variable(keras):
+    model = dense(keras, keras.optimizers.SGD(momentum=0.9))
+    model.train_on_batch(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
+    momentum = keras_internals.momentum_of(model.optimizer, model.layers[0].bias)
+    assert tuple(momentum.shape) == (2,)
+    assert np.abs(momentum.numpy()).max() > 0
+
+
+def test_callbacks_still_have_the_attributes_that_are_no_state(keras):
+    assert set(vars(keras.callbacks.Callback())) <= {"validation_data", *keras_internals.CALLBACK_ATTRIBUTES}
+
+
+def test_an_override_holds_in_its_own_thread_and_ends_with_its_context(keras):
+    layer_class = keras.layers.Layer
+    keras_method = layer_class.add_weight
+    here, elsewhere = [], []
+
+    def add_weight(layer, *arguments, **keywords):
+        here.append(layer.name)
+        return keras_internals.original_method(layer_class, "add_weight")(layer, *arguments, **keywords)
+
+    def build_elsewhere():
+        elsewhere.append(keras.layers.Dense(2, name="elsewhere"))
+        elsewhere[0].build((None, 3))
+
+    with keras_internals.overridden([(layer_class, "add_weight", add_weight)]):
+        keras.layers.Dense(2, name="here").build((None, 3))
+        thread = threading.Thread(target=build_elsewhere)
+        thread.start()
+        thread.join()
+    assert here == ["here", "here"]
+    assert tuple(elsewhere[0].kernel.shape) == (3, 2)
+    assert layer_class.add_weight is keras_method
+
+
+def test_overrides_nest_and_an_inherited_method_is_inherited_again(keras):
+    class Base:
+        def answer(self):
+            return "base"
+
+    class Derived(Base):
+        pass
+
+    with keras_internals.overridden([(Derived, "answer", lambda self: "outer")]):
+        with keras_internals.overridden([(Derived, "answer", lambda self: "inner")]):
+            assert Derived().answer() == "inner"
+        assert Derived().answer() == "outer"
+        assert Base().answer() == "base"
+    assert Derived().answer() == "base"
+    assert "answer" not in vars(Derived)
