@@ -1,12 +1,14 @@
-"""Which backends the tests run on.
+"""Chooses the backends of the tests, and defines the fixtures that many tests share.
 
-The process under test has one backend, chosen as in any other (`KERAS_BACKEND`, else the first installed); tests of
-several at once are marked `several_backends` and use workers. `TRIVIUM_TEST_BACKENDS` names what *must* be installed:
-a requested backend that is missing fails the whole run, one that nobody asked for skips with its reason.
+The test process has one backend, chosen as in any other process (`KERAS_BACKEND`, else the first installed). Tests of
+several backends are marked `several_backends` and use workers. `TRIVIUM_TEST_BACKENDS` names the backends that *must*
+be installed: if one is missing, the whole run fails. Any other missing backend is skipped with its reason.
 """
 
+import json
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from trivium.backends.workers import cluster, worker
 
 
 def pytest_configure(config):
-    # What was measured on this machine before must not decide what is tested.
+    # An empty cache: earlier timings on this machine must not decide which plan is tested.
     os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp(prefix="trivium-tests-"))
     required = [name for name in os.environ.get("TRIVIUM_TEST_BACKENDS", "").split(",") if name]
     missing = [name for name in required if not catalog.find(name).installed]
@@ -25,14 +27,32 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    if len(catalog.installed()) > 1:
+    if len(catalog.trainers()) > 1:
         return
     skip = pytest.mark.skip(
-        reason="needs two installed backends, found " + ", ".join(b.name for b in catalog.installed())
+        reason="needs two installed backends, found " + ", ".join(b.name for b in catalog.trainers())
     )
     for item in items:
         if "several_backends" in item.keywords:
             item.add_marker(skip)
+
+
+_outcomes: dict[str, str] = {}
+
+
+def pytest_runtest_logreport(report):
+    """Note the outcome of each test, the reason of a skip included: see scripts/check_skips.py."""
+    if report.skipped:
+        _outcomes[report.nodeid] = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
+    elif report.failed or report.when == "call":
+        _outcomes[report.nodeid] = report.outcome
+
+
+def pytest_sessionfinish(session):
+    if folder := os.environ.get("TRIVIUM_TEST_OUTCOMES"):
+        place = Path(folder, f"{os.environ['TOX_ENV_NAME']}.json")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(_outcomes))
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +64,13 @@ def backend():
 
 @pytest.fixture(scope="session")
 def shared_worker(backend):
-    """The shared worker of this process' backend: starting one costs seconds, so tests that do not kill it share it."""
+    """A worker of this process' backend for all tests that do not kill it: starting one takes seconds."""
     return worker.get(backend.name)
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """300 training and 100 test digits of the shipped sample: enough for a few steps of anything."""
+    """300 training and 100 test digits of the MNIST sample: enough for a few steps of any model."""
     from trivium.engine.data import datasets
     from trivium.engine.data.dataset import Dataset, Split
 
@@ -66,7 +86,7 @@ def digits():
 
 @pytest.fixture(scope="session")
 def striding_run(backend, digits):
-    """A `cnn/striding` that was trained for two epochs on a few digits."""
+    """The run of a `cnn/striding`, trained for two epochs on a few digits."""
     from trivium.engine.training.trainer import Trainer
 
     return Trainer("cnn/striding", epochs=2, batch_size=64).fit(digits)
@@ -74,7 +94,7 @@ def striding_run(backend, digits):
 
 @pytest.fixture(scope="session")
 def lstm_run(backend):
-    """An `rnn/lstm` that was trained for two epochs on a short wave."""
+    """The run of an `rnn/lstm`, trained for two epochs on a short wave."""
     from trivium.engine.data import datasets
     from trivium.engine.training.trainer import Trainer
 
@@ -88,7 +108,7 @@ def generator():
 
 @pytest.fixture(scope="session")
 def saved_runs(striding_run, lstm_run, tmp_path_factory):
-    """The folders of both runs: `{"striding": …, "lstm": …}`; for reading only."""
+    """The folders of both runs, `{"striding": …, "lstm": …}`; tests must not write to them."""
     from trivium.engine.runs import run_folder
     from trivium.engine.training import saving
 
@@ -102,16 +122,16 @@ def saved_runs(striding_run, lstm_run, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def ray_address():
-    """The address of a Ray cluster of two nodes with a CPU each, and of this process, which is on the first of them."""
+    """The address of a Ray cluster with two nodes of one CPU each; this process is on the first."""
     os.environ.update(cluster.QUIET)  # read when Ray is imported
     ray = pytest.importorskip("ray", reason="needs Ray: pip install 'trivium[ray]'")
     from ray.cluster_utils import Cluster
 
     small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=small)
+    ray_cluster = Cluster(initialize_head=True, head_node_args=small)
     try:
-        made.add_node(**small)
-        yield made.address
+        ray_cluster.add_node(**small)
+        yield ray_cluster.address
     finally:
         ray.shutdown()
-        made.shutdown()
+        ray_cluster.shutdown()
