@@ -1,116 +1,131 @@
-"""One sitting of a run: from its first epoch, or from the checkpoint it goes on from, to its end or an interruption."""
+"""One training session: from the first epoch or a checkpoint to the end of the run or an interruption."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
-from ...models.recipe import Recipe
 from ..epochs import environment, plans
 from ..epochs.callbacks import EpochClock, EpochLog, StopOnInterrupt
 from ..runs.history import History
-from ..runs.recorder import KeepRun
-from ..runs.resume_rules import require_more, require_same
+from ..runs.recorder import RunRecorder
+from ..runs.resume_rules import require_epochs_left, require_same
+from .options import ResolvedOptions
 
 if TYPE_CHECKING:
     import keras
 
-    from ..data.dataset import Dataset, Split
-    from ..epochs.batches import Batches
+    from ..data.dataset import Dataset
     from ..runs.run_folder import RunFolder
-    from .trainer import Trainer
 
 
-class Sitting:
-    """Watches the epochs of a trainer, and keeps them in a folder if there is one.
+# Runs epochs, given callbacks, the number of the first epoch, and what records the run.
+RunEpochs = Callable[[Sequence["keras.callbacks.Callback"], int, RunRecorder | None], None]
+
+
+class TrainingSession:
+    """Train the epochs of a run, and record them in a folder if there is one.
 
     Args:
-        trainer: its settings are those in force.
-        dataset: what it trains on.
-        kept: the folder of the run, held by this process.
+        options: in force.
+        settings: the options as the record of the run has them.
+        dataset: the data that are trained on.
+        callbacks: the user's own, whose state is kept in checkpoints.
+        run_folder: the folder of the run, locked by this process.
 
     Attributes:
-        log, clock: what the run has come to, earlier sittings included.
-        resumed: of each earlier end that the run went on from: after which epoch, and under which backend.
+        plan: the plan of the epochs; a resumed run keeps the plan of its earlier session.
+        log, clock: metrics and times of all epochs, those of earlier sessions included.
+        resumed: for each time that the run was resumed: after which epoch, and under which backend.
 
     Raises:
-        OptionError: the run in the folder cannot go on with this trainer and these data.
+        OptionError: the run in the folder cannot be resumed with these options and data.
         OutputError: the folder cannot be written to.
     """
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, kept: RunFolder | None):
-        self._trainer, self._kept = trainer, kept
-        self._begin = kept.begin if kept else None
-        self.stop = StopOnInterrupt(terminate=kept is not None)
+    def __init__(
+        self,
+        options: ResolvedOptions,
+        settings: Mapping[str, Any],
+        dataset: Dataset,
+        callbacks: Sequence[keras.callbacks.Callback],
+        run_folder: RunFolder | None,
+    ):
+        self._options, self._run_folder, self._callbacks = options, run_folder, callbacks
+        self._resume_from = run_folder.resume_from if run_folder else None
+        self.plan = options.plan
+        self.stop = StopOnInterrupt(terminate=run_folder is not None)
         self.log, self.clock = EpochLog(), EpochClock(runtime.current())
-        assert trainer.epochs is not None
-        self._watching = trainer.watching.build(trainer.epochs, self._begin.epoch if self._begin else 0)
+        self._option_callbacks = options.watching.build(options.epochs, self._first_epoch)
         self.resumed: list[dict[str, Any]] = []
-        if kept:
-            self._take_up(kept, dataset)
+        if run_folder:
+            self._start(run_folder, settings, dataset)
 
-    def train(self, model: keras.Model, training: Split | Batches, validation: Split | None) -> None:
-        """Run the epochs that are left.
+    @property
+    def _first_epoch(self) -> int:
+        return self._resume_from.epoch if self._resume_from else 0
+
+    def train(self, model: keras.Model, run_epochs: RunEpochs) -> None:
+        """Train the remaining epochs.
 
         Raises:
-            KeyboardInterrupt: before an epoch was finished.
+            KeyboardInterrupt: Ctrl-C came before the first epoch was finished.
         """
-        watchers = [self.stop, self.clock, self.log, *self._watching]
-        first = self._begin.epoch if self._begin else 0
-        if self._begin and self._begin.stopped:  # all that is left is what the callbacks do at the end
-            assert self._trainer.epochs is not None
-            first = self._trainer.epochs
-        keep = self._keeping()
+        watchers = [self.stop, self.clock, self.log, *self._option_callbacks]
+        # If a callback had stopped the run, only `on_train_end` is left to run.
+        stopped = self._resume_from is not None and self._resume_from.stopped
+        recorder = self._recorder()
         try:
-            self._trainer.run_epochs(model, training, validation, watchers, first, keep)
+            run_epochs(watchers, self._options.epochs if stopped else self._first_epoch, recorder)
         except KeyboardInterrupt:
             if not self.log.epochs:
                 raise
-            if keep:
-                keep.save_now(model)
+            if recorder:
+                recorder.save_interrupted(model)
         finally:
             self.stop.release()
 
-    def _take_up(self, kept: RunFolder, dataset: Dataset) -> None:
-        """Make sure that the run can go on, take up what it had come to, and write down what is going to be trained."""
-        trainer = self._trainer
-        assert trainer.epochs is not None
-        assert isinstance(trainer.recipe, Recipe)
+    def _start(self, run_folder: RunFolder, settings: Mapping[str, Any], dataset: Dataset) -> None:
+        """Check that the run can be resumed, restore its history, and write the record of this session."""
         record = {
             "schema": 1,
-            "recipe": trainer.recipe.name,
-            "settings": trainer.settings,
+            "recipe": self._options.recipe.name,
+            "settings": settings,
             "dataset": dataset.describe(),
             "environment": environment.describe(),
         }
-        if kept.record:
-            require_same(kept.path, kept.record, record)
-            require_more(kept.path, kept.record, kept.begin, trainer.epochs)
-            self.resumed = [*kept.record.get("resumed", []), self._resumption()]
-            self._choose_plan(kept.record)
-        if self._begin:
-            self.log.epochs = list(self._begin.history.epochs)
-            self.clock.training_seconds = list(self._begin.training_seconds)
-            self.clock.validation_seconds = list(self._begin.validation_seconds)
-        kept.begin_run({**record, "asked": kept.asked, **({"resumed": self.resumed} if self.resumed else {})})
+        if run_folder.record:
+            require_same(run_folder.path, run_folder.record, record)
+            require_epochs_left(run_folder.path, run_folder.record, run_folder.resume_from, self._options.epochs)
+            self.resumed = [*run_folder.record.get("resumed", []), self._resumption()]
+            self._choose_plan(run_folder.record)
+        if self._resume_from:
+            self.log.epochs = list(self._resume_from.history.epochs)
+            self.clock.training_seconds = list(self._resume_from.training_seconds)
+            self.clock.validation_seconds = list(self._resume_from.validation_seconds)
+        run_folder.write_start(
+            {**record, "asked": run_folder.arguments, **({"resumed": self.resumed} if self.resumed else {})}
+        )
 
     def _resumption(self) -> dict[str, Any]:
-        return {"after_epoch": self._begin.epoch if self._begin else 0, "backend": catalog.selected().name}
+        return {"after_epoch": self._first_epoch, "backend": catalog.selected().name}
 
     def _choose_plan(self, record: Mapping[str, Any]) -> None:
-        """Run the epochs as before where they were run under this backend: another way would round otherwise."""
+        """Keep the plan of the earlier session under the same backend: another plan would round differently."""
         plan, before = record["settings"].get("plan"), record.get("environment")
-        same = isinstance(before, dict) and before.get("backend") == catalog.selected().name
-        alone = not self._trainer.spreading.several and isinstance(plan, dict) and plan.get("name") not in plans.SPREAD
-        if same and isinstance(plan, dict) and alone and self._trainer.plan == plans.AUTO:
-            self._trainer.plan = str(plan["name"])
+        same_backend = isinstance(before, dict) and before.get("backend") == catalog.selected().name
+        one_device = isinstance(plan, dict) and plan.get("name") not in plans.DISTRIBUTED
+        if same_backend and isinstance(plan, dict) and one_device and self.plan == plans.AUTO:
+            self.plan = str(plan["name"])
 
-    def _keeping(self) -> KeepRun | None:
-        if not self._kept:
+    def _recorder(self) -> RunRecorder | None:
+        if not self._run_folder:
             return None
-        remembering = [*self._watching, *self._trainer.callbacks]
-        return KeepRun(self._kept, self._kept.rules, self.log, self.clock, self.stop, remembering, self._begin)
+        stateful = [*self._option_callbacks, *self._callbacks]
+        return RunRecorder(
+            self._run_folder, self._run_folder.rules, self.log, self.clock, self.stop, stateful, self._resume_from
+        )
 
     @property
     def history(self) -> History:

@@ -1,0 +1,227 @@
+"""The options of a training: as they were given, then resolved once against the recipe, and frozen from then on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...backends.device_group import DeviceGroup
+from ...errors import OptionError
+from ...models.recipe import Recipe, find
+from ..bundles import bundle as bundles
+from ..bundles.bundle import Bundle
+from ..data.augmentation import Augmentation
+from ..data.sample_weights import ClassWeights, SampleWeights
+from ..epochs import precision as precisions
+from . import fine_tuning
+from .callback_options import CallbackOptions
+from .data_preparation import DataPreparation
+from .local_devices import LocalDevices
+
+# Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
+# one it is above 0.975 on each backend (tests/engine/training/test_published.py).
+DEFAULT_SEED = 1
+# Whose randomness: `owned` is trivium's, the same on every backend; `native` is each framework's own.
+GENERATORS = ("owned", "native")
+
+_RECORDED = ("epochs", "batch_size", "validation_split", "optimizer", "learning_rate", "seed", "rng", "deterministic")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options as they were given; None takes the recipe's own value.
+
+    Attributes:
+        recipe: a name, `path/to/file.py:function`, or a `Recipe`; may be empty when `start` is a bundle whose recipe is
+            registered.
+        options: the recipe's own options, such as `{"units": 64}`.
+        epochs, batch_size: 1 or more.
+        validation_split: the share at the end of the training data to hold out, 0 ≤ share < 1.
+        optimizer: the name of a Keras optimizer.
+        learning_rate: of the optimizer; above 0.
+        seed: of initial weights, batch order, dropout and augmentation.
+        rng: one of `GENERATORS`: whose initial weights, dropout and noise. The order of samples is always trivium's.
+        plan: how the epochs are run: `auto`, `fit` for `keras.Model.fit`, or one of the backend's plans by name.
+        deterministic: choose reproducible kernels over fast ones.
+        devices: how many devices of this machine train together, each on its shard of every batch; on a CPU they must
+            have been asked for when the backend was chosen.
+        group: the devices themselves, where they are not this machine's.
+        precision: one of `precision.POLICIES`: the floats that layers compute in while they train; None for Keras' own
+            policy. In `float64` all of the run is computed in float64; the trained model is rounded to float32.
+        class_weight: how much the samples of a class count in the loss: `balanced`, `0=1,1=5`, or a mapping from
+            class names; a class that is not named counts 1.
+        sample_weight: (n,) how much each sample of the training data counts, held-out ones included; multiplied by the
+            weight of its class.
+        augment: an `Augmentation`, or the text that it is parsed from.
+        start: a bundle, its file, or its run folder: train its model further instead of a new one.
+        freeze: patterns of the names of layers whose weights stay as they are.
+        replace_head: how many classes the new output layer has that replaces the one of the model in `start`.
+        watching: the options of Keras' own callbacks.
+    """
+
+    recipe: Recipe | str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    batch_size: int | None = None
+    validation_split: float | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    seed: int = DEFAULT_SEED
+    rng: str = "owned"
+    plan: str = "auto"
+    deterministic: bool = False
+    devices: int = 1
+    group: DeviceGroup | None = None
+    precision: str | None = None
+    class_weight: ClassWeights | None = None
+    sample_weight: Any = None
+    augment: Augmentation | str | None = None
+    start: Bundle | str | Path | None = None
+    freeze: Sequence[str] = ()
+    replace_head: int | None = None
+    watching: CallbackOptions = field(default_factory=CallbackOptions)
+
+    def resolve(self) -> ResolvedOptions:
+        """Return the options in force.
+
+        Raises:
+            RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be used.
+        """
+        start = self._load_start()
+        recipe = self._find_recipe(start)
+        before = fine_tuning.options_of(start) if start else {}
+        is_default_rate = self.learning_rate is None and self.optimizer is None
+        resolved = ResolvedOptions(
+            recipe=recipe,
+            options=recipe.complete({**before, **self.options}),
+            user_options=frozenset(self.options),
+            epochs=_at_least_one("epochs", recipe.epochs if self.epochs is None else self.epochs),
+            batch_size=_at_least_one("batch size", recipe.batch_size if self.batch_size is None else self.batch_size),
+            validation_split=recipe.validation_split if self.validation_split is None else self.validation_split,
+            optimizer=self.optimizer or recipe.optimizer,
+            learning_rate=recipe.learning_rate if is_default_rate else self.learning_rate,
+            seed=self.seed,
+            rng=self.rng,
+            plan=self.plan,
+            deterministic=self.deterministic,
+            precision=self.precision,
+            weights=SampleWeights.of(self.class_weight, self.sample_weight),
+            augment=Augmentation.parse(self.augment) if isinstance(self.augment, str) else self.augment,
+            start=start,
+            start_name=self.start,
+            freeze=tuple(self.freeze),
+            replace_head=self.replace_head,
+            watching=self.watching,
+        )
+        precisions.require_known(self.precision)
+        resolved.check()
+        self.local_devices().require_compatible(self.rng, self.plan, self.precision)
+        return resolved
+
+    def local_devices(self) -> LocalDevices:
+        return LocalDevices(self.devices, self.group)
+
+    def _load_start(self) -> Bundle | None:
+        if self.start is not None:
+            return bundles.load(self.start)
+        if self.freeze or self.replace_head is not None:
+            raise OptionError("--freeze and --replace-head need a trained model to start from: add --from BUNDLE")
+        return None
+
+    def _find_recipe(self, start: Bundle | None) -> Recipe:
+        recipe = find(self.recipe) if self.recipe and isinstance(self.recipe, str) else self.recipe
+        if start:
+            return fine_tuning.recipe_of(start, recipe or None, self.replace_head)
+        if not isinstance(recipe, Recipe):
+            raise OptionError(
+                "name a RECIPE to train (`trivium recipes` lists them), or go on with a trained model: --from BUNDLE"
+            )
+        return recipe
+
+
+@dataclass(frozen=True)
+class ResolvedOptions:
+    """The options in force: those of `TrainingOptions` with the recipe's values in place of None.
+
+    Two of them are known later and replaced then: options that the data decide, and the batch size that a model was
+    built for.
+
+    Attributes:
+        options: of the recipe, complete.
+        user_options: the names of the recipe's options that the user gave; the data decide none of these.
+        weights: how much each sample counts.
+        start: the bundle whose model is trained further.
+        start_name: what named it.
+    """
+
+    recipe: Recipe
+    options: Mapping[str, Any]
+    user_options: frozenset[str]
+    epochs: int
+    batch_size: int
+    validation_split: float
+    optimizer: str
+    learning_rate: float | None
+    seed: int
+    rng: str
+    plan: str
+    deterministic: bool
+    precision: str | None
+    weights: SampleWeights
+    augment: Augmentation | None
+    start: Bundle | None
+    start_name: Bundle | str | Path | None
+    freeze: tuple[str, ...]
+    replace_head: int | None
+    watching: CallbackOptions
+
+    def check(self) -> None:
+        """Raise an OptionError for a value outside its range."""
+        if not 0 <= self.validation_split < 1:
+            raise OptionError(f"validation split must be 0 or more and less than 1, received {self.validation_split:g}")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise OptionError(f"learning rate must be above 0, received {self.learning_rate:g}")
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"seed must be from 0 to 2**32 - 1, received {self.seed}")
+        if self.replace_head is not None and self.replace_head < 2:
+            raise OptionError(f"--replace-head needs 2 classes or more, received {self.replace_head}")
+        if self.rng not in GENERATORS:
+            raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
+
+    @property
+    def uses_own_randomness(self) -> bool:
+        """Whether random numbers come from trivium's generators, the same on every backend."""
+        return self.rng == "owned"
+
+    @property
+    def preparation(self) -> DataPreparation:
+        """How the data are prepared."""
+        new_head = self.replace_head is not None
+        return DataPreparation(self.recipe, self.options, self.validation_split, self.weights, self.start, new_head)
+
+    def with_fitted(self, fitted: Mapping[str, Any]) -> ResolvedOptions:
+        """Return the options with those that the data decide, except where the user gave a value."""
+        decided = {name: value for name, value in fitted.items() if name not in self.user_options}
+        return dataclasses.replace(self, options={**self.options, **decided})
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the record of a run says of the options, as JSON."""
+        values = {"options": dict(self.options), **{name: getattr(self, name) for name in _RECORDED}}
+        if self.augment:
+            values["augment"] = self.augment.to_json()
+        if self.precision:
+            values["precision"] = self.precision
+        values |= self.weights.describe() | self.watching.describe()
+        if self.start:
+            values["start"] = fine_tuning.describe(self.start, self.start_name, self.freeze, self.replace_head)
+        return values
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if value < 1:
+        raise OptionError(f"{name} must be 1 or more, received {value}")
+    return value
