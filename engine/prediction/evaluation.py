@@ -1,4 +1,4 @@
-"""How good a trained model is, and what it says of new data."""
+"""Evaluate a trained model, and predict new data."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import runtime
-from ...backends.same_run.crossentropy import owned_losses
+from ...backends import catalog, runtime
+from ...backends.same_run.crossentropy import losses_from_logits
 from ...errors import DataError
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data import datasets
 from ..data.dataset import Dataset, Split
 from ..data.sources.files import require_numbers
-from ..keras_model.inference import fits, fixed_batch, outputs_of, probabilities, require_whole_batches, reset_states
+from ..keras_model.inference import (
+    accepts_shape,
+    fixed_batch,
+    outputs_of,
+    probabilities,
+    require_full_batches,
+    reset_states,
+)
 from ..preprocessing.pipeline import Preprocessing
 
 if TYPE_CHECKING:
@@ -25,12 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of some inputs.
+    """A model's predictions.
 
     Attributes:
-        outputs: what the model returned, (n, …) float: probabilities of the classes, or prepared values.
-        values: in the terms of the data: class numbers, or values on the original scale.
-        labels: the names of the classes, empty where the model does not classify.
+        outputs: (n, …) float outputs of the model: class probabilities, or preprocessed values.
+        values: class numbers, or values on the scale of the raw data.
+        labels: the names of the classes; empty for regression.
     """
 
     outputs: np.ndarray
@@ -38,7 +45,7 @@ class Predictions:
     labels: tuple[str, ...]
 
     def to_json(self) -> list[Any]:
-        """One entry a sample: the label with its probabilities, or the value."""
+        """Return one entry per sample: the label with its probabilities, or the value."""
         if not self.labels:
             return self.values.tolist()  # type: ignore[no-any-return]
         return [
@@ -52,48 +59,48 @@ class Predictions:
 
 
 def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
-    """What a bundle's model says of raw inputs, prepared as its training data were.
+    """Predict raw inputs with a bundle's model. They are preprocessed as the training data were.
 
     Args:
         source: a bundle, its file, or the run folder that holds it.
-        x: (n, …), of the shape and dtype that the training data had.
+        x: (n, …) inputs, of the shape and dtype of the training data.
 
     Raises:
         BundleError: the bundle cannot be read.
-        DataError: the inputs are not what the model takes.
+        DataError: the inputs do not fit the model.
     """
-    found = bundles.load(source)
+    bundle = bundles.load(source)
     require_numbers(x, "inputs")
-    prepared = found.preprocessing.inputs(x)
-    if not fits(found.model, prepared):
-        expected = tuple(found.model.inputs[0].shape)[1:]
+    prepared = bundle.preprocessing.inputs(x)
+    if not accepts_shape(bundle.model, prepared):
+        expected = tuple(bundle.model.inputs[0].shape)[1:]
         raise DataError(f"a prepared sample has shape {prepared.shape[1:]} but the model takes {expected}")
-    outputs = outputs_of(found.model, prepared)
-    return Predictions(outputs, in_terms_of_data(found.preprocessing, outputs, bool(found.labels)), found.labels)
+    outputs = outputs_of(bundle.model, prepared)
+    return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bool(bundle.labels)), bundle.labels)
 
 
 def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = None) -> dict[str, float]:
-    """The metrics of a bundle's model on the test split of some data, by default that of its own training data.
+    """Return the metrics of a bundle's model on a test split, by default that of the dataset it was trained on.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: the data cannot be read, do not fit, or have no test split.
     """
-    found = bundles.load(source)
-    dataset = data if isinstance(data, Dataset) else datasets.load(data or found.run["dataset"]["name"])
-    dataset = dataset.relabelled(found.labels)
+    bundle = bundles.load(source)
+    dataset = data if isinstance(data, Dataset) else datasets.load(data or bundle.run["dataset"]["name"])
+    dataset = dataset.relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
-    return evaluate_model(found.model, found.preprocessing, dataset.test)
+    return evaluate_model(bundle.model, bundle.preprocessing, dataset.test)
 
 
 def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
-    """The model's own metrics on a split; for predicted values also `rms_error`, on the scale of the raw data."""
+    """Return the model's metrics on a split; for regression also `rms_error`, on the scale of the raw data."""
     x, y = preprocessing.pairs(split.x, split.y)
-    require_whole_batches(model, len(x), "test split")
+    require_full_batches(model, len(x), "test split")
     reset_states(model)
-    with runtime.current().remembering(model), owned_losses():
-        metrics = _measured(model, Split(x, y))
+    with runtime.current().carry_rnn_states(model), losses_from_logits():
+        metrics = _compute_metrics(model, Split(x, y))
     if y.dtype.kind == "f" and not _is_one_hot(y):
         predicted = preprocessing.targets.inverse(outputs_of(model, x))
         error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)
@@ -101,20 +108,20 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
     return metrics
 
 
-def _measured(model: keras.Model, data: Split) -> dict[str, float]:
-    """The model's metrics: by the backend's own loop, as in training, where that can be; else by `evaluate`."""
+def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
+    """Compute the model's metrics by the backend's own loop, as in training, or by Keras' `evaluate` if it has to."""
     from ..epochs import epoch_loop, plans
 
-    if not plans.needs_fit(model, data):
+    if catalog.selected().trains and not plans.reason_for_fit(model, data):
         return epoch_loop.measure(model, data)
-    found = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
-    return {name: float(value) for name, value in found.items()}
+    metrics = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def in_terms_of_data(preprocessing: Preprocessing, outputs: np.ndarray, classifies: bool) -> np.ndarray:
-    """Class numbers for a classifier's outputs, values on the original scale for others."""
+def to_data_terms(preprocessing: Preprocessing, outputs: np.ndarray, classifies: bool) -> np.ndarray:
+    """Return class numbers for a classifier's outputs, otherwise values on the scale of the raw data."""
     values = preprocessing.targets.inverse(outputs)
-    if classifies and values.dtype.kind == "f":  # integer labels were never one-hot: no step turned them back
+    if classifies and values.dtype.kind == "f":  # integer labels have no one-hot step that would convert outputs back
         return np.asarray(probabilities(outputs).argmax(-1))
     return values
 

@@ -1,7 +1,7 @@
-"""What one backend gives for a model: the evidence that a verification judges.
+"""Measure a model on one backend: layer outputs, losses, gradients, weights.
 
-Everything here runs in a worker, under the backend that is asked, on the variables and batches that the parent sends,
-which are the same for all. It compares nothing: that is done in `verification.py`.
+All functions here run in a worker, under that worker's backend, on variables and batches that the parent sends and that
+are the same for all backends. The results are compared in `verification.py`.
 """
 
 from __future__ import annotations
@@ -14,165 +14,184 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import runtime
-from ...backends.same_run.crossentropy import owned_losses
-from ...backends.same_run.portable_random import owned_draws
+from ...backends.same_run.crossentropy import losses_from_logits
+from ...backends.same_run.portable_random import portable_draws
 from ...backends.workers.worker import report
 from ..keras_model.inference import reset_states
 from . import parity
-from .model_under_test import Batches, Specimen, batch, batches_for, build, flat_layers, fresh_keras
+from .model_under_test import ModelUnderTest, StepBatches, batch_at, build, flat_layers, fresh_keras, make_batches
+from .tolerances import NamedArrays
 
 if TYPE_CHECKING:
     import keras
 
-# What has a name: a layer's outputs, a variable's value or gradient.
-Named = list[tuple[str, np.ndarray]]
+
+def prepare(fields: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Return what all backends start from: `{"batches", "variables"}`, with this backend's initial variables."""
+    model_under_test = ModelUnderTest(**fields)
+    with fresh_keras(model_under_test.float64):
+        model, data = build(model_under_test)
+        return {"batches": make_batches(model_under_test, model, data, steps), "variables": _values(model.variables)}
 
 
-def prepare(specimen: dict[str, Any], steps: int) -> dict[str, Any]:
-    """What all backends are given: `{"batches", "variables"}`, the variables as this backend has made them."""
-    made = Specimen(**specimen)
-    with fresh_keras(made.float64):
-        model, data = build(made)
-        return {"batches": batches_for(made, model, data, steps), "variables": _values(model.variables)}
-
-
-def gather(specimen: dict[str, Any], batches: Batches, variables: list[np.ndarray]) -> dict[str, Any]:
-    """All that is compared, from a model that starts with the given variables.
-
-    Returns:
-        `own`: the variables that this backend has made, with their names; where their shapes are not those of the
-            given ones, nothing else.
-        `dtype`: the coarsest that a layer computes in.
-        `passes`: by mode, each twice, what every layer gives for the first batch, in the order of the computation.
-        `loss`, `gradients`: of the first batch.
-        `updated`: the weights after one step. `losses`: of each step. `predictions`: for the first batch, after the
-            last step.
-    """
-    with _model_of(specimen) as model:
+def measure_inference(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray]) -> dict[str, Any]:
+    """Measure what a backend that cannot train computes: `own`, `dtype`, `passes` and `loss`, as in `measure`."""
+    with _built_model(fields) as model:
         own = _named(model.variables)
         if [value.shape for _, value in own] != [value.shape for value in variables]:
             return {"own": own}
-        _carry(model, variables)
+        _assign(model, variables)
+        report(kind="verify", stage="layers and loss", done=0, total=1)
+        x, y = batch_at(model, batches, 0)
+        passes = {mode: _forward_twice(model, x, training=mode == "training") for mode in ("training", "inference")}
+        with runtime.unchanged(model):
+            loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
+        return {"own": own, "dtype": _coarsest_dtype(model), "passes": passes, "loss": float(loss)}
+
+
+def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray]) -> dict[str, Any]:
+    """Measure everything that is compared, on a model that starts from `variables`.
+
+    Args:
+        fields: those of the `ModelUnderTest`.
+        batches: of all steps.
+        variables: initial values of all variables of the model.
+
+    Returns:
+        `own`: this backend's own initial variables, with their names. If their shapes differ from those of
+            `variables`, this is the only key.
+        `dtype`: the coarsest dtype that a layer computes in.
+        `passes`: by mode, two forward passes on the first batch: the outputs of every layer, in order of computation.
+        `loss`, `gradients`: of the first batch.
+        `updated`: the weights after one step.
+        `losses`: the loss of each step.
+        `predictions`: the outputs for the first batch, after the last step.
+    """
+    with _built_model(fields) as model:
+        own = _named(model.variables)
+        if [value.shape for _, value in own] != [value.shape for value in variables]:
+            return {"own": own}
+        _assign(model, variables)
         report(kind="verify", stage="layers and gradients", done=0, total=len(batches["x"][0]))
-        found = {"own": own, "dtype": _coarsest_dtype(model), **_at_once(model, batches, 0)}
-        x, _ = batch(model, batches, 0)
-        found["passes"] |= {"inference": _twice(model, x, training=False)}
+        evidence = {"own": own, "dtype": _coarsest_dtype(model), **_measure_batch(model, batches, 0)}
+        x, _ = batch_at(model, batches, 0)
+        evidence["passes"] |= {"inference": _forward_twice(model, x, training=False)}
         losses, updated = _train(model, batches)
-        return {**found, "losses": np.array(losses), "updated": updated, "predictions": _predict(model, x)}
+        return {**evidence, "losses": np.array(losses), "updated": updated, "predictions": _predict(model, x)}
 
 
-def variables_before(
-    specimen: dict[str, Any], batches: Batches, variables: list[np.ndarray], step: int
-) -> dict[str, Any]:
-    """After the steps before `step`, which counts from 0: all `variables`, and the `weights` with their names."""
-    with _model_of(specimen) as model:
-        _carry(model, variables)
+def train_until(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray], step: int) -> dict[str, Any]:
+    """Train for the steps before `step`, counted from 0. Return all `variables`, and the `weights` with their names."""
+    with _built_model(fields) as model:
+        _assign(model, variables)
         _train(model, {side: [values[:step] for values in arrays] for side, arrays in batches.items()})
         return {"variables": _values(model.variables), "weights": _named(model.weights)}
 
 
-def at_step(specimen: dict[str, Any], batches: Batches, variables: list[np.ndarray], step: int) -> dict[str, Any]:
-    """`passes` (training only), `loss` and `gradients` of one step's batch, from a model with the given variables."""
-    with _model_of(specimen) as model:
-        _carry(model, variables)
-        return _at_once(model, batches, step)
+def measure_step(
+    fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray], step: int
+) -> dict[str, Any]:
+    """Return `passes` (in training mode), `loss` and `gradients` on one step's batch, for a model with `variables`."""
+    with _built_model(fields) as model:
+        _assign(model, variables)
+        return _measure_batch(model, batches, step)
 
 
 @contextlib.contextmanager
-def _model_of(specimen: dict[str, Any]) -> Iterator[keras.Model]:
-    """The model, and for the time of the context the precision, dropout masks and losses that all backends share."""
-    made = Specimen(**specimen)
-    with fresh_keras(made.float64):
-        model, _ = build(made)
-        with owned_draws(), owned_losses():
+def _built_model(fields: dict[str, Any]) -> Iterator[keras.Model]:
+    """Build the model. Within the context, all backends share precision, dropout masks, and loss functions."""
+    model_under_test = ModelUnderTest(**fields)
+    with fresh_keras(model_under_test.float64):
+        model, _ = build(model_under_test)
+        with portable_draws(), losses_from_logits():
             yield model
 
 
-def _at_once(model: keras.Model, batches: Batches, step: int) -> dict[str, Any]:
-    x, y = batch(model, batches, step)
-    passes = {"training": _twice(model, x, training=True)}
+def _measure_batch(model: keras.Model, batches: StepBatches, step: int) -> dict[str, Any]:
+    x, y = batch_at(model, batches, step)
+    passes = {"training": _forward_twice(model, x, training=True)}
     loss, gradients = runtime.current().gradients(model, x, y)
     named = [(v.path, gradient) for v, gradient in zip(model.trainable_variables, gradients, strict=True)]
     return {"passes": passes, "loss": loss, "gradients": named}
 
 
-def _twice(model: keras.Model, x: Any, *, training: bool) -> list[Named]:
-    """The same pass two times over: what differs was drawn by something that trivium does not know of."""
+def _forward_twice(model: keras.Model, x: Any, *, training: bool) -> list[NamedArrays]:
+    """Run the same forward pass twice: a difference comes from a random generator that trivium does not control."""
     return [_forward(model, x, training=training) for _ in range(2)]
 
 
-def _forward(model: keras.Model, x: Any, *, training: bool) -> Named:
-    """The outputs of each layer for one batch, in the order they were computed; the model is left as it was."""
+def _forward(model: keras.Model, x: Any, *, training: bool) -> NamedArrays:
+    """Return the outputs of each layer for one batch, in order of computation. The model's state does not change."""
     current = runtime.current()
     reset_states(model)
-    with runtime.unchanged(model), current.remembering(model), _recorded(model) as seen:
+    with runtime.unchanged(model), current.carry_rnn_states(model), _record_outputs(model) as outputs:
         model(x, training=training)
-    return seen
+    return outputs
 
 
 @contextlib.contextmanager
-def _recorded(model: keras.Model) -> Iterator[Named]:
-    """Collect the outputs of every layer that the model calls within the context."""
-    seen: Named = []
+def _record_outputs(model: keras.Model) -> Iterator[NamedArrays]:
+    """Record the outputs of every layer that the model calls within the context."""
+    outputs: NamedArrays = []
     layers = {id(layer): layer for layer in flat_layers(model)}.values()
     for layer in layers:
-        layer.call = functools.partial(_noting, layer.call, f"layer {layer.name}", seen)
+        layer.call = functools.partial(_call_and_record, layer.call, f"layer {layer.name}", outputs)
     try:
-        yield seen
+        yield outputs
     finally:
         for layer in layers:
             del layer.call
 
 
-def _noting(call: Any, name: str, seen: Named, *arguments: Any, **keywords: Any) -> Any:
+def _call_and_record(call: Any, name: str, recorded: NamedArrays, *arguments: Any, **keywords: Any) -> Any:
     import keras
 
     outputs = call(*arguments, **keywords)
-    # A layer that is shared, or that has several outputs, is here more than once.
-    seen += [(name, _array(output)) for output in keras.tree.flatten(outputs) if keras.ops.is_tensor(output)]
+    # A shared layer, or one with several outputs, is recorded more than once.
+    recorded += [(name, _array(output)) for output in keras.tree.flatten(outputs) if keras.ops.is_tensor(output)]
     return outputs
 
 
-def _train(model: keras.Model, batches: Batches) -> tuple[list[float], Named]:
-    """The loss of each step, and the weights after the first one."""
+def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], NamedArrays]:
+    """Train on all batches. Return the loss of each step, and the weights after the first step."""
     losses: list[float] = []
-    updated: Named = []
-    weights = model.weights  # asked for now: what remembers may count its states among them
+    updated: NamedArrays = []
+    weights = model.weights  # read before the context: within it, RNN states may count as weights
     steps = len(batches["x"][0])
     reset_states(model)
-    with runtime.current().remembering(model):
+    with runtime.current().carry_rnn_states(model):
         for step in range(steps):
-            x, y = batch(model, batches, step)
-            model.reset_metrics()  # else some backends give the mean over all steps
+            x, y = batch_at(model, batches, step)
+            model.reset_metrics()  # otherwise some backends return the mean over all steps
             losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
             updated = updated or _named(weights)
             report(kind="verify", stage=f"step {step + 1} of {steps}", done=step + 1, total=steps)
     return losses, updated
 
 
-def _predict(model: keras.Model, x: Any) -> Named:
+def _predict(model: keras.Model, x: Any) -> NamedArrays:
     import keras
 
     reset_states(model)
-    with runtime.current().remembering(model):
+    with runtime.current().carry_rnn_states(model):
         outputs = keras.tree.flatten(model.predict_on_batch(x))
-    names = getattr(model, "output_names", ["the output"])  # a plain stack has one, without a name
+    names = getattr(model, "output_names", ["the output"])  # a Sequential has one output, without a name
     return [(name, _array(output)) for name, output in zip(names, outputs, strict=True)]
 
 
-def _carry(model: keras.Model, variables: list[np.ndarray]) -> None:
-    """Give the model another backend's variables, the states of its random generators among them."""
+def _assign(model: keras.Model, variables: list[np.ndarray]) -> None:
+    """Assign another backend's variables to the model, including the states of its random generators."""
     for variable, value in zip(model.variables, variables, strict=True):
         variable.assign(value)
 
 
 def _coarsest_dtype(model: keras.Model) -> str:
-    """The dtype with the largest tolerance among those that the layers compute in."""
+    """Return the compute dtype with the largest tolerance among the layers."""
     dtypes = {str(layer.compute_dtype) for layer in flat_layers(model)} & parity.TOLERANCES.keys()
     return max(dtypes, key=parity.TOLERANCES.__getitem__, default="float32")
 
 
-def _named(variables: list[keras.Variable]) -> Named:
+def _named(variables: list[keras.Variable]) -> NamedArrays:
     return [(variable.path, _array(variable)) for variable in variables]
 
 
@@ -181,8 +200,8 @@ def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
 
 
 def _array(value: Any) -> np.ndarray:
-    """A copy that nothing overwrites; what NumPy has no name for, such as bfloat16, as float32."""
+    """Return a copy as a NumPy array. Dtypes that NumPy lacks, such as bfloat16, become float32."""
     import keras
 
-    found = np.array(keras.ops.convert_to_numpy(value))
-    return found if found.dtype.kind in "fiub" else found.astype("float32")
+    array = np.array(keras.ops.convert_to_numpy(value))
+    return array if array.dtype.kind in "fiub" else array.astype("float32")

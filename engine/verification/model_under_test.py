@@ -1,7 +1,8 @@
-"""What a verification is made on: one compiled model, built alike in every worker, and the batches it is given.
+"""The model under test: one compiled model, built in the same way in every worker, and its batches.
 
-The batches are a recipe's own data, or drawn where a model brings none. Everything here runs in a worker, under the
-backend that is asked; only arrays and names travel. It judges nothing.
+Batches come from the recipe's own data, or are drawn at random if there are no data. Everything here runs in a worker,
+under that worker's backend; only arrays and names are sent between processes. The results are compared in
+`verification.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import runtime
-from ...backends.same_run.randomness import owned_initial_weights
+from ...backends.same_run.randomness import portable_initial_weights
 from ...errors import RecipeError
 from ...models.recipe import Recipe, find
 from ..bundles import bundle as bundles
@@ -28,25 +29,25 @@ from ..training.trainer import Trainer, dataset_for
 if TYPE_CHECKING:
     import keras
 
-# Rounding shows on few samples as well as on many, and a verification runs every step on each backend.
+# A small batch shows rounding differences as well as a large one, and every step runs on every backend.
 LARGEST_BATCH = 32
-_LENGTH = 8  # of an input's axis whose length is open, such as that of a sequence
+_OPEN_AXIS_LENGTH = 8  # drawn length of an input axis without a fixed length, such as a sequence
 
-Batches = dict[str, list[np.ndarray]]
+StepBatches = dict[str, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Specimen:
-    """What every worker makes the same model from.
+class ModelUnderTest:
+    """The specification from which every worker builds the same model.
 
     Attributes:
         source: a recipe's name, `path/to/file.py:function`, or the path of a bundle.
-        is_bundle: whether it is the latter.
-        data: a dataset's name or file, or `{"name", "x", "y"}` with arrays; None for the source's own.
-        options: the recipe's.
-        batch_size: None for the recipe's, 32 at most.
-        seed: of initial weights, batch order and drawn data.
-        float64: whether everything is computed in float64.
+        is_bundle: whether `source` is a bundle.
+        data: a dataset's name or file, or `{"name", "x", "y"}` with arrays; None for the source's own data.
+        options: options of the recipe.
+        batch_size: None for the recipe's batch size, limited to 32.
+        seed: of initial weights, batch order, and drawn data.
+        float64: whether to compute everything in float64.
     """
 
     source: str
@@ -59,83 +60,83 @@ class Specimen:
 
     @property
     def trainer(self) -> Trainer:
-        """The trainer that builds and compiles the model, the data apart."""
+        """Return the trainer that builds and compiles the model. It has no data."""
         return Trainer(self.source, options=self.options, batch_size=self.batch_size, seed=self.seed)
 
     def dataset(self, recipe: Recipe) -> Dataset | None:
-        """The data that were given, else the recipe's own; None where there are neither."""
+        """Return `data`, or else the recipe's own dataset; None if there is neither."""
         if isinstance(self.data, dict):
             split = Split(self.data["x"], self.data["y"])
             return Dataset(self.data["name"], split, None, (), "given")
         if self.data is None and recipe.dataset is None:
             return None
-        # What is verified is the computation: the sample serves as well as all digits.
-        return dataset_for(recipe, self.data or datasets.same_everywhere(recipe.dataset))
+        # Only the computation is verified, so the small sample of MNIST is as good as the full dataset.
+        return dataset_for(recipe, self.data or datasets.portable_name(recipe.dataset))
 
 
 @contextlib.contextmanager
 def fresh_keras(float64: bool) -> Iterator[None]:
-    """Keras as in a fresh process; for the time of the context in float64, where that is asked for."""
+    """Reset Keras' global state, and optionally set its precision to float64 within the context."""
     runtime.current()
     import keras
 
-    keras.utils.clear_session(free_memory=False)  # layers without a name get those that a fresh process gives them
-    with precisions.building(precisions.FLOAT64 if float64 else None):
+    keras.utils.clear_session(free_memory=False)  # unnamed layers get the names they have in a fresh process
+    with precisions.global_policy(precisions.FLOAT64 if float64 else None):
         yield
 
 
-def build(specimen: Specimen) -> tuple[keras.Model, Split | None]:
-    """The compiled model, and its prepared data where there are some.
+def build(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
+    """Build and compile the model. Return it with its prepared data, or None if it has no data.
 
     Raises:
-        TriviumError: the source or its data cannot be had.
+        TriviumError: the source or its data cannot be loaded.
     """
     runtime.current()
     import keras
 
-    keras.utils.set_random_seed(specimen.seed)
-    if specimen.is_bundle:
-        return _from_bundle(specimen)
-    trainer = specimen.trainer
+    keras.utils.set_random_seed(model_under_test.seed)
+    if model_under_test.is_bundle:
+        return _build_from_bundle(model_under_test)
+    trainer = model_under_test.trainer
     recipe = trainer.recipe
-    assert isinstance(recipe, Recipe)  # the trainer has found it
-    dataset = specimen.dataset(recipe)
+    assert isinstance(recipe, Recipe)  # the trainer has resolved the name
+    dataset = model_under_test.dataset(recipe)
     if dataset:
         return trainer.make_ready(dataset)
-    with owned_initial_weights(specimen.seed):
+    with portable_initial_weights(model_under_test.seed):
         model = recipe(**trainer.options)
-    _require_inputs(model, specimen.source)
+    _require_inputs(model, model_under_test.source)
     if not model.compiled:
-        model.compile(optimizer=trainer.optimizer, loss=recipe.loss or "mean_squared_error")
+        model.compile(optimizer=trainer.resolved.optimizer, loss=recipe.loss or "mean_squared_error")
     return model, None
 
 
-def batches_for(specimen: Specimen, model: keras.Model, data: Split | None, steps: int) -> Batches:
-    """The batches of all steps: `{"x": [(steps, batch, …) for each input], "y": the same for each output}`."""
-    generator = np.random.default_rng(specimen.seed)
-    recipe = None if specimen.is_bundle else find(specimen.source)
+def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Split | None, steps: int) -> StepBatches:
+    """Return the batches of all steps: `{"x": [(steps, batch, …) per input], "y": the same per output}`."""
+    generator = np.random.default_rng(model_under_test.seed)
+    recipe = None if model_under_test.is_bundle else find(model_under_test.source)
     usual = min(recipe.batch_size, LARGEST_BATCH) if recipe else LARGEST_BATCH
-    size = fixed_batch(model) or specimen.batch_size or usual
+    size = fixed_batch(model) or model_under_test.batch_size or usual
     if data is None:
         x = [_draw_input(model, tensor, (steps, size), generator) for tensor in model.inputs]
-        return {"x": _as_taken(model, x), "y": _draw_targets(model, x, generator)}
+        return {"x": _in_declared_dtypes(model, x), "y": _draw_targets(model, x, generator)}
     in_order = recipe is not None and not recipe.shuffle
     order = np.arange(len(data)) if in_order else generator.permutation(len(data))
-    chosen = np.resize(order, (steps, size))
-    x = _as_taken(model, [data.x[chosen]])
-    # A bundle brings inputs, but no targets for them.
-    y = _floats([data.y[chosen]]) if recipe else _draw_targets(model, x, generator)
+    indices = np.resize(order, (steps, size))
+    x = _in_declared_dtypes(model, [data.x[indices]])
+    # A bundle has recorded inputs, but no targets.
+    y = _cast_numbers([data.y[indices]]) if recipe else _draw_targets(model, x, generator)
     return {"x": x, "y": y}
 
 
-def batch(model: keras.Model, batches: Batches, step: int) -> tuple[Any, Any]:
-    """Step `step` of the batches, counted from 0, as the model takes it: x and y in the nests of its own."""
+def batch_at(model: keras.Model, batches: StepBatches, step: int) -> tuple[Any, Any]:
+    """Return x and y of step `step`, counted from 0, nested as the model's inputs and outputs."""
     x = [values[step] for values in batches["x"]]
     y = [values[step] for values in batches["y"]]
-    return _nested(model, "input", x), _nested(model, "output", y)
+    return _pack(model, "input", x), _pack(model, "output", y)
 
 
-def _nested(model: keras.Model, side: str, arrays: list[np.ndarray]) -> Any:
+def _pack(model: keras.Model, side: str, arrays: list[np.ndarray]) -> Any:
     import keras
 
     if isinstance(model, keras.Sequential):
@@ -143,20 +144,20 @@ def _nested(model: keras.Model, side: str, arrays: list[np.ndarray]) -> Any:
     return keras.tree.pack_sequence_as(getattr(model, side), arrays)
 
 
-def _from_bundle(specimen: Specimen) -> tuple[keras.Model, Split]:
-    from ..keras_model.float64 import widened
+def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split]:
+    from ..keras_model.float64 import to_float64
 
-    found = bundles.load(Path(specimen.source))
-    model = widened(found.model) if specimen.float64 else found.model
+    bundle = bundles.load(Path(model_under_test.source))
+    model = to_float64(bundle.model) if model_under_test.float64 else bundle.model
     if model.compiled:
-        model.compile(optimizer=_afresh(model.optimizer), loss=model.loss)
+        model.compile(optimizer=_without_state(model.optimizer), loss=model.loss)
     else:
         model.compile(optimizer="adam", loss="mean_squared_error")
-    return model, Split(found.recorded_inputs, found.recorded_outputs)
+    return model, Split(bundle.recorded_inputs, bundle.recorded_outputs)
 
 
-def _afresh(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer without its state, of this backend's own kind: PyTorch saves one that runs on PyTorch only."""
+def _without_state(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Return a new optimizer of this backend, without state: one saved under PyTorch runs on PyTorch only."""
     import keras
 
     kind = getattr(keras.optimizers, type(optimizer).__name__, type(optimizer))
@@ -165,29 +166,29 @@ def _afresh(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer
 
 def _require_inputs(model: keras.Model, source: str) -> None:
     if not getattr(model, "inputs", None):
-        raise RecipeError(f"{source} makes a model that names no inputs: begin it with keras.Input")
+        raise RecipeError(f"{source}: the model declares no inputs: begin it with keras.Input")
 
 
 def _draw_input(model: keras.Model, tensor: Any, steps: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Values that an input can take: small whole numbers where something is looked up by them, else normal ones."""
-    shape = (*steps, *(_LENGTH if length is None else length for length in tensor.shape[1:]))
-    counts = _counts(model, tensor)
+    """Draw values for an input: integers within the vocabulary if the input is looked up, otherwise normal values."""
+    shape = (*steps, *(_OPEN_AXIS_LENGTH if length is None else length for length in tensor.shape[1:]))
+    counts = _vocabulary_sizes(model, tensor)
     if counts or not _is_float(tensor.dtype):
         return generator.integers(0, min(counts, default=2), shape)
     return generator.normal(size=shape)
 
 
-def _counts(model: keras.Model, tensor: Any) -> list[int]:
-    """How many different numbers the layers behind an input know, for those that look them up."""
+def _vocabulary_sizes(model: keras.Model, tensor: Any) -> list[int]:
+    """Return the vocabulary sizes of the lookup layers (such as Embedding) behind an input."""
     import keras
 
-    found = []
+    sizes = []
     for layer in flat_layers(model):
         count = getattr(layer, "input_dim" if isinstance(layer, keras.layers.Embedding) else "num_tokens", None)
-        # An input of floats may feed an embedding too; one of whole numbers may reach it by a detour.
-        if count and (not _is_float(tensor.dtype) or any(tensor is each for each in _inputs_of(layer))):
-            found.append(int(count))
-    return found
+        # A float input may feed an embedding directly; an integer input may reach it through other layers.
+        if count and (not _is_float(tensor.dtype) or any(tensor is layer_input for layer_input in _inputs_of(layer))):
+            sizes.append(int(count))
+    return sizes
 
 
 def _inputs_of(layer: keras.layers.Layer) -> list[Any]:
@@ -195,31 +196,31 @@ def _inputs_of(layer: keras.layers.Layer) -> list[Any]:
 
     try:
         return list(keras.tree.flatten(layer.input))
-    except (AttributeError, ValueError):  # never called, or called more than once
+    except (AttributeError, ValueError):  # the layer was never called, or more than once
         return []
 
 
 def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a model, those of the models within it before the model that holds them."""
+    """Return all layers of a model. Layers of a nested model come before the nested model itself."""
     import keras
 
-    found = []
+    layers = []
     for layer in model.layers:
-        found += [*(flat_layers(layer) if isinstance(layer, keras.Model) else []), layer]
-    return found
+        layers += [*(flat_layers(layer) if isinstance(layer, keras.Model) else []), layer]
+    return layers
 
 
 def _draw_targets(model: keras.Model, x: list[np.ndarray], generator: np.random.Generator) -> list[np.ndarray]:
-    """Targets shaped like each output, of the kind that its loss wants."""
+    """Draw targets for each output, of the shape and kind that its loss expects."""
     import keras
 
-    first = _nested(model, "input", [values[0] for values in x])
+    first = _pack(model, "input", [values[0] for values in x])
     shapes = [tuple(output.shape) for output in keras.tree.flatten(model(first))]
-    drawn = [
+    targets = [
         _draw_target(kind, (len(x[0]), *shape), generator)
-        for kind, shape in zip(_kinds_of_loss(model, len(shapes)), shapes, strict=True)
+        for kind, shape in zip(_loss_names(model, len(shapes)), shapes, strict=True)
     ]
-    return _floats(drawn)
+    return _cast_numbers(targets)
 
 
 def _draw_target(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
@@ -232,8 +233,8 @@ def _draw_target(kind: str, shape: tuple[int, ...], generator: np.random.Generat
     return generator.uniform(size=shape)
 
 
-def _kinds_of_loss(model: keras.Model, outputs: int) -> list[str]:
-    """For each output, the names that its loss goes by, without spaces."""
+def _loss_names(model: keras.Model, outputs: int) -> list[str]:
+    """Return for each output the names of its loss, lower-case and without underscores."""
     loss = model.loss
     if isinstance(loss, dict):
         losses = [loss.get(name) for name in model.output_names]
@@ -241,10 +242,10 @@ def _kinds_of_loss(model: keras.Model, outputs: int) -> list[str]:
         losses = list(loss)
     else:
         losses = [loss] * outputs
-    return [_kind_of_loss(loss) for loss in losses]
+    return [_loss_name(loss) for loss in losses]
 
 
-def _kind_of_loss(loss: Any) -> str:
+def _loss_name(loss: Any) -> str:
     if isinstance(loss, str):
         names = [loss]
     else:
@@ -253,16 +254,16 @@ def _kind_of_loss(loss: Any) -> str:
     return " ".join(name.replace("_", "").lower() for name in names)
 
 
-def _as_taken(model: keras.Model, x: list[np.ndarray]) -> list[np.ndarray]:
-    """Inputs in the dtype that the model declares where that is no float, so that each backend is given the same."""
-    taken = []
+def _in_declared_dtypes(model: keras.Model, x: list[np.ndarray]) -> list[np.ndarray]:
+    """Cast inputs to the model's integer dtypes where it declares them, so that all backends get the same values."""
+    inputs = []
     for values, tensor in zip(x, model.inputs, strict=True):
-        taken.append(_floats([values])[0] if _is_float(tensor.dtype) else values.astype(tensor.dtype))
-    return taken
+        inputs.append(_cast_numbers([values])[0] if _is_float(tensor.dtype) else values.astype(tensor.dtype))
+    return inputs
 
 
-def _floats(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Floats in the precision of the run, whole numbers as int32, which every backend has."""
+def _cast_numbers(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Cast floats to the precision of the run, and integers to int32, which every backend has."""
     import keras
 
     dtypes = {"f": keras.config.floatx(), "i": "int32", "u": "int32"}

@@ -1,9 +1,8 @@
-"""How far two arrays of results are apart, and how far they may be.
+"""The difference between two arrays of results, and its tolerance.
 
 Two backends that compute the same function sum the same products in different orders, so their float32 results differ
-by a few units in the last place of the *largest* values involved. Differences are therefore measured relative to the
-scale of the whole output, not element by element, where a value that cancels to nearly zero would make any difference
-look large.
+by a few units in the last place of the *largest* values involved. Differences are therefore relative to the scale of
+the whole output. Element by element, any difference in a value that cancels to nearly zero would look large.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ class Difference:
 
     Attributes:
         absolute: the largest |received − expected|.
-        relative: that, divided by the scale: the largest |expected|, or what was said to be the least.
+        relative: `absolute` divided by the scale: the largest |expected|, but at least `least_scale`.
         where: the index of the largest difference.
-        samples: how many samples were compared.
+        samples: the number of compared samples.
     """
 
     absolute: float
@@ -44,10 +43,10 @@ def difference(expected: np.ndarray, received: np.ndarray, least_scale: float = 
     NaN against NaN and an infinity against the same infinity are equal; NaN against a number is infinitely different.
 
     Args:
-        least_scale: what differences are relative to at least, where `expected` has no value as large.
+        least_scale: a lower limit of the scale.
 
     Raises:
-        ValueError: the shapes differ, or there is nothing to compare.
+        ValueError: the shapes differ, or the arrays are empty.
     """
     if expected.shape != received.shape:
         raise ValueError(f"expected shape {expected.shape}, received {received.shape}")
@@ -56,35 +55,34 @@ def difference(expected: np.ndarray, received: np.ndarray, least_scale: float = 
     e, r = expected.astype("float64"), received.astype("float64")
     same = (e == r) | (np.isnan(e) & np.isnan(r))
     with np.errstate(invalid="ignore"):
-        apart = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf, posinf=np.inf))
+        distance = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf, posinf=np.inf))
     scale = max(scale_of(expected), least_scale)
-    largest = float(apart.max())
-    where = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
+    largest = float(distance.max())
+    where = tuple(int(i) for i in np.unravel_index(int(distance.argmax()), distance.shape))
     relative = 0.0 if largest == 0 else largest / scale if scale else float("inf")
     return Difference(largest, relative, where, len(expected))
 
 
 def scale_of(values: np.ndarray) -> float:
-    """The largest finite |value|; 0 where there is none."""
+    """Return the largest finite |value|, or 0 if there is none."""
     sizes = np.abs(values[np.isfinite(values)].astype("float64"))
     return float(sizes.max()) if sizes.size else 0.0
 
 
 def tolerance(dtype: np.dtype | str) -> float:
-    """The relative difference that a result of this dtype may have; float32's for dtypes that are no floats."""
+    """Return the relative tolerance of results of a dtype; float32's for dtypes that are not floats."""
     return TOLERANCES.get(str(np.dtype(dtype)), TOLERANCES["float32"])
 
 
 def probe_inputs(recorded: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-    """Inputs to compare two models on, beside the recorded ones and within their range.
+    """Return further inputs on which to compare two models, within the range of the recorded inputs.
 
     Args:
         recorded: (n, …) prepared samples.
 
     Returns:
-        Batches by name, of the dtype and sample shape of `recorded`: `random` (33: two batches of Keras' 32, one
-            partial),
-        `single` (1), and `extreme` (all lowest, all highest, all zero).
+        Batches by name, of the dtype and sample shape of `recorded`: `random` (33 samples: two of Keras' batches of
+        32, the second one partial), `single` (1 sample), and `extreme` (all lowest, all highest, all zero).
     """
     generator = np.random.default_rng(seed)
     low, high = float(recorded.min()), float(recorded.max())

@@ -1,9 +1,10 @@
-"""Whether two backends' evidence differs by more than rounding explains.
+"""Tolerances: decide whether two backends' results differ by more than rounding explains.
 
-How far rounding goes depends on the model: batch normalisation over nearly equal values, a gradient that is zero but
-for rounding, an optimizer that divides by that gradient, fifty steps that build on each other. So it is measured: one
-backend does everything once more from weights nudged by as much as one pass may be off. What the nudge makes of a
-result, times the slack of its kind, is what another backend may make of it; never less than the kind's least.
+The effect of rounding depends on the model: batch normalisation over nearly equal values, a gradient that is zero but
+for rounding, an optimizer that divides by that gradient, fifty steps that build on each other. So it is measured. One
+backend repeats all measurements from initial weights that are perturbed by as much as one pass may be off. The
+tolerance of a result is its change under this perturbation, times the slack of its kind, and at least the kind's
+minimum.
 """
 
 from __future__ import annotations
@@ -18,55 +19,57 @@ import numpy as np
 
 from . import parity
 
-Named = list[tuple[str, np.ndarray]]
+NamedArrays = list[tuple[str, np.ndarray]]
 
 FORWARD, TRAINING, LOSS, GRADIENTS = "forward pass", "forward pass in training", "loss", "gradients"
 UPDATED, LOSSES, PREDICTIONS = "weights after 1 step", "loss curve", "final predictions"
+# The kinds that only a backend gives that trains.
+OF_TRAINING = (GRADIENTS, UPDATED, LOSSES, PREDICTIONS)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How far one kind of result may be off.
+    """The limits of one kind of result.
 
     Attributes:
-        least: allowed in any case, as a multiple of what one pass may be off by (`parity.TOLERANCES`, by dtype).
-        slack: allowed as a multiple of what the nudge makes of the result.
+        least: the minimum tolerance, as a multiple of the tolerance of one pass (`parity.TOLERANCES`, by dtype).
+        slack: the tolerance as a multiple of the result's change under perturbation.
     """
 
     least: float
     slack: float
 
 
-# Within one pass the nudge is as large as all that rounding may do; after it rounding goes on, in each operation back
-# through the layers and in each further step, and the nudge is one draw of many.
+# Within one forward pass, the perturbation is as large as all rounding. After it, rounding continues in every operation
+# of the backward pass and in every further step, and the perturbation is only one random sample of it.
 _ONE_PASS, _MANY = Limit(1, 2), Limit(10, 10)
 LIMITS = {
     FORWARD: _ONE_PASS,
     TRAINING: _ONE_PASS,
-    LOSS: _ONE_PASS,  # a mean over the outputs, no further off than they are
+    LOSS: _ONE_PASS,  # a mean over the outputs, so its error is no larger
     GRADIENTS: _MANY,  # sums over the batch and every position, whose terms cancel
     UPDATED: _MANY,  # an optimizer such as Adam takes steps equally large for small and large gradients
-    LOSSES: _MANY,  # each step starts from weights that are off already
-    PREDICTIONS: _MANY,  # the same
+    LOSSES: _MANY,  # each step starts from weights with an error
+    PREDICTIONS: _MANY,  # likewise
 }
-# Values this much smaller than the largest of their kind count as if they were that large: a layer of zeros, or the
-# gradient of a bias that the next layer takes out again, has no scale of its own.
+# The smallest scale of an array, as a fraction of the largest value of its kind: a layer of zeros, or the gradient of a
+# bias that the next layer cancels, has no scale of its own.
 _SMALLEST_SCALE = 1e-4
 
 
 @dataclass(frozen=True)
-class Check:
+class BackendCheck:
     """One comparison of two backends.
 
     Attributes:
-        what: what was compared.
-        backends: of which two; the same one twice when it was asked twice.
-        difference: the one that is nearest to its tolerance or furthest above it, relative to the scale of its array;
-            infinite where shapes differ or only one is a number.
-        tolerance: how large that one may be.
-        where: the layer, variable, step or output, and the place in it.
-        values: what each of the two has there; empty where there is no pair of numbers.
-        index: which of the arrays that were compared it is.
+        what: the name of the check.
+        backends: the two backends; the same one twice if it was compared with itself.
+        difference: the difference closest to its tolerance or furthest above it, relative to the scale of its array;
+            infinite if shapes differ or only one value is a number.
+        tolerance: the tolerance of that difference.
+        where: the layer, variable, step or output, and the index in its array.
+        values: the values of the two backends there; empty if shapes differ.
+        index: the position of the array among the compared arrays.
     """
 
     what: str
@@ -83,11 +86,11 @@ class Check:
 
     @property
     def excess(self) -> float:
-        """The difference in terms of the tolerance: above 1 the check failed."""
+        """Return difference / tolerance. Above 1 the check has failed."""
         return self.difference / self.tolerance if self.tolerance else math.inf
 
     def to_json(self) -> dict[str, Any]:
-        """As `trivium verify --json` has it; what is no finite number is null."""
+        """Return the check as in `trivium verify --json`; values that are not finite become null."""
         return {
             "what": self.what,
             "backends": list(self.backends),
@@ -99,37 +102,39 @@ class Check:
         }
 
 
-def kinds_of(evidence: dict[str, Any]) -> dict[str, Named]:
-    """What is compared in one backend's evidence, in the order in which a difference spreads."""
+def by_kind(evidence: dict[str, Any]) -> dict[str, NamedArrays]:
+    """Group one backend's evidence by kind of result, in the order in which a difference spreads."""
     passes = evidence["passes"]
-    found = {
+    results = {
         FORWARD: passes["inference"][0] if "inference" in passes else [],
         TRAINING: passes["training"][0],
         LOSS: [("the loss of the first batch", np.array(evidence["loss"]))],
-        GRADIENTS: evidence["gradients"],
+        GRADIENTS: evidence.get("gradients", []),
         UPDATED: evidence.get("updated", []),
         LOSSES: [(f"step {step}", np.array(loss)) for step, loss in enumerate(evidence.get("losses", []), 1)],
         PREDICTIONS: evidence.get("predictions", []),
     }
-    return {what: named for what, named in found.items() if named}
+    return {what: named for what, named in results.items() if named}
 
 
-def allowances(dtype: str, expected: dict[str, Named], nudged: dict[str, Named]) -> dict[str, list[float]]:
-    """How far each array of each kind may be off, from what a nudge made of it."""
-    found = {}
+def derive_tolerances(
+    dtype: str, expected: dict[str, NamedArrays], perturbed: dict[str, NamedArrays]
+) -> dict[str, list[float]]:
+    """Return the tolerance of each array of each kind, given the results of the perturbed run."""
+    differences = {}
     for what, named in expected.items():
         limit = LIMITS[what]
         least = limit.least * parity.tolerance(dtype)
-        moved = [found.relative for found in _differences(what, named, nudged[what])]
+        moved = [differences.relative for differences in _differences(what, named, perturbed[what])]
         measured = [limit.slack * value if math.isfinite(value) else 0.0 for value in moved]
-        if what == LOSSES:  # two curves that have parted may cross again, by chance
+        if what == LOSSES:  # diverged curves may cross again by chance
             measured = list(np.maximum.accumulate(measured))
-        found[what] = [max(least, float(value)) for value in measured]
-    return found
+        differences[what] = [max(least, float(value)) for value in measured]
+    return differences
 
 
-def nudge(variables: Sequence[np.ndarray], dtype: str, seed: int) -> list[np.ndarray]:
-    """The variables with each float off by at most what one pass may be off by; whole numbers stay."""
+def perturb(variables: Sequence[np.ndarray], dtype: str, seed: int) -> list[np.ndarray]:
+    """Return the variables with floats perturbed by at most the tolerance of one pass. Integers do not change."""
     generator = np.random.default_rng(seed)
     size = parity.tolerance(dtype)
     return [
@@ -143,39 +148,44 @@ def nudge(variables: Sequence[np.ndarray], dtype: str, seed: int) -> list[np.nda
 def compare(
     what: str,
     backends: tuple[str, str],
-    expected: Named,
-    received: Named,
-    allowed: Sequence[float],
+    expected: NamedArrays,
+    received: NamedArrays,
+    tolerances: Sequence[float],
     *,
     kind: str = "",
-) -> Check:
-    """The difference that tells most: the first above its tolerance where the order is that of the computation, else
-    the largest in terms of its tolerance.
+) -> BackendCheck:
+    """Compare two backends' results. Return the check of the most telling difference.
+
+    If the arrays are in order of computation, this is the first difference above its tolerance; otherwise the one that
+    is largest relative to its tolerance.
 
     Args:
-        what: what the check is called.
-        backends: where `expected` and `received` come from.
-        expected, received: arrays with the names of what they belong to.
+        what: the name of the check.
+        backends: the sources of `expected` and `received`.
+        expected, received: arrays with their names.
         allowed: the tolerance of each.
-        kind: one of `LIMITS`, when `what` is not.
+        kind: a key of `LIMITS`; by default `what`.
     """
     kind = kind or what
     if [array.shape for _, array in expected] != [array.shape for _, array in received]:
-        return _unlike(what, backends, expected, received)
-    found = _differences(kind, expected, received)
-    excess = [one.relative / limit if one.relative else 0.0 for one, limit in zip(found, allowed, strict=True)]
+        return _shape_mismatch(what, backends, expected, received)
+    differences = _differences(kind, expected, received)
+    excess = [
+        difference.relative / limit if difference.relative else 0.0
+        for difference, limit in zip(differences, tolerances, strict=True)
+    ]
     above = [index for index, value in enumerate(excess) if value > 1]
     in_order = kind in (FORWARD, TRAINING, LOSSES)
     index = above[0] if above and in_order else int(np.argmax(excess))
     (name, mine), (_, other) = expected[index], received[index]
-    place = found[index].where
+    place = differences[index].where
     where = name + (f" at {list(place)}" if place else "")
     values = float(mine[place]), float(other[place])
-    return Check(what, backends, found[index].relative, allowed[index], where, values, index)
+    return BackendCheck(what, backends, differences[index].relative, tolerances[index], where, values, index)
 
 
-def _differences(kind: str, expected: Named, received: Named) -> list[parity.Difference]:
-    """Each pair of arrays compared; relative to its own scale, and a loss to that of the whole curve."""
+def _differences(kind: str, expected: NamedArrays, received: NamedArrays) -> list[parity.Difference]:
+    """Compare each pair of arrays, relative to its own scale; losses relative to the scale of the whole curve."""
     largest = max((parity.scale_of(array) for _, array in expected), default=0.0)
     least = largest * (1.0 if kind == LOSSES else _SMALLEST_SCALE)
     return [_difference(mine, other, least) for (_, mine), (_, other) in zip(expected, received, strict=True)]
@@ -184,16 +194,17 @@ def _differences(kind: str, expected: Named, received: Named) -> list[parity.Dif
 def _difference(expected: np.ndarray, received: np.ndarray, least_scale: float) -> parity.Difference:
     if expected.size == 0:
         return parity.Difference(0.0, 0.0, (), 0)
-    found = parity.difference(np.atleast_1d(expected), np.atleast_1d(received), least_scale)
-    return found if expected.ndim else replace(found, where=())
+    result = parity.difference(np.atleast_1d(expected), np.atleast_1d(received), least_scale)
+    return result if expected.ndim else replace(result, where=())
 
 
-def _unlike(what: str, backends: tuple[str, str], expected: Named, received: Named) -> Check:
-    """The check of results that cannot be compared: the first that has no counterpart of its own shape."""
+def _shape_mismatch(what: str, backends: tuple[str, str], expected: NamedArrays, received: NamedArrays) -> BackendCheck:
+    """Return the failed check of results whose shapes differ: the first array without a counterpart of its shape."""
     for (name, mine), (_, other) in itertools.zip_longest(expected, received, fillvalue=("", None)):
         if mine is None or other is None or mine.shape != other.shape:
-            told = [array.shape if array is not None else "nothing" for array in (mine, other)]
-            return Check(what, backends, math.inf, 0.0, f"{name or 'one more'}: {told[0]} against {told[1]}")
+            shapes = [array.shape if array is not None else "nothing" for array in (mine, other)]
+            where = f"{name or 'an extra array'}: {shapes[0]} against {shapes[1]}"
+            return BackendCheck(what, backends, math.inf, 0.0, where)
     raise AssertionError("their shapes differ")
 
 

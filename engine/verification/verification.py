@@ -1,15 +1,15 @@
-"""One model on several backends: does each compute the same, and where not, where does it first part?
+"""Verify that several backends compute the same for one model, and find where they first diverge.
 
-Each backend builds the model in a worker of its own. The first one's initial weights and one set of batches go to all,
-so that what differs is the computation and nothing else. Compared are, in the order in which a difference spreads: each
-layer's outputs, the loss, each gradient, each weight after one step, the loss of every step, the last predictions.
-What is gathered is in `measurements.py`, what counts as different in `tolerances.py`.
+Each backend builds the model in its own worker. All get the same batches and the first backend's initial weights, so
+that only the computation can differ. The comparison follows the order in which a difference spreads: the outputs of
+each layer, the loss, each gradient, each weight after one step, the loss of every step, and the final predictions.
+`measurements.py` measures, `tolerances.py` decides what counts as a difference.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,75 +21,81 @@ from ...backends.workers import worker
 from ...backends.workers.worker import Listener
 from ...errors import BackendError, OptionError, RecipeError
 from ...functions import is_file_function, suggest
-from ...models.recipe import book
+from ...models.recipe import registry
 from ..bundles import bundle as bundles
 from ..data.dataset import Dataset
-from ..training.trainer import DEFAULT_SEED
-from . import parity, tolerances
-from .model_under_test import Batches, Specimen
-from .tolerances import GRADIENTS, LOSS, LOSSES, TRAINING, UPDATED, Check, Named
+from ..training.options import DEFAULT_SEED
+from . import measurements, parity, tolerances
+from .model_under_test import ModelUnderTest, StepBatches
+from .tolerances import GRADIENTS, LOSS, LOSSES, TRAINING, UPDATED, BackendCheck, NamedArrays
 
 INITIAL, REPEATED = "initial weights", "the same pass twice"
 _MODES = {"inference": "", "training": " in training"}
 
-_EVIDENCE = f"{__package__}.measurements"
-
 
 @dataclass(frozen=True)
 class Report:
-    """What was compared, and what came of it.
+    """The result of a verification.
 
     Attributes:
         source: the recipe, file or bundle.
-        backends: their names; the initial weights are the first one's.
-        judged: every comparison, in the order in which a difference spreads.
-        located: those that look for the place of a difference that began in the middle of training.
-        float64: whether all was computed in float64.
+        backends: their names; the initial weights are those of the first one.
+        run_checks: the checks of the whole run, in the order in which a difference spreads.
+        step_checks: the checks of the single step at which the losses diverge; empty if they do not.
+        float64: whether everything was computed in float64.
     """
 
     source: str
     backends: tuple[str, ...]
-    judged: tuple[Check, ...]
-    located: tuple[Check, ...]
+    run_checks: tuple[BackendCheck, ...]
+    step_checks: tuple[BackendCheck, ...]
     float64: bool
 
     @property
-    def checks(self) -> tuple[Check, ...]:
-        return self.judged + self.located
+    def left_out(self) -> tuple[str, ...]:
+        """Return the kinds of checks that were left out because one of the backends cannot train."""
+        return () if all(catalog.find(name).trains for name in self.backends) else tolerances.OF_TRAINING
+
+    @property
+    def checks(self) -> tuple[BackendCheck, ...]:
+        return self.run_checks + self.step_checks
 
     @property
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
 
     @property
-    def first(self) -> Check | None:
-        """The check that shows where the backends first part, or None."""
+    def first_failure(self) -> BackendCheck | None:
+        """Return the first failed check, which shows where the backends diverge, or None."""
         return next((check for check in self.checks if not check.passed), None)
 
     @property
     def finding(self) -> str:
-        """The verdict in words: one line."""
-        if self.first is None:
-            return f"the same on {', '.join(self.backends[:-1])} and {self.backends[-1]}"
-        told = [_in_words(check) for check in (self.first, *[c for c in self.located if not c.passed][:1])]
-        if self.odd:
-            told.append(f"{self.odd} is alone in this")
-        return "different: " + "; ".join(told)
+        """Return the verdict as one line of text."""
+        if self.first_failure is None:
+            left_out = f" (left out, for not every one trains: {', '.join(self.left_out)})" if self.left_out else ""
+            return f"the same on {', '.join(self.backends[:-1])} and {self.backends[-1]}{left_out}"
+        sentences = [
+            _describe(check) for check in (self.first_failure, *[c for c in self.step_checks if not c.passed][:1])
+        ]
+        if self.outlier:
+            sentences.append(f"only {self.outlier} differs")
+        return "different: " + "; ".join(sentences)
 
     @property
-    def odd(self) -> str | None:
-        """The backend that parts from all others while those agree, where there is one."""
-        failed = [
+    def outlier(self) -> str | None:
+        """Return the one backend that differs from all others, if the others agree; otherwise None."""
+        failed_pairs = [
             set(check.backends)
-            for check in self.judged
-            if self.first and check.what == self.first.what and not check.passed
+            for check in self.run_checks
+            if self.first_failure and check.what == self.first_failure.what and not check.passed
         ]
-        common = set.intersection(*failed) if len(failed) > 1 else set()
+        common = set.intersection(*failed_pairs) if len(failed_pairs) > 1 else set()
         return common.pop() if len(common) == 1 else None
 
-    def worst(self) -> list[Check]:
-        """Of each kind of check the one nearest to its tolerance or furthest above it."""
-        groups: dict[str, list[Check]] = {}
+    def worst_by_kind(self) -> list[BackendCheck]:
+        """Return for each kind of check the one closest to its tolerance or furthest above it."""
+        groups: dict[str, list[BackendCheck]] = {}
         for check in self.checks:
             groups.setdefault(check.what, []).append(check)
         return [max(checks, key=lambda check: check.excess) for checks in groups.values()]
@@ -102,6 +108,7 @@ class Report:
             "source": self.source,
             "backends": list(self.backends),
             "float64": self.float64,
+            "left_out": list(self.left_out),
             "checks": [check.to_json() for check in self.checks],
         }
 
@@ -121,158 +128,169 @@ def verify(
     """Compare what a model computes on several backends.
 
     Args:
-        source: a recipe's name, `path/to/file.py:function`, a bundle's file, or the run folder that holds it.
-        data: a dataset, its name or its file; without it the recipe's own (of MNIST the sample), what a bundle has
-            recorded, or inputs and targets drawn to suit the model.
-        backends: names of at least two; all that are installed by default.
-        steps: of training, 1 or more.
-        float64: compute in float64, where rounding is 1e-16 and a bug is what it was.
-        options: the recipe's own options.
-        batch_size: the recipe's by default, 32 at most.
-        seed: of initial weights, batch order and drawn data.
+        source: a recipe's name, `path/to/file.py:function`, a bundle's file, or a run folder with a bundle.
+        data: a dataset, its name or its file. The default is the recipe's dataset (for MNIST, its sample), the inputs
+            that a bundle has recorded, or else random inputs and targets that fit the model.
+        backends: at least two names. The default is all installed backends.
+        steps: the number of training steps, 1 or more.
+        float64: compute in float64: rounding shrinks to 1e-16, while a bug keeps its size.
+        options: options of the recipe.
+        batch_size: the default is the recipe's, limited to 32.
+        seed: of initial weights, batch order, and drawn data.
         listener: called with `{"kind": "verify", "title", "stage", "done", "total"}` events.
 
     Raises:
         BackendError: an unknown or missing backend, or fewer than two.
-        TriviumError: the source or its data cannot be had.
+        TriviumError: the source or its data cannot be loaded.
     """
     names = _at_least_two(backends)
     if steps < 1:
         raise OptionError(f"steps must be 1 or more, received {steps}")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"batch size must be 1 or more, received {batch_size}")
-    specimen = Specimen(*_find(source), _portable(data), dict(options or {}), batch_size, seed, float64)
-    session = _Session(specimen, names, listener or (lambda event: None))
-    return Report(str(source), names, *session.judge(steps), float64)
+    model_under_test = ModelUnderTest(
+        *_resolve_source(source), _to_portable(data), dict(options or {}), batch_size, seed, float64
+    )
+    verification = _Verification(model_under_test, names, listener or (lambda event: None))
+    return Report(str(source), names, *verification.judge(steps), float64)
 
 
-class _Session:
-    """The workers of one verification, and what they all are given."""
+class _Verification:
+    """One verification: calls the workers, and compares their results."""
 
-    def __init__(self, specimen: Specimen, names: tuple[str, ...], tell: Listener):
-        self._specimen = specimen
+    def __init__(self, model_under_test: ModelUnderTest, names: tuple[str, ...], listener: Listener):
+        self._model_under_test = model_under_test
         self._names = names
-        self._tell = tell
-        self._batches: Batches = {}
+        self._listener = listener
+        self._batches: StepBatches = {}
+        all_train = all(catalog.find(name).trains for name in names)
+        self._measure = measurements.measure if all_train else measurements.measure_inference
 
-    def judge(self, steps: int) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
-        """Gather everything and compare it: `Report.judged` and `Report.located`."""
+    def judge(self, steps: int) -> tuple[tuple[BackendCheck, ...], tuple[BackendCheck, ...]]:
+        """Measure and compare everything. Return `Report.run_checks` and `Report.step_checks`."""
         first = self._names[0]
-        prepared = worker.get(first).call(f"{_EVIDENCE}:prepare", asdict(self._specimen), steps)
+        prepared = worker.get(first).call(measurements.prepare, asdict(self._model_under_test), steps)
         self._batches, variables = prepared["batches"], prepared["variables"]
-        found = {name: self._ask(name, "gather", variables) for name in self._names}
-        checks = self._compare_initial({name: evidence["own"] for name, evidence in found.items()})
-        if not all("losses" in evidence for evidence in found.values()):
-            return tuple(checks), ()  # where variables differ in number or shape nothing can be carried
-        dtype = max((evidence["dtype"] for evidence in found.values()), key=parity.tolerance)
+        evidence_of = {name: self._call(name, self._measure, variables) for name in self._names}
+        checks = self._compare_initial({name: evidence["own"] for name, evidence in evidence_of.items()})
+        if not all("passes" in evidence for evidence in evidence_of.values()):
+            return tuple(checks), ()  # variables of another number or shape cannot be assigned
+        dtype = max((evidence["dtype"] for evidence in evidence_of.values()), key=parity.tolerance)
         for name in self._names:
-            checks += _compare_repeated(name, found[name]["passes"], parity.tolerance(dtype))
-        kinds = {name: tolerances.kinds_of(evidence) for name, evidence in found.items()}
-        nudged = kinds[first]
-        if all(check.passed for check in checks):  # of a model that never answers twice alike a nudge tells nothing
-            weights = tolerances.nudge(variables, dtype, self._specimen.seed)
-            nudged = tolerances.kinds_of(
-                self._ask(first, "gather", weights, title=f"{catalog.find(first).title}, nudged")
+            checks += _compare_repeated(name, evidence_of[name]["passes"], parity.tolerance(dtype))
+        kinds = {name: tolerances.by_kind(evidence) for name, evidence in evidence_of.items()}
+        perturbed = kinds[first]
+        if all(check.passed for check in checks):  # perturbing a model that is not deterministic shows nothing
+            weights = tolerances.perturb(variables, dtype, self._model_under_test.seed)
+            perturbed = tolerances.by_kind(
+                self._call(first, self._measure, weights, title=f"{catalog.find(first).title}, perturbed")
             )
-        allowed = tolerances.allowances(dtype, kinds[first], nudged)
+        allowed = tolerances.derive_tolerances(dtype, kinds[first], perturbed)
         for what in kinds[first]:
             checks += [
                 tolerances.compare(what, (a, b), kinds[a][what], kinds[b][what], allowed[what])
                 for a, b in itertools.combinations(self._names, 2)
             ]
-        parted = next((check for check in checks if not check.passed), None)
-        located = self._locate(parted, variables, allowed) if parted and parted.what == LOSSES else []
-        return tuple(checks), tuple(located)
+        divergence = next((check for check in checks if not check.passed), None)
+        step_checks = (
+            self._check_step(divergence, variables, allowed) if divergence and divergence.what == LOSSES else []
+        )
+        return tuple(checks), tuple(step_checks)
 
-    def _ask(self, name: str, function: str, *arguments: Any, title: str = "") -> Any:
-        """What one backend gives, from its worker."""
+    def _call(self, name: str, function: Callable[..., Any], *arguments: Any, title: str = "") -> Any:
+        """Call a function in the worker of one backend."""
         title = title or catalog.find(name).title
         return worker.get(name).call(
-            f"{_EVIDENCE}:{function}",
-            asdict(self._specimen),
+            function,
+            asdict(self._model_under_test),
             self._batches,
             *arguments,
-            listener=lambda event: self._tell({**event, "title": title}),
+            listener=lambda event: self._listener({**event, "title": title}),
         )
 
-    def _compare_initial(self, own: dict[str, Named]) -> list[Check]:
-        """The variables that each backend made by itself; a bundle brings them."""
-        least = parity.tolerance("float64" if self._specimen.float64 else "float32")
+    def _compare_initial(self, own: dict[str, NamedArrays]) -> list[BackendCheck]:
+        """Compare the initial variables that each backend computes itself; for a bundle, those that it loads."""
+        least = parity.tolerance("float64" if self._model_under_test.float64 else "float32")
         return [
             tolerances.compare(INITIAL, (a, b), own[a], own[b], [least] * len(own[a]))
             for a, b in itertools.combinations(self._names, 2)
         ]
 
-    def _locate(self, parted: Check, variables: list[np.ndarray], allowed: dict[str, list[float]]) -> list[Check]:
-        """What differs at the step at which the losses part: first with one backend's weights carried to both, then
-        the weights with which each came there.
+    def _check_step(
+        self, divergence: BackendCheck, variables: list[np.ndarray], allowed: dict[str, list[float]]
+    ) -> list[BackendCheck]:
+        """Check the step at which the losses diverge: the step itself, with one backend's weights on both backends,
+        and then the weights with which each backend entered it.
         """
-        a, b = parted.backends
-        step = parted.index
-        before = {name: self._ask(name, "variables_before", variables, step) for name in (a, b)}
-        found = {name: tolerances.kinds_of(self._ask(name, "at_step", before[a]["variables"], step)) for name in (a, b)}
+        a, b = divergence.backends
+        step = divergence.index
+        before = {name: self._call(name, measurements.train_until, variables, step) for name in (a, b)}
+        results = {
+            name: tolerances.by_kind(self._call(name, measurements.measure_step, before[a]["variables"], step))
+            for name in (a, b)
+        }
         checks = [
             tolerances.compare(
-                f"{what} at step {step + 1}", (a, b), found[a][what], found[b][what], allowed[what], kind=what
+                f"{what} at step {step + 1}", (a, b), results[a][what], results[b][what], allowed[what], kind=what
             )
             for what in (TRAINING, LOSS, GRADIENTS)
         ]
-        # Each step may add as much as the first.
-        grown = [max(1, step) * limit for limit in allowed[UPDATED]]
+        # Every step may add as much error as the first.
+        weight_tolerances = [max(1, step) * limit for limit in allowed[UPDATED]]
         weights = before[a]["weights"], before[b]["weights"]
-        return [*checks, tolerances.compare(f"weights before step {step + 1}", (a, b), *weights, grown)]
+        return [*checks, tolerances.compare(f"weights before step {step + 1}", (a, b), *weights, weight_tolerances)]
 
 
-def _compare_repeated(name: str, passes: dict[str, list[Named]], tolerance: float) -> list[Check]:
-    """Whether a backend gives the same answer when it is asked twice."""
+def _compare_repeated(name: str, passes: dict[str, list[NamedArrays]], tolerance: float) -> list[BackendCheck]:
+    """Check that a backend gives the same results for the same pass twice."""
     return [
         tolerances.compare(
-            f"{REPEATED}{_MODES[mode]}", (name, name), once, again, [tolerance] * len(once), kind=TRAINING
+            f"{REPEATED}{_MODES[mode]}", (name, name), first, second, [tolerance] * len(first), kind=TRAINING
         )
-        for mode, (once, again) in sorted(passes.items())
+        for mode, (first, second) in sorted(passes.items())
     ]
 
 
 def _at_least_two(backends: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(backend.name for backend in catalog.resolve(backends)))
+    names = tuple(dict.fromkeys(backend.name for backend in catalog.resolve(backends, trains=False)))
     if len(names) < 2:
         others = [backend for backend in catalog.BACKENDS if backend.name not in names]
         raise BackendError(
             f"comparing takes two backends or more, received {names[0]} alone (installed: "
-            f"{', '.join(backend.name for backend in catalog.installed())}; {others[0].install_hint} brings another)"
+            f"{', '.join(backend.name for backend in catalog.trainers())}; {others[0].install_hint} brings another)"
         )
     return names
 
 
-def _find(source: str | Path) -> tuple[str, bool]:
-    """What a source names, and whether it is a bundle.
+def _resolve_source(source: str | Path) -> tuple[str, bool]:
+    """Return the recipe's name or the bundle's path, and whether the source is a bundle.
 
     Raises:
-        RecipeError: nothing.
+        RecipeError: the source is none of these.
     """
     name = str(source)
-    if name in book():
+    if name in registry():
         return name, False
     if is_file_function(name):
-        # Relative to the folder of the caller, which workers follow; loaded there, for it may import a framework.
+        # Workers load the file, because it may import a framework. The path is relative to the directory they share.
         return name, False
     if Path(name).exists():
         return str(bundles.locate(Path(name)).resolve()), True
     raise RecipeError(
-        f"{name!r} is no recipe, no bundle and no run folder{suggest(name, list(book()))} (`trivium recipes` lists "
+        f"{name!r} is no recipe, no bundle and no run folder{suggest(name, list(registry()))} (`trivium recipes` lists "
         "the recipes; a model of your own is path/to/file.py:function)"
     )
 
 
-def _portable(data: Dataset | str | Path | None) -> Any:
-    """Data as they travel to a worker: by name, or as arrays."""
+def _to_portable(data: Dataset | str | Path | None) -> Any:
+    """Return the data as they are sent to a worker: by name, or as arrays."""
     if isinstance(data, Dataset):
         return {"name": data.name, "x": data.train.x, "y": data.train.y}
     return None if data is None else str(data)
 
 
-def _in_words(check: Check) -> str:
-    """One check that failed, in one line."""
-    told = f"{check.what} on {check.backends[0]}" if len(set(check.backends)) == 1 else check.what
+def _describe(check: BackendCheck) -> str:
+    """Return a failed check as one line of text."""
+    name_of_check = f"{check.what} on {check.backends[0]}" if len(set(check.backends)) == 1 else check.what
     values = ", ".join(f"{name} {value:.8g}" for name, value in zip(check.backends, check.values, strict=False))
-    return f"{told}, {check.where}" + (f" ({values})" if values else "")
+    return f"{name_of_check}, {check.where}" + (f" ({values})" if values else "")

@@ -1,0 +1,52 @@
+"""The half of `Runtime` that a backend answers alike where it predicts and evaluates but does not train."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import catalog
+from .device_group import DeviceGroup
+from .epochs import Data, EpochRunner, Plan
+from .runtime import Runtime
+
+
+class InferenceOnly(Runtime, ABC):
+    """A runtime without gradients, plans and device groups: each refuses in one line, whatever asks for it.
+
+    Its entry in the catalogue says `trains=False`, so that commands refuse earlier (`catalog.require_trainer`).
+    """
+
+    def make_deterministic(self) -> None:
+        return
+
+    def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def tuned(self, model: Any) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+        _refuse()
+
+    def plans(self, model: Any, steps: int) -> list[Plan]:
+        return []
+
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
+        _refuse()
+
+    def device_group(self, count: int) -> DeviceGroup:
+        _refuse()
+
+    def init_process_group(self, rank: int, addresses: Sequence[str]) -> DeviceGroup:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    catalog.require_trainer()
+    raise AssertionError("a backend that trains does not derive from InferenceOnly")
