@@ -1,7 +1,7 @@
-"""trivium: a model defined once in Keras 3; measured, proved the same and ported between TensorFlow, JAX and PyTorch.
+"""trivium: define a model once in Keras 3; measure, verify and port it between TensorFlow, JAX and PyTorch.
 
-Importing this package imports no framework: Keras chooses its backend once, when it is first imported, and that choice
-must stay open until `trivium.use`, `KERAS_BACKEND` or a command has made it. So the public names load on first use.
+Importing this package imports no framework. Keras chooses its backend once, at its first import, and the choice must
+stay open until `trivium.use`, `KERAS_BACKEND` or a command makes it. So the public names are loaded on first use.
 """
 
 from importlib import import_module

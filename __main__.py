@@ -1,4 +1,4 @@
-"""`python -m trivium`: the same command as the console script."""
+"""`python -m trivium` runs the same command as the console script."""
 
 from .cli.main import main
 

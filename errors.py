@@ -1,35 +1,35 @@
-"""The errors that trivium raises on purpose, below every other module so that each floor can raise them.
+"""The errors that trivium raises on purpose. This module imports nothing of trivium, so every module can raise them.
 
-A `TriviumError` is something that the user can mend: its text is one line that says what is wrong and what to do, and
-the command line prints it without a traceback (exit 2). Anything else that escapes is a bug and looks like one.
+A `TriviumError` is something that the user can fix. Its text is one line that says what is wrong and what to do, and
+the command line prints it without a traceback (exit code 2). Any other exception is a bug and looks like one.
 """
 
 from __future__ import annotations
 
 import re
 
-_BOLD = re.compile(r"\x1b\[\d+m")  # Keras writes some of its errors so, into files and pipes too
-_AROUND = "Exception encountered when calling"  # what Keras puts before the error that a layer raised
+_BOLD = re.compile(r"\x1b\[\d+m")  # Keras prints some errors in bold, even into files and pipes
+_AROUND = "Exception encountered when calling"  # Keras' heading of an error that a layer raised
 
 
-def first_line(error: BaseException, longest: int | None = None) -> str:
-    """What an error says, in a line; its class where it says nothing.
+def first_line(error: BaseException, limit: int | None = None) -> str:
+    """Return the first line of an error's message, or its class name if the message is empty.
 
     Args:
-        error: any, a framework's for the most part.
-        longest: characters that are kept, all by default.
+        error: any error, usually a framework's.
+        limit: the maximum number of characters, unlimited by default.
     """
     lines = (_BOLD.sub("", line).strip() for line in str(error).splitlines())
-    said = (line for line in lines if line and not line.startswith(_AROUND))
-    return next(said, type(error).__name__)[:longest]
+    meaningful = (line for line in lines if line and not line.startswith(_AROUND))
+    return next(meaningful, type(error).__name__)[:limit]
 
 
 class TriviumError(Exception):
-    """Something that the user can mend; `str(error)` is one line."""
+    """An error that the user can fix; `str(error)` is one line."""
 
 
 class BackendError(TriviumError):
-    """A backend that is unknown, not installed, or not the one that Keras was imported under."""
+    """A backend that is unknown, not installed, or not the backend that Keras was imported with."""
 
 
 class RecipeError(TriviumError):
@@ -41,19 +41,19 @@ class DataError(TriviumError):
 
 
 class SampleError(DataError, ValueError):
-    """Samples or labels that an estimator cannot learn from: what scikit-learn expects to be a ValueError."""
+    """Samples or labels that an estimator cannot learn from; a ValueError too, as scikit-learn expects."""
 
 
 class FileError(DataError):
-    """A file that is damaged, is not what it says it is, or that would do more than be read."""
+    """A file that is damaged, not of its stated format, or that would run code or reach other files when read."""
 
 
 class BundleError(TriviumError):
-    """A bundle that is missing, truncated, altered, or from another schema."""
+    """A bundle that is missing, truncated, altered, or of another schema version."""
 
 
 class PortError(TriviumError):
-    """A port that cannot be: no such target, nothing here that makes it, or a model that it does not hold."""
+    """A port that is impossible: no such target, no installed tool that makes it, or a model that it cannot express."""
 
 
 class CheckpointError(TriviumError):
@@ -61,7 +61,7 @@ class CheckpointError(TriviumError):
 
 
 class DivergedError(TriviumError):
-    """A loss that became NaN or infinite; names the step, and the first layer that gave such values."""
+    """A loss that became NaN or infinite; names the step, and the first layer with such values."""
 
 
 class OptionError(TriviumError):
@@ -69,16 +69,16 @@ class OptionError(TriviumError):
 
 
 class OutputError(TriviumError):
-    """A place that cannot be written to: a folder of something else, no permission, a full disk."""
+    """A path that cannot be written: a folder with other content, no permission, a full disk."""
 
 
 class WorkerError(TriviumError):
     """A worker that crashed, hung, or raised; names its backend and shows its last lines."""
 
 
-class SpreadError(TriviumError):
+class DistributionError(TriviumError):
     """A model that cannot be trained on several devices: no copy of it can be made."""
 
 
 class ClusterError(TriviumError):
-    """A Ray cluster that cannot be reached, is too small, or whose nodes lack something; or no Ray to reach it with."""
+    """A Ray cluster that cannot be reached, is too small, or whose nodes lack something; or Ray is not installed."""

@@ -1,13 +1,14 @@
-"""Functions found by name, `package.module:function` or `path/to/file.py:function`, below every other module.
+"""Loads functions by name, `package.module:function` or `path/to/file.py:function`; usable from every module.
 
-Naming a function runs the code of its module, so a name must come from the user or from trivium itself, never out of a
-file that was loaded, unless the user trusts that file (engine/bundles/trust.py).
+Loading a function runs the code of its module. So a name must come from the user or from trivium itself, never from a
+loaded file, unless the user trusts that file (engine/bundles/trust.py).
 """
 
 import difflib
 import hashlib
 import importlib
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,35 +16,60 @@ from typing import Any
 
 from .errors import RecipeError
 
+# A function for another process to run: the function itself, or the name `path/to/file.py:function` of a user's.
+FunctionOrName = Callable[..., Any] | str
+
 
 def is_file_function(name: str) -> bool:
-    """Whether a name has the form `path/to/file.py:function`."""
+    """Return whether a name has the form `path/to/file.py:function`."""
     return name.partition(":")[0].endswith(".py")
 
 
 def load_function(name: str) -> Callable[..., Any]:
-    """The function of that name.
+    """Load the function of that name.
 
     Raises:
-        RecipeError: no such file or no such function in it; or the file itself raised.
+        RecipeError: the file is missing, raises an error, or has no such function.
     """
-    place, _, function = name.partition(":")
-    module = _load_file(Path(place)) if is_file_function(name) else importlib.import_module(place)
-    found = getattr(module, function, None)
-    if not callable(found):
+    module_name, _, attribute = name.partition(":")
+    module = _load_file(Path(module_name)) if is_file_function(name) else importlib.import_module(module_name)
+    function = getattr(module, attribute, None)
+    if not callable(function):
         candidates = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise RecipeError(f"{place} has no function {function!r}{suggest(function, candidates)}")
-    return found  # type: ignore[no-any-return]
+        raise RecipeError(f"{module_name} has no function {attribute!r}{suggest(attribute, candidates)}")
+    return function  # type: ignore[no-any-return]
+
+
+def function_name(function: FunctionOrName) -> str:
+    """Return the name by which `load_function` finds a function, in this process or in another.
+
+    Raises:
+        TypeError: the function is not at the top level of a module, so that no other process can find it.
+    """
+    if isinstance(function, str):
+        return function
+    module, name = sys.modules[function.__module__], function.__qualname__
+    if getattr(module, name, None) is not function:
+        raise TypeError(f"{function!r} is not at the top of a module: another process cannot find it")
+    return f"{module.__name__ if _is_installed(module) else module.__file__}:{name}"
+
+
+def _is_installed(module: ModuleType) -> bool:
+    """Return whether every process of this Python can import a module by name: trivium's own, or an installed one."""
+    file = getattr(module, "__file__", None)
+    if file is None or module.__name__.partition(".")[0] == __name__.partition(".")[0]:
+        return True
+    return any(Path(file).is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))
 
 
 def suggest(word: str, known: list[str]) -> str:
-    """`; did you mean 'a' or 'b'?` for the nearest known words, or nothing."""
+    """Return `; did you mean 'a' or 'b'?` with the nearest known words, or an empty string."""
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Import a file under a name of its own; its folder is importable from it, as it is for `python file.py`."""
+    """Import a file as a module of its own; it can import from its folder, as with `python file.py`."""
     if not path.is_file():
         raise RecipeError(f"{path}: no such file; a model of your own is named path/to/file.py:function")
     path = path.resolve()
@@ -55,7 +81,7 @@ def _load_file(path: Path) -> ModuleType:
     module = sys.modules[name] = ModuleType(name)
     module.__file__ = str(path)
     try:
-        # Compiled here and not by the import system, which would leave a __pycache__ beside the user's file.
+        # Compiled here: the import system would leave a __pycache__ beside the user's file.
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[name]

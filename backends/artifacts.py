@@ -51,12 +51,16 @@ class Artifact:
     versions: dict[str, str]
 
 
-def in_order(found: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def in_model_order(runtime_names: Sequence[str], model_names: Sequence[str]) -> list[str]:
     """Names as a runtime lists them, in the order of the model's own: by name where all are known, else as they are."""
-    return list(wanted) if set(found) == set(wanted) else list(found)
+    return list(model_names) if set(runtime_names) == set(model_names) else list(runtime_names)
 
 
 def export_options(name: str, model: Any) -> dict[str, Any]:
     """What the room of this process' backend says that Keras' export of the model to a format must be told."""
-    room = importlib.import_module(f".{catalog.selected().name}.artifacts", __package__)
-    return room.export_options(name, model)  # type: ignore[no-any-return]
+    return room(catalog.selected().name).export_options(name, model)  # type: ignore[no-any-return]
+
+
+def room(backend: str) -> Any:
+    """Return a backend's module `artifacts`; importing it imports the framework, but not Keras."""
+    return importlib.import_module(f".{backend}.artifacts", __package__)

@@ -33,6 +33,10 @@ class Backend:
         device_variables: variables read at its start that say how many devices its CPU counts for.
         cpu_environment: variables read at its start that keep it on the CPU where there is an accelerator too.
         always_imported: whether Keras imports it, where it is installed, under every other backend too.
+        needs: further packages that Keras imports under it.
+        trains: whether it differentiates; a backend that does not can still predict and evaluate.
+        exports: whether it makes artifacts that other runtimes serve.
+        writes_source: whether its room writes models as native source code.
     """
 
     name: str
@@ -44,10 +48,14 @@ class Backend:
     device_variables: tuple[str, ...] = ()
     cpu_environment: tuple[tuple[str, str], ...] = ()
     always_imported: bool = False
+    needs: tuple[str, ...] = ()
+    trains: bool = True
+    exports: bool = True
+    writes_source: bool = True
 
     @property
     def installed(self) -> bool:
-        return importlib.util.find_spec(self.package) is not None
+        return all(importlib.util.find_spec(package) is not None for package in (self.package, *self.needs))
 
     @property
     def version(self) -> str | None:
@@ -116,6 +124,11 @@ def installed() -> list[Backend]:
     return [backend for backend in BACKENDS if backend.installed]
 
 
+def trainers() -> list[Backend]:
+    """Return the installed backends that train, in catalogue order."""
+    return [backend for backend in installed() if backend.trains]
+
+
 def find(name: str) -> Backend:
     """The backend of that name.
 
@@ -143,9 +156,33 @@ def require(name: str) -> Backend:
     return backend
 
 
-def resolve(names: Iterable[str]) -> list[Backend]:
-    """The named backends, each installed; all that are installed when no name is given."""
-    chosen = [require(name) for name in names] or installed()
+def require_trainer(name: str | None = None) -> Backend:
+    """Return a backend that trains, by default the one that this process uses.
+
+    Raises:
+        BackendError: unknown, not installed, or it does not train.
+    """
+    backend = require(name) if name else selected()
+    if not backend.trains:
+        able = _names(candidate for candidate in BACKENDS if candidate.trains)
+        raise BackendError(
+            f"backend {backend.name!r} predicts and evaluates but does not train: choose one of {able} "
+            f"(installed: {_names(trainers())})"
+        )
+    return backend
+
+
+def resolve(names: Iterable[str], *, trains: bool = True) -> list[Backend]:
+    """Return the named backends, or all installed ones that train when no name is given.
+
+    Args:
+        names: of backends.
+        trains: whether each named one must train.
+
+    Raises:
+        BackendError: one is unknown, not installed, or does not train where it must; or none is installed.
+    """
+    chosen = [require_trainer(name) if trains else require(name) for name in names] or trainers()
     if not chosen:
         raise BackendError(f"no backend is installed; run: {BACKENDS[0].install_hint} (or jax, or torch)")
     return chosen

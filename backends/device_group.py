@@ -1,8 +1,8 @@
-"""Where epochs can be spread over: the devices of a machine, or processes on several.
+"""Groups of devices that train one model together: devices of this machine, or processes on several machines.
 
-The engine stays as it is: one process runs it, with one plain model. Only `Epochs` is spread. What the model's
-variables hold goes out to the devices when an epoch begins, and comes back when it ends. Callbacks, checkpoints and
-whoever presses Ctrl-C see no difference.
+The engine does not change: it runs in one process, with one plain model. Only the `EpochRunner` is distributed. The
+values of the model's variables are sent to the devices when an epoch begins, and fetched when it ends. Callbacks,
+checkpoints and Ctrl-C behave as with one device.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ..errors import BackendError
-from .epochs import Data, Epochs, Plan
+from .epochs import Data, EpochRunner, Plan
 
 
-class Group(ABC):
-    """Several devices that train one model together, each on its share of every batch.
+class DeviceGroup(ABC):
+    """Several devices that train one model together, each on its shard of every batch.
 
     Attributes:
-        name: what a plan is called that runs epochs on them.
-        count: how many there are.
+        name: the name of the plan that runs epochs on the group.
+        count: number of devices.
     """
 
     name = "devices"
@@ -28,20 +28,20 @@ class Group(ABC):
         self.count = count
 
     @abstractmethod
-    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
-        """The model's epochs over these data: as `Runtime.compile_epochs`, on all of the devices.
+    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
+        """Return a runner of the model's epochs on all devices; see `Runtime.compile_epochs`.
 
         Raises:
-            SpreadError: the model cannot be taken there.
+            DistributionError: the model cannot be copied to the devices.
         """
 
     def close(self) -> None:
-        """End what was started for it."""
+        """Stop the processes that were started for the group."""
         return
 
 
 def require_cores(count: int, available: int) -> None:
-    """Raise a BackendError when more CPU devices are asked for than there are cores."""
+    """Raise a BackendError if there are fewer CPU cores than requested devices."""
     if count > available:
         raise BackendError(
             f"{count} devices asked for, but this process may use {available} processor "
@@ -50,7 +50,7 @@ def require_cores(count: int, available: int) -> None:
 
 
 def require_accelerators(count: int, available: int, kind: str) -> None:
-    """Raise a BackendError when more accelerators are asked for than there are."""
+    """Raise a BackendError if there are fewer accelerators than requested devices."""
     if count > available:
         raise BackendError(
             f"{count} devices asked for, but there {'is' if available == 1 else 'are'} {available} {kind} here: "

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from . import keras_internals
+
 # What a step takes its batch from: inputs, targets and perhaps weights.
 Data = tuple[np.ndarray, ...]
 
@@ -34,7 +36,7 @@ class Plan:
     jit: bool
 
 
-class Epochs(ABC):
+class EpochRunner(ABC):
     """Runs a compiled Keras model's epochs. Each is `begin`, any number of `run`, and `end`.
 
     Between `begin` and `end` the model's variables may be out of date: their values are on their way.
@@ -51,7 +53,7 @@ class Epochs(ABC):
         self.plan = plan
         self.batch_size = batch_size
         self.samples = len(data[0])
-        self.whole_steps = self.samples // batch_size
+        self.full_batches = self.samples // batch_size
         self.steps = math.ceil(self.samples / batch_size)
 
     def reset(self) -> None:
@@ -85,19 +87,19 @@ class Epochs(ABC):
 
 def layers_of(model: Any) -> list[Any]:
     """The layers of a Keras model, each once, those of nested models and the wrapped ones included."""
-    found: dict[int, Any] = {}
+    layers: dict[int, Any] = {}
     waiting = list(model.layers)
     while waiting:
         layer = waiting.pop(0)
-        if id(layer) in found:
+        if id(layer) in layers:
             continue
-        found[id(layer)] = layer
+        layers[id(layer)] = layer
         wrapped = (getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer"))
         waiting += [*getattr(layer, "layers", ()), *(inner for inner in wrapped if inner is not None)]
-    return list(found.values())
+    return list(layers.values())
 
 
-def groups_of(model: Any) -> tuple[list[Any], ...]:
+def variable_groups(model: Any) -> tuple[list[Any], ...]:
     """All that training a Keras model changes: weights, other variables such as seeds, the optimizer's, the metrics'.
 
     In the order in which Keras' `train_step` takes and returns them under JAX; the same for every copy of the model.
@@ -116,12 +118,12 @@ def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
         variable.assign(value)
 
 
-def convolves(model: Any) -> bool:
+def has_convolutions(model: Any) -> bool:
     """Whether some layer is a convolution."""
     return any("Conv" in type(layer).__name__ for layer in layers_of(model))
 
 
-def recurs(model: Any) -> bool:
+def has_recurrence(model: Any) -> bool:
     """Whether some layer steps through a sequence."""
     import keras
 
@@ -142,10 +144,6 @@ def recurrence_of(layer: Any) -> Any:
 
 
 def build_metrics(model: Any, x: np.ndarray, y: np.ndarray) -> None:
-    """Let a compiled Keras model make the variables that its optimizer and its metrics need.
-
-    `fit` does it at its first batch by a private method, which is called here too: by public means the metrics are
-    only made by computing some, which under JAX takes seconds. tests/backends/test_epochs.py notices when it moves.
-    """
-    model._symbolic_build(data_batch=(x, y, None))
+    """Create the variables of a compiled model's optimizer and metrics, the metrics reset."""
+    keras_internals.build_metrics(model, x, y)
     model.reset_metrics()

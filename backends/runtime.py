@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from . import catalog
-from .device_group import Group
-from .epochs import Data, Epochs, Plan
-from .vectorized import Many, Start
+from .device_group import DeviceGroup
+from .epochs import Data, EpochRunner, Plan
+from .vectorized import InitialState, VectorizedModels
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Runtime(ABC):
         """Choose reproducible kernels over fast ones; before the first computation, after the seeds are set."""
 
     @abstractmethod
-    def remembering(self, model: Any) -> AbstractContextManager[None]:
+    def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
         """While a Keras model trains or answers: let its stateful layers remember from batch to batch.
 
         Whatever this framework needs for it is in force for that time only, and leaves no trace in the model.
@@ -107,11 +107,11 @@ class Runtime(ABC):
         """
 
     @abstractmethod
-    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
-        """Epochs of the model over these data: see `Epochs`. What is slow about it happens when they first run."""
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
+        """Epochs of the model over these data: see `EpochRunner`. What is slow about it happens when they first run."""
 
     @abstractmethod
-    def group(self, count: int) -> Group:
+    def device_group(self, count: int) -> DeviceGroup:
         """So many devices of this machine, to train a model on together. To be closed by whoever has asked for it.
 
         Raises:
@@ -119,7 +119,7 @@ class Runtime(ABC):
         """
 
     @abstractmethod
-    def join(self, rank: int, addresses: Sequence[str]) -> Group:
+    def init_process_group(self, rank: int, addresses: Sequence[str]) -> DeviceGroup:
         """Make this process one of several that train a model together; before it computes anything.
 
         Args:
@@ -127,12 +127,14 @@ class Runtime(ABC):
             addresses: `host:port` of each of them, where nobody listens yet.
         """
 
-    def trains_together(self, model: Any) -> bool:
-        """Whether several models like this one are faster trained together, by `compile_many`, than one by one."""
+    def can_vectorize(self, model: Any) -> bool:
+        """Whether several models like this one are faster trained together, by `compile_vectorized`, than one by one."""
         return False
 
-    def compile_many(self, model: Any, starts: Sequence[Start], x: np.ndarray, y: np.ndarray, batch_size: int) -> Many:
-        """Several models of one architecture over these data: see `Many`. Only where `trains_together` says so."""
+    def compile_vectorized(
+        self, model: Any, starts: Sequence[InitialState], x: np.ndarray, y: np.ndarray, batch_size: int
+    ) -> VectorizedModels:
+        """Several models of one architecture over these data: see `VectorizedModels`. Only where `can_vectorize` says so."""
         raise NotImplementedError
 
     def generator_states(self) -> list[np.ndarray]:
@@ -155,21 +157,21 @@ def current() -> Runtime:
         BackendError: that backend is not installed, or Keras runs on another.
     """
     backend = catalog.use()
-    return _import(backend.name).RUNTIME  # type: ignore[no-any-return]
+    return _import_room(backend.name).RUNTIME  # type: ignore[no-any-return]
 
 
 @functools.cache
-def _import(name: str) -> ModuleType:
+def _import_room(name: str) -> ModuleType:
     """The room of a backend, imported with its framework and Keras.
 
     Some frameworks write to file descriptor 2 while they load, whatever their log level; that is held back, and shown
     only when the import fails. Keras would import an `always_imported` one later anyway, when it first seeds or
     saves.
     """
-    with tempfile.TemporaryFile() as held:
+    with tempfile.TemporaryFile() as captured:
         sys.stderr.flush()
         standard_error = os.dup(2)
-        os.dup2(held.fileno(), 2)
+        os.dup2(captured.fileno(), 2)
         try:
             for backend in catalog.BACKENDS:
                 if backend.always_imported and backend.installed:
@@ -177,8 +179,8 @@ def _import(name: str) -> ModuleType:
             importlib.import_module("keras")
             return importlib.import_module(f".{name}.runtime", __package__)
         except BaseException:
-            held.seek(0)
-            os.write(standard_error, held.read())
+            captured.seek(0)
+            os.write(standard_error, captured.read())
             raise
         finally:
             sys.stderr.flush()
@@ -196,50 +198,34 @@ def variables_of(model: Any) -> list[Any]:
     # Keras leaves what stateful layers remember out of a model's variables.
     states = [state for layer in stateful_layers(model) for state in layer.states or ()]
     optimizer = getattr(model, "optimizer", None)
-    found = [*model.variables, *model.metrics_variables, *states, *(optimizer.variables if optimizer else ())]
-    return list({id(variable): variable for variable in found}.values())
+    variables = [*model.variables, *model.metrics_variables, *states, *(optimizer.variables if optimizer else ())]
+    return list({id(variable): variable for variable in variables}.values())
 
 
-def remember(variables: Sequence[Any]) -> Callable[[], None]:
+def snapshot(variables: Sequence[Any]) -> Callable[[], None]:
     """Keep what Keras variables hold; what is returned puts it back, as often as it is called."""
     # Copies: NumPy's view of a variable would follow what happens to it.
-    held = [(variable, np.array(variable.numpy())) for variable in variables]
+    saved = [(variable, np.array(variable.numpy())) for variable in variables]
 
-    def put_back() -> None:
-        for variable, value in held:
-            variable.assign(value)
+    def restore() -> None:
+        for variable, saved_value in saved:
+            variable.assign(saved_value)
 
-    return put_back
+    return restore
 
 
 @contextlib.contextmanager
 def unchanged(model: Any) -> Iterator[None]:
     """Put back all that training changes in a Keras model as it was before: see `variables_of`."""
-    put_back = remember(variables_of(model))
+    restore = snapshot(variables_of(model))
     try:
         yield
     finally:
-        put_back()
-
-
-@contextlib.contextmanager
-def float64_kept() -> Iterator[None]:
-    """Let Keras' operations keep float64 on backends where they make it float32.
-
-    Keras 3.15 does so wherever dtypes are combined, silently, even when its `floatx` is float64, and has no setting for
-    it but this private table; tests/backends/test_runtime.py notices when it moves or is no longer needed.
-    """
-    table = importlib.import_module("keras.src.backend.common.dtypes").BIT64_TO_BIT32_DTYPE
-    before = table["float64"]
-    table["float64"] = "float64"
-    try:
-        yield
-    finally:
-        table["float64"] = before
+        restore()
 
 
 def memory_peak() -> int:
-    """The most bytes of main memory that this process has held (resident set)."""
+    """The most bytes of main memory that this process has held (resident set); psutil has no such peak on Linux."""
     try:
         # On Linux `getrusage` starts a child at the peak of its parent, so a worker would report its caller's memory.
         with open("/proc/self/status") as lines:
@@ -255,7 +241,10 @@ def cores() -> int:
 
 
 def processor() -> str:
-    """The processor's name as its maker writes it, as far as the system tells."""
+    """The processor's name as its maker writes it, as far as the system tells.
+
+    Read here, because py-cpuinfo starts processes and takes 0.2 s for this one line.
+    """
     try:
         with open("/proc/cpuinfo") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

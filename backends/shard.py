@@ -1,4 +1,4 @@
-"""The rows of a batch that one device takes, and which of them the step in this thread is about."""
+"""Shards: the rows of a batch that each device computes, and the shard of the step in the current thread."""
 
 from __future__ import annotations
 
@@ -10,66 +10,71 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Share:
-    """The rows of a batch that one device takes.
+class Shard:
+    """The rows of a batch that one device computes.
 
     Attributes:
-        first: the first of them.
-        size: how many, at least one.
-        whole: rows of the batch.
-        counts: whether it is a share at all, not a row that only fills an empty one.
+        first: index of the first row.
+        size: number of rows, at least one.
+        batch_size: number of rows of the whole batch.
+        contributes: False for a shard without rows of its own; it then computes a padding row that must not count.
     """
 
     first: int
     size: int
-    whole: int
-    counts: bool = True
+    batch_size: int
+    contributes: bool = True
 
     @property
     def weight(self) -> float:
-        """What part of the batch it is: 0 where it does not count."""
-        return self.size / self.whole if self.counts else 0.0
+        """The fraction of the batch in this shard; 0 for a padding row."""
+        return self.size / self.batch_size if self.contributes else 0.0
 
 
-def share_of(whole: int, part: int, parts: int) -> Share:
-    """The share of device `part`, counted from 0, of so many devices, in a batch of so many rows."""
-    each, further = divmod(whole, parts)
-    size = each + (part < further)
-    return Share(part * each + min(part, further), size, whole) if size else Share(0, 1, whole, counts=False)
+def shard_of(batch_size: int, index: int, count: int) -> Shard:
+    """Return the shard of device `index` (from 0) among `count` devices, for a batch of `batch_size` rows."""
+    rows, extra = divmod(batch_size, count)
+    size = rows + (index < extra)
+    return (
+        Shard(index * rows + min(index, extra), size, batch_size)
+        if size
+        else Shard(0, 1, batch_size, contributes=False)
+    )
 
 
 _here = threading.local()
 
 
-def taken() -> Share | None:
-    """The share that this thread's step is about, if it is about one."""
-    return getattr(_here, "share", None)
+def current_shard() -> Shard | None:
+    """Return the shard of the step in this thread, or None outside a divided step."""
+    return getattr(_here, "shard", None)
 
 
 @contextlib.contextmanager
-def taking(share: Share) -> Iterator[None]:
-    """While it lasts, what this thread computes is about a share of a batch."""
-    before = taken()
-    _here.share = share
+def on_shard(shard: Shard) -> Iterator[None]:
+    """Within this context, the step in this thread computes the shard."""
+    previous = current_shard()
+    _here.shard = shard
     try:
         yield
     finally:
-        _here.share = before
+        _here.shard = previous
 
 
-def whole_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
-    """What a single device would draw where this one draws that shape: its first axis is taken for the batch's.
+def whole_batch_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the shape for the whole batch where `shape` is that of a shard: the first axis is the batch axis.
 
-    A shape that has as many rows as the share by chance is taken for a batch too.
+    A shape is taken for a shard's if it has as many rows as the shard. Any other shape with that many rows is thus
+    mistaken for one.
     """
-    share = taken()
-    divided = share is not None and len(shape) > 0 and isinstance(shape[0], int) and shape[0] == share.size
-    return (share.whole, *shape[1:]) if share and divided else tuple(shape)
+    shard = current_shard()
+    divided = shard is not None and len(shape) > 0 and isinstance(shape[0], int) and shape[0] == shard.size
+    return (shard.batch_size, *shape[1:]) if shard and divided else tuple(shape)
 
 
-def own_rows(drawn: Any, shape: Sequence[Any], axis: int = 0) -> Any:
-    """Of what was drawn for `whole_shape(shape)` the rows that are this share's."""
-    share = taken()
-    if share is None or whole_shape(shape) == tuple(shape):
-        return drawn
-    return drawn[(slice(None),) * axis + (slice(share.first, share.first + share.size),)]
+def shard_rows(values: Any, shape: Sequence[Any], axis: int = 0) -> Any:
+    """Select the rows of this thread's shard from values of the shape `whole_batch_shape(shape)`."""
+    shard = current_shard()
+    if shard is None or whole_batch_shape(shape) == tuple(shape):
+        return values
+    return values[(slice(None),) * axis + (slice(shard.first, shard.first + shard.size),)]

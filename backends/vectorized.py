@@ -16,7 +16,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialState:
     """What a model begins with: the values of its variables, group by group, in the order of the variables."""
 
     trainable: list[np.ndarray]
@@ -24,13 +24,13 @@ class Start:
     optimizer: list[np.ndarray]
 
     @classmethod
-    def of(cls, model: Any) -> Start:
+    def of(cls, model: Any) -> InitialState:
         """Of a compiled Keras model whose optimizer is built."""
         groups = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
         return cls(*([np.array(variable.numpy()) for variable in group] for group in groups))
 
 
-class Many(ABC):
+class VectorizedModels(ABC):
     """Several models, trained together.
 
     Args:
@@ -40,7 +40,7 @@ class Many(ABC):
         batch_size: samples in a step; a model's last step has what is left.
     """
 
-    def __init__(self, model: Any, starts: Sequence[Start], x: np.ndarray, y: np.ndarray, batch_size: int):
+    def __init__(self, model: Any, starts: Sequence[InitialState], x: np.ndarray, y: np.ndarray, batch_size: int):
         self.model = model
         self.count = len(starts)
         self.batch_size = batch_size

@@ -1,1 +1,1 @@
-"""Measuring: the statistics, the suites, and what they leave as rows. See `measure.py` for what a figure means."""
+"""Benchmarks: the measuring, its statistics, the suites, and their rows. `measure.py` explains what a figure means."""

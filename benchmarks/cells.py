@@ -1,7 +1,7 @@
-"""What is timed, and how it is kept apart: sessions opened in workers, measured interleaved, closed whatever happens.
+"""The things that a suite times, each with a session in a worker: opened, measured interleaved, and always closed.
 
-A worker that dies takes its cell with it and nothing else: that cell is marked as failed, with the reason, the others
-of the same worker are opened again in a new one, and the rounds go on.
+When a worker dies, only the cell that was being measured is lost. It is marked as failed, with the reason; the other
+cells of that worker are reopened in a new one, and the rounds continue.
 """
 
 from __future__ import annotations
@@ -12,30 +12,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..backends.workers.executors import LOCAL, Executor
-from ..backends.workers.protocol import AnyWorker
+from ..backends.workers.protocol import WorkerProtocol
 from ..backends.workers.worker import Listener
 from ..errors import WorkerError
-from . import machine
-from .measure import Rounds, interleave
-
-_SESSION, _MACHINE = f"{__package__}.session", f"{__package__}.machine"
+from . import epoch_session, machine
+from .measure import InterleavedRounds, interleave
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One thing to be timed. Equal cells are the same one: it is the key of what is found.
+class TimedCell:
+    """One thing to time: a recipe on a backend. Cells are the keys of their measurements.
 
     Attributes:
-        recipe: a name.
-        backend: a name.
-        name: what it is called in a ratio, such as `fit` or `cnn/pooling`.
-        runner: one of `session.RUNNERS`.
-        device: `cpu` or `gpu`; None for the backend's own choice.
-        suffix: of the metrics' names, for what has no column of its own.
-        metric: what its samples are called.
-        at: what is varied, such as `(("batch_size", 64),)`; each becomes a column of its rows.
-        threads: at most this many CPU threads for one operation; None for what holds for all cells.
-        settings: further ones of its `Session`.
+        recipe: the name of the recipe.
+        backend: the name of the backend.
+        name: its name in a ratio, such as `fit` or `cnn/pooling`.
+        runner: one of `epoch_session.RUNNERS`.
+        device: `cpu` or `gpu`; None for the backend's default.
+        suffix: appended to its metrics' names, for a difference that has no column of its own.
+        metric: the name of its samples.
+        sweep_point: the values that a sweep varies, such as `(("batch_size", 64),)`; each is a column of its rows.
+        threads: at most this many CPU threads for one operation; None for the same as all cells.
+        settings: further arguments of its `EpochSession`.
     """
 
     recipe: str
@@ -45,155 +43,156 @@ class Cell:
     device: str | None = None
     suffix: str = ""
     metric: str = "steady_epoch"
-    at: tuple[tuple[str, Any], ...] = ()
+    sweep_point: tuple[tuple[str, Any], ...] = ()
     threads: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
+        """The cell's name in messages and reports."""
         of = f" by {self.runner}" if self.runner != "trivium" else f" {self.suffix.strip('_')}" if self.suffix else ""
-        varied = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.at)
-        return f"{self.recipe}{of}{varied} on {self.backend}{f' ({self.device})' if self.device else ''}"
+        point = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.sweep_point)
+        return f"{self.recipe}{of}{point} on {self.backend}{f' ({self.device})' if self.device else ''}"
 
     @property
-    def place(self) -> str:
-        """The backend, and the device where one was asked for: where its environment is kept."""
+    def location(self) -> str:
+        """The backend, and the device where one is set: the key of its environment."""
         return f"{self.backend} on {self.device}" if self.device else self.backend
 
     @property
-    def key(self) -> str:
-        """Its session's name in the worker."""
-        return f"{self.recipe}/{self.runner}{self.suffix}/{self.at}"
+    def session_key(self) -> str:
+        """The key of its session in the worker."""
+        return f"{self.recipe}/{self.runner}{self.suffix}/{self.sweep_point}"
 
 
 @dataclass(frozen=True)
-class Group:
-    """Cells that are measured in the same rounds, and the pairs (of, over) of them that are compared."""
+class CellGroup:
+    """Cells that are measured in the same rounds, and the pairs (of, over) that are compared."""
 
     title: str
-    cells: Sequence[Cell]
-    pairs: Sequence[tuple[Cell, Cell]]
+    cells: Sequence[TimedCell]
+    pairs: Sequence[tuple[TimedCell, TimedCell]]
 
 
-class Cells:
-    """Opened cells. A context: all sessions are closed at its end.
+class OpenCells:
+    """Cells with open sessions. A context manager: all sessions are closed at its end.
 
     Args:
-        tell: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
+        listener: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
         threads: at most this many CPU threads for one operation, the same for all.
-        executor: whose workers hold the sessions.
+        executor: provides the workers that hold the sessions.
 
     Attributes:
-        opened: for each cell what opening it told: see `session.open_session`.
-        failed: for each cell that was lost, why.
-        ceilings: for each kind of device what it can do at most, by who measured it: see `machine.py`.
+        session_info: the report of `epoch_session.open_session` for each cell.
+        failed: the reason for each cell that was lost.
+        ceilings: the peak rates of each kind of device, by the library that measured them; see `machine.py`.
     """
 
-    def __init__(self, tell: Listener, threads: int | None = None, executor: Executor = LOCAL):
-        self.opened: dict[Cell, dict[str, Any]] = {}
-        self.failed: dict[Cell, str] = {}
+    def __init__(self, listener: Listener, threads: int | None = None, executor: Executor = LOCAL):
+        self.session_info: dict[TimedCell, dict[str, Any]] = {}
+        self.failed: dict[TimedCell, str] = {}
         self.ceilings: dict[str, dict[str, machine.Ceilings]] = {}
-        self._tell = tell
+        self._listener = listener
         self._threads = threads
         self._executor = executor
-        self._processes: dict[Cell, int] = {}
+        self._processes: dict[TimedCell, int] = {}
 
-    def __enter__(self) -> Cells:
+    def __enter__(self) -> OpenCells:
         return self
 
     def __exit__(self, *_: object) -> None:
         for cell, process in self._processes.items():
-            found = self.worker_of(cell)
-            if found.pid == process:
+            worker = self.worker_of(cell)
+            if worker.pid == process:
                 with contextlib.suppress(WorkerError):
-                    found.call(f"{_SESSION}:close_session", cell.key)
+                    worker.call(epoch_session.close_session, cell.session_key)
 
-    def worker_of(self, cell: Cell) -> AnyWorker:
-        """The process of its backend."""
-        return self._executor.alone(cell.backend, threads=cell.threads or self._threads, device=cell.device)
+    def worker_of(self, cell: TimedCell) -> WorkerProtocol:
+        """Return the worker of the cell's backend and device."""
+        return self._executor.dedicated_worker(cell.backend, threads=cell.threads or self._threads, device=cell.device)
 
-    def open(self, cells: Sequence[Cell]) -> None:
-        """Build and compile each; one whose worker dies is marked as failed."""
+    def open(self, cells: Sequence[TimedCell]) -> None:
+        """Build and compile the cells; a cell whose worker dies is marked as failed."""
         for done, cell in enumerate(cells):
-            self._tell(stage("compile", cell.title, done, len(cells)))
+            self._listener(progress_event("compile", cell.title, done, len(cells)))
             try:
                 self._open(cell)
             except WorkerError as error:
                 self.failed[cell] = str(error)
-        self._tell(stage("compile", "done", len(cells), len(cells)))
+        self._listener(progress_event("compile", "done", len(cells), len(cells)))
 
     def measure_ceilings(self) -> None:
-        """Let each backend, and NumPy where one computes on the CPU, say what the machine can do at most."""
-        places = {(cell.backend, cell.device): cell for cell in self.opened}
-        for done, cell in enumerate(places.values()):
-            self._tell(stage("machine", f"matrix product and copy by {cell.backend}", done, len(places)))
-            found = self.ceilings.setdefault(self.opened[cell]["environment"]["device"], {})
-            with contextlib.suppress(WorkerError):  # its cells then fail by themselves
-                found[cell.backend] = self.worker_of(cell).call(f"{_MACHINE}:by_framework")
+        """Measure the machine's peak rates by each backend, and by NumPy where a backend computes on the CPU."""
+        devices = {(cell.backend, cell.device): cell for cell in self.session_info}
+        for done, cell in enumerate(devices.values()):
+            self._listener(progress_event("machine", f"matrix product and copy by {cell.backend}", done, len(devices)))
+            by_library = self.ceilings.setdefault(self.session_info[cell]["environment"]["device"], {})
+            with contextlib.suppress(WorkerError):  # its cells then fail later
+                by_library[cell.backend] = self.worker_of(cell).call(machine.framework_ceilings)
         if "cpu" in self.ceilings:
-            self.ceilings["cpu"]["numpy"] = self._executor.ask(f"{_MACHINE}:by_numpy", self._threads)
-        self._tell(stage("machine", "done", len(places), len(places)))
-        for told in self.opened.values():
-            if found := self.ceilings[told["environment"]["device"]]:
-                told["ceilings"] = machine.highest(found)
+            self.ceilings["cpu"]["numpy"] = self._executor.call_on_host(machine.numpy_ceilings, self._threads)
+        self._listener(progress_event("machine", "done", len(devices), len(devices)))
+        for info in self.session_info.values():
+            if by_library := self.ceilings[info["environment"]["device"]]:
+                info["ceilings"] = machine.highest(by_library)
 
     def measure(
         self,
-        pairs: Sequence[tuple[Cell, Cell]],
+        pairs: Sequence[tuple[TimedCell, TimedCell]],
         *,
         budget: float,
         precision: float,
-        least: int,
-        after_round: Callable[[Rounds[Cell]], None] | None = None,
-    ) -> Rounds[Cell]:
-        """Rounds over all that are open: see `interleave`."""
+        min_rounds: int,
+        after_round: Callable[[InterleavedRounds[TimedCell]], None] | None = None,
+    ) -> InterleavedRounds[TimedCell]:
+        """Measure all open cells in rounds; see `interleave`."""
 
-        def tell(rounds: Rounds[Cell], share: float) -> None:
+        def report(rounds: InterleavedRounds[TimedCell], share: float) -> None:
             self.failed.update(rounds.failed)
-            self._tell(stage("measure", f"{rounds.count} rounds", share, 1.0))
+            self._listener(progress_event("measure", f"{rounds.count} rounds", share, 1.0))
             if after_round:
                 after_round(rounds)
 
-        ready = [cell for cell in self.opened if cell not in self.failed]
+        ready = [cell for cell in self.session_info if cell not in self.failed]
         rounds = interleave(
-            {cell: lambda cell=cell: self.time(cell) for cell in ready},  # type: ignore[misc]
+            {cell: lambda cell=cell: self.time_epoch(cell) for cell in ready},  # type: ignore[misc]
             [pair for pair in pairs if set(pair) <= set(ready)],
             budget=budget,
             precision=precision,
-            least=least,
-            after_round=tell,
+            min_rounds=min_rounds,
+            after_round=report,
         )
-        self._tell(stage("measure", f"{rounds.count} rounds, stopped by {rounds.stopped_by}", 1.0, 1.0))
+        self._listener(progress_event("measure", f"{rounds.count} rounds, stopped by {rounds.stopped_by}", 1.0, 1.0))
         return rounds
 
-    def ask_all(self, questions: Mapping[Cell, Sequence[str]]) -> None:
-        """Ask the cells that are left; what a function of `session.py` answers is kept by its name in `opened`."""
-        for cell, functions in questions.items():
-            for function in functions if cell in self.opened and cell not in self.failed else ():
-                self._tell(stage("ask", f"{function.replace('_', ' ')} of {cell.title}", 0, 1))
-                with contextlib.suppress(WorkerError):  # its times are known all the same
-                    self.opened[cell][function] = self.ask(cell, function)
-        self._tell(stage("ask", "done", 1, 1))
+    def collect(self, calls: Mapping[TimedCell, Sequence[Callable[..., Any]]]) -> None:
+        """Call functions of `epoch_session.py` for the remaining cells; keep each answer by name in `session_info`."""
+        for cell, functions in calls.items():
+            for function in functions if cell in self.session_info and cell not in self.failed else ():
+                name = function.__name__
+                self._listener(progress_event("ask", f"{name.replace('_', ' ')} of {cell.title}", 0, 1))
+                with contextlib.suppress(WorkerError):  # its times are measured already
+                    self.session_info[cell][name] = self.call(cell, function)
+        self._listener(progress_event("ask", "done", 1, 1))
 
-    def time(self, cell: Cell) -> float:
-        """Seconds of one more epoch; a session that another cell's death has taken is opened again before."""
+    def time_epoch(self, cell: TimedCell) -> float:
+        """Return the seconds of one more epoch; first reopen a session that was lost with another cell's worker."""
         if self.worker_of(cell).pid != self._processes[cell]:
             self._open(cell)
-        return float(self.ask(cell, "time_epoch"))
+        return float(self.call(cell, epoch_session.time_epoch))
 
-    def ask(self, cell: Cell, function: str, **keywords: Any) -> Any:
-        """What a function of `session.py` says of an open cell."""
-        return self.worker_of(cell).call(f"{_SESSION}:{function}", cell.key, **keywords)
+    def call(self, cell: TimedCell, function: Callable[..., Any], **keywords: Any) -> Any:
+        """Call a function of `epoch_session.py` for an open cell, in its worker."""
+        return self.worker_of(cell).call(function, cell.session_key, **keywords)
 
-    def _open(self, cell: Cell) -> None:
-        process = self.worker_of(cell)
+    def _open(self, cell: TimedCell) -> None:
+        worker = self.worker_of(cell)
         settings = {"runner": cell.runner, **cell.settings}
-        found = process.call(f"{_SESSION}:open_session", cell.key, cell.recipe, device=cell.device, **settings)
-        self._processes[cell] = process.pid
-        self.opened.setdefault(cell, found)
+        info = worker.call(epoch_session.open_session, cell.session_key, cell.recipe, device=cell.device, **settings)
+        self._processes[cell] = worker.pid
+        self.session_info.setdefault(cell, info)
 
 
-def stage(title: str, what: str, done: float, total: float) -> dict[str, Any]:
-    """A progress event."""
-    return {"kind": "stage", "title": title, "stage": what, "done": done, "total": total}
+def progress_event(title: str, stage: str, done: float, total: float) -> dict[str, Any]:
+    """Return a progress event, `done` of `total`."""
+    return {"kind": "stage", "title": title, "stage": stage, "done": done, "total": total}

@@ -1,4 +1,4 @@
-"""What the tables in docs/ have in common that are written from a suite's results: no figure is typed by hand."""
+"""The command behind the tables in docs/ that are written from a suite's results: no figure is typed by hand."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TriviumError
-from ..storage.generated_section import MarkedPart
+from ..storage.generated_section import GeneratedSection
 from . import results
 
-Found = Mapping[str, Any]
+ResultsJson = Mapping[str, Any]
 
 
-def interval(found: Found, **wanted: Any) -> str:
-    """The first ratio that has these values, `1.06 [0.98, 1.14]`; a dash where there is none."""
-    for each in found["ratios"]:
-        if wanted.items() <= each.items():
-            return f"{each['ratio']:.2f} [{each['low']:.2f}, {each['high']:.2f}]"
+def interval(results_json: ResultsJson, **columns: Any) -> str:
+    """Return the first ratio with these column values as `1.06 [0.98, 1.14]`; a dash where there is none."""
+    for ratio in results_json["ratios"]:
+        if columns.items() <= ratio.items():
+            return f"{ratio['ratio']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
     return "–"
 
 
-def lost(found: Found) -> list[str]:
-    """The lines that say what could not be measured, an empty one last; none where all was."""
-    lines = [f"- {each['cell']} was lost: {each['why']}" for each in found.get("failed", [])]
+def failure_lines(results_json: ResultsJson) -> list[str]:
+    """Return a line for each cell that was lost, then an empty line; no lines where none was."""
+    lines = [f"- {failure['cell']} was lost: {failure['why']}" for failure in results_json.get("failed", [])]
     return [*lines, ""] if lines else []
 
 
-def load(found: Found) -> list[str]:
-    """A sentence where the machine had other things to do."""
-    if not found.get("load", {}).get("busy"):
+def busy_remark(results_json: ResultsJson) -> list[str]:
+    """Return a sentence if the machine was busy, otherwise nothing."""
+    if not results_json.get("load", {}).get("busy"):
         return []
     return ["The machine was busy before: times are longer, and ratios less certain, than on a quiet one."]
 
@@ -40,32 +40,32 @@ def run(
     arguments: Sequence[str] | None,
     description: str | None,
     suite: str,
-    make: Callable[[list[Found]], tuple[MarkedPart, str]],
+    make: Callable[[list[ResultsJson]], tuple[GeneratedSection, str]],
     several: bool = False,
 ) -> int:
-    """The command of a table: print it, or write it into a file between its marks; 2 where that cannot be.
+    """Print a table, or write it into a file between its marks; return the exit code, 2 on an error.
 
     Args:
         description: the module's docstring.
-        suite: whose results it takes.
-        make: of results, where the table belongs and the table.
-        several: whether results of several runs can be one table.
+        suite: the suite whose results it reads.
+        make: returns the section of the document and the table, from the results.
+        several: whether the results of several runs can be merged into one table.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0] if description else None)
     parser.add_argument(
         "results",
         type=Path,
         nargs="+" if several else 1,
-        help=f"of `trivium bench {suite}`: its --out, or the file in it",
+        help=f"The --out folder of `trivium bench {suite}`, or the file in it.",
     )
-    parser.add_argument("--write", type=Path, help="a file that has the two marks")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--write", type=Path, help="A file that has the two marks.")
+    options = parser.parse_args(arguments)
     try:
-        place, table = make(
-            [results.read_file(path / results.FILE if path.is_dir() else path) for path in asked.results]
+        section, table = make(
+            [results.read_file(path / results.FILE if path.is_dir() else path) for path in options.results]
         )
-        if asked.write:
-            place.write(asked.write, table)
+        if options.write:
+            section.write(options.write, table)
         else:
             print(table)
     except (TriviumError, OSError) as error:

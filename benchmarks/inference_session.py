@@ -1,4 +1,4 @@
-"""A model made ready in this process to answer, by Keras or by an inference engine, so that answers can be timed."""
+"""A model loaded in this process for inference, by Keras or an inference engine, so that predictions can be timed."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ from . import machine
 KERAS, ONNX_RUNTIME, OPENVINO = "predict", "onnxruntime", "openvino"
 RUNNERS = (KERAS, ONNX_RUNTIME, OPENVINO)
 
-# One sample lasts about so long: a single small answer is shorter than what a clock can be trusted with.
+# One timing takes about this long: a single small prediction is too short for the clock.
 _SECONDS = 0.05
-_MOST_ANSWERS = 200
+_MAX_CALLS = 200
 
-Answer = Callable[[np.ndarray], np.ndarray]
+Predict = Callable[[np.ndarray], np.ndarray]
 
 
-class Answering:
-    """A recipe's model that answers batches of one size. Timed is one answer, from an array to an array.
+class InferenceSession:
+    """A recipe's model that predicts batches of one size. One prediction is timed, from array to array.
 
     Args:
-        recipe: a name.
-        runner: one of `RUNNERS`; the engines are given what Keras exports for them.
-        batch_size: samples in an answer.
-        threads: of an engine; its own choice by default.
+        recipe: the name of a recipe.
+        runner: one of `RUNNERS`; an engine gets the model that Keras exports for it.
+        batch_size: samples in a prediction.
+        threads: the threads of an engine; all cores by default.
 
     Attributes:
-        first_epoch, warm_epoch: seconds of the first answer and of the second.
-        memory: bytes of main memory that it took at most, above the imported framework.
+        first_epoch, warm_epoch: seconds of the first and of the second prediction.
+        memory: peak bytes of main memory, above that of the imported framework.
 
     Raises:
-        OptionError: the engine answers something else than Keras.
+        OptionError: the outputs of the engine differ from those of Keras.
     """
 
     def __init__(self, recipe: str, runner: str = KERAS, batch_size: int = 1, threads: int | None = None):
         before = machine.reset_memory_peak()
         began = time.perf_counter()
-        found = find(recipe)
-        self._model = found(**found.complete({}))
+        builder = find(recipe)
+        self._model = builder(**builder.complete({}))
         shape = [batch_size, *(size or 1 for size in self._model.inputs[0].shape[1:])]
         self._x = np.random.default_rng(0).uniform(size=shape).astype(self._model.inputs[0].dtype)
-        self._answer = _ENGINES[runner](self._model, self._x, threads)
+        self._predict = _ENGINES[runner](self._model, self._x, threads)
         self.build = time.perf_counter() - began
         self.parameters, self.samples = self._model.count_params(), batch_size
         self.plan: dict[str, Any] = {}
         self.first_epoch, self.warm_epoch = self._time(1), self._time(1)
-        self._answers = max(1, min(_MOST_ANSWERS, round(_SECONDS / self.warm_epoch)))
+        self._calls_per_timing = max(1, min(_MAX_CALLS, round(_SECONDS / self.warm_epoch)))
         self.memory = runtime.memory_peak() - before
-        _require_same(runner, self._answer(self._x), _by_keras(self._model, self._x, None)(self._x))
+        _require_equal_outputs(runner, self._predict(self._x), _by_keras(self._model, self._x, None)(self._x))
 
-    def answer(self) -> np.ndarray:
-        """(batch_size, …) outputs for the inputs that it has."""
-        return self._answer(self._x)
+    def predict(self) -> np.ndarray:
+        """Return the outputs for the session's inputs, (batch_size, …)."""
+        return self._predict(self._x)
 
-    def epoch(self) -> float:
-        """Seconds of an answer, the mean of some."""
-        return self._time(self._answers) / self._answers
+    def time_epoch(self) -> float:
+        """Return the seconds of one prediction, the mean of several."""
+        return self._time(self._calls_per_timing) / self._calls_per_timing
 
     def flops(self) -> list[dict[str, Any]]:
         from dataclasses import asdict
@@ -75,21 +75,21 @@ class Answering:
         return [asdict(cost) for cost in count(self._model, self.samples)]
 
     def work(self, counted: Mapping[str, Any]) -> dict[str, float]:
-        """Operations and, at least, bytes of an answer, from `flops.total`."""
+        """Return the operations and the least bytes of one prediction, from the sums of `flops.total`."""
         return {"operations": counted["forward"] * self.samples, "traffic": counted["answering"] * self.samples}
 
-    def _time(self, answers: int) -> float:
+    def _time(self, predictions: int) -> float:
         began = time.perf_counter()
-        for _ in range(answers):
-            self._answer(self._x)
+        for _ in range(predictions):
+            self._predict(self._x)
         return time.perf_counter() - began
 
 
-def _by_keras(model: Any, x: np.ndarray, threads: int | None) -> Answer:
+def _by_keras(model: Any, x: np.ndarray, threads: int | None) -> Predict:
     return lambda x: np.asarray(model.predict_on_batch(x))
 
 
-def _by_onnx_runtime(model: Any, x: np.ndarray, threads: int | None) -> Answer:
+def _by_onnx_runtime(model: Any, x: np.ndarray, threads: int | None) -> Predict:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -102,7 +102,7 @@ def _by_onnx_runtime(model: Any, x: np.ndarray, threads: int | None) -> Answer:
     return lambda x: np.asarray(session.run(None, {name: x})[0])
 
 
-def _by_openvino(model: Any, x: np.ndarray, threads: int | None) -> Answer:
+def _by_openvino(model: Any, x: np.ndarray, threads: int | None) -> Predict:
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ def _by_openvino(model: Any, x: np.ndarray, threads: int | None) -> Answer:
     return lambda x: np.asarray(compiled(x)[0])
 
 
-_ENGINES: dict[str, Callable[[Any, np.ndarray, int | None], Answer]] = {
+_ENGINES: dict[str, Callable[[Any, np.ndarray, int | None], Predict]] = {
     KERAS: _by_keras,
     ONNX_RUNTIME: _by_onnx_runtime,
     OPENVINO: _by_openvino,
@@ -128,15 +128,15 @@ def _export(model: Any, path: Path, kind: str, x: np.ndarray) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         model.export(str(path), format=kind, input_signature=signature, verbose=False)
-    except Exception as error:  # whatever the exporters of three frameworks raise
+    except Exception as error:  # the exporters of three frameworks raise anything
         raise OptionError(f"this backend cannot export {model.name} for {kind}: {first_line(error)}") from error
 
 
-def _require_same(runner: str, answer: np.ndarray, expected: np.ndarray) -> None:
-    if answer.shape != expected.shape or not np.allclose(answer, expected, rtol=1e-3, atol=1e-4):
-        raise OptionError(f"{runner} answers something else than Keras: its times would say nothing")
+def _require_equal_outputs(runner: str, outputs: np.ndarray, expected: np.ndarray) -> None:
+    if outputs.shape != expected.shape or not np.allclose(outputs, expected, rtol=1e-3, atol=1e-4):
+        raise OptionError(f"{runner} and Keras predict different values, so their times cannot be compared")
 
 
-def try_out(recipe: str, runner: str) -> None:
-    """Run in a worker: raise a TriviumError unless this runner can answer here."""
-    Answering(recipe, runner)
+def require_runner(recipe: str, runner: str) -> None:
+    """Run in a worker: raise a TriviumError unless this runner can predict here."""
+    InferenceSession(recipe, runner)

@@ -1,8 +1,8 @@
-"""What this machine can do at most, measured in the same run as what is compared with it, and how it is set.
+"""The peak rates of this machine, measured in the same run as the models, and the settings of its processor.
 
-Two ceilings: a product of large matrices, and a copy of a large array. Each framework measures both on the device that
-its models run on, by its own operations and its own default precision, and on a CPU NumPy measures them too. A ceiling
-is the most that anybody reached: one framework's product alone would make that framework look good by being slow.
+There are two ceilings: a product of large matrices, and a copy of a large array. Each framework measures both on the
+device that its models run on, by its own operations and its default precision; on a CPU, NumPy measures them too. The
+ceiling is the highest rate of all: with its own product alone as ceiling, a framework would look good by being slow.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 
 from ..backends import catalog, runtime
 
-# One product takes at least this long, so that starting it does not count.
-_LONG_ENOUGH = 0.02
+# Seconds of one product at least, so that its launch does not count.
+_MIN_SECONDS = 0.02
 _SMALLEST, _LARGEST = 1024, 8192
-# Larger than what caches hold.
+# Larger than the caches.
 _COPIED_VALUES = 2**26
 _REPEATS = 5
 
@@ -30,8 +30,8 @@ CEILINGS = ("gemm_gflops", "copy_gbytes")
 Ceilings = dict[str, float]
 
 
-def by_numpy(threads: int | None = None, *, smallest: int = _SMALLEST, copied: int = _COPIED_VALUES) -> Ceilings:
-    """GFLOP/s of a matrix product and GB/s of a copy by NumPy, float32, on all cores or on so many threads."""
+def numpy_ceilings(threads: int | None = None, *, smallest: int = _SMALLEST, copied: int = _COPIED_VALUES) -> Ceilings:
+    """Measure GFLOP/s of a float32 matrix product and GB/s of a copy by NumPy, by default on all cores."""
     from threadpoolctl import threadpool_limits
 
     workers = threads or runtime.cores()
@@ -46,11 +46,11 @@ def by_numpy(threads: int | None = None, *, smallest: int = _SMALLEST, copied: i
             matrix = np.ones((size, size), "float32")
             return lambda: matrix @ matrix
 
-        return {"gemm_gflops": _product(square, smallest), "copy_gbytes": _copying(copy, copied)}
+        return {"gemm_gflops": _gemm_gflops(square, smallest), "copy_gbytes": _copy_gbytes(copy, copied)}
 
 
-def by_framework(*, smallest: int = _SMALLEST, copied: int = _COPIED_VALUES) -> Ceilings:
-    """The same by this process' backend on its default device; what is copied has one added to it."""
+def framework_ceilings(*, smallest: int = _SMALLEST, copied: int = _COPIED_VALUES) -> Ceilings:
+    """Measure the same by this process' backend on its default device; the copy adds one to each value."""
     current = runtime.current()
     import keras
 
@@ -63,16 +63,16 @@ def by_framework(*, smallest: int = _SMALLEST, copied: int = _COPIED_VALUES) -> 
         matrix = keras.ops.ones((size, size), "float32")
         return lambda: current.synchronise(keras.ops.matmul(matrix, matrix))
 
-    return {"gemm_gflops": _product(square, smallest), "copy_gbytes": _copying(copy, copied)}
+    return {"gemm_gflops": _gemm_gflops(square, smallest), "copy_gbytes": _copy_gbytes(copy, copied)}
 
 
-def highest(found: dict[str, Ceilings]) -> Ceilings:
-    """The ceilings over all that measured them."""
-    return {name: max(each[name] for each in found.values()) for name in CEILINGS}
+def highest(ceilings: dict[str, Ceilings]) -> Ceilings:
+    """Return the highest of the measured ceilings."""
+    return {name: max(rates[name] for rates in ceilings.values()) for name in CEILINGS}
 
 
 def describe() -> dict[str, Any]:
-    """How this process and its processor are set: what the general description of an environment leaves out."""
+    """Return the settings of this process and its processor that `environment.describe` leaves out."""
     names = [name for backend in catalog.BACKENDS for name in backend.thread_variables]
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
@@ -83,7 +83,7 @@ def describe() -> dict[str, Any]:
 
 
 def governor() -> str | None:
-    """What decides the processor's clock, as far as the system tells."""
+    """Return the processor's frequency governor; None where the system does not tell."""
     try:
         return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
     except OSError:
@@ -91,26 +91,26 @@ def governor() -> str | None:
 
 
 def reset_memory_peak() -> int:
-    """Let the peak of this process' main memory begin anew, where the system can; the bytes that it starts from."""
-    with contextlib.suppress(OSError):  # then the peak is that of the whole process, and what is told a lower bound
+    """Reset the peak of this process' main memory, where the system allows it, and return the current bytes."""
+    with contextlib.suppress(OSError):  # then the peak is the whole process', and the difference a lower bound
         Path("/proc/self/clear_refs").write_text("5")
     return runtime.memory_peak()
 
 
-def _product(square: Callable[[int], Callable[[], Any]], size: int) -> float:
+def _gemm_gflops(square: Callable[[int], Callable[[], Any]], size: int) -> float:
     while True:
         seconds = fastest(square(size))
-        if seconds >= _LONG_ENOUGH or size >= _LARGEST:
+        if seconds >= _MIN_SECONDS or size >= _LARGEST:
             return 2 * size**3 / seconds / 1e9
         size *= 2
 
 
-def _copying(copy: Callable[[], Any], values: int) -> float:
+def _copy_gbytes(copy: Callable[[], Any], values: int) -> float:
     return 2 * 4 * values / fastest(copy) / 1e9  # read once, written once
 
 
 def fastest(work: Callable[[], Any]) -> float:
-    """Seconds of the fastest of a few: of a ceiling, what disturbs is no part."""
+    """Return the seconds of the fastest of a few runs: disturbances do not belong to a ceiling."""
     work()
     seconds = []
     for _ in range(_REPEATS):

@@ -1,9 +1,8 @@
-"""Which backend to take for a recipe on this machine: said in a line, and remembered for `--backend auto`."""
+"""Recommends the fastest backend for a recipe on this machine, and remembers it for `--backend auto`."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..errors import OptionError
 from ..storage.atomic import write_json
+from ..storage.user_cache import user_cache
 from .results import STEADY, Results
 
 FILE = "backends.json"
@@ -21,10 +21,10 @@ class Recommendation:
     """The fastest backend for a recipe.
 
     Attributes:
-        recipe, backend, device: which, and where.
-        seconds: of its median epoch.
-        second: the next fastest, or None when there is no other.
-        ratio, low, high: how many times as long that one takes, with its interval.
+        recipe, backend, device: the recipe, and where it is fastest.
+        seconds: the seconds of its median epoch.
+        second: the next fastest backend; None when there is no other.
+        ratio, low, high: the time of the second relative to the fastest, with its interval.
     """
 
     recipe: str
@@ -47,55 +47,61 @@ class Recommendation:
 
 
 def recommend(results: Results) -> list[Recommendation]:
-    """The fastest backend for each recipe that the suite `epochs` has measured."""
+    """Return the fastest backend for each recipe that the suite `epochs` has measured."""
     steady = sorted(results.find(metric=STEADY), key=lambda row: row["median"])
-    found = []
+    recommendations = []
     for recipe in dict.fromkeys(row["recipe"] for row in steady):
         best, *others = (row for row in steady if row["recipe"] == recipe)
         where = (recipe, best["backend"], best["device"], best["median"])
-        compared = _ratio(results, best, others[0]) if others else None
-        found.append(Recommendation(*where, **compared) if compared else Recommendation(*where))
-    return found
+        comparison = _ratio(results, best, others[0]) if others else None
+        recommendations.append(Recommendation(*where, **comparison) if comparison else Recommendation(*where))
+    return recommendations
 
 
-def remember(found: list[Recommendation]) -> Path:
-    """Keep them for `recommended`, beside those of other recipes; the file.
+def remember(recommendations: list[Recommendation]) -> Path:
+    """Save recommendations for `recommended_backend`, beside those of other recipes; return the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     path = _path()
-    write_json(path, {**_remembered(path), **{each.recipe: asdict(each) for each in found}})
+    write_json(
+        path,
+        {
+            **_read_recommendations(path),
+            **{recommendation.recipe: asdict(recommendation) for recommendation in recommendations},
+        },
+    )
     return path
 
 
-def recommended(recipe: str) -> str:
-    """The backend that was found fastest for a recipe on this machine.
+def recommended_backend(recipe: str) -> str:
+    """Return the backend that was measured to be fastest for a recipe on this machine.
 
     Raises:
-        OptionError: it was never measured.
+        OptionError: the recipe was never measured.
     """
-    found = _remembered(_path()).get(recipe)
-    if not isinstance(found, dict) or "backend" not in found:
+    recommendation = _read_recommendations(_path()).get(recipe)
+    if not isinstance(recommendation, dict) or "backend" not in recommendation:
         raise OptionError(
             f"--backend auto: it is not known yet which backend is fastest for {recipe} here; "
             f"run: trivium bench epochs --recipes {recipe} --recommend"
         )
-    return str(found["backend"])
+    return str(recommendation["backend"])
 
 
 def _ratio(results: Results, best: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
-    """How many times as long the other takes, in whichever direction it was measured."""
+    """Return the time of the other relative to the best, in whichever direction the ratio was measured."""
     one, two = ((row["backend"], row["device"]) for row in (best, other))
-    for found in results.ratios:
-        if found["recipe"] != best["recipe"]:
+    for ratio in results.ratios:
+        if ratio["recipe"] != best["recipe"]:
             continue
-        sides = list(zip(_sides(found["backend"]), _sides(found["device"]), strict=True))
+        sides = list(zip(_sides(ratio["backend"]), _sides(ratio["device"]), strict=True))
         if sides == [two, one]:
-            return {"second": found["of"], **{name: found[name] for name in ("ratio", "low", "high")}}
+            return {"second": ratio["of"], **{name: ratio[name] for name in ("ratio", "low", "high")}}
         if sides == [one, two]:
-            turned = {"ratio": 1 / found["ratio"], "low": 1 / found["high"], "high": 1 / found["low"]}
-            return {"second": found["over"], **turned}
+            inverse = {"ratio": 1 / ratio["ratio"], "low": 1 / ratio["high"], "high": 1 / ratio["low"]}
+            return {"second": ratio["over"], **inverse}
     return None
 
 
@@ -105,12 +111,12 @@ def _sides(value: str) -> list[str]:
 
 
 def _path() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trivium" / FILE
+    return user_cache() / FILE
 
 
-def _remembered(path: Path) -> dict[str, Any]:
+def _read_recommendations(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        recommendations = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return recommendations if isinstance(recommendations, dict) else {}

@@ -1,7 +1,7 @@
-"""What a suite found, as data: flat rows and ratios in one schema for all suites.
+"""The results of a suite as data: flat rows and ratios, in one schema for all suites.
 
-It is written while the suite runs, and read again to fill what is missing (`--resume`). Other tools are built on it;
-docs/benchmarks.md says what every key holds.
+They are written while the suite runs, and read again to measure only what is missing (`--resume`). Other tools are
+built on them; docs/benchmarks.md describes every key.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from .cells import Cell, Group
-from .measure import Rounds
-from .rows import about, both, is_of, ratio_row, rows_of, varied
+from .cells import CellGroup, TimedCell
+from .measure import InterleavedRounds
+from .rows import belongs_to, cell_key, joined_name, ratio_row, rows_of, shared_point
 
 SCHEMA = 1
 FILE = "results.json"
@@ -23,16 +23,16 @@ STEADY = "steady_epoch"
 
 
 @dataclass
-class Found:
-    """What the rounds of one group gave.
+class GroupResult:
+    """The results of one group of cells.
 
     Attributes:
         environment: for each backend (`jax`, or `jax on gpu`) the machine, versions and settings.
         rows, ratios: see `rows_of` and `ratio_row`.
-        failed: `{"cell", "why"}` of each cell that was lost.
-        plans: for each recipe on a backend how its epochs were run.
-        rounds: how many.
-        stopped_by: what ended them; `interrupted` while they run.
+        failed: `{"cell", "why"}` for each cell whose worker died.
+        plans: the epoch plan of each recipe on each backend.
+        rounds: the number of rounds.
+        stopped_by: why the rounds ended; `interrupted` while they run.
     """
 
     environment: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -50,166 +50,178 @@ class Found:
 
 @dataclass
 class Results:
-    """What a suite found so far.
+    """The results of a suite so far.
 
     Attributes:
         suite: its name.
-        asked: what it was asked for; only results of the same can be resumed.
-        together: whether all groups were measured in the same rounds.
-        groups: what was found of each, by its title.
-        more: whatever else the suite tells.
+        arguments: the arguments it was called with; only results with the same arguments can be resumed.
+        interleaved: whether all groups were measured in the same rounds.
+        groups: the result of each group, by its title.
+        extra: further keys that the suite adds.
     """
 
     suite: str
-    asked: dict[str, Any] = field(default_factory=dict)
-    together: bool = True
-    groups: dict[str, Found] = field(default_factory=dict)
-    more: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    interleaved: bool = True
+    groups: dict[str, GroupResult] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        return [each for found in self.groups.values() for each in found.rows]
+        return [row for group in self.groups.values() for row in group.rows]
 
     @property
     def ratios(self) -> list[dict[str, Any]]:
-        return [each for found in self.groups.values() for each in found.ratios]
+        return [ratio for group in self.groups.values() for ratio in group.ratios]
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        return [each for found in self.groups.values() for each in found.failed]
+        return [failure for group in self.groups.values() for failure in group.failed]
 
-    def find(self, **wanted: Any) -> list[dict[str, Any]]:
-        """The rows with these values."""
-        return [each for each in self.rows if _agrees(each, wanted)]
+    def find(self, **columns: Any) -> list[dict[str, Any]]:
+        """Return the rows with these column values."""
+        return [row for row in self.rows if _matches(row, columns)]
 
-    def median(self, **wanted: Any) -> float | None:
-        """The median of the row with these values, or None where there is none."""
-        return next((each["median"] for each in self.find(**wanted)), None)
+    def median(self, **columns: Any) -> float | None:
+        """Return the median of the first row with these column values, or None."""
+        return next((row["median"] for row in self.find(**columns)), None)
 
-    def beside(self, row: Mapping[str, Any], metric: str) -> float | None:
-        """The median of another metric of the cell that a row is of, or None where it was not measured."""
-        wanted = about(row)
-        return next((each["median"] for each in self.rows if each["metric"] == metric and about(each) == wanted), None)
+    def cell_median(self, row: Mapping[str, Any], metric: str) -> float | None:
+        """Return the median of another metric of the row's cell, or None where it was not measured."""
+        key = cell_key(row)
+        return next(
+            (other["median"] for other in self.rows if other["metric"] == metric and cell_key(other) == key), None
+        )
 
     def to_json(self) -> dict[str, Any]:
         groups = self.groups.items()
-        rounds: Any = {title: found.rounds for title, found in groups}
-        stopped: Any = {title: found.stopped_by for title, found in groups}
-        if self.together:
+        rounds: Any = {title: group.rounds for title, group in groups}
+        stopped: Any = {title: group.stopped_by for title, group in groups}
+        if self.interleaved:
             rounds, stopped = max(rounds.values(), default=0), next(iter(stopped.values()), "interrupted")
         return {
             "schema": SCHEMA,
             "suite": self.suite,
-            "asked": self.asked,
-            "environment": {place: each for _, found in groups for place, each in found.environment.items()},
-            "plans": {name: plan for _, found in groups for name, plan in found.plans.items()},
+            "asked": self.arguments,
+            "environment": {
+                place: environment for _, group in groups for place, environment in group.environment.items()
+            },
+            "plans": {name: plan for _, group in groups for name, plan in group.plans.items()},
             "rounds": rounds,
             "stopped_by": stopped,
             "failed": self.failed,
-            **self.more,
+            **self.extra,
             "rows": self.rows,
             "ratios": self.ratios,
         }
 
-    def take_over(self, kept: Mapping[str, Any], groups: Sequence[Group]) -> None:
-        """Take what earlier results of the same question have of each group that is whole in them.
+    def resume_from(self, earlier: Mapping[str, Any], groups: Sequence[CellGroup]) -> None:
+        """Take over each group that is complete in earlier results of the same arguments.
 
         Raises:
-            DataError: they are of another question.
+            DataError: the earlier results are of other arguments.
         """
-        suite, asked = kept.get("suite"), kept.get("asked", {})
-        if (suite, asked) != (self.suite, json.loads(json.dumps(self.asked))):
+        suite, arguments = earlier.get("suite"), earlier.get("asked", {})
+        if (suite, arguments) != (self.suite, json.loads(json.dumps(self.arguments))):
             raise DataError(
-                f"{FILE} there is of another measurement (suite {suite}, {_said(asked)}): "
+                f"{FILE} there is from another measurement (suite {suite}, {_as_text(arguments)}): "
                 "choose another --out, or leave --resume out"
             )
-        self.more |= {name: kept[name] for name in ("machine", "uncounted") if name in kept}
+        self.extra |= {name: earlier[name] for name in ("machine", "uncounted") if name in earlier}
         for group in groups:
-            found = _taken(kept, group)
-            if found.complete and all(_measured(found, cell) for cell in group.cells):
-                self.groups[group.title] = found
+            result = _group_from_json(earlier, group)
+            if result.complete and all(_has_timing(result, cell) for cell in group.cells):
+                self.groups[group.title] = result
 
 
-def found_of(
-    suite: str, group: Group, opened: Mapping[Cell, dict[str, Any]], failed: Mapping[Cell, str], rounds: Rounds[Cell]
-) -> Found:
-    """What the rounds gave for the cells of one group."""
-    found = Found(rounds=rounds.count, stopped_by=rounds.stopped_by)
+def group_result(
+    suite: str,
+    group: CellGroup,
+    session_info: Mapping[TimedCell, dict[str, Any]],
+    failed: Mapping[TimedCell, str],
+    rounds: InterleavedRounds[TimedCell],
+) -> GroupResult:
+    """Return the rows, ratios and failures of one group of cells."""
+    result = GroupResult(rounds=rounds.count, stopped_by=rounds.stopped_by)
     for cell in group.cells:
         if cell in failed:
-            found.failed.append({"cell": cell.title, "why": failed[cell]})
-        if cell in opened:
-            told = opened[cell]
-            found.environment[cell.place] = told["environment"]
-            if told["plan"]:  # `fit` on arrays and a loop by hand have none
-                found.plans[f"{cell.recipe} on {cell.place}"] = told["plan"]["name"]
-            found.rows += rows_of(suite, cell, told, rounds.samples.get(cell, []))
+            result.failed.append({"cell": cell.title, "why": failed[cell]})
+        if cell in session_info:
+            info = session_info[cell]
+            result.environment[cell.location] = info["environment"]
+            if info["plan"]:  # `fit` on arrays and a loop by hand have none
+                result.plans[f"{cell.recipe} on {cell.location}"] = info["plan"]["name"]
+            result.rows += rows_of(suite, cell, info, rounds.samples.get(cell, []))
     for of, over in group.pairs:
         if rounds.samples.get(of) and rounds.samples.get(over):
-            found.ratios.append(ratio_row(suite, of, over, opened, rounds))
-    return found
+            result.ratios.append(ratio_row(suite, of, over, session_info, rounds))
+    return result
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The results that a suite left in a folder, or None where there are none.
+    """Read the results that a suite wrote into a folder; None where there are none.
 
     Raises:
-        DataError: what is there is no results of ours.
+        DataError: the file holds no results of `trivium bench`.
     """
     return read_file(folder / FILE) if (folder / FILE).exists() else None
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The results in a file.
+    """Read the results in a file.
 
     Raises:
-        DataError: there are none of ours in it.
+        DataError: the file holds no results of `trivium bench`.
     """
     try:
-        found = json.loads(path.read_text("utf-8"))
+        raw = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    wanted = {"schema", "rows", "ratios"}
-    if not isinstance(found, dict) or not wanted <= found.keys():
-        raise DataError(f"{path} is no result of `trivium bench` (it has no {', '.join(sorted(wanted))})")
-    if found["schema"] != SCHEMA:
-        raise DataError(f"{path} has schema {found['schema']!r}, this trivium reads {SCHEMA}")
-    return found
+    required = {"schema", "rows", "ratios"}
+    if not isinstance(raw, dict) or not required <= raw.keys():
+        raise DataError(f"{path} is no result of `trivium bench` (it has no {', '.join(sorted(required))})")
+    if raw["schema"] != SCHEMA:
+        raise DataError(f"{path} has schema {raw['schema']!r}, this trivium reads {SCHEMA}")
+    return raw
 
 
-def _taken(kept: Mapping[str, Any], group: Group) -> Found:
-    """What flat results hold of one group."""
-    recipes = {f"{cell.recipe} on {cell.place}" for cell in group.cells}
-    compared = [{**_compared(*pair), **varied(*pair)} for pair in group.pairs]
-    stopped, rounds = kept.get("stopped_by", "interrupted"), kept.get("rounds", 0)
+def _group_from_json(earlier: Mapping[str, Any], group: CellGroup) -> GroupResult:
+    """Return the part of earlier results that belongs to one group."""
+    recipes = {f"{cell.recipe} on {cell.location}" for cell in group.cells}
+    pairs = [{**_pair_columns(*pair), **shared_point(*pair)} for pair in group.pairs]
+    stopped, rounds = earlier.get("stopped_by", "interrupted"), earlier.get("rounds", 0)
     titles = {cell.title for cell in group.cells}
-    return Found(
-        {name: each for name, each in kept["environment"].items() if name in {cell.place for cell in group.cells}},
-        [each for each in kept["rows"] if any(is_of(each, cell) for cell in group.cells)],
-        [each for each in kept["ratios"] if any(_agrees(each, pair) for pair in compared)],
-        [each for each in kept.get("failed", []) if each["cell"] in titles],
-        {name: plan for name, plan in kept.get("plans", {}).items() if name in recipes},
+    return GroupResult(
+        {
+            name: environment
+            for name, environment in earlier["environment"].items()
+            if name in {cell.location for cell in group.cells}
+        },
+        [row for row in earlier["rows"] if any(belongs_to(row, cell) for cell in group.cells)],
+        [ratio for ratio in earlier["ratios"] if any(_matches(ratio, pair) for pair in pairs)],
+        [failure for failure in earlier.get("failed", []) if failure["cell"] in titles],
+        {name: plan for name, plan in earlier.get("plans", {}).items() if name in recipes},
         rounds.get(group.title, 0) if isinstance(rounds, dict) else rounds,
         stopped.get(group.title, "interrupted") if isinstance(stopped, dict) else stopped,
     )
 
 
-def _measured(found: Found, cell: Cell) -> bool:
-    return any(each["metric"] == cell.metric + cell.suffix and is_of(each, cell) for each in found.rows)
+def _has_timing(result: GroupResult, cell: TimedCell) -> bool:
+    return any(row["metric"] == cell.metric + cell.suffix and belongs_to(row, cell) for row in result.rows)
 
 
-def _compared(of: Cell, over: Cell) -> dict[str, str]:
+def _pair_columns(of: TimedCell, over: TimedCell) -> dict[str, str]:
     return {
-        "recipe": both(of.recipe, over.recipe),
-        "backend": both(of.backend, over.backend),
+        "recipe": joined_name(of.recipe, over.recipe),
+        "backend": joined_name(of.backend, over.backend),
         "of": of.name,
         "over": over.name,
     }
 
 
-def _agrees(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(name in found and found[name] == value for name, value in wanted.items())
+def _matches(row: Mapping[str, Any], columns: Mapping[str, Any]) -> bool:
+    return all(name in row and row[name] == value for name, value in columns.items())
 
 
-def _said(asked: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in asked.items() if value)
+def _as_text(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in arguments.items() if value)

@@ -1,4 +1,4 @@
-"""What is told of a cell as flat rows and ratios: one schema for all suites, which docs/benchmarks.md explains."""
+"""The measurements of a cell as flat rows and ratios: one schema for all suites, described in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .cells import Cell
-from .measure import Rounds, row
+from .cells import TimedCell
+from .measure import InterleavedRounds, make_row
 from .statistics import ratio
 
-# What `session.open_session` tells, and in which unit; what it does not know has no row.
-_TOLD = {
+# The metrics that `epoch_session.open_session` reports, with their units. An unknown value has no row.
+_SESSION_METRICS = {
     "build": "s",
     "compile": "s",
     "first_epoch": "s",
@@ -20,99 +20,105 @@ _TOLD = {
     "device_memory": "B",
 }
 
-# Of a row: what was measured of the cell, and how it came out; the rest says which cell.
-_FIGURES = {"metric", "unit", "n", "median", "q1", "q3", "epochs", "layer", "kind"}
+# The columns of a row that hold a measurement; the other columns identify the cell.
+_FIGURE_COLUMNS = {"metric", "unit", "n", "median", "q1", "q3", "epochs", "layer", "kind"}
 
 Row = dict[str, Any]
-Make = Callable[[str, str, Sequence[float]], Row]
+RowMaker = Callable[[str, str, Sequence[float]], Row]
 
 
-def rows_of(suite: str, cell: Cell, told: Mapping[str, Any], samples: Sequence[float]) -> Iterator[Row]:
-    """A cell's rows: seconds of its steady epochs, what opening it told, its arithmetic a second, what it was asked.
+def rows_of(suite: str, cell: TimedCell, info: Mapping[str, Any], samples: Sequence[float]) -> Iterator[Row]:
+    """Yield the rows of a cell: steady epochs, session metrics, arithmetic per second, layer times and quality.
 
     Args:
-        told: what `session.open_session` told, and what later questions added.
-        samples: may be none, of a cell that failed.
+        info: the report of `epoch_session.open_session`, with the answers to later calls.
+        samples: seconds of each epoch; empty for a cell that failed.
     """
 
-    def made(metric: str, unit: str, values: Sequence[float]) -> Row:
-        return row(suite, where, metric + cell.suffix, unit, values, **dict(cell.at))
+    def cell_row(metric: str, unit: str, values: Sequence[float]) -> Row:
+        return make_row(suite, where, metric + cell.suffix, unit, values, **dict(cell.sweep_point))
 
-    where = {"recipe": cell.recipe, "backend": cell.backend, "device": device_of(told), "runner": cell.runner}
+    where = {"recipe": cell.recipe, "backend": cell.backend, "device": device_of(info), "runner": cell.runner}
     if samples:
-        yield made(cell.metric, "s", samples)
-        if told.get("samples"):
-            yield made("throughput", "1/s", [told["samples"] / each for each in samples])
-        yield from _arithmetic(made, told, samples)
-    for metric, unit in _TOLD.items():
-        if told.get(metric) is not None:
-            yield made(metric.replace("epoch", cell.metric.removeprefix("steady_")), unit, [told[metric]])
-    for layer in told.get("layer_times", []):
-        yield {**made("layer_answer", "s", [layer["seconds"]]), "layer": layer["layer"], "kind": layer["kind"]}
-    if quality := told.get("quality"):
+        yield cell_row(cell.metric, "s", samples)
+        if info.get("samples"):
+            yield cell_row("throughput", "1/s", [info["samples"] / seconds for seconds in samples])
+        yield from _arithmetic_rows(cell_row, info, samples)
+    for metric, unit in _SESSION_METRICS.items():
+        if info.get(metric) is not None:
+            yield cell_row(metric.replace("epoch", cell.metric.removeprefix("steady_")), unit, [info[metric]])
+    for layer in info.get("layer_times", []):
+        yield {**cell_row("layer_answer", "s", [layer["seconds"]]), "layer": layer["layer"], "kind": layer["kind"]}
+    if quality := info.get("quality"):
         for metric, value in _with_gap(quality["metrics"]).items():
-            yield {**made(metric, "1", [value]), "epochs": quality["epochs"]}
+            yield {**cell_row(metric, "1", [value]), "epochs": quality["epochs"]}
 
 
-def ratio_row(suite: str, of: Cell, over: Cell, opened: Mapping[Cell, dict[str, Any]], rounds: Rounds[Cell]) -> Row:
-    """One ratio as a flat row."""
-    found = ratio(rounds.samples[of], rounds.samples[over])
-    device = both(device_of(opened[of]), device_of(opened[over]))
-    where = {"backend": both(of.backend, over.backend), "device": device, "of": of.name, "over": over.name}
+def ratio_row(
+    suite: str,
+    of: TimedCell,
+    over: TimedCell,
+    session_info: Mapping[TimedCell, dict[str, Any]],
+    rounds: InterleavedRounds[TimedCell],
+) -> Row:
+    """Return one ratio as a flat row."""
+    interval = ratio(rounds.samples[of], rounds.samples[over])
+    device = joined_name(device_of(session_info[of]), device_of(session_info[over]))
+    where = {"backend": joined_name(of.backend, over.backend), "device": device, "of": of.name, "over": over.name}
     return {
         "suite": suite,
-        "recipe": both(of.recipe, over.recipe),
+        "recipe": joined_name(of.recipe, over.recipe),
         **where,
         "metric": of.metric,
-        **vars(found),
-        **varied(of, over),
+        **vars(interval),
+        **shared_point(of, over),
     }
 
 
-def about(found: Mapping[str, Any]) -> Row:
-    """The part of a row that says which cell it is of."""
-    return {name: value for name, value in found.items() if name not in _FIGURES}
+def cell_key(row: Mapping[str, Any]) -> Row:
+    """Return the columns of a row that identify its cell."""
+    return {name: value for name, value in row.items() if name not in _FIGURE_COLUMNS}
 
 
-def is_of(found: Mapping[str, Any], cell: Cell) -> bool:
-    """Whether a row is one of that cell's."""
-    alike = {"recipe": cell.recipe, "backend": cell.backend, "runner": cell.runner, **dict(cell.at)}
-    device = {"device": cell.device or found["device"]}
-    return about(found) == {"suite": found["suite"], **alike, **device}
+def belongs_to(row: Mapping[str, Any], cell: TimedCell) -> bool:
+    """Return whether a row is of this cell."""
+    columns = {"recipe": cell.recipe, "backend": cell.backend, "runner": cell.runner, **dict(cell.sweep_point)}
+    device = {"device": cell.device or row["device"]}
+    return cell_key(row) == {"suite": row["suite"], **columns, **device}
 
 
-def varied(of: Cell, over: Cell) -> dict[str, Any]:
-    """What was varied, as far as both have the same of it."""
-    return {name: value for name, value in of.at if (name, value) in over.at}
+def shared_point(of: TimedCell, over: TimedCell) -> dict[str, Any]:
+    """Return the sweep point that two cells have in common."""
+    return {name: value for name, value in of.sweep_point if (name, value) in over.sweep_point}
 
 
-def both(of: str, over: str) -> str:
-    """What stands in a ratio for two sides."""
+def joined_name(of: str, over: str) -> str:
+    """Return one name for the two sides of a ratio: `a`, or `a ÷ b` where they differ."""
     return of if of == over else f"{of} ÷ {over}"
 
 
-def device_of(told: Mapping[str, Any]) -> str:
-    return str(told["environment"]["device"])
+def device_of(info: Mapping[str, Any]) -> str:
+    return str(info["environment"]["device"])
 
 
-def _arithmetic(made: Make, told: Mapping[str, Any], samples: Sequence[float]) -> Iterator[Row]:
-    """Operations, operations a second, and the shares of what the machine can do, as far as they are known."""
-    operations, traffic = told.get("operations", 0), told.get("traffic", 0)
+def _arithmetic_rows(cell_row: RowMaker, info: Mapping[str, Any], samples: Sequence[float]) -> Iterator[Row]:
+    """Yield operations, operations per second, and the shares of the machine's ceilings, where they are known."""
+    operations, traffic = info.get("operations", 0), info.get("traffic", 0)
     if not operations:
         return
-    yield made("flops", "FLOP", [operations])
-    yield made("intensity", "FLOP/B", [operations / traffic])
-    yield made("gflops", "GFLOP/s", [operations / each / 1e9 for each in samples])
-    if ceilings := told.get("ceilings"):
-        yield made("gemm_share", "1", [operations / each / 1e9 / ceilings["gemm_gflops"] for each in samples])
-        yield made("copy_share", "1", [traffic / each / 1e9 / ceilings["copy_gbytes"] for each in samples])
+    yield cell_row("flops", "FLOP", [operations])
+    yield cell_row("intensity", "FLOP/B", [operations / traffic])
+    yield cell_row("gflops", "GFLOP/s", [operations / seconds / 1e9 for seconds in samples])
+    if ceilings := info.get("ceilings"):
+        yield cell_row("gemm_share", "1", [operations / seconds / 1e9 / ceilings["gemm_gflops"] for seconds in samples])
+        yield cell_row("copy_share", "1", [traffic / seconds / 1e9 / ceilings["copy_gbytes"] for seconds in samples])
 
 
 def _with_gap(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics that are finite, with how much worse the first of them is on samples that were held out."""
-    found = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    """Return the finite metrics, and `gap`: how much worse the first of them is on held-out samples."""
+    finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     for metric in ("accuracy", "loss"):
-        if {metric, f"val_{metric}"} <= found.keys():
-            worse = found[metric] - found[f"val_{metric}"]
-            return {**found, "gap": worse if metric == "accuracy" else -worse}
-    return found
+        if {metric, f"val_{metric}"} <= finite.keys():
+            worse = finite[metric] - finite[f"val_{metric}"]
+            return {**finite, "gap": worse if metric == "accuracy" else -worse}
+    return finite

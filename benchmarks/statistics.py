@@ -1,14 +1,13 @@
-"""What is said of samples: a median with quartiles, and a ratio with an interval that can be believed.
+"""The statistics of samples: a median with quartiles, and a ratio with a reliable interval.
 
-Two things are compared by what they took *in the same round*, never by two medians: whatever disturbed a round
-disturbed both. The order within a round is drawn, so of two workloads that are alike each is as often the slower, by
-as much: the logarithms of their ratios lie symmetrically about zero. That is all that Wilcoxon's signed-rank test asks
-for, and turned round it gives the interval used here, which promises what it says for few rounds as for many, whatever
-the noise looks like.
+Two workloads are compared by their times *in the same round*, never by their medians: a disturbance of a round affects
+both. The order within a round is random, so the log-ratios of two equal workloads are symmetric about zero. Wilcoxon's
+signed-rank test assumes nothing else. The interval is its inversion, and holds its level for few rounds as for many,
+whatever the distribution of the noise.
 
-Rounds end when an interval is narrow, so it is looked at several times, and each look is one more chance to be wrong.
-With ten looks at a level of 1.06 % each one is wrong in 5 % of all measurements (Pocock, 1977, *Biometrika* 64, table
-1): that is the level at which every interval is taken, and the 95 % hold for the measurement as a whole.
+Rounds end when an interval is narrow. So it is examined several times, and each look is one more chance of an error.
+Ten looks at a level of 1.06 % each are wrong in 5 % of all measurements (Pocock, 1977, *Biometrika* 64, table 1). Every
+interval is taken at that level, so the 95 % hold for the measurement as a whole.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Of one look, so that it is 5 % of ten.
+# The level of one look, for 5 % over ten looks.
 _LEVEL = 0.0106
-# Fewer rounds cannot give such an interval: 7 have 2**7 patterns of signs, and 2 / 128 is more than 1.06 %.
-LEAST_ROUNDS = 8
-# Above this many the ranks' sum is as good as normally distributed.
+# Fewer rounds cannot give such an interval: 7 rounds have 2**7 patterns of signs, and 2 / 128 is more than 1.06 %.
+MIN_ROUNDS = 8
+# Above this number of rounds the rank sum is close to a normal distribution.
 _EXACT_ROUNDS = 50
 
 
 def excludes_one(low: float, high: float) -> bool:
-    """Whether an interval of a ratio says that there is a difference."""
+    """Return whether the interval of a ratio excludes 1, that is, shows a difference."""
     return not low <= 1.0 <= high
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Some samples of one quantity: how many, their median and quartiles."""
+    """The number of samples of a quantity, their median and quartiles."""
 
     n: int
     median: float
@@ -49,7 +48,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as much one takes as another, with its 95 % interval."""
+    """The time of one workload relative to another, with its 95 % interval."""
 
     ratio: float
     low: float
@@ -57,28 +56,28 @@ class Ratio:
 
     @property
     def differs(self) -> bool:
-        """Whether the interval excludes 1; otherwise no difference was found."""
+        """Whether the interval excludes 1; otherwise no difference is shown."""
         return excludes_one(self.low, self.high)
 
     @property
     def precision(self) -> float:
-        """Half the interval's width as a share of the ratio."""
+        """The half-width of the interval as a share of the ratio."""
         return (self.high - self.low) / 2 / self.ratio
 
 
 def ratio(of: Sequence[float], over: Sequence[float]) -> Ratio:
-    """How many times as much `of` takes as `over`, measured in the same rounds.
+    """Return the ratio of `of` to `over`, measured in the same rounds.
 
-    The estimate is the median of all means of two rounds' log-ratios (Hodges and Lehmann, 1963), the interval the one
-    whose ends Wilcoxon's signed-rank test would just not reject (Hollander, Wolfe and Chicken, *Nonparametric
-    Statistical Methods*, 3rd edition, section 3.3).
+    The estimate is the median of the pairwise means of the log-ratios (Hodges and Lehmann, 1963). The ends of the
+    interval are the values that Wilcoxon's signed-rank test just does not reject (Hollander, Wolfe and Chicken,
+    *Nonparametric Statistical Methods*, 3rd edition, section 3.3).
 
     Args:
-        of, over: one positive sample a round, in the order of the rounds. With fewer than `LEAST_ROUNDS` the interval
-            is the widest there is, and promises less than 95 %.
+        of, over: one positive sample per round, in the order of the rounds. With fewer than `MIN_ROUNDS` rounds the
+            interval is the widest possible one, and its level is below 95 %.
 
     Raises:
-        ValueError: the two have different numbers of rounds, or none.
+        ValueError: the numbers of rounds differ, or are 0.
     """
     numerator, denominator = np.asarray(of, "float64"), np.asarray(over, "float64")
     if len(numerator) != len(denominator) or not len(numerator):
@@ -93,9 +92,9 @@ def ratio(of: Sequence[float], over: Sequence[float]) -> Ratio:
 
 @functools.cache
 def _rejected_ranks(rounds: int) -> int:
-    """How many of the smallest and of the largest means of pairs the interval leaves out.
+    """Return how many of the smallest, and of the largest, pairwise means the interval leaves out.
 
-    As many as the signed-rank statistic of so many rounds stays below with a probability of half the level or less.
+    It is the largest value that the signed-rank statistic falls below with a probability of at most half the level.
     """
     tail = _LEVEL / 2
     most = rounds * (rounds + 1) // 2
@@ -104,7 +103,7 @@ def _rejected_ranks(rounds: int) -> int:
 
         spread = np.sqrt(most * (2 * rounds + 1) / 12)
         return int(most / 2 + norm.ppf(tail) * spread)
-    patterns = np.zeros(most + 1)  # how many patterns of signs give each sum of ranks
+    patterns = np.zeros(most + 1)  # the number of sign patterns with each rank sum
     patterns[0] = 1
     for rank in range(1, rounds + 1):
         patterns[rank:] += patterns[:-rank].copy()

@@ -1,4 +1,4 @@
-"""What all suites that time epochs have in common: open, measure in rounds, keep, go on where an earlier run ended."""
+"""The steps that all suites that time epochs share: open sessions, measure in rounds, save, resume an earlier run."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from ..backends import runtime
 from ..backends.workers.executors import LOCAL, Executor
 from ..backends.workers.worker import Event, Listener
 from ..errors import WorkerError
-from .cells import Cell, Cells, Group, stage
-from .measure import Rounds
-from .results import Found, Results, found_of
-from .statistics import LEAST_ROUNDS
+from .cells import CellGroup, OpenCells, TimedCell, progress_event
+from .measure import InterleavedRounds
+from .results import GroupResult, Results, group_result
+from .statistics import MIN_ROUNDS
 
-Keep = Callable[[Results], None]
+SaveResults = Callable[[Results], None]
 
-# More than this many processes wanting to run, before anything of ours does, and the times are not to be trusted.
+# A higher load average before we start makes the times unreliable.
 _BUSY_LOAD = 0.5
-_SECONDS_BETWEEN_KEEPING = 5.0
+_SECONDS_BETWEEN_SAVES = 5.0
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much is measured, and what is done with it meanwhile; the same for every suite.
+class BenchmarkOptions:
+    """How long, how precisely and where to measure; the same for every suite.
 
     Attributes:
-        budget: seconds of measuring, after everything is compiled; shared alike among groups that take turns.
-        precision: half-width of a ratio's interval at which to stop earlier.
+        budget: seconds of measuring after compilation; divided equally among groups measured one after the other.
+        precision: half-width of a ratio's interval, as a share of the ratio, at which to stop early.
         threads: at most this many CPU threads for one operation; the backends' own choice by default.
-        executor: whose workers measure; on a cluster all are on one node of it.
-        ceilings: whether to measure what the machine can do at most, which takes some seconds a backend.
-        kept: earlier results of the same question, to be filled up.
+        executor: provides the workers that measure; on a cluster all of them are on one node.
+        ceilings: whether to measure the machine's peak rates, which takes some seconds per backend.
+        earlier_results: results of an earlier run with the same arguments, to be completed.
         listener: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
-        keep: called with the results so far, so that what is stopped half-way is not lost.
+        save: called with the results so far, so that an interrupted run is not lost.
     """
 
     budget: float = 120.0
@@ -44,109 +44,118 @@ class Effort:
     threads: int | None = None
     executor: Executor = LOCAL
     ceilings: bool = True
-    kept: Mapping[str, Any] | None = None
+    earlier_results: Mapping[str, Any] | None = None
     listener: Listener = field(default=lambda event: None)
-    keep: Keep = field(default=lambda results: None)
+    save: SaveResults = field(default=lambda results: None)
 
 
 def compare(
     suite: str,
-    groups: Sequence[Group],
-    asked: Mapping[str, Any],
-    effort: Effort,
+    groups: Sequence[CellGroup],
+    arguments: Mapping[str, Any],
+    options: BenchmarkOptions,
     *,
-    together: bool = True,
-    afterwards: Callable[[Cell], Sequence[str]] = lambda cell: (),
-    least: int = LEAST_ROUNDS,
+    interleaved: bool = True,
+    final_calls: Callable[[TimedCell], Sequence[Callable[..., Any]]] = lambda cell: (),
+    min_rounds: int = MIN_ROUNDS,
 ) -> Results:
-    """Time the epochs of all groups' cells.
+    """Time the epochs of the cells of all groups.
 
     Args:
-        asked: the question; earlier results are gone on with only when it is the same.
-        together: measure all groups in the same rounds; otherwise one after the other, so that fewer models are held.
-        afterwards: of each cell what to ask it after the rounds: names of functions of `session.py`.
-        least: rounds.
+        arguments: the suite's arguments; earlier results are resumed only if theirs are the same.
+        interleaved: measure all groups in the same rounds; otherwise one after the other, with fewer models in memory.
+        final_calls: returns the functions of `epoch_session.py` to call for a cell after the rounds.
+        min_rounds: the least number of rounds.
 
     Raises:
-        WorkerError: every cell was lost.
-        TriviumError: something that the user can mend, such as data that do not go with a recipe.
+        WorkerError: the workers of all cells died.
+        TriviumError: something that the user can fix, such as data that do not go with a recipe.
     """
-    results = Results(suite, {**asked, **effort.executor.describe()}, together)
-    results.more["load"] = effort.executor.ask(f"{__name__}:load")
-    if effort.kept:
-        results.take_over(effort.kept, groups)
+    results = Results(suite, {**arguments, **options.executor.describe()}, interleaved)
+    results.extra["load"] = options.executor.call_on_host(load)
+    if options.earlier_results:
+        results.resume_from(options.earlier_results, groups)
     missing = [group for group in groups if group.title not in results.groups]
-    results.groups.update({group.title: results.groups.get(group.title, Found()) for group in groups})
-    batches = [missing] if together else [[group] for group in missing]
+    results.groups.update({group.title: results.groups.get(group.title, GroupResult()) for group in groups})
+    batches = [missing] if interleaved else [[group] for group in missing]
     for turn, batch in enumerate(filter(None, batches)):
-        listener = effort.listener if together else _turn(effort.listener, suite, batch[0].title, turn, len(batches))
-        share = replace(effort, budget=effort.budget / len(batches), listener=listener)
-        _measure(batch, results, share, afterwards, least)
-    effort.listener(stage("measure" if together else suite, "done", len(batches), len(batches)))
+        listener = options.listener
+        if not interleaved:
+            listener = _suite_progress(listener, suite, batch[0].title, turn, len(batches))
+        share = replace(options, budget=options.budget / len(batches), listener=listener)
+        _measure(batch, results, share, final_calls, min_rounds)
+    options.listener(progress_event("measure" if interleaved else suite, "done", len(batches), len(batches)))
     if results.failed and not results.ratios and not results.rows:
         raise WorkerError(results.failed[0]["why"])
     return results
 
 
 def _measure(
-    groups: Sequence[Group],
+    groups: Sequence[CellGroup],
     results: Results,
-    effort: Effort,
-    afterwards: Callable[[Cell], Sequence[str]],
-    least: int,
+    options: BenchmarkOptions,
+    final_calls: Callable[[TimedCell], Sequence[Callable[..., Any]]],
+    min_rounds: int,
 ) -> None:
-    """Open the cells of some groups, measure them in the same rounds, and take in what is found."""
+    """Open the cells of some groups, measure them in the same rounds, and add their results."""
     cells = [cell for group in groups for cell in group.cells]
     pairs = [pair for group in groups for pair in group.pairs]
-    with Cells(effort.listener, effort.threads, effort.executor) as opened:
+    with OpenCells(options.listener, options.threads, options.executor) as open_cells:
 
-        def take(rounds: Rounds[Cell]) -> None:
+        def update_results(rounds: InterleavedRounds[TimedCell]) -> None:
             for group in groups:
-                results.groups[group.title] = found_of(results.suite, group, opened.opened, opened.failed, rounds)
-            results.more.setdefault("uncounted", {}).update(_uncounted(opened.opened))
-            effort.keep(results)
+                results.groups[group.title] = group_result(
+                    results.suite, group, open_cells.session_info, open_cells.failed, rounds
+                )
+            results.extra.setdefault("uncounted", {}).update(_uncounted_layers(open_cells.session_info))
+            options.save(results)
 
-        opened.open(cells)
-        if effort.ceilings:
-            opened.measure_ceilings()
-            results.more.setdefault("machine", {}).update(opened.ceilings)
-        keeping = _now_and_then(take)
-        rounds = opened.measure(
-            pairs, budget=effort.budget, precision=effort.precision, least=least, after_round=keeping
+        open_cells.open(cells)
+        if options.ceilings:
+            open_cells.measure_ceilings()
+            results.extra.setdefault("machine", {}).update(open_cells.ceilings)
+        rounds = open_cells.measure(
+            pairs,
+            budget=options.budget,
+            precision=options.precision,
+            min_rounds=min_rounds,
+            after_round=_throttled(update_results),
         )
-        opened.ask_all({cell: afterwards(cell) for cell in cells})
-        take(rounds)
+        open_cells.collect({cell: final_calls(cell) for cell in cells})
+        update_results(rounds)
 
 
-def _turn(listener: Listener, suite: str, title: str, turn: int, turns: int) -> Listener:
-    """Tells of one group's measuring as a part of the whole suite's."""
+def _suite_progress(listener: Listener, suite: str, title: str, turn: int, turns: int) -> Listener:
+    """Return a listener that reports the progress of one group as a share of the whole suite."""
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         share = event["done"] / event["total"] if event["title"] == "measure" else 0.0
-        listener(stage(suite, f"{title}, {event['stage']}", turn + share, turns))
+        listener(progress_event(suite, f"{title}, {event['stage']}", turn + share, turns))
 
-    return tell
+    return report
 
 
-def _now_and_then(take: Callable[[Rounds[Cell]], None]) -> Callable[[Rounds[Cell]], None]:
-    """`take`, but not so often that it would be felt."""
+def _throttled(
+    update: Callable[[InterleavedRounds[TimedCell]], None],
+) -> Callable[[InterleavedRounds[TimedCell]], None]:
+    """Return `update`, called at most every few seconds."""
     last = time.monotonic()
 
-    def taken(rounds: Rounds[Cell]) -> None:
+    def throttled(rounds: InterleavedRounds[TimedCell]) -> None:
         nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_KEEPING:
-            take(rounds)
+        if time.monotonic() - last >= _SECONDS_BETWEEN_SAVES:
+            update(rounds)
             last = time.monotonic()
 
-    return taken
+    return throttled
 
 
-def _uncounted(opened: Mapping[Cell, dict[str, Any]]) -> dict[str, list[str]]:
-    """Of each recipe the layers that its operations leave out."""
-    return {cell.recipe: told["uncounted"] for cell, told in opened.items() if told["uncounted"]}
+def _uncounted_layers(session_info: Mapping[TimedCell, dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the layers of each recipe whose operations are not counted."""
+    return {cell.recipe: info["uncounted"] for cell, info in session_info.items() if info["uncounted"]}
 
 
 def load() -> dict[str, Any]:
-    """How busy the machine is, before anything of ours is: processes that want to run, in the last minute."""
+    """Return how busy the machine is before we start: its load average over the last minute."""
     average, cores = os.getloadavg()[0], runtime.cores()
     return {"average": average, "cores": cores, "busy": average > _BUSY_LOAD}

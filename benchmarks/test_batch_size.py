@@ -13,9 +13,9 @@ from trivium.benchmarks.suites.batch_size import RECIPE, SIZES
 @pytest.mark.parametrize("size", SIZES)
 def test_epoch(size: int, benchmark: BenchmarkFixture) -> None:
     backend = catalog.use()
-    from trivium.benchmarks.session import Session
+    from trivium.benchmarks.epoch_session import EpochSession
 
-    session = Session(RECIPE, batch_size=size)
+    session = EpochSession(RECIPE, batch_size=size)
     benchmark.group = RECIPE
     benchmark.extra_info.update(backend=backend.name, batch_size=size, samples=session.samples)
-    benchmark.pedantic(session.epoch, rounds=5)
+    benchmark.pedantic(session.time_epoch, rounds=5)

@@ -11,12 +11,12 @@ from trivium.backends import catalog
 from trivium.models import recipe as recipes
 
 
-@pytest.mark.parametrize("name", recipes.book())
+@pytest.mark.parametrize("name", recipes.registry())
 def test_epoch(name: str, benchmark: BenchmarkFixture) -> None:
     backend = catalog.use()
-    from trivium.benchmarks.session import Session
+    from trivium.benchmarks.epoch_session import EpochSession
 
-    session = Session(name)
+    session = EpochSession(name)
     benchmark.group = name
     benchmark.extra_info.update(backend=backend.name, parameters=session.parameters, samples=session.samples)
-    benchmark.pedantic(session.epoch, rounds=5)
+    benchmark.pedantic(session.time_epoch, rounds=5)

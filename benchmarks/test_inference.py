@@ -14,9 +14,9 @@ from trivium.benchmarks.suites.inference import LATENCY, RECIPES, THROUGHPUT
 @pytest.mark.parametrize("name", RECIPES)
 def test_answer(name: str, size: int, benchmark: BenchmarkFixture) -> None:
     backend = catalog.use()
-    from trivium.benchmarks.inference_session import Answering
+    from trivium.benchmarks.inference_session import InferenceSession
 
-    answering = Answering(name, batch_size=size)
+    session = InferenceSession(name, batch_size=size)
     benchmark.group = f"{name}, {size} at a time"
-    benchmark.extra_info.update(backend=backend.name, batch_size=size, parameters=answering.parameters)
-    benchmark(answering.answer)
+    benchmark.extra_info.update(backend=backend.name, batch_size=size, parameters=session.parameters)
+    benchmark(session.predict)

@@ -15,9 +15,9 @@ from trivium.benchmarks.suites.variants import BOOK, LADDER
 @pytest.mark.parametrize("name", BOOK)
 def test_epoch(name: str, way: str, benchmark: BenchmarkFixture) -> None:
     backend = catalog.use()
-    from trivium.benchmarks.session import Session
+    from trivium.benchmarks.epoch_session import EpochSession
 
-    session = Session(name, options={"way": way}, samples=SWEEP_SAMPLES)
+    session = EpochSession(name, options={"way": way}, samples=SWEEP_SAMPLES)
     benchmark.group = name
     benchmark.extra_info.update(backend=backend.name, parameters=session.parameters, samples=session.samples)
-    benchmark.pedantic(session.epoch, rounds=5)
+    benchmark.pedantic(session.time_epoch, rounds=5)

@@ -55,8 +55,10 @@ def _row(backend: catalog.Backend) -> dict[str, Any]:
 
 
 def _probe(name: str) -> dict[str, Any]:
+    from ..engine.epochs import environment
+
     began = time.perf_counter()
-    found: dict[str, Any] = worker.get(name).call("trivium.engine.epochs.environment:describe")
+    found: dict[str, Any] = worker.get(name).call(environment.describe)
     return {
         "device": f"{found['device']} ({found['device_name']})",
         "threads": found["threads"],

@@ -49,7 +49,7 @@ trust_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 backend_option = click.option(
-    "--backend", metavar="NAME", help="tensorflow, jax or torch; by default what KERAS_BACKEND says."
+    "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy; by default what KERAS_BACKEND says."
 )
 data_option = click.option(
     "--data", metavar="NAME|FILE", help="A dataset's name (mnist, waves:0, …) or an .npz file with x_train, y_train."

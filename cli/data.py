@@ -39,7 +39,7 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
         _list(list(datasets.LOADERS), as_json)
         return
     dataset = datasets.load(name)
-    found = data_summary.survey(dataset)
+    found = data_summary.summarize(dataset)
     if preview and changes:
         data_summary.preview_augmented(dataset, changes, preview)
     elif preview:

@@ -12,7 +12,7 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from ..benchmarks.statistics import Ratio
-    from ..benchmarks.suites.demo import Result
+    from ..benchmarks.suites.demo import DemoResult
 
 
 @click.command()
@@ -31,9 +31,9 @@ def command(ctx: click.Context, out: Path, as_json: bool) -> None:
       trivium demo --out runs/demo
     """
     from ..benchmarks.suites import demo
-    from ..storage.atomic import require_place, write_json
+    from ..storage.atomic import require_writable_folder, write_json
 
-    require_place(out)
+    require_writable_folder(out)
     with progress("demo") as listener:
         result = demo.run(out, listener)
     write_json(out / "demo.json", result.to_json())
@@ -45,7 +45,7 @@ def command(ctx: click.Context, out: Path, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _print(result: Result, out: Path) -> None:
+def _print(result: DemoResult, out: Path) -> None:
     screen = console()
     numbers = ("s/epoch", "compile s", "pooling ÷ striding")
     shown = table("backend", "recipe", "s/epoch", "compile s", "how good", "pooling ÷ striding", right=numbers)

@@ -47,11 +47,11 @@ def command(
     """
     catalog.use(backend)
     from ..engine.bundles import bundle
-    from ..engine.prediction.decoder import decodes
-    from ..engine.prediction.generation import generate, writes
+    from ..engine.prediction.decoder import has_decoder
+    from ..engine.prediction.generation import generate, is_text_model
 
     found = bundle.load(source)
-    if not writes(found) and decodes(found):
+    if not is_text_model(found) and has_decoder(found):
         _draw(found, out or Path("generated.png"), seed, as_json)
         return
     pieces = generate(found, seed_text, length=length, temperature=temperature, seed=seed)
@@ -65,10 +65,10 @@ def command(
 
 def _draw(found: Bundle, out: Path, seed: int, as_json: bool) -> None:
     from ..engine.plots import plots
-    from ..engine.prediction.decoder import code_length, decode, lattice, random_codes
+    from ..engine.prediction.decoder import code_grid, code_length, decode, random_codes
 
     length = code_length(found)
-    codes = lattice(_SIDE) if length == 2 else random_codes(_SIDE**2, length, seed)
+    codes = code_grid(_SIDE) if length == 2 else random_codes(_SIDE**2, length, seed)
     title = "each place is a code of two numbers" if length == 2 else f"random codes of {length} numbers"
     plots.contact_sheet(decode(found, codes), _SIDE, out, title=title)
     if as_json:

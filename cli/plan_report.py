@@ -20,13 +20,13 @@ def show(explanation: Explanation, as_json: bool) -> None:
     where = f"{explanation.recipe} on {catalog.selected().title}"
     if explanation.timings:
         screen.print(_candidates(explanation, where))
-    for name, why in (explanation.chosen.failed or {}).items():
+    for name, why in (explanation.choice.failed or {}).items():
         screen.print(f"{name} cannot be used here: {why}")
-    screen.print(f"run by      {explanation.chosen.name}: {explanation.why}")
-    if explanation.chosen.remembered:
+    screen.print(f"run by      {explanation.choice.name}: {explanation.why}")
+    if explanation.choice.from_cache:
         screen.print("measured    by an earlier run; the times lie in your cache")
     elif explanation.timings:
-        screen.print(f"measured    in {seconds(explanation.chosen.seconds)} s, and kept for later runs")
+        screen.print(f"measured    in {seconds(explanation.choice.seconds)} s, and kept for later runs")
 
 
 def _candidates(explanation: Explanation, where: str) -> object:

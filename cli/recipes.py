@@ -32,10 +32,10 @@ def command(name: str | None, assignments: tuple[str, ...], backend: str | None,
         return
     if as_json:
         figures = measured.figures()
-        print_json({"schema": 1, "recipes": [_describe(found, figures) for found in recipes.book().values()]})
+        print_json({"schema": 1, "recipes": [_describe(found, figures) for found in recipes.registry().values()]})
         return
     shown = table("recipe", "what it is", "data", "parameters", "published", right=("parameters",))
-    for found in recipes.book().values():
+    for found in recipes.registry().values():
         parameters = f"{found.reference.parameters:,}" if found.reference.parameters else ""
         shown.add_row(found.name, found.summary, found.dataset or "", parameters, found.reference.result)
     console().print(shown)

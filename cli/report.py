@@ -32,14 +32,14 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
       trivium report runs/pooling
       trivium report runs/pooling --markdown runs/pooling/report.md --png runs/pooling/charts
     """
-    from ..benchmarks.report import answers, charts, page, pictures, reading
+    from ..benchmarks.report import answers, charts, page, pictures, results_reader
     from ..benchmarks.report import markdown as readme
-    from ..storage.atomic import require_place, write_text
+    from ..storage.atomic import require_writable_folder, write_text
 
-    parts = reading.read(place)
+    parts = results_reader.read(place)
     out = out or (place if place.is_dir() else place.parent) / PAGE
     for folder in (out.parent, *([markdown.parent] if markdown else []), *([png] if png else [])):
-        require_place(folder)
+        require_writable_folder(folder)
     with progress("report") as listener:
         drawn = [charts.draw(part) for part in parts]
         files = pictures.save(parts, drawn, png, listener) if png else [{} for _ in parts]

@@ -41,7 +41,7 @@ def complete(ctx: click.Context, folder: Path, given: Mapping[str, Any]) -> dict
     from ..engine.runs.run_record import read_record
 
     record = read_record(folder)
-    before = resume_rules.asked_before(folder, record, given)
+    before = resume_rules.previous_arguments(folder, record, given)
     for parameter in ctx.command.params:
         if parameter.expose_value and parameter.name in before and parameter.name not in _NOT_KEPT:
             try:

@@ -10,7 +10,7 @@ import click
 from .common import common_options, console, print_json, table
 
 if TYPE_CHECKING:
-    from ..engine.runs.run_list import Kept
+    from ..engine.runs.run_list import StoredRun
 
 FOLDER = "runs"
 
@@ -142,19 +142,19 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
         screen.print(f"curves      {out}")
 
 
-def _progress(kept: Kept) -> str:
+def _progress(kept: StoredRun) -> str:
     asked = "?" if kept.epochs is None else kept.epochs
     return f"{len(kept.history)}/{asked}"
 
 
-def _best(kept: Kept) -> str:
+def _best(kept: StoredRun) -> str:
     if kept.best is None:
         return "–"
     metric, value, epoch = kept.best
     return f"{metric} {value:.4g} (epoch {epoch})"
 
 
-def _print_epochs(kept: Kept) -> None:
+def _print_epochs(kept: StoredRun) -> None:
     metrics, most = kept.history.metrics, 10
     rows = table("epoch", *metrics, right=("epoch", *metrics))
     first = max(0, len(kept.history) - most)

@@ -86,7 +86,7 @@ def command(
     from ..storage import atomic
 
     out = out or default_out(recipe).with_name(f"search-{default_out(recipe).name}")
-    atomic.require_place(out)
+    atomic.require_writable_folder(out)
     kept = {name: value for name, value in settings.items() if value is not None}
     with progress(f"search {recipe}") as listener:
         found = search(recipe, values, data, listener=listener, **fixed, **kept)
@@ -131,24 +131,26 @@ def _keep(found: Search, out: Path) -> list[Path]:
     from ..storage import atomic
 
     written = [out / "scores.png", out / "results.json"]
-    search_plot.scores(found, written[0])
+    search_plot.draw_scores(found, written[0])
     atomic.write_json(written[1], found.to_json())
     return written
 
 
 def _print(found: Search, written: list[Path]) -> None:
-    from ..engine.search.search_plot import words
+    from ..engine.search.search_plot import format_params
 
     names = list(found.best.params)
     screen = console()
     shown = table("rank", *names, "epochs", found.metric, "±", "folds", right=("rank", "epochs", found.metric, "±"))
     for rank, each in enumerate(found.candidates[:_MOST_ROWS], start=1):
-        values = [words({name: each.params[name]}).partition("=")[2] for name in names]
+        values = [format_params({name: each.params[name]}).partition("=")[2] for name in names]
         folds = " ".join(f"{score:.4f}" for score in each.scores)
         shown.add_row(str(rank), *values, str(each.epochs), f"{each.mean:.4f}", f"{each.deviation:.4f}", folds)
     screen.print(shown)
     if len(found.candidates) > _MOST_ROWS:
         screen.print(f"and {len(found.candidates) - _MOST_ROWS} more in {written[1]}")
-    screen.print(f"best    {words(found.best.params)}: {found.metric} {found.best.mean:.4f} over {found.folds} folds")
+    screen.print(
+        f"best    {format_params(found.best.params)}: {found.metric} {found.best.mean:.4f} over {found.folds} folds"
+    )
     screen.print(f"took    {seconds(found.seconds)} s for {found.fits} fits")
     screen.print(f"kept    {', '.join(str(file) for file in written)}")

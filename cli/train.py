@@ -12,7 +12,6 @@ import click
 
 from ..backends import catalog, runtime
 from ..engine.epochs.precision import POLICIES
-from ..models.recipe import Recipe
 from . import plan_report, resume_options
 from .common import (
     address_option,
@@ -128,9 +127,9 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
         asked = resume_options.complete(ctx, out, asked)
     backend, threads, workers, address, assignments, data, checkpoints, settings = _sorted_out(ctx.params)
     if backend == AUTO:
-        from ..benchmarks.recommend import recommended
+        from ..benchmarks.recommend import recommended_backend
 
-        backend = recommended(ctx.params["recipe"])
+        backend = recommended_backend(ctx.params["recipe"])
     catalog.use(backend, threads=threads, devices=settings["devices"])
     from ..engine.runs import run_folder
     from ..engine.runs.checkpoint_policy import parse_rules
@@ -144,7 +143,6 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     dataset = dataset_for(trainer.recipe, data)
     runtime.current()  # here, because it is quiet about it: preparation may import Keras
     prepared = trainer.prepare(dataset)
-    assert isinstance(trainer.recipe, Recipe)
     name = trainer.recipe.name
     out = out or default_out(name)
     title = f"{name} on {catalog.selected().title}"
@@ -153,8 +151,8 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
             explanation = trainer.explain(dataset, prepared)
         plan_report.show(explanation, as_json)
         return
-    with run_folder.opened(out, rules, resume=resume) as kept, progress(title) as trainer.listener:
-        kept.asked = asked
+    with run_folder.open_run(out, rules, resume=resume) as kept, progress(title) as trainer.listener:
+        kept.arguments = asked
         if group:
             group.listener = trainer.listener
         run = trainer.fit(dataset, prepared, kept)
@@ -172,20 +170,20 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
 
 def _sorted_out(params: Mapping[str, Any]) -> tuple[Any, ...]:
     """What the parameters are for: where it runs, the recipe's options, data, checkpoints, the trainer."""
-    from ..engine.training.callback_options import Watching
+    from ..engine.training.callback_options import CallbackOptions
 
     left = {name: value for name, value in params.items() if name not in ("out", "resume", "explain", "as_json")}
-    watching = {each.name: left.pop(each.name) for each in fields(Watching)}
+    watching = {each.name: left.pop(each.name) for each in fields(CallbackOptions)}
     places = ("backend", "threads", "workers", "address")
     first = (left.pop(name) for name in (*places, "assignments", "data", "checkpoints"))
-    return (*first, {**left, "watching": Watching(**watching)})
+    return (*first, {**left, "watching": CallbackOptions(**watching)})
 
 
 def _print(run: Run, files: list[Path], kept: RunFolder, screen: Console) -> None:
     if run.interrupted:
         screen.print(f"Stopped after {len(run.history)} of {run.settings['epochs']} epochs; they are kept.")
         screen.print(f"go on       trivium train --resume --out {kept.path}")
-    for note in kept.passed_over:
+    for note in kept.skipped:
         screen.print(f"passed over {note}")
     for resumed in run.resumed[-1:]:
         screen.print(f"went on     after epoch {resumed['after_epoch']}")

@@ -75,7 +75,7 @@ def command(
 def _table(report: Report) -> Table:
     """Of each kind of check the worst."""
     shown = table("", "compared", "backends", "difference", "allowed", "where", right=("difference", "allowed"))
-    for check in report.worst():
+    for check in report.worst_by_kind():
         shown.add_row(
             "" if check.passed else "✗",
             check.what,

@@ -1,7 +1,7 @@
-"""What a file holds, told without building a model, importing Keras, or running anything from the file.
+"""Inspect a file without building a model, importing Keras, or running anything from the file.
 
-Bundles, `.keras` files, legacy `.h5` files, weights, architectures as JSON or YAML, checkpoints, and run folders. Which
-it is, its bytes tell and not its name.
+The file may be a bundle, a `.keras` or legacy `.h5` file, weights, an architecture as JSON or YAML, a checkpoint, or a
+run folder. Archives and HDF5 files are recognised by their content, not by the file name.
 """
 
 from __future__ import annotations
@@ -13,97 +13,103 @@ from typing import Any
 
 from ..errors import FileError
 from ..storage import safe_json, safe_zip, tensor_file
-from ..storage.safe_hdf5 import Stored
+from ..storage.safe_hdf5 import StoredArray
 from .bundles import bundle as bundles
 from .bundles import keras_files
 from .bundles.bundle import Bundle
 from .bundles.code_in_config import find_code
 from .bundles.keras_files import LARGEST_CONFIG, ModelFile
-from .keras_model.architecture import Layer, held_outside, layers_of, layers_of_weights
+from .keras_model.architecture import LayerSummary, is_auxiliary, layers_of, layers_of_weights
 from .runs import run_list
-from .runs.run_record import MARK
+from .runs.run_record import RECORD
 
 SCHEMA = 1
 
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
-_PIECE = 2**22  # bytes
-# Of what holds numbers alone.
+_CHUNK_SIZE = 2**22  # bytes
+# For files that hold only numbers.
 _NO_CODE: dict[str, Any] = {"runs_code": []}
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
-    """What a file or a run's folder holds.
+    """Describe a file or a run folder.
 
     Returns:
         JSON: `format` (bundle, keras, h5, weights, architecture, checkpoint, tensors, run), `bytes`, `sha256`,
         `keras_version`, `trained_on` (a backend), `parameters`, `layers` (name, kind, parameters, depth), `optimizer`,
-        `arrays` (their number), `members` (SHA-256 of each), `runs_code` (what would run if the model were built), and
-        what belongs to the format. What the file does not say is None, or not there.
+        `arrays` (their number), `members` (SHA-256 of each), `runs_code` (the code that would run if the model were
+        built), and further keys of the format. Unknown values are None or missing.
 
     Raises:
-        FileError: it is missing, truncated or altered, a hostile one, or none of these.
-        BundleError, CheckpointError, OutputError: the same, of a bundle, a checkpoint, a run.
+        FileError: the file is missing, truncated, altered, hostile, or of another format.
+        BundleError, CheckpointError, OutputError: likewise, for a bundle, a checkpoint, or a run.
     """
     path = Path(path)
-    found = {"schema": SCHEMA, "path": str(path)}
+    report = {"schema": SCHEMA, "path": str(path)}
     if path.is_dir():
-        return found | _of_run(path)
-    start = safe_json.read_bytes(path, largest=7)
-    found |= {"bytes": path.stat().st_size, "sha256": _checksum(path)}
+        return report | _describe_run(path)
+    start = safe_json.read_bytes(path, max_size=7)
+    report |= {"bytes": path.stat().st_size, "sha256": _checksum(path)}
     if start.startswith(_ZIP):
-        return found | _of_archive(path)
+        return report | _describe_archive(path)
     if start == _HDF5:
-        return found | _of_model(keras_files.examine(path))
+        return report | _describe_model(keras_files.examine(path))
     if path.suffix == tensor_file.SUFFIX:
-        return found | _of_tensors(path)
+        return report | _describe_tensors(path)
     if path.suffix in (".json", ".yaml", ".yml"):
-        return found | _of_architecture(path)
+        return report | _describe_architecture(path)
     raise FileError(
-        f"{path} is nothing that is known here: expected a bundle, a .keras, .h5, .safetensors or run folder, "
-        "an architecture's .json or .yaml"
+        f"{path} has an unknown format: expected a bundle, a .keras, .h5 or .safetensors file, a run folder, or "
+        "an architecture as .json or .yaml"
     )
 
 
-def _of_run(folder: Path) -> dict[str, Any]:
-    if not (folder / MARK).is_file():
-        raise FileError(f"{folder} is no run: there is no {MARK} in it")
-    kept = run_list.read(folder)
+def _describe_run(folder: Path) -> dict[str, Any]:
+    if not (folder / RECORD).is_file():
+        raise FileError(f"{folder} is no run: there is no {RECORD} in it")
+    run = run_list.read(folder)
     checkpoints = sorted(path.name for path in (folder / "checkpoints").glob("*") if path.name[0] != ".")
     bundle = folder / bundles.FILE_NAME
-    held = _of_archive(bundle) if bundle.is_file() else {"parameters": kept.record.get("parameters")}
-    return {**held, **_of_record(kept.record), "format": "run", "run": kept.to_json(), "checkpoints": checkpoints}
+    contents = _describe_archive(bundle) if bundle.is_file() else {"parameters": run.record.get("parameters")}
+    return {
+        **contents,
+        **_describe_record(run.record),
+        "format": "run",
+        "run": run.to_json(),
+        "checkpoints": checkpoints,
+    }
 
 
-def _of_archive(path: Path) -> dict[str, Any]:
-    with safe_zip.opened(path, str(path)) as archive:
+def _describe_archive(path: Path) -> dict[str, Any]:
+    with safe_zip.open_checked(path, str(path)) as archive:
         names = archive.namelist()
     if "manifest.json" not in names:
-        return _of_model(keras_files.examine(path))
+        return _describe_model(keras_files.examine(path))
     bundle = bundles.load(path)
     model = keras_files.examine(bundle.keras_file, f"{path}: model.keras")
     members = {name: hashlib.sha256(content).hexdigest() for name, content in bundles.read_members(path).items()}
-    return {**_of_model(model), **_of_bundle(bundle), "members": members}
+    return {**_describe_model(model), **_describe_bundle(bundle), "members": members}
 
 
-def _of_bundle(bundle: Bundle) -> dict[str, Any]:
+def _describe_bundle(bundle: Bundle) -> dict[str, Any]:
     chains = bundle.preprocessing.to_json()
     return {
         "format": "bundle",
-        **_of_record(bundle.run),
+        **_describe_record(bundle.run),
         "preprocessing": {name: [step["kind"] for step in steps] for name, steps in chains.items()},
         "labels": list(bundle.labels),
         "recorded": {"inputs": list(bundle.recorded_inputs.shape), "outputs": list(bundle.recorded_outputs.shape)},
     }
 
 
-def _of_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run says of itself; whatever it has where words are expected becomes words."""
+def _describe_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a run record. Values that should be strings are converted to strings."""
     environment, dataset = (part if isinstance(part := record.get(k), dict) else {} for k in ("environment", "dataset"))
-    stated = {"recipe": record.get("recipe"), "dataset": dataset.get("name"), "trained_on": environment.get("backend")}
-    return {name: None if value is None else str(value) for name, value in stated.items()}
+    fields = {"recipe": record.get("recipe"), "dataset": dataset.get("name"), "trained_on": environment.get("backend")}
+    return {name: None if value is None else str(value) for name, value in fields.items()}
 
 
-def _of_model(model: ModelFile) -> dict[str, Any]:
+def _describe_model(model: ModelFile) -> dict[str, Any]:
     layers = layers_of(model.config, model.arrays) if model.config else layers_of_weights(model.arrays)
     compiled = model.config.get("compile_config")
     optimizer = compiled.get("optimizer") or compiled.get("optimizer_config") if isinstance(compiled, dict) else None
@@ -112,7 +118,7 @@ def _of_model(model: ModelFile) -> dict[str, Any]:
         "format": model.format,
         "keras_version": model.keras_version,
         "trained_on": model.backend,
-        "parameters": sum(array.size for path, array in model.arrays.items() if not held_outside(path)),
+        "parameters": sum(array.size for path, array in model.arrays.items() if not is_auxiliary(path)),
         "layers": [layer.to_json() for layer in layers],
         "optimizer": name if isinstance(name, str) else None,
         "arrays": len(model.arrays),
@@ -121,16 +127,16 @@ def _of_model(model: ModelFile) -> dict[str, Any]:
     }
 
 
-def _of_architecture(path: Path) -> dict[str, Any]:
-    content = safe_json.read_bytes(path, largest=LARGEST_CONFIG)
+def _describe_architecture(path: Path) -> dict[str, Any]:
+    content = safe_json.read_bytes(path, max_size=LARGEST_CONFIG)
     config = (
-        safe_json.parse(content, str(path), largest=LARGEST_CONFIG, finite=False)
+        safe_json.parse(content, str(path), max_size=LARGEST_CONFIG, finite=False)
         if path.suffix == ".json"
         else _parse_yaml(path, content)
     )
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise FileError(f"{path} is no architecture of a model: expected class_name and config in it")
-    layers: list[Layer] = layers_of(config, None)
+    layers: list[LayerSummary] = layers_of(config, None)
     version = config.get("keras_version")
     return {
         "format": "architecture",
@@ -143,49 +149,49 @@ def _of_architecture(path: Path) -> dict[str, Any]:
 
 
 def _parse_yaml(path: Path, content: bytes) -> Any:
-    """YAML of plain values; an alias, by which a few lines become gigabytes, is refused."""
+    """Parse YAML of plain values. Aliases are refused, because a few lines with aliases can expand to gigabytes."""
     try:
         import yaml
     except ModuleNotFoundError as error:
         raise FileError(f"{path}: reading YAML needs PyYAML (pip install pyyaml), or give the JSON form") from error
-    if len(content) > safe_json.LARGEST:
-        raise FileError(f"{path} has more than {safe_json.LARGEST:,} bytes of YAML")
+    if len(content) > safe_json.MAX_SIZE:
+        raise FileError(f"{path} has more than {safe_json.MAX_SIZE:,} bytes of YAML")
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content)):
             raise FileError(f"{path} holds aliases, which no architecture needs: not read")
-        found = yaml.safe_load(content)
+        value = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FileError(f"{path} is not YAML, or was truncated ({' '.join(str(error).split())})") from error
-    return safe_json.require_flat(found, str(path))
+    return safe_json.require_shallow(value, str(path))
 
 
-def _of_tensors(path: Path) -> dict[str, Any]:
-    """A checkpoint of a run, or any other file of tensors in that format."""
+def _describe_tensors(path: Path) -> dict[str, Any]:
+    """Describe a checkpoint of a run, or any other safetensors file."""
     arrays, is_checkpoint = _read_tensors(path)
     if not is_checkpoint:
         parameters = sum(array.size for array in arrays.values())
         return {"format": "tensors", "trained_on": None, "parameters": parameters, "arrays": len(arrays)} | _NO_CODE
     from .runs import checkpoint
 
-    held = checkpoint.load(path)
+    state = checkpoint.load(path)
     return {
         "format": "checkpoint",
-        "trained_on": held.backend,
-        "epoch": held.epoch,
-        "stopped": held.stopped,
-        "parameters": sum(a.size for name, a in arrays.items() if name.startswith("model/") and not held_outside(name)),
+        "trained_on": state.backend,
+        "epoch": state.epoch,
+        "stopped": state.stopped,
+        "parameters": sum(a.size for name, a in arrays.items() if name.startswith("model/") and not is_auxiliary(name)),
         "arrays": len(arrays),
     } | _NO_CODE
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Stored], bool]:
-    """The arrays in a file of tensors by name, and whether it says that it is one of trivium's checkpoints."""
+def _read_tensors(path: Path) -> tuple[dict[str, StoredArray], bool]:
+    """Return the arrays in a safetensors file by name, and whether the file is a checkpoint of trivium."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
-            arrays = {name: Stored(tuple(part.get_shape()), str(part.get_dtype())) for name, part in parts.items()}
+            arrays = {name: StoredArray(tuple(part.get_shape()), str(part.get_dtype())) for name, part in parts.items()}
             return arrays, "record" in (file.metadata() or {})
     except (SafetensorError, OSError, ValueError, OverflowError) as error:
         raise FileError(f"{path} is no file of tensors, or was truncated ({error})") from error
@@ -194,6 +200,6 @@ def _read_tensors(path: Path) -> tuple[dict[str, Stored], bool]:
 def _checksum(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
+        while chunk := file.read(_CHUNK_SIZE):
+            digest.update(chunk)
     return digest.hexdigest()

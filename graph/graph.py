@@ -1,18 +1,18 @@
-"""A model as data: what its layers are, with which weights, and which feeds which. No framework, no Keras.
+"""A model as data: its layers, their weights and how they are connected. Needs no framework and no Keras.
 
-The engine reads a Keras model into a `Graph`; each room (`tensorflow/`, `jax/`, `torch/`) writes the graph as native
-source. What Keras offers in several spellings is here in one, so that a room has few kinds to know:
+`porting/` reads a Keras model into a `Graph`; each backend (`tensorflow/`, `jax/`, `torch/`) writes the graph as native
+source. Keras often has several ways to say one thing; the graph has one, so that a backend has few kinds to write:
 
-- Everything is channels last, batch first. Models that are channels first are read with a `transpose` on each side.
-- An activation inside a layer is a node of its own after it; one that does nothing is no node.
-- A separable convolution is a `depthwise_conv` and a `conv`; a causal one is a `pad` and a valid one; global pooling is
-  `mean` or `max`; `Bidirectional` is two recurrent layers and a merge; `TimeDistributed` is its inner layer between
-  `fold_time` and `unfold_time`.
-- Nested models are flattened: their name stands before the names of their layers (`encoder_dense`).
-- Axes are counted from 0, the batch being 0; `None` for an axis or a length means "not known before it runs".
+- Arrays are batch first and channels last. A channels-first layer is read with a `transpose` on each side.
+- An activation inside a layer becomes a node of its own after it; a linear activation has no node.
+- A separable convolution is a `depthwise_conv` and a `conv`; a causal convolution is a `pad` and a valid convolution;
+  global pooling is `mean` or `max`; `Bidirectional` is two recurrent layers and a merge; `TimeDistributed` is its inner
+  layer between `fold_time` and `unfold_time`.
+- Nested models are flattened: the name of the model becomes a prefix of its layers' names (`encoder_dense`).
+- Axes are counted from 0, which is the batch. `None` as a length means that it is known only at run time.
 - Configuration is plain Python: bool, int, float, str, None, and tuples of these.
 
-The kinds, their configuration and their weights are listed in `layer_kinds.py`, which a room can be checked against.
+`layer_kinds.py` lists the kinds with their configuration and weights; a backend can be checked against it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from functools import cached_property
 
 import numpy as np
 
-Value = bool | int | float | str | None | tuple["Value", ...]
+ConfigValue = bool | int | float | str | None | tuple["ConfigValue", ...]
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What is known of an array before it is computed.
+    """The shape and dtype of an array, as known before it is computed.
 
     Attributes:
-        shape: with the batch in front; None where a length is open.
-        dtype: as NumPy writes it, such as "float32" or "int32".
+        shape: with the batch first; None where a length is unknown.
+        dtype: the NumPy name, such as "float32" or "int32".
     """
 
     shape: tuple[int | None, ...]
@@ -44,25 +44,25 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ArrayReference:
     """One output of a node, or an input of the graph (whose index is 0).
 
     Attributes:
-        name: of the node or the input.
-        index: which of the node's outputs.
+        name: the name of the node or input.
+        index: the number of the node's output, from 0.
     """
 
     name: str
     index: int = 0
 
 
-# What a node computes with: an array that another has made, or a number that is written into the source.
-Operand = Reference | bool | int | float
+# An input of a node: an array, or a number that is written into the source.
+Operand = ArrayReference | bool | int | float
 
 
 @dataclass(frozen=True)
 class Input:
-    """An array that the model takes."""
+    """An input of the model."""
 
     name: str
     spec: Spec
@@ -70,83 +70,83 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """An array that the model gives."""
+    """An output of the model."""
 
     name: str
-    reference: Reference
+    reference: ArrayReference
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """What is made once and may be called several times: a Keras layer, or an operation, which has no weights.
+class GraphLayer:
+    """A Keras layer, which may be called several times; or an operation, which has no weights.
 
     Attributes:
-        name: unique in the graph, and a Python identifier: the Keras layer's name.
-        kind: a key of `kinds.KINDS`.
-        config: every entry that `kinds.KINDS` lists for the kind.
-        weights: arrays in Keras' layout by the names that `kinds.KINDS` lists. One that Keras did not make is absent,
-            such as the "bias" of a layer without one.
-        trainable: whether training changes the weights that training changes. A frozen `batch_normalization` also
-            computes in training as it does otherwise.
+        name: the Keras layer's name as a Python identifier, unique in the graph.
+        kind: a key of `layer_kinds.KINDS`.
+        config: every entry that `layer_kinds.KINDS` lists for the kind.
+        weights: arrays in Keras' layout, by the names that `layer_kinds.KINDS` lists. A weight that the Keras layer
+            does not have is absent, such as the "bias" of a layer without one.
+        trainable: False where the layer is frozen. A frozen `batch_normalization` computes in training as it does in
+            inference.
     """
 
     name: str
     kind: str
-    config: Mapping[str, Value] = field(default_factory=dict)
+    config: Mapping[str, ConfigValue] = field(default_factory=dict)
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     trainable: bool = True
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class GraphNode:
     """One call of a layer.
 
     Attributes:
-        name: unique in the graph, and a Python identifier: the layer's own at its first call, then `NAME_2`, ….
-        layer: the same object in each of a shared layer's nodes.
-        inputs: in the order that the layer takes them.
-        outputs: what it gives, one spec an output.
-        arguments: what this call says beside its inputs, under the names that `kinds.KINDS` lists.
+        name: a Python identifier, unique in the graph: the layer's name at its first call, then `NAME_2`, ….
+        layer: all nodes of a shared layer hold the same object.
+        inputs: in the order of the layer's arguments.
+        outputs: one spec for each output.
+        arguments: the other arguments of this call, by the names that `layer_kinds.KINDS` lists.
     """
 
     name: str
-    layer: Layer
+    layer: GraphLayer
     inputs: tuple[Operand, ...]
     outputs: tuple[Spec, ...]
-    arguments: Mapping[str, Value] = field(default_factory=dict)
+    arguments: Mapping[str, ConfigValue] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
         return self.layer.kind
 
     @cached_property
-    def config(self) -> Mapping[str, Value]:
-        """The layer's configuration and this call's arguments."""
+    def config(self) -> Mapping[str, ConfigValue]:
+        """Return the layer's configuration together with this call's arguments."""
         return {**self.layer.config, **self.arguments}
 
     @property
-    def references(self) -> tuple[Reference, ...]:
-        """The inputs that are arrays."""
-        return tuple(operand for operand in self.inputs if isinstance(operand, Reference))
+    def references(self) -> tuple[ArrayReference, ...]:
+        """Return the inputs that are arrays, without the numbers."""
+        return tuple(operand for operand in self.inputs if isinstance(operand, ArrayReference))
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A model.
+    """A model as a graph of layer calls.
 
     Attributes:
-        name: the Keras model's, as a Python identifier.
-        inputs: in the order that the model takes them.
-        nodes: each after all that it needs.
-        outputs: in the order that the model gives them. One array may stand here several times.
+        name: the Keras model's name as a Python identifier.
+        inputs: in the order of the model's arguments.
+        nodes: in topological order.
+        outputs: in the order of the model's results. One array may be several outputs.
 
     Raises:
-        ValueError: two things have one name, or a node needs what is not computed before it.
+        ValueError: a name is used twice, or a node reads an array that is not computed before it.
     """
 
     name: str
     inputs: tuple[Input, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     outputs: tuple[Output, ...]
 
     def __post_init__(self) -> None:
@@ -164,34 +164,34 @@ class Graph:
         if len({layer.name for layer in self.layers}) < len(self.layers):
             raise ValueError("two layers have one name")
 
-    def _steps(self) -> Iterator[tuple[str, int, tuple[Reference, ...]]]:
-        for given in self.inputs:
-            yield given.name, 1, ()
+    def _steps(self) -> Iterator[tuple[str, int, tuple[ArrayReference, ...]]]:
+        for graph_input in self.inputs:
+            yield graph_input.name, 1, ()
         for node in self.nodes:
             yield node.name, len(node.outputs), node.references
 
     @cached_property
-    def layers(self) -> tuple[Layer, ...]:
-        """Each layer once, in the order of their first calls."""
+    def layers(self) -> tuple[GraphLayer, ...]:
+        """Return each layer once, in the order of the first calls."""
         return tuple({id(node.layer): node.layer for node in self.nodes}.values())
 
     @cached_property
-    def specs(self) -> Mapping[Reference, Spec]:
-        """What is known of every array."""
-        inputs = {Reference(given.name): given.spec for given in self.inputs}
-        return inputs | {Reference(n.name, i): spec for n in self.nodes for i, spec in enumerate(n.outputs)}
+    def specs(self) -> Mapping[ArrayReference, Spec]:
+        """Return the shape and dtype of every array."""
+        inputs = {ArrayReference(graph_input.name): graph_input.spec for graph_input in self.inputs}
+        return inputs | {ArrayReference(n.name, i): spec for n in self.nodes for i, spec in enumerate(n.outputs)}
 
     @cached_property
-    def readers(self) -> Mapping[Reference, tuple[Node | Output, ...]]:
-        """Who uses each array, once for each use: nodes and outputs of the graph."""
-        found: dict[Reference, tuple[Node | Output, ...]] = dict.fromkeys(self.specs, ())
+    def readers(self) -> Mapping[ArrayReference, tuple[GraphNode | Output, ...]]:
+        """Return the nodes and graph outputs that read each array, one entry for each use."""
+        readers: dict[ArrayReference, tuple[GraphNode | Output, ...]] = dict.fromkeys(self.specs, ())
         for node in self.nodes:
             for reference in node.references:
-                found[reference] = (*found[reference], node)
+                readers[reference] = (*readers[reference], node)
         for output in self.outputs:
-            found[output.reference] = (*found[output.reference], output)
-        return found
+            readers[output.reference] = (*readers[output.reference], output)
+        return readers
 
-    def calls(self, layer: Layer) -> tuple[Node, ...]:
-        """The nodes that call a layer."""
+    def calls(self, layer: GraphLayer) -> tuple[GraphNode, ...]:
+        """Return the nodes that call a layer."""
         return tuple(node for node in self.nodes if node.layer is layer)

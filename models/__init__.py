@@ -1,5 +1,5 @@
-"""The recipes: models as a textbook prints them, in pure Keras 3, one family a file.
+"""The recipes: models written as in a textbook, in pure Keras 3, with one file per family.
 
-A family imports Keras and nothing of ours but `recipe.py`; what surrounds a model (its data, its preparation, its
-loss) is named there as data, and read by the engine.
+A family imports Keras and, from trivium, only `recipe.py`. A model's dataset, preprocessing and loss are declared there
+as data, which the engine reads.
 """

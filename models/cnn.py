@@ -1,10 +1,10 @@
-"""Digits by convolutions, and the question of this family: halve the map by pooling it, or by striding over it?"""
+"""Digits by convolutions. The family compares two ways to halve a feature map: max-pooling and strides."""
 
 from __future__ import annotations  # an annotation must not import Keras
 
 from typing import Any
 
-from .recipe import Reference, keras, recipe, step
+from .recipe import PublishedResult, keras, recipe, step
 
 __all__ = [
     "bigger",
@@ -32,14 +32,14 @@ DIGITS: dict[str, Any] = {
 
 
 def image_shape(height: int, width: int, channels: int = 1) -> tuple[int, int, int]:
-    """The shape of one image in the order that Keras is set to."""
+    """Return the shape of one image in Keras' image data format."""
     if keras.config.image_data_format() == "channels_first":
         return channels, height, width
     return height, width, channels
 
 
 def convolution(filters: int, kernel_size: int, strides: int = 1) -> keras.layers.Layer:
-    """A convolution whose kernels are kept within norm 3, so that dropout cannot drive them up."""
+    """Return a convolution whose kernels are limited to norm 3, as usual with dropout."""
     return keras.layers.Conv2D(
         filters,
         kernel_size,
@@ -54,7 +54,7 @@ def convolution(filters: int, kernel_size: int, strides: int = 1) -> keras.layer
     "cnn/simple",
     "a single convolution",
     **DIGITS,
-    reference=Reference(251_722, "66", "val. accuracy 0.9862 after 100 epochs"),
+    reference=PublishedResult(251_722, "66", "val. accuracy 0.9862 after 100 epochs"),
 )
 def simple(filters: int = 32) -> keras.Model:
     return keras.Sequential(
@@ -71,7 +71,7 @@ def simple(filters: int = 32) -> keras.Model:
     "cnn/bigger",
     "three convolutions at full size",
     **DIGITS,
-    reference=Reference(64_890, "127", "val. accuracy 0.9879 after 100 epochs"),
+    reference=PublishedResult(64_890, "127", "val. accuracy 0.9879 after 100 epochs"),
 )
 def bigger(filters: tuple[int, int, int] = (16, 8, 8), dropout: float = 0.2) -> keras.Model:
     return keras.Sequential(
@@ -93,7 +93,7 @@ def bigger(filters: tuple[int, int, int] = (16, 8, 8), dropout: float = 0.2) -> 
     "cnn/pooling",
     "two convolutions, each halved by max-pooling",
     **DIGITS,
-    reference=Reference(114_502, "147", "val. accuracy 0.9939 after 100 epochs"),
+    reference=PublishedResult(114_502, "147", "val. accuracy 0.9939 after 100 epochs"),
 )
 def pooling(filters: tuple[int, int] = (30, 16), dropout: float = 0.2) -> keras.Model:
     return keras.Sequential(
@@ -117,7 +117,7 @@ def pooling(filters: tuple[int, int] = (30, 16), dropout: float = 0.2) -> keras.
     "cnn/striding",
     "the same two convolutions, each taking every second pixel instead",
     **DIGITS,
-    reference=Reference(114_502, "36", "val. accuracy 0.9912 after 100 epochs"),
+    reference=PublishedResult(114_502, "36", "val. accuracy 0.9912 after 100 epochs"),
 )
 def striding(filters: tuple[int, int] = (30, 16), dropout: float = 0.2) -> keras.Model:
     return keras.Sequential(
@@ -139,7 +139,7 @@ def striding(filters: tuple[int, int] = (30, 16), dropout: float = 0.2) -> keras
     "cnn/striding-batchnorm",
     "striding, with batch normalisation between convolution and relu instead of dropout",
     **DIGITS,
-    reference=Reference(114_686, "45", "val. accuracy 0.9911 after 100 epochs"),
+    reference=PublishedResult(114_686, "45", "val. accuracy 0.9911 after 100 epochs"),
 )
 def striding_batchnorm(filters: tuple[int, int] = (30, 16)) -> keras.Model:
     channels = -1 if keras.config.image_data_format() == "channels_last" else 1
@@ -164,7 +164,7 @@ def striding_batchnorm(filters: tuple[int, int] = (30, 16)) -> keras.Model:
     "cnn/blocks-pooling",
     "three blocks of two convolutions, each block halved by max-pooling",
     **DIGITS,
-    reference=Reference(228_954, "339", "val. accuracy 0.9902 after 100 epochs"),
+    reference=PublishedResult(228_954, "339", "val. accuracy 0.9902 after 100 epochs"),
 )
 def blocks_pooling(filters: tuple[int, ...] = (32, 16, 8)) -> keras.Model:
     model = keras.Sequential([keras.Input(image_shape(28, 28))])
@@ -179,7 +179,7 @@ def blocks_pooling(filters: tuple[int, ...] = (32, 16, 8)) -> keras.Model:
     "cnn/blocks-striding",
     "the same three blocks, the second convolution of each taking every second pixel instead",
     **DIGITS,
-    reference=Reference(228_954, "186", "val. accuracy 0.9873 after 100 epochs"),
+    reference=PublishedResult(228_954, "186", "val. accuracy 0.9873 after 100 epochs"),
 )
 def blocks_striding(filters: tuple[int, ...] = (32, 16, 8)) -> keras.Model:
     model = keras.Sequential([keras.Input(image_shape(28, 28))])
@@ -190,7 +190,7 @@ def blocks_striding(filters: tuple[int, ...] = (32, 16, 8)) -> keras.Model:
 
 
 def with_head(model: keras.Sequential) -> keras.Model:
-    """The blocks' maps, flattened and read by three dense layers."""
+    """Append the classifier: flatten the feature maps, then three dense layers."""
     model.add(keras.layers.Flatten())
     model.add(keras.layers.Dense(512, activation="relu"))
     model.add(keras.layers.Dense(256, activation="relu"))
@@ -200,7 +200,7 @@ def with_head(model: keras.Sequential) -> keras.Model:
 
 @recipe(
     "cnn/shapes",
-    "five kinds of wobbling drawings, drawn anew for each batch",
+    "five kinds of wobbly drawings, drawn anew for each batch",
     dataset="shapes",
     inputs=(step("scale", low=0.0, high=1.0), step("channel-axis")),
     targets=(step("one-hot", classes=SHAPES),),
@@ -209,7 +209,7 @@ def with_head(model: keras.Sequential) -> keras.Model:
     batch_size=64,
     epochs=10,
     validation_split=0.0,
-    reference=Reference(655_685, result="val. accuracy 1.0"),
+    reference=PublishedResult(655_685, result="val. accuracy 1.0"),
 )
 def shapes(filters: int = 32) -> keras.Model:
     return keras.Sequential(

@@ -1,10 +1,10 @@
-"""Digits by fully connected layers alone: every pixel is weighed against every other, where it stands is forgotten."""
+"""Digits by fully connected layers alone, which do not know where in the image a pixel is."""
 
 from __future__ import annotations  # an annotation must not import Keras
 
 from typing import Any
 
-from .recipe import Option, Reference, keras, recipe, step
+from .recipe import Option, PublishedResult, keras, recipe, step
 
 __all__ = ["dropout", "one_hidden", "small", "two_hidden", "two_small"]
 
@@ -26,7 +26,7 @@ DIGITS: dict[str, Any] = {
     "one hidden layer as wide as the image",
     **DIGITS,
     epochs=3,
-    reference=Reference(623_290, "1–2", "val. accuracy 0.9684 after 3 epochs"),
+    reference=PublishedResult(623_290, "1–2", "val. accuracy 0.9684 after 3 epochs"),
 )
 def one_hidden(units: int = PIXELS) -> keras.Model:
     return keras.Sequential(
@@ -43,7 +43,7 @@ def one_hidden(units: int = PIXELS) -> keras.Model:
     "two hidden layers as wide as the image",
     **DIGITS,
     epochs=3,
-    reference=Reference(1_238_730),
+    reference=PublishedResult(1_238_730),
 )
 def two_hidden(units: int = PIXELS) -> keras.Model:
     return keras.Sequential(
@@ -61,7 +61,7 @@ def two_hidden(units: int = PIXELS) -> keras.Model:
     "one small hidden layer",
     **DIGITS,
     epochs=20,
-    reference=Reference(50_890, result="val. accuracy about 0.975"),
+    reference=PublishedResult(50_890, result="val. accuracy about 0.975"),
 )
 def small(units: int = 64) -> keras.Model:
     return keras.Sequential(
@@ -78,7 +78,7 @@ def small(units: int = 64) -> keras.Model:
     "two small hidden layers",
     **DIGITS,
     epochs=20,
-    reference=Reference(26_506, result="val. accuracy about 0.97"),
+    reference=PublishedResult(26_506, result="val. accuracy about 0.97"),
 )
 def two_small(units: int = 32) -> keras.Model:
     return keras.Sequential(
@@ -96,7 +96,7 @@ def two_small(units: int = 32) -> keras.Model:
     "small hidden layers, as many as you like, each with dropout",
     **{**DIGITS, "targets": (step("one-hot", classes=Option("classes")),)},
     epochs=20,
-    reference=Reference(26_506, result="accuracy 0.955 in 10-fold cross-validation"),
+    reference=PublishedResult(26_506, result="accuracy 0.955 in 10-fold cross-validation"),
 )
 def dropout(
     layers: int = 2, units: int = 32, dropout: float = 0.2, inputs: int = PIXELS, classes: int = CLASSES

@@ -1,8 +1,8 @@
-"""Models that are no plain stack: built by Keras' functional interface."""
+"""Models that are not a plain stack of layers, built with Keras' functional API."""
 
 from __future__ import annotations  # an annotation must not import Keras
 
-from .recipe import Reference, keras, recipe, step
+from .recipe import PublishedResult, keras, recipe, step
 
 __all__ = ["autoencoder", "digit_or_not", "shared"]
 
@@ -20,7 +20,7 @@ CLASSES = 10
     metrics=("accuracy",),
     batch_size=256,
     epochs=10,
-    reference=Reference(1_286_001),
+    reference=PublishedResult(1_286_001),
 )
 def digit_or_not(units: tuple[int, int] = (1000, 500)) -> keras.Model:
     pixels = keras.Input((PIXELS,), name="pixels")
@@ -40,14 +40,14 @@ def digit_or_not(units: tuple[int, int] = (1000, 500)) -> keras.Model:
     metrics=("accuracy",),
     batch_size=256,
     epochs=10,
-    reference=Reference(52_650),
+    reference=PublishedResult(52_650),
 )
 def shared(units: tuple[int, int] = (64, 32)) -> keras.Model:
     return shared_pair(units)[0]
 
 
 def shared_pair(units: tuple[int, int] = (64, 32)) -> tuple[keras.Model, keras.Model]:
-    """Two models over the same hidden layers: one tells which digit it is, the other what the layers see in it."""
+    """Return two models over the same hidden layers: a digit classifier, and a model that outputs the features."""
     pixels = keras.Input((PIXELS,), name="pixels")
     hidden = keras.layers.Dense(units[0], activation="relu", name="shared_wide")(pixels)
     features = keras.layers.Dense(units[1], activation="relu", name="shared_narrow")(hidden)
@@ -64,14 +64,14 @@ def shared_pair(units: tuple[int, int] = (64, 32)) -> tuple[keras.Model, keras.M
     loss="binary_crossentropy",
     batch_size=128,
     epochs=30,
-    reference=Reference(404_244),
+    reference=PublishedResult(404_244),
 )
 def autoencoder(units: int = 256, codes: int = 2) -> keras.Model:
     """Kingma and Welling, *Auto-Encoding Variational Bayes* (2013), from standard layers only.
 
-    The noise of a sample is Gaussian noise on zeros, so that outside of training the code is the mean. The loss is the
+    The noise is Gaussian noise added to zeros, so that outside of training the code is the mean. The loss is the
     cross-entropy of the pixels plus the divergence of the codes from a normal distribution (their equation 10), both
-    for one pixel; the divergence reaches the loss as an activity penalty.
+    per pixel. The divergence is added to the loss as an activity penalty.
     """
     pixels = keras.Input((PIXELS,), name="pixels")
     hidden = keras.layers.Dense(units, activation="relu", name="encoder")(pixels)
@@ -80,14 +80,14 @@ def autoencoder(units: int = 256, codes: int = 2) -> keras.Model:
     divergence = 0.5 * (keras.ops.square(mean) + keras.ops.exp(log_variance) - log_variance - 1.0)
     divergence = keras.layers.ActivityRegularization(l1=1 / PIXELS, name="divergence")(divergence)
     noise = keras.layers.GaussianNoise(1.0, name="noise")(keras.ops.zeros_like(mean))
-    # A layer is part of the model only when the output depends on it: hence nothing of the divergence, added.
+    # A layer is part of the model only if the output depends on it: hence the divergence is added, times 0.
     code = mean + keras.ops.exp(0.5 * log_variance) * noise + 0.0 * divergence
     again = decoder(units, codes)(code)
     return keras.Model(pixels, again, name="autoencoder")
 
 
 def decoder(units: int, codes: int) -> keras.Model:
-    """From codes to pixels: the part that can be used alone to draw new digits."""
+    """Return the decoder from codes to pixels, which can be used alone to draw new digits."""
     return keras.Sequential(
         [
             keras.Input((codes,), name="code"),

@@ -1,8 +1,8 @@
-"""What a recipe is, and the book of them.
+"""Defines a recipe, and the registry of trivium's own recipes.
 
-A recipe is a function that builds an uncompiled Keras model, with everything around it that the published result
-depends on: data, preparation, loss, optimizer, batch size, epochs. It holds names and numbers only, so that listing
-the book imports no framework; the engine turns them into arrays and training runs.
+A recipe is a function that builds an uncompiled Keras model, with everything else that the published result depends on:
+data, preprocessing, loss, optimizer, batch size, epochs. It holds only names and numbers, so that listing the registry
+imports no framework. The engine turns them into arrays and training runs.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
     import keras
 else:
 
-    class _KerasOnFirstUse:
-        """Stands for `keras` in the family files: importing Keras costs seconds and fixes the backend."""
+    class _LazyKeras:
+        """Imports Keras on first use in the family files: the import takes seconds and fixes the backend."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(importlib.import_module("keras"), name)
 
-    keras = _KerasOnFirstUse()
+    keras = _LazyKeras()
 
-__all__ = ["Option", "Recipe", "Reference", "Step", "book", "find", "keras", "recipe", "step"]
+__all__ = ["Option", "PreprocessingStep", "PublishedResult", "Recipe", "find", "keras", "recipe", "registry", "step"]
 
 FAMILIES = ("dense", "cnn", "rnn", "text", "functional")
 
 
 @dataclass(frozen=True)
 class Option:
-    """In a step's settings: the value of the recipe's option of that name."""
+    """A placeholder in the settings of a preprocessing step: the value of the recipe's option of that name."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of preparation, by the name and settings that `engine.preprocessing` knows it by."""
+class PreprocessingStep:
+    """A preprocessing step, given by its kind and its settings; `engine.preprocessing` implements the kinds."""
 
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def step(kind: str, **settings: Any) -> Step:
-    """A step of preparation; a setting may be an `Option`."""
-    return Step(kind, settings)
+def step(kind: str, **settings: Any) -> PreprocessingStep:
+    """Declare a preprocessing step; a setting may be an `Option`."""
+    return PreprocessingStep(kind, settings)
 
 
 @dataclass(frozen=True)
-class Reference:
-    """What is published about a recipe.
+class PublishedResult:
+    """The published figures of a recipe.
 
     Attributes:
-        parameters: the model's parameter count with default options; trivium asserts it.
+        parameters: the model's parameter count with default options; the tests check it.
         seconds_per_epoch: on a 2014 iMac, CPU only, TensorFlow 2.4, all of MNIST.
-        result: the published accuracy or loss, in words.
+        result: the published accuracy or loss, as text.
     """
 
     parameters: int | None = None
@@ -70,22 +70,22 @@ class Reference:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model, and everything around it that its result depends on.
+    """A model, and everything else that its result depends on.
 
     Attributes:
         name: `family/model`, or `path/to/file.py:function` for a user's own.
         summary: one line.
-        build: makes the uncompiled model; its keyword arguments are the recipe's options.
-        dataset: the name of its data, or None when the user must give data.
-        inputs, targets: the preparation of x and of y, in order.
-        loss, optimizer, metrics: what `keras.Model.compile` takes; a loss of None is chosen by the model and the
+        build: builds the uncompiled model; its keyword arguments are the recipe's options.
+        dataset: the name of its dataset, or None if the user must provide the data.
+        inputs, targets: the preprocessing steps of x and of y, in order.
+        loss, optimizer, metrics: arguments of `keras.Model.compile`; a loss of None is chosen from the model and the
             labels.
-        learning_rate: of the optimizer; None for its own default.
-        fitted: options that are taken from the data unless given: (option, kind of the step whose vocabulary it
-            counts).
-        batch_size, epochs: of the published run.
-        validation_split: the share at the end of the training data that is held out, 0 to 1.
-        shuffle: whether an epoch draws its samples in a new order.
+        learning_rate: the optimizer's; None for its default.
+        fitted: options that follow from the data unless they are set, as pairs: (option, kind of the tokenizer whose
+            vocabulary size is its value).
+        batch_size, epochs: those of the published run.
+        validation_split: the fraction at the end of the training data that is held out, 0 to 1.
+        shuffle: whether each epoch takes the samples in a new order.
         reference: the published figures.
     """
 
@@ -93,8 +93,8 @@ class Recipe:
     summary: str
     build: Callable[..., keras.Model]
     dataset: str | None = None
-    inputs: tuple[Step, ...] = ()
-    targets: tuple[Step, ...] = ()
+    inputs: tuple[PreprocessingStep, ...] = ()
+    targets: tuple[PreprocessingStep, ...] = ()
     loss: str | None = None
     optimizer: str = "adam"
     metrics: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class Recipe:
     epochs: int = 10
     validation_split: float = 0.25
     shuffle: bool = True
-    reference: Reference = Reference()
+    reference: PublishedResult = PublishedResult()
 
     @property
     def family(self) -> str:
@@ -116,10 +116,10 @@ class Recipe:
         return {name: parameter.default for name, parameter in inspect.signature(self.build).parameters.items()}
 
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The given options over the defaults.
+        """Return all options: the defaults, overridden by the given ones.
 
         Raises:
-            RecipeError: an option that the recipe does not have, or one that it needs and was not given.
+            RecipeError: the recipe has no such option, or needs one that is missing.
         """
         known = self.options
         for name in options:
@@ -132,8 +132,8 @@ class Recipe:
             raise RecipeError(f"{self.name} needs a value for {', '.join(missing)}: add --set {missing[0]}=…")
         return complete
 
-    def steps(self, steps: tuple[Step, ...], options: Mapping[str, Any]) -> list[Step]:
-        """`self.inputs` or `self.targets` with each `Option` replaced by its value."""
+    def steps(self, steps: tuple[PreprocessingStep, ...], options: Mapping[str, Any]) -> list[PreprocessingStep]:
+        """Return `self.inputs` or `self.targets` with each `Option` replaced by its value."""
         values = self.complete(options)
         return [
             replace(
@@ -147,26 +147,26 @@ class Recipe:
         """Build the model, uncompiled.
 
         Raises:
-            RecipeError: an unknown option, or one with a value that Keras refuses.
+            RecipeError: an option is unknown, or Keras refuses its value.
         """
         values = self.complete(options)
         try:
             model = self.build(**values)
-        except Exception as error:  # whatever Keras, or a user's own function, makes of the options
-            given = ", ".join(f"{k}={v!r}" for k, v in options.items())
+        except Exception as error:  # Keras, or a user's own function, may raise anything
+            arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
             raise RecipeError(
-                f"{self.name}({given}) cannot be built: {type(error).__name__}: {first_line(error)}"
+                f"{self.name}({arguments}) cannot be built: {type(error).__name__}: {first_line(error)}"
             ) from error
         if not isinstance(model, keras.Model):
             raise RecipeError(f"{self.name} returned {type(model).__name__}, expected a keras.Model")
         return model
 
 
-_book: dict[str, Recipe] = {}
+_registry: dict[str, Recipe] = {}
 
 
-def recipe(name: str, summary: str, **around: Any) -> Callable[[Callable[..., keras.Model]], Recipe]:
-    """Make the decorated builder a recipe; the keywords are the fields of `Recipe`.
+def recipe(name: str, summary: str, **settings: Any) -> Callable[[Callable[..., keras.Model]], Recipe]:
+    """Turn the decorated builder into a recipe; the keywords are the fields of `Recipe`.
 
     Example:
         >>> @trivium.recipe("mine/tiny", "one layer", dataset="mnist:sample", loss="sparse_categorical_crossentropy")
@@ -175,35 +175,35 @@ def recipe(name: str, summary: str, **around: Any) -> Callable[[Callable[..., ke
     """
 
     def decorate(build: Callable[..., keras.Model]) -> Recipe:
-        return Recipe(name, summary, build, **around)
+        return Recipe(name, summary, build, **settings)
 
     return decorate
 
 
-def book() -> dict[str, Recipe]:
-    """Every recipe that trivium brings, by name, in the order of the families' files."""
-    if not _book:
+def registry() -> dict[str, Recipe]:
+    """Return all of trivium's own recipes by name, in the order of the families' files."""
+    if not _registry:
         for family in FAMILIES:
             module = importlib.import_module(f".{family}", __package__)
-            _book.update({found.name: found for found in vars(module).values() if isinstance(found, Recipe)})
-    return _book
+            _registry.update({entry.name: entry for entry in vars(module).values() if isinstance(entry, Recipe)})
+    return _registry
 
 
 def find(name: str) -> Recipe:
-    """The recipe of that name, or the one that `path/to/file.py:function` makes.
+    """Return the recipe of that name, or the one made by `path/to/file.py:function`.
 
     Raises:
-        RecipeError: there is none; the message gives the nearest names.
+        RecipeError: there is no such recipe; the message suggests the nearest names.
     """
-    if name in book():
-        return book()[name]
+    if name in registry():
+        return registry()[name]
     if not is_file_function(name):
         raise RecipeError(
-            f"unknown recipe {name!r}{suggest(name, list(book()))} (`trivium recipes` lists them all; "
+            f"unknown recipe {name!r}{suggest(name, list(registry()))} (`trivium recipes` lists them all; "
             "a model of your own is path/to/file.py:function)"
         )
-    found = load_function(name)
-    if isinstance(found, Recipe):
-        return replace(found, name=name)
-    summary = (inspect.getdoc(found) or "a model of your own").splitlines()[0]
-    return Recipe(name, summary, found)
+    function = load_function(name)
+    if isinstance(function, Recipe):
+        return replace(function, name=name)
+    summary = (inspect.getdoc(function) or "a model of your own").splitlines()[0]
+    return Recipe(name, summary, function)

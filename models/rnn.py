@@ -1,14 +1,14 @@
-"""Waves by recurrent layers: the next value of a curve from a window over the last few."""
+"""Waves by recurrent layers: predict the next value of a curve from a window over the last values."""
 
 from __future__ import annotations  # an annotation must not import Keras
 
 from typing import Any
 
-from .recipe import Option, Reference, keras, recipe, step
+from .recipe import Option, PublishedResult, keras, recipe, step
 
 __all__ = ["lstm", "stateful", "three_lstm", "time_distributed", "two_lstm"]
 
-# Both series are brought to 0 … 1 by the range of the training part; errors are told on the wave's own scale.
+# Both series are scaled to 0 … 1 by the range of the training split; errors are reported on the wave's own scale.
 WAVES: dict[str, Any] = {
     "inputs": (step("min-max"), step("window", length=Option("window"))),
     "targets": (step("min-max"), step("after", length=Option("window"))),
@@ -21,10 +21,10 @@ WAVES: dict[str, Any] = {
 
 @recipe(
     "rnn/lstm",
-    "one small LSTM reads a window of a wave and tells the next value",
+    "one small LSTM reads a window of a wave and predicts the next value",
     **WAVES,
     dataset="waves:0",
-    reference=Reference(64),
+    reference=PublishedResult(64),
 )
 def lstm(window: int = 3, units: int = 3) -> keras.Model:
     return keras.Sequential([keras.Input((window, 1)), keras.layers.LSTM(units), keras.layers.Dense(1)])
@@ -32,10 +32,10 @@ def lstm(window: int = 3, units: int = 3) -> keras.Model:
 
 @recipe(
     "rnn/two-lstm",
-    "one LSTM reads the sequence that another makes",
+    "one LSTM reads the output sequence of another",
     **WAVES,
     dataset="waves:1",
-    reference=Reference(148, result="loss a little over 0.02"),
+    reference=PublishedResult(148, result="loss a little over 0.02"),
 )
 def two_lstm(window: int = 5, units: int = 3) -> keras.Model:
     return keras.Sequential(
@@ -53,7 +53,7 @@ def two_lstm(window: int = 5, units: int = 3) -> keras.Model:
     "three LSTMs, each smaller than the one before, on a wave that is mirrored where it falls",
     **WAVES,
     dataset="waves:2:2000",
-    reference=Reference(904, "5 (20,000 steps)", "loss 0.025 / 0.004 / 0.0015 with 200 / 2,000 / 20,000 steps"),
+    reference=PublishedResult(904, "5 (20,000 steps)", "loss 0.025 / 0.004 / 0.0015 with 200 / 2,000 / 20,000 steps"),
 )
 def three_lstm(window: int = 13, units: tuple[int, int, int] = (9, 6, 3)) -> keras.Model:
     return keras.Sequential(
@@ -73,7 +73,7 @@ def three_lstm(window: int = 13, units: tuple[int, int, int] = (9, 6, 3)) -> ker
     **WAVES,
     dataset="waves:0",
     shuffle=False,
-    reference=Reference(30_651),
+    reference=PublishedResult(30_651),
 )
 def stateful(window: int = 3, units: int = 50, batch: int = 1) -> keras.Model:
     return keras.Sequential(
@@ -88,14 +88,14 @@ def stateful(window: int = 3, units: int = 50, batch: int = 1) -> keras.Model:
 
 @recipe(
     "rnn/time-distributed",
-    "at each value of a window the next five",
+    "predicts the next five values at each value of a window",
     **{
         **WAVES,
         "inputs": (step("min-max"), step("window", length=Option("window"), horizon=Option("horizon"))),
         "targets": (step("min-max"), step("ahead", length=Option("window"), horizon=Option("horizon"))),
     },
     dataset="waves:0",
-    reference=Reference(121),
+    reference=PublishedResult(121),
 )
 def time_distributed(window: int = 10, units: int = 4, horizon: int = 5) -> keras.Model:
     return keras.Sequential(

@@ -1,8 +1,8 @@
-"""Text by recurrent layers: the next letter, or the next word, from a window over the last forty."""
+"""Text by recurrent layers: predict the next character, or the next word, from a window over the last forty."""
 
 from __future__ import annotations  # an annotation must not import Keras
 
-from .recipe import Option, Reference, keras, recipe, step
+from .recipe import Option, PublishedResult, keras, recipe, step
 
 __all__ = ["letters", "words"]
 
@@ -11,7 +11,7 @@ STRIDE = 3
 
 @recipe(
     "text/letters",
-    "two LSTMs tell the next letter of a text",
+    "two LSTMs predict the next letter of a text",
     dataset="text",
     inputs=(step("letters"), step("window", length=Option("window"), stride=STRIDE, tokens=True)),
     targets=(step("letters"), step("after", length=Option("window"), stride=STRIDE, tokens=True)),
@@ -22,7 +22,7 @@ STRIDE = 3
     batch_size=100,
     epochs=100,
     validation_split=0.0,
-    reference=Reference(254_681, "1,400", "loss 2.6 → 1.1 in 100 epochs"),
+    reference=PublishedResult(254_681, "1,400", "loss 2.6 → 1.1 in 100 epochs"),
 )
 def letters(window: int = 40, units: int = 128, vocabulary: int = 89) -> keras.Model:
     return keras.Sequential(
@@ -38,7 +38,7 @@ def letters(window: int = 40, units: int = 128, vocabulary: int = 89) -> keras.M
 
 @recipe(
     "text/words",
-    "two small LSTMs tell the next of the 8,000 most frequent words",
+    "two small LSTMs predict the next of the 8,000 most frequent words",
     dataset="text",
     inputs=(
         step("words", size=Option("vocabulary")),
@@ -52,7 +52,7 @@ def letters(window: int = 40, units: int = 128, vocabulary: int = 89) -> keras.M
     batch_size=100,
     epochs=10,
     validation_split=0.0,
-    reference=Reference(328_832, result="loss 6.8 → 5.3 in 10 epochs"),
+    reference=PublishedResult(328_832, result="loss 6.8 → 5.3 in 10 epochs"),
 )
 def words(window: int = 40, units: int = 8, dropout: float = 0.3, vocabulary: int = 8_000) -> keras.Model:
     return keras.Sequential(

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.artifacts import Artifact, Tensor, in_order
+from ..backends import artifacts
+from ..backends.artifacts import Artifact, Tensor, in_model_order
 from ..functions import load_function
 
 Batches = dict[str, list[np.ndarray]]
 
 
-def answer(reader: str, path: str, names: list[list[str]], batches: Batches, size: int | None) -> dict[str, Any]:
+def answer(opener: str, path: str, names: list[list[str]], batches: Batches, fixed_batch: int | None) -> dict[str, Any]:
     """Open an artifact, and give it every batch.
 
     Args:
@@ -33,12 +34,12 @@ def answer(reader: str, path: str, names: list[list[str]], batches: Batches, siz
         `inputs`, `outputs` and `versions` as the artifact tells them; `answers`: by batch, an array an output.
     """
     _forbid("keras")
-    found: Artifact = load_function(reader)(Path(path), *names)
-    answers = {name: _answer(found, arrays, size) for name, arrays in batches.items()}
+    artifact: Artifact = load_function(opener)(Path(path), *names)
+    answers = {name: _answer(artifact, arrays, fixed_batch) for name, arrays in batches.items()}
     return {
-        "inputs": [tensor.to_json() for tensor in found.inputs],
-        "outputs": [tensor.to_json() for tensor in found.outputs],
-        "versions": {**found.versions, "numpy": np.__version__},
+        "inputs": [tensor.to_json() for tensor in artifact.inputs],
+        "outputs": [tensor.to_json() for tensor in artifact.outputs],
+        "versions": {**artifact.versions, "numpy": np.__version__},
         "answers": answers,
     }
 
@@ -49,14 +50,24 @@ def _forbid(module: str) -> None:
     sys.modules[module] = None  # type: ignore[assignment]
 
 
-def _answer(found: Artifact, arrays: Sequence[np.ndarray], size: int | None) -> list[np.ndarray]:
+def _answer(artifact: Artifact, arrays: Sequence[np.ndarray], fixed_batch: int | None) -> list[np.ndarray]:
     """The outputs for a whole batch; in parts of the one size that is taken, the last one filled up."""
-    if size is None:
-        return [np.asarray(output) for output in found.run(arrays)]
+    if fixed_batch is None:
+        return [np.asarray(output) for output in artifact.run(arrays)]
     samples = len(arrays[0])
-    filled = [np.concatenate([x, np.repeat(x[-1:], -samples % size, axis=0)]) for x in arrays]
-    parts = [found.run([x[at : at + size] for x in filled]) for at in range(0, samples, size)]
+    padded = [np.concatenate([x, np.repeat(x[-1:], -samples % fixed_batch, axis=0)]) for x in arrays]
+    parts = [artifact.run([x[start : start + fixed_batch] for x in padded]) for start in range(0, samples, fixed_batch)]
     return [np.concatenate(outputs)[:samples] for outputs in zip(*parts, strict=True)]
+
+
+def read_savedmodel(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """Read a SavedModel by TensorFlow."""
+    return artifacts.room("tensorflow").read(path, inputs, outputs)  # type: ignore[no-any-return]
+
+
+def read_torch_export(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """Read an exported program by PyTorch."""
+    return artifacts.room("torch").read(path, inputs, outputs)  # type: ignore[no-any-return]
 
 
 def read_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
@@ -64,15 +75,15 @@ def read_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Arti
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    given = {each.name: each for each in session.get_inputs()}
-    names = in_order(list(given), inputs)
+    inputs_by_name = {tensor.name: tensor for tensor in session.get_inputs()}
+    names = in_model_order(list(inputs_by_name), inputs)
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [np.asarray(value) for value in session.run(None, dict(zip(names, arrays, strict=True)))]
 
     return Artifact(
-        tuple(_onnx_tensor(given[name]) for name in names),
-        tuple(_onnx_tensor(each) for each in session.get_outputs()),
+        tuple(_onnx_tensor(inputs_by_name[name]) for name in names),
+        tuple(_onnx_tensor(tensor) for tensor in session.get_outputs()),
         run,
         {"onnxruntime": onnxruntime.__version__},
     )
@@ -84,7 +95,7 @@ def read_onnx_slowly(path: Path, inputs: Sequence[str], outputs: Sequence[str]) 
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(str(path))
-    names = in_order(list(evaluator.input_names), inputs)
+    names = in_model_order(list(evaluator.input_names), inputs)
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [np.asarray(value) for value in evaluator.run(None, dict(zip(names, arrays, strict=True)))]
@@ -98,10 +109,10 @@ def read_onnx_slowly(path: Path, inputs: Sequence[str], outputs: Sequence[str]) 
     )
 
 
-def _onnx_tensor(each: Any) -> Tensor:
-    kind = each.type.removeprefix("tensor(").removesuffix(")")
-    shape = tuple(length if isinstance(length, int) else None for length in each.shape)
-    return Tensor(each.name, shape, {"float": "float32", "double": "float64"}.get(kind, kind))
+def _onnx_tensor(argument: Any) -> Tensor:
+    dtype = argument.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(length if isinstance(length, int) else None for length in argument.shape)
+    return Tensor(argument.name, shape, {"float": "float32", "double": "float64"}.get(dtype, dtype))
 
 
 def read_openvino(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
@@ -109,15 +120,15 @@ def read_openvino(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> 
     import openvino
 
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    given = {port.get_any_name(): port for port in compiled.inputs}
-    names = in_order(list(given), inputs)
+    ports = {port.get_any_name(): port for port in compiled.inputs}
+    names = in_model_order(list(ports), inputs)
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        answered = compiled(dict(zip(names, arrays, strict=True)))
-        return [np.array(answered[port]) for port in compiled.outputs]
+        results = compiled(dict(zip(names, arrays, strict=True)))
+        return [np.array(results[port]) for port in compiled.outputs]
 
     return Artifact(
-        tuple(_openvino_tensor(name, given[name]) for name in names),
+        tuple(_openvino_tensor(name, ports[name]) for name in names),
         tuple(_openvino_tensor(str(index), port) for index, port in enumerate(compiled.outputs)),
         run,
         {"openvino": openvino.__version__},
@@ -126,7 +137,7 @@ def read_openvino(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> 
 
 def _openvino_tensor(name: str, port: Any) -> Tensor:
     name = next(iter(sorted(port.get_names())), name)
-    shape = tuple(each.get_length() if each.is_static else None for each in port.get_partial_shape())
+    shape = tuple(dimension.get_length() if dimension.is_static else None for dimension in port.get_partial_shape())
     return Tensor(name, shape, np.dtype(port.get_element_type().to_dtype()).name)
 
 
@@ -138,16 +149,16 @@ def read_litert(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Ar
     interpreter = Interpreter(model_path=str(path))
     (signature,) = interpreter.get_signature_list()
     runner = interpreter.get_signature_runner(signature)
-    given, gives = runner.get_input_details(), runner.get_output_details()
-    names, gives = in_order(list(given), inputs), {name: gives[name] for name in in_order(list(gives), outputs)}
+    input_details, output_details = runner.get_input_details(), runner.get_output_details()
+    names, output_details = in_model_order(list(input_details), inputs), {name: output_details[name] for name in in_model_order(list(output_details), outputs)}
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        answered = runner(**dict(zip(names, arrays, strict=True)))
-        return [np.array(answered[name]) for name in gives]
+        results = runner(**dict(zip(names, arrays, strict=True)))
+        return [np.array(results[name]) for name in output_details]
 
     return Artifact(
-        tuple(_litert_tensor(name, given[name]) for name in names),
-        tuple(_litert_tensor(name, gives[name]) for name in gives),
+        tuple(_litert_tensor(name, input_details[name]) for name in names),
+        tuple(_litert_tensor(name, output_details[name]) for name in output_details),
         run,
         {"ai-edge-litert": ai_edge_litert.__version__},
     )

@@ -61,17 +61,17 @@ def choose(source: Path, target: str, file: str, out: Path | None) -> Place:
 
 
 def _require(place: Place) -> None:
-    atomic.require_place(place.folder)
+    atomic.require_writable_folder(place.folder)
     if not place.folder.exists():
         return
-    there = {path.name for path in place.folder.iterdir()}
-    before = _files_of(place.folder / NOTE)
-    if place.whole and there - before:
+    existing = {path.name for path in place.folder.iterdir()}
+    ported = _files_of(place.folder / NOTE)
+    if place.whole and existing - ported:
         raise OutputError(
-            f"{place.folder} exists and holds {min(there - before)}, which is no port's: choose another --out"
+            f"{place.folder} exists and holds {min(existing - ported)}, which is no port's: choose another --out"
         )
-    if not place.whole and before and place.name not in before:
-        raise OutputError(f"{place.folder / NOTE} belongs to {min(before - {NOTE})}: choose another folder for --out")
+    if not place.whole and ported and place.name not in ported:
+        raise OutputError(f"{place.folder / NOTE} belongs to {min(ported - {NOTE})}: choose another folder for --out")
 
 
 def _files_of(note: Path) -> set[str]:
@@ -90,28 +90,28 @@ def aside(place: Place) -> Iterator[Path]:
         OutputError: nothing can be written there.
     """
     folders = place.folder.absolute(), *place.folder.absolute().parents
-    around = next(path for path in folders[place.whole :] if path.exists())
+    parent = next(path for path in folders[place.whole :] if path.exists())
     try:
-        found = tempfile.TemporaryDirectory(prefix=".port-", dir=around)
+        scratch = tempfile.TemporaryDirectory(prefix=".port-", dir=parent)
     except OSError as error:
-        raise OutputError(f"cannot write into {around}: {error.strerror}") from error
-    with found as folder:
-        made = Path(folder) / "port"
-        made.mkdir()
-        yield made
+        raise OutputError(f"cannot write into {parent}: {error.strerror}") from error
+    with scratch as folder:
+        staged = Path(folder) / "port"
+        staged.mkdir()
+        yield staged
 
 
-def deliver(made: Path, place: Place, note: dict[str, Any]) -> None:
+def deliver(staged: Path, place: Place, note: dict[str, Any]) -> None:
     """Put what lies in the folder `made`, verified, into its place, and `note` beside it. An earlier port is replaced.
 
     Raises:
         OutputError: it cannot be written.
     """
-    atomic.write_json(made / NOTE, {**note, "artifact": place.name or "."})
+    atomic.write_json(staged / NOTE, {**note, "artifact": place.name or "."})
     if place.whole:
-        atomic.replace_folder(made, place.folder)
+        atomic.replace_folder(staged, place.folder)
         return
-    names = (path.name for path in made.iterdir())
+    names = (path.name for path in staged.iterdir())
     for name in sorted(names, key=lambda name: name == place.name):  # the artifact itself last
-        with atomic.written_whole(place.folder / name) as beside:
-            shutil.copyfile(made / name, beside)
+        with atomic.atomic_write(place.folder / name) as temporary:
+            shutil.copyfile(staged / name, temporary)

@@ -20,15 +20,13 @@ from ..backends.workers import worker
 from ..backends.workers.worker import Worker
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
-from . import destination, targets
+from ..functions import function_name
+from . import artifact_runtimes, destination, keras_export, source_model, targets
 from .destination import Place
 from .report import RECORDED, Check, PortReport, compare_all
 from .source_model import UNKNOWN, Batches, Subject
 from .targets import Format, Host
 
-_SUBJECT, _FORMATS, _RUNTIMES = (
-    f"{__package__}.{name}" for name in ("source_model", "keras_export", "artifact_runtimes")
-)
 # Prepared anew from raw values, a recorded sample may be off by rounding; then its recorded answer still holds.
 _SAME_SAMPLE = 1e-6
 
@@ -49,12 +47,12 @@ def export(subject: Subject, target: Format, out: Path | None, raw: bool | None,
     hosts = targets.hosts(target)
     place = destination.choose(subject.path, target.name, target.file, out)
     tell(f"loading it on {catalog.find(hosts[0].backend).title}")
-    examined = worker.get(hosts[0].backend).call(f"{_SUBJECT}:examine", str(subject.path), raw)
-    _require_no_memory(examined["stateful"], target)
+    interface = worker.get(hosts[0].backend).call(source_model.examine, str(subject.path), raw)
+    _require_no_memory(interface["stateful"], target)
     reasons = []
     for host in hosts:
         try:
-            return _Export(subject, target, host, place, examined, tell).run()
+            return _Export(subject, target, host, place, interface, tell).run()
         except PortError as error:
             reasons.append(str(error))
     raise PortError("; ".join(reasons))
@@ -84,7 +82,7 @@ class _Export:
     tell: Tell
 
     def run(self) -> PortReport:
-        given, prepared = self._batches()
+        inputs, prepared_inputs = self._batches()
         description = {
             "labels": list(self.subject.labels),
             "inputs": self.examined["inputs"],
@@ -94,25 +92,25 @@ class _Export:
             "recipe": self.subject.recipe,
             "trivium": metadata.version("trivium"),
         }
-        with destination.aside(self.place) as made:
-            versions = self._write(made / self.place.name, description)
-            answered = self._answer(made / self.place.name, given)
+        with destination.aside(self.place) as staged:
+            versions = self._write(staged / self.place.name, description)
+            result = self._answer(staged / self.place.name, inputs)
             self.tell("comparing")
             facts = {
                 "source_file": self.subject.describe(),
                 **description,
                 "prepared_because": self.examined["reason"],
-                **{side: answered[side] for side in ("inputs", "outputs")},
+                **{side: result[side] for side in ("inputs", "outputs")},
                 "fixed_batch": self.examined["size"],
-                "files": sorted(path.name for path in made.iterdir()),
-                "versions": {**versions, **answered["versions"]},
+                "files": sorted(path.name for path in staged.iterdir()),
+                "versions": {**versions, **result["versions"]},
             }
-            checks = self._compare(prepared, answered["answers"])
+            checks = self._compare(prepared_inputs, result["answers"])
             names = self.subject.backend, self.target.name
             report = PortReport(*names, self.place.artifact, checks, self.host.backend, facts=facts)
             if not report.passed:
                 return replace(report, artifact=None)
-            destination.deliver(made, self.place, report.to_json())
+            destination.deliver(staged, self.place, report.to_json())
         return report
 
     def _write(self, artifact: Path, description: dict[str, Any]) -> dict[str, str]:
@@ -126,18 +124,18 @@ class _Export:
             str(artifact),
             json.dumps(description),
         )
-        return dict(worker.get(host.name).call(f"{_FORMATS}:export", str(self.subject.path), *options))
+        return dict(worker.get(host.name).call(keras_export.export, str(self.subject.path), *options))
 
-    def _answer(self, artifact: Path, given: Batches) -> dict[str, Any]:
+    def _answer(self, artifact: Path, inputs: Batches) -> dict[str, Any]:
         """What the artifact is, and what it answers, in a process that has its runtime and never sees Keras."""
         self.tell(f"answering in {self.target.runtime}")
-        names = [[each["name"] for each in self.examined[side]] for side in ("inputs", "outputs")]
-        options = (self.target.reader, str(artifact), names, given, self.examined["size"])
+        names = [[tensor["name"] for tensor in self.examined[side]] for side in ("inputs", "outputs")]
+        options = (function_name(self.target.reader), str(artifact), names, inputs, self.examined["size"])
         try:
-            return dict(checker(self.target.name, self.host.backend).call(f"{_RUNTIMES}:answer", *options))
+            return dict(checker(self.target.name, self.host.backend).call(artifact_runtimes.answer, *options))
         except WorkerError as error:
-            made = f"what Keras on {self.host.backend} wrote as {self.target.title}"
-            raise PortError(f"{self.target.runtime} does not run {made}: {error}") from error
+            origin = f"what Keras on {self.host.backend} wrote as {self.target.title}"
+            raise PortError(f"{self.target.runtime} does not run {origin}: {error}") from error
 
     def _batches(self) -> tuple[Batches, Batches]:
         """What the artifact is given, and the same prepared, as the model is given it."""
@@ -146,31 +144,31 @@ class _Export:
         chain = self.subject.preprocessing.inputs
         if self.examined["raw"]:
             recorded = [as_dtype(chain.inverse(recorded[0]), self.examined["inputs"][0]["dtype"])]
-        given = {RECORDED: recorded, **probes(recorded)}
+        inputs = {RECORDED: recorded, **probes(recorded)}
         if not self.examined["raw"]:
-            return given, given
-        return given, {name: [chain(arrays[0])] for name, arrays in given.items()}
+            return inputs, inputs
+        return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
     def _compare(self, prepared: Batches, received: Batches) -> tuple[Check, ...]:
         """Each batch against the backend that the model was trained on, where it is here, else against the host."""
         origin = self.subject.backend
-        here = origin != UNKNOWN and catalog.find(origin).installed
-        against = origin if here else self.host.backend
+        installed = origin != UNKNOWN and catalog.find(origin).installed
+        against = origin if installed else self.host.backend
         bundle = self.subject.bundle
         expected: Batches = {}
         if bundle and _same(bundle.recorded_inputs, prepared[RECORDED][0]):
             expected[RECORDED] = [bundle.recorded_outputs]
-        asked = {name: arrays for name, arrays in prepared.items() if name not in expected}
-        answers = worker.get(against).call(f"{_SUBJECT}:answers", str(self.subject.path), asked)
-        by = {**dict.fromkeys(asked, against), **dict.fromkeys(expected, origin)}
+        unanswered = {name: arrays for name, arrays in prepared.items() if name not in expected}
+        answers = worker.get(against).call(source_model.answers, str(self.subject.path), unanswered)
+        references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
         expected |= answers
-        return compare_all(self.target.name, by, {name: expected[name] for name in prepared}, received)
+        return compare_all(self.target.name, references, {name: expected[name] for name in prepared}, received)
 
 
 def probes(recorded: list[np.ndarray]) -> Batches:
     """Inputs beside the recorded ones and within their range, by name, an array an input: see `parity.probe_inputs`."""
-    drawn = [parity.probe_inputs(values, seed) for seed, values in enumerate(recorded)]
-    return {name: [each[name] for each in drawn] for name in drawn[0]}
+    probes_by_input = [parity.probe_inputs(values, seed) for seed, values in enumerate(recorded)]
+    return {name: [probes_of_input[name] for probes_of_input in probes_by_input] for name in probes_by_input[0]}
 
 
 def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -187,10 +185,10 @@ def _same(recorded: np.ndarray, prepared: np.ndarray) -> bool:
 
 def checker(target: str, host: str) -> Worker:
     """A process in which artifacts of one format are run: it has the runtime, and never sees Keras."""
-    found = _checkers.get(target)
-    if found is None or not found.alive:
-        found = _checkers[target] = Worker(host)
-    return found
+    process = _checkers.get(target)
+    if process is None or not process.alive:
+        process = _checkers[target] = Worker(host)
+    return process
 
 
 _checkers: dict[str, Worker] = {}

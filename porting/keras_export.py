@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..backends import artifacts, runtime
 from ..engine.verification.model_under_test import flat_layers
 from ..errors import PortError, first_line
-from ..functions import load_function
 from . import source_model, targets
 
 if TYPE_CHECKING:
     import keras
 
 
-def export(path: str, raw: bool, name: str, unroll: bool, place: str, description: str) -> dict[str, str]:
+def export(path: str, raw: bool, format_name: str, unroll: bool, artifact: str, description: str) -> dict[str, str]:
     """Write a model in a format, what it is within it.
 
     Args:
@@ -35,7 +34,7 @@ def export(path: str, raw: bool, name: str, unroll: bool, place: str, descriptio
     Raises:
         PortError: Keras cannot write this model in this format under this backend.
     """
-    target = targets.find(name)
+    target = targets.find(format_name)
     assert isinstance(target, targets.Format)
     current = runtime.current()
     import keras
@@ -46,14 +45,14 @@ def export(path: str, raw: bool, name: str, unroll: bool, place: str, descriptio
         _drop_penalties(model)
         _call_once(model)
         options = artifacts.export_options(target.keras_name, model)
-        model.export(place, format=target.keras_name, verbose=False, **options)
+        model.export(artifact, format=target.keras_name, verbose=False, **options)
     except Exception as error:  # each exporter raises its own
         raise PortError(
             f"Keras on {keras.config.backend()} cannot write this model as {target.title}: "
             f"{type(error).__name__}: {first_line(error)}"
         ) from error
     if target.describer:
-        load_function(target.describer)(Path(place), description)
+        target.describer(Path(artifact), description)
     return {"keras": keras.__version__, **current.versions()}
 
 
@@ -68,8 +67,8 @@ def _call_once(model: keras.Model) -> None:
     import keras
 
     shapes = [[1 if length is None else length for length in tensor.shape] for tensor in model.inputs]
-    given = [keras.ops.ones(shape, each.dtype) for shape, each in zip(shapes, model.inputs, strict=True)]
-    model(source_model.nested(model, given), training=False)
+    inputs = [keras.ops.ones(shape, model_input.dtype) for shape, model_input in zip(shapes, model.inputs, strict=True)]
+    model(source_model.nested(model, inputs), training=False)
 
 
 def _unrolled(model: keras.Model) -> keras.Model:
@@ -79,9 +78,9 @@ def _unrolled(model: keras.Model) -> keras.Model:
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         return type(layer).from_config(_with_unroll(layer.get_config()))
 
-    made = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    made.set_weights(model.get_weights())
-    return made
+    unrolled = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    unrolled.set_weights(model.get_weights())
+    return unrolled
 
 
 def _with_unroll(config: Any) -> Any:

@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ..backends import artifacts
+
 
 def describe_onnx(path: Path, description: str) -> None:
     """As the model's metadata: an entry for each key, `labels` among them."""
@@ -21,19 +23,19 @@ def describe_onnx(path: Path, description: str) -> None:
     values = json.loads(description)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in values.items()})
     pairs = zip(model.graph.output, values["outputs"], strict=True)
-    _rename(model.graph, {output.name: each["name"] for output, each in pairs})
+    _rename(model.graph, {output.name: tensor["name"] for output, tensor in pairs})
     onnx.save(model, str(path))
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
     """Give values of a graph other names: some exporters number them."""
-    taken = {name for node in graph.node for name in node.output} | {each.name for each in graph.input}
-    names = {before: name for before, name in names.items() if name not in taken}
+    existing = {name for node in graph.node for name in node.output} | {graph_input.name for graph_input in graph.input}
+    names = {old_name: name for old_name, name in names.items() if name not in existing}
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    for out in graph.output:
-        out.name = names.get(out.name, out.name)
+    for output in graph.output:
+        output.name = names.get(output.name, output.name)
 
 
 def describe_openvino(path: Path, description: str) -> None:
@@ -45,16 +47,16 @@ def describe_openvino(path: Path, description: str) -> None:
     for key, value in values.items():
         model.set_rt_info(json.dumps(value), ["trivium", key])
     # Traced by PyTorch, inputs have lost their shapes, and outputs never had names.
-    shapes = [[-1 if length is None else length for length in each["shape"]] for each in values["inputs"]]
+    shapes = [[-1 if length is None else length for length in tensor["shape"]] for tensor in values["inputs"]]
     model.reshape({port: openvino.PartialShape(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
     for ports, side in ((model.inputs, "inputs"), (model.outputs, "outputs")):
-        for port, each in zip(ports, values[side], strict=True):
-            port.tensor.set_names({each["name"]})
-    aside = path.with_name(f"aside-{path.name}")
-    openvino.serialize(model, str(aside))
+        for port, tensor in zip(ports, values[side], strict=True):
+            port.tensor.set_names({tensor["name"]})
+    temporary = path.with_name(f"aside-{path.name}")
+    openvino.serialize(model, str(temporary))
     del model  # which holds the weights' file open
     for suffix in (".xml", ".bin"):
-        os.replace(aside.with_suffix(suffix), path.with_suffix(suffix))
+        os.replace(temporary.with_suffix(suffix), path.with_suffix(suffix))
 
 
 def describe_litert(path: Path, description: str) -> None:
@@ -63,3 +65,8 @@ def describe_litert(path: Path, description: str) -> None:
         archive.writestr(zipfile.ZipInfo("port.json"), description)
         if labels := json.loads(description)["labels"]:
             archive.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{label}\n" for label in labels))
+
+
+def describe_torch_export(path: Path, description: str) -> None:
+    """Write the description into an exported program, as its extra file `port.json`."""
+    artifacts.room("torch").describe(path, description)

@@ -77,7 +77,7 @@ class PortReport:
     artifact: Path | None
     checks: tuple[Check, ...]
     host: str
-    training: tuple[tolerances.Check, ...] = ()
+    training: tuple[tolerances.BackendCheck, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -96,7 +96,7 @@ class PortReport:
     @property
     def largest(self) -> parity.Difference:
         """The largest relative difference of the predictions."""
-        return max((check.difference for check in self.checks), key=lambda found: found.relative)
+        return max((check.difference for check in self.checks), key=lambda difference: difference.relative)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -128,8 +128,8 @@ def compare_all(
     Raises:
         PortError: there are more or fewer outputs, or one has another shape.
     """
-    usual = [parity.scale_of(output) for output in expected.get(RECORDED, ())]
-    return tuple(compare(name, against[name], target, expected[name], received[name], usual) for name in expected)
+    scales = [parity.scale_of(output) for output in expected.get(RECORDED, ())]
+    return tuple(compare(name, against[name], target, expected[name], received[name], scales) for name in expected)
 
 
 def compare(

@@ -30,13 +30,12 @@ from ..engine.verification import parity
 from ..errors import PortError
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
-from . import destination, targets
+from . import destination, source_model, targets
 from .export import as_dtype, probes
 from .report import PortReport, compare_all
 from .source_files import CHECK, FRESH, readme
 from .source_model import UNKNOWN, Batches, Subject, find, load, load_as
 
-_SUBJECT = f"{__package__}.source_model"
 _RECORDED = "recorded.npz"
 _SECONDS = 600
 _LINES = 4
@@ -88,24 +87,24 @@ class _Port:
         host = self._host()
         path = str(self.subject.path)
         self.tell(f"reading it on {host.title}")
-        examined = worker.get(host.name).call(f"{_SUBJECT}:examine", path, raw)
-        given, prepared = self._batches(examined)
-        with destination.aside(place) as made:
-            options = (examined["raw"], self.target.name, str(made), self.subject.recipe)
-            written = worker.get(host.name).call(f"{__name__}:write", path, *options)
+        interface = worker.get(host.name).call(source_model.examine, path, raw)
+        inputs, prepared_inputs = self._batches(interface)
+        with destination.aside(place) as staged:
+            options = (interface["raw"], self.target.name, str(staged), self.subject.recipe)
+            written = worker.get(host.name).call(write, path, *options)
             self.tell(f"asking {host.title}")
-            expected, by = self._expected(host, given, prepared)
-            _record(made / _RECORDED, given, expected)
-            facts = self._facts(examined, [file.name for file in made.iterdir()], written["requires"])
-            (made / "README.md").write_text(readme(self.target.title, facts, written["example"]))
+            expected, references = self._expected(host, inputs, prepared_inputs)
+            _record(staged / _RECORDED, inputs, expected)
+            facts = self._facts(interface, [file.name for file in staged.iterdir()], written["requires"])
+            (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
             self.tell(f"running it on {self.target.title} alone")
-            received = run_alone(made, self.target)
+            received = run_alone(staged, self.target)
             name = f"{targets.SOURCE}{self.target.name}"
-            checks = compare_all(name, by, {batch: expected[batch] for batch in given}, received)
+            checks = compare_all(name, references, {batch: expected[batch] for batch in inputs}, received)
             report = PortReport(self.subject.backend, name, place.artifact, checks, host.name, facts=facts)
             if not report.passed:
                 return replace(report, artifact=None)
-            destination.deliver(made, place, report.to_json())
+            destination.deliver(staged, place, report.to_json())
         return report
 
     def _host(self) -> Backend:
@@ -114,35 +113,35 @@ class _Port:
             return catalog.find(self.subject.backend)
         return self.target
 
-    def _batches(self, examined: dict[str, Any]) -> tuple[Batches, Batches]:
+    def _batches(self, interface: dict[str, Any]) -> tuple[Batches, Batches]:
         """What the source is given, and the same prepared, as the model is given it."""
         bundle = self.subject.bundle
-        recorded = [bundle.recorded_inputs] if bundle else examined["drawn"]
-        if not examined["raw"]:
-            given = {"recorded": recorded, **probes(recorded)}
-            return given, given
+        recorded = [bundle.recorded_inputs] if bundle else interface["drawn"]
+        if not interface["raw"]:
+            inputs = {"recorded": recorded, **probes(recorded)}
+            return inputs, inputs
         chain = self.subject.preprocessing.inputs
-        recorded = [as_dtype(chain.inverse(recorded[0]), examined["inputs"][0]["dtype"])]
-        given = {"recorded": recorded, **probes(recorded)}
-        return given, {name: [chain(arrays[0])] for name, arrays in given.items()}
+        recorded = [as_dtype(chain.inverse(recorded[0]), interface["inputs"][0]["dtype"])]
+        inputs = {"recorded": recorded, **probes(recorded)}
+        return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
-    def _expected(self, host: Backend, given: Batches, prepared: Batches) -> tuple[Batches, dict[str, str]]:
+    def _expected(self, host: Backend, inputs: Batches, prepared: Batches) -> tuple[Batches, dict[str, str]]:
         """What the model answers to each batch, and on whose word."""
-        expected = worker.get(host.name).call(f"{_SUBJECT}:answers", str(self.subject.path), prepared)
-        by = dict.fromkeys(given, host.name)
+        expected = worker.get(host.name).call(source_model.answers, str(self.subject.path), prepared)
+        references = dict.fromkeys(inputs, host.name)
         bundle = self.subject.bundle
-        if bundle and given is prepared:
-            expected["recorded"], by["recorded"] = [bundle.recorded_outputs], self.subject.backend
-        return expected, by
+        if bundle and inputs is prepared:
+            expected["recorded"], references["recorded"] = [bundle.recorded_outputs], self.subject.backend
+        return expected, references
 
-    def _facts(self, examined: dict[str, Any], files: list[str], requires: list[str]) -> dict[str, Any]:
+    def _facts(self, interface: dict[str, Any], files: list[str], requires: list[str]) -> dict[str, Any]:
         return {
             "source_file": self.subject.describe(),
             "labels": list(self.subject.labels),
-            "inputs": examined["inputs"],
-            "outputs": examined["outputs"],
-            "raw_inputs": examined["raw"],
-            "prepared_because": examined["reason"],
+            "inputs": interface["inputs"],
+            "outputs": interface["outputs"],
+            "raw_inputs": interface["raw"],
+            "prepared_because": interface["reason"],
             "preparation": self.subject.preprocessing.to_json(),
             "recipe": self.subject.recipe,
             "trivium": metadata.version("trivium"),
@@ -158,9 +157,9 @@ def _room(framework: str) -> ModuleType:
         PortError: there is none.
     """
     rooms = f"{__package__.rpartition('.')[0]}.backends"
-    able = [b.name for b in catalog.BACKENDS if importlib.util.find_spec(f"{rooms}.{b.name}.source")]
-    if framework not in able:
-        names = ", ".join(f"{targets.SOURCE}{name}" for name in able)
+    writers = [backend.name for backend in catalog.BACKENDS if backend.writes_source]
+    if framework not in writers:
+        names = ", ".join(f"{targets.SOURCE}{name}" for name in writers)
         raise PortError(f"no source can be written for {framework!r} (there are {names})")
     return importlib.import_module(f"{rooms}.{framework}.source")
 
@@ -217,7 +216,7 @@ def run_alone(folder: Path, backend: Backend) -> Batches:
     """
     with tempfile.TemporaryDirectory() as scratch:
         answers = Path(scratch) / "answers.npz"
-        run = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-I", "-B", "-c", FRESH, str(folder), str(answers)],
             cwd=folder,
             env={**os.environ, **backend.settings()},
@@ -225,27 +224,27 @@ def run_alone(folder: Path, backend: Backend) -> Batches:
             text=True,
             timeout=_SECONDS,
         )
-        if run.returncode or not answers.exists():
-            said = " / ".join((run.stderr.strip() or run.stdout.strip()).splitlines()[-_LINES:])
-            raise PortError(f"the source that was written does not run: {said}")
-        with np.load(answers, allow_pickle=False) as found:
-            return _batches_of(found, "output")
+        if process.returncode or not answers.exists():
+            output = " / ".join((process.stderr.strip() or process.stdout.strip()).splitlines()[-_LINES:])
+            raise PortError(f"the source that was written does not run: {output}")
+        with np.load(answers, allow_pickle=False) as arrays:
+            return _batches_of(arrays, "output")
 
 
-def _record(path: Path, given: Batches, expected: Batches) -> None:
+def _record(path: Path, inputs: Batches, expected: Batches) -> None:
     arrays = {
         f"{name}/{side}_{index}": array
-        for side, batches in (("input", given), ("output", expected))
+        for side, batches in (("input", inputs), ("output", expected))
         for name, batch in batches.items()
         for index, array in enumerate(batch)
     }
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-def _batches_of(found: Any, side: str) -> Batches:
+def _batches_of(arrays: Any, side: str) -> Batches:
     batches: Batches = {}
-    for key in sorted(found.files, key=lambda key: (key.split("/")[0], int(key.rpartition("_")[2]))):
+    for key in sorted(arrays.files, key=lambda key: (key.split("/")[0], int(key.rpartition("_")[2]))):
         name, _, rest = key.partition("/")
         if rest.startswith(side):
-            batches.setdefault(name, []).append(found[key])
+            batches.setdefault(name, []).append(arrays[key])
     return batches

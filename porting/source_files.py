@@ -120,7 +120,7 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
     ]
     for side in ("inputs", "outputs"):
         lines.append(f"{side.capitalize()}:")
-        lines += ["", *(f"- `{each['name']}` {_shape(each['shape'])} {each['dtype']}" for each in facts[side]), ""]
+        lines += ["", *(f"- `{tensor['name']}` {_shape(tensor['shape'])} {tensor['dtype']}" for tensor in facts[side]), ""]
     if facts["raw_inputs"]:
         lines += ["Inputs are raw: their preparation is part of the model.", ""]
     elif facts["preparation"].get("inputs"):

@@ -21,7 +21,7 @@ from ..engine.bundles.bundle import Bundle
 from ..engine.bundles.raw_model import raw_model
 from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.preprocessing.pipeline import Preprocessing
-from ..engine.verification.model_under_test import Specimen, batches_for
+from ..engine.verification.model_under_test import ModelUnderTest, make_batches
 from ..errors import BundleError, DataError, PortError
 
 if TYPE_CHECKING:
@@ -92,14 +92,14 @@ def find(source: str | Path) -> Subject:
     """
     path = Path(source)
     if not is_model_file(path) or path.is_dir():
-        found = Subject(bundles.locate(path).resolve())
+        model = Subject(bundles.locate(path).resolve())
     elif not path.is_file():
         raise BundleError(f"no model file at {path}")
     else:
-        found = Subject(path.resolve())
-        keras_files.examine(found.path, str(path))
-    _ = found.bundle  # a damaged one is refused before any backend is started
-    return found
+        model = Subject(path.resolve())
+        keras_files.examine(model.path, str(path))
+    _ = model.bundle  # a damaged one is refused before any backend is started
+    return model
 
 
 # --- run in a worker, under the backend that is asked ---------------------------------------------------------------
@@ -167,14 +167,14 @@ def answers(path: str, batches: Batches) -> Batches:
     import keras
 
     model = load(path)
-    found = {}
+    outputs = {}
     for name, arrays in batches.items():
         if len(arrays) == len(model.outputs) == 1:
-            found[name] = [outputs_of(model, arrays[0])]
+            outputs[name] = [outputs_of(model, arrays[0])]
         else:
-            answered = model.predict(nested(model, arrays), verbose=0)
-            found[name] = [np.asarray(each) for each in keras.tree.flatten(answered)]
-    return found
+            predictions = model.predict(nested(model, arrays), verbose=0)
+            outputs[name] = [np.asarray(array) for array in keras.tree.flatten(predictions)]
+    return outputs
 
 
 def nested(model: keras.Model, arrays: list[Any]) -> Any:
@@ -197,5 +197,5 @@ def _draw(path: str, model: keras.Model) -> list[np.ndarray]:
     """Inputs that a model can take, a batch of each."""
     if not model.compiled:
         model.compile(loss="mean_squared_error")  # targets are drawn by it; they are not needed here
-    drawn = batches_for(Specimen(path, is_bundle=True), model, None, 1)["x"]
-    return [values[0] for values in drawn]
+    inputs = make_batches(ModelUnderTest(path, is_bundle=True), model, None, 1)["x"]
+    return [values[0] for values in inputs]

@@ -7,13 +7,16 @@ fails on is not in its list, so that nothing is tried that is known not to work.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..backends import catalog
+from ..backends.artifacts import Artifact
 from ..backends.catalog import Backend
 from ..errors import PortError
 from ..functions import suggest
+from . import artifact_runtimes, metadata
 
 # A target that is written as native source is named so, with the framework behind it.
 SOURCE = "source:"
@@ -64,7 +67,7 @@ class Format:
         hosts: the backends that make it, the one to be tried first before the others.
         runtime: what checks it is called.
         packages: what that is made of.
-        reader: the function that opens it, `module:function` (see `artifact_runtimes.py`).
+        reader: the function that opens it (see `artifact_runtimes.py`).
         describer: the function that writes what the artifact is into it, or None where the format has no place for it.
         extra: the extra of trivium that installs the packages.
     """
@@ -76,14 +79,11 @@ class Format:
     hosts: tuple[Host, ...]
     runtime: str
     packages: tuple[Package, ...]
-    reader: str
-    describer: str | None
+    reader: Callable[..., Artifact]
+    describer: Callable[[Path, str], None] | None
     extra: str
 
 
-_ROOMS = "trivium.backends"
-_RUNTIMES = f"{__package__}.artifact_runtimes"
-_DESCRIBING = f"{__package__}.metadata"
 _TENSORFLOW, _TORCH = Package("tensorflow", "tensorflow"), Package("torch", "torch")
 _ONNX, _ONNXSCRIPT = Package("onnx", "onnx"), Package("onnxscript", "onnxscript")
 _TF2ONNX, _ONNXRUNTIME = Package("tf2onnx", "tf2onnx"), Package("onnxruntime", "onnxruntime")
@@ -98,7 +98,7 @@ FORMATS = (
         (Host("tensorflow"), Host("jax", (_TENSORFLOW,))),
         "TensorFlow",
         (_TENSORFLOW,),
-        f"{_ROOMS}.tensorflow.artifacts:read",
+        artifact_runtimes.read_savedmodel,
         None,
         "tensorflow",
     ),
@@ -110,8 +110,8 @@ FORMATS = (
         (Host("torch", (_ONNX, _ONNXSCRIPT)), Host("tensorflow", (_ONNX, _TF2ONNX))),
         "ONNX Runtime",
         (_ONNXRUNTIME,),
-        f"{_RUNTIMES}:read_onnx",
-        f"{_DESCRIBING}:describe_onnx",
+        artifact_runtimes.read_onnx,
+        metadata.describe_onnx,
         "onnx",
     ),
     Format(
@@ -122,8 +122,8 @@ FORMATS = (
         (Host("torch", (_OPENVINO,)), Host("tensorflow", (_OPENVINO,), unroll=True)),
         "OpenVINO",
         (_OPENVINO,),
-        f"{_RUNTIMES}:read_openvino",
-        f"{_DESCRIBING}:describe_openvino",
+        artifact_runtimes.read_openvino,
+        metadata.describe_openvino,
         "openvino",
     ),
     Format(
@@ -135,8 +135,8 @@ FORMATS = (
         (Host("tensorflow", unroll=True),),
         "the LiteRT interpreter",
         (_LITERT,),
-        f"{_RUNTIMES}:read_litert",
-        f"{_DESCRIBING}:describe_litert",
+        artifact_runtimes.read_litert,
+        metadata.describe_litert,
         "litert",
     ),
     Format(
@@ -147,8 +147,8 @@ FORMATS = (
         (Host("torch"),),
         "PyTorch",
         (_TORCH,),
-        f"{_ROOMS}.torch.artifacts:read",
-        f"{_ROOMS}.torch.artifacts:describe",
+        artifact_runtimes.read_torch_export,
+        metadata.describe_torch_export,
         "torch",
     ),
 )
@@ -156,8 +156,8 @@ FORMATS = (
 
 def names() -> list[str]:
     """Every word that `--to` takes: backends, formats, source code."""
-    backends = [backend.name for backend in catalog.BACKENDS]
-    return [*backends, *(target.name for target in FORMATS), *(SOURCE + name for name in backends)]
+    sources = [SOURCE + backend.name for backend in catalog.BACKENDS if backend.writes_source]
+    return [*(backend.name for backend in catalog.BACKENDS), *(target.name for target in FORMATS), *sources]
 
 
 def find(name: str) -> Backend | Format:
@@ -182,19 +182,19 @@ def hosts(target: Format) -> list[Host]:
         PortError: none can, or the runtime that checks the artifact is missing; the message has the line that installs
             what is.
     """
-    found = [host for host in target.hosts if host.installed]
+    available = [host for host in target.hosts if host.installed]
     missing = _missing(target.packages)
-    if found and not missing:
-        return found
+    if available and not missing:
+        return available
     # Of several hosts the one whose framework is here already costs the least.
     nearest = next((host for host in target.hosts if catalog.find(host.backend).installed), target.hosts[0])
     framework = catalog.find(nearest.backend)
-    lacking = ([] if framework.installed else [framework.title]) + [*missing, *_missing(nearest.packages)]
-    if found:
-        lacking = missing
+    needed = ([] if framework.installed else [framework.title]) + [*missing, *_missing(nearest.packages)]
+    if available:
+        needed = missing
     extras = dict.fromkeys([target.extra] + ([] if framework.installed else [framework.name]))
     raise PortError(
-        f"a port to {target.name} needs {' and '.join(dict.fromkeys(lacking))}, not installed here; "
+        f"a port to {target.name} needs {' and '.join(dict.fromkeys(needed))}, not installed here; "
         f"run: pip install 'trivium[{','.join(extras)}]'"
     )
 

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from ..backends import catalog
+from ..backends.artifacts import Artifact
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..engine.bundles import bundle as bundles
 from ..errors import FileError, PortError, WorkerError
-from ..functions import load_function
-from . import destination, targets
+from ..functions import function_name, load_function
+from . import artifact_runtimes, destination, source_model, targets
 from .export import checker, probes
 from .report import RECORDED, Check, PortReport, compare, compare_all
 from .source_model import Batches
@@ -41,7 +42,6 @@ _FEW = 2
 _SLACK, _MOST = 10, 1e-2
 _NUDGE = 1e-6  # of each value: as much as rounding does to a sum of some dozens
 _ROOMS = "trivium.backends"
-_RUNTIMES, _SUBJECT = (f"{__package__}.{name}" for name in ("artifact_runtimes", "source_model"))
 
 Tell = Callable[[str], None]
 
@@ -53,12 +53,12 @@ class Runtime:
     Attributes:
         name: for the report.
         backend: under which the process is that runs it, or None for any.
-        reader: the function that opens the file, `module:function`.
+        reader: the function that opens the file.
     """
 
     name: str
     backend: str | None
-    reader: str
+    reader: Callable[..., Artifact]
 
 
 def is_network(path: Path) -> bool:
@@ -85,10 +85,10 @@ def port_back(source: Path, out: Path | None, tell: Tell) -> PortReport:
         def answer(batches: Batches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
             tell(f"asking the network itself, in {runtime.name}")
             file = clean if clean.exists() else source.resolve()
-            options = (runtime.reader, str(file), names, batches, size)
+            options = (function_name(runtime.reader), str(file), names, batches, size)
             process = checker(f"from {runtime.name}", runtime.backend or catalog.selected().name)
             try:
-                return dict(process.call(f"{_RUNTIMES}:answer", *options))
+                return dict(process.call(artifact_runtimes.answer, *options))
             except WorkerError as error:
                 raise PortError(f"{runtime.name} does not run {source}: {error}") from error
 
@@ -144,8 +144,8 @@ def port_from_torch(
             tell("asking the module itself")
             return dict(answers(module, batches))
 
-        made = _Return(source, place, "torch", tell)
-        return made.run(Path(scratch) / "clean.pt2", recorded, answer)
+        rebuilt = _Return(source, place, "torch", tell)
+        return rebuilt.run(Path(scratch) / "clean.pt2", recorded, answer)
 
 
 def _runtime(source: Path) -> Runtime:
@@ -165,7 +165,7 @@ def _runtime(source: Path) -> Runtime:
         raise _missing(source, f"the package {target.extra}", target.extra)
     if installed:
         return Runtime(target.runtime, None, target.reader)
-    return Runtime(f"{target.title}'s reference evaluator", None, f"{_RUNTIMES}:read_onnx_slowly")
+    return Runtime(f"{target.title}'s reference evaluator", None, artifact_runtimes.read_onnx_slowly)
 
 
 def _missing(source: Path, what: str, extra: str) -> PortError:
@@ -199,41 +199,41 @@ class _Return:
             recorded: inputs that the caller brings, in the network's own layout.
         """
         host = catalog.selected()
-        with destination.aside(self.place) as made:
-            artifact = made / self.place.name
+        with destination.aside(self.place) as staged:
+            artifact = staged / self.place.name
             self.tell(f"rebuilding it in Keras on {host.title}")
             options = (str(self.source), str(clean), str(artifact))
-            built = worker.get(host.name).call(f"{__name__}:rebuild", *options)
-            given = _batches(built, recorded)
-            names = [[each["name"] for each in built[side]] for side in ("inputs", "outputs")]
+            rebuilt = worker.get(host.name).call(rebuild, *options)
+            batches_by_name = _batches(rebuilt, recorded)
+            names = [[arrays["name"] for arrays in rebuilt[side]] for side in ("inputs", "outputs")]
 
             def again(batches: Batches) -> Batches:
-                found = answer(_for_source(batches, built), built["size"], names)["answers"]
-                return {name: _samples_first(each, built) for name, each in found.items()}
+                found = answer(_for_source(batches, rebuilt), rebuilt["size"], names)["answers"]
+                return {name: _samples_first(arrays, rebuilt) for name, arrays in found.items()}
 
-            answered = answer(_for_source(given, built), built["size"], names)
+            answered = answer(_for_source(batches_by_name, rebuilt), rebuilt["size"], names)
             self.tell("comparing")
-            received = worker.get(host.name).call(f"{_SUBJECT}:answers", str(artifact), _for_keras(given, built))
-            expected = {name: _samples_first(each, built) for name, each in answered["answers"].items()}
-            by = dict.fromkeys(given, self.against)
-            checks = [*compare_all(targets.KERAS, by, {name: expected[name] for name in given}, received)]
+            received = worker.get(host.name).call(source_model.answers, str(artifact), _for_keras(batches_by_name, rebuilt))
+            expected = {name: _samples_first(arrays, rebuilt) for name, arrays in answered["answers"].items()}
+            references = dict.fromkeys(batches_by_name, self.against)
+            checks = [*compare_all(targets.KERAS, references, {name: expected[name] for name in batches_by_name}, received)]
             if not checks[-1].passed:
-                checks[-1] = self._judged(checks[-1], given["extreme"], expected, received, again)
+                checks[-1] = self._judged(checks[-1], batches_by_name["extreme"], expected, received, again)
             report = PortReport(
-                built["source"],
+                rebuilt["source"],
                 targets.KERAS,
                 self.place.artifact,
                 tuple(checks),
                 host.name,
-                facts=self._facts(built, answered["versions"]),
+                facts=self._facts(rebuilt, answered["versions"]),
             )
             if not report.passed:
                 return replace(report, artifact=None)
-            destination.deliver(made, self.place, report.to_json())
+            destination.deliver(staged, self.place, report.to_json())
         return report
 
     def _judged(
-        self, check: Check, given: list[np.ndarray], expected: Batches, received: Batches, again: Again
+        self, check: Check, extreme_inputs: list[np.ndarray], expected: Batches, received: Batches, run_again: Again
     ) -> Check:
         """The check of extreme inputs once more, as far as these say anything.
 
@@ -241,32 +241,32 @@ class _Return:
         nudge of the inputs makes of the network's own answers is allowed, all of it relative to the answers to random
         inputs too.
         """
-        nudged = again({"extreme": [_nudged(x, seed) for seed, x in enumerate(given)]})
-        usual = expected["random"]
-        theirs, ours, moved = (
-            [np.concatenate(pair) for pair in zip(answers["extreme"], others, strict=True)]
-            for answers, others in ((expected, usual), (received, received["random"]), (nudged, usual))
+        perturbed = run_again({"extreme": [_nudged(x, seed) for seed, x in enumerate(extreme_inputs)]})
+        typical = expected["random"]
+        reference, rebuilt, shifted = (
+            [np.concatenate(pair) for pair in zip(answers["extreme"], random_answers, strict=True)]
+            for answers, random_answers in ((expected, typical), (received, received["random"]), (perturbed, typical))
         )
-        found = compare(check.inputs, check.against, check.target, theirs, ours)
-        rounding = compare(check.inputs, check.against, check.against, theirs, moved).difference.relative
-        difference = replace(found.difference, samples=check.difference.samples)
+        recheck = compare(check.inputs, check.against, check.target, reference, rebuilt)
+        rounding = compare(check.inputs, check.against, check.against, reference, shifted).difference.relative
+        difference = replace(recheck.difference, samples=check.difference.samples)
         tolerance = max(check.tolerance, min(_SLACK * rounding, _MOST))
         return replace(check, difference=difference, tolerance=tolerance)
 
-    def _facts(self, built: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
+    def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
         with self.source.open("rb") as stream:
             checksum = hashlib.file_digest(stream, "sha256").hexdigest()
         return {
             "source_file": {"name": self.source.name, "sha256": checksum},
-            "inputs": built["keras_inputs"],
-            "outputs": built["keras_outputs"],
-            "source_inputs": built["inputs"],
-            "operators": built["operators"],
-            "parameters": built["parameters"],
-            "fixed_batch": built["size"],
+            "inputs": rebuilt["keras_inputs"],
+            "outputs": rebuilt["keras_outputs"],
+            "source_inputs": rebuilt["inputs"],
+            "operators": rebuilt["operators"],
+            "parameters": rebuilt["parameters"],
+            "fixed_batch": rebuilt["size"],
             "labels": [],
             "files": [self.place.name],
-            "versions": {**built["versions"], **versions},
+            "versions": {**rebuilt["versions"], **versions},
             "trivium": metadata.version("trivium"),
         }
 
@@ -274,27 +274,27 @@ class _Return:
 # --- inputs ---------------------------------------------------------------------------------------------------------
 
 
-def _batches(built: dict[str, Any], recorded: list[np.ndarray] | None) -> Batches:
+def _batches(rebuilt: dict[str, Any], recorded: list[np.ndarray] | None) -> Batches:
     """Inputs with the samples first: those that the caller brings or that are drawn, and others within their range."""
-    inputs = built["inputs"]
+    inputs = rebuilt["inputs"]
     if recorded is None:
-        recorded = [_drawn(each, built["rows"], seed) for seed, each in enumerate(inputs)]
+        recorded = [_drawn(network_input, rebuilt["rows"], seed) for seed, network_input in enumerate(inputs)]
     elif len(recorded) != len(inputs):
         raise PortError(f"the network takes {len(inputs)} arrays, and there are {len(recorded)} example inputs")
     else:
-        recorded = [np.moveaxis(x, each["batch"], 0) for x, each in zip(recorded, inputs, strict=True)]
+        recorded = [np.moveaxis(x, network_input["batch"], 0) for x, network_input in zip(recorded, inputs, strict=True)]
     return {RECORDED: recorded, **probes(recorded)}
 
 
-def _drawn(given: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:
+def _drawn(network_input: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:
     """Samples for an input: normal numbers, or whole ones below the number of rows that a table has."""
     generator = np.random.default_rng(seed)
-    lengths = [_OPEN_LENGTH if length is None else length for length in given["shape"]]
-    del lengths[given["batch"]]
+    lengths = [_OPEN_LENGTH if length is None else length for length in network_input["shape"]]
+    del lengths[network_input["batch"]]
     shape = (_SAMPLES, *lengths)
-    if given["dtype"] == "float32":
+    if network_input["dtype"] == "float32":
         return generator.standard_normal(shape, dtype="float32")
-    return generator.integers(0, 2 if given["dtype"] == "bool" else rows or _FEW, shape).astype(given["dtype"])
+    return generator.integers(0, 2 if network_input["dtype"] == "bool" else rows or _FEW, shape).astype(network_input["dtype"])
 
 
 def _nudged(values: np.ndarray, seed: int) -> np.ndarray:
@@ -305,23 +305,23 @@ def _nudged(values: np.ndarray, seed: int) -> np.ndarray:
     return np.asarray(values * (1 + signs * _NUDGE), values.dtype)
 
 
-def _for_source(given: Batches, built: dict[str, Any]) -> Batches:
+def _for_source(batches: Batches, rebuilt: dict[str, Any]) -> Batches:
     """As the network takes them: its own order of axes and its own dtypes."""
-    inputs = built["inputs"]
+    inputs = rebuilt["inputs"]
     return {
-        name: [np.moveaxis(x, 0, each["batch"]).astype(each["dtype"]) for x, each in zip(arrays, inputs, strict=True)]
-        for name, arrays in given.items()
+        name: [np.moveaxis(x, 0, network_input["batch"]).astype(network_input["dtype"]) for x, network_input in zip(arrays, inputs, strict=True)]
+        for name, arrays in batches.items()
     }
 
 
-def _for_keras(given: Batches, built: dict[str, Any]) -> Batches:
-    dtypes = [each["dtype"] for each in built["keras_inputs"]]
-    return {name: [x.astype(d) for x, d in zip(arrays, dtypes, strict=True)] for name, arrays in given.items()}
+def _for_keras(batches: Batches, rebuilt: dict[str, Any]) -> Batches:
+    dtypes = [model_input["dtype"] for model_input in rebuilt["keras_inputs"]]
+    return {name: [x.astype(dtype) for x, dtype in zip(arrays, dtypes, strict=True)] for name, arrays in batches.items()}
 
 
-def _samples_first(answers: Sequence[np.ndarray], built: dict[str, Any]) -> list[np.ndarray]:
+def _samples_first(answers: Sequence[np.ndarray], rebuilt: dict[str, Any]) -> list[np.ndarray]:
     """The network's answers with the axis of samples where the Keras model has it."""
-    return [np.moveaxis(x, each["batch"], 0) for x, each in zip(answers, built["outputs"], strict=True)]
+    return [np.moveaxis(x, network_output["batch"], 0) for x, network_output in zip(answers, rebuilt["outputs"], strict=True)]
 
 
 # --- run in a worker, under the backend that builds -----------------------------------------------------------------
@@ -353,8 +353,8 @@ def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
     return {
         "source": form.source,
         "inputs": [
-            {"name": each.name, "shape": list(each.shape), "dtype": each.dtype, "batch": each.batch}
-            for each in form.given
+            {"name": graph_input.name, "shape": list(graph_input.shape), "dtype": graph_input.dtype, "batch": graph_input.batch}
+            for graph_input in form.given
         ],
         "outputs": [{"name": name, "batch": builder.values[name].samples} for name in form.outputs],
         "keras_inputs": [_describe(tensor.name, tensor) for tensor in model.inputs],

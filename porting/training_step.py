@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import runtime
-from ..backends.same_run.crossentropy import owned_losses
-from ..backends.same_run.portable_random import owned_draws
+from ..backends.same_run.crossentropy import losses_from_logits
+from ..backends.same_run.portable_random import portable_draws
 from ..backends.workers.worker import Worker
 from ..engine.bundles import bundle as bundles
 from ..engine.data.dataset import Split
 from ..engine.keras_model.inference import reset_states
 from ..engine.verification import parity, tolerances
-from ..engine.verification.model_under_test import Batches, Specimen, batch, batches_for, fresh_keras
-from ..engine.verification.tolerances import GRADIENTS, LOSS, UPDATED, Check, Named
+from ..engine.verification.model_under_test import ModelUnderTest, StepBatches, batch_at, fresh_keras, make_batches
+from ..engine.verification.tolerances import GRADIENTS, LOSS, UPDATED, BackendCheck, NamedArrays
 from . import source_model as subjects
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ IN_DOUBLE = ", in float64"
 _KINDS = {LOSS: LOSS, GRADIENTS: GRADIENTS, LEARNT: UPDATED, REMEMBERED: UPDATED}
 
 
-def compare(path: str, origin: str, target: str) -> tuple[Check, ...]:
+def compare(path: str, origin: str, target: str) -> tuple[BackendCheck, ...]:
     """The checks of one more training step on two backends; none where it cannot go on learning on both.
 
     Args:
@@ -48,37 +48,37 @@ def compare(path: str, origin: str, target: str) -> tuple[Check, ...]:
     """
     # Processes of their own: in one that has trained before, a loaded model's step was seen to come out otherwise.
     with Worker(origin) as home, Worker(target) as away:
-        if not all(each.call(f"{__name__}:learns", path) for each in (home, away)):
+        if not all(process.call(learns, path) for process in (home, away)):
             return ()
         checks = _checks(home, away, path)
         if all(check.passed for check in checks):
             return checks
-        if not all(each.call(f"{__name__}:widens", path) for each in (home, away)):
+        if not all(process.call(widens, path) for process in (home, away)):
             return checks
         return tuple(replace(check, what=f"{check.what}{IN_DOUBLE}") for check in _checks(home, away, path, wide=True))
 
 
-def _checks(home: Worker, away: Worker, path: str, wide: bool = False) -> tuple[Check, ...]:
-    given = {**home.call(f"{__name__}:draw_batch", path), "wide": wide}
-    expected = home.call(f"{__name__}:step_further", path, **given)
-    nudged = home.call(f"{__name__}:step_further", path, **given, nudged=True)
-    received = away.call(f"{__name__}:step_further", path, **given)
-    return judge((home.backend.name, away.backend.name), expected, nudged, received)
+def _checks(home: Worker, away: Worker, path: str, wide: bool = False) -> tuple[BackendCheck, ...]:
+    options = {**home.call(draw_batch, path), "wide": wide}
+    expected = home.call(step_further, path, **options)
+    perturbed = home.call(step_further, path, **options, perturbed=True)
+    received = away.call(step_further, path, **options)
+    return judge((home.backend.name, away.backend.name), expected, perturbed, received)
 
 
 def judge(
-    backends: tuple[str, str], expected: dict[str, Any], nudged: dict[str, Any], received: dict[str, Any]
-) -> tuple[Check, ...]:
+    backends: tuple[str, str], expected: dict[str, Any], perturbed: dict[str, Any], received: dict[str, Any]
+) -> tuple[BackendCheck, ...]:
     """The checks of what `step_further` gave on two backends, and on the first from nudged weights."""
-    runs = [each["found"] for each in (expected, received, nudged)]
-    return tuple(_compare(what, backends, expected["dtype"], *(found[what] for found in runs)) for what in runs[0])
+    runs = [result["found"] for result in (expected, received, perturbed)]
+    return tuple(_compare(what, backends, expected["dtype"], *(run[what] for run in runs)) for what in runs[0])
 
 
 def _compare(
-    what: str, backends: tuple[str, str], dtype: str, expected: Named, received: Named, nudged: Named
-) -> Check:
+    what: str, backends: tuple[str, str], dtype: str, expected: NamedArrays, received: NamedArrays, perturbed: NamedArrays
+) -> BackendCheck:
     kind = _KINDS[what.partition(":")[0]]
-    allowed = tolerances.allowances(dtype, {kind: expected}, {kind: nudged})[kind]
+    allowed = tolerances.derive_tolerances(dtype, {kind: expected}, {kind: perturbed})[kind]
     return tolerances.compare(what, backends, expected, received, allowed, kind=kind)
 
 
@@ -122,14 +122,14 @@ def draw_batch(path: str) -> dict[str, Any]:
     with _loaded(path) as model:
         data = None
         if not subjects.is_model_file(Path(path)):
-            found = bundles.load(path)
-            data = Split(found.recorded_inputs, found.recorded_outputs)
-        batches = batches_for(Specimen(path, is_bundle=True), model, data, 1)
+            bundle = bundles.load(path)
+            data = Split(bundle.recorded_inputs, bundle.recorded_outputs)
+        batches = make_batches(ModelUnderTest(path, is_bundle=True), model, data, 1)
         return {"batches": batches, "states": [np.array(v.numpy()) for v in generators(model)]}
 
 
 def step_further(
-    path: str, batches: Batches, states: list[np.ndarray], nudged: bool = False, wide: bool = False
+    path: str, batches: StepBatches, states: list[np.ndarray], perturbed: bool = False, wide: bool = False
 ) -> dict[str, Any]:
     """What becomes of a model in one more training step, from the optimizer state that it was saved with.
 
@@ -146,28 +146,28 @@ def step_further(
     """
     with _loaded(path, wide) as model:
         dtype = max((str(v.dtype) for v in model.trainable_variables), key=parity.tolerance, default="float32")
-        if nudged:
-            values = tolerances.nudge([np.array(v.numpy()) for v in model.variables], dtype, seed=0)
+        if perturbed:
+            values = tolerances.perturb([np.array(v.numpy()) for v in model.variables], dtype, seed=0)
             for variable, value in zip(model.variables, values, strict=True):
                 variable.assign(value)
         for variable, value in zip(generators(model), states, strict=True):
             variable.assign(value)
-        x, y = batch(model, batches, 0)
+        x, y = batch_at(model, batches, 0)
         current = runtime.current()
         reset_states(model)
         loss, gradients = current.gradients(model, x, y)
         named = [(v.path, gradient) for v, gradient in zip(model.trainable_variables, gradients, strict=True)]
         weights = model.weights  # asked for now: what remembers may count its states among them
-        with current.remembering(model):
+        with current.carry_rnn_states(model):
             model.train_on_batch(x, y)
-        found = {
+        arrays = {
             LOSS: [("the loss of the batch", np.array(loss))],
             GRADIENTS: named,
             LEARNT: _named(weights),
             **_by_kind(_named(model.optimizer.variables)),
         }
         # In float64 too what counts is that they agree as far as float32 can: no further than weights are kept.
-        return {"dtype": "float32" if wide else dtype, "found": found}
+        return {"dtype": "float32" if wide else dtype, "found": arrays}
 
 
 @contextlib.contextmanager
@@ -176,10 +176,10 @@ def _loaded(path: str, wide: bool = False) -> Iterator[keras.Model]:
     with fresh_keras(float64=wide):
         model = subjects.load(path)
         if wide:
-            from ..engine.keras_model.float64 import widened
+            from ..engine.keras_model.float64 import to_float64
 
-            model = widened(model)
-        with owned_draws(), owned_losses():
+            model = to_float64(model)
+        with portable_draws(), losses_from_logits():
             yield model
 
 
@@ -189,9 +189,9 @@ def generators(model: keras.Model) -> list[keras.Variable]:
     return [variable for variable in model.variables if id(variable) not in weights]
 
 
-def _by_kind(state: Named) -> dict[str, Named]:
+def _by_kind(state: NamedArrays) -> dict[str, NamedArrays]:
     """An optimizer's state by what it is of a weight: the scale of one kind says nothing about another's."""
-    kinds: dict[str, Named] = {}
+    kinds: dict[str, NamedArrays] = {}
     for name, value in state:
         kind = name.rpartition("/")[2]
         kind = kind.rpartition("_")[2] if value.ndim else kind
@@ -199,5 +199,5 @@ def _by_kind(state: Named) -> dict[str, Named]:
     return kinds
 
 
-def _named(variables: list[keras.Variable]) -> Named:
+def _named(variables: list[keras.Variable]) -> NamedArrays:
     return [(variable.path, np.array(variable.numpy())) for variable in variables]

@@ -1,9 +1,9 @@
-"""Make the sample of MNIST that ships inside trivium: stratified, 5,000 training and 1,000 test digits.
+"""Makes the MNIST sample inside trivium: 5,000 training and 1,000 test digits, stratified.
 
     python scripts/make_mnist_sample.py path/to/mnist.npz
 
-Each class keeps its share of the full set, and the digits keep their order; the choice is fixed by a seed, so the same
-input gives the same file.
+Each class has the same share as in the full set, and the digits keep their order. The seed is fixed, so the same input
+gives the same file.
 """
 
 import sys
@@ -16,7 +16,7 @@ SIZES = {"train": 5_000, "test": 1_000}
 
 
 def stratified(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
-    """`size` indices in ascending order, each class as frequent among them as among all (largest remainders)."""
+    """Return `size` ascending indices in which each class has its share of all labels (largest remainder method)."""
     counts = np.bincount(labels)
     shares = size * counts / counts.sum()
     quotas = np.floor(shares).astype(int)

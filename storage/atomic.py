@@ -1,7 +1,7 @@
-"""Files that are either written whole or not at all.
+"""Atomic writes: a file is written completely or not at all.
 
-Everything that trivium leaves on disk goes through `written_whole`: it is written beside its place, flushed to the
-disk and then renamed over what was there, so that a full disk, a crash or a kill leaves the old file as it was.
+Everything that trivium writes to disk goes through `atomic_write`: a temporary file in the same folder is written,
+flushed to disk and renamed over the old one. A full disk, a crash or a kill leaves the old file unchanged.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from ..errors import OutputError
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends without an error.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; the file replaces `path` when the block ends without an error.
 
-    The name keeps the suffix of `path`, which libraries choose a format by.
+    The temporary name has the suffix of `path`, because libraries choose a format by the suffix.
 
     Raises:
-        OutputError: the disk is full, the folder is gone or may not be written; the old file is as it was.
+        OutputError: the disk is full, or the folder is missing or not writable; the old file is unchanged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _refused(path, error) from error
-    aside = Path(name)
+        raise _output_error(path, error) from error
+    temporary = Path(name)
     try:
-        yield aside
-        _flush_to_disk(aside)
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
+        yield temporary
+        _flush_to_disk(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
         _flush_to_disk(path.parent)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _output_error(path, error) from error
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def require_place(folder: Path) -> None:
-    """Make sure, before the work, that its results can go to a folder, which need not exist yet. Makes nothing.
+def require_writable_folder(folder: Path) -> None:
+    """Check before the work that its results can be written to a folder, which need not exist yet. Creates nothing.
 
     Raises:
-        OutputError: it, or one above it, is a file or may not be written to.
+        OutputError: the folder, or its nearest existing parent, is a file or not writable.
     """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir():
@@ -59,52 +59,52 @@ def require_place(folder: Path) -> None:
         raise OutputError(f"cannot write into {nearest}: Permission denied")
 
 
-def require_file(path: Path) -> None:
-    """Make sure, before the work, that a file can be written, or written over. Makes nothing.
+def require_writable_file(path: Path) -> None:
+    """Check before the work that a file can be written or replaced. Creates nothing.
 
     Raises:
-        OutputError: a folder is there, or its own folder is none or may not be written to.
+        OutputError: the path is a folder, or its own folder is a file or not writable.
     """
     if path.is_dir():
         raise OutputError(f"{path} is a folder: choose another --out")
-    require_place(path.parent)
+    require_writable_folder(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people and tools: indented, NaN refused."""
+    """Write indented JSON, for people and tools; NaN raises a ValueError."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    with written_whole(path) as aside:
-        aside.write_text(text)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text)
 
 
-def replace_folder(made: Path, folder: Path) -> None:
-    """Let a folder that was filled aside, on the same disk, take the place of `folder`, whole or not at all.
+def replace_folder(staged: Path, folder: Path) -> None:
+    """Replace `folder` by a staged folder on the same disk, completely or not at all.
 
     Raises:
-        OutputError: it cannot; what was there is as it was.
+        OutputError: the folder cannot be replaced; the old one is unchanged.
     """
-    before = folder.with_name(f".{folder.name}.{os.getpid()}")
+    backup = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        for path in made.rglob("*"):
+        for path in staged.rglob("*"):
             if path.is_file():
                 _flush_to_disk(path)
-        os.chmod(made, 0o777 & ~_umask())
+        os.chmod(staged, 0o777 & ~_umask())
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
-            os.rename(folder, before)
+            os.rename(folder, backup)
         try:
-            os.rename(made, folder)
+            os.rename(staged, folder)
         except OSError:
-            if before.exists():
-                os.rename(before, folder)
+            if backup.exists():
+                os.rename(backup, folder)
             raise
         _flush_to_disk(folder.parent)
     except OSError as error:
-        raise _refused(folder, error) from error
-    shutil.rmtree(before, ignore_errors=True)
+        raise _output_error(folder, error) from error
+    shutil.rmtree(backup, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -121,6 +121,6 @@ def _umask() -> int:
     return mask
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
-    kept = "; the file that was there is kept" if path.exists() else ""
-    return OutputError(f"cannot write {path}: {error.strerror or error}{kept}")
+def _output_error(path: Path, error: OSError) -> OutputError:
+    outcome = "; the file that was there is kept" if path.exists() else ""
+    return OutputError(f"cannot write {path}: {error.strerror or error}{outcome}")

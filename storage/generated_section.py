@@ -1,4 +1,4 @@
-"""A part of a document that a command writes, between two marks that stay where they are."""
+"""A section of a document that a command generates, between two lines that mark its place."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from .atomic import write_text
 
 
 @dataclass(frozen=True)
-class MarkedPart:
-    """Two lines of a document; what stands between them is replaced.
+class GeneratedSection:
+    """The two marks around a generated section; the text between them is replaced.
 
     Attributes:
-        begin, end: the lines.
+        begin, end: the marks, a line each.
     """
 
     begin: str
     end: str
 
-    def around(self, *lines: str) -> str:
-        """The lines between the marks, an empty line at either side."""
+    def render(self, *lines: str) -> str:
+        """Return the section: the lines between the marks, with an empty line on either side."""
         return "\n".join([self.begin, "", *lines, "", self.end])
 
-    def put_into(self, text: str, part: str) -> str:
-        """A text with `part`, marks and all, in place of what is there.
+    def insert_into(self, text: str, part: str) -> str:
+        """Return the text with `part`, which includes the marks, in place of its old section.
 
         Raises:
-            DataError: the text has not got these marks.
+            DataError: the text does not contain the marks.
         """
         before, begin, rest = text.partition(self.begin)
         _, end, after = rest.partition(self.end)
         if not begin or not end:
-            raise DataError(f"no place for what is to be written: expected the lines {self.begin} and {self.end}")
+            raise DataError(f"no place for the generated section: expected the lines {self.begin} and {self.end}")
         return before + part + after
 
     def write(self, path: Path, part: str) -> None:
-        """As `put_into`, in a file: whole or not at all."""
-        write_text(path, self.put_into(path.read_text("utf-8"), part))
+        """Replace the section in a file, completely or not at all; raises as `insert_into`."""
+        write_text(path, self.insert_into(path.read_text("utf-8"), part))

@@ -1,4 +1,4 @@
-"""Settings out of a file, against the kinds that a dataclass declares for them."""
+"""Checks settings from a file against the field types that a dataclass declares."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
-def require_kinds(value: Any) -> None:
-    """Raise a TypeError unless every field of a dataclass is of the kind that its annotation says.
+def require_field_types(value: Any) -> None:
+    """Raise a TypeError unless each field of a dataclass has the type of its annotation.
 
-    Known are numbers, words, truth values, None, choices, tuples, and unions of these.
+    The annotation may be int, float, str, bool, None, a Literal of str, a tuple, or a union of these.
     """
     hints = get_type_hints(type(value))
     for field in fields(value):
-        found = getattr(value, field.name)
-        if not _is_a(found, hints[field.name]):
-            raise TypeError(f"{field.name} of {type(value).__name__} is {str(found)[:40]!r}, which cannot be")
+        content = getattr(value, field.name)
+        if not _has_type(content, hints[field.name]):
+            raise TypeError(f"{field.name} of {type(value).__name__} is {str(content)[:40]!r}, expected {field.type}")
 
 
-def _is_a(value: Any, hint: Any) -> bool:
+def _has_type(value: Any, hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_is_a(value, each) for each in inner)
+        return any(_has_type(value, option) for option in inner)
     if origin is Literal:
         return isinstance(value, str) and value in inner
     if origin is tuple:
         kinds = [inner[0]] * len(value) if isinstance(value, tuple) and inner[-1] is Ellipsis else inner
-        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_is_a, value, kinds))
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_has_type, value, kinds))
     if hint in (int, float):
         return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
     return isinstance(value, hint)

@@ -1,4 +1,4 @@
-"""JSON from a file that may be hostile: bounded in size and depth, no NaN, damage is one line."""
+"""Reads JSON files that may be hostile: bounded in size and depth, without NaN; damage raises an error of one line."""
 
 from __future__ import annotations
 
@@ -10,77 +10,78 @@ from typing import Any, NoReturn
 
 from ..errors import FileError
 
-# Far more than anything that trivium or Keras writes, save the vocabularies within a model.
-LARGEST = 16 * 2**20  # bytes
-# A Keras model takes five levels for each model within a model. What is deeper overflows the stack of who walks it.
-DEEPEST = 100
+# Far more than trivium or Keras writes, except for the vocabularies within a model.
+MAX_SIZE = 16 * 2**20  # bytes
+# A Keras model takes five levels for each model within a model. Deeper values could overflow the stack of a recursion.
+MAX_DEPTH = 100
 
 
-def parse(content: bytes | str, what: str, *, largest: int = LARGEST, finite: bool = True) -> Any:
-    """What JSON text holds.
+def parse(content: bytes | str, label: str, *, max_size: int = MAX_SIZE, finite: bool = True) -> Any:
+    """Parse JSON text.
 
     Args:
-        what: the file, for the message.
-        largest: bytes or letters that it may have.
-        finite: refuse NaN and infinite numbers; Keras writes them where a layer has one.
+        content: UTF-8 bytes, or text.
+        label: the name of the file in error messages.
+        max_size: the maximum number of bytes, or of characters.
+        finite: refuse NaN and infinite numbers. Keras writes them for a layer that has one.
 
     Raises:
-        FileError: it is larger, nested deeper than `DEEPEST`, or no JSON.
+        FileError: the text is larger, nested deeper than `MAX_DEPTH`, or not JSON.
     """
-    if len(content) > largest:
-        raise FileError(f"{what} has {len(content):,} bytes of JSON, at most {largest:,} are read")
+    if len(content) > max_size:
+        raise FileError(f"{label} has {len(content):,} bytes of JSON, at most {max_size:,} are read")
     refuse = {"parse_constant": _refuse, "parse_float": _finite} if finite else {}
     try:
-        found = json.loads(content, **refuse)  # type: ignore[arg-type]
+        value = json.loads(content, **refuse)  # type: ignore[arg-type]
     except RecursionError:
-        raise FileError(f"{what} is nested deeper than {DEEPEST} levels: not read") from None
-    except ValueError as error:  # no JSON, no Unicode, or a number of thousands of digits
-        raise FileError(f"{what} is not JSON, or was truncated ({error})") from error
-    return require_flat(found, what)
+        raise FileError(f"{label} is nested deeper than {MAX_DEPTH} levels: not read") from None
+    except ValueError as error:  # not JSON, not Unicode, or a number with thousands of digits
+        raise FileError(f"{label} is not JSON, or was truncated ({error})") from error
+    return require_shallow(value, label)
 
 
-def read(path: Path, *, largest: int = LARGEST) -> Any:
-    """What a file of JSON holds; never more than `largest` bytes of it are read.
+def read(path: Path, *, max_size: int = MAX_SIZE) -> Any:
+    """Parse a JSON file of at most `max_size` bytes.
 
     Raises:
-        FileError: as `parse`, or it cannot be read.
+        FileError: as `parse`, or the file cannot be read.
     """
-    return parse(read_bytes(path, largest=largest), str(path), largest=largest)
+    return parse(read_bytes(path, max_size=max_size), str(path), max_size=max_size)
 
 
-def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
-    """At most one byte more than `largest` of a file, so that who parses it can tell that it is too large.
+def read_bytes(path: Path, *, max_size: int = MAX_SIZE) -> bytes:
+    """Read at most `max_size` + 1 bytes of a file: the extra byte lets the parser notice a file that is too large.
 
     Raises:
-        FileError: it cannot be read.
+        FileError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return file.read(largest + 1)
+            return file.read(max_size + 1)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def nodes(value: Any) -> Iterator[tuple[Any, int]]:
-    """Every value within a value, in order, itself first, with its depth from 1; without recursion, however deep."""
-    waiting = [(value, 1)]
-    while waiting:
-        node, depth = waiting.pop()
+def walk(value: Any) -> Iterator[tuple[Any, int]]:
+    """Yield a value and all values within it, in order, with their depth from 1; without recursion at any depth."""
+    stack = [(value, 1)]
+    while stack:
+        node, depth = stack.pop()
         yield node, depth
         if isinstance(node, dict | list):
             inner = list(node.values()) if isinstance(node, dict) else node
-            waiting += [(each, depth + 1) for each in reversed(inner)]
+            stack += [(child, depth + 1) for child in reversed(inner)]
 
 
-def require_flat(value: Any, what: str) -> Any:
-    """The value, unless it is nested deeper than `DEEPEST`: then a FileError."""
-    if any(depth > DEEPEST for _, depth in nodes(value)):
-        raise FileError(f"{what} is nested deeper than {DEEPEST} levels: not read")
+def require_shallow(value: Any, label: str) -> Any:
+    """Return the value; raise a FileError if it is nested deeper than `MAX_DEPTH`."""
+    if any(depth > MAX_DEPTH for _, depth in walk(value)):
+        raise FileError(f"{label} is nested deeper than {MAX_DEPTH} levels: not read")
     return value
 
 
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number of JSON")
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _finite(text: str) -> float:

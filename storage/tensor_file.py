@@ -1,9 +1,9 @@
-"""Arrays and a JSON record in one file that proves itself: the format of checkpoints.
+"""Arrays and a JSON record in one file with a checksum: the format of checkpoints.
 
-It is the safetensors format, which any reader of it opens: a header that says what is where, then the arrays' bytes;
-nothing in it can be run. The library reads it. It is written here instead, because a checkpoint may be as large as the
-memory allows: the library wants every array at once, while here one is fetched, hashed and written after the other. The
-checksum is over the whole file, header and record included, with zeros where the checksum itself stands.
+The format is safetensors, readable by any reader of it: a header with the place of each array, then the arrays' bytes;
+nothing in it can be run. The safetensors library reads the files. They are written here, because a checkpoint may be as
+large as the memory: the library needs all arrays at once, while here each is fetched, hashed and written in turn. The
+checksum covers the whole file, header and record included, with zeros in the place of the checksum itself.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import numpy as np
 
 from ..errors import CheckpointError, FileError
 from . import safe_json
-from .atomic import written_whole
+from .atomic import atomic_write
 
 SUFFIX = ".safetensors"
 
 _NO_CHECKSUM = "0" * 64
-_CODES = {
+_DTYPE_CODES = {
     "float16": "F16",
     "float32": "F32",
     "float64": "F64",
@@ -42,21 +42,21 @@ _CODES = {
     "uint32": "U32",
     "uint64": "U64",
 }
-# The format allows no longer header.
-_LONGEST_HEADER = 100_000_000
-# So much of a large file is handed to the disk while what follows is fetched, hashed and written.
-_FLUSHED = 2**26  # bytes
-# Of a file that is read to be proved.
-_PIECE = 2**22  # bytes
+# The maximum that the format allows.
+_MAX_HEADER = 100_000_000
+# A large file is flushed in parts of this size, while the next part is fetched, hashed and written.
+_FLUSH_SIZE = 2**26  # bytes
+# The read size when a checksum is verified.
+_CHUNK_SIZE = 2**22  # bytes
 
 
 @dataclass(frozen=True)
-class Array:
-    """An array that is fetched when it is its turn to be written.
+class LazyArray:
+    """An array that is fetched only when it is written.
 
     Attributes:
-        shape, dtype: of what `fetch` gives; dtype is a name that NumPy knows.
-        fetch: gives it.
+        shape, dtype: those of the fetched array; dtype is NumPy's name.
+        fetch: returns the array.
     """
 
     shape: tuple[int, ...]
@@ -64,59 +64,59 @@ class Array:
     fetch: Callable[[], np.ndarray]
 
     @classmethod
-    def of(cls, value: np.ndarray) -> Array:
+    def of(cls, value: np.ndarray) -> LazyArray:
         return cls(value.shape, value.dtype.name, lambda: value)
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size in bytes."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def write(path: Path, record: Any, arrays: Mapping[str, Array]) -> None:
-    """Write the file, whole or not at all.
+def write(path: Path, record: Any, arrays: Mapping[str, LazyArray]) -> None:
+    """Write the file, completely or not at all.
 
     Args:
         path: ends in `SUFFIX`.
-        record: JSON; no NaN in it.
-        arrays: by name.
+        record: a JSON value without NaN.
+        arrays: the arrays by name.
 
     Raises:
-        OutputError: it cannot be written; the file that was there is kept.
+        OutputError: the file cannot be written; the old file is unchanged.
     """
-    header, place = _header(record, arrays)
-    with written_whole(path) as aside, aside.open("r+b", buffering=0) as file, ThreadPoolExecutor(2) as beside:
-        digest, flushing = hashlib.sha256(header), _Flushing(file, beside)
+    header, checksum_offset = _header(record, arrays)
+    with atomic_write(path) as temporary, temporary.open("r+b", buffering=0) as file, ThreadPoolExecutor(2) as executor:
+        digest, flushing = hashlib.sha256(header), _BackgroundFlush(file, executor)
         _write_all(file, memoryview(header))
         for array in arrays.values():
             value = np.ascontiguousarray(array.fetch(), dtype=array.dtype)
             content = value.reshape(-1).view(np.uint8).data
-            hashing = beside.submit(digest.update, content)
+            hashing = executor.submit(digest.update, content)
             _write_all(file, content)
             hashing.result()
-            flushing.go_on()
+            flushing.flush_if_due()
         flushing.finish()
-        file.seek(place)
+        file.seek(checksum_offset)
         file.write(digest.hexdigest().encode())
 
 
-def read_record(path: Path, *, prove: bool = True) -> Any:
-    """The record of a file, which proves to be what was written; needs no framework.
+def read_record(path: Path, *, verify: bool = True) -> Any:
+    """Read the record of a file and verify the file's checksum; needs no framework.
 
     Args:
-        prove: read every byte and compare the checksum; without it only the header is read, and may lie.
+        verify: read the whole file and compare its checksum; otherwise read only the header, and trust it.
 
     Raises:
-        CheckpointError: it is missing, truncated, altered or something else.
+        CheckpointError: the file is missing, truncated, altered, or of another format.
     """
     try:
         with path.open("rb") as file:
             header = _read_header(file)
             stated = header["__metadata__"]["sha256"]
             file.seek(0)
-            if prove and _checksum(file, stated) != stated:
+            if verify and _checksum(file, stated) != stated:
                 raise CheckpointError(f"{path} was altered or truncated: its checksum is not the one in it")
-        return safe_json.parse(header["__metadata__"]["record"], f"the record in {path}", largest=_LONGEST_HEADER)
+        return safe_json.parse(header["__metadata__"]["record"], f"the record in {path}", max_size=_MAX_HEADER)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (FileError, ValueError, KeyError, TypeError) as error:
@@ -124,11 +124,11 @@ def read_record(path: Path, *, prove: bool = True) -> Any:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
-    """While it lasts, the function that reads an array by its name; call `read_record` first, which proves the file.
+def open_arrays(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
+    """Open a file and give a function that reads an array by name; call `read_record` first to verify the checksum.
 
     Raises:
-        CheckpointError: it is none of these files; from the function, there is no such array.
+        CheckpointError: the file is of another format; from the function: there is no such array.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -146,62 +146,62 @@ def opened(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
         raise CheckpointError(f"{path} is no checkpoint, or was truncated: {error}") from error
 
 
-def _header(record: Any, arrays: Mapping[str, Array]) -> tuple[bytes, int]:
-    """The first bytes of the file, and where in it the checksum is to stand."""
+def _header(record: Any, arrays: Mapping[str, LazyArray]) -> tuple[bytes, int]:
+    """Return the header of the file, and the offset of the checksum in the file."""
     entries: dict[str, Any] = {
         "__metadata__": {"sha256": _NO_CHECKSUM, "record": json.dumps(record, allow_nan=False)},
     }
     offset = 0
     for name, array in arrays.items():
         entries[name] = {
-            "dtype": _CODES[array.dtype],
+            "dtype": _DTYPE_CODES[array.dtype],
             "shape": list(array.shape),
             "data_offsets": [offset, offset := offset + array.size],
         }
-    text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % 8)  # so that the arrays are aligned
-    return len(text).to_bytes(8, "little") + text, 8 + text.index(_NO_CHECKSUM.encode())
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)  # so that the arrays are aligned
+    return len(header).to_bytes(8, "little") + header, 8 + header.index(_NO_CHECKSUM.encode())
 
 
 def _read_header(file: BinaryIO) -> dict[str, Any]:
     length = int.from_bytes(file.read(8), "little")
-    if length > min(_LONGEST_HEADER, os.fstat(file.fileno()).st_size):
+    if length > min(_MAX_HEADER, os.fstat(file.fileno()).st_size):
         raise ValueError("longer than the file")
-    found: dict[str, Any] = safe_json.parse(file.read(length), "its header", largest=_LONGEST_HEADER)
-    return found
+    header: dict[str, Any] = safe_json.parse(file.read(length), "its header", max_size=_MAX_HEADER)
+    return header
 
 
 def _checksum(file: BinaryIO, stated: str) -> str:
-    """Of the whole file, with zeros where the stated checksum first stands."""
+    """Compute the checksum of the whole file, with zeros in the place of the stated one."""
     digest = hashlib.sha256()
     length = file.read(8)
     header = file.read(int.from_bytes(length, "little"))
     digest.update(length + header.replace(stated.encode(), _NO_CHECKSUM.encode(), 1))
-    while piece := file.read(_PIECE):
-        digest.update(piece)
+    while chunk := file.read(_CHUNK_SIZE):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
-class _Flushing:
-    """Hands a growing file to the disk, in another thread: at its end there is little left to wait for."""
+class _BackgroundFlush:
+    """Flushes a growing file to disk in another thread, so that little remains to be flushed at its end."""
 
-    def __init__(self, file: Any, beside: ThreadPoolExecutor):
-        self._file, self._beside = file, beside
-        self._begun, self._running = 0, beside.submit(lambda: None)
+    def __init__(self, file: Any, executor: ThreadPoolExecutor):
+        self._file, self._executor = file, executor
+        self._flushed, self._pending = 0, executor.submit(lambda: None)
 
-    def go_on(self) -> None:
-        """To be called after each part."""
+    def flush_if_due(self) -> None:
+        """Start the next flush if enough was written and the last flush is done; call after each array."""
         written = self._file.tell()
-        if written - self._begun >= _FLUSHED and self._running.done():
+        if written - self._flushed >= _FLUSH_SIZE and self._pending.done():
             self.finish()
-            self._begun, self._running = written, self._beside.submit(os.fsync, self._file.fileno())
+            self._flushed, self._pending = written, self._executor.submit(os.fsync, self._file.fileno())
 
     def finish(self) -> None:
-        """Raise the OSError that the disk had: the system tells it once only."""
-        self._running.result()
+        """Wait for the flush and raise its OSError: the system reports a failed write only once."""
+        self._pending.result()
 
 
 def _write_all(file: Any, content: memoryview) -> None:
-    """Write all of it: the system may take less than it is given."""
+    """Write the whole content: the system may write less than requested."""
     while content:
         content = content[file.write(content) :]

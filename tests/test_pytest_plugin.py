@@ -1,6 +1,6 @@
-"""What the plugin promises to a project that tests with it: tried on small projects, by pytest within pytest.
+"""Tests of the pytest plugin on small projects, by pytest within pytest.
 
-They run in this process, so that they share its workers; the test functions in them run in those.
+The projects run in this process, so that they share its workers. Their marked tests run in the workers.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark")
 
 @pytest.fixture
 def project(pytester, backend, shared_worker):
-    """Run pytest on a file with these lines, in which NAME is this process' backend."""
+    """A function that runs pytest on a file with this source, in which NAME is this process' backend."""
 
     def run(source, *options):
         pytester.makepyfile(test_here=f"import pytest\nNAME = {backend.name!r}\n{source}")
@@ -34,15 +34,17 @@ def project(pytester, backend, shared_worker):
 
 @pytest.fixture
 def alone(backend, monkeypatch):
-    """Only this process' backend is installed."""
-    found = importlib.util.find_spec
+    """Makes this process' backend the only one installed."""
+    original = importlib.util.find_spec
     hidden = {other.package for other in catalog.BACKENDS if other != backend}
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in hidden else found(name, *rest))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name in hidden else original(name, *rest)
+    )
 
 
 def test_pytest_finds_it_by_its_entry_point():
-    (found,) = metadata.entry_points(group="pytest11", name="trivium")
-    assert found.load() is pytest_plugin
+    (entry_point,) = metadata.entry_points(group="pytest11", name="trivium")
+    assert entry_point.load() is pytest_plugin
 
 
 # --- once on each backend -------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ def test_unmarked():
     ).assert_outcomes(passed=3)
 
 
-def test_a_failure_comes_back_with_its_traceback_and_what_was_printed(project, backend):
+def test_a_failure_is_reported_with_its_traceback_and_its_output(project, backend):
     shown = project(
         """
 @pytest.mark.backends(NAME)
@@ -94,7 +96,7 @@ def test_that_raises():
     shown.stdout.no_fnmatch_line("*in run_in_worker*")
 
 
-def test_skips_and_expected_failures_come_back_with_their_reasons(project):
+def test_skips_and_expected_failures_are_reported_with_their_reasons(project):
     shown = project(
         """
 @pytest.mark.backends(NAME)
@@ -121,7 +123,7 @@ def test_failing():
         shown.stdout.fnmatch_lines(reason)
 
 
-def test_parameters_and_paths_travel(project):
+def test_parameters_and_paths_are_sent_to_the_worker(project):
     project(
         """
 import numpy as np
@@ -145,39 +147,39 @@ def look(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         (
             "@pytest.mark.backends(NAME)\ndef test_it(capsys): pass",
-            "*test_it*: the fixture 'capsys' cannot travel*takes values from parametrize and tmp_path*",
+            "*test_it*: the fixture 'capsys' cannot be sent*takes values from parametrize and tmp_path*",
         ),
         (
             "class TestIt:\n    @pytest.mark.backends(NAME)\n    def test_it(self): pass",
-            "*must be a function of its file*",
+            "*must be a function, not a method*",
         ),
     ],
 )
-def test_what_cannot_travel_is_refused_before_the_tests_begin(project, source, said):
+def test_unsupported_fixtures_and_methods_are_refused_before_the_tests_begin(project, source, message):
     shown = project(source)
     assert shown.ret == pytest.ExitCode.USAGE_ERROR
-    shown.stderr.fnmatch_lines(f"ERROR: {said}")
+    shown.stderr.fnmatch_lines(f"ERROR: {message}")
 
 
-def test_what_is_deselected_may_be_what_it_likes(project):
+def test_a_deselected_test_is_not_checked(project):
     project(
         "@pytest.mark.backends(NAME)\ndef test_it(capsys): pass\n\ndef test_other(): pass", "-k", "other"
     ).assert_outcomes(passed=1, deselected=1)
 
 
-def test_a_value_that_cannot_travel_is_refused(project):
+def test_a_value_that_cannot_be_sent_is_refused(project):
     shown = project(
         "@pytest.mark.parametrize('value', [object()])\n@pytest.mark.backends(NAME)\ndef test_it(value): pass"
     )
     shown.assert_outcomes(failed=1)
-    shown.stdout.fnmatch_lines("*the value <object*of 'value' cannot travel to a backend's process*")
+    shown.stdout.fnmatch_lines("*the value <object*of 'value' cannot be sent to a backend's process*")
 
 
-def test_an_unknown_backend_is_refused_with_those_there_are(project):
+def test_an_unknown_backend_is_an_error_that_lists_the_known_ones(project):
     shown = project("@pytest.mark.backends('theano')\ndef test_it(): pass")
     shown.assert_outcomes(errors=1)
     shown.stdout.fnmatch_lines("*test_it: unknown backend 'theano': choose one of tensorflow, jax, torch*")
@@ -200,15 +202,15 @@ def test_one_backend_alone_is_not_compared(project, alone):
     shown.stdout.fnmatch_lines("*comparing takes two installed backends or more*")
 
 
-def test_backends_that_were_asked_for_must_be_there(project, alone):
-    names = [each.name for each in catalog.BACKENDS]
+def test_requested_backends_must_be_installed(project, alone):
+    names = [backend.name for backend in catalog.BACKENDS]
     shown = project(f"def test_it(verify_model):\n    verify_model('dense/small', backends={names})")
     shown.assert_outcomes(failed=1)
     shown.stdout.fnmatch_lines("*BackendError: backend * is not installed*")
 
 
 @pytest.mark.several_backends
-def test_a_model_that_differs_fails_with_the_place(project, pytester):
+def test_a_model_that_differs_fails_and_names_the_layer(project, pytester):
     pytester.makepyfile(my_model=PLANTED.read_text())
     shown = project(
         """
@@ -229,7 +231,7 @@ def test_transposed(verify_model):
 def test_the_example_of_the_documentation_passes(pytester, shared_worker):
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "testing.md").read_text(), re.DOTALL)
     pytester.makepyfile(test_model=example)
-    backends = len(catalog.installed())
+    backends = len(catalog.trainers())
     skipped = 2 * (len(catalog.BACKENDS) - backends)
     expected = (
         {"passed": 2 * backends + 1, "skipped": skipped} if backends > 1 else {"passed": 2, "skipped": skipped + 1}

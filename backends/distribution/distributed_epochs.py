@@ -1,4 +1,4 @@
-"""Epochs on several devices, and what goes to the devices and comes back from them."""
+"""Epochs on several devices, and the values of variables that are sent to the devices and fetched from them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 import numpy as np
 
 from .. import runtime
-from ..epochs import Data, Epochs, Plan, assign, groups_of
+from ..epochs import Data, EpochRunner, Plan, assign, variable_groups
 
 
-class SpreadEpochs(Epochs):
-    """Epochs on several devices; without training, one of them goes through the data."""
+class DistributedEpochs(EpochRunner):
+    """Epochs that are trained on several devices and evaluated on one."""
 
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
-        self._given = data
-        self._testing: Epochs | None = None
+        self._all_data = data
+        self._evaluator: EpochRunner | None = None
 
     def evaluate(self) -> None:
-        if self._testing is None:
-            self._testing = runtime.current().compile_epochs(self.model, self._given, self.batch_size, self.plan)
-        self._testing.evaluate()
+        if self._evaluator is None:
+            self._evaluator = runtime.current().compile_epochs(self.model, self._all_data, self.batch_size, self.plan)
+        self._evaluator.evaluate()
 
 
-def values_of(model: Any) -> list[np.ndarray]:
-    """What the variables of `groups_of` hold, one after the other."""
-    return [np.array(variable.numpy()) for group in groups_of(model) for variable in group]
+def variable_values(model: Any) -> list[np.ndarray]:
+    """Return the values of all variables in `variable_groups`, in order."""
+    return [np.array(variable.numpy()) for group in variable_groups(model) for variable in group]
 
 
-def put_values(model: Any, values: list[np.ndarray]) -> None:
-    """Let the variables of `groups_of` hold what `values_of` gave."""
-    assign([variable for group in groups_of(model) for variable in group], values)
+def set_variable_values(model: Any, values: list[np.ndarray]) -> None:
+    """Assign the values from `variable_values` to the variables in `variable_groups`."""
+    assign([variable for group in variable_groups(model) for variable in group], values)

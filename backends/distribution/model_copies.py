@@ -1,4 +1,4 @@
-"""A compiled Keras model as bytes, for a copy of it in another place: another process, or the scope of a strategy."""
+"""Serialise a compiled Keras model, to copy it to another process or into the scope of a distribution strategy."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import SpreadError, first_line
+from ...errors import DistributionError, first_line
 from ...functions import load_function
 from ..epochs import layers_of
 
-# What files of the user's own are imported as; see `functions.load_function`.
-_USERS_OWN = "trivium_user_"
+# Prefix of the names under which `functions.load_function` imports the user's files.
+_USER_MODULE_PREFIX = "trivium_user_"
 
 
 def pack(model: Any) -> np.ndarray:
-    """The model with how it was compiled, (n,) uint8: Keras' own format.
+    """Return a compiled model in Keras' own format, (n,) uint8.
 
     Raises:
-        SpreadError: it cannot be saved.
+        DistributionError: Keras cannot save the model.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         try:
             with warnings.catch_warnings(action="ignore"):
                 model.save(path)
-        except Exception as error:  # whatever a user's own layers do when they are asked how they were made
-            raise SpreadError(
+        except Exception as error:  # `get_config` of the user's layers may raise anything
+            raise DistributionError(
                 f"the model cannot be copied to several devices: {first_line(error)}; train it on one"
             ) from error
         return np.frombuffer(path.read_bytes(), np.uint8)
 
 
 def unpack(packed: np.ndarray, known: Mapping[str, Any] | None = None) -> Any:
-    """The model again, with variables of its own.
+    """Return the model with new variables.
 
     Args:
-        packed: what `pack` gave. It is this program's own, so code in it may run.
-        known: classes by their names that need not be looked for.
+        packed: the result of `pack`. It comes from this program, so code in it is trusted.
+        known: custom classes by name, for Keras to look up.
 
     Raises:
-        SpreadError: something in it is not to be found here.
+        DistributionError: something in it cannot be found in this process, or was not saved.
     """
     import keras
 
@@ -58,12 +58,12 @@ def unpack(packed: np.ndarray, known: Mapping[str, Any] | None = None) -> Any:
         try:
             with warnings.catch_warnings(action="ignore"), keras.saving.custom_object_scope(dict(known or {})):
                 model = keras.saving.load_model(path, safe_mode=False)
-        except Exception as error:  # whatever is missing here of what a user's model consists of
-            raise SpreadError(
+        except Exception as error:  # the user's classes may be missing here or may raise anything
+            raise DistributionError(
                 f"the model cannot be built on several devices: {first_line(error)}; train it on one"
             ) from error
     if not getattr(model, "compiled", False) or model.optimizer is None:
-        raise SpreadError(
+        raise DistributionError(
             "the model cannot be built on several devices: its loss or its metrics cannot be saved; train it on one"
         )
     if not model.optimizer.built:
@@ -72,21 +72,21 @@ def unpack(packed: np.ndarray, known: Mapping[str, Any] | None = None) -> Any:
 
 
 def classes_of(model: Any) -> dict[str, Any]:
-    """The classes of its layers by their names, those aside that Keras finds by itself."""
+    """Return the classes of the model's layers by name, without those that Keras finds by itself."""
     kinds = {type(layer) for layer in layers_of(model)}
     return {kind.__name__: kind for kind in kinds if not kind.__module__.startswith("keras.")}
 
 
-def users_files() -> list[str]:
-    """What `load_function` takes to import again what was imported here from files of the user's own."""
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith(_USERS_OWN)]
+def user_files() -> list[str]:
+    """Return the names with which `load_function` imports, in another process, the user's files imported here."""
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(_USER_MODULE_PREFIX)]
     return [f"{module.__file__}:{function}" for module in modules for function in _functions_of(module)[:1]]
 
 
 def import_files(names: list[str]) -> None:
-    """Import the files that `users_files` named, so that what is in them is found."""
+    """Import the files that `user_files` returned, which registers the classes in them."""
     for name in names:
-        with contextlib.suppress(Exception):  # what is missing is said by whoever needs it
+        with contextlib.suppress(Exception):  # building the model reports what is missing
             load_function(name)
 
 

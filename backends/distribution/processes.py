@@ -1,8 +1,8 @@
-"""Epochs spread over processes: one worker for each rank, led by the process that has the engine.
+"""Epochs distributed over processes: one worker per rank, led by the process that runs the engine.
 
-The processes speak to each other by what their framework has for it; the leader only tells all of them what to do and
-hears the first of them. One that dies would leave the others waiting for ever, so they are ended with it, and the
-leader gets an error: its model is as it was when the epoch began.
+The workers communicate with each other by means of their framework. The leader only calls all of them, and reads the
+result of rank 0. If one dies, the others would wait for it forever; so all are ended, and the leader raises an error.
+The leader's model then still has the values from the beginning of the epoch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -18,62 +18,64 @@ import numpy as np
 
 from ...errors import WorkerError
 from .. import runtime
-from ..device_group import Group
-from ..epochs import Data, Epochs, Plan, assign, build_metrics
-from ..same_run.crossentropy import owned_losses
-from ..same_run.portable_random import Draws, in_force, owned_draws
-from ..workers.protocol import AnyWorker
+from ..device_group import DeviceGroup
+from ..epochs import Data, EpochRunner, Plan, assign, build_metrics
+from ..same_run.crossentropy import losses_from_logits
+from ..same_run.portable_random import PortableRandom, active_random, portable_draws
+from ..workers.protocol import WorkerProtocol
 from . import model_copies
-from .distributed_epochs import SpreadEpochs, put_values, values_of
+from .distributed_epochs import DistributedEpochs, set_variable_values, variable_values
 
-_HERE = __name__
-# Seconds in which the end of a process is known that another has noticed.
-_PATIENCE = 1.0
-
-
-# --- the side that leads --------------------------------------------------------------------------------------------
+# Seconds to wait for further errors after the first: a rank often reports a lost connection before the leader sees
+# that the other rank has died.
+_FAILURE_GRACE = 1.0
 
 
-class Processes(Group):
-    """Workers, each of which becomes one rank.
+# --- the leader ----------------------------------------------------------------------------------------------------
+
+
+class ProcessGroup(DeviceGroup):
+    """Workers that each become one rank.
 
     Args:
-        workers: of one backend, in which nothing has been computed yet. They end with this.
-        name: what a plan is called that runs epochs in them.
-        places: the number of the GPU that each takes on its machine.
+        workers: fresh workers of one backend, which have computed nothing yet. `close` ends them.
+        name: the name of the plan that runs epochs in them.
+        gpu_indices: for each worker, the index of its GPU on its machine.
 
     Raises:
-        WorkerError: they do not find each other.
+        WorkerError: the workers cannot connect to each other.
     """
 
-    def __init__(self, workers: Sequence[AnyWorker], *, name: str = "processes", places: Sequence[int] = ()):
+    def __init__(self, workers: Sequence[WorkerProtocol], *, name: str = "processes", gpu_indices: Sequence[int] = ()):
         super().__init__(len(workers))
         self.name = name
         self._workers = list(workers)
         self._pool = ThreadPoolExecutor(len(workers))
-        addresses = self.tell("offer_address")
-        self.tell("join", each=[(rank, addresses, *places[rank : rank + 1]) for rank in range(self.count)])
+        addresses = self.call_all(free_address)
+        self.call_all(join_group, each=[(rank, addresses, *gpu_indices[rank : rank + 1]) for rank in range(self.count)])
 
-    def tell(self, function: str, *arguments: Any, each: Sequence[tuple[Any, ...]] | None = None) -> list[Any]:
-        """Call one of this module's functions in all of the workers at once; what they return, in their order.
+    def call_all(
+        self, function: Callable[..., Any], *arguments: Any, each: Sequence[tuple[Any, ...]] | None = None
+    ) -> list[Any]:
+        """Call a function of this module in all workers at once; return the results in the order of the workers.
 
         Args:
-            each: further arguments for each of them.
+            per_rank: further arguments for each rank.
 
         Raises:
-            TriviumError, WorkerError: one of them failed; all of them have ended.
+            TriviumError, WorkerError: one worker failed; all workers have been ended.
         """
-        further = each or [()] * self.count
+        own_arguments = each or [()] * self.count
         calls = [
-            self._pool.submit(worker.call, f"{_HERE}:{function}", *arguments, *own)
-            for worker, own in zip(self._workers, further, strict=True)
+            self._pool.submit(worker.call, function, *arguments, *own_argument)
+            for worker, own_argument in zip(self._workers, own_arguments, strict=True)
         ]
         try:
             done, _ = wait(calls, return_when=FIRST_EXCEPTION)
             if any(call.exception() for call in done):
-                raise _cause(calls)
+                raise _root_cause(calls)
             return [call.result() for call in calls]
-        except BaseException:  # the others would wait for the one that failed
+        except BaseException:  # the others would wait for the failed worker
             self.kill()
             raise
 
@@ -87,104 +89,113 @@ class Processes(Group):
             worker.close()
         self._pool.shutdown(wait=False)
 
-    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         return ProcessEpochs(self, model, data, batch_size, plan)
 
 
-class ProcessEpochs(SpreadEpochs):
-    def __init__(self, processes: Processes, model: Any, data: Data, batch_size: int, plan: Plan):
+class ProcessEpochs(DistributedEpochs):
+    def __init__(self, processes: ProcessGroup, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
         self._processes = processes
-        words = [plan.name, plan.loop, plan.jit]
-        processes.tell("prepare", model_copies.pack(model), list(data), batch_size, words, model_copies.users_files())
+        plan_fields = [plan.name, plan.loop, plan.jit]
+        processes.call_all(
+            prepare, model_copies.pack(model), list(data), batch_size, plan_fields, model_copies.user_files()
+        )
 
     def begin(self, order: np.ndarray) -> None:
-        self._processes.tell("begin", order, values_of(self.model), _outside(in_force()))
+        self._processes.call_all(begin, order, variable_values(self.model), _rng_values(active_random()))
 
     def run(self, start: int, stop: int) -> None:
-        self._processes.tell("run", start, stop)
+        self._processes.call_all(run, start, stop)
 
     def loss(self) -> float:
-        return float(self._processes.tell("loss")[0])
+        return float(self._processes.call_all(loss)[0])
 
     def end(self) -> None:
-        values, outside = self._processes.tell("end")[0]
-        put_values(self.model, values)
-        _put_outside(in_force(), outside)
+        values, rng_values = self._processes.call_all(end)[0]
+        set_variable_values(self.model, values)
+        _set_rng_values(active_random(), rng_values)
 
 
-def _cause(calls: Sequence[Future[Any]]) -> BaseException:
-    """Of several errors the one that says most; that a process has ended may be known after others have lost it."""
-    done, _ = wait(calls, timeout=_PATIENCE)
-    found = {rank: error for rank, call in enumerate(calls) if call in done and (error := call.exception())}
-    ended = (rank for rank, error in found.items() if isinstance(error, WorkerError) and " worker: " not in str(error))
-    rank = next(ended, next(iter(found)))
-    error = found[rank]
+def _root_cause(calls: Sequence[Future[Any]]) -> BaseException:
+    """Return the most informative error: the death of a rank, rather than the lost connections of the others."""
+    done, _ = wait(calls, timeout=_FAILURE_GRACE)
+    errors = {rank: error for rank, call in enumerate(calls) if call in done and (error := call.exception())}
+    deaths = (
+        rank for rank, error in errors.items() if isinstance(error, WorkerError) and " worker: " not in str(error)
+    )
+    rank = next(deaths, next(iter(errors)))
+    error = errors[rank]
     if not isinstance(error, WorkerError):
         return error
-    named = WorkerError(f"rank {rank} of {len(calls)}: {error}")
+    ranked = WorkerError(f"rank {rank} of {len(calls)}: {error}")
     for note in getattr(error, "__notes__", ()):
-        named.add_note(note)
-    return named
+        ranked.add_note(note)
+    return ranked
 
 
-def _outside(draws: Draws | None) -> list[np.ndarray]:
-    """What is drawn without a seed goes by."""
-    return [np.array(variable.numpy()) for variable in draws.variables] if draws else []
+def _rng_values(generator: PortableRandom | None) -> list[np.ndarray]:
+    """Return the state of the random generator that unseeded draws use; empty without portable random numbers."""
+    return [np.array(variable.numpy()) for variable in generator.rng_variables] if generator else []
 
 
-def _put_outside(draws: Draws | None, values: Sequence[np.ndarray]) -> None:
-    assign(draws.variables if draws else (), values)
+def _set_rng_values(generator: PortableRandom | None, values: Sequence[np.ndarray]) -> None:
+    assign(generator.rng_variables if generator else (), values)
 
 
 # --- the side of a rank: called in workers --------------------------------------------------------------------------
 
-_group: Group | None = None
+_group: DeviceGroup | None = None
 _rank = 0
-_epochs: Epochs | None = None
-# What is in force while the model trains, for as long as there is one.
-_meanwhile = contextlib.ExitStack()
+_epochs: EpochRunner | None = None
+# The contexts in which the current model trains; closed when the next model arrives.
+_active_contexts = contextlib.ExitStack()
 
 
-def offer_address() -> str:
-    """A place on this machine, `host:port`, where nobody listens yet."""
+def free_address() -> str:
+    """Return an address of this machine, `host:port`, at which nothing listens yet."""
     with socket.socket() as free:
         free.bind(("", 0))
         return f"{_host()}:{free.getsockname()[1]}"
 
 
-def join(rank: int, addresses: list[str], place: int | None = None) -> None:
-    """Make this process one of several.
+def join_group(rank: int, addresses: list[str], gpu_index: int | None = None) -> None:
+    """Join the process group.
 
     Args:
-        rank: its number, from 0.
-        addresses: what `offer_address` gave in each of them.
-        place: the number of the GPU that it takes on its machine.
+        rank: rank of this process, from 0.
+        addresses: the result of `free_address` in each process.
+        gpu_index: index of this process' GPU on its machine.
     """
     global _group, _rank
-    if place is not None:
-        os.environ["TRIVIUM_LOCAL_DEVICE"] = str(place)
-    _group, _rank = runtime.current().join(rank, addresses), rank
+    if gpu_index is not None:
+        os.environ["TRIVIUM_LOCAL_DEVICE"] = str(gpu_index)
+    _group, _rank = runtime.current().init_process_group(rank, addresses), rank
 
 
 def prepare(packed: np.ndarray, data: list[np.ndarray], batch_size: int, plan: list[Any], files: list[str]) -> None:
-    """Take a model and all of the data; what was taken before is forgotten."""
+    """Receive a model and all data, in place of the previous ones."""
     global _epochs
     assert _group is not None, "joined before"
-    _meanwhile.close()
+    _active_contexts.close()
     model_copies.import_files(files)
     model = model_copies.unpack(packed)
     build_metrics(model, *(array[:batch_size] for array in data[:2]))
-    current = runtime.current()
-    for context in (current.remembering(model), owned_losses(), current.tuned(model), owned_draws()):
-        _meanwhile.enter_context(context)
+    current_runtime = runtime.current()
+    for context in (
+        current_runtime.carry_rnn_states(model),
+        losses_from_logits(),
+        current_runtime.tuned(model),
+        portable_draws(),
+    ):
+        _active_contexts.enter_context(context)
     _epochs = _group.epochs(model, tuple(data), batch_size, Plan(*plan))
 
 
-def begin(order: np.ndarray, values: list[np.ndarray], outside: list[np.ndarray]) -> None:
+def begin(order: np.ndarray, values: list[np.ndarray], rng_values: list[np.ndarray]) -> None:
     assert _epochs is not None
-    put_values(_epochs.model, values)
-    _put_outside(in_force(), outside)
+    set_variable_values(_epochs.model, values)
+    _set_rng_values(active_random(), rng_values)
     _epochs.begin(order)
 
 
@@ -194,23 +205,23 @@ def run(start: int, stop: int) -> None:
 
 
 def loss() -> float:
-    """All ranks come to the same."""
+    """Return the loss, which is the same in all ranks."""
     assert _epochs is not None
     return _epochs.loss()
 
 
 def end() -> list[Any]:
-    """What the model's variables hold, and what draws without a seed go by; of the first rank only."""
+    """End the epoch. Rank 0 returns the values of the model's variables and the state of its random generator."""
     assert _epochs is not None
     _epochs.end()
-    return [[], []] if _rank else [values_of(_epochs.model), _outside(in_force())]
+    return [[], []] if _rank else [variable_values(_epochs.model), _rng_values(active_random())]
 
 
 def _host() -> str:
-    """The address by which others reach this machine; its own one where there is no network."""
+    """Return the address at which other machines reach this one, or the loopback address without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # nothing is sent: the system only says by which way it would be
+            probe.connect(("192.0.2.1", 9))  # UDP: nothing is sent, the system only chooses a route
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"

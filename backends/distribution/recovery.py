@@ -12,19 +12,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...errors import WorkerError
-from ..device_group import Group
-from ..epochs import Data, Epochs, Plan
-from ..workers.protocol import AnyWorker
+from ..device_group import DeviceGroup
+from ..epochs import Data, EpochRunner, Plan
+from ..workers.protocol import WorkerProtocol
 from ..workers.worker import Listener
-from .processes import Processes
+from .processes import ProcessGroup
 
 # As many deaths in a row, without an epoch that came to its end, are no accident.
-_MOST_IN_VAIN = 3
+_MAX_FAILURES_IN_A_ROW = 3
 
 Result = TypeVar("Result")
 
 
-class Recovering(Group):
+class FaultTolerantGroup(DeviceGroup):
     """Ranks in processes, made anew whenever one of them dies.
 
     Args:
@@ -39,17 +39,17 @@ class Recovering(Group):
 
     name = "processes"
 
-    def __init__(self, count: int, workers: Callable[[], Sequence[AnyWorker]]):
+    def __init__(self, count: int, workers: Callable[[], Sequence[WorkerProtocol]]):
         super().__init__(count)
         self.deaths: list[str] = []
-        self.workers: Sequence[AnyWorker] = ()
+        self.workers: Sequence[WorkerProtocol] = ()
         self.listener: Listener | None = None
-        self._make = workers
-        self._in_vain = 0
-        self._processes: Processes | None = None
+        self._start_workers = workers
+        self._failures_in_a_row = 0
+        self._processes: ProcessGroup | None = None
 
-    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
-        return _RecoveringEpochs(self, model, data, batch_size, plan)
+    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
+        return _FaultTolerantEpochs(self, model, data, batch_size, plan)
 
     def close(self) -> None:
         if self._processes:
@@ -57,14 +57,14 @@ class Recovering(Group):
             self._processes = None
 
     @property
-    def processes(self) -> Processes:
+    def processes(self) -> ProcessGroup:
         """Those that are alive, as far as is known."""
         if self._processes is None:
-            self.workers = self._make()
-            self._processes = Processes(self.workers)
+            self.workers = self._start_workers()
+            self._processes = ProcessGroup(self.workers)
         return self._processes
 
-    def make_way(self, error: WorkerError) -> None:
+    def drop_dead(self, error: WorkerError) -> None:
         """A rank has died: let the next who asks make others.
 
         Raises:
@@ -72,65 +72,65 @@ class Recovering(Group):
         """
         self.close()
         self.deaths.append(str(error))
-        self._in_vain += 1
-        if self._in_vain > _MOST_IN_VAIN:
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row > _MAX_FAILURES_IN_A_ROW:
             raise error
         if self.listener:
             self.listener({"kind": "stage", "stage": f"{error}; the epoch begins again"})
 
-    def came_to_an_end(self) -> None:
+    def epoch_finished(self) -> None:
         """An epoch has: what dies later dies anew."""
-        self._in_vain = 0
+        self._failures_in_a_row = 0
 
 
-class _RecoveringEpochs(Epochs):
+class _FaultTolerantEpochs(EpochRunner):
     """Epochs by the group's processes; after a death compiled anew, and brought to where they were."""
 
-    def __init__(self, group: Recovering, model: Any, data: Data, batch_size: int, plan: Plan):
+    def __init__(self, group: FaultTolerantGroup, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
         self._group = group
-        self._given = model, data, batch_size, plan
-        self._held: tuple[Processes, Epochs] | None = None
+        self._arguments = model, data, batch_size, plan
+        self._active: tuple[ProcessGroup, EpochRunner] | None = None
         self._order: np.ndarray | None = None  # of the epoch under way
         self._done = 0  # steps of it
-        self._insist(lambda inner: None)
+        self._retry(lambda runner: None)
 
     def begin(self, order: np.ndarray) -> None:
         self._order = None
-        self._insist(lambda inner: inner.begin(order))
+        self._retry(lambda runner: runner.begin(order))
         self._order, self._done = order, 0
 
     def run(self, start: int, stop: int) -> None:
-        self._insist(lambda inner: inner.run(start, stop))
+        self._retry(lambda runner: runner.run(start, stop))
         self._done = stop
 
     def loss(self) -> float:
-        return self._insist(lambda inner: inner.loss())
+        return self._retry(lambda runner: runner.loss())
 
     def end(self) -> None:
-        self._insist(lambda inner: inner.end())
+        self._retry(lambda runner: runner.end())
         self._order = None
-        self._group.came_to_an_end()
+        self._group.epoch_finished()
 
     def evaluate(self) -> None:
-        self._insist(lambda inner: inner.evaluate())
+        self._retry(lambda runner: runner.evaluate())
 
-    def _insist(self, act: Callable[[Epochs], Result]) -> Result:
+    def _retry(self, operation: Callable[[EpochRunner], Result]) -> Result:
         while True:
             try:
-                return act(self._inner())
+                return operation(self._runner())
             except WorkerError as error:
-                self._held = None
-                self._group.make_way(error)
+                self._active = None
+                self._group.drop_dead(error)
 
-    def _inner(self) -> Epochs:
+    def _runner(self) -> EpochRunner:
         """The epochs of the processes that are alive, brought to where those of an earlier set were."""
         processes = self._group.processes
-        if self._held is None or self._held[0] is not processes:
-            inner = processes.epochs(*self._given)
+        if self._active is None or self._active[0] is not processes:
+            runner = processes.epochs(*self._arguments)
             if self._order is not None:
-                inner.begin(self._order)
+                runner.begin(self._order)
                 if self._done:
-                    inner.run(0, self._done)
-            self._held = processes, inner
-        return self._held[1]
+                    runner.run(0, self._done)
+            self._active = processes, runner
+        return self._active[1]

@@ -1,11 +1,11 @@
-"""A batch divided between devices so that the step is the one that a single device would make.
+"""Divide a batch between devices so that the result equals the step of a single device.
 
-Each device trains Keras' own `train_step` on its share of the rows. What a batch has in common is put together: the
-losses (each share counts by its size), the gradients, and the statistics of batch normalisation; and each row gets the
-dropout mask that it would have had (`portable_random.py` asks for the share). Shares differ by one row at most. Where
-there are fewer rows than devices, a share is filled with a row that counts for nothing.
+Each device runs Keras' own `train_step` on its shard of the rows. Three things are all-reduced: the losses, weighted by
+the size of the shard; the gradients; and the statistics of batch normalisation. Each row gets the same dropout mask as
+on a single device, because `portable_random.py` reads the current shard. Shards differ by at most one row. If there are
+fewer rows than devices, an empty shard computes a padding row that does not count.
 
-Not for frameworks that divide an array by themselves and compute as if it were whole: they need none of this.
+Frameworks that shard arrays by themselves, and compute as if the array were whole, need none of this.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from .. import keras_internals
 from ..epochs import assign, layers_of
 from ..runtime import stateful_layers
-from ..same_run.crossentropy import are_means
-from ..shard import Share, taken, taking
+from ..same_run.crossentropy import has_mean_losses
+from ..shard import Shard, current_shard, on_shard
 
-# Of Keras' BatchNormalization, private; tests/backends/distribution/test_sharding.py notices when it moves.
-MOMENTS = "_moments"
+MOMENTS = keras_internals.BATCH_MOMENTS
 
 
-def indivisible(model: Any) -> str:
-    """Why the rows of a compiled model's batches cannot be divided between devices, or nothing."""
+def why_indivisible(model: Any) -> str:
+    """Return why batches of a compiled model cannot be divided between devices, or an empty string if they can."""
     import keras
 
     if stateful_layers(model):
         return "its layers remember from one batch to the next, row by row"
-    if not are_means(model):
+    if not has_mean_losses(model):
         return "its loss is no mean over the samples of a batch"
     if any(isinstance(layer, keras.layers.Masking) or getattr(layer, "mask_zero", False) for layer in layers_of(model)):
         return "its loss is a mean over what is not masked, of which shares have more or less"
@@ -39,26 +39,26 @@ def indivisible(model: Any) -> str:
 
 
 class Collective(ABC):
-    """How devices put together what each has; all of them ask at the same moment, with arrays of the same shapes."""
+    """Collective operations. All devices call them at the same time, with arrays of the same shapes."""
 
     @abstractmethod
-    def total(self, value: Any) -> Any:
-        """The sum of one array over all devices; gradients flow back through it to each."""
+    def all_reduce_sum(self, value: Any) -> Any:
+        """Return the sum of one array over all devices; it is differentiable."""
 
     @abstractmethod
-    def totals(self, values: Sequence[Any]) -> list[Any]:
-        """The sums of several arrays, without gradients."""
+    def all_reduce_sums(self, values: Sequence[Any]) -> list[Any]:
+        """Return the sum of each array over all devices; it is not differentiable."""
 
-    def factor(self, share: Share) -> float:
-        """What the mean loss of a share is multiplied by, so that the sum over the devices is the batch's."""
-        return share.weight
+    def loss_factor(self, shard: Shard) -> float:
+        """Return the factor for the mean loss of a shard with which the losses of all devices sum to the batch's."""
+        return shard.weight
 
 
 @contextlib.contextmanager
-def joined(model: Any, collective: Collective) -> Iterator[None]:
-    """While it lasts, steps of this model within `taking` are parts of one step of all devices.
+def synchronized(model: Any, collective: Collective) -> Iterator[None]:
+    """Within this context, a step of this model inside `on_shard` is one device's part of a common step.
 
-    On the layers and the optimizer themselves: their classes and what is saved of them stay as they are.
+    Methods are replaced on the layer and optimizer objects only; their classes and saved form do not change.
     """
     import keras
 
@@ -81,44 +81,44 @@ def joined(model: Any, collective: Collective) -> Iterator[None]:
             delattr(owner, name)
 
 
-def train_share(model: Any, batch: Sequence[Any], share: Share) -> None:
-    """One device's part of a step; a share that does not count leaves no trace in the metrics."""
-    with taking(share):
-        held = [] if share.counts else [variable.value + 0 for variable in model.metrics_variables]
+def train_on_shard(model: Any, batch: Sequence[Any], shard: Shard) -> None:
+    """Train one device's part of a step; a padding row leaves the metrics unchanged."""
+    with on_shard(shard):
+        saved_metrics = [] if shard.contributes else [variable.value + 0 for variable in model.metrics_variables]
         model.train_step(tuple(batch))
-        assign(model.metrics_variables if held else [], held)
+        assign(model.metrics_variables if saved_metrics else [], saved_metrics)
 
 
 def _scaled(scale: Callable[[Any], Any], collective: Collective, loss: Any) -> Any:
-    share = taken()
-    return scale(loss if share is None else loss * collective.factor(share))
+    shard = current_shard()
+    return scale(loss if shard is None else loss * collective.loss_factor(shard))
 
 
 def _apply(apply: Callable[..., Any], collective: Collective, gradients: Sequence[Any], *variables: Any) -> Any:
-    """Update by the sum of the devices' gradients; clipping and the like come after it."""
-    if taken() is None:
+    """Apply the gradients summed over the devices; clipping comes after the sum."""
+    if current_shard() is None:
         return apply(gradients, *variables)
-    totals = iter(collective.totals([gradient for gradient in gradients if gradient is not None]))
-    return apply([None if gradient is None else next(totals) for gradient in gradients], *variables)
+    sums = iter(collective.all_reduce_sums([gradient for gradient in gradients if gradient is not None]))
+    return apply([None if gradient is None else next(sums) for gradient in gradients], *variables)
 
 
 def _moments(layer: Any, collective: Collective, inputs: Any, mask: Any) -> tuple[Any, Any]:
-    """Mean and variance, each (channels,), over the rows of all devices."""
+    """Return the mean and the variance over the rows of all devices, (channels,) each."""
     from keras import config, ops
 
-    share = taken()
-    if share is None:
+    shard = current_shard()
+    if shard is None:
         return getattr(type(layer), MOMENTS)(layer, inputs, mask)  # type: ignore[no-any-return]
-    axes, counted = layer._reduction_axes, float(share.counts)
+    axes, row_weight = keras_internals.reduction_axes(layer), float(shard.contributes)
     if mask is None:
-        weights = counted
-        each = ops.size(inputs) // inputs.shape[layer.axis] // share.size
-        count = ops.cast(each * share.whole, inputs.dtype)
+        weights = row_weight
+        values_per_row = ops.size(inputs) // inputs.shape[layer.axis] // shard.size
+        count = ops.cast(values_per_row * shard.batch_size, inputs.dtype)
     else:
-        weights = ops.expand_dims(ops.cast(mask, inputs.dtype), layer.axis) * counted
-        count = collective.total(ops.sum(weights)) + config.epsilon()
-    mean = collective.total(ops.sum(inputs * weights, axes)) / count
+        weights = ops.expand_dims(ops.cast(mask, inputs.dtype), layer.axis) * row_weight
+        count = collective.all_reduce_sum(ops.sum(weights)) + config.epsilon()
+    mean = collective.all_reduce_sum(ops.sum(inputs * weights, axes)) / count
     shape = [1] * len(inputs.shape)
     shape[layer.axis] = -1
     squares = ops.square(inputs - ops.reshape(mean, shape)) * weights
-    return mean, collective.total(ops.sum(squares, axes)) / count
+    return mean, collective.all_reduce_sum(ops.sum(squares, axes)) / count

@@ -1,1 +1,1 @@
-"""The one room where JAX is spoken to directly."""
+"""The JAX backend: the only package of trivium that calls JAX."""

@@ -1,4 +1,4 @@
-"""What Keras' exports must be told when JAX makes them. JAX itself serves none of the formats that Keras writes."""
+"""Options for Keras' exports under JAX. JAX itself cannot run any of the formats that Keras writes."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def export_options(name: str, model: Any) -> dict[str, Any]:
-    """Keywords for `keras.Model.export` to the format that Keras calls `name`."""
+    """Return keywords for `keras.Model.export` to the format that Keras calls `name`."""
     return {}

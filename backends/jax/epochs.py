@@ -1,4 +1,4 @@
-"""Epochs under JAX: a loop of steps inside one compiled call, or one compiled step that is dispatched ahead."""
+"""Epochs under JAX: a compiled loop over the steps, or one compiled step whose calls are dispatched asynchronously."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..epochs import Data, Epochs, Plan, assign, groups_of
+from ..epochs import Data, EpochRunner, Plan, assign, variable_groups
 from .metrics import CompiledMetrics, can_be_compiled
 
 Metrics = list[jax.Array]
 State = tuple[list[jax.Array], ...]
 
 
-class JaxEpochs(Epochs):
+class JaxEpochs(EpochRunner):
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
-        self._data = self._place(data)
+        self._data = self._to_device(data)
         self._metrics = CompiledMetrics(model) if can_be_compiled(model) else None
-        # The state is given away: each call writes into the memory of the one before. Not the metrics: what they begin
-        # with is taken again.
+        # The state is donated: each call reuses the memory of the last. The metrics are not donated, because their
+        # initial values are used again.
         self._train_many = jax.jit(self._train_steps, donate_argnums=0)
         self._train_one = jax.jit(self._train_step, static_argnums=5, donate_argnums=0)
         self._test_many = jax.jit(self._test_steps)
@@ -38,15 +38,15 @@ class JaxEpochs(Epochs):
         self._state = self._take_state()
 
     def run(self, start: int, stop: int) -> None:
-        last = min(stop, self.whole_steps)
+        last = min(stop, self.full_batches)
         if self.plan.loop and start < last:
-            self._state = self._train_many(*self._parts(), start, last)
+            self._state = self._train_many(*self._step_arguments(), start, last)
         elif not self.plan.loop:
             for step in range(start, last):
-                self._state = self._train_one(*self._parts(), step, self.batch_size)
-        if stop > self.whole_steps:
-            rest = self.samples - self.whole_steps * self.batch_size
-            self._state = self._train_one(*self._parts(), self.whole_steps, rest)
+                self._state = self._train_one(*self._step_arguments(), step, self.batch_size)
+        if stop > self.full_batches:
+            rest = self.samples - self.full_batches * self.batch_size
+            self._state = self._train_one(*self._step_arguments(), self.full_batches, rest)
         jax.block_until_ready(self._state)
 
     def loss(self) -> float:
@@ -59,8 +59,8 @@ class JaxEpochs(Epochs):
     def evaluate(self) -> None:
         trainable, non_trainable, _, metrics = self._take_state()
         state = (non_trainable, metrics)
-        whole = self.whole_steps * self.batch_size
-        if self.plan.loop and whole:  # a loop over no steps would still slice a whole batch
+        whole = self.full_batches * self.batch_size
+        if self.plan.loop and whole:  # a loop without steps would still slice a whole batch
             state = self._test_many(state, trainable, self._data)
         elif not self.plan.loop:
             for first in range(0, whole, self.batch_size):
@@ -70,43 +70,47 @@ class JaxEpochs(Epochs):
         assign(self._groups[1], state[0])
         assign(self._groups[3], state[1])
 
-    def _place(self, data: Data) -> Any:
+    def _to_device(self, data: Data) -> Any:
         return jax.device_put(data)
 
     def _take_state(self) -> State:
-        self._groups = groups_of(self.model)  # kept until it is put back: to gather them takes a while
+        self._groups = variable_groups(self.model)  # cached until the state is put back: collecting them is slow
         return tuple([variable.value for variable in group] for group in self._groups)
 
     def _put_state(self, state: State) -> None:
         for group, values in zip(self._groups, state, strict=True):
             assign(group, values)
 
-    def _parts(self) -> tuple[State, Metrics, Any, jax.Array]:
+    def _step_arguments(self) -> tuple[State, Metrics, Any, jax.Array]:
         return self._state[:3], self._state[3], self._data, self._order
 
-    def _train_steps(self, kept: State, metrics: Metrics, data: Any, order: jax.Array, start: Any, stop: Any) -> State:
+    def _train_steps(
+        self, variables: State, metrics: Metrics, data: Any, order: jax.Array, start: Any, stop: Any
+    ) -> State:
         def step(number: Any, state: State) -> State:
             return self._train_step(state[:3], state[3], data, order, number, self.batch_size)
 
-        trained: State = jax.lax.fori_loop(start, stop, step, (*kept, metrics))
-        return trained
+        new_state: State = jax.lax.fori_loop(start, stop, step, (*variables, metrics))
+        return new_state
 
-    def _train_step(self, kept: State, metrics: Metrics, data: Any, order: jax.Array, number: Any, size: int) -> State:
-        chosen = jax.lax.dynamic_slice_in_dim(order, number * self.batch_size, size)
-        trained: State
-        _, trained = self.model.train_step((*kept, metrics), self._batch(data, chosen))
-        return trained
+    def _train_step(
+        self, variables: State, metrics: Metrics, data: Any, order: jax.Array, number: Any, size: int
+    ) -> State:
+        indices = jax.lax.dynamic_slice_in_dim(order, number * self.batch_size, size)
+        new_state: State
+        _, new_state = self.model.train_step((*variables, metrics), self._batch(data, indices))
+        return new_state
 
-    def _batch(self, data: Any, chosen: jax.Array) -> tuple[jax.Array, ...]:
-        # The order holds no other rows than there are: looking whether it does takes as long as fetching them.
-        return tuple(part.at[chosen].get(mode="promise_in_bounds") for part in data)
+    def _batch(self, data: Any, indices: jax.Array) -> tuple[jax.Array, ...]:
+        # All indices are valid; a bounds check would take as long as the gather itself.
+        return tuple(part.at[indices].get(mode="promise_in_bounds") for part in data)
 
     def _test_steps(self, state: State, trainable: list[jax.Array], data: Any) -> State:
         def step(number: Any, state: State) -> State:
             return self._test_step(state, trainable, data, number * self.batch_size, self.batch_size)
 
-        tested: State = jax.lax.fori_loop(0, self.whole_steps, step, state)
-        return tested
+        new_state: State = jax.lax.fori_loop(0, self.full_batches, step, state)
+        return new_state
 
     def _test_step(self, state: State, trainable: list[jax.Array], data: Any, first: Any, size: int) -> State:
         batch = tuple(jax.lax.dynamic_slice_in_dim(part, first, size) for part in data)

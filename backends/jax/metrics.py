@@ -1,6 +1,6 @@
-"""A model's metrics set back and read in one call each.
+"""Resetting and reading a model's metrics, each in one compiled call.
 
-What Keras does by some twenty small ones for each takes as long as a hundred steps of a small model.
+Keras makes about twenty small calls for each, which take as long as a hundred steps of a small model.
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ class CompiledMetrics:
     """The metrics of a compiled Keras model whose variables exist.
 
     Args:
-        model: its metrics stay the same ones, and `can_be_compiled` says yes to them.
+        model: a model whose metrics `can_be_compiled` and are not replaced afterwards.
     """
 
     def __init__(self, model: Any):
         self._model = model
-        self._beginning: list[jax.Array] = []  # what the variables hold after a reset
+        self._reset_values: list[jax.Array] = []  # the values after a reset
         self._results = jax.jit(lambda values: results_of(model, values))
 
     def reset(self) -> None:
-        """`model.reset_metrics()`."""
-        if self._beginning:
-            assign(self._model.metrics_variables, self._beginning)
+        """Reset as `model.reset_metrics()` does."""
+        if self._reset_values:
+            assign(self._model.metrics_variables, self._reset_values)
             return
         self._model.reset_metrics()
-        self._beginning = [variable.value for variable in self._model.metrics_variables]
+        self._reset_values = [variable.value for variable in self._model.metrics_variables]
 
     def results(self) -> dict[str, float]:
-        """`model.get_metrics_result()` as floats."""
-        found = self._results([variable.value for variable in self._model.metrics_variables])
-        return {name: float(value) for name, value in found.items()}
+        """Return `model.get_metrics_result()` as floats."""
+        results = self._results([variable.value for variable in self._model.metrics_variables])
+        return {name: float(value) for name, value in results.items()}
 
 
 def results_of(model: Any, values: list[jax.Array]) -> OrderedDict[str, jax.Array]:
-    """What the metrics of a Keras model say where their variables hold these values. Can be traced."""
+    """Return the metric results of a Keras model for these values of the metrics' variables. Can be traced."""
     with keras.StatelessScope(state_mapping=list(zip(model.metrics_variables, values, strict=True))):
-        return OrderedDict(model.get_metrics_result())  # of a plain dict JAX would sort the names
+        return OrderedDict(model.get_metrics_result())  # JAX would sort the keys of a plain dict
 
 
 def can_be_compiled(model: Any) -> bool:
-    """Whether a model's metrics are variables and nothing else; of a user's own classes nobody knows."""
-    kinds = {type(metric) for metric in _flat(model.metrics)}
+    """Return whether all metrics are Keras' own classes, whose whole state is in variables."""
+    kinds = {type(metric) for metric in _flatten(model.metrics)}
     own = all(kind.__module__.startswith("keras.") for kind in kinds)
     return own and type(model).get_metrics_result is keras.Model.get_metrics_result
 
 
-def _flat(metrics: list[Any]) -> Iterator[Any]:
+def _flatten(metrics: list[Any]) -> Iterator[Any]:
     for metric in metrics:
         yield metric
-        yield from _flat(getattr(metric, "metrics", []))
+        yield from _flatten(getattr(metric, "metrics", []))

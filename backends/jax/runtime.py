@@ -1,4 +1,4 @@
-"""What the engine asks of JAX."""
+"""The JAX runtime."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import jax
 import jaxlib.version
 import numpy as np
 
-from ..device_group import Group
-from ..epochs import Data, Epochs, Plan, convolves, recurs
-from ..runtime import Device, Runtime, cores, float64_kept, processor, stateful_layers, unchanged
-from ..vectorized import Many, Start
+from .. import keras_internals
+from ..device_group import DeviceGroup
+from ..epochs import Data, EpochRunner, Plan, has_convolutions, has_recurrence
+from ..runtime import Device, Runtime, cores, processor, stateful_layers, unchanged
+from ..vectorized import InitialState, VectorizedModels
 from . import devices
 from .epochs import JaxEpochs
 from .layers import tuned
-from .vectorized import JaxMany
+from .vectorized import JaxVectorizedModels
 
 
 class JaxRuntime(Runtime):
@@ -30,7 +31,7 @@ class JaxRuntime(Runtime):
         ]
 
     def threads(self) -> int:
-        # XLA sizes its pool by this variable when its client starts; JAX itself has no setting for it.
+        # XLA reads this variable when its client starts; JAX itself has no setting for the number of threads.
         return int(os.environ.get("NPROC") or cores())
 
     def synchronise(self, value: Any = None) -> None:
@@ -42,59 +43,63 @@ class JaxRuntime(Runtime):
         return int(statistics["peak_bytes_in_use"]) if statistics else None
 
     def make_deterministic(self) -> None:
-        # On a CPU XLA is deterministic; on a GPU this flag makes it so, read when a computation is compiled.
+        # XLA is deterministic on a CPU. On a GPU it needs this flag, which is read when a computation is compiled.
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
-    def remembering(self, model: Any) -> AbstractContextManager[None]:
-        return _tracked_states(model)
+    def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
+        return _track_states(model)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):
             with unchanged(model):
-                # A loss of several outputs makes its variables when first called, which JAX must not trace.
+                # The loss of several outputs creates its variables in its first call, which JAX must not trace.
                 model.compute_loss(x=x, y=y, y_pred=model(x, training=False), training=False)
-            kept = [[v.value for v in group] for group in (model.non_trainable_variables, model.metrics_variables)]
+            other_variables = [
+                [v.value for v in group] for group in (model.non_trainable_variables, model.metrics_variables)
+            ]
             optimizer = [v.value for v in model.optimizer.variables]
 
             def loss_of(values: list[jax.Array]) -> jax.Array:
                 # The unscaled loss: a mixed-precision optimizer would differentiate a multiple of it.
                 _, (loss, *_) = model.compute_loss_and_updates(
-                    values, *kept, x, y, None, training=True, optimizer_variables=optimizer
+                    values, *other_variables, x, y, None, training=True, optimizer_variables=optimizer
                 )
                 return loss
 
-            # Compiled as a whole: one by one the operations take several times as long to compile.
-            loss, found = jax.jit(jax.value_and_grad(loss_of))([v.value for v in model.trainable_variables])
-            return float(loss), [np.array(gradient) for gradient in found]
+            # Compiled as a whole, because compiling the operations one by one takes several times as long.
+            loss, gradients = jax.jit(jax.value_and_grad(loss_of))([v.value for v in model.trainable_variables])
+            return float(loss), [np.array(gradient) for gradient in gradients]
 
     def double_precision(self) -> AbstractContextManager[None]:
-        return _x64()
+        return _enable_x64()
 
     def tuned(self, model: Any) -> AbstractContextManager[None]:
         return tuned(model)
 
     def plans(self, model: Any, steps: int) -> list[Plan]:
         in_a_loop, one_by_one = Plan("loop", loop=True, jit=True), Plan("steps", loop=False, jit=True)
-        # Inside a loop XLA gives a convolution one thread on a CPU; a small step gains more from being in one.
-        loops = recurs(model) or (_on_accelerator() and not convolves(model))
+        # Inside a loop on a CPU, XLA runs a convolution on one thread; a small step still gains more from the loop.
+        loops = has_recurrence(model) or (_on_accelerator() and not has_convolutions(model))
         return [in_a_loop, one_by_one] if loops else [one_by_one, in_a_loop]
 
-    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         return JaxEpochs(model, data, batch_size, plan)
 
-    def group(self, count: int) -> Group:
-        return devices.group(count)
+    def device_group(self, count: int) -> DeviceGroup:
+        return devices.device_group(count)
 
-    def join(self, rank: int, addresses: Sequence[str]) -> Group:
-        return devices.join(rank, addresses)
+    def init_process_group(self, rank: int, addresses: Sequence[str]) -> DeviceGroup:
+        return devices.init_process_group(rank, addresses)
 
-    def trains_together(self, model: Any) -> bool:
-        # A convolution with a kernel for each model becomes one in groups, for which XLA has no fast code on a CPU.
-        return not (convolves(model) or stateful_layers(model))
+    def can_vectorize(self, model: Any) -> bool:
+        # `vmap` turns convolutions into one grouped convolution, for which XLA has no fast code on a CPU.
+        return not (has_convolutions(model) or stateful_layers(model))
 
-    def compile_many(self, model: Any, starts: Sequence[Start], x: np.ndarray, y: np.ndarray, batch_size: int) -> Many:
-        return JaxMany(model, starts, x, y, batch_size)
+    def compile_vectorized(
+        self, model: Any, starts: Sequence[InitialState], x: np.ndarray, y: np.ndarray, batch_size: int
+    ) -> VectorizedModels:
+        return JaxVectorizedModels(model, starts, x, y, batch_size)
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__}
@@ -109,40 +114,32 @@ def _describe(device: jax.Device) -> str:
 
 
 def _host_devices() -> list[jax.Device]:
-    """The CPU beside an accelerator, which `jax.devices()` leaves out."""
+    """Return the CPU of a machine with an accelerator, which `jax.devices()` leaves out."""
     return [] if jax.default_backend() == "cpu" else jax.devices("cpu")
 
 
 @contextlib.contextmanager
-def _tracked_states(model: Any) -> Iterator[None]:
+def _track_states(model: Any) -> Iterator[None]:
     """Let Keras carry the states of stateful recurrent layers through its compiled steps.
 
-    Keras 3.15 makes these variables but leaves them out of the layer's `non_trainable_variables`, which are what a
-    step under JAX takes and returns: whatever is assigned to them is dropped, and the layer forgets, silently. The
-    only way to add them is Keras' private tracker; tests/backends/test_runtime.py notices when it moves or is no
-    longer needed.
+    Keras 3.15 creates these variables but leaves them out of the layer's `non_trainable_variables`, which are the
+    variables that a step under JAX takes and returns. So assignments to them are lost and the layer silently forgets.
+    Only Keras' private tracker can add them. tests/backends/test_runtime.py fails when the tracker moves, or when a
+    Keras version no longer needs this.
     """
-    stateful = stateful_layers(model)
-    for layer in stateful:
-        layer._tracker.unlock()
-        for state in layer.states:
-            layer._track_variable(state)
-        layer._tracker.lock()
-    try:
+    with contextlib.ExitStack() as stack:
+        for layer in stateful_layers(model):
+            stack.enter_context(keras_internals.tracked_variables(layer, layer.states))
         yield
-    finally:
-        for layer in stateful:
-            for state in layer.states:
-                layer._untrack_variable(state)
 
 
 @contextlib.contextmanager
-def _x64() -> Iterator[None]:
-    """JAX makes every float64 a float32 unless this is set."""
+def _enable_x64() -> Iterator[None]:
+    """Enable float64, which JAX otherwise turns into float32."""
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     try:
-        with float64_kept():
+        with keras_internals.float64_preserved():
             yield
     finally:
         jax.config.update("jax_enable_x64", before)

@@ -5,23 +5,21 @@ that it clips to 1e-7 … 1 - 1e-7. There a mistake that is surer than that cost
 teaches nothing. Two runs that agreed to the last digits part at the first such sample; and two backends that both
 clip part as soon as one probability lies just above the bound on one of them and just below it on the other.
 
-`owned_losses` takes them from the logits everywhere. The model itself is not touched: what is saved is plain Keras.
+`losses_from_logits` takes them from the logits everywhere. The model itself is not touched: what is saved is plain Keras.
 Left as they are: losses of probabilities that no softmax or sigmoid gave, or that something was done to since.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import weakref
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any, NamedTuple
 
-from .. import catalog, runtime
+from .. import keras_internals, runtime
 
-# Keras' functions, and the method of `_Logits` that makes what takes the place of each.
-OWNED = {
+# Keras' functions, and the method of `_LogitsTracker` that makes what takes the place of each.
+REPLACED = {
     "softmax": "softmax",
     "sigmoid": "sigmoid",
     "categorical_crossentropy": "categorical",
@@ -30,42 +28,36 @@ OWNED = {
 }
 
 # Of Keras' losses: a batch's is the mean of its samples'.
-_MEANS = ("sum_over_batch_size", "mean")
+_MEAN_REDUCTIONS = ("sum_over_batch_size", "mean")
 
 Function = Callable[..., Any]
 
 
-def native_module() -> ModuleType:
-    """The private module of Keras whose functions every activation and every loss computes by.
-
-    tests/backends/same_run/test_crossentropy.py notices when it moves or changes its signatures.
-    """
-    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.nn")
-
-
-def are_means(model: Any) -> bool:
+def has_mean_losses(model: Any) -> bool:
     """Whether each loss of a compiled model is a mean over the samples of a batch."""
     import keras
 
     # What is named or a function is a mean; an object may have been told otherwise.
-    return all(getattr(loss, "reduction", _MEANS[0]) in _MEANS for loss in keras.tree.flatten(model.loss))
+    return all(
+        getattr(loss, "reduction", _MEAN_REDUCTIONS[0]) in _MEAN_REDUCTIONS for loss in keras.tree.flatten(model.loss)
+    )
 
 
 @contextlib.contextmanager
-def owned_losses() -> Iterator[None]:
+def losses_from_logits() -> Iterator[None]:
     """While it lasts, Keras takes crossentropies by our functions. May be nested; put back also after an exception.
 
     What is compiled within it, such as a model's training function, keeps ours.
     """
     runtime.current()
-    module, known = native_module(), _Logits()
-    replaced = {name: getattr(module, name) for name in OWNED}
+    module, tracker = keras_internals.nn_module(), _LogitsTracker()
+    native = {name: getattr(module, name) for name in REPLACED}
     try:
-        for name, ours in OWNED.items():
-            setattr(module, name, getattr(known, ours)(replaced[name]))
+        for name, method in REPLACED.items():
+            setattr(module, name, getattr(tracker, method)(native[name]))
         yield
     finally:
-        for name, function in replaced.items():
+        for name, function in native.items():
             setattr(module, name, function)
 
 
@@ -78,7 +70,7 @@ class _Origin(NamedTuple):
     axis: int | None
 
 
-class _Logits:
+class _LogitsTracker:
     """Remembers, for as long as an activation's output lives, what it was computed from.
 
     By identity: what JAX traces takes no attributes, and a framework's arrays cannot be keys.
@@ -91,7 +83,7 @@ class _Logits:
         def softmax(x: Any, axis: Any = -1) -> Any:
             output = native(x, axis=axis)
             if axis is not None:
-                self._note(output, x, "softmax", _from_end(axis, output))
+                self._record(output, x, "softmax", _from_end(axis, output))
             return output
 
         return softmax
@@ -99,7 +91,7 @@ class _Logits:
     def sigmoid(self, native: Function) -> Function:
         def sigmoid(x: Any) -> Any:
             output = native(x)
-            self._note(output, x, "sigmoid", None)
+            self._record(output, x, "sigmoid", None)
             return output
 
         return sigmoid
@@ -108,10 +100,12 @@ class _Logits:
         """Either of the categorical crossentropies."""
 
         def crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-            logits = None if from_logits else self._behind(output, "softmax", _from_end(axis, output))
+            logits = None if from_logits else self._logits_behind(output, "softmax", _from_end(axis, output))
             if logits is not None:
                 return native(target, logits, from_logits=True, axis=axis)
-            return native(target, output if from_logits else _plain(output), from_logits=from_logits, axis=axis)
+            return native(
+                target, output if from_logits else _without_keras_logits(output), from_logits=from_logits, axis=axis
+            )
 
         return crossentropy
 
@@ -119,38 +113,38 @@ class _Logits:
         import keras
 
         def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-            logits = output if from_logits else self._behind(output, "sigmoid", None)
+            logits = output if from_logits else self._logits_behind(output, "sigmoid", None)
             if logits is not None:
-                target, logits = (keras.ops.convert_to_tensor(given) for given in (target, logits))
+                target, logits = (keras.ops.convert_to_tensor(array) for array in (target, logits))
                 if tuple(target.shape) == tuple(logits.shape):  # else Keras says what is wrong
-                    return _of_logits(keras.ops.cast(target, logits.dtype), logits)
-            return native(target, output if from_logits else _plain(output), from_logits=from_logits)
+                    return _binary_crossentropy_from_logits(keras.ops.cast(target, logits.dtype), logits)
+            return native(target, output if from_logits else _without_keras_logits(output), from_logits=from_logits)
 
         return binary_crossentropy
 
-    def _note(self, output: Any, logits: Any, activation: str, axis: int | None) -> None:
+    def _record(self, output: Any, logits: Any, activation: str, axis: int | None) -> None:
         name, origins = id(output), self._origins
-        gone = weakref.ref(output, lambda _: origins.pop(name, None))
-        origins[name] = _Origin(gone, logits, activation, axis)
+        reference = weakref.ref(output, lambda _: origins.pop(name, None))
+        origins[name] = _Origin(reference, logits, activation, axis)
 
-    def _behind(self, output: Any, activation: str, axis: int | None) -> Any:
+    def _logits_behind(self, output: Any, activation: str, axis: int | None) -> Any:
         """The logits of what that activation gave along that axis, or None."""
-        found = self._origins.get(id(output))
-        if found is None or found.output() is not output or (found.activation, found.axis) != (activation, axis):
+        origin = self._origins.get(id(output))
+        if origin is None or origin.output() is not output or (origin.activation, origin.axis) != (activation, axis):
             return None
-        return found.logits
+        return origin.logits
 
 
 def _from_end(axis: int, array: Any) -> int:
     return axis if axis < 0 else axis - len(array.shape)
 
 
-def _plain(output: Any) -> Any:
+def _without_keras_logits(output: Any) -> Any:
     """The same numbers, without the logits that some backend finds on them by itself and takes for any loss's."""
     return output * 1 if hasattr(output, "_keras_logits") else output
 
 
-def _of_logits(target: Any, logits: Any) -> Any:
+def _binary_crossentropy_from_logits(target: Any, logits: Any) -> Any:
     """Binary crossentropy, each element by itself: its digits and its slope's are right however small it is."""
     import keras
 

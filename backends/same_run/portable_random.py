@@ -1,6 +1,6 @@
 """Dropout masks and noise that are the same bits on every backend.
 
-Each framework has a generator of its own, so one seed gives three different training runs. `owned_draws` puts one
+Each framework has a generator of its own, so one seed gives three different training runs. `portable_draws` puts one
 generator in their place: a hash of (seed, counter, element), where seed and counter are what Keras' own
 `SeedGenerator` hands out, so that the counter is the step. All of Keras' layers draw through it, and so do a user's
 own that call `keras.random`. The model itself is not touched: what is saved is plain Keras.
@@ -23,34 +23,26 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from .. import catalog, runtime
-from ..shard import own_rows, whole_shape
+from .. import catalog, keras_internals, runtime
+from ..shard import shard_rows, whole_batch_shape
 
-# Shift and multiply, as [16 A 15 B 15]; both factors fit in a signed 32-bit integer.
+# Shift and multiply, as [16 A 15 B 15]; both mask fit in a signed 32-bit integer.
 MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
 
 # What is added to a seed before it is mixed, so that seed 0 under counter 0 is nothing special; the golden ratio and
 # the square root of two, in 32 bits.
 OFFSETS = (0x1E3779B9, 0x6A09E667)
 
-LANES = 2**16  # a dropout decision takes 16 bits, half of a word
+KEEP_LEVELS = 2**16  # a dropout decision takes 16 bits, half of a word
 
-OWNED = ("uniform", "normal", "truncated_normal", "randint", "dropout")
+REPLACED = ("uniform", "normal", "truncated_normal", "randint", "dropout")
 
 # How many random bits the significand of each dtype holds; with more, a number below one could be rounded to one.
 _BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 
 
-def native_module() -> ModuleType:
-    """The private module of Keras whose functions every layer and `keras.random` draw by.
-
-    tests/backends/same_run/test_portable_random.py notices when it moves or changes its signatures.
-    """
-    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.random")
-
-
 @contextlib.contextmanager
-def owned_draws(draws: Draws | None = None) -> Iterator[None]:
+def portable_draws(generator: PortableRandom | None = None) -> Iterator[None]:
     """While it lasts, Keras draws by our functions. May be nested; put back also after an exception.
 
     What is compiled within it, such as a model's training function, keeps our draws, and what was compiled before
@@ -59,29 +51,29 @@ def owned_draws(draws: Draws | None = None) -> Iterator[None]:
     Args:
         draws: go on with these, whose draws without a seed follow those before; by default new ones.
     """
-    draws = draws or Draws.here()
-    module = native_module()
-    replaced = {name: getattr(module, name) for name in OWNED}
-    _in_force.append(draws)
+    generator = generator or PortableRandom.for_current_backend()
+    module = keras_internals.random_module()
+    native = {name: getattr(module, name) for name in REPLACED}
+    _in_force.append(generator)
     try:
-        for name in OWNED:
-            setattr(module, name, getattr(draws, name))
+        for name in REPLACED:
+            setattr(module, name, getattr(generator, name))
         yield
     finally:
         _in_force.pop()
-        for name, function in replaced.items():
+        for name, function in native.items():
             setattr(module, name, function)
 
 
-_in_force: list[Draws] = []
+_in_force: list[PortableRandom] = []
 
 
-def in_force() -> Draws | None:
+def active_random() -> PortableRandom | None:
     """The draws that Keras draws by now, unless they are its own."""
     return _in_force[-1] if _in_force else None
 
 
-class Draws:
+class PortableRandom:
     """Our functions, with the signatures of Keras' own. The bits agree exactly, floats to a few ulps."""
 
     def __init__(self, module: ModuleType, randint: Any) -> None:
@@ -94,14 +86,14 @@ class Draws:
         self._unseeded = keras.random.SeedGenerator(name="owned_draws")
 
     @classmethod
-    def here(cls) -> Draws:
+    def for_current_backend(cls) -> PortableRandom:
         """Those of the backend that this process uses. Making them costs as much as a small model's step."""
         runtime.current()
-        module = native_module()
+        module = keras_internals.random_module()
         return cls(module, module.randint)
 
     @property
-    def variables(self) -> list[Any]:
+    def rng_variables(self) -> list[Any]:
         """What changes when something is drawn without a seed, for whoever has to put it back."""
         return [self._unseeded.state]
 
@@ -128,12 +120,12 @@ class Draws:
         A range of n values is uneven by at most n / 2**31. Bounds beyond 32 bits are left to the native function.
         """
         ops = self._ops
-        known = isinstance(minval, int) and isinstance(maxval, int)
-        if known and not (minval >= -(2**31) and maxval <= 2**31 - 1 and maxval - minval <= 2**31 - 1):
+        static = isinstance(minval, int) and isinstance(maxval, int)
+        if static and not (minval >= -(2**31) and maxval <= 2**31 - 1 and maxval - minval <= 2**31 - 1):
             return self._native_randint(shape, minval, maxval, dtype=dtype, seed=seed)
         low, high = ops.cast(minval, "int32"), ops.cast(maxval, "int32")
-        drawn = self._shifted(self._words(self._draw(seed), tuple(shape)), 31)
-        return ops.cast(low + ops.mod(drawn, ops.maximum(high - low, 1)), dtype)
+        bits = self._high_bits(self._random_bits(self._draw(seed), tuple(shape)), 31)
+        return ops.cast(low + ops.mod(bits, ops.maximum(high - low, 1)), dtype)
 
     def dropout(self, inputs: Any, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> Any:
         """Inputs scaled by 1 / (1 - rate), or zero for a share `rate` of them; in steps of 1 / 65,536.
@@ -148,15 +140,17 @@ class Draws:
         if rate == 1:
             return ops.zeros_like(inputs)
         sizes = ops.shape(inputs)
-        wanted = noise_shape if noise_shape is not None else sizes
-        shape = tuple(size if given is None else given for given, size in zip(wanted, sizes, strict=True))
+        requested = noise_shape if noise_shape is not None else sizes
+        shape = tuple(size if length is None else length for length, size in zip(requested, sizes, strict=True))
         dtype = self._keras.backend.standardize_dtype(inputs.dtype)
         dtype = dtype if dtype in _BITS else self._keras.config.floatx()
         scale = 1 / (1 - rate)
         single = scale if dtype != "float64" else 1.0
-        factors = self._room.factors(self._draw(seed), whole_shape(shape), round((1 - rate) * LANES), single)
-        factors = own_rows(factors, shape)
-        return inputs * (ops.cast(factors, dtype) * (scale / single) if scale != single else ops.cast(factors, dtype))
+        mask = self._room.dropout_mask(
+            self._draw(seed), whole_batch_shape(shape), round((1 - rate) * KEEP_LEVELS), single
+        )
+        mask = shard_rows(mask, shape)
+        return inputs * (ops.cast(mask, dtype) * (scale / single) if scale != single else ops.cast(mask, dtype))
 
     def _draw(self, seed: Any) -> Any:
         """What Keras draws for a seed: an integer tensor [seed, counter]."""
@@ -170,8 +164,8 @@ class Draws:
     def _normal(self, shape: Any, mean: Any, stddev: Any, dtype: Any, seed: Any, within: float) -> Any:
         ops = self._ops
         dtype = self._real_dtype(dtype)
-        wide = "float64" if dtype == "float64" else "float32"
-        count, bits = self._integers(shape, wide, seed)
+        draw_dtype = "float64" if dtype == "float64" else "float32"
+        count, bits = self._integers(shape, draw_dtype, seed)
         centred = (count * 2.0 + (1.0 - 2.0**bits)) * 2.0**-bits  # odd multiples of 2**-bits in (-1, 1), each exact
         values = ops.erfinv(centred * math.erf(within / math.sqrt(2))) * math.sqrt(2)
         values = ops.cast(ops.clip(values, -within, within) if within < math.inf else values, dtype)
@@ -180,18 +174,18 @@ class Draws:
     def _integers(self, shape: Any, dtype: str, seed: Any) -> tuple[Any, int]:
         """Whole random numbers from 0 to 2**bits - 1 as float32, for float64 as that; and how many bits."""
         ops, bits, shape = self._ops, _BITS[dtype], tuple(shape)
-        drawn = self._draw(seed)
+        key = self._draw(seed)
         if dtype != "float64":
-            return ops.cast(self._shifted(self._words(drawn, shape), bits), "float32"), bits
-        words = own_rows(self._room.words(drawn, (2, *whole_shape(shape))), shape, axis=1)
-        high, low = (ops.cast(self._shifted(words[i], kept), "float64") for i, kept in enumerate((27, 26)))
+            return ops.cast(self._high_bits(self._random_bits(key, shape), bits), "float32"), bits
+        words = shard_rows(self._room.random_bits(key, (2, *whole_batch_shape(shape))), shape, axis=1)
+        high, low = (ops.cast(self._high_bits(words[i], width), "float64") for i, width in enumerate((27, 26)))
         return high * 2.0**26 + low, bits
 
-    def _words(self, drawn: Any, shape: tuple[Any, ...]) -> Any:
+    def _random_bits(self, key: Any, shape: tuple[Any, ...]) -> Any:
         """32 random bits for each element: on one of several devices those of its share of a batch."""
-        return own_rows(self._room.words(drawn, whole_shape(shape)), shape)
+        return shard_rows(self._room.random_bits(key, whole_batch_shape(shape)), shape)
 
-    def _shifted(self, words: Any, bits: int) -> Any:
+    def _high_bits(self, words: Any, bits: int) -> Any:
         """The highest bits of each word, as integers of 0 or more."""
         ops = self._ops
         return ops.bitwise_and(ops.bitwise_right_shift(words, 32 - bits), 2**bits - 1)

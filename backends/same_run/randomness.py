@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -19,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import keras_internals
 from .initializers import DISTRIBUTIONS, Units
 
 if TYPE_CHECKING:
     import keras
 
 
-def order(seed: int, epoch: int, samples: int) -> np.ndarray:
+def portable_permutation(seed: int, epoch: int, samples: int) -> np.ndarray:
     """The order of the samples in an epoch; any epoch can be asked for without those before it.
 
     Returns:
@@ -35,7 +37,7 @@ def order(seed: int, epoch: int, samples: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def owned_initial_weights(seed: int) -> Iterator[None]:
+def portable_initial_weights(seed: int) -> Iterator[None]:
     """While it lasts, the weights that Keras layers add start from values that depend on seed and path alone.
 
     A path is a variable's `path`, such as `sequential_3/dense_7/kernel`. The numbers in it come from counters that
@@ -51,20 +53,18 @@ def owned_initial_weights(seed: int) -> Iterator[None]:
     import keras
 
     random.seed(seed)
-    layers, own = keras.layers.Layer, keras.layers.Layer.add_weight
-    weights = _Weights(seed)
+    layer_class = keras.layers.Layer
+    keras_method = keras_internals.original_method(layer_class, "add_weight")
+    weights = _WeightFactory(seed)
 
     def add_weight(layer: keras.Layer, *arguments: Any, **keywords: Any) -> keras.Variable:
-        return weights.add(lambda *given, **named: own(layer, *given, **named), arguments, keywords)
+        return weights.add(functools.partial(keras_method, layer), arguments, keywords)
 
-    layers.add_weight = add_weight
-    try:
+    with keras_internals.overridden([(layer_class, "add_weight", add_weight)]):
         yield
-    finally:
-        layers.add_weight = own
 
 
-class _Weights:
+class _WeightFactory:
     """Adds weights to layers within one context, and counts names in it."""
 
     def __init__(self, seed: int) -> None:
@@ -80,15 +80,15 @@ class _Weights:
         Within Keras' stateless scopes a variable is filled later, by the initializer it was made with, which by then
         knows the path.
         """
-        given = list(arguments)
-        if len(given) > 1:
-            given[1] = initial = _Initial(given[1])
+        positional = list(arguments)
+        if len(positional) > 1:
+            positional[1] = initializer = _KeyedInitializer(positional[1])
         else:
-            keywords["initializer"] = initial = _Initial(keywords.get("initializer"))
-        variable = add_weight(*given, **keywords)
-        initial.key = (self._seed, *self._canonical(variable.path))
-        if initial.filled_with_zeros:
-            variable.assign(initial(tuple(variable.shape), dtype=variable.dtype))
+            keywords["initializer"] = initializer = _KeyedInitializer(keywords.get("initializer"))
+        variable = add_weight(*positional, **keywords)
+        initializer.key = (self._seed, *self._canonical(variable.path))
+        if initializer.filled_with_zeros:
+            variable.assign(initializer(tuple(variable.shape), dtype=variable.dtype))
         return variable
 
     def _canonical(self, path: str) -> tuple[str, int]:
@@ -103,7 +103,7 @@ class _Weights:
         return canonical, self._paths[canonical] - 1
 
 
-class _Initial:
+class _KeyedInitializer:
     """Stands in for an initializer: gives zeros as long as it has no key, then what the initializer gives under it."""
 
     def __init__(self, initializer: Any) -> None:
@@ -119,12 +119,12 @@ class _Initial:
             return keras.ops.zeros(shape, dtype=dtype)
         default = "glorot_uniform" if "float" in str(dtype) else "zeros"  # as Keras' add_weight has it
         initializer = keras.initializers.get(default if self._initializer is None else self._initializer)
-        with _drawing(self.key):
+        with _keyed_draws(self.key):
             return initializer(shape, dtype=dtype)
 
 
 @contextlib.contextmanager
-def _drawing(key: tuple[Any, ...]) -> Iterator[None]:
+def _keyed_draws(key: tuple[Any, ...]) -> Iterator[None]:
     """While it lasts, Keras' random initializers draw by this key, and by how many drew before under it."""
     import keras
 
@@ -132,20 +132,14 @@ def _drawing(key: tuple[Any, ...]) -> Iterator[None]:
 
     def calling(name: str) -> Callable[..., Any]:
         def call(initializer: Any, shape: Sequence[int], dtype: Any = None) -> Any:
-            units = _units(*key, _given_seed(initializer), next(draws))
+            units = _uniform_source(*key, _initializer_seed(initializer), next(draws))
             return _tensor(DISTRIBUTIONS[name](units, shape, initializer), dtype)
 
         return call
 
-    replaced = {getattr(keras.initializers, name): name for name in DISTRIBUTIONS}
-    own = {initializer: initializer.__call__ for initializer in replaced}
-    try:
-        for initializer, name in replaced.items():
-            initializer.__call__ = calling(name)
+    replacements = [(getattr(keras.initializers, name), "__call__", calling(name)) for name in DISTRIBUTIONS]
+    with keras_internals.overridden(replacements):
         yield
-    finally:
-        for initializer, call in own.items():
-            initializer.__call__ = call
 
 
 def _tensor(values: np.ndarray, dtype: Any) -> Any:
@@ -157,13 +151,13 @@ def _tensor(values: np.ndarray, dtype: Any) -> Any:
     return keras.ops.cast(keras.ops.convert_to_tensor(values), dtype)
 
 
-def _given_seed(initializer: Any) -> Any:
+def _initializer_seed(initializer: Any) -> Any:
     """The seed that the user gave to an initializer, or None; of a seed generator the one it began with."""
     seed = initializer.get_config().get("seed")
     return seed["config"]["seed"] if isinstance(seed, dict) else seed
 
 
-def _units(*key: Any) -> Units:
+def _uniform_source(*key: Any) -> Units:
     """Floats in (0, 1): the middles of 2**52 equal parts, of which each is as likely as the others."""
     generator = _philox("weights", *key)
     return lambda count: ((generator.random_raw(count) >> np.uint64(12)) + 0.5) * 2.0**-52

@@ -1,1 +1,1 @@
-"""The one room where TensorFlow is spoken to directly."""
+"""The TensorFlow backend: the only package of trivium that calls TensorFlow."""

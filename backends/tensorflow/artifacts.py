@@ -1,4 +1,4 @@
-"""SavedModels: served by TensorFlow alone, and what Keras' exports must be told when TensorFlow makes them."""
+"""SavedModels, which TensorFlow runs without Keras; and the options for Keras' exports under TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..artifacts import Artifact, Tensor, in_order
+from ..artifacts import Artifact, Tensor, in_model_order
 
 _SIGNATURE = "serving_default"
 
 
 def export_options(name: str, model: Any) -> dict[str, Any]:
-    """Keywords for `keras.Model.export` to the format that Keras calls `name`."""
+    """Return keywords for `keras.Model.export` to the format that Keras calls `name`."""
     return {}
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """The signature that a SavedModel serves; `inputs` and `outputs` are the model's own names, in their order."""
+    """Return the serving signature of a SavedModel; `inputs` and `outputs` are the model's own names, in order."""
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[_SIGNATURE]
     specs = signature.structured_input_signature[1]
-    names = in_order(list(specs), inputs)
-    gives = signature.structured_outputs
-    gives = {name: gives[name] for name in in_order(sorted(gives, key=_place), outputs)}
+    names = in_model_order(list(specs), inputs)
+    output_specs = signature.structured_outputs
+    output_specs = {
+        name: output_specs[name] for name in in_model_order(sorted(output_specs, key=_output_number), outputs)
+    }
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        assert loaded  # the signature holds its variables only as long as the model that they belong to
-        given = {name: tf.constant(array) for name, array in zip(names, arrays, strict=True)}
-        answered = signature(**given)
-        return [answered[name].numpy() for name in gives]
+        assert loaded  # the signature needs the loaded model to keep its variables alive
+        tensors = {name: tf.constant(array) for name, array in zip(names, arrays, strict=True)}
+        results = signature(**tensors)
+        return [results[name].numpy() for name in output_specs]
 
     return Artifact(
         tuple(_tensor(name, specs[name]) for name in names),
-        tuple(_tensor(name, spec) for name, spec in gives.items()),
+        tuple(_tensor(name, spec) for name, spec in output_specs.items()),
         run,
         {"tensorflow": tf.__version__},
     )
 
 
-def _place(name: str) -> tuple[str, int]:
-    """Keras calls outputs `output_0`, `output_1`, …, and a SavedModel keeps them in no order."""
+def _output_number(name: str) -> tuple[str, int]:
+    """Return a sort key for the outputs `output_0`, `output_1`, …, which a SavedModel stores without an order."""
     word, _, number = name.rpartition("_")
     return (word, int(number)) if number.isdigit() else (name, 0)
 

@@ -1,7 +1,7 @@
-"""Several devices under TensorFlow: a copy of the model in the scope of a strategy, a share of each batch to a replica.
+"""Several devices under TensorFlow: a copy of the model in a strategy's scope, and a shard of each batch per replica.
 
-Keras' own `fit` under a strategy takes shares of different sizes for equal, knows of no share that is empty, and fails
-with several processes (3.15). So the loop over the steps is ours, and the step is Keras' own.
+Keras' own `fit` under a strategy weights shards of different sizes equally, cannot handle an empty shard, and fails
+with several processes (Keras 3.15). So trivium has its own loop over the steps; the step itself is Keras'.
 """
 
 from __future__ import annotations
@@ -17,67 +17,62 @@ import numpy as np
 import tensorflow as tf
 
 from ...errors import BackendError
-from ..device_group import Group, require_accelerators, require_cores
-from ..distribution.distributed_epochs import put_values, values_of
+from .. import keras_internals
+from ..device_group import DeviceGroup, require_accelerators, require_cores
+from ..distribution.distributed_epochs import set_variable_values, variable_values
 from ..distribution.model_copies import classes_of, pack, unpack
-from ..distribution.sharding import Collective, joined, train_share
-from ..epochs import Data, Epochs, Plan, build_metrics, layers_of
+from ..distribution.sharding import Collective, synchronized, train_on_shard
+from ..epochs import Data, EpochRunner, Plan, build_metrics, layers_of
 from ..runtime import cores
-from ..shard import Share, share_of
+from ..shard import Shard, shard_of
 from .epochs import TensorFlowEpochs
 from .layers import tuned
 
-# Says how many CPU devices TensorFlow has; read when its room is opened, because they cannot be added later.
+# The number of CPU devices. It is read when this backend is imported, because TensorFlow cannot add devices later.
 CPU_DEVICES = "TRIVIUM_CPU_DEVICES"
-# Of Keras' optimizer, private: it would add up what is a sum already.
-# tests/backends/distribution/test_sharding.py notices when it moves.
-REDUCE = "_all_reduce_sum_gradients"
-# Of Keras' layers, private: what they add to the loss.
-# tests/engine/training/test_local_devices.py notices when it moves.
-LOSSES = "_losses"
 
 
-class TensorFlowDevices(Group):
-    """The replicas of a strategy; with one of several workers those of all processes."""
+class TensorFlowDeviceGroup(DeviceGroup):
+    """The replicas of a strategy; with a strategy of several workers, those of all processes."""
 
     def __init__(self, strategy: tf.distribute.Strategy):
         super().__init__(strategy.num_replicas_in_sync)
         self.strategy = strategy
 
-    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
-        return TensorFlowSpreadEpochs(self.strategy, model, data, batch_size, plan)
+    def epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
+        return TensorFlowDistributedEpochs(self.strategy, model, data, batch_size, plan)
 
 
-class Replicas(Collective):
-    """Between the replicas of a strategy, within `strategy.run`."""
+class ReplicaCollective(Collective):
+    """Collective operations between the replicas of a strategy, within `strategy.run`."""
 
     def __init__(self, count: int, model: Any):
         self._count = count
         self._layers = [model, *layers_of(model)]
 
-    def total(self, value: Any) -> Any:
-        # Replicas are traced in turns that change here, over the same layers: what they have added to the loss so far
-        # would be lost or counted by another.
-        held = [list(getattr(layer, LOSSES)) for layer in self._layers]
-        found = _all_sum(value)
-        for layer, losses in zip(self._layers, held, strict=True):
-            getattr(layer, LOSSES).clear()
-            getattr(layer, LOSSES).extend(losses)
-        return found
+    def all_reduce_sum(self, value: Any) -> Any:
+        # The replicas share layer objects, and tracing switches between replicas here. Saving and restoring the
+        # layers' losses keeps those of one replica from being lost or counted by another.
+        saved_losses = [list(keras_internals.added_losses(layer)) for layer in self._layers]
+        total = _all_reduce_sum(value)
+        for layer, losses in zip(self._layers, saved_losses, strict=True):
+            keras_internals.added_losses(layer).clear()
+            keras_internals.added_losses(layer).extend(losses)
+        return total
 
-    def totals(self, values: Sequence[Any]) -> list[Any]:
-        return list(_all_sum([tf.convert_to_tensor(value) for value in values]))
+    def all_reduce_sums(self, values: Sequence[Any]) -> list[Any]:
+        return list(_all_reduce_sum([tf.convert_to_tensor(value) for value in values]))
 
-    def factor(self, share: Share) -> float:
-        # Keras divides a loss under a strategy by the number of replicas.
-        return share.weight * self._count
+    def loss_factor(self, shard: Shard) -> float:
+        # Under a strategy, Keras divides a loss by the number of replicas.
+        return shard.weight * self._count
 
 
-class TensorFlowSpreadEpochs(TensorFlowEpochs):
-    """The loop over the steps and validation are those of one device; only what a step does is divided."""
+class TensorFlowDistributedEpochs(TensorFlowEpochs):
+    """Epochs whose training steps are divided between replicas; validation runs on one device."""
 
     def __init__(self, strategy: tf.distribute.Strategy, model: Any, data: Data, batch_size: int, plan: Plan):
-        # XLA compiles for one device, and knows nothing of what others send.
+        # XLA compiles for one device and cannot compile the communication between replicas.
         super().__init__(model, data, batch_size, replace(plan, jit=False))
         self._strategy, self._replicas = strategy, strategy.num_replicas_in_sync
         packed, known = pack(model), classes_of(model)
@@ -88,10 +83,10 @@ class TensorFlowSpreadEpochs(TensorFlowEpochs):
     def begin(self, order: np.ndarray) -> None:
         super().begin(order)
         with self._strategy.scope():
-            put_values(self._copy, values_of(self.model))
+            set_variable_values(self._copy, variable_values(self.model))
 
     def run(self, start: int, stop: int) -> None:
-        with self._as_one():
+        with self._synchronized():
             super().run(start, stop)
 
     def loss(self) -> float:
@@ -100,70 +95,71 @@ class TensorFlowSpreadEpochs(TensorFlowEpochs):
 
     def end(self) -> None:
         with self._strategy.scope():
-            values = values_of(self._copy)
-        put_values(self.model, values)
+            values = variable_values(self._copy)
+        set_variable_values(self.model, values)
 
     @contextlib.contextmanager
-    def _as_one(self) -> Any:
-        """While it lasts, and in what is compiled meanwhile, replicas make one step together."""
+    def _synchronized(self) -> Any:
+        """Within this context, and in functions that are traced in it, the replicas make each step together."""
         optimizer = getattr(self._copy.optimizer, "inner_optimizer", self._copy.optimizer)
-        setattr(optimizer, REDUCE, lambda pairs: pairs)
+        setattr(optimizer, keras_internals.GRADIENT_REDUCTION, lambda pairs: pairs)
         try:
-            with joined(self._copy, Replicas(self._replicas, self._copy)), tuned(self._copy):
+            with synchronized(self._copy, ReplicaCollective(self._replicas, self._copy)), tuned(self._copy):
                 yield
         finally:
-            delattr(optimizer, REDUCE)
+            delattr(optimizer, keras_internals.GRADIENT_REDUCTION)
 
     def _train_batch(self, first: tf.Tensor, size: int) -> None:
         def train(first: tf.Tensor) -> None:
-            share = share_of(size, _replica(), self._replicas)
-            chosen = tf.slice(self._order, [first + share.first], [share.size])
-            train_share(self._copy, [tf.gather(part, chosen) for part in self._data], share)
+            shard = shard_of(size, _replica(), self._replicas)
+            indices = tf.slice(self._order, [first + shard.first], [shard.size])
+            train_on_shard(self._copy, [tf.gather(part, indices) for part in self._data], shard)
 
         self._strategy.run(train, args=(first,))
 
 
-def group(count: int) -> Group:
-    """So many devices of this process.
+def device_group(count: int) -> DeviceGroup:
+    """Return a group of `count` devices of this process.
 
     Raises:
-        BackendError: there are fewer.
+        BackendError: the process has fewer devices.
     """
     gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     if gpus:
         require_accelerators(count, len(gpus), "GPUs")
     else:
         require_cores(count, cores())
-    found = gpus or cpus
-    if count > len(found):
+    devices = gpus or cpus
+    if count > len(devices):
         raise BackendError(
-            f"TensorFlow has started with {len(found)} CPU device{'s' * (len(found) != 1)} in this process and adds "
-            f"none: call trivium.use('tensorflow', devices={count}) before it computes, or set {CPU_DEVICES}={count}"
+            f"TensorFlow has started with {len(devices)} CPU device{'s' * (len(devices) != 1)} in this process and "
+            f"adds none: call trivium.use('tensorflow', devices={count}) before it computes, or set "
+            f"{CPU_DEVICES}={count}"
         )
-    return TensorFlowDevices(tf.distribute.MirroredStrategy([device.name for device in found[:count]]))
+    return TensorFlowDeviceGroup(tf.distribute.MirroredStrategy([device.name for device in devices[:count]]))
 
 
-def join(rank: int, addresses: Sequence[str]) -> Group:
-    """Make this process one of several; before it computes anything."""
+def init_process_group(rank: int, addresses: Sequence[str]) -> DeviceGroup:
+    """Make this process one of several. Call it before the process computes anything."""
     task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}}
     os.environ["TF_CONFIG"] = json.dumps(task)
-    return TensorFlowDevices(tf.distribute.MultiWorkerMirroredStrategy())
+    return TensorFlowDeviceGroup(tf.distribute.MultiWorkerMirroredStrategy())
 
 
-def divide_cpu() -> None:
-    """Let there be as many CPU devices as the environment says; before TensorFlow has started."""
+def split_cpu() -> None:
+    """Split the CPU into as many devices as the environment says. Call it before TensorFlow starts."""
     count = os.environ.get(CPU_DEVICES, "")
     (cpu,) = tf.config.list_physical_devices("CPU")
     if count.isdecimal() and int(count) > 1:
-        with contextlib.suppress(RuntimeError):  # it has started: `group` says so to whoever asks for them
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started: `device_group` reports the missing devices
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(count))
 
 
 def _replica() -> int:
-    """Which replica this is, known while it is traced."""
+    """Return the number of the replica that is being traced."""
     number = tf.distribute.get_replica_context().replica_id_in_sync_group
     return int(tf.get_static_value(number))
 
 
-def _all_sum(value: Any) -> Any:
+def _all_reduce_sum(value: Any) -> Any:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)

@@ -1,4 +1,4 @@
-"""Layers that TensorFlow would compute faster in another way than Keras asks for: none yet."""
+"""Faster layers for TensorFlow that compute the same function as Keras' layers: none yet."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from typing import Any
 
 
 def tuned(model: Any) -> AbstractContextManager[None]:
-    """While it lasts, the model's layers compute the same in the way that is fastest here."""
+    """Within this context, the model's layers use the fastest implementation of the same function."""
     return nullcontext()

@@ -1,4 +1,4 @@
-"""What the engine asks of TensorFlow."""
+"""The TensorFlow runtime."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..device_group import Group
-from ..epochs import Data, Epochs, Plan, convolves
+from ..device_group import DeviceGroup
+from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, cores, processor, unchanged
 from . import devices
 from .epochs import TensorFlowEpochs
@@ -33,9 +33,9 @@ class TensorFlowRuntime(Runtime):
         ]
 
     def threads(self) -> int:
-        # Zero means that TensorFlow chooses: by its variable, else by the cores that it may run on.
-        chosen = tf.config.threading.get_intra_op_parallelism_threads()
-        return int(chosen or os.environ.get("TF_NUM_INTRAOP_THREADS") or cores())
+        # Zero means that TensorFlow chooses: by its environment variable, else by the available cores.
+        threads = tf.config.threading.get_intra_op_parallelism_threads()
+        return int(threads or os.environ.get("TF_NUM_INTRAOP_THREADS") or cores())
 
     def synchronise(self, value: Any = None) -> None:
         tf.test.experimental.sync_devices()
@@ -48,20 +48,20 @@ class TensorFlowRuntime(Runtime):
     def make_deterministic(self) -> None:
         tf.config.experimental.enable_op_determinism()
 
-    def remembering(self, model: Any) -> AbstractContextManager[None]:
+    def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):
             with tf.GradientTape() as tape:
                 loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
-            found = tape.gradient(
+            gradients = tape.gradient(
                 loss,
                 [v.value for v in model.trainable_variables],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            # An embedding's gradient comes as the rows that were looked up.
-            return float(loss), [np.array(tf.convert_to_tensor(gradient)) for gradient in found]
+            # The gradient of an embedding is an `IndexedSlices`.
+            return float(loss), [np.array(tf.convert_to_tensor(gradient)) for gradient in gradients]
 
     def double_precision(self) -> AbstractContextManager[None]:
         return _exact_casts()
@@ -73,31 +73,35 @@ class TensorFlowRuntime(Runtime):
         compiled, graph = Plan("xla-loop", loop=True, jit=True), Plan("graph-loop", loop=True, jit=False)
         # XLA's convolution is 20 times slower than TensorFlow's own on a CPU.
         on_cpu = not tf.config.list_logical_devices("GPU")
-        if on_cpu and convolves(model):
+        if on_cpu and has_convolutions(model):
             return [graph]
         return [compiled, graph] if steps >= _STEPS_WORTH_COMPILING else [graph, compiled]
 
-    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         return TensorFlowEpochs(model, data, batch_size, plan)
 
-    def group(self, count: int) -> Group:
-        return devices.group(count)
+    def device_group(self, count: int) -> DeviceGroup:
+        return devices.device_group(count)
 
-    def join(self, rank: int, addresses: Sequence[str]) -> Group:
-        return devices.join(rank, addresses)
+    def init_process_group(self, rank: int, addresses: Sequence[str]) -> DeviceGroup:
+        return devices.init_process_group(rank, addresses)
 
     def versions(self) -> dict[str, str]:
         build = tf.sysconfig.get_build_info()
-        found = {"tensorflow": tf.__version__, "cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version")}
-        return {name: str(version) for name, version in found.items() if version}
+        versions = {
+            "tensorflow": tf.__version__,
+            "cuda": build.get("cuda_version"),
+            "cudnn": build.get("cudnn_version"),
+        }
+        return {name: str(version) for name, version in versions.items() if version}
 
 
 @contextmanager
 def _exact_casts() -> Iterator[None]:
-    """Let `tf.cast` take a Python float as the float64 that it is.
+    """Let `tf.cast` convert a Python float without rounding it to float32 first.
 
-    It makes float32 of it first, whatever it is to become, and Keras casts an optimizer's decay rates and a
-    regulariser's factor by it: off by 1e-8, and one minus the rate by 1e-5.
+    Keras casts an optimizer's decay rates and a regulariser's factor with `tf.cast`. Its rounding to float32 gives a
+    relative error of 1e-8, and of 1e-5 in one minus the rate.
     """
     cast = tf.cast
     tf.cast = lambda x, dtype, name=None: cast(np.float64(x) if type(x) is float else x, dtype, name)
@@ -107,5 +111,5 @@ def _exact_casts() -> Iterator[None]:
         tf.cast = cast
 
 
-devices.divide_cpu()
+devices.split_cpu()
 RUNTIME = TensorFlowRuntime()

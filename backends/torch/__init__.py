@@ -1,1 +1,1 @@
-"""The one room where PyTorch is spoken to directly."""
+"""The PyTorch backend: the only package of trivium that calls PyTorch."""

@@ -1,4 +1,4 @@
-"""Exported programs: served by PyTorch alone, and what Keras' exports must be told when PyTorch makes them."""
+"""Exported programs, which PyTorch runs without Keras; and the options for Keras' exports under PyTorch."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DESCRIPTION = "port.json"
 
 
 def export_options(name: str, model: Any) -> dict[str, Any]:
-    """Keywords for `keras.Model.export` to the format that Keras calls `name`.
+    """Return keywords for `keras.Model.export` to the format that Keras calls `name`.
 
-    An exported program takes the one size of a batch that it was traced with, unless it is told that there are others.
+    An exported program accepts only the batch size that it was traced with, unless the batch axis is declared dynamic.
     """
     if name != "torch":
         return {}
-    import keras  # here, because what reads a program must do without
+    import keras  # here, because reading a program must not need Keras
 
     batch = {0: torch.export.Dim.DYNAMIC}
     plain = isinstance(model, keras.Sequential)
@@ -31,16 +31,16 @@ def export_options(name: str, model: Any) -> dict[str, Any]:
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """An exported program, which has names of its own for its inputs and outputs."""
+    """Return an exported program. Its inputs and outputs keep the names that PyTorch gave them."""
     program = torch.export.load(path)
     module = program.module()
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         tensors = [torch.from_numpy(np.array(array)) for array in arrays]
-        given, named = pytree.tree_unflatten(tensors, program.call_spec.in_spec)
+        positional, keywords = pytree.tree_unflatten(tensors, program.call_spec.in_spec)
         with torch.no_grad():
-            answered = module(*given, **named)
-        return [value.numpy() for value in pytree.tree_leaves(answered)]
+            results = module(*positional, **keywords)
+        return [value.numpy() for value in pytree.tree_leaves(results)]
 
     signature = program.graph_signature
     values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
@@ -53,11 +53,11 @@ def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
 
 
 def describe(path: Path, description: str) -> None:
-    """Put a text into an exported program: `torch.export.load(path, extra_files={"port.json": ""})` fills it in."""
+    """Store a description in an exported program; `torch.export.load(path, extra_files={"port.json": ""})` reads it."""
     program = torch.export.load(path)
-    aside = path.with_name(f".{path.name}")
-    torch.export.save(program, aside, extra_files={DESCRIPTION: description})
-    os.replace(aside, path)
+    temporary = path.with_name(f".{path.name}")
+    torch.export.save(program, temporary, extra_files={DESCRIPTION: description})
+    os.replace(temporary, path)
 
 
 def _tensor(name: str, value: Any) -> Tensor:

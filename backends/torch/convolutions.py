@@ -1,7 +1,7 @@
-"""Convolutions, max-pooling and one-hot codes as a CPU computes them best: the same function as Keras' layers.
+"""Faster convolutions, max-pooling and one-hot encoding on a CPU that compute the same function as Keras' layers.
 
-Keras keeps the channels last and turns every picture round for PyTorch, and back; PyTorch's kernels read channels last
-as they lie. Bias and relu are done where the convolution has just written. On an accelerator nothing changes.
+Keras copies channels-last images to channels first for PyTorch, and back. PyTorch's kernels read channels-last memory
+directly. The bias is added inside the convolution, and relu works in place. On an accelerator nothing changes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import keras
 import torch
 import torch.nn.functional as functional
 
-Call = Callable[..., Any]
+LayerCall = Callable[..., Any]
 
 
-def convolves(layer: Any) -> bool:
-    """Whether it is a Keras convolution of pictures, which a user's own may inherit from as long as it computes so."""
+def is_tunable_convolution(layer: Any) -> bool:
+    """Return whether it is a Keras Conv2D, or a subclass that does not override the computation."""
     kind = keras.layers.Conv2D
     return (
         isinstance(layer, kind)
@@ -29,17 +29,17 @@ def convolves(layer: Any) -> bool:
     )
 
 
-def convolution(layer: Any, keras_call: Call) -> Call:
-    """A `call(inputs)` for a layer that `convolves`; the kernel is read at each call, for it learns."""
+def convolution(layer: Any, keras_call: LayerCall) -> LayerCall:
+    """Return a `call(inputs)` for a tunable convolution. Each call reads the kernel, which training changes."""
 
     def call(inputs: Any) -> Any:
         inputs, kernel = keras.ops.convert_to_tensor(inputs), keras.ops.convert_to_tensor(layer.kernel)
         if not _is_exact(inputs, kernel) or inputs.shape[-1] != kernel.shape[2] * layer.groups:
             return keras_call(inputs)
-        pictures, padding = _padded(layer, inputs.permute(0, 3, 1, 2))
+        pictures, padding = _pad(layer, inputs.permute(0, 3, 1, 2))
         bias = keras.ops.convert_to_tensor(layer.bias) if layer.use_bias else None
-        turned = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
-        outputs = functional.conv2d(pictures, turned, bias, layer.strides, padding, layer.dilation_rate, layer.groups)
+        weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        outputs = functional.conv2d(pictures, weight, bias, layer.strides, padding, layer.dilation_rate, layer.groups)
         if layer.activation is keras.activations.relu:
             return outputs.relu_().permute(0, 2, 3, 1)
         return layer.activation(outputs.permute(0, 2, 3, 1))
@@ -47,8 +47,8 @@ def convolution(layer: Any, keras_call: Call) -> Call:
     return call
 
 
-def _padded(layer: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-    """The pictures, (n, channels, height, width), and what the convolution itself is to add on both sides of them."""
+def _pad(layer: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """Return the images (n, channels, height, width), and the padding for the convolution itself to add."""
     if layer.padding == "valid":
         return pictures, [0, 0]
     margins = [
@@ -62,13 +62,13 @@ def _padded(layer: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, list[int]
 
 
 def _margins(size: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
-    """What `same` adds before and after an axis."""
+    """Return the padding of "same" before and after an axis."""
     missing = max((math.ceil(size / stride) - 1) * stride + (window - 1) * dilation + 1 - size, 0)
     return missing // 2, missing - missing // 2
 
 
-def pools(layer: Any) -> bool:
-    """Whether it is a Keras max-pooling of pictures."""
+def is_tunable_pooling(layer: Any) -> bool:
+    """Return whether it is a Keras MaxPooling2D."""
     kind = keras.layers.MaxPooling2D
     return (
         isinstance(layer, kind)
@@ -78,13 +78,13 @@ def pools(layer: Any) -> bool:
     )
 
 
-def max_pooling(layer: Any, keras_call: Call) -> Call:
-    """A `call(inputs)` for a layer that `pools`."""
+def max_pooling(layer: Any, keras_call: LayerCall) -> LayerCall:
+    """Return a `call(inputs)` for a tunable max-pooling."""
 
     def call(inputs: Any) -> Any:
         inputs = keras.ops.convert_to_tensor(inputs)
         sizes = zip(inputs.shape[1:3], layer.pool_size, layer.strides, (1, 1), strict=True)
-        if not _is_exact(inputs) or (layer.padding == "same" and any(any(_margins(*given)) for given in sizes)):
+        if not _is_exact(inputs) or (layer.padding == "same" and any(any(_margins(*size)) for size in sizes)):
             return keras_call(inputs)
         pooled = functional.max_pool2d(inputs.permute(0, 3, 1, 2), layer.pool_size, layer.strides)
         return pooled.permute(0, 2, 3, 1)
@@ -92,8 +92,8 @@ def max_pooling(layer: Any, keras_call: Call) -> Call:
     return call
 
 
-def encodes(layer: Any) -> bool:
-    """Whether it is a Keras layer that makes one-hot codes of whole numbers."""
+def is_one_hot_encoding(layer: Any) -> bool:
+    """Return whether it is a Keras CategoryEncoding with one-hot output."""
     kind = keras.layers.CategoryEncoding
     return (
         isinstance(layer, kind)
@@ -104,20 +104,20 @@ def encodes(layer: Any) -> bool:
     )
 
 
-def one_hot(layer: Any, keras_call: Call) -> Call:
-    """A `call(inputs)` for a layer that `encodes`: Keras' goes through 64-bit integers three times."""
+def one_hot(layer: Any, keras_call: LayerCall) -> LayerCall:
+    """Return a `call(inputs)` for a one-hot encoding. Keras' makes three passes over 64-bit integers."""
 
     def call(inputs: Any, count_weights: Any = None) -> Any:
         inputs = keras.ops.convert_to_tensor(inputs)
         if count_weights is not None or inputs.dtype.is_floating_point or not inputs.ndim or inputs.shape[-1] == 1:
             return keras_call(inputs, count_weights=count_weights)
         codes = inputs.new_zeros((*inputs.shape, layer.num_tokens), dtype=getattr(torch, layer.compute_dtype))
-        places = inputs.long().unsqueeze(-1)  # negative ones mean nothing, and have no code
+        places = inputs.long().unsqueeze(-1)  # a negative integer is encoded as zeros
         return codes.scatter_(-1, places.clamp(min=0), (places >= 0).to(codes.dtype))
 
     return call
 
 
 def _is_exact(*tensors: torch.Tensor) -> bool:
-    """Whether they are floats on a CPU that are wide enough not to be rounded otherwise on another way."""
+    """Return whether all are float32 or float64 on a CPU; narrower floats would be rounded differently."""
     return all(tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu" for tensor in tensors)

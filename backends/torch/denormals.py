@@ -1,7 +1,7 @@
-"""Numbers too small for a float's full precision, taken for zero.
+"""Flushing denormal numbers to zero during training.
 
-A processor works on each of them a hundred times as long as on others, and gradients of a model that is nearly done are
-full of them. TensorFlow and XLA take them for zero as they are.
+A processor needs a hundred times as long for a denormal as for a normal float, and the gradients of a model that has
+nearly converged contain many. TensorFlow and XLA flush them to zero by default.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from pathlib import Path
 
 import torch
 
-_CALLED = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_THREAD_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 @contextlib.contextmanager
-def flushed() -> Iterator[None]:
-    """While it lasts, PyTorch takes them for zero on the processor, where that can. May be nested."""
-    before = are_flushed()
-    _flush(True)
+def flush_to_zero() -> Iterator[None]:
+    """Within this context, PyTorch flushes denormals to zero, if the processor can. May be nested."""
+    before = flushes_to_zero()
+    _set_flush_to_zero(True)
     try:
         yield
     finally:
-        _flush(before)
+        _set_flush_to_zero(before)
 
 
-def are_flushed() -> bool:
-    """Whether it does so now; PyTorch has no question for it."""
+def flushes_to_zero() -> bool:
+    """Return whether PyTorch flushes denormals to zero now. PyTorch has no function for this, so it is tested."""
     return bool(torch.tensor(torch.finfo(torch.float32).tiny) / 2 == 0)
 
 
-def _flush(on: bool) -> None:
-    """Let every thread that computes take them for zero, or no longer.
+def _set_flush_to_zero(on: bool) -> None:
+    """Switch flushing to zero on or off in every computing thread.
 
-    PyTorch sets it for the calling thread alone, and each processor core's share of a product is another thread's. They
-    are reached by OpenMP's own way to have all of them do something; where that is not GNU's, they stay as they are.
+    `torch.set_flush_denormal` affects only the calling thread, and PyTorch computes with several. GNU OpenMP's
+    `GOMP_parallel` calls it in all of them. With another OpenMP only the calling thread is switched.
     """
     threads = torch.get_num_threads()
     if threads == 1 or (openmp := _openmp()) is None:
         torch.set_flush_denormal(on)
         return
 
-    openmp.GOMP_parallel(_CALLED(lambda _: torch.set_flush_denormal(on)), None, threads, 0)
+    openmp.GOMP_parallel(_THREAD_FUNCTION(lambda _: torch.set_flush_denormal(on)), None, threads, 0)
 
 
 @functools.cache
 def _openmp() -> ctypes.CDLL | None:
-    """The GNU OpenMP that PyTorch computes by; tests/backends/torch/test_denormals.py notices when it moves."""
-    found = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
-    return ctypes.CDLL(str(found[0])) if found else None
+    """Return PyTorch's GNU OpenMP library, or None; tests/backends/torch/test_denormals.py fails when it moves."""
+    libraries = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
+    return ctypes.CDLL(str(libraries[0])) if libraries else None

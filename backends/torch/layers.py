@@ -1,8 +1,8 @@
-"""What PyTorch computes faster than Keras asks it to: the same function, for as long as a model trains.
+"""Faster layers for PyTorch that compute the same function as Keras' layers while a model trains.
 
-Recurrent layers go by PyTorch's own kernels instead of Keras' loop over the time steps in Python. The others are in
-`convolutions.py`, the optimizer's step in `optimizers.py`, numbers that are too small to count in `denormals.py`. Each
-is put on the layer itself: its weights, its class and what is saved stay as they are.
+Recurrent layers use PyTorch's kernels instead of Keras' Python loop over the time steps. `convolutions.py` has the
+other layers, `optimizers.py` the optimizer's step, `denormals.py` the flushing of denormal numbers. The replacements
+are set on the layer instances: weights, classes and saved files stay the same.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ import torch
 
 from ..epochs import layers_of, recurrence_of
 from . import convolutions, optimizers
-from .denormals import flushed
+from .denormals import flush_to_zero
 
-Result = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
+RecurrentOutput = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
 
 
 @contextlib.contextmanager
 def tuned(model: Any) -> Iterator[None]:
-    """While it lasts, the model's layers compute the same in the way that is fastest here."""
+    """Within this context, the model's layers use the fastest implementation of the same function."""
     replaced = []
     try:
         for layer in layers_of(model):
-            for fits, name, tune in _TUNED:
+            for fits, name, tune in _TUNINGS:
                 if fits(layer):
                     setattr(layer, name, tune(layer, getattr(layer, name)))
                     replaced.append((layer, name))
-        with optimizers.tuned(getattr(model, "optimizer", None)), flushed():
+        with optimizers.tuned(getattr(model, "optimizer", None)), flush_to_zero():
             yield
     finally:
         for layer, name in replaced:
             delattr(layer, name)
 
 
-def _is_native(layer: Any) -> bool:
+def _is_tunable_recurrence(layer: Any) -> bool:
     kind = recurrence_of(layer)
     if kind is None:
         return False
@@ -57,10 +57,10 @@ def _is_native(layer: Any) -> bool:
 def _lstm(
     layer: Any, keras_loop: Callable[..., Any], sequences: Any, initial_state: Any, mask: Any, training: bool = False
 ) -> Any:
-    if mask is not None or not _fits(layer, sequences):
+    if mask is not None or not _kernel_accepts(layer, sequences):
         return keras_loop(sequences, initial_state, mask, training=training)
     cell = layer.cell
-    # Keras keeps the gates in the same order: input, forget, cell, output. oneDNN would turn weights at each use.
+    # Keras has the same order of gates: input, forget, cell, output. Contiguous weights save oneDNN a copy per use.
     weights = [
         cell.kernel.value.t().contiguous(),
         cell.recurrent_kernel.value.t().contiguous(),
@@ -69,7 +69,7 @@ def _lstm(
     ]
     states = [state.unsqueeze(0) for state in initial_state]
     outputs, hidden, memory = torch.lstm(
-        _ordered(layer, sequences, training), states, weights, True, 1, 0.0, training, False, True
+        _prepare_sequences(layer, sequences, training), states, weights, True, 1, 0.0, training, False, True
     )
     return _result(layer, outputs, [hidden[0], memory[0]])
 
@@ -77,13 +77,13 @@ def _lstm(
 def _gru(
     layer: Any, keras_loop: Callable[..., Any], sequences: Any, initial_state: Any, mask: Any, training: bool = False
 ) -> Any:
-    if mask is not None or not _fits(layer, sequences):
+    if mask is not None or not _kernel_accepts(layer, sequences):
         return keras_loop(sequences, initial_state, mask, training=training)
     cell = layer.cell
     kernel, recurrent, bias = (_reset_first(w.value) for w in (cell.kernel, cell.recurrent_kernel, cell.bias))
     (state,) = keras.tree.flatten(initial_state)
     outputs, hidden = torch.gru(
-        _ordered(layer, sequences, training),
+        _prepare_sequences(layer, sequences, training),
         state.unsqueeze(0),
         [kernel.t(), recurrent.t(), bias[0], bias[1]],
         *(True, 1, 0.0, training, False, True),
@@ -91,43 +91,43 @@ def _gru(
     return _result(layer, outputs, [hidden[0]])
 
 
-def _fits(layer: Any, sequences: torch.Tensor) -> bool:
-    """Whether the kernel can take the inputs, and rounds as Keras does.
+def _kernel_accepts(layer: Any, sequences: torch.Tensor) -> bool:
+    """Return whether PyTorch's kernel accepts the inputs and rounds as Keras does.
 
-    Inputs that are wider than it is some of PyTorch's would read past its end, where Keras says so; floats of 16 bits
-    they round at other places than Keras' loop.
+    With wider inputs than the weights, some of PyTorch's kernels read past the weights' end, where Keras raises an
+    error. 16-bit floats are rounded at other places than in Keras' loop.
     """
     wide = sequences.dtype in (torch.float32, torch.float64)
     return bool(wide and sequences.shape[-1] == layer.cell.kernel.shape[0])
 
 
 def _reset_first(weights: torch.Tensor) -> torch.Tensor:
-    """Keras keeps the gates as update, reset, new; PyTorch as reset, update, new."""
+    """Reorder a GRU's gates from Keras' update, reset, new to PyTorch's reset, update, new."""
     update, reset, new = weights.chunk(3, dim=-1)
     return torch.cat([reset, update, new], dim=-1)
 
 
-def _ordered(layer: Any, sequences: torch.Tensor, training: bool) -> torch.Tensor:
-    """The sequences as the kernel is to see them: what is dropped of the inputs dropped, backwards if asked for."""
+def _prepare_sequences(layer: Any, sequences: torch.Tensor, training: bool) -> torch.Tensor:
+    """Return the kernel's input: the sequences after dropout, reversed for `go_backwards`."""
     if training and layer.cell.dropout:
         sequences = sequences * layer.cell.get_dropout_mask(sequences[:, 0, :]).unsqueeze(1)
     return torch.flip(sequences, dims=[1]) if layer.go_backwards else sequences
 
 
-def _result(layer: Any, outputs: torch.Tensor, states: Sequence[torch.Tensor]) -> Result:
+def _result(layer: Any, outputs: torch.Tensor, states: Sequence[torch.Tensor]) -> RecurrentOutput:
     last = outputs[:, -1]
     return last, outputs if layer.return_sequences else last.unsqueeze(1), list(states)
 
 
-def _recurrence(layer: Any, keras_loop: Callable[..., Any]) -> Callable[..., Any]:
-    """An `inner_loop` by PyTorch's kernel."""
+def _tuned_recurrence(layer: Any, keras_loop: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an `inner_loop` that runs PyTorch's kernel."""
     return functools.partial(_lstm if isinstance(layer, keras.layers.LSTM) else _gru, layer, keras_loop)
 
 
-# Whether a layer can be tuned, the method that is replaced, and what makes the one that takes its place.
-_TUNED: list[tuple[Callable[[Any], bool], str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]]] = [
-    (_is_native, "inner_loop", _recurrence),
-    (convolutions.convolves, "call", convolutions.convolution),
-    (convolutions.pools, "call", convolutions.max_pooling),
-    (convolutions.encodes, "call", convolutions.one_hot),
+# (whether a layer can be tuned, the method to replace, a function that makes the replacement).
+_TUNINGS: list[tuple[Callable[[Any], bool], str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]]] = [
+    (_is_tunable_recurrence, "inner_loop", _tuned_recurrence),
+    (convolutions.is_tunable_convolution, "call", convolutions.convolution),
+    (convolutions.is_tunable_pooling, "call", convolutions.max_pooling),
+    (convolutions.is_one_hot_encoding, "call", convolutions.one_hot),
 ]

@@ -1,8 +1,8 @@
-"""Optimizer steps that go over the weights once, and that can be captured: the same arithmetic as Keras' own.
+"""Optimizer steps that pass over the weights once and can be captured, with the same arithmetic as Keras' own.
 
-Keras' Adam under PyTorch goes over the weights and both moments ten times; its SGD asks for the learning rate as a
-Python number, which a captured step would hold for ever. They take the place of Keras' step for as long as a model
-trains, on the optimizer itself.
+Keras' Adam under PyTorch passes over the weights and both moments ten times. Its SGD reads the learning rate as a
+Python number, which would be a constant in a captured step. The replacements are set on the optimizer instance while a
+model trains.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ import keras
 import torch
 from torch.optim.adam import adam
 
-# Private; tests/backends/torch/test_optimizers.py notices when it moves.
-_STEP = "_parallel_update_step"
-# After so many steps nothing is left of the bias that PyTorch's Adam would correct; it is in Keras' rate already.
-_LATE = 1e9
-# Weights of which fewer operations of one pass each cost less than one call from Python.
-_LARGE = 2**14
+from .. import keras_internals
+
+_STEP = keras_internals.OPTIMIZER_UPDATE
+# A step number at which PyTorch's Adam corrects no bias any more: the correction is in Keras' rate already.
+_LATE_STEP = 1e9
+# From this number of weights the fused kernel saves more than its call from Python costs.
+_MIN_FUSED_SIZE = 2**14
 
 
 @contextlib.contextmanager
 def tuned(optimizer: Any) -> Iterator[None]:
-    """While it lasts, the optimizer computes the same in the way that is fastest here; one that scales the loss too."""
+    """Within this context, the optimizer uses a faster step, also inside a LossScaleOptimizer."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     step = _steps().get(type(optimizer))
     if step is None or _STEP in vars(optimizer):
@@ -41,7 +42,7 @@ def tuned(optimizer: Any) -> Iterator[None]:
 
 @functools.cache
 def _steps() -> dict[type, Callable[..., None]]:
-    """By the classes that Keras makes of its optimizers under PyTorch; a user's own is none of them."""
+    """Return the faster step for Keras' optimizer classes under PyTorch. Subclasses keep their own step."""
     optimizers = keras.optimizers
     return {
         type(optimizers.Adam()): _adam,
@@ -55,16 +56,16 @@ def _adam(
 ) -> None:
     ops, dtype = keras.ops, variables[0].value.dtype
     number = ops.cast(optimizer.iterations + 1, dtype)
-    left_1, left_2 = (ops.power(ops.cast(beta, dtype), number) for beta in (optimizer.beta_1, optimizer.beta_2))
-    corrected = ops.cast(rate, dtype) * ops.sqrt(1 - left_2) / (1 - left_1)
+    decay_1, decay_2 = (ops.power(ops.cast(beta, dtype), number) for beta in (optimizer.beta_1, optimizer.beta_2))
+    corrected_rate = ops.cast(rate, dtype) * ops.sqrt(1 - decay_2) / (1 - decay_1)
     settings = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
     for variable, gradient in zip(variables, gradients, strict=True):
-        place = optimizer._get_variable_index(variable)
-        first, second = optimizer._momentums[place].value, optimizer._velocities[place].value
-        largest = optimizer._velocity_hats[place].value if optimizer.amsgrad else None
-        touched = [variable.value, gradient, first, second, *([] if largest is None else [largest])]
-        step: Callable[..., None] = torch.ops.trivium.adam if _is_large(touched) else _small_adam
-        step(variable.value, gradient, first, second, largest, corrected, *settings)
+        first, second, largest = (
+            moment if moment is None else moment.value for moment in keras_internals.moments_of(optimizer, variable)
+        )
+        tensors = [variable.value, gradient, first, second, *([] if largest is None else [largest])]
+        step: Callable[..., None] = torch.ops.trivium.adam if _is_large(tensors) else _small_adam
+        step(variable.value, gradient, first, second, largest, corrected_rate, *settings)
 
 
 def _small_adam(
@@ -103,20 +104,20 @@ def _large_adam(
     beta_2: float,
     epsilon: float,
 ) -> None:
-    """One pass over all of them. An operation of its own, because a captured step loses PyTorch's fused one."""
+    """Update large weights in one pass. A custom operation, because capturing decomposes PyTorch's fused one."""
     adam(
         [weights],
         [gradient],
         [first],
         [second],
         [] if largest is None else [largest],
-        [torch.full((), _LATE, device=weights.device)],
+        [torch.full((), _LATE_STEP, device=weights.device)],
         fused=True,
         amsgrad=largest is not None,
         beta1=beta_1,
         beta2=beta_2,
         lr=float(rate),
-        weight_decay=0.0,  # Keras has done it by now
+        weight_decay=0.0,  # Keras has applied it already
         eps=epsilon,
         maximize=False,
     )
@@ -131,7 +132,7 @@ def _sgd(
         if not optimizer.momentum:
             weights.addcmul_(gradient, descent)
             continue
-        momentum = optimizer.momentums[optimizer._get_variable_index(variable)].value
+        momentum = keras_internals.momentum_of(optimizer, variable).value
         momentum.mul_(optimizer.momentum).addcmul_(gradient, descent)
         if optimizer.nesterov:
             weights.addcmul_(gradient, descent).add_(momentum, alpha=optimizer.momentum)
@@ -140,8 +141,8 @@ def _sgd(
 
 
 def _is_large(tensors: list[torch.Tensor]) -> bool:
-    """Whether the fused kernel pays, and can take them: it goes over memory as it lies."""
+    """Return whether the fused kernel is faster for these tensors and accepts them: it needs contiguous memory."""
     first = tensors[0]
-    return first.numel() >= _LARGE and all(
+    return first.numel() >= _MIN_FUSED_SIZE and all(
         tensor.dtype == first.dtype and tensor.device.type == "cpu" and tensor.is_contiguous() for tensor in tensors
     )

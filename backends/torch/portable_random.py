@@ -1,10 +1,10 @@
 """Our hash for PyTorch: by NumPy on a CPU, elsewhere in signed integers with masked shifts; the bits agree.
 
-PyTorch has few unsigned operations, and on a CPU each costs it microseconds beside the arithmetic. There NumPy goes
-through pieces that fit in the cache, in place, because fresh memory costs more than the arithmetic. On an accelerator,
-and in a step that PyTorch compiles, it is done in one piece by PyTorch.
+PyTorch has few unsigned operations, and each call costs microseconds on a CPU. So on a CPU, NumPy hashes chunks that
+fit in the cache, in place, because new memory costs more than the arithmetic. On an accelerator, and in a step that
+PyTorch compiles, PyTorch hashes everything at once.
 
-To PyTorch a draw is a single operation, so that a step which is written down and replayed draws anew each time.
+For PyTorch a draw is one custom operation, so that a captured and replayed step draws new numbers each time.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..same_run.portable_random import LANES, MULTIPLIERS, OFFSETS
+from ..same_run.portable_random import KEEP_LEVELS, MULTIPLIERS, OFFSETS
 
-_PIECE = 2**14  # elements; a power of two of at most 2**16
-_WORD = 2**32 - 1
-_SIGN = 31  # an arithmetic shift by this leaves all ones of what is negative, else zero
+_CHUNK = 2**14  # elements; a power of two of at most 2**16
+_WORD_MASK = 2**32 - 1
+_SIGN_SHIFT = 31  # an arithmetic shift by this gives all ones for a negative number, else zero
 
 
-def words(drawn: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """32 random bits for each element.
+def random_bits(seed: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return 32 random bits for each element.
 
     Args:
-        drawn: (2,) int32, [seed, counter].
+        seed: (2,) int32, [seed, counter].
 
     Returns:
         `shape`, int32.
     """
-    return _words(drawn, shape) if torch.compiler.is_compiling() else torch.ops.trivium.words(drawn, shape)
+    return _random_bits(seed, shape) if torch.compiler.is_compiling() else torch.ops.trivium.random_bits(seed, shape)
 
 
-def factors(drawn: torch.Tensor, shape: tuple[int, ...], kept: int, scale: float) -> torch.Tensor:
-    """`scale` for `kept` of 65,536 elements, zero for the others.
+def dropout_mask(seed: torch.Tensor, shape: tuple[int, ...], threshold: int, scale: float) -> torch.Tensor:
+    """Return a scaled dropout mask: `scale` with probability `threshold` / 65,536, else zero.
 
     Args:
-        drawn: (2,) int32, [seed, counter].
+        seed: (2,) int32, [seed, counter].
 
     Returns:
         `shape`, float32.
     """
-    draw = _factors if torch.compiler.is_compiling() else torch.ops.trivium.factors
-    return draw(drawn, shape, kept, scale)
+    draw = _dropout_mask if torch.compiler.is_compiling() else torch.ops.trivium.dropout_mask
+    return draw(seed, shape, threshold, scale)
 
 
 def untraced(draw_seed: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
-    """Keras' `draw_seed`, fit for a step that is compiled: PyTorch's tracer stumbles over what Keras does in it."""
+    """Return Keras' `draw_seed` in a form that a compiled step can call: PyTorch's tracer cannot trace Keras' own."""
     disabled: Callable[[Any], torch.Tensor] = torch.compiler.disable(draw_seed)
     return disabled
 
@@ -58,33 +58,33 @@ def untraced(draw_seed: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.
 # --- by PyTorch -----------------------------------------------------------------------------------------------------
 
 
-def _words(drawn: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    return _hashed(drawn, math.prod(shape)).reshape(shape)
+def _random_bits(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    return _hash(seed, math.prod(shape)).reshape(shape)
 
 
-def _factors(drawn: torch.Tensor, shape: Sequence[int], kept: int, scale: float) -> torch.Tensor:
+def _dropout_mask(seed: torch.Tensor, shape: Sequence[int], threshold: int, scale: float) -> torch.Tensor:
     count = math.prod(shape)
-    hashed = _hashed(drawn, (count + 1) // 2)
-    lanes = torch.cat([hashed & (LANES - 1), (hashed[: count // 2] >> 16) & (LANES - 1)])
+    hashed = _hash(seed, (count + 1) // 2)
+    lanes = torch.cat([hashed & (KEEP_LEVELS - 1), (hashed[: count // 2] >> 16) & (KEEP_LEVELS - 1)])
     bits = struct.unpack("i", struct.pack("f", scale))[0]
-    return (((lanes - kept) >> _SIGN) & bits).view(torch.float32).reshape(shape)
+    return (((lanes - threshold) >> _SIGN_SHIFT) & bits).view(torch.float32).reshape(shape)
 
 
-def _hashed(drawn: torch.Tensor, count: int) -> torch.Tensor:
-    seeds = drawn[0] + torch.tensor(OFFSETS, dtype=torch.int32, device=drawn.device)
-    first, second = _mixed(seeds)
-    first = _mixed(first ^ drawn[1])
-    second = _mixed(first ^ second)
-    return _mixed(torch.arange(count, dtype=torch.int32, device=drawn.device) ^ first, second)
+def _hash(seed: torch.Tensor, count: int) -> torch.Tensor:
+    seeds = seed[0] + torch.tensor(OFFSETS, dtype=torch.int32, device=seed.device)
+    first, second = _mix(seeds)
+    first = _mix(first ^ seed[1])
+    second = _mix(first ^ second)
+    return _mix(torch.arange(count, dtype=torch.int32, device=seed.device) ^ first, second)
 
 
-def _mixed(x: torch.Tensor, between: torch.Tensor | int = 0) -> torch.Tensor:
-    x = (x ^ _shifted(x, 16)) * MULTIPLIERS[0]
-    x = (x ^ _shifted(x, 15) ^ between) * MULTIPLIERS[1]
-    return x ^ _shifted(x, 15)
+def _mix(x: torch.Tensor, between: torch.Tensor | int = 0) -> torch.Tensor:
+    x = (x ^ _shift_right(x, 16)) * MULTIPLIERS[0]
+    x = (x ^ _shift_right(x, 15) ^ between) * MULTIPLIERS[1]
+    return x ^ _shift_right(x, 15)
 
 
-def _shifted(x: torch.Tensor, by: int) -> torch.Tensor:
+def _shift_right(x: torch.Tensor, by: int) -> torch.Tensor:
     return (x >> by) & (2 ** (32 - by) - 1)
 
 
@@ -92,60 +92,60 @@ def _shifted(x: torch.Tensor, by: int) -> torch.Tensor:
 
 
 @torch.library.custom_op(  # type: ignore[untyped-decorator]
-    "trivium::words", mutates_args=(), schema="(Tensor drawn, int[] shape) -> Tensor"
+    "trivium::random_bits", mutates_args=(), schema="(Tensor seed, int[] shape) -> Tensor"
 )
-def _words_as_one(drawn: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    if drawn.device.type != "cpu":
-        return _words(drawn, shape)
-    found = np.empty(math.prod(shape), np.uint32)
-    for start, hashed in _pieces(drawn, len(found)):
-        found[start : start + len(hashed)] = hashed
-    return torch.from_numpy(found.view(np.int32)).reshape(shape)
+def _random_bits_op(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    if seed.device.type != "cpu":
+        return _random_bits(seed, shape)
+    words = np.empty(math.prod(shape), np.uint32)
+    for start, hashed in _hashed_chunks(seed, len(words)):
+        words[start : start + len(hashed)] = hashed
+    return torch.from_numpy(words.view(np.int32)).reshape(shape)
 
 
 @torch.library.custom_op(  # type: ignore[untyped-decorator]
-    "trivium::factors", mutates_args=(), schema="(Tensor drawn, int[] shape, int kept, float scale) -> Tensor"
+    "trivium::dropout_mask", mutates_args=(), schema="(Tensor seed, int[] shape, int threshold, float scale) -> Tensor"
 )
-def _factors_as_one(drawn: torch.Tensor, shape: Sequence[int], kept: int, scale: float) -> torch.Tensor:
-    if drawn.device.type != "cpu":
-        return _factors(drawn, shape, kept, scale)
+def _dropout_mask_op(seed: torch.Tensor, shape: Sequence[int], threshold: int, scale: float) -> torch.Tensor:
+    if seed.device.type != "cpu":
+        return _dropout_mask(seed, shape, threshold, scale)
     count = math.prod(shape)
     half = (count + 1) // 2
-    if kept == LANES:
+    if threshold == KEEP_LEVELS:
         return torch.full(tuple(shape), scale)
-    factors = torch.empty(tuple(shape), dtype=torch.float32)
-    found = factors.numpy().reshape(-1)
-    bound, decided = np.uint32(kept << 16), np.empty(min(half, _PIECE), bool)
-    for start, hashed in _pieces(drawn, half):
-        # The high lane lies where the whole word is compared; what is beside it below cannot change the answer.
-        high = found[half + start : half + start + len(hashed)]
-        np.multiply(np.less(hashed[: len(high)], bound, out=decided[: len(high)]), np.float32(scale), out=high)
+    mask = torch.empty(tuple(shape), dtype=torch.float32)
+    flat = mask.numpy().reshape(-1)
+    bound, is_kept = np.uint32(threshold << 16), np.empty(min(half, _CHUNK), bool)
+    for start, hashed in _hashed_chunks(seed, half):
+        # The high lane is the upper half of the word; the lower half cannot change the result of the comparison.
+        high = flat[half + start : half + start + len(hashed)]
+        np.multiply(np.less(hashed[: len(high)], bound, out=is_kept[: len(high)]), np.float32(scale), out=high)
         np.left_shift(hashed, np.uint32(16), out=hashed)
-        low = found[start : start + len(hashed)]
-        np.multiply(np.less(hashed, bound, out=decided[: len(low)]), np.float32(scale), out=low)
-    return factors
+        low = flat[start : start + len(hashed)]
+        np.multiply(np.less(hashed, bound, out=is_kept[: len(low)]), np.float32(scale), out=low)
+    return mask
 
 
-@_words_as_one.register_fake  # type: ignore[untyped-decorator]
-def _(drawn: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    return drawn.new_empty(shape, dtype=torch.int32)
+@_random_bits_op.register_fake  # type: ignore[untyped-decorator]
+def _(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    return seed.new_empty(shape, dtype=torch.int32)
 
 
-@_factors_as_one.register_fake  # type: ignore[untyped-decorator]
-def _(drawn: torch.Tensor, shape: Sequence[int], kept: int, scale: float) -> torch.Tensor:
-    return drawn.new_empty(shape, dtype=torch.float32)
+@_dropout_mask_op.register_fake  # type: ignore[untyped-decorator]
+def _(seed: torch.Tensor, shape: Sequence[int], threshold: int, scale: float) -> torch.Tensor:
+    return seed.new_empty(shape, dtype=torch.float32)
 
 
-def _pieces(drawn: torch.Tensor, count: int) -> Iterator[tuple[int, np.ndarray]]:
-    """The words from 0 to count - 1 in pieces, each with where it starts; a piece is overwritten by the next."""
-    first, second = _key(*drawn.tolist())
-    index = np.arange(min(count, _PIECE), dtype=np.uint32)
-    room, shifted = np.empty_like(index), np.empty_like(index)
+def _hashed_chunks(seed: torch.Tensor, count: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the words from 0 to count - 1 in chunks, with the start of each. The next chunk overwrites the memory."""
+    first, second = _key(*seed.tolist())
+    index = np.arange(min(count, _CHUNK), dtype=np.uint32)
+    hashed, shifted = np.empty_like(index), np.empty_like(index)
     fifteen, between = np.uint32(15), np.uint32(second)
-    for start in range(0, count, _PIECE):
-        length = min(_PIECE, count - start)
-        x, y = room[:length], shifted[:length]
-        # The places of a piece differ in their low bits alone, so what the first shift leaves is the same for all.
+    for start in range(0, count, _CHUNK):
+        length = min(_CHUNK, count - start)
+        x, y = hashed[:length], shifted[:length]
+        # Positions in a chunk differ only in their low bits, so the first shift gives the same for all.
         same = first ^ start
         np.bitwise_xor(index[:length], np.uint32(same ^ same >> 16), out=x)
         np.multiply(x, np.uint32(MULTIPLIERS[0]), out=x)
@@ -156,12 +156,12 @@ def _pieces(drawn: torch.Tensor, count: int) -> Iterator[tuple[int, np.ndarray]]
 
 
 def _key(seed: int, counter: int) -> tuple[int, int]:
-    first, second = (_mixed_word((seed + offset) & _WORD) for offset in OFFSETS)
-    first = _mixed_word(first ^ counter & _WORD)
-    return first, _mixed_word(first ^ second)
+    first, second = (_mix_word((seed + offset) & _WORD_MASK) for offset in OFFSETS)
+    first = _mix_word(first ^ counter & _WORD_MASK)
+    return first, _mix_word(first ^ second)
 
 
-def _mixed_word(x: int) -> int:
-    x = ((x ^ x >> 16) * MULTIPLIERS[0]) & _WORD
-    x = ((x ^ x >> 15) * MULTIPLIERS[1]) & _WORD
+def _mix_word(x: int) -> int:
+    x = ((x ^ x >> 16) * MULTIPLIERS[0]) & _WORD_MASK
+    x = ((x ^ x >> 15) * MULTIPLIERS[1]) & _WORD_MASK
     return x ^ x >> 15

@@ -1,4 +1,4 @@
-"""An `nn.Module` as an exported program, and what it answers: for a network that is rebuilt in Keras."""
+"""Exporting an `nn.Module` and running it, for networks that are rebuilt in Keras."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ...errors import PortError, first_line
 
 
 def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
-    """Example inputs as NumPy arrays.
+    """Return example inputs as NumPy arrays.
 
     Raises:
-        PortError: one is no tensor, or has no samples.
+        PortError: an input is not a tensor, or has no samples.
     """
     tensors: list[Any] = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     for tensor in tensors:
@@ -30,44 +30,44 @@ def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
 
 
 def export(module: torch.nn.Module, inputs: Sequence[Any]) -> bytes:
-    """The `.pt2` file of a module in eval mode, which takes any number of samples where the module does.
+    """Return the `.pt2` file of a module in eval mode. The batch size is dynamic if the module allows it.
 
     Raises:
-        PortError: PyTorch cannot export it; its own reason is in the message.
+        PortError: PyTorch cannot export the module; the message has PyTorch's reason.
     """
     tensors = [torch.from_numpy(np.array(array)).to(_device(module)) for array in as_arrays(inputs)]
-    # A length of one would be taken for a constant.
-    given = tuple(torch.cat([tensor, tensor]) if len(tensor) == 1 else tensor for tensor in tensors)
+    # torch.export would make a batch size of 1 a constant.
+    samples = tuple(torch.cat([tensor, tensor]) if len(tensor) == 1 else tensor for tensor in tensors)
     shapes = torch.export.ShapesCollection()
-    for tensor in given:
+    for tensor in samples:
         shapes[tensor] = {0: torch.export.Dim.AUTO}
-    made = io.BytesIO()
+    program_file = io.BytesIO()
     with _in_eval_mode(module):
         try:
-            torch.export.save(torch.export.export(module, given, dynamic_shapes=shapes), made)
-        except Exception as error:  # whatever the module's own code raises
+            torch.export.save(torch.export.export(module, samples, dynamic_shapes=shapes), program_file)
+        except Exception as error:  # the module's own code may raise anything
             raise PortError(f"torch.export cannot export {type(module).__name__}: {first_line(error, 300)}") from error
-    return made.getvalue()
+    return program_file.getvalue()
 
 
 def answers(module: torch.nn.Module, batches: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
-    """What a module gives for batches of inputs in eval mode: `answers`, an array an output, and `versions`."""
-    found = {}
+    """Run a module in eval mode on batches; return `answers`, one array for each output, and `versions`."""
+    outputs = {}
     with _in_eval_mode(module), torch.no_grad():
         for name, arrays in batches.items():
-            given = [torch.from_numpy(np.array(array)).to(_device(module)) for array in arrays]
-            found[name] = [each.cpu().numpy() for each in pytree.tree_leaves(module(*given))]
-    return {"answers": found, "versions": {"torch": torch.__version__}}
+            tensors = [torch.from_numpy(np.array(array)).to(_device(module)) for array in arrays]
+            outputs[name] = [output.cpu().numpy() for output in pytree.tree_leaves(module(*tensors))]
+    return {"answers": outputs, "versions": {"torch": torch.__version__}}
 
 
 def _device(module: torch.nn.Module) -> torch.device:
-    return next((each.device for each in module.parameters()), torch.device("cpu"))
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 @contextlib.contextmanager
 def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
-    """While it lasts the module does not train, and attention is written out as the operators that it is made of."""
-    training = [each for each in module.modules() if each.training]
+    """Within this context, the module is in eval mode, and attention runs as separate operators, not fused."""
+    training = [submodule for submodule in module.modules() if submodule.training]
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     module.eval()
@@ -75,5 +75,5 @@ def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-        for each in training:
-            each.training = True
+        for submodule in training:
+            submodule.training = True

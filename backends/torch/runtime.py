@@ -1,4 +1,4 @@
-"""What the engine asks of PyTorch."""
+"""The PyTorch runtime."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import torch
 
-from ..device_group import Group
-from ..epochs import Data, Epochs, Plan, convolves
-from ..runtime import Device, Runtime, float64_kept, processor, stateful_layers, unchanged
+from .. import keras_internals
+from ..device_group import DeviceGroup
+from ..epochs import Data, EpochRunner, Plan, has_convolutions
+from ..runtime import Device, Runtime, processor, stateful_layers, unchanged
 from . import devices
 from .epochs import TorchEpochs
 from .layers import tuned
@@ -43,48 +44,48 @@ class TorchRuntime(Runtime):
         return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else None
 
     def make_deterministic(self) -> None:
-        # cuBLAS needs a fixed workspace to be deterministic; read when the first handle is made.
+        # cuBLAS needs a fixed workspace to be deterministic. It reads this when the first handle is created.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
 
-    def remembering(self, model: Any) -> AbstractContextManager[None]:
-        return _copied_states(model)
+    def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
+        return _use_copied_states(model)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
-        with unchanged(model), self.remembering(model):
+        with unchanged(model), self.carry_rnn_states(model):
             loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
-            # Not `backward`, which would add to the gradients that the parameters keep.
-            found = torch.autograd.grad(
+            # Not `backward`, which would accumulate into the parameters' gradients.
+            gradients = torch.autograd.grad(
                 loss,
                 [v.value for v in model.trainable_variables],
                 allow_unused=True,
                 materialize_grads=True,
             )
-            return float(loss), [gradient.cpu().numpy() for gradient in found]
+            return float(loss), [gradient.cpu().numpy() for gradient in gradients]
 
     def double_precision(self) -> AbstractContextManager[None]:
-        return float64_kept()
+        return keras_internals.float64_preserved()
 
     def tuned(self, model: Any) -> AbstractContextManager[None]:
         return tuned(model)
 
     def plans(self, model: Any, steps: int) -> list[Plan]:
         eager, captured = Plan("steps", loop=False, jit=False), Plan("captured", loop=False, jit=True)
-        # A loss is scaled by what each step's gradients were, which a replay would not ask again.
+        # The loss scale depends on each step's gradients; a replay would not check them.
         if isinstance(getattr(model, "optimizer", None), keras.optimizers.LossScaleOptimizer):
             return [eager]
-        # What Python costs a step is the same for every model; beside convolutions it is little.
-        worth = steps > _STEPS_WORTH_CAPTURING and not convolves(model)
-        return [captured, eager] if worth else [eager, captured]
+        # Python costs the same per step for every model; beside convolutions it is little.
+        capture_pays = steps > _STEPS_WORTH_CAPTURING and not has_convolutions(model)
+        return [captured, eager] if capture_pays else [eager, captured]
 
-    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> Epochs:
+    def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         return TorchEpochs(model, data, batch_size, plan)
 
-    def group(self, count: int) -> Group:
-        return devices.group(count)
+    def device_group(self, count: int) -> DeviceGroup:
+        return devices.device_group(count)
 
-    def join(self, rank: int, addresses: Sequence[str]) -> Group:
-        return devices.join(rank, addresses)
+    def init_process_group(self, rank: int, addresses: Sequence[str]) -> DeviceGroup:
+        return devices.init_process_group(rank, addresses)
 
     def generator_states(self) -> list[np.ndarray]:
         on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
@@ -97,20 +98,20 @@ class TorchRuntime(Runtime):
             torch.cuda.set_rng_state_all(on_gpus)
 
     def versions(self) -> dict[str, str]:
-        found = {"torch": torch.__version__, "cuda": torch.version.cuda}
-        return {name: str(version) for name, version in found.items() if version}
+        versions = {"torch": torch.__version__, "cuda": torch.version.cuda}
+        return {name: str(version) for name, version in versions.items() if version}
 
 
 @contextlib.contextmanager
-def _copied_states(model: Any) -> Iterator[None]:
+def _use_copied_states(model: Any) -> Iterator[None]:
     """Let stateful recurrent layers compute on copies of their states.
 
-    Keras 3.15 hands the states themselves to the computation and then overwrites them in place with the new ones, which
-    autograd, still needing the old, refuses. tests/backends/test_runtime.py notices when Keras no longer needs this.
+    Keras 3.15 computes with the state variables themselves and then overwrites them in place. Autograd still needs the
+    old values and raises an error. tests/backends/test_runtime.py fails when a Keras version no longer needs this.
     """
     stateful = stateful_layers(model)
     for layer in stateful:
-        layer.inner_loop = functools.partial(_on_copies, layer.inner_loop)
+        layer.inner_loop = functools.partial(_loop_on_copies, layer.inner_loop)
     try:
         yield
     finally:
@@ -118,7 +119,7 @@ def _copied_states(model: Any) -> Iterator[None]:
             del layer.inner_loop
 
 
-def _on_copies(inner_loop: Callable[..., Any], sequences: Any, initial_state: Any, **keywords: Any) -> Any:
+def _loop_on_copies(inner_loop: Callable[..., Any], sequences: Any, initial_state: Any, **keywords: Any) -> Any:
     return inner_loop(sequences, [state.clone() for state in initial_state], **keywords)
 
 

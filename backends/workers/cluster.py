@@ -21,7 +21,7 @@ from ...errors import ClusterError, first_line
 from ..runtime import cores
 
 # Seconds in which a cluster that is there answers.
-_PATIENCE = 5.0
+_CONNECT_TIMEOUT = 5.0
 # Of a cluster of our own: bytes for samples on their way to workers. Ray writes to the disk what is more.
 _OBJECT_STORE = 256 * 1024**2
 
@@ -32,7 +32,7 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_
 
 
 @dataclass(frozen=True)
-class Node:
+class ClusterNode:
     """A machine of the cluster.
 
     Attributes:
@@ -59,31 +59,31 @@ class Cluster:
     name: str
     job: str
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[ClusterNode]:
         """Those that are alive, the largest first."""
-        ray = _imported()
-        found = [_node(told) for told in ray.nodes() if told["Alive"]]
-        return sorted(found, key=lambda node: (-node.cpus, node.host, node.id))
+        ray = _import_ray()
+        nodes = [_node(entry) for entry in ray.nodes() if entry["Alive"]]
+        return sorted(nodes, key=lambda node: (-node.cpus, node.host, node.id))
 
     def cpus(self) -> int:
         """Of all nodes together."""
         return sum(node.cpus for node in self.nodes())
 
-    def share(self, workers: int) -> int:
+    def cpus_per_worker(self, workers: int) -> int:
         """How many CPUs each of so many workers can have.
 
         Raises:
             ClusterError: not even one.
         """
-        found = largest_share([node.cpus for node in self.nodes()], workers)
-        if not found:
+        cpus = divide_cpus([node.cpus for node in self.nodes()], workers)
+        if not cpus:
             raise ClusterError(
                 f"{workers} workers want a CPU each, and {self.name} has {self.cpus()}: "
                 f"--workers {max(1, self.cpus())}, or add nodes to it"
             )
-        return found
+        return cpus
 
-    def require_gpus(self, workers: int) -> int:
+    def gpus_per_worker(self, workers: int) -> int:
         """How many GPUs each of so many workers can have: one, or none where the cluster has none.
 
         Raises:
@@ -106,44 +106,46 @@ def connect(address: str | None = None) -> Cluster:
     Raises:
         ClusterError: Ray is not installed, nothing answers at the address, or this process is connected elsewhere.
     """
-    ray = _imported()
-    wanted = address or os.environ.get("RAY_ADDRESS") or None
-    if wanted and wanted != AUTO:
-        _require_answer(wanted)
+    ray = _import_ray()
+    target = address or os.environ.get("RAY_ADDRESS") or None
+    if target and target != AUTO:
+        _require_listener(target)
     if ray.is_initialized():
-        return _connected_before(ray, wanted)
+        return _existing_connection(ray, target)
     common = {"log_to_driver": False, "logging_level": logging.ERROR}
-    own = {
+    settings = {
         "num_cpus": cores(),
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE,
         "_node_ip_address": "127.0.0.1",  # nobody else has business there
     }
     try:
-        with _signals_kept():
-            ray.init(address=wanted or "local", **common, **({} if wanted else own))
+        with _sigterm_handler_preserved():
+            ray.init(address=target or "local", **common, **({} if target else settings))
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        if not wanted:
+        if not target:
             raise ClusterError(f"cannot start Ray on this machine: {first_line(error)}") from error
         raise ClusterError(
-            f"--address {wanted}: cannot join the Ray cluster: {first_line(error)} (one that asks for a token needs "
+            f"--address {target}: cannot join the Ray cluster: {first_line(error)} (one that asks for a token needs "
             "RAY_AUTH_MODE=token here and the token of its head)"
         ) from error
-    return _joined(ray, f"at {wanted}" if wanted else "on this machine")
+    return _connected(ray, f"at {target}" if target else "on this machine")
 
 
-def largest_share(cpus: Sequence[int], workers: int) -> int:
+def divide_cpus(cpus: Sequence[int], workers: int) -> int:
     """The most CPUs that each of so many workers can have, none of them divided between nodes; 0 if they do not fit."""
-    shares = (share for share in range(max(cpus, default=0), 0, -1) if sum(each // share for each in cpus) >= workers)
-    return next(shares, 0)
+    sizes = (
+        size for size in range(max(cpus, default=0), 0, -1) if sum(node_cpus // size for node_cpus in cpus) >= workers
+    )
+    return next(sizes, 0)
 
 
-def _node(told: dict[str, Any]) -> Node:
-    cpus, gpus = (int(told["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
-    return Node(told["NodeID"], told["NodeManagerAddress"], cpus, gpus)
+def _node(entry: dict[str, Any]) -> ClusterNode:
+    cpus, gpus = (int(entry["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
+    return ClusterNode(entry["NodeID"], entry["NodeManagerAddress"], cpus, gpus)
 
 
-def _imported() -> Any:
+def _import_ray() -> Any:
     """Ray, where it is installed."""
     if importlib.util.find_spec("ray") is None:
         raise ClusterError(
@@ -156,32 +158,32 @@ def _imported() -> Any:
     return ray
 
 
-def _connected_before(ray: Any, wanted: str | None) -> Cluster:
+def _existing_connection(ray: Any, target: str | None) -> Cluster:
     """The cluster that this process is connected to, if that is the wanted one."""
-    at = ray.get_runtime_context().gcs_address
-    if wanted and wanted != AUTO and not _same(wanted, at):
-        raise ClusterError(f"--address {wanted}: this process is connected to the Ray cluster at {at} already")
-    return _joined(ray, f"at {at}")
+    current = ray.get_runtime_context().gcs_address
+    if target and target != AUTO and not _same_address(target, current):
+        raise ClusterError(f"--address {target}: this process is connected to the Ray cluster at {current} already")
+    return _connected(ray, f"at {current}")
 
 
-def _joined(ray: Any, where: str) -> Cluster:
+def _connected(ray: Any, where: str) -> Cluster:
     return Cluster(f"the Ray cluster {where}", str(ray.get_runtime_context().get_job_id()))
 
 
 @contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
+def _sigterm_handler_preserved() -> Iterator[None]:
     """Ray would have SIGTERM end the process at once; a run wants to end its epoch's step first."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        signal.signal(signal.SIGTERM, handler)
 
 
-def _require_answer(address: str) -> None:
+def _require_listener(address: str) -> None:
     """Raise a ClusterError unless something listens there: Ray itself would try for a minute."""
     if "://" in address:
         raise ClusterError(
@@ -192,7 +194,7 @@ def _require_answer(address: str) -> None:
     if not host or not port.isdecimal():
         raise ClusterError(f"--address {address}: expected the head's HOST:PORT, such as 10.0.0.1:6379, or {AUTO}")
     try:
-        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ClusterError(
@@ -200,8 +202,8 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-def _same(one: str, other: str) -> bool:
+def _same_address(one: str, other: str) -> bool:
     """Whether two addresses are the same place; to Ray this machine has another name than `localhost`."""
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
-    found = socket.gethostbyname(host)
-    return port == other_port and (found.startswith("127.") or found == socket.gethostbyname(other_host))
+    resolved = socket.gethostbyname(host)
+    return port == other_port and (resolved.startswith("127.") or resolved == socket.gethostbyname(other_host))

@@ -17,6 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from ...errors import ClusterError, WorkerError, first_line
+from ...functions import FunctionOrName, function_name
 from .. import catalog
 from . import messages, worker
 from .cluster import Cluster
@@ -24,9 +25,9 @@ from .messages import Buffer
 from .worker import Listener
 
 # Seconds to wait for a place on the cluster, which others may be using.
-_PATIENCE = 300.0
+_START_TIMEOUT = 300.0
 # What the caller's frameworks and trivium were told by the environment holds on the cluster too.
-_PASSED_ON = ("JAX_", "KERAS_", "TF_", "TRIVIUM_", "XLA_")
+_FORWARDED_PREFIXES = ("JAX_", "KERAS_", "TF_", "TRIVIUM_", "XLA_")
 
 
 # --- the side that calls --------------------------------------------------------------------------------------------
@@ -64,12 +65,12 @@ class ClusterWorker:
     ):
         self.backend = catalog.require(backend)
         self._cluster = cluster
-        own = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+        forwarded = {name: value for name, value in os.environ.items() if name.startswith(_FORWARDED_PREFIXES)}
         self._options = {
             "num_cpus": cpus,
             "num_gpus": gpus,
-            "runtime_env": {"env_vars": {**own, **self.backend.settings(threads, device), **(environment or {})}},
-            "scheduling_strategy": _on(node) if node else "SPREAD",
+            "runtime_env": {"env_vars": {**forwarded, **self.backend.settings(threads, device), **(environment or {})}},
+            "scheduling_strategy": _pinned_to(node) if node else "SPREAD",
         }
         self._restarts = restarts
         self._prepared: dict[str, bytes] = {}
@@ -80,7 +81,7 @@ class ClusterWorker:
         import ray
 
         self._process: dict[str, Any] | None = None
-        self._actor: Any = ray.remote(**self._options)(Remote).remote()
+        self._actor: Any = ray.remote(**self._options)(CallActor).remote()
         self._described = self._actor.describe.remote()
 
     @property
@@ -106,24 +107,24 @@ class ClusterWorker:
             raise WorkerError(f"{self._title} has died")
         if self._process is None:
             try:
-                self._process = dict(ray.get(self._described, timeout=_PATIENCE))
+                self._process = dict(ray.get(self._described, timeout=_START_TIMEOUT))
             except ray.exceptions.GetTimeoutError:
                 self.kill()
                 raise ClusterError(
-                    f"{self._cluster.name} had no room for a worker in {_PATIENCE:.0f} s: all of its "
+                    f"{self._cluster.name} had no room for a worker in {_START_TIMEOUT:.0f} s: all of its "
                     f"{self._cluster.cpus()} CPUs are in use; wait for the others, or add nodes"
                 ) from None
             except ray.exceptions.RayError as error:
                 self.kill()
                 raise ClusterError(
-                    f"no {self._title} could be started on {self._cluster.name}: {_why(error)}"
+                    f"no {self._title} could be started on {self._cluster.name}: {_describe_failure(error)}"
                 ) from error
             self._require_same_version()
         return self._process
 
     def call(
         self,
-        function: str,
+        function: FunctionOrName,
         /,
         *arguments: Any,
         timeout: float | None = None,
@@ -138,23 +139,23 @@ class ClusterWorker:
             ClusterError: as `where`.
             TriviumError, WorkerError: as a worker of this machine; WorkerError when it died more often than it may.
         """
-        return self._call(_joined(worker.request(function, arguments, keywords)), timeout, listener)
+        return self._call(_to_bytes(worker.call_request(function, arguments, keywords)), timeout, listener)
 
     def _call(self, request: bytes, timeout: float | None = None, listener: Listener | None = None) -> Any:
         with self._lock:
             try:
-                return self._insist(request, timeout, listener)
+                return self._call_with_restarts(request, timeout, listener)
             except BaseException as error:
                 if not isinstance(error, Exception):  # the actor would go on with what nobody waits for any more
                     self.kill()
                 raise
 
-    def prepare(self, function: str, /, *arguments: Any) -> Any:
+    def prepare(self, function: FunctionOrName, /, *arguments: Any) -> Any:
         """`call`, and again in any process that takes this one's place; of each function what it was last asked."""
-        request = _joined(worker.request(function, arguments, {}))
-        found = self._call(request)
-        self._prepared[function] = request
-        return found
+        request = _to_bytes(worker.call_request(function, arguments, {}))
+        result = self._call(request)
+        self._prepared[function_name(function)] = request
+        return result
 
     def close(self) -> None:
         """End the worker."""
@@ -177,20 +178,20 @@ class ClusterWorker:
     def _title(self) -> str:
         return f"{self.backend.title} worker"
 
-    def _insist(self, request: bytes, timeout: float | None, listener: Listener | None) -> Any:
+    def _call_with_restarts(self, request: bytes, timeout: float | None, listener: Listener | None) -> Any:
         """What the request gives, if need be in the place of a process that died."""
         while True:
             try:
-                return self._ask(request, timeout, listener)
-            except _GoneError:
+                return self._call_once(request, timeout, listener)
+            except _ProcessLostError:
                 if not self._restarts:
                     raise
                 self._restarts -= 1
                 self._start()
                 for earlier in self._prepared.values():
-                    self._insist(earlier, None, None)
+                    self._call_with_restarts(earlier, None, None)
 
-    def _ask(self, request: bytes, timeout: float | None, listener: Listener | None) -> Any:
+    def _call_once(self, request: bytes, timeout: float | None, listener: Listener | None) -> Any:
         import ray
 
         where, actor = self.where, self._actor
@@ -204,13 +205,15 @@ class ClusterWorker:
                 message = messages.read(io.BytesIO(ray.get(next(stream))))
             except ray.exceptions.RayError as error:
                 self._drop()
-                raise _GoneError(f"{self._title} (process {where['pid']} on {where['host']}) {_why(error)}") from error
+                raise _ProcessLostError(
+                    f"{self._title} (process {where['pid']} on {where['host']}) {_describe_failure(error)}"
+                ) from error
             if "event" in message:
                 if listener:
                     listener(message["event"])
                 continue
             if "error" in message:
-                raise worker.raised(message["error"], self._title)
+                raise worker.to_exception(message["error"], self._title)
             return message["result"]
 
     def _require_same_version(self) -> None:
@@ -223,17 +226,17 @@ class ClusterWorker:
             )
 
 
-class _GoneError(WorkerError):
+class _ProcessLostError(WorkerError):
     """The process has gone, or what was on its way from it has."""
 
 
-def _on(node: str) -> Any:
+def _pinned_to(node: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node, soft=False)
 
 
-def _why(error: Exception) -> str:
+def _describe_failure(error: Exception) -> str:
     """What Ray says of a process that has gone, in a few words."""
     import ray
 
@@ -248,7 +251,7 @@ def _why(error: Exception) -> str:
     return f"failed: {first_line(error)}"
 
 
-def _joined(parts: list[Buffer]) -> bytes:
+def _to_bytes(parts: list[Buffer]) -> bytes:
     stream = io.BytesIO()
     messages.write(stream, parts)
     return stream.getvalue()
@@ -257,13 +260,13 @@ def _joined(parts: list[Buffer]) -> bytes:
 # --- the side that is called ----------------------------------------------------------------------------------------
 
 
-class Remote:
+class CallActor:
     """The actor. What it is called to do runs in one thread, always the same; another hands on what it reports."""
 
     def __init__(self) -> None:
-        self._said: queue.Queue[bytes | None] = queue.Queue()
+        self._outbox: queue.Queue[bytes | None] = queue.Queue()
         self._thread = ThreadPoolExecutor(1)
-        worker.report_to(lambda event: self._said.put(_joined(messages.pack({"event": event}))))
+        worker.report_to(lambda event: self._outbox.put(_to_bytes(messages.pack({"event": event}))))
 
     def describe(self) -> dict[str, Any]:
         """Its process."""
@@ -275,15 +278,15 @@ class Remote:
     def call(self, request: bytes) -> Iterator[bytes]:
         """Do what a request asks for: the events as messages, last what came of it."""
         self._thread.submit(self._serve, request)
-        while (said := self._said.get()) is not None:
-            yield said
+        while (message := self._outbox.get()) is not None:
+            yield message
 
-    def _serve(self, request: bytes) -> None:
+    def _serve(self, data: bytes) -> None:
         try:
-            asked = messages.read(io.BytesIO(request))
-            if not os.path.isdir(asked["folder"]):  # what is named by a whole path, or lies nowhere, needs none
-                asked["folder"] = os.getcwd()
-            self._said.put(_joined(worker.answer(asked)))
-            self._said.put(None)
+            request = messages.read(io.BytesIO(data))
+            if not os.path.isdir(request["folder"]):  # what is named by a whole path, or lies nowhere, needs none
+                request["folder"] = os.getcwd()
+            self._outbox.put(_to_bytes(worker.answer(request)))
+            self._outbox.put(None)
         except BaseException:  # `sys.exit` and its like: whoever waits shall know
             os._exit(1)

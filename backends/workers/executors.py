@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import OptionError
-from ...functions import load_function
+from ...functions import FunctionOrName, function_name, load_function
 from .. import catalog
 from ..runtime import cores
 from . import pool, worker
 from .cluster import Cluster, connect
 from .cluster_worker import ClusterWorker
-from .protocol import AnyWorker
+from .protocol import WorkerProtocol
 
 # How often another process takes the place of a worker of a team that died: its node may have gone, its call did not.
 _RESTARTS = 2
@@ -27,7 +27,7 @@ class Executor(ABC):
         """How many processor cores there are for its workers."""
 
     @abstractmethod
-    def team(self, count: int, backend: str | None = None) -> list[AnyWorker]:
+    def team(self, count: int, backend: str | None = None) -> list[WorkerProtocol]:
         """So many workers that compute at the same time, each on its share of the cores.
 
         Raises:
@@ -36,7 +36,9 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def alone(self, backend: str, *, threads: int | None = None, device: str | None = None) -> AnyWorker:
+    def dedicated_worker(
+        self, backend: str, *, threads: int | None = None, device: str | None = None
+    ) -> WorkerProtocol:
         """The worker of a backend that has a machine to itself, the same machine for all; a new one after it died.
 
         Args:
@@ -48,7 +50,7 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def ask(self, function: str, *arguments: Any) -> Any:
+    def call_on_host(self, function: FunctionOrName, *arguments: Any) -> Any:
         """What a named function, which needs no backend, says of the machine of the workers that are alone."""
 
     @abstractmethod
@@ -56,78 +58,82 @@ class Executor(ABC):
         """What results say of it; nothing where they are of this machine."""
 
 
-class Local(Executor):
+class LocalExecutor(Executor):
     """Processes on this machine."""
 
     def cores(self) -> int:
         return cores()
 
-    def team(self, count: int, backend: str | None = None) -> list[AnyWorker]:
+    def team(self, count: int, backend: str | None = None) -> list[WorkerProtocol]:
         return list(pool.get(count, backend))
 
-    def alone(self, backend: str, *, threads: int | None = None, device: str | None = None) -> AnyWorker:
+    def dedicated_worker(
+        self, backend: str, *, threads: int | None = None, device: str | None = None
+    ) -> WorkerProtocol:
         return worker.get(backend, threads=threads, device=device)
 
-    def ask(self, function: str, *arguments: Any) -> Any:
-        return load_function(function)(*arguments)
+    def call_on_host(self, function: FunctionOrName, *arguments: Any) -> Any:
+        return load_function(function_name(function))(*arguments)
 
     def describe(self) -> dict[str, Any]:
         return {}
 
 
-class OnCluster(Executor):
+class ClusterExecutor(Executor):
     """Actors on a Ray cluster."""
 
     def __init__(self, cluster: Cluster):
         self._cluster = cluster
         self._team: tuple[str, int, list[ClusterWorker]] = "", 0, []
-        self._alone: dict[tuple[str, int | None, str | None], ClusterWorker] = {}
+        self._dedicated: dict[tuple[str, int | None, str | None], ClusterWorker] = {}
 
     def cores(self) -> int:
         return self._cluster.cpus()
 
-    def team(self, count: int, backend: str | None = None) -> list[AnyWorker]:
+    def team(self, count: int, backend: str | None = None) -> list[WorkerProtocol]:
         name = (catalog.require(backend) if backend else catalog.selected()).name
-        threads = self._cluster.share(count)
-        *is_for, known = self._team
-        if is_for != [name, threads]:
+        threads = self._cluster.cpus_per_worker(count)
+        *previous, members = self._team
+        if previous != [name, threads]:
             self.release()
-            known = []
-        known = [each for each in known if each.alive]
-        known += [
+            members = []
+        members = [member for member in members if member.alive]
+        members += [
             ClusterWorker(self._cluster, name, threads=threads, cpus=threads, restarts=_RESTARTS)
-            for _ in range(len(known), count)
+            for _ in range(len(members), count)
         ]
-        self._team = name, threads, known
-        return list(known[:count])
+        self._team = name, threads, members
+        return list(members[:count])
 
-    def alone(self, backend: str, *, threads: int | None = None, device: str | None = None) -> AnyWorker:
+    def dedicated_worker(
+        self, backend: str, *, threads: int | None = None, device: str | None = None
+    ) -> WorkerProtocol:
         key = backend, threads, device
-        found = self._alone.get(key)
-        if found is None or not found.alive:
+        process = self._dedicated.get(key)
+        if process is None or not process.alive:
             node = self._cluster.nodes()[0]
             # It occupies nothing, for several are there at once and take turns; Ray would then give it one thread.
             limit = threads or max(1, node.cpus)
-            found = ClusterWorker(self._cluster, backend, threads=limit, device=device, cpus=0, node=node.id)
-            self._alone[key] = found
-        return found
+            process = ClusterWorker(self._cluster, backend, threads=limit, device=device, cpus=0, node=node.id)
+            self._dedicated[key] = process
+        return process
 
-    def ask(self, function: str, *arguments: Any) -> Any:
-        warm = [each for each in self._alone.values() if each.alive]
-        return (warm[0] if warm else self.alone(catalog.selected().name)).call(function, *arguments)
+    def call_on_host(self, function: FunctionOrName, *arguments: Any) -> Any:
+        warm = [process for process in self._dedicated.values() if process.alive]
+        return (warm[0] if warm else self.dedicated_worker(catalog.selected().name)).call(function, *arguments)
 
     def describe(self) -> dict[str, Any]:
         return {"executor": "ray"}
 
     def release(self) -> None:
         """End the team: somebody else wants its cores."""
-        for each in self._team[2]:
-            each.close()
+        for member in self._team[2]:
+            member.close()
         self._team = "", 0, []
 
 
-LOCAL = Local()
-_clusters: dict[Cluster, OnCluster] = {}
+LOCAL = LocalExecutor()
+_clusters: dict[Cluster, ClusterExecutor] = {}
 
 
 def _local(address: str | None) -> Executor:
@@ -138,7 +144,7 @@ def _local(address: str | None) -> Executor:
 
 def _ray(address: str | None) -> Executor:
     cluster = connect(address)
-    return _clusters.setdefault(cluster, OnCluster(cluster))
+    return _clusters.setdefault(cluster, ClusterExecutor(cluster))
 
 
 _EXECUTORS: dict[str, Callable[[str | None], Executor]] = {"local": _local, "ray": _ray}
@@ -151,7 +157,7 @@ def release() -> None:
         executor.release()
 
 
-def named(name: str = "local", address: str | None = None) -> Executor:
+def find_executor(name: str = "local", address: str | None = None) -> Executor:
     """The executor of that name.
 
     Args:

@@ -7,16 +7,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ...functions import FunctionOrName
 from .. import catalog
 from ..runtime import cores
 from . import worker
-from .protocol import AnyWorker
+from .protocol import WorkerProtocol
 from .worker import Event, Worker
 
 _running: dict[tuple[str, int], list[Worker]] = {}
 
-Call = tuple[str, tuple[Any, ...]]  # a function's name and its arguments
-Hear = Callable[[int, Event], None]
+Call = tuple[FunctionOrName, tuple[Any, ...]]  # a function and its arguments
+CallListener = Callable[[int, Event], None]
 
 
 def get(count: int, backend: str | None = None) -> list[Worker]:
@@ -29,13 +30,13 @@ def get(count: int, backend: str | None = None) -> list[Worker]:
     if count == 1:
         return [worker.get(name)]  # the one that everybody shares
     threads = max(1, cores() // count)
-    known = [process for process in _running.get((name, threads), []) if process.alive]
-    known += [Worker(name, threads=threads) for _ in range(len(known), count)]
-    _running[name, threads] = known
-    return known[:count]
+    members = [process for process in _running.get((name, threads), []) if process.alive]
+    members += [Worker(name, threads=threads) for _ in range(len(members), count)]
+    _running[name, threads] = members
+    return members[:count]
 
 
-def run(workers: Sequence[AnyWorker], calls: Sequence[Call], hear: Hear | None = None) -> list[Any]:
+def run(workers: Sequence[WorkerProtocol], calls: Sequence[Call], listener: CallListener | None = None) -> list[Any]:
     """What the calls return, in their order; each goes to the next worker that is free.
 
     Args:
@@ -45,17 +46,17 @@ def run(workers: Sequence[AnyWorker], calls: Sequence[Call], hear: Hear | None =
         TriviumError: what the first call that failed raised; no further one begins.
         KeyboardInterrupt: the workers are stopped, for they would not notice.
     """
-    shared = iter(range(len(calls)))
+    numbers = iter(range(len(calls)))
     lock = threading.Lock()
 
-    def answer(process: AnyWorker, number: int) -> Any:
+    def answer(process: WorkerProtocol, number: int) -> Any:
         function, arguments = calls[number]
-        return process.call(function, *arguments, listener=_hearing(number, hear, lock))
+        return process.call(function, *arguments, listener=_numbered_listener(number, listener, lock))
 
-    return _serve_all(workers, [shared] * len(workers), answer, len(calls))
+    return _serve_all(workers, [numbers] * len(workers), answer, len(calls))
 
 
-def each(workers: Sequence[AnyWorker], call: Call) -> list[Any]:
+def prepare_all(workers: Sequence[WorkerProtocol], call: Call) -> list[Any]:
     """What every worker returns for the call, all at the same time: what it is made ready by for later ones.
 
     Raises:
@@ -67,9 +68,9 @@ def each(workers: Sequence[AnyWorker], call: Call) -> list[Any]:
 
 
 def _serve_all(
-    workers: Sequence[AnyWorker],
+    workers: Sequence[WorkerProtocol],
     numbers: Sequence[Iterator[int]],
-    answer: Callable[[AnyWorker, int], Any],
+    answer: Callable[[WorkerProtocol, int], Any],
     count: int,
 ) -> list[Any]:
     """Let each worker answer the calls whose numbers it gets, until there are none left; their results."""
@@ -77,12 +78,12 @@ def _serve_all(
     failures: list[BaseException] = []
     lock = threading.Lock()  # of the iterators
 
-    def next_number(mine: Iterator[int]) -> int | None:
+    def next_number(own_numbers: Iterator[int]) -> int | None:
         with lock:
-            return None if failures else next(mine, None)
+            return None if failures else next(own_numbers, None)
 
-    def serve(process: AnyWorker, mine: Iterator[int]) -> None:
-        while (number := next_number(mine)) is not None:
+    def serve(process: WorkerProtocol, own_numbers: Iterator[int]) -> None:
+        while (number := next_number(own_numbers)) is not None:
             try:
                 results[number] = answer(process, number)
             except Exception as error:
@@ -103,10 +104,12 @@ def _serve_all(
     return results
 
 
-def _hearing(number: int, hear: Hear | None, lock: threading.Lock) -> Callable[[Event], None] | None:
-    if hear is None:
+def _numbered_listener(
+    number: int, listener_of_all: CallListener | None, lock: threading.Lock
+) -> Callable[[Event], None] | None:
+    if listener_of_all is None:
         return None
-    heard = hear
+    heard = listener_of_all
 
     def listener(event: Event) -> None:
         with lock:

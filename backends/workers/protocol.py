@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ...functions import FunctionOrName
 from ..catalog import Backend
 from .worker import Listener
 
 
-class AnyWorker(Protocol):
+class WorkerProtocol(Protocol):
     """A process that runs functions under one backend: see `worker.Worker`, which is one on this machine."""
 
     backend: Backend
@@ -21,7 +22,7 @@ class AnyWorker(Protocol):
 
     def call(
         self,
-        function: str,
+        function: FunctionOrName,
         /,
         *arguments: Any,
         timeout: float | None = None,
@@ -29,7 +30,7 @@ class AnyWorker(Protocol):
         **keywords: Any,
     ) -> Any: ...
 
-    def prepare(self, function: str, /, *arguments: Any) -> Any:
+    def prepare(self, function: FunctionOrName, /, *arguments: Any) -> Any:
         """`call`, and again in any process that takes this one's place."""
 
     def close(self) -> None: ...

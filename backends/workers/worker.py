@@ -5,7 +5,7 @@ once, reused for every later call, because importing a framework takes seconds. 
 that speaks over its standard input and output; what a framework prints there goes to its log instead, whose last
 lines an error shows. How things are said is in `messages.py`.
 
-A call names a function as `module:function` or `file.py:function`. It may call `report(...)` to stream progress to
+A call is given a function at the top of a module, or the name of a user's, `file.py:function`. The function may call `report(...)` to stream progress to
 whoever called.
 """
 
@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from ... import errors
-from ...functions import load_function
+from ...functions import FunctionOrName, function_name, load_function
 from .. import catalog
 from .messages import Buffer, pack, read, write
 
@@ -83,14 +83,14 @@ class Worker:
 
     def call(
         self,
-        function: str,
+        function: FunctionOrName,
         /,
         *arguments: Any,
         timeout: float | None = None,
         listener: Listener | None = None,
         **keywords: Any,
     ) -> Any:
-        """Run a named function in the worker and wait for what it returns.
+        """Run a function in the worker and wait for its result.
 
         Arguments and results are what JSON holds, and NumPy arrays at any depth; tuples arrive as lists. A relative
         path means the same there as here: the worker follows to the caller's current folder.
@@ -104,10 +104,10 @@ class Worker:
             WorkerError: the worker crashed, was killed, hung, or the function raised something else.
         """
         with self._lock:
-            asked = request(function, arguments, keywords)
+            message = call_request(function, arguments, keywords)
             self._busy = True
             try:
-                self._send(asked)
+                self._send(message)
                 return self._await_result(timeout, listener)
             except BaseException:
                 # Half a request, or an answer that comes back later, would spoil the next call.
@@ -115,7 +115,7 @@ class Worker:
                     self.kill()
                 raise
 
-    def prepare(self, function: str, /, *arguments: Any) -> Any:
+    def prepare(self, function: FunctionOrName, /, *arguments: Any) -> Any:
         """`call`; where a worker is started again when it has died, it does this again too. This one is not."""
         return self.call(function, *arguments)
 
@@ -176,7 +176,7 @@ class Worker:
                 continue
             self._busy = False
             if "error" in message:
-                raise raised(message["error"], f"{self.backend.title} worker")
+                raise to_exception(message["error"], f"{self.backend.title} worker")
             return message["result"]
 
     def _died(self) -> errors.WorkerError:
@@ -197,20 +197,20 @@ class Worker:
         return "; its last lines: " + " | ".join(lines[-_LOG_LINES:]) if lines else ""
 
 
-def request(function: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Buffer]:
+def call_request(function: FunctionOrName, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Buffer]:
     """The message that asks for a call: what `answer` answers."""
-    called = {"function": function, "arguments": arguments, "keywords": keywords, "folder": os.getcwd()}
-    return pack(called)
+    call = {"function": function_name(function), "arguments": arguments, "keywords": keywords, "folder": os.getcwd()}
+    return pack(call)
 
 
-def raised(error: dict[str, str], who: str) -> errors.TriviumError:
+def to_exception(error: dict[str, str], source: str) -> errors.TriviumError:
     """What a call raised on the other side, with the same class and text where it is one of ours."""
-    kind = getattr(errors, error["kind"], None)
-    if isinstance(kind, type) and issubclass(kind, errors.TriviumError):
-        return kind(error["text"])
-    found = errors.WorkerError(f"{who}: {error['kind']}: {error['text'].splitlines()[0]}")
-    found.add_note(error["traceback"])
-    return found
+    error_class = getattr(errors, error["kind"], None)
+    if isinstance(error_class, type) and issubclass(error_class, errors.TriviumError):
+        return error_class(error["text"])
+    exception = errors.WorkerError(f"{source}: {error['kind']}: {error['text'].splitlines()[0]}")
+    exception.add_note(error["traceback"])
+    return exception
 
 
 _running: dict[tuple[str, int | None, str | None], Worker] = {}

@@ -1,7 +1,7 @@
-"""The same training written by hand in each framework, as somebody would who knows it well and has no Keras.
+"""The same training written by hand in each framework, as an expert would without Keras.
 
-What Keras and trivium cost is only known beside this. One module a framework, named as the backend is; each starts from
-the Keras model's weights and learns what Keras learns, which tests/benchmarks/test_overhead.py proves.
+It is the baseline for the overhead of Keras and trivium. There is one module per framework, named like the backend.
+Each starts from the Keras model's weights and learns what Keras learns; tests/benchmarks/test_overhead.py proves it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from ...errors import OptionError
 RECIPES = ("dense/one-hidden", "cnn/pooling", "cnn/striding", "rnn/lstm", "rnn/three-lstm", "text/letters")
 POOLING = "cnn/pooling"
 
-# Keras' own: of Adam, of RMSprop, and the norm that `cnn/…` keeps its kernels within.
+# Keras' defaults for Adam and RMSprop, and the maximum norm of the kernels of `cnn/…`.
 BETA_1, BETA_2, RHO, EPSILON, MAX_NORM = 0.9, 0.999, 0.9, 1e-7, 3.0
-# (before, after) each side of an image: what "same" pads for kernels 5 and 3 over 28 and 14 pixels.
+# The "same" padding (before, after) of an image axis, by strides: for kernel 5 over 28 pixels, and 3 over 14.
 SAME_PADDING = {1: ((2, 2), (1, 1)), 2: ((1, 2), (0, 1))}
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a native loop is to train.
+class NativeTask:
+    """The training task of a native loop.
 
     Attributes:
         recipe: one of `RECIPES`.
-        weights: those that the Keras model starts with, float32, in its order and layout, channels last.
+        weights: the Keras model's initial weights, float32, in Keras' order and layout, channels last.
         x: (n, …) prepared samples, float32; of `text/letters` (n, window) int32.
         y: (n,) integer classes, or (n, 1) float32 values.
-        batch_size: samples in a step; the last step has what is left.
+        batch_size: samples in a step; the last step has the rest.
         optimizer: `adam` or `rmsprop`.
         learning_rate: of the optimizer.
-        dropout: the share of activations that `cnn/…` drops.
+        dropout: the dropout rate of `cnn/…`.
     """
 
     recipe: str
@@ -65,22 +65,22 @@ class Task:
         return self.y.dtype.kind in "iu"
 
     def batches(self, order: np.ndarray) -> list[np.ndarray]:
-        """The indices of each step's samples."""
+        """Return the sample indices of each step."""
         return [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
 
 
-class Native(ABC):
-    """Trains a task epoch by epoch."""
+class NativeLoop(ABC):
+    """A hand-written loop that trains a task epoch by epoch."""
 
     @abstractmethod
-    def __init__(self, task: Task): ...
+    def __init__(self, task: NativeTask): ...
 
     @abstractmethod
-    def epoch(self, order: np.ndarray) -> float:
-        """Train on the samples in this order, (n,) integers; the mean loss, which is there when this returns."""
+    def train_epoch(self, order: np.ndarray) -> float:
+        """Train on the samples in this order, (n,) integers; wait for the result, and return the mean loss."""
 
 
-def load(backend: str, task: Task) -> Native:
-    """The task in the hands of a backend's own loop; imports that framework."""
+def load(backend: str, task: NativeTask) -> NativeLoop:
+    """Build the loop of a backend for a task; this imports the framework."""
     module = importlib.import_module(f".{backend}", __package__)
     return module.Loop(task)  # type: ignore[no-any-return]

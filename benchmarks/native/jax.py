@@ -1,4 +1,4 @@
-"""Native JAX: pure functions over a list of arrays, one compiled step whose state is given away at each call."""
+"""Native JAX: pure functions over a list of arrays, one compiled step whose state is donated at each call."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, Native, Task
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, NativeLoop, NativeTask
 
 Weights = Sequence[jax.Array]
 
 
-class Loop(Native):
-    def __init__(self, task: Task):
+class Loop(NativeLoop):
+    def __init__(self, task: NativeTask):
         self._task = task
         self._x, self._y = jnp.asarray(task.x), jnp.asarray(task.y)
         weights = [jnp.asarray(weights) for weights in task.weights]
         self._state = {
             "weights": weights,
-            "moments": [[jnp.zeros_like(each) for each in weights] for _ in range(2)],
+            "moments": [[jnp.zeros_like(weight) for weight in weights] for _ in range(2)],
             "count": jnp.zeros((), "int32"),
             "key": jax.random.key(0),
         }
         self._step = jax.jit(functools.partial(_step, task), donate_argnums=(0, 1))
 
-    def epoch(self, order: np.ndarray) -> float:
+    def train_epoch(self, order: np.ndarray) -> float:
         state, totals = self._state, jnp.zeros(2)
-        for chosen in self._task.batches(order.astype("int32")):
-            state, totals = self._step(state, totals, self._x, self._y, chosen)
+        for indices in self._task.batches(order.astype("int32")):
+            state, totals = self._step(state, totals, self._x, self._y, indices)
         self._state = state
         return float(totals[0]) / len(order)
 
 
-def _step(task: Task, state: dict[str, Any], totals: jax.Array, x: Any, y: Any, chosen: Any) -> Any:
-    key, drawn = jax.random.split(state["key"])
+def _step(task: NativeTask, state: dict[str, Any], totals: jax.Array, x: Any, y: Any, indices: Any) -> Any:
+    key, dropout_key = jax.random.split(state["key"])
     measure = jax.value_and_grad(functools.partial(_loss, task), has_aux=True)
-    (loss, correct), gradients = measure(state["weights"], x[chosen], y[chosen], drawn)
+    (loss, correct), gradients = measure(state["weights"], x[indices], y[indices], dropout_key)
     count = state["count"] + 1
     update = _adam if task.optimizer == "adam" else _rmsprop
     weights, moments = update(task.learning_rate, state["weights"], gradients, state["moments"], count)
     if task.family == "cnn":
-        weights = [_within_norm(each) if each.ndim == 4 else each for each in weights]
+        weights = [_clip_norm(weight) if weight.ndim == 4 else weight for weight in weights]
     state = {"weights": weights, "moments": moments, "count": count, "key": key}
-    return state, totals + jnp.stack([loss * len(chosen), correct])
+    return state, totals + jnp.stack([loss * len(indices), correct])
 
 
-def _loss(task: Task, weights: Weights, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The mean loss, and how many answers are right."""
+def _loss(
+    task: NativeTask, weights: Weights, x: jax.Array, y: jax.Array, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return the mean loss, and the number of correct predictions."""
     forward: Callable[..., jax.Array] = {"dense": _dense, "cnn": _cnn, "rnn": _lstms, "text": _lstms}[task.family]
     answers = forward(task, weights, x, key)
     if not task.classifies:
@@ -59,21 +61,21 @@ def _loss(task: Task, weights: Weights, x: jax.Array, y: jax.Array, key: jax.Arr
     return -likelihood.mean(), jnp.sum(answers.argmax(1) == y).astype("float32")
 
 
-def _dense(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
+def _dense(task: NativeTask, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
     kernel, bias, kernel_2, bias_2 = weights
     return jax.nn.relu(x @ kernel + bias) @ kernel_2 + bias_2
 
 
-def _cnn(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
-    for layer, drawn in enumerate(jax.random.split(key)):
+def _cnn(task: NativeTask, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
+    for layer, dropout_key in enumerate(jax.random.split(key)):
         kernel, bias = weights[2 * layer : 2 * layer + 2]
         padding = [SAME_PADDING[task.strides][layer]] * 2
         layout = ("NHWC", "HWIO", "NHWC")
         x = jax.lax.conv_general_dilated(x, kernel, (task.strides,) * 2, padding, dimension_numbers=layout)
         x = jax.nn.relu(x + bias)
         if task.dropout:
-            kept = jax.random.bernoulli(drawn, 1 - task.dropout, x.shape)
-            x = jnp.where(kept, x / (1 - task.dropout), 0)
+            mask = jax.random.bernoulli(dropout_key, 1 - task.dropout, x.shape)
+            x = jnp.where(mask, x / (1 - task.dropout), 0)
         if task.recipe == POOLING:
             x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
     x = x.reshape(len(x), -1)
@@ -82,8 +84,8 @@ def _cnn(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Arra
     return x @ weights[8] + weights[9]
 
 
-def _lstms(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
-    """Layers of LSTM, each over all that the one before gives; a dense layer on the last step of the last."""
+def _lstms(task: NativeTask, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Array:
+    """Stacked LSTM layers, and a dense layer on the last step."""
     *recurrent, kernel, bias = weights
     x = jax.nn.one_hot(x, recurrent[0].shape[0]) if task.family == "text" else x
     x = x.swapaxes(0, 1)
@@ -93,11 +95,13 @@ def _lstms(task: Task, weights: Weights, x: jax.Array, key: jax.Array) -> jax.Ar
 
 
 def _lstm(kernel: jax.Array, recurrent: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
-    """(steps, n, features) → (steps, n, units). What does not depend on the state is computed for all steps at once."""
+    """(steps, n, features) → (steps, n, units). The input projections of all steps are one product."""
 
-    def step(state: tuple[jax.Array, jax.Array], given: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+    def step(
+        state: tuple[jax.Array, jax.Array], step_input: jax.Array
+    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         hidden, memory = state
-        enter, forget, new, leave = jnp.split(given + hidden @ recurrent, 4, axis=-1)
+        enter, forget, new, leave = jnp.split(step_input + hidden @ recurrent, 4, axis=-1)
         memory = jax.nn.sigmoid(forget) * memory + jax.nn.sigmoid(enter) * jnp.tanh(new)
         hidden = jax.nn.sigmoid(leave) * jnp.tanh(memory)
         return (hidden, memory), hidden
@@ -123,7 +127,7 @@ def _rmsprop(rate: float, weights: Weights, gradients: Weights, moments: Any, co
     return [w - rate * g / jnp.sqrt(v + EPSILON) for w, g, v in stepped], [unused, second]
 
 
-def _within_norm(kernel: jax.Array) -> jax.Array:
+def _clip_norm(kernel: jax.Array) -> jax.Array:
     # Keras' MaxNorm takes the norm along the first axis, whatever the layer.
     norm = jnp.sqrt(jnp.sum(kernel**2, axis=0, keepdims=True))
     return kernel * jnp.clip(norm, 0, MAX_NORM) / (EPSILON + norm)

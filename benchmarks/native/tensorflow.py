@@ -8,28 +8,30 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, Native, Task
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, NativeLoop, NativeTask
 
 
-class Loop(Native):
-    def __init__(self, task: Task):
+class Loop(NativeLoop):
+    def __init__(self, task: NativeTask):
         self._task = task
         self._data = tf.constant(task.x), tf.constant(task.y)
         self._weights = [tf.Variable(weights) for weights in task.weights]
         self._first = [tf.Variable(tf.zeros_like(weights), trainable=False) for weights in self._weights]
         self._second = [tf.Variable(tf.zeros_like(weights), trainable=False) for weights in self._weights]
         self._count = tf.Variable(0.0, trainable=False)
-        self._totals = tf.Variable([0.0, 0.0], trainable=False)  # the loss, and how many answers were right
+        self._totals = tf.Variable(
+            [0.0, 0.0], trainable=False
+        )  # the summed loss, and the number of correct predictions
         self._step = tf.function(self._train, reduce_retracing=True)
 
-    def epoch(self, order: np.ndarray) -> float:
+    def train_epoch(self, order: np.ndarray) -> float:
         self._totals.assign([0.0, 0.0])
-        for chosen in self._task.batches(order.astype("int32")):
-            self._step(tf.constant(chosen))
+        for indices in self._task.batches(order.astype("int32")):
+            self._step(tf.constant(indices))
         return float(self._totals[0]) / len(order)
 
-    def _train(self, chosen: tf.Tensor) -> None:
-        x, y = (tf.gather(part, chosen) for part in self._data)
+    def _train(self, indices: tf.Tensor) -> None:
+        x, y = (tf.gather(part, indices) for part in self._data)
         with tf.GradientTape() as tape:
             answers = self._forward(x)
             if self._task.classifies:
@@ -43,7 +45,7 @@ class Loop(Native):
         (self._adam if self._task.optimizer == "adam" else self._rmsprop)(gradients)
         if self._task.family == "cnn":
             for kernel in (self._weights[0], self._weights[2]):
-                kernel.assign(_within_norm(kernel))
+                kernel.assign(_clip_norm(kernel))
         self._totals.assign_add([tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, "float32"))])
 
     def _forward(self, x: tf.Tensor) -> tf.Tensor:
@@ -65,7 +67,7 @@ class Loop(Native):
             weights.assign_sub(self._task.learning_rate * g / tf.sqrt(v + EPSILON))
 
 
-def _cnn(task: Task, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
+def _cnn(task: NativeTask, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
     for kernel, bias in (weights[0:2], weights[2:4]):
         x = tf.nn.relu(tf.nn.conv2d(x, kernel, task.strides, _padding(task, kernel)) + bias)
         if task.dropout:
@@ -78,13 +80,13 @@ def _cnn(task: Task, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
     return x @ weights[8] + weights[9]
 
 
-def _padding(task: Task, kernel: tf.Variable) -> list[tuple[int, int]]:
+def _padding(task: NativeTask, kernel: tf.Variable) -> list[tuple[int, int]]:
     sides = SAME_PADDING[task.strides][0 if kernel.shape[0] == 5 else 1]
     return [(0, 0), sides, sides, (0, 0)]
 
 
-def _lstms(task: Task, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
-    """Layers of LSTM, each over all that the one before gives; a dense layer on the last step of the last."""
+def _lstms(task: NativeTask, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tensor:
+    """Stacked LSTM layers, and a dense layer on the last step."""
     *recurrent, kernel, bias = weights
     x = tf.one_hot(x, recurrent[0].shape[0]) if task.family == "text" else x
     for first in range(0, len(recurrent), 3):
@@ -93,18 +95,18 @@ def _lstms(task: Task, weights: Sequence[tf.Variable], x: tf.Tensor) -> tf.Tenso
 
 
 def _lstm(kernel: tf.Variable, recurrent: tf.Variable, bias: tf.Variable, x: tf.Tensor) -> tf.Tensor:
-    """(n, steps, features) → (n, steps, units), the steps written out one after the other: no loop to be run."""
+    """(n, steps, features) → (n, steps, units), unrolled over the steps."""
     hidden = memory = tf.zeros([tf.shape(x)[0], recurrent.shape[0]])
     outputs = []
-    for given in tf.unstack(tf.matmul(x, kernel) + bias, num=x.shape[1], axis=1):
-        enter, forget, new, leave = tf.split(given + hidden @ recurrent, 4, axis=1)
+    for step_input in tf.unstack(tf.matmul(x, kernel) + bias, num=x.shape[1], axis=1):
+        enter, forget, new, leave = tf.split(step_input + hidden @ recurrent, 4, axis=1)
         memory = tf.sigmoid(forget) * memory + tf.sigmoid(enter) * tf.tanh(new)
         hidden = tf.sigmoid(leave) * tf.tanh(memory)
         outputs.append(hidden)
     return tf.stack(outputs, axis=1)
 
 
-def _within_norm(kernel: tf.Variable) -> tf.Tensor:
+def _clip_norm(kernel: tf.Variable) -> tf.Tensor:
     # Keras' MaxNorm takes the norm along the first axis, whatever the layer.
     norm = tf.sqrt(tf.reduce_sum(kernel**2, axis=0, keepdims=True))
     return kernel * tf.clip_by_value(norm, 0, MAX_NORM) / (EPSILON + norm)

@@ -1,4 +1,4 @@
-"""Native PyTorch: `torch.nn` modules, `torch.optim`, and an eager loop over indices; no DataLoader between them."""
+"""Native PyTorch: `torch.nn` modules, `torch.optim`, and an eager loop over indices, without a DataLoader."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
-from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, Native, Task
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, NativeLoop, NativeTask
 
 
-class Loop(Native):
-    def __init__(self, task: Task):
+class Loop(NativeLoop):
+    def __init__(self, task: NativeTask):
         self._task = task
         device = "cuda" if torch.cuda.is_available() else "cpu"
         x = torch.as_tensor(task.x, device=device)
         self._x = x.movedim(-1, 1).contiguous() if task.family == "cnn" else x
         self._y = torch.as_tensor(task.y, device=device)
-        made: dict[str, Callable[[Task], nn.Module]] = {
+        builders: dict[str, Callable[[NativeTask], nn.Module]] = {
             "dense": _dense,
             "cnn": Convolutions,
-            "rnn": Lstms,
-            "text": Lstms,
+            "rnn": LstmStack,
+            "text": LstmStack,
         }
-        self._module = made[task.family](task).to(device)
-        trained = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
+        self._module = builders[task.family](task).to(device)
+        parameters = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
         if task.optimizer == "adam":
             betas = BETA_1, BETA_2
-            self._optimizer: torch.optim.Optimizer = torch.optim.Adam(trained, task.learning_rate, betas, EPSILON)
+            self._optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, task.learning_rate, betas, EPSILON)
         else:
-            self._optimizer = RMSprop(trained, task.learning_rate)
+            self._optimizer = RMSprop(parameters, task.learning_rate)
 
-    def epoch(self, order: np.ndarray) -> float:
+    def train_epoch(self, order: np.ndarray) -> float:
         total = torch.zeros((), device=self._y.device)
         right = torch.zeros((), device=self._y.device, dtype=torch.int64)
-        for chosen in self._task.batches(order):
-            chosen = torch.as_tensor(chosen, device=self._y.device)
-            x, y = self._x[chosen], self._y[chosen]
+        for indices in self._task.batches(order):
+            indices = torch.as_tensor(indices, device=self._y.device)
+            x, y = self._x[indices], self._y[indices]
             answers = self._module(x)
             loss = functional.cross_entropy(answers, y) if self._task.classifies else functional.mse_loss(answers, y)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
             if isinstance(self._module, Convolutions):
-                self._module.keep_within_norm()
+                self._module.clip_norms()
             total += loss.detach() * len(y)
             if self._task.classifies:
                 right += (answers.detach().argmax(1) == y).sum()
@@ -60,14 +60,14 @@ def _linear(kernel: np.ndarray, bias: np.ndarray) -> nn.Linear:
     return layer
 
 
-def _dense(task: Task) -> nn.Module:
+def _dense(task: NativeTask) -> nn.Module:
     return nn.Sequential(_linear(*task.weights[0:2]), nn.ReLU(), _linear(*task.weights[2:4]))
 
 
 class Convolutions(nn.Module):
-    """Two convolutions, each halved by strides or by pooling, and three dense layers."""
+    """Two convolutions, each followed by pooling or with strides of 2, and three dense layers."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: NativeTask):
         super().__init__()
         self.convolutions = nn.ModuleList()
         layers: list[nn.Module] = []
@@ -94,17 +94,17 @@ class Convolutions(nn.Module):
         return answers
 
     @torch.no_grad()
-    def keep_within_norm(self) -> None:
+    def clip_norms(self) -> None:
         for convolution in self.convolutions:
             # Keras' MaxNorm takes the norm along the first axis of its kernels, which is the height.
             norm = convolution.weight.norm(dim=2, keepdim=True)
             convolution.weight.mul_(norm.clamp(max=MAX_NORM) / (EPSILON + norm))
 
 
-class Lstms(nn.Module):
-    """Layers of LSTM, each over all that the one before gives; a dense layer on the last step of the last."""
+class LstmStack(nn.Module):
+    """Stacked LSTM layers, and a dense layer on the last step."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: NativeTask):
         super().__init__()
         *recurrent, kernel, bias = task.weights
         self.letters = len(recurrent[0]) if task.family == "text" else 0
@@ -124,13 +124,13 @@ def _lstm(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> nn.LST
     with torch.no_grad():
         for name, values in (("weight_ih_l0", kernel.T), ("weight_hh_l0", recurrent.T), ("bias_ih_l0", bias)):
             getattr(layer, name).copy_(torch.as_tensor(values))
-    # PyTorch has two biases, whose sum counts; Keras has one. Trained both, it would move twice as far.
+    # PyTorch adds two biases; Keras has one. If both were trained, their sum would move twice as far.
     nn.init.zeros_(layer.bias_hh_l0).requires_grad_(False)
     return layer
 
 
 class RMSprop(torch.optim.Optimizer):
-    """As Keras has it, with epsilon under the root: `torch.optim.RMSprop`, which adds it after, learns otherwise."""
+    """RMSprop as in Keras, with epsilon under the root; `torch.optim.RMSprop` adds it outside, so its steps differ."""
 
     def __init__(self, parameters: Sequence[nn.Parameter], learning_rate: float):
         super().__init__(parameters, {"lr": learning_rate})

@@ -1,4 +1,4 @@
-"""The question that each suite asks, and its answer in sentences: what the ratios and their intervals say, no more."""
+"""The question that each suite asks, and its answer in sentences that the ratios and intervals support."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..results import STEADY
-from ..statistics import LEAST_ROUNDS
+from ..statistics import MIN_ROUNDS
 from .figures import differs, duration, interval, words
-from .reading import Part, Row, varied
+from .results_reader import ReportPart, Row, sweep_point
 
 QUESTIONS = {
     "epochs": "Which backend is fastest here?",
@@ -26,52 +26,52 @@ QUESTIONS = {
 }
 
 
-def question(part: Part) -> str:
-    """What the suite asks; of a suite that is not known here, its name."""
-    return QUESTIONS.get(part.suite, f"What was found by {part.suite}?")
+def question(part: ReportPart) -> str:
+    """Return the question of a suite; for an unknown suite, one with its name."""
+    return QUESTIONS.get(part.suite, f"What did {part.suite} measure?")
 
 
-def answer(part: Part) -> list[str]:
-    """The answer, a sentence or a few."""
-    said = list(_ANSWERS.get(part.suite, _compared)(part))
-    return said or ["Nothing was compared: the figures below stand for themselves."]
+def answer(part: ReportPart) -> list[str]:
+    """Return the answer, one sentence or several."""
+    sentences = list(_ANSWERS.get(part.suite, _all_ratios)(part))
+    return sentences or ["Nothing was compared: the figures below stand for themselves."]
 
 
-def remarks(part: Part) -> list[str]:
-    """What a reader has to know to believe it: how it was measured, what failed, whether the machine was busy."""
-    said = list(_rounds(part))
+def remarks(part: ReportPart) -> list[str]:
+    """Return remarks on how reliable the answer is: how it was measured, what failed, whether the machine was busy."""
+    sentences = list(_rounds(part))
     load = part.get("load", {})
     if load.get("busy"):
-        said.append(
+        sentences.append(
             f"The machine was busy before this began (load {str(load.get('average'))[:5]} on {load.get('cores')} "
             "cores): times are longer, and ratios less certain, than on a quiet one."
         )
-    said += [f"FAILED {each['cell']}: {each['why']}" for each in part.get("failed", [])]
-    said += [f"Not measured: {what}: {why}" for what, why in part.get("without", {}).items()]
-    return said
+    sentences += [f"FAILED {failure['cell']}: {failure['why']}" for failure in part.get("failed", [])]
+    sentences += [f"Not measured: {what}: {why}" for what, why in part.get("without", {}).items()]
+    return sentences
 
 
 def name_of(row: Row, ratios: Sequence[Row]) -> str:
-    """What the cell of a row is called in ratios: its place, its runner or its backend."""
-    known = {name for each in ratios for name in (each["of"], each["over"])}
+    """Return the name of a row's cell in ratios: its backend and device, its runner, its recipe or its backend."""
+    known = {name for ratio in ratios for name in (ratio["of"], ratio["over"])}
     candidates = (f"{row['backend']} ({row['device']})", row["runner"], row["recipe"], row["backend"])
     return next((name for name in candidates if name in known), row["backend"])
 
 
-# --- what the suites say --------------------------------------------------------------------------------------------
+# --- the answers of the suites --------------------------------------------------------------------------------------
 
 
-def _fastest(metric: str) -> Callable[[Part], Iterator[str]]:
-    """Of each recipe, at each thing that was varied, the fastest, and by how much the others are slower."""
+def _fastest(metric: str) -> Callable[[ReportPart], Iterator[str]]:
+    """Return an answer with the fastest cell of each recipe and sweep point, and how much slower the others are."""
 
-    def said(part: Part) -> Iterator[str]:
+    def answer_by_group(part: ReportPart) -> Iterator[str]:
         groups: dict[str, list[Row]] = {}
         for row in part.of(metric):
-            groups.setdefault(", ".join([row["recipe"], *_varied(row)]), []).append(row)
+            groups.setdefault(", ".join([row["recipe"], *_point_words(row)]), []).append(row)
         for title, rows in groups.items():
             yield f"{title}: {_ranking(rows, part.ratios)}."
 
-    return said
+    return answer_by_group
 
 
 def _ranking(rows: Sequence[Row], ratios: Sequence[Row]) -> str:
@@ -94,75 +94,77 @@ def _ranking(rows: Sequence[Row], ratios: Sequence[Row]) -> str:
 
 
 def _between(of: str, over: str, row: Row, ratios: Sequence[Row]) -> Row | None:
-    """The ratio of two, whichever way round it was taken."""
-    at = varied(row)
-    for each in ratios:
-        if each["recipe"] != row["recipe"] or any(each.get(name) != value for name, value in at.items()):
+    """Return the ratio of two cells, inverted if it was taken the other way round."""
+    point = sweep_point(row)
+    for ratio in ratios:
+        if ratio["recipe"] != row["recipe"] or any(ratio.get(name) != value for name, value in point.items()):
             continue
-        if (each["of"], each["over"]) == (of, over):
-            return each
-        if (each["of"], each["over"]) == (over, of):
-            return {**each, "ratio": 1 / each["ratio"], "low": 1 / each["high"], "high": 1 / each["low"]}
+        if (ratio["of"], ratio["over"]) == (of, over):
+            return ratio
+        if (ratio["of"], ratio["over"]) == (over, of):
+            return {**ratio, "ratio": 1 / ratio["ratio"], "low": 1 / ratio["high"], "high": 1 / ratio["low"]}
     return None
 
 
-def _pooling(part: Part) -> Iterator[str]:
+def _pooling(part: ReportPart) -> Iterator[str]:
     for ratio in part.ratios:
         if "÷" in ratio["recipe"]:
             yield f"On {ratio['backend']} {_sentence(ratio)}."
-    for backend in dict.fromkeys(each["backend"] for each in part.get("why", [])):
-        parts = [each for each in part.get("why", []) if each["backend"] == backend]
-        parts.sort(key=lambda each: -each["share"])
-        made = ", ".join(f"{each['part']} {_share(each)}" for each in parts)
-        yield f"What pooling costs on {backend} is made of: {made}."
+    for backend in dict.fromkeys(part_row["backend"] for part_row in part.get("why", [])):
+        parts = [part_row for part_row in part.get("why", []) if part_row["backend"] == backend]
+        parts.sort(key=lambda part_row: -part_row["share"])
+        shares = ", ".join(f"{part_row['part']} {_share(part_row)}" for part_row in parts)
+        yield f"What pooling costs on {backend} is made of: {shares}."
 
 
-def _share(each: Mapping[str, Any]) -> str:
-    return f"{each['share']:.0%}" + ("" if each.get("differs", True) else " (no difference)")
+def _share(part: Mapping[str, Any]) -> str:
+    return f"{part['share']:.0%}" + ("" if part.get("differs", True) else " (no difference)")
 
 
-def _batch_size(part: Part) -> Iterator[str]:
-    for (recipe, backend), rows in _by_place(part.of(STEADY)).items():
+def _batch_size(part: ReportPart) -> Iterator[str]:
+    for (recipe, backend), rows in _by_recipe_and_backend(part.of(STEADY)).items():
         best = min(rows, key=lambda row: row["median"])
         seconds = duration(best["median"])
-        said = f"{recipe} on {backend}: batches of {best.get('batch_size')} are fastest, {seconds} an epoch"
-        ratios = [each for each in part.ratios if (each["recipe"], each["backend"]) == (recipe, backend)]
+        sentence = f"{recipe} on {backend}: batches of {best.get('batch_size')} are fastest, {seconds} an epoch"
+        ratios = [ratio for ratio in part.ratios if (ratio["recipe"], ratio["backend"]) == (recipe, backend)]
         if ratios:
-            said += f"; {_sentence(ratios[0])}"
-        judged = _by_place(part.of("val_accuracy")).get((recipe, backend))
-        if judged:
-            most = max(judged, key=lambda row: row["median"])
-            said += f"; the best accuracy on held-out data, {most['median']:.3f}, is that of {most.get('batch_size')}"
-        yield said + "."
+            sentence += f"; {_sentence(ratios[0])}"
+        accuracies = _by_recipe_and_backend(part.of("val_accuracy")).get((recipe, backend))
+        if accuracies:
+            most = max(accuracies, key=lambda row: row["median"])
+            sentence += (
+                f"; the best accuracy on held-out data, {most['median']:.3f}, is that of {most.get('batch_size')}"
+            )
+        yield sentence + "."
 
 
-def _data_size(part: Part) -> Iterator[str]:
-    for (recipe, backend), rows in _by_place(part.of("time_exponent", "loss_exponent")).items():
-        said = [
+def _data_size(part: ReportPart) -> Iterator[str]:
+    for (recipe, backend), rows in _by_recipe_and_backend(part.of("time_exponent", "loss_exponent")).items():
+        exponents = [
             f"{row['metric'].removesuffix('_exponent')} goes with the steps to the power {row['median']:.2f} "
             f"({row['q1']:.2f} to {row['q3']:.2f})"
             for row in rows
         ]
-        yield f"{recipe} on {backend}: {', '.join(said)}."
+        yield f"{recipe} on {backend}: {', '.join(exponents)}."
 
 
-def _search(part: Part) -> Iterator[str]:
-    for each in part.ratios:
-        yield f"{words(each['metric'])} on {each['backend']}: {_sentence(each)}."
+def _search(part: ReportPart) -> Iterator[str]:
+    for ratio in part.ratios:
+        yield f"{words(ratio['metric'])} on {ratio['backend']}: {_sentence(ratio)}."
 
 
-def _book(part: Part) -> Iterator[str]:
+def _book(part: ReportPart) -> Iterator[str]:
     recipes = _count(len({row["recipe"] for row in part.rows}), "recipe")
     yield f"{recipes} trained on {', '.join(part.backends)}: figures to expect, not a comparison."
 
 
-def _compared(part: Part) -> Iterator[str]:
-    for each in part.ratios:
-        where = ", ".join([each["recipe"], *_varied(each)])
-        yield f"{where} on {each['backend']}: {_sentence(each)}."
+def _all_ratios(part: ReportPart) -> Iterator[str]:
+    for ratio in part.ratios:
+        where = ", ".join([ratio["recipe"], *_point_words(ratio)])
+        yield f"{where} on {ratio['backend']}: {_sentence(ratio)}."
 
 
-_ANSWERS: dict[str, Callable[[Part], Iterator[str]]] = {
+_ANSWERS: dict[str, Callable[[ReportPart], Iterator[str]]] = {
     "epochs": _fastest(STEADY),
     "pooling-vs-striding": _pooling,
     "batch-size": _batch_size,
@@ -183,46 +185,46 @@ def _sentence(ratio: Row) -> str:
     return f"no difference between {ratio['of']} and {ratio['over']} ({interval(ratio)})"
 
 
-def _rounds(part: Part) -> Iterator[str]:
+def _rounds(part: ReportPart) -> Iterator[str]:
     rounds, stopped = part.get("rounds", None), part.get("stopped_by", None)
     if isinstance(rounds, dict) and isinstance(stopped, dict) and rounds:
         counts = [count for count in rounds.values() if isinstance(count, int)] or [0]
         ends = list(map(str, stopped.values()))
-        told = ", ".join(f"{ends.count(end)} by {end}" for end in dict.fromkeys(ends))
+        reasons = ", ".join(f"{ends.count(end)} by {end}" for end in dict.fromkeys(ends))
         span = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{min(counts)}"
-        yield f"{span} interleaved rounds; groups stopped: {told}."
+        yield f"{span} interleaved rounds; groups stopped: {reasons}."
     elif isinstance(rounds, int):
         yield f"{_count(rounds, 'interleaved round')}, stopped by {stopped}."
     if part.ratios:
-        promised = "their 95 % intervals" if _samples(part) >= LEAST_ROUNDS else "intervals of few rounds, below 95 %"
-        yield f"Ratios stand with {promised}; one that holds 1 is called no difference."
+        promise = "their 95 % intervals" if _samples(part) >= MIN_ROUNDS else "intervals of few rounds, below 95 %"
+        yield f"Ratios stand with {promise}; one that holds 1 is called no difference."
 
 
-def _samples(part: Part) -> int:
-    """How many samples there are of what was compared, at least; as far as rows tell it."""
-    compared = tuple({each["metric"] for each in part.ratios})
-    timed = [row["n"] for row in part.rows if row["metric"].startswith(compared) and row["unit"] == "s"]
+def _samples(part: ReportPart) -> int:
+    """Return the least number of samples of the compared metrics, as far as the rows tell."""
+    metrics = tuple({ratio["metric"] for ratio in part.ratios})
+    timed = [row["n"] for row in part.rows if row["metric"].startswith(metrics) and row["unit"] == "s"]
     return int(min(timed) if timed else max((row["n"] for row in part.rows), default=0))
 
 
-def _varied(row: Row) -> list[str]:
-    return [f"{words(name)} {value}" for name, value in varied(row).items() if name not in _OF_A_RATIO]
+def _point_words(row: Row) -> list[str]:
+    return [f"{words(name)} {value}" for name, value in sweep_point(row).items() if name not in _RATIO_COLUMNS]
 
 
-_OF_A_RATIO = {"of", "over", "ratio", "low", "high"}
+_RATIO_COLUMNS = {"of", "over", "ratio", "low", "high"}
 
 
-def _by_place(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    found: dict[tuple[str, str], list[Row]] = {}
+def _by_recipe_and_backend(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((row["recipe"], row["backend"]), []).append(row)
-    return found
+        groups.setdefault((row["recipe"], row["backend"]), []).append(row)
+    return groups
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def as_json(part: Part) -> dict[str, Any]:
-    """What the command prints with `--json`."""
+def as_json(part: ReportPart) -> dict[str, Any]:
+    """Return what the command prints with `--json`."""
     return {"suite": part.suite, "question": question(part), "answer": answer(part), "remarks": remarks(part)}

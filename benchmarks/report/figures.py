@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: three digits, a unit, and an interval beside every ratio."""
+"""Formats numbers for people: three digits, a unit, and an interval beside every ratio."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ from typing import Any
 
 from ..statistics import excludes_one
 
-# Of each unit: what a number is multiplied by, and what is written behind it.
+# The factor and the shown unit for each unit of the rows.
 _SHOWN = {"B": (1e-6, "MB"), "1": (1.0, ""), "FLOP": (1e-9, "GFLOP")}
 
 
 def three(value: float) -> str:
-    """Three significant digits, no exponent where it can be helped."""
+    """Format three significant digits, without an exponent where possible."""
     if abs(value) >= 1000:
         return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.2e}"
     return f"{value:.3g}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds with a unit that suits them: `1.2 s`, `36 ms`, `300 µs`."""
+    """Format seconds with a suitable unit: `1.2 s`, `36 ms`, `300 µs`."""
     unit, factor = ("s", 1.0) if seconds >= 0.1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
     return f"{three(seconds * factor)} {unit}"
 
 
 def scaled(value: float, unit: str) -> float:
-    """A number in the unit that is shown."""
+    """Convert a number to the shown unit."""
     return value * _SHOWN.get(unit, (1.0, unit))[0]
 
 
 def shown_unit(unit: str) -> str:
-    """What is written of a unit: bytes as MB, nothing where there is none."""
+    """Return the shown unit: MB for bytes, empty for a number without unit."""
     return _SHOWN.get(unit, (1.0, unit))[1]
 
 
 def heading(metric: str, unit: str) -> str:
-    """`steady epoch (s)`."""
-    written = shown_unit(unit)
-    return words(metric) + (f" ({written})" if written else "")
+    """Format a heading such as `steady epoch (s)`."""
+    unit_text = shown_unit(unit)
+    return words(metric) + (f" ({unit_text})" if unit_text else "")
 
 
 def words(name: str) -> str:
-    """`steady_epoch` as `steady epoch`."""
+    """Format a name such as `steady_epoch` as `steady epoch`."""
     return name.replace("_", " ")
 
 
 def times(value: float) -> str:
-    """A factor: `2.99`, `20.0`, `0.98`."""
+    """Format a factor: `2.99`, `20.0`, `0.98`."""
     return f"{value:.2f}" if 0.1 <= value < 10 else f"{value:.1f}" if 10 <= value < 100 else three(value)
 
 
 def interval(ratio: Mapping[str, Any]) -> str:
-    """`2.99 [2.80, 3.53]`."""
+    """Format a ratio with its interval: `2.99 [2.80, 3.53]`."""
     return f"{times(ratio['ratio'])} [{times(ratio['low'])}, {times(ratio['high'])}]"
 
 
 def differs(ratio: Mapping[str, Any]) -> bool:
-    """Whether the interval excludes 1."""
+    """Return whether the interval of a ratio excludes 1."""
     return excludes_one(ratio["low"], ratio["high"])

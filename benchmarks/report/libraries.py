@@ -1,4 +1,4 @@
-"""The libraries that draw and write a page: imported when one is made, because only a report needs them."""
+"""The optional libraries that draw charts and render pages, imported only when a report is made."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from ...errors import OptionError
 
 
 def altair() -> Any:
-    """The charts' grammar.
+    """Return altair, which describes the charts.
 
     Raises:
-        OptionError: it is not installed.
+        OptionError: the library is not installed.
     """
     return _import("altair")
 
 
 def vl_convert() -> Any:
-    """Vega as one script, and charts as PNG without a browser.
+    """Return vl-convert, which bundles Vega as one script and renders charts as PNG without a browser.
 
     Raises:
-        OptionError: it is not installed.
+        OptionError: the library is not installed.
     """
     return _import("vl_convert")
 
 
 def jinja2() -> Any:
-    """The page's template, which escapes what is put into it.
+    """Return Jinja2, which renders the page's templates and escapes their values.
 
     Raises:
-        OptionError: it is not installed.
+        OptionError: the library is not installed.
     """
     return _import("jinja2")
 
 
 def markupsafe() -> Any:
-    """What Jinja2 marks text with that is not to be escaped again.
+    """Return MarkupSafe, which marks text that Jinja2 must not escape again.
 
     Raises:
-        OptionError: it is not installed.
+        OptionError: the library is not installed.
     """
     return _import("markupsafe")
 

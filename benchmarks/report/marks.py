@@ -1,7 +1,7 @@
-"""Kinds of charts, by altair: bars with intervals, stacks, points, lines over what is varied, ratios, a roofline.
+"""The kinds of charts, by altair: bars with intervals, stacks, points, lines over a sweep, ratios, a roofline.
 
-What comes from a file stands in a chart's data only, never in an expression, a field's name or a title: Vega takes data
-for text. Colours are left to the page, which has light and dark ones; the same backend has the same everywhere.
+Text from a file appears only in a chart's data, never in an expression, a field name or a title: Vega does not evaluate
+data. The page chooses the colours, light or dark; a backend has the same colour in every chart.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Any
 from ..results import STEADY
 from .figures import differs, heading, interval, scaled, three, words
 from .libraries import altair
-from .reading import Part, Row
+from .results_reader import ReportPart, Row
 
-_BAR, _LINE = 20, 14  # pixels that a bar takes, and a line of a name
+_BAR, _LINE = 20, 14  # pixels of a bar, and of a line of a name
 _SHORTEST, _LINES = 70, 240  # pixels
-_LETTERS = 26  # of a name in a line
-_TICKS = 5  # on a scale of powers, where there would be more than fit
+_LETTERS = 26  # letters of a name in a line
+_TICKS = 5  # on a logarithmic scale, where more would not fit
 
 Values = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Chart:
     """A chart.
 
     Attributes:
-        title, note: what it shows, and how to read it.
-        spec: Vega-Lite, as wide as what it stands in.
+        title, note: what the chart shows, and how to read it.
+        spec: the Vega-Lite specification, as wide as its container.
     """
 
     title: str
@@ -41,17 +41,17 @@ class Drawn:
 # --- kinds of charts ------------------------------------------------------------------------------------------------
 
 
-def bars(title: str, rows: Sequence[Row], name: Callable[[Row], str], series: Callable[[Row], str]) -> Drawn:
+def bars(title: str, rows: Sequence[Row], name: Callable[[Row], str], series: Callable[[Row], str]) -> Chart:
     alt = altair()
     values = [value_of(row, name(row), series(row)) for row in rows]
-    offset = {} if _is_each_alone(values) else {"yOffset": _beside(values)}
+    offset = {} if _has_unique_names(values) else {"yOffset": _side_by_side(values)}
     base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "median", "q1", "q3", "n"), **offset)
     blocks = base.mark_bar().encode(x=alt.X("median:Q", title=_axis_of(values), stack=None), color=_colour(values))
     spread = base.mark_rule(strokeWidth=2).encode(x="q1:Q", x2="q3:Q")
-    return _drawn(title, "Bars are medians, lines go from quartile to quartile.", blocks + spread, _height(values))
+    return _make_chart(title, "Bars are medians, lines go from quartile to quartile.", blocks + spread, _height(values))
 
 
-def stacked(title: str, note: str, values: Values) -> Drawn:
+def stacked(title: str, note: str, values: Values) -> Chart:
     alt = altair()
     values = [{**value, "place": place} for place, value in enumerate(values)]
     blocks = (
@@ -65,48 +65,50 @@ def stacked(title: str, note: str, values: Values) -> Drawn:
             tooltip=_tooltips("name", "series", "median"),
         )
     )
-    return _drawn(title, note, blocks, _SHORTEST + _BAR * len({value["name"] for value in values}))
+    return _make_chart(title, note, blocks, _SHORTEST + _BAR * len({value["name"] for value in values}))
 
 
-def breakdown(why: Sequence[Row]) -> Drawn:
+def breakdown(why: Sequence[Row]) -> Chart:
     alt = altair()
     values = [
         {
-            "name": each["part"],
-            "series": each["backend"],
-            "median": each["seconds"],
-            "share": f"{each['share']:.0%}",
-            "difference": "yes" if each.get("differs", True) else "within the noise",
+            "name": part["part"],
+            "series": part["backend"],
+            "median": part["seconds"],
+            "share": f"{part['share']:.0%}",
+            "difference": "yes" if part.get("differs", True) else "within the noise",
         }
-        for each in why
+        for part in why
     ]
     blocks = (
         _chart(values)
         .mark_bar()
         .encode(
             y=_names(),
-            yOffset=_beside(values),
+            yOffset=_side_by_side(values),
             x=alt.X("median:Q", title="seconds of an epoch", stack=None),
             color=_colour(values),
             tooltip=_tooltips("name", "series", "median", "share", "difference"),
         )
     )
-    note = "The parts add up to the difference between pooling and striding; one below zero is noise, or helps pooling."
-    return _drawn("What pooling costs is made of", note, blocks, _height(values))
+    note = "The parts add up to the difference between pooling and striding; a negative part is noise, or a gain."
+    return _make_chart("What pooling costs is made of", note, blocks, _height(values))
 
 
-def points(title: str, rows: Sequence[Row]) -> Drawn:
+def points(title: str, rows: Sequence[Row]) -> Chart:
     alt = altair()
     values = [value_of(row, row["recipe"], row["backend"]) for row in rows]
     base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "median", "q1", "q3", "n"))
     axis = alt.X("median:Q", title=_axis_of(values), scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=_TICKS))
     dots = base.mark_point(filled=True, size=70).encode(x=axis, color=_colour(values))
     names = len({value["name"] for value in values})
-    return _drawn(title, "Medians, on a scale of powers of ten.", dots, _SHORTEST + _BAR * names)
+    return _make_chart(title, "Medians, on a logarithmic scale.", dots, _SHORTEST + _BAR * names)
 
 
-def lines_over(part: Part, along: str, metric: str, title: str, note: str, *, log: bool = False) -> Iterator[Drawn]:
-    """A line for each recipe on each backend, of a metric over what is varied."""
+def lines_over(
+    part: ReportPart, along: str, metric: str, title: str, note: str, *, log: bool = False
+) -> Iterator[Chart]:
+    """Yield a chart of a metric over a sweep, with a line for each recipe on each backend."""
     alt = altair()
     rows = [row for row in part.of(metric) if isinstance(row.get(along), int) and row[along] > 0]
     if not rows or (log and min(row["q1"] for row in rows) <= 0):
@@ -127,12 +129,12 @@ def lines_over(part: Part, along: str, metric: str, title: str, note: str, *, lo
         y=upright, tooltip=_tooltips("series", "along", "median", "q1", "q3", "n")
     )
     spread = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="q1:Q", y2="q3:Q")
-    yield _drawn(title, note, spread + lines, _LINES)
+    yield _make_chart(title, note, spread + lines, _LINES)
 
 
-def sweep(ratios: Sequence[Row], along: str, fixed: str) -> Drawn:
+def sweep(ratios: Sequence[Row], along: str, fixed: str) -> Chart:
     alt = altair()
-    values = [{**ratio_of(each), "series": each["backend"], "along": each[along]} for each in ratios]
+    values = [{**ratio_of(ratio), "series": ratio["backend"], "along": ratio[along]} for ratio in ratios]
     steps = sorted({value["along"] for value in values})
     base = _chart(values).encode(
         x=alt.X("along:Q", title=words(along), scale=_powers_of_two(steps), axis=_ticks(steps)), color=_colour(values)
@@ -141,24 +143,24 @@ def sweep(ratios: Sequence[Row], along: str, fixed: str) -> Drawn:
     lines = base.mark_line(point=True).encode(y=upright, tooltip=_tooltips("series", "along", "said"))
     spread = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="low:Q", y2="high:Q")
     note = "The ratio with its 95 % interval; at 1 they cost the same."
-    return _drawn(f"Pooling ÷ striding over {words(along)}, {fixed}", note, _at_one("y") + spread + lines, _LINES)
+    return _make_chart(f"Pooling ÷ striding over {words(along)}, {fixed}", note, _at_one("y") + spread + lines, _LINES)
 
 
-def intervals(title: str, values: Values, *, coloured: bool, beside: bool) -> Drawn:
-    """Ratios with their intervals, on one scale; those of several backends side by side."""
+def intervals(title: str, values: Values, *, coloured: bool, beside: bool) -> Chart:
+    """Draw ratios with their intervals on one scale; several backends are shown side by side."""
     alt = altair()
     base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "said", "verdict"))
-    more = ({"color": _colour(values)} if coloured else {}) | ({"yOffset": _beside(values)} if beside else {})
-    ends = [min(1, *(each["low"] for each in values)) / 1.1, max(1, *(each["high"] for each in values)) * 1.1]
+    more = ({"color": _colour(values)} if coloured else {}) | ({"yOffset": _side_by_side(values)} if beside else {})
+    ends = [min(1, *(value["low"] for value in values)) / 1.1, max(1, *(value["high"] for value in values)) * 1.1]
     scale = alt.Scale(type="log", domain=ends, nice=False)
     axis = alt.X("low:Q", title="ratio, and its 95 % interval", scale=scale, axis=alt.Axis(tickCount=_TICKS))
     spread = base.mark_rule(strokeWidth=2).encode(x=axis, x2="high:Q", **more)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="ratio:Q", **more)
     note = "An interval that crosses the dashed line holds 1: no difference."
-    return _drawn(title, note, _at_one("x") + spread + dots, _height(values))
+    return _make_chart(title, note, _at_one("x") + spread + dots, _height(values))
 
 
-def roofline(kind: str, values: Values, peak: float, bandwidth: float) -> Drawn:
+def roofline(kind: str, values: Values, peak: float, bandwidth: float) -> Chart:
     alt = altair()
     ridge = peak / bandwidth
     reached = [value["intensity"] for value in values]
@@ -179,10 +181,10 @@ def roofline(kind: str, values: Values, peak: float, bandwidth: float) -> Drawn:
     )
     most = f"{three(peak)} GFLOP/s of a matrix product, {three(bandwidth)} GB/s of a copy"
     note = f"The line is what the {kind} can do: {most}."
-    return _drawn(f"Roofline of the {kind}", note, line + dots, _LINES + 40)
+    return _make_chart(f"Roofline of the {kind}", note, line + dots, _LINES + 40)
 
 
-# --- their pieces ---------------------------------------------------------------------------------------------------
+# --- the pieces of charts -------------------------------------------------------------------------------------------
 
 
 def _chart(values: Values) -> Any:
@@ -191,37 +193,41 @@ def _chart(values: Values) -> Any:
     return alt.Chart(alt.InlineData(values=named))
 
 
-def _drawn(title: str, note: str, chart: Any, height: int) -> Drawn:
+def _make_chart(title: str, note: str, chart: Any, height: int) -> Chart:
     spec = chart.properties(width="container", height=height).to_dict()
-    spec.pop("$schema", None)  # a URL; the page says by itself what this is
-    return Drawn(title, note, spec)
+    spec.pop("$schema", None)  # a URL; the page does not need it
+    return Chart(title, note, spec)
 
 
 def value_of(row: Row, name: str, series: str) -> dict[str, Any]:
-    """What a chart's data hold of a row: its figures, in the unit that is shown."""
+    """Return the chart data of a row: its figures in the shown unit."""
     unit = row["unit"]
-    figures = {each: scaled(row[each], unit) for each in ("median", "q1", "q3")}
+    figures = {column: scaled(row[column], unit) for column in ("median", "q1", "q3")}
     where = {"name": name, "series": series, "of": heading(row["metric"], unit)}
     return {**where, **figures, "n": row["n"]}
 
 
 def ratio_of(ratio: Row) -> dict[str, Any]:
-    """What a chart's data hold of a ratio."""
+    """Return the chart data of a ratio."""
     verdict = "a difference" if differs(ratio) else "no difference"
-    return {**{each: ratio[each] for each in ("ratio", "low", "high")}, "said": interval(ratio), "verdict": verdict}
+    return {
+        **{column: ratio[column] for column in ("ratio", "low", "high")},
+        "said": interval(ratio),
+        "verdict": verdict,
+    }
 
 
-_IN_LINES = "split(datum.label, '\\n')"  # a name of several lines; the names themselves are data
+_IN_LINES = "split(datum.label, '\\n')"  # breaks a name into lines; the names themselves are data
 
 
 def _axis_of(values: Values) -> str:
-    """What an axis is called: the metric, or only what all of several are."""
-    called: set[str] = {value["of"] for value in values}
-    return called.pop() if len(called) == 1 else "seconds"
+    """Return the title of an axis: the metric, or `seconds` for several metrics."""
+    titles: set[str] = {value["of"] for value in values}
+    return titles.pop() if len(titles) == 1 else "seconds"
 
 
 def _spans_much(rows: Sequence[Row]) -> bool:
-    """Whether a scale of powers shows more: the largest is ten times the smallest, and none is 0 or below."""
+    """Return whether to use a logarithmic scale: all values are positive, and the largest is ten times the smallest."""
     least = min(row["q1"] for row in rows)
     return bool(least > 0 and max(row["q3"] for row in rows) > 10 * least)
 
@@ -234,34 +240,34 @@ def _names() -> Any:
 
 
 def _colour(values: Values, order: Sequence[str] = ()) -> Any:
-    """One colour a series, by default in the order of names: so a backend has the same in every chart."""
+    """Return one colour per series, by default in alphabetical order: a backend has one colour in every chart."""
     alt = altair()
     domain = list(order) or sorted({value["series"] for value in values})
-    told = len(domain) > 1 and any(value["series"] != value.get("name") for value in values)
-    legend = alt.Legend(title=None, orient="bottom", labelLimit=200) if told else None
+    has_legend = len(domain) > 1 and any(value["series"] != value.get("name") for value in values)
+    legend = alt.Legend(title=None, orient="bottom", labelLimit=200) if has_legend else None
     return alt.Color("series:N", scale=alt.Scale(domain=domain), legend=legend)
 
 
-def _beside(values: Values) -> Any:
-    """The bars of one name side by side, in the order of their colours."""
+def _side_by_side(values: Values) -> Any:
+    """Put the bars of one name side by side, in the order of their colours."""
     alt = altair()
     return alt.YOffset("series:N", scale=alt.Scale(domain=sorted({value["series"] for value in values})))
 
 
 def _tooltips(*fields: str) -> list[Any]:
     alt = altair()
-    called = {"name": "what", "series": "of", "along": "at", "said": "ratio", "n": "samples"}
+    titles = {"name": "what", "series": "of", "along": "at", "said": "ratio", "n": "samples"}
     numbers = {"median", "q1", "q3", "intensity"}
     return [
-        alt.Tooltip(f"{field}:Q", title=called.get(field, field), format=".3~g")
+        alt.Tooltip(f"{field}:Q", title=titles.get(field, field), format=".3~g")
         if field in numbers
-        else alt.Tooltip(f"{field}:N", title=called.get(field, field))
+        else alt.Tooltip(f"{field}:N", title=titles.get(field, field))
         for field in fields
     ]
 
 
 def _at_one(axis: str) -> Any:
-    """A dashed line at 1."""
+    """Draw a dashed line at 1."""
     alt = altair()
     return _chart([{"one": 1}]).mark_rule(strokeDash=[4, 3], color="gray").encode(**{axis: alt.datum(1)})
 
@@ -277,16 +283,16 @@ def _ticks(steps: Sequence[int]) -> Any:
 
 
 def _height(values: Values) -> int:
-    """Pixels for a bar of each value, with some room between names."""
+    """Return the height in pixels: a bar for each value, with some room between names."""
     names = {value["name"] for value in values}
     lines = max(len(_lines(name)) for name in names)
     return max(_SHORTEST, len(names) * max(_BAR * len(values) // len(names) + 6, _LINE * lines + 8))
 
 
 def _lines(name: str) -> list[str]:
-    """A name in lines short enough to stand beside a chart on a phone."""
+    """Wrap a name into lines that are short enough beside a chart on a phone."""
     return textwrap.wrap(name, _LETTERS, break_on_hyphens=False) or [name]
 
 
-def _is_each_alone(values: Values) -> bool:
+def _has_unique_names(values: Values) -> bool:
     return len({value["name"] for value in values}) == len(values)

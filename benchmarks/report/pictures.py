@@ -1,4 +1,4 @@
-"""Charts as PNG, on white, drawn without a browser: for a README."""
+"""Renders charts as PNG on white, without a browser, for a README."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...backends.workers.worker import Listener
-from ...storage.atomic import written_whole
-from ..cells import stage
+from ...storage.atomic import atomic_write
+from ..cells import progress_event
 from .libraries import altair, vl_convert
-from .marks import Drawn
+from .marks import Chart
 from .page import PALETTES, slug
-from .reading import Part
+from .results_reader import ReportPart
 
-_WIDTH, _SCALE = 640, 2  # pixels, and of these so many for one
+_WIDTH, _SCALE = 640, 2  # pixels, and the factor of the resolution
 _CONFIG = {
     "background": "white",
     "padding": 12,
@@ -26,28 +26,28 @@ _CONFIG = {
 
 
 def save(
-    parts: Sequence[Part], drawn: Sequence[Sequence[Drawn]], folder: Path, listener: Listener
+    parts: Sequence[ReportPart], drawn: Sequence[Sequence[Chart]], folder: Path, listener: Listener
 ) -> list[dict[Path, str]]:
-    """Write every chart into a folder; of each part the files, with the charts' titles.
+    """Write every chart into a folder; return the files of each part, with the charts' titles.
 
     Raises:
         OptionError: vl-convert is not installed.
         OutputError: a file cannot be written.
     """
     version = altair().SCHEMA_VERSION.lstrip("v").rpartition(".")[0]
-    total, made = sum(map(len, drawn)), 0
-    found: list[dict[Path, str]] = []
+    total, count = sum(map(len, drawn)), 0
+    files_of_parts: list[dict[Path, str]] = []
     for number, (part, charts) in enumerate(zip(parts, drawn, strict=True), 1):
         before = f"{number}-" if len(parts) > 1 else ""
         files = {}
         for place, chart in enumerate(charts, 1):
             path = folder / f"{before}{slug(part.suite)}-{place}-{slug(chart.title)}.png"
-            listener(stage("pictures", chart.title, made, total))
+            listener(progress_event("pictures", chart.title, count, total))
             spec = {**chart.spec, "width": _WIDTH, "title": chart.title, "config": _CONFIG}
             png = vl_convert().vegalite_to_png(spec, vl_version=version, scale=_SCALE, allowed_base_urls=[])
-            with written_whole(path) as aside:
+            with atomic_write(path) as aside:
                 aside.write_bytes(png)
-            files[path], made = chart.title, made + 1
-        found.append(files)
-    listener(stage("pictures", "done", total, total))
-    return found
+            files[path], count = chart.title, count + 1
+        files_of_parts.append(files)
+    listener(progress_event("pictures", "done", total, total))
+    return files_of_parts

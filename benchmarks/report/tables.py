@@ -1,4 +1,4 @@
-"""Tables of a suite: what was measured of each cell, its ratios, every figure there is, and the machine."""
+"""The tables of a suite: the medians of each cell, the ratios, every figure, and the machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..results import STEADY
-from ..rows import about
+from ..rows import cell_key
 from .figures import differs, heading, scaled, shown_unit, three, times, words
-from .reading import Part, Row, varied
+from .results_reader import ReportPart, Row, sweep_point
 
-# What the short table leaves out where epochs are timed: the long one has it.
-_LEFT_OUT = {
+# The metrics that only the long table shows where epochs are timed.
+_LONG_TABLE_ONLY = {
     "flops",
     "throughput",
     "intensity",
@@ -28,12 +28,12 @@ _WHERE = ("recipe", "backend", "device", "runner")
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What stands in a cell of a table.
+class TableCell:
+    """The content of a table cell.
 
     Attributes:
-        text: as it is read.
-        key: what it is sorted by; text sorts after numbers.
+        text: the shown text.
+        key: the value to sort by; text sorts after numbers.
     """
 
     text: str
@@ -44,94 +44,99 @@ class Shown:
 class Table:
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[Shown]]
+    rows: Sequence[Sequence[TableCell]]
 
 
-def tables(part: Part) -> list[Table]:
-    """What is read first: a line a cell, and a line a ratio; those that are empty left out."""
+def tables(part: ReportPart) -> list[Table]:
+    """Return the main tables, of cells and of ratios, without empty ones."""
     return [table for table in (cells(part), ratios(part)) if table.rows]
 
 
-def cells(part: Part) -> Table:
-    """A line for each cell, its medians side by side."""
+def cells(part: ReportPart) -> Table:
+    """Return a line for each cell, with its medians side by side."""
     timed = any(row["metric"].startswith(STEADY) for row in part.rows)
-    rows = [row for row in part.rows if "layer" not in row and not (timed and row["metric"] in _LEFT_OUT)]
-    rows.sort(key=lambda row: not row["metric"].startswith(STEADY))  # what the suite is about comes first; stable
-    at = [name for name in _names(rows) if len({str(row.get(name, "")) for row in rows}) > 1 or name == "backend"]
+    rows = [row for row in part.rows if "layer" not in row and not (timed and row["metric"] in _LONG_TABLE_ONLY)]
+    rows.sort(key=lambda row: not row["metric"].startswith(STEADY))  # a stable sort that puts epoch times first
+    columns = [name for name in _names(rows) if len({str(row.get(name, "")) for row in rows}) > 1 or name == "backend"]
     metrics = {row["metric"]: heading(row["metric"], row["unit"]) for row in rows}
     lines: dict[str, dict[str, Row]] = {}
     for row in rows:
-        lines.setdefault(str(sorted(about(row).items(), key=str)), {})[row["metric"]] = row
-    made = []
-    for found in lines.values():
-        first = next(iter(found.values()))
-        made.append([*(_word(first.get(name)) for name in at), *(_median(found.get(metric)) for metric in metrics)])
-    return Table("Medians", [*map(words, at), *metrics.values()], made)
+        lines.setdefault(str(sorted(cell_key(row).items(), key=str)), {})[row["metric"]] = row
+    table_rows = []
+    for by_metric in lines.values():
+        first = next(iter(by_metric.values()))
+        table_rows.append(
+            [*(_word(first.get(name)) for name in columns), *(_median(by_metric.get(metric)) for metric in metrics)]
+        )
+    return Table("Medians", [*map(words, columns), *metrics.values()], table_rows)
 
 
-def ratios(part: Part) -> Table:
-    """A line for each ratio, with its interval and what it says."""
-    found = part.ratios
-    at = [name for name in _names(found) if name not in {"of", "over", "ratio", "low", "high", "metric"}]
-    at = [name for name in at if len({str(row.get(name, "")) for row in found}) > 1]
-    made = [
+def ratios(part: ReportPart) -> Table:
+    """Return a line for each ratio, with its interval and verdict."""
+    ratio_rows = part.ratios
+    columns = [name for name in _names(ratio_rows) if name not in {"of", "over", "ratio", "low", "high", "metric"}]
+    columns = [name for name in columns if len({str(row.get(name, "")) for row in ratio_rows}) > 1]
+    table_rows = [
         [
             _word(row["of"]),
             _word(row["over"]),
-            *(_word(row.get(name)) for name in at),
-            *(Shown(times(row[name]), row[name]) for name in ("ratio", "low", "high")),
+            *(_word(row.get(name)) for name in columns),
+            *(TableCell(times(row[name]), row[name]) for name in ("ratio", "low", "high")),
             _word("a difference" if differs(row) else "no difference"),
         ]
-        for row in found
+        for row in ratio_rows
     ]
-    return Table("Ratios", ["of", "over", *map(words, at), "ratio", "low", "high", "verdict"], made)
+    return Table("Ratios", ["of", "over", *map(words, columns), "ratio", "low", "high", "verdict"], table_rows)
 
 
-def everything(part: Part) -> Table:
-    """Every row there is."""
-    at = [*_names(part.rows), *(name for name in ("layer", "kind", "epochs") if any(name in row for row in part.rows))]
-    made = []
+def everything(part: ReportPart) -> Table:
+    """Return a line for every row of the results."""
+    columns = [
+        *_names(part.rows),
+        *(name for name in ("layer", "kind", "epochs") if any(name in row for row in part.rows)),
+    ]
+    table_rows = []
     for row in part.rows:
-        figures = [Shown(three(scaled(row[name], row["unit"])), row[name]) for name in ("median", "q1", "q3")]
-        last = [_word(shown_unit(row["unit"])), Shown(str(row["n"]), row["n"])]
-        made.append([_word(words(row["metric"])), *(_word(row.get(name)) for name in at), *figures, *last])
-    return Table("Every figure", ["metric", *map(words, at), "median", "q1", "q3", "unit", "samples"], made)
+        figures = [TableCell(three(scaled(row[name], row["unit"])), row[name]) for name in ("median", "q1", "q3")]
+        last = [_word(shown_unit(row["unit"])), TableCell(str(row["n"]), row["n"])]
+        table_rows.append([_word(words(row["metric"])), *(_word(row.get(name)) for name in columns), *figures, *last])
+    return Table("Every figure", ["metric", *map(words, columns), "median", "q1", "q3", "unit", "samples"], table_rows)
 
 
-def environment(part: Part) -> Table:
-    """A line for each thing that is known of a machine, a column for each place that it was told of."""
-    places = {place: dict(_flat(told)) for place, told in part.get("environment", {}).items()}
-    for kind, measured in part.get("machine", {}).items():
-        for who, told in measured.items():
-            for name, value in told.items():
-                for found in places.values():
-                    found[f"{kind}, {words(name)} by {who}"] = three(value)
-    names = list(dict.fromkeys(name for found in places.values() for name in found))
-    made = [[_word(name), *(_word(found.get(name, "–")) for found in places.values())] for name in names]
-    return Table("Environment", ["", *places], made)
+def environment(part: ReportPart) -> Table:
+    """Return a line for each property of the machine, with a column for each backend and device."""
+    columns = {place: dict(_flat(description)) for place, description in part.get("environment", {}).items()}
+    for kind, ceilings in part.get("machine", {}).items():
+        for library, rates in ceilings.items():
+            for name, value in rates.items():
+                for column in columns.values():
+                    column[f"{kind}, {words(name)} by {library}"] = three(value)
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    table_rows = [[_word(name), *(_word(column.get(name, "–")) for column in columns.values())] for name in names]
+    return Table("Environment", ["", *columns], table_rows)
 
 
-def _flat(told: Any, before: str = "") -> list[tuple[str, str]]:
-    if isinstance(told, dict) and told:
-        return [pair for name, value in told.items() for pair in _flat(value, f"{before} {words(str(name))}".strip())]
-    if isinstance(told, list):
-        return [(before, ", ".join(map(str, told)) or "–")]
-    return [(before, "–" if told is None or told == {} else str(told))]
+def _flat(node: Any, before: str = "") -> list[tuple[str, str]]:
+    if isinstance(node, dict) and node:
+        return [pair for name, value in node.items() for pair in _flat(value, f"{before} {words(str(name))}".strip())]
+    if isinstance(node, list):
+        return [(before, ", ".join(map(str, node)) or "–")]
+    return [(before, "–" if node is None or node == {} else str(node))]
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    """Where rows are of, then whatever was varied."""
-    more = dict.fromkeys(name for row in rows for name in varied(row))
+    """Return the columns that identify the rows, then those of the sweep."""
+    more = dict.fromkeys(name for row in rows for name in sweep_point(row))
     return [*(name for name in _WHERE if any(name in row for row in rows)), *more]
 
 
-def _word(value: Any) -> Shown:
+def _word(value: Any) -> TableCell:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Shown(str(value), value)
-    return Shown("" if value is None else str(value), "" if value is None else str(value))
+        return TableCell(str(value), value)
+    return TableCell("" if value is None else str(value), "" if value is None else str(value))
 
 
-def _median(row: Row | None) -> Shown:
+def _median(row: Row | None) -> TableCell:
     if row is None:
-        return Shown("–", "")
-    return Shown(three(scaled(row["median"], row["unit"])), row["median"])
+        return TableCell("–", "")
+    return TableCell(three(scaled(row["median"], row["unit"])), row["median"])

@@ -1,1 +1,1 @@
-"""The benchmark suites, one a file, and the tables that they fill in the documents."""
+"""The benchmark suites, one per file, and the tables in docs/ that are generated from their results."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from ...backends import catalog
 from ...errors import OptionError
-from ..cells import Cell, Group
+from .. import epoch_session
+from ..cells import CellGroup, TimedCell
 from ..results import Results
-from ..suite import Effort, compare
+from ..suite import BenchmarkOptions, compare
 
 SUITE = "batch-size"
 RECIPE = "dense/one-hidden"
@@ -21,20 +22,20 @@ def measure(
     *,
     sizes: Sequence[int] = SIZES,
     data: str | None = None,
-    effort: Effort | None = None,
+    options: BenchmarkOptions | None = None,
 ) -> Results:
-    """Time steady epochs at each batch size, all in the same rounds, and judge the models after as many epochs.
+    """Time steady epochs at each batch size, all in the same rounds, and evaluate the models after equally many epochs.
 
     Args:
-        recipe: a name.
-        backends: names; all that are installed by default.
-        sizes: samples in a step; each is compared with the largest.
-        data: a dataset's name; the recipe's own by default, of MNIST the sample.
-        effort: how much is measured.
+        recipe: the name of a recipe.
+        backends: names of backends; by default all that are installed.
+        sizes: batch sizes; each is compared with the largest.
+        data: the name of a dataset; the recipe's own by default, but the shipped sample instead of the whole MNIST.
+        options: how long and how precisely to measure, and where.
 
     Raises:
         OptionError: no sizes, or one below 1.
-        RecipeError, BackendError, DataError: what cannot be.
+        RecipeError, BackendError, DataError: a recipe, a backend or data that cannot be used.
     """
     sizes = sorted(set(sizes))
     if not sizes or sizes[0] < 1:
@@ -43,9 +44,17 @@ def measure(
     groups = []
     for name in names:
         cells = [
-            Cell(recipe, name, f"batch {size}", at=(("batch_size", size),), settings={"data": data, "batch_size": size})
+            TimedCell(
+                recipe,
+                name,
+                f"batch {size}",
+                sweep_point=(("batch_size", size),),
+                settings={"data": data, "batch_size": size},
+            )
             for size in sizes
         ]
-        groups.append(Group(f"{recipe} on {name}", cells, [(cell, cells[-1]) for cell in cells[:-1]]))
-    asked = {"recipe": recipe, "backends": names, "sizes": sizes, "data": data}
-    return compare(SUITE, groups, asked, effort or Effort(), afterwards=lambda cell: ("quality",))
+        groups.append(CellGroup(f"{recipe} on {name}", cells, [(cell, cells[-1]) for cell in cells[:-1]]))
+    arguments = {"recipe": recipe, "backends": names, "sizes": sizes, "data": data}
+    return compare(
+        SUITE, groups, arguments, options or BenchmarkOptions(), final_calls=lambda cell: (epoch_session.quality,)
+    )

@@ -1,7 +1,7 @@
-"""The book, measured: recipes trained on this machine, their figures beside the published ones.
+"""Trains the recipes of the book on this machine, and compares their figures with the published ones.
 
-One run of a recipe gives the times of its epochs, so unlike in other suites nothing is interleaved: these figures say
-what to expect, not which of two is faster.
+The epoch times come from one run of each recipe. Unlike in other suites, nothing is interleaved: the figures say what
+to expect, not which of two recipes is faster.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ...engine.runs.history import History
 from ...errors import RecipeError
 from ...functions import suggest
 from ...models import measured
-from ...models.recipe import FAMILIES, Recipe, book
+from ...models.recipe import FAMILIES, Recipe, registry
 from ...storage.atomic import write_json
-from ..measure import row
+from ..measure import make_row
 
 SUITE = "book"
 EPOCHS = 5
@@ -34,8 +34,8 @@ class Measurement:
     """One recipe trained on one backend.
 
     Attributes:
-        recipe: with the published figures.
-        run: what its `run.json` would hold.
+        recipe: the recipe, with its published figures.
+        run: the content of its `run.json`.
     """
 
     recipe: Recipe
@@ -47,22 +47,22 @@ class Measurement:
 
     @property
     def steady_epoch(self) -> float | None:
-        """Seconds of the median epoch after the first; None when there was no second."""
+        """The median seconds of the epochs after the first; None when there was only one."""
         return self.run["timings"]["steady_epoch"]  # type: ignore[no-any-return]
 
     @property
     def metric(self) -> str:
-        """The name of what says best how good the model is, such as `val_accuracy`."""
+        """The metric that is monitored, such as `val_accuracy`."""
         return self._history.monitor
 
     @property
     def value(self) -> float | None:
-        """The metric after the last epoch; None when it is not finite."""
+        """The monitored metric after the last epoch; None when it is not finite."""
         return _finite(self._history[self.metric][-1])
 
     @property
     def best(self) -> float | None:
-        """The metric after its best epoch; None when it never was finite."""
+        """The monitored metric after its best epoch; None when it was never finite."""
         return _finite(self._history[self.metric][self._history.best_epoch - 1])
 
     @property
@@ -70,7 +70,7 @@ class Measurement:
         return History.from_json(self.run["history"])
 
     def describe(self) -> dict[str, Any]:
-        """What `measured.json` keeps of it."""
+        """Return its entry in `measured.json`."""
         run, environment = self.run, self.run["environment"]
         packages = ("keras", catalog.find(self.backend).package)
         return {
@@ -92,65 +92,65 @@ class Measurement:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Its figures in the rows that all suites have; what was not measured, or is not finite, has none."""
+        """Yield its figures as rows; a figure that was not measured, or is not finite, has no row."""
         where = {
             "recipe": self.recipe.name,
             "backend": self.backend,
             "device": self.run["environment"]["device"],
             "runner": "trivium",
         }
-        yield row(SUITE, where, "parameters", "1", [self.run["parameters"]])
+        yield make_row(SUITE, where, "parameters", "1", [self.run["parameters"]])
         if self.steady_epoch is not None:
-            yield row(SUITE, where, "steady_epoch", "s", self.run["timings"]["epochs"][1:])
+            yield make_row(SUITE, where, "steady_epoch", "s", self.run["timings"]["epochs"][1:])
         for name, value in ((self.metric, self.value), (f"best_{self.metric}", self.best)):
             if value is not None:
-                yield row(SUITE, where, name, "1", [value])
+                yield make_row(SUITE, where, name, "1", [value])
 
 
 @dataclass(frozen=True)
-class Result:
-    """What the suite found, in the order of measuring."""
+class BookResult:
+    """The measurements of the suite, in order."""
 
     measurements: list[Measurement]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
-            "environment": {each.backend: each.run["environment"] for each in self.measurements},
-            "rows": [found for each in self.measurements for found in each.rows()],
+            "environment": {measurement.backend: measurement.run["environment"] for measurement in self.measurements},
+            "rows": [row for measurement in self.measurements for row in measurement.rows()],
             "ratios": [],
-            "measured": [each.describe() for each in self.measurements],
+            "measured": [measurement.describe() for measurement in self.measurements],
             "published": {
-                each.recipe.name: {
-                    "parameters": each.recipe.reference.parameters,
-                    "seconds_per_epoch": each.recipe.reference.seconds_per_epoch,
-                    "result": each.recipe.reference.result,
+                measurement.recipe.name: {
+                    "parameters": measurement.recipe.reference.parameters,
+                    "seconds_per_epoch": measurement.recipe.reference.seconds_per_epoch,
+                    "result": measurement.recipe.reference.result,
                 }
-                for each in self.measurements
+                for measurement in self.measurements
             },
         }
 
 
-def choose(names: Sequence[str] = ()) -> list[Recipe]:
-    """The recipes of those names and families, in the order of the book; all of it when no name is given.
+def select_recipes(names: Sequence[str] = ()) -> list[Recipe]:
+    """Return the recipes with these names or families, in the order of the book; without names, the whole book.
 
     Raises:
         RecipeError: there is no such recipe or family in the book.
     """
-    known = [*FAMILIES, *book()]
+    known = [*FAMILIES, *registry()]
     for name in names:
         if name not in known:
             raise RecipeError(
                 f"the book has no recipe or family {name!r}{suggest(name, known)} (`trivium recipes` lists them all)"
             )
-    return [recipe for recipe in book().values() if not names or {recipe.name, recipe.family} & set(names)]
+    return [recipe for recipe in registry().values() if not names or {recipe.name, recipe.family} & set(names)]
 
 
 def data_for(recipes: Sequence[Recipe], data: str | None) -> dict[str, str | None]:
-    """The dataset of each recipe: the one given for those whose own is of its kind, else their own.
+    """Return the dataset of each recipe: `data` for recipes whose own dataset is of the same kind, else their own.
 
-    So `mnist:sample` goes to the recipes of digits, and those of waves and text keep what they have. Data of a kind
-    that no recipe has, such as a file, go to all.
+    So `mnist:sample` goes to the recipes for digits; those for waves and text keep their own. Data of a kind that no
+    recipe has, such as a file, go to all recipes.
     """
     own = {recipe.name: recipe.dataset for recipe in recipes}
     alike = [name for name, dataset in own.items() if data and dataset and _kind(dataset) == _kind(data)]
@@ -164,33 +164,33 @@ def measure(
     data: str | None = None,
     epochs: int = EPOCHS,
     listener: Listener | None = None,
-    after_each: Callable[[Result], None] | None = None,
-) -> Result:
-    """Train recipes, each on every backend, one after the other.
+    after_each: Callable[[BookResult], None] | None = None,
+) -> BookResult:
+    """Train each recipe on every backend, one after the other.
 
     Args:
         recipes: names of recipes and families; the whole book by default.
-        backends: names; all that are installed by default.
+        backends: names of backends; by default all that are installed.
         data: see `data_for`.
         epochs: 1 or more; the time of a steady epoch needs 2.
         listener: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
-        after_each: called with what there is so far, so that hours of measuring are not lost with their last minute.
+        after_each: called with the result so far after each training, so that an interrupted run is not lost.
 
     Raises:
-        BackendError, RecipeError: a backend or a recipe that cannot be.
+        BackendError, RecipeError: a backend or a recipe that cannot be used.
         DataError: the data cannot be read or do not go with a recipe.
         OptionError: no epochs.
     """
     names = [backend.name for backend in catalog.resolve(backends)]
-    chosen = choose(recipes)
-    given = data_for(chosen, data)
-    cells = [(recipe, backend) for recipe in chosen for backend in names]
+    selected = select_recipes(recipes)
+    datasets = data_for(selected, data)
+    cells = [(recipe, backend) for recipe in selected for backend in names]
     tell = listener or (lambda event: None)
-    result = Result([])
+    result = BookResult([])
     for done, (recipe, backend) in enumerate(cells):
-        place = _Place(tell, f"{recipe.name} on {backend}", done, len(cells))
-        place({"kind": "stage", "stage": "starting"})
-        run = worker.get(backend).call(f"{__name__}:train", recipe.name, given[recipe.name], epochs, listener=place)
+        progress = _SuiteProgress(tell, f"{recipe.name} on {backend}", done, len(cells))
+        progress({"kind": "stage", "stage": "starting"})
+        run = worker.get(backend).call(train, recipe.name, datasets[recipe.name], epochs, listener=progress)
         result.measurements.append(Measurement(recipe, run))
         if after_each:
             after_each(result)
@@ -199,7 +199,7 @@ def measure(
 
 
 def train(recipe: str, data: str, epochs: int) -> dict[str, Any]:
-    """Run in a worker: train one recipe; what its `run.json` would hold."""
+    """Run in a worker: train one recipe, and return the content of its `run.json`."""
     from ...engine.data import datasets
     from ...engine.training.trainer import Trainer
 
@@ -207,29 +207,29 @@ def train(recipe: str, data: str, epochs: int) -> dict[str, Any]:
     return trainer.fit(datasets.load(data)).to_json()
 
 
-def keep(result: Result, path: Path | None = None) -> None:
-    """Merge the figures into the file that `trivium recipes NAME` shows: of each recipe those of its fastest backend.
+def update_figures(result: BookResult, path: Path | None = None) -> None:
+    """Merge the figures of each recipe's fastest backend into the file that `trivium recipes NAME` shows.
 
     Args:
-        path: the file, that of the package by default.
+        path: the file; by default the one in the package.
 
     Raises:
         OutputError: the file cannot be written.
     """
     path = path or MEASURED
-    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    figures = json.loads(path.read_text("utf-8")) if path.exists() else {}
     fastest: dict[str, Measurement] = {}
-    for each in result.measurements:
-        before = fastest.get(each.recipe.name)
-        if before is None or (each.steady_epoch or math.inf) < (before.steady_epoch or math.inf):
-            fastest[each.recipe.name] = each
-    kept |= {name: each.describe() for name, each in fastest.items()}
-    write_json(path, dict(sorted(kept.items())))
+    for measurement in result.measurements:
+        before = fastest.get(measurement.recipe.name)
+        if before is None or (measurement.steady_epoch or math.inf) < (before.steady_epoch or math.inf):
+            fastest[measurement.recipe.name] = measurement
+    figures |= {name: measurement.describe() for name, measurement in fastest.items()}
+    write_json(path, dict(sorted(figures.items())))
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Turns a run's events into the place of the whole suite: run `done` of `total`, and how far that one is."""
+class _SuiteProgress:
+    """Turns the events of one run into the progress of the suite: run `done` of `total`, and the share of that run."""
 
     tell: Listener
     title: str
@@ -261,5 +261,5 @@ def _finite(value: float) -> float | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Four significant digits: more would only be noise in the file."""
+    """Round to four significant digits; further digits would be noise."""
     return None if value is None else float(f"{value:.4g}")

@@ -1,7 +1,7 @@
-"""What do checkpoints cost? Beside the epochs that they keep, and, of a large model, beside what the disk can do.
+"""What do checkpoints cost, relative to the epochs between them and, for a large model, to the speed of the disk?
 
-Both sides are timed in the same rounds: an epoch and a checkpoint of what it trained; a file of as many bytes, written
-in one piece after the other and flushed, and a checkpoint of a model of that size.
+Both sides are timed in the same rounds: an epoch against a checkpoint of its model, and a checkpoint of a large model
+against a plain file of the same size, written sequentially and flushed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...engine.epochs import environment
 from ...engine.runs import checkpoint
 from ...engine.runs.history import History
 from ...engine.training.trainer import Trainer
-from ..measure import row
+from ..measure import make_row
 from ..statistics import Ratio, ratio
 
 if TYPE_CHECKING:
@@ -36,21 +36,21 @@ RECIPE = "cnn/pooling"
 PARAMETERS = 100_000_000
 EPOCH, CHECKPOINT, DISK, LARGE = "epoch", "checkpoint", "disk", "large_checkpoint"
 
-# Layers of so many units squared: none holds more than a twentieth of a hundred million weights.
+# Layers of 2048 × 2048 weights: each holds less than a twentieth of a hundred million.
 _UNITS = 2048
 _PIECE = 2**22  # bytes
 
 
 @dataclass(frozen=True)
-class Result:
-    """What the suite found.
+class CheckpointCostResult:
+    """The measurements of the suite.
 
     Attributes:
-        recipe, backend: of the epochs.
-        samples: seconds, one a round, of `EPOCH`, `CHECKPOINT`, `DISK`, `LARGE`.
-        bytes: of a checkpoint of the recipe, and of the large model.
-        extra_memory: the most bytes that writing the large one held beyond those before it; None where unknown.
-        environment: of the process that measured.
+        recipe, backend: the recipe and backend of the epochs.
+        samples: seconds, one per round, of `EPOCH`, `CHECKPOINT`, `DISK`, `LARGE`.
+        bytes: the size of a checkpoint of the recipe, and of the large model.
+        extra_memory: the additional peak bytes while the large checkpoint is written; None where unknown.
+        environment: the environment of the measuring process.
     """
 
     recipe: str
@@ -62,25 +62,25 @@ class Result:
 
     @property
     def share(self) -> Ratio:
-        """Of an epoch that its checkpoint takes."""
+        """The time of a checkpoint relative to an epoch."""
         return ratio(self.samples[CHECKPOINT], self.samples[EPOCH])
 
     @property
     def speed(self) -> Ratio:
-        """Of a large checkpoint, as a share of the disk's."""
+        """The speed of writing a large checkpoint relative to the disk's."""
         return ratio(self.samples[DISK], self.samples[LARGE])
 
     def to_json(self) -> dict[str, Any]:
-        """In the schema of all suites."""
+        """Return the measurements in the schema of all suites."""
         where = {"recipe": self.recipe, "backend": self.backend, "device": self.environment["device"]}
-        at = {**where, "runner": "trivium"}
-        rows = [row(SUITE, at, name, "s", seconds) for name, seconds in self.samples.items()]
-        rows += [row(SUITE, at, f"{name}_size", "B", [size]) for name, size in self.bytes.items()]
+        identity = {**where, "runner": "trivium"}
+        rows = [make_row(SUITE, identity, name, "s", seconds) for name, seconds in self.samples.items()]
+        rows += [make_row(SUITE, identity, f"{name}_size", "B", [size]) for name, size in self.bytes.items()]
         if self.extra_memory is not None:
-            rows.append(row(SUITE, at, "extra_memory", "B", [self.extra_memory]))
+            rows.append(make_row(SUITE, identity, "extra_memory", "B", [self.extra_memory]))
         ratios = [
-            {"suite": SUITE, **where, "of": of, "over": over, "metric": "seconds", **vars(found)}
-            for of, over, found in ((CHECKPOINT, EPOCH, self.share), (DISK, LARGE, self.speed))
+            {"suite": SUITE, **where, "of": of, "over": over, "metric": "seconds", **vars(interval)}
+            for of, over, interval in ((CHECKPOINT, EPOCH, self.share), (DISK, LARGE, self.speed))
         ]
         return {
             "schema": 1,
@@ -100,24 +100,24 @@ def measure(
     folder: Path | None = None,
     rounds: int = 5,
     listener: Listener | None = None,
-) -> Result:
+) -> CheckpointCostResult:
     """Time epochs, checkpoints and the disk, in a worker.
 
     Args:
-        recipe, data: of the epochs; the recipe's own data by default.
-        parameters: of the large model.
-        folder: on the disk to be measured; the system's own for temporary files by default.
-        rounds: of each, after one that compiles.
+        recipe, data: the recipe of the epochs and its dataset; the recipe's own by default.
+        parameters: the number of weights of the large model.
+        folder: a folder on the disk to measure; by default the system's folder for temporary files.
+        rounds: the number of rounds, after one that compiles.
 
     Raises:
         TriviumError: the backend, the recipe, the data or the folder cannot be used.
     """
     name = catalog.use(backend).name
     place = str(folder or tempfile.gettempdir())
-    found = worker.get(name).call(
-        f"{__name__}:_measure_here", recipe, data, parameters, place, rounds, listener=listener
+    figures = worker.get(name).call(_measure_here, recipe, data, parameters, place, rounds, listener=listener)
+    return CheckpointCostResult(
+        recipe, name, *(figures[key] for key in ("samples", "bytes", "extra_memory", "environment"))
     )
-    return Result(recipe, name, *(found[key] for key in ("samples", "bytes", "extra_memory", "environment")))
 
 
 def _measure_here(recipe: str, data: str | None, parameters: int, place: str, rounds: int) -> dict[str, Any]:
@@ -127,23 +127,25 @@ def _measure_here(recipe: str, data: str | None, parameters: int, place: str, ro
     with tempfile.TemporaryDirectory(dir=place, prefix="trivium-checkpoint-") as folder:
         path = Path(folder) / "kept.safetensors"
         trainer = Trainer(recipe, epochs=rounds)
-        model, training = trainer.make_ready(datasets.load(data or trainer.recipe.dataset))  # type: ignore[union-attr, arg-type]
+        model, training = trainer.make_ready(datasets.load(data or trainer.recipe.dataset))  # type: ignore[arg-type]
         train = partial(trainer.open_ended(model, training), 1)
         train()
-        save = _saving(path, model)
-        samples |= _in_turns({EPOCH: train, CHECKPOINT: save}, rounds, 0, 2 * rounds)
+        save = _make_save(path, model)
+        samples |= _time_interleaved({EPOCH: train, CHECKPOINT: save}, rounds, 0, 2 * rounds)
         sizes[CHECKPOINT] = path.stat().st_size
-        large = _large(parameters)
-        save = _saving(path, large)
+        large = _large_model(parameters)
+        save = _make_save(path, large)
         save()
         sizes[LARGE] = path.stat().st_size
         extra = _extra_memory(save)
-        write = _sequential(Path(folder) / "plain", sizes[LARGE])
-        samples |= _in_turns({DISK: write, LARGE: save}, rounds, rounds, 2 * rounds)
+        write = _make_write(Path(folder) / "plain", sizes[LARGE])
+        samples |= _time_interleaved({DISK: write, LARGE: save}, rounds, rounds, 2 * rounds)
     return {"samples": samples, "bytes": sizes, "extra_memory": extra, "environment": environment.describe()}
 
 
-def _in_turns(works: dict[str, Callable[[], None]], rounds: int, done: int, total: int) -> dict[str, list[float]]:
+def _time_interleaved(
+    works: dict[str, Callable[[], None]], rounds: int, done: int, total: int
+) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds):
         worker.report(kind="stage", title=SUITE, stage=" and ".join(works), done=done + number, total=total)
@@ -154,13 +156,13 @@ def _in_turns(works: dict[str, Callable[[], None]], rounds: int, done: int, tota
     return seconds
 
 
-def _saving(path: Path, model: keras.Model) -> Callable[[], None]:
+def _make_save(path: Path, model: keras.Model) -> Callable[[], None]:
     history = History([{"loss": 1.0, "val_loss": 1.0}] * 100)
     return lambda: checkpoint.save(path, model, len(history), history)
 
 
-def _large(parameters: int) -> keras.Model:
-    """Dense layers of about so many weights, compiled with an optimizer that keeps nothing."""
+def _large_model(parameters: int) -> keras.Model:
+    """Build dense layers with about this many weights in total, and an optimizer without state."""
     import keras
 
     layers = max(1, round(parameters / _UNITS**2))
@@ -170,8 +172,8 @@ def _large(parameters: int) -> keras.Model:
     return model
 
 
-def _sequential(path: Path, size: int) -> Callable[[], None]:
-    """Writes so many bytes to a new file, flushes them to the disk and removes it."""
+def _make_write(path: Path, size: int) -> Callable[[], None]:
+    """Return a function that writes `size` bytes to a new file, flushes them to the disk and removes the file."""
     piece = np.random.default_rng(0).bytes(_PIECE)
 
     def write() -> None:
@@ -185,9 +187,9 @@ def _sequential(path: Path, size: int) -> Callable[[], None]:
 
 
 def _extra_memory(work: Callable[[], None]) -> int | None:
-    """The most bytes of main memory that the work held beyond those before it; only Linux can tell."""
+    """Return the additional peak bytes of main memory during `work`; None except on Linux."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew at what is held now
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak to the current bytes
     except OSError:
         return None
     before = runtime.memory_peak()

@@ -10,17 +10,18 @@ import numpy as np
 
 from ...backends import catalog
 from ...errors import OptionError
-from ..cells import Cell, Group
-from ..measure import row
+from .. import epoch_session
+from ..cells import CellGroup, TimedCell
+from ..measure import make_row
 from ..results import STEADY, Results
-from ..suite import Effort, compare
+from ..suite import BenchmarkOptions, compare
 
 SUITE = "data-size"
 RECIPE = "rnn/three-lstm"
 WAVES = "waves:2"
 SIZES = (200, 2_000, 20_000)
-# The longest epochs take minutes on some backends, and no ratios are asked for.
-_LEAST_ROUNDS = 2
+# The longest epochs take minutes on some backends, and no ratios are needed.
+_MIN_ROUNDS = 2
 
 
 def measure(
@@ -29,22 +30,22 @@ def measure(
     *,
     sizes: Sequence[int] = SIZES,
     waves: str = WAVES,
-    effort: Effort | None = None,
+    options: BenchmarkOptions | None = None,
 ) -> Results:
-    """Time steady epochs of each length, all of a backend in the same rounds, and judge the models after as many.
+    """Time steady epochs of each length, all of a backend in the same rounds, and evaluate the models.
 
     The exponents are rows of their own: `time_exponent` (seconds ~ steps ** exponent) and `loss_exponent`.
 
     Args:
-        recipe: one that trains on waves.
-        backends: names; all that are installed by default.
-        sizes: steps of the wave, two lengths or more.
-        waves: the set they are of, such as `waves:2`.
-        effort: how much is measured.
+        recipe: a recipe that trains on waves.
+        backends: names of backends; by default all that are installed.
+        sizes: lengths of the wave in steps, two or more.
+        waves: the set of waves, such as `waves:2`.
+        options: how long and how precisely to measure, and where.
 
     Raises:
         OptionError: fewer than two sizes.
-        RecipeError, BackendError, DataError: what cannot be.
+        RecipeError, BackendError, DataError: a recipe, a backend or data that cannot be used.
     """
     sizes = sorted(set(sizes))
     if len(sizes) < 2:
@@ -53,46 +54,46 @@ def measure(
     groups = []
     for name in names:
         cells = [
-            Cell(recipe, name, f"{size} steps", at=(("steps", size),), settings={"data": f"{waves}:{size}"})
+            TimedCell(
+                recipe, name, f"{size} steps", sweep_point=(("steps", size),), settings={"data": f"{waves}:{size}"}
+            )
             for size in sizes
         ]
-        groups.append(Group(f"{recipe} on {name}", cells, []))
-    asked = {"recipe": recipe, "backends": names, "sizes": sizes, "waves": waves}
+        groups.append(CellGroup(f"{recipe} on {name}", cells, []))
+    arguments = {"recipe": recipe, "backends": names, "sizes": sizes, "waves": waves}
     results = compare(
         SUITE,
         groups,
-        asked,
-        effort or Effort(),
-        together=False,
-        afterwards=lambda cell: ("quality",),
-        least=_LEAST_ROUNDS,
+        arguments,
+        options or BenchmarkOptions(),
+        interleaved=False,
+        final_calls=lambda cell: (epoch_session.quality,),
+        min_rounds=_MIN_ROUNDS,
     )
-    for found in results.groups.values():
-        found.rows = [each for each in found.rows if not each["metric"].endswith("_exponent")]
-        found.rows += _exponents(found.rows)
+    for group in results.groups.values():
+        group.rows = [row for row in group.rows if not row["metric"].endswith("_exponent")]
+        group.rows += _exponents(group.rows)
     return results
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
-    """The slope of the straight line through the logarithms, by least squares: values ~ sizes ** exponent."""
+    """Return the exponent of values ~ sizes ** exponent: the least-squares slope of the logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 def _exponents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The exponents of time and of loss, as rows; of whatever was measured at two sizes at least."""
-    made = []
-    for metric, called in ((STEADY, "time_exponent"), ("loss", "loss_exponent")):
-        found = sorted(
-            (each["steps"], each["median"], each["q1"], each["q3"]) for each in rows if each["metric"] == metric
-        )
-        if len(found) < 2 or min(each[2] for each in found) <= 0:
+    """Return the exponents of time and loss as rows, where at least two sizes were measured."""
+    exponent_rows = []
+    for metric, metric_name in ((STEADY, "time_exponent"), ("loss", "loss_exponent")):
+        points = sorted((row["steps"], row["median"], row["q1"], row["q3"]) for row in rows if row["metric"] == metric)
+        if len(points) < 2 or min(row[2] for row in points) <= 0:
             continue
-        sizes, medians, firsts, thirds = zip(*found, strict=True)
+        sizes, medians, firsts, thirds = zip(*points, strict=True)
         where = {name: rows[0][name] for name in ("recipe", "backend", "device", "runner")}
-        fitted = row(SUITE, where, called, "1", [exponent(sizes, medians)])
-        # The flattest and the steepest line that the quartiles of the shortest and the longest allow.
+        exponent_row = make_row(SUITE, where, metric_name, "1", [exponent(sizes, medians)])
+        # The flattest and the steepest slope between the quartiles of the shortest and the longest.
         span = math.log(sizes[-1] / sizes[0])
-        fitted["q1"] = min(fitted["median"], math.log(firsts[-1] / thirds[0]) / span)
-        fitted["q3"] = max(fitted["median"], math.log(thirds[-1] / firsts[0]) / span)
-        made.append(fitted)
-    return made
+        exponent_row["q1"] = min(exponent_row["median"], math.log(firsts[-1] / thirds[0]) / span)
+        exponent_row["q3"] = max(exponent_row["median"], math.log(thirds[-1] / firsts[0]) / span)
+        exponent_rows.append(exponent_row)
+    return exponent_rows

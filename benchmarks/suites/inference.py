@@ -1,4 +1,4 @@
-"""How fast does a model answer? One sample and many; by Keras on each backend, by inference engines beside it."""
+"""How fast does a model predict one sample, and many? By Keras on each backend, and by inference engines."""
 
 from __future__ import annotations
 
@@ -9,70 +9,75 @@ from collections.abc import Sequence
 from ...backends import catalog
 from ...errors import TriviumError
 from ...models.recipe import find
-from ..cells import Cell, Group
+from .. import inference_session
+from ..cells import CellGroup, TimedCell
 from ..inference_session import KERAS, ONNX_RUNTIME, OPENVINO
 from ..results import Results
-from ..suite import Effort, compare
+from ..suite import BenchmarkOptions, compare
 
 SUITE = "inference"
 RECIPES = ("dense/one-hidden", "cnn/striding")
 LATENCY, THROUGHPUT = 1, 256
 METRIC = "answer"
-# Beside Keras, where they are installed.
+# Measured beside Keras where they are installed.
 ENGINES = (ONNX_RUNTIME, OPENVINO)
 
 
-def measure(recipes: Sequence[str] = (), backends: Sequence[str] = (), *, effort: Effort | None = None) -> Results:
-    """Time answers for one sample and for 256, all runners of a recipe in the same rounds.
+def measure(
+    recipes: Sequence[str] = (), backends: Sequence[str] = (), *, options: BenchmarkOptions | None = None
+) -> Results:
+    """Time predictions for one sample and for 256, all runners of a recipe in the same rounds.
 
-    An engine is given what the first backend that can exports for it, and measured in that backend's process.
+    An engine gets the model from the first backend that can export it, and is measured in that backend's process.
 
     Args:
-        recipes: names.
-        backends: names; all that are installed by default.
-        effort: how much is measured.
+        recipes: names of recipes.
+        backends: names of backends; by default all that are installed.
+        options: how long and how precisely to measure, and where.
 
     Raises:
-        RecipeError, BackendError: what cannot be.
+        RecipeError, BackendError: an unknown recipe or backend, or one that cannot be used.
     """
-    chosen = [find(recipe).name for recipe in recipes or RECIPES]
-    effort = effort or Effort()
-    names = [backend.name for backend in catalog.resolve(backends)]
+    selected = [find(recipe).name for recipe in recipes or RECIPES]
+    options = options or BenchmarkOptions()
+    names = [backend.name for backend in catalog.resolve(backends, trains=False)]
     groups, without = [], {}
-    for recipe in chosen:
+    for recipe in selected:
         runners = [(name, KERAS, name) for name in names]
-        for engine in (each for each in ENGINES if importlib.util.find_spec(each)):
-            host = _host(recipe, engine, names, effort)
+        for engine in (candidate for candidate in ENGINES if importlib.util.find_spec(candidate)):
+            host = _exporting_backend(recipe, engine, names, options)
             if host:
                 runners.append((host, engine, engine))
             else:
                 without[f"{recipe} by {engine}"] = "none of these backends can export it"
-        groups.append(_group(recipe, runners, effort.threads))
-    asked = {"recipes": chosen, "backends": names}
-    results = compare(SUITE, groups, asked, effort, together=False)
-    results.more["without"] = without
+        groups.append(_group(recipe, runners, options.threads))
+    arguments = {"recipes": selected, "backends": names}
+    results = compare(SUITE, groups, arguments, options, interleaved=False)
+    results.extra["without"] = without
     return results
 
 
-def _group(recipe: str, runners: Sequence[tuple[str, str, str]], threads: int | None) -> Group:
+def _group(recipe: str, runners: Sequence[tuple[str, str, str]], threads: int | None) -> CellGroup:
     cells, pairs = [], []
     for size in (LATENCY, THROUGHPUT):
         settings = {"batch_size": size, "threads": threads}
         alike = [
-            Cell(recipe, backend, name, runner, metric=METRIC, at=(("batch_size", size),), settings=settings)
+            TimedCell(
+                recipe, backend, name, runner, metric=METRIC, sweep_point=(("batch_size", size),), settings=settings
+            )
             for backend, runner, name in runners
         ]
         cells += alike
         pairs += list(itertools.combinations(alike, 2))
-    return Group(recipe, cells, pairs)
+    return CellGroup(recipe, cells, pairs)
 
 
-def _host(recipe: str, engine: str, backends: Sequence[str], effort: Effort) -> str | None:
-    """The first backend that can export the recipe for an engine, with the same answers."""
+def _exporting_backend(recipe: str, engine: str, backends: Sequence[str], options: BenchmarkOptions) -> str | None:
+    """Return the first backend that exports the recipe for an engine with equal outputs; None where there is none."""
     for backend in backends:
         try:
-            measuring = effort.executor.alone(backend, threads=effort.threads)
-            measuring.call(f"{__package__.rpartition('.')[0]}.inference_session:try_out", recipe, engine)
+            worker = options.executor.dedicated_worker(backend, threads=options.threads)
+            worker.call(inference_session.require_runner, recipe, engine)
         except TriviumError:
             continue
         return backend

@@ -1,4 +1,4 @@
-"""What do owned masks cost? An epoch with trivium's dropout against one with the backend's own, interleaved."""
+"""What do portable dropout masks cost? An epoch with trivium's masks against the backend's own, interleaved."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from ...backends import catalog
 from ...functions import is_file_function
 from ...models.recipe import find
-from ..cells import Cell, Group
+from ..cells import CellGroup, TimedCell
 from ..results import Results
-from ..suite import Effort, compare
+from ..suite import BenchmarkOptions, compare
 
 SUITE = "masks"
 RECIPE = "cnn/pooling"
@@ -20,17 +20,21 @@ GENERATORS = (OWNED, NATIVE)
 
 
 def measure(
-    recipe: str = RECIPE, backends: Sequence[str] = (), *, data: str | None = None, effort: Effort | None = None
+    recipe: str = RECIPE,
+    backends: Sequence[str] = (),
+    *,
+    data: str | None = None,
+    options: BenchmarkOptions | None = None,
 ) -> Results:
-    """Time steady epochs with owned masks and with the backend's own, by the same plan.
+    """Time steady epochs with trivium's masks (`owned`) and with the backend's (`native`), by the same plan.
 
-    Whose masks they were stands in the metrics of the rows: `steady_epoch_owned`, `steady_epoch_native`.
+    The rows' metrics tell them apart: `steady_epoch_owned`, `steady_epoch_native`.
 
     Args:
-        recipe: a name; one without dropout or noise shows that nothing else differs.
-        backends: names; all that are installed by default.
-        data: a dataset's name; the recipe's own by default, of MNIST the sample.
-        effort: how much is measured.
+        recipe: the name of a recipe; a recipe without dropout or noise shows that nothing else differs.
+        backends: names of backends; by default all that are installed.
+        data: the name of a dataset; the recipe's own by default, but the shipped sample instead of the whole MNIST.
+        options: how long and how precisely to measure, and where.
 
     Raises:
         RecipeError: there is no such recipe.
@@ -40,13 +44,14 @@ def measure(
     if not is_file_function(recipe):  # a user's file is loaded in the workers only
         find(recipe)
     names = [backend.name for backend in catalog.resolve(backends)]
-    asked = {"recipe": recipe, "backends": names, "data": data}
+    arguments = {"recipe": recipe, "backends": names, "data": data}
     groups = [_group(recipe, name, {"data": data}) for name in names]
-    return compare(SUITE, groups, asked, replace(effort or Effort(), ceilings=False))
+    return compare(SUITE, groups, arguments, replace(options or BenchmarkOptions(), ceilings=False))
 
 
-def _group(recipe: str, backend: str, settings: dict[str, Any]) -> Group:
+def _group(recipe: str, backend: str, settings: dict[str, Any]) -> CellGroup:
     owned, native = (
-        Cell(recipe, backend, whose, suffix=f"_{whose}", settings={**settings, "rng": whose}) for whose in GENERATORS
+        TimedCell(recipe, backend, whose, suffix=f"_{whose}", settings={**settings, "rng": whose})
+        for whose in GENERATORS
     )
-    return Group(f"{recipe} on {backend}", [owned, native], [(owned, native)])
+    return CellGroup(f"{recipe} on {backend}", [owned, native], [(owned, native)])

@@ -1,4 +1,4 @@
-"""What does a user wait for? From starting Python to the first answer, in a fresh process each time."""
+"""How long does a user wait from starting Python to the first prediction? Each time in a fresh process."""
 
 from __future__ import annotations
 
@@ -9,73 +9,74 @@ from typing import Any
 
 from ...backends import catalog, runtime
 from ...backends.workers.worker import Worker
-from ..cells import Cell, stage
-from ..measure import Rounds, interleave, row
-from ..results import Found, Results
+from ..cells import TimedCell, progress_event
+from ..measure import InterleavedRounds, interleave, make_row
+from ..results import GroupResult, Results
 from ..statistics import ratio
-from ..suite import Effort, load
+from ..suite import BenchmarkOptions, load
 
 SUITE = "import"
 RECIPE = "cnn/striding"
-# Of a wait: from nothing to Python with trivium, to Keras on its framework, to a model, to an answer, to another one.
+# The stages: Python with trivium is up, Keras is imported on its backend, the model is built, the first prediction, the
+# next prediction.
 STAGES = ("start", "import", "build", "first_prediction", "next_prediction")
 TOTAL = "first_answer"
-# Each is a new process that takes seconds.
-_LEAST_ROUNDS = 3
+# Each round starts new processes, which takes seconds.
+_MIN_ROUNDS = 3
 
 
-def measure(recipe: str = RECIPE, backends: Sequence[str] = (), *, effort: Effort | None = None) -> Results:
-    """Time each stage of the wait for a first answer, each backend once a round in a process of its own.
+def measure(recipe: str = RECIPE, backends: Sequence[str] = (), *, options: BenchmarkOptions | None = None) -> Results:
+    """Time each stage up to the first prediction, each backend once per round in a fresh process.
 
     Args:
-        recipe: whose model answers, for one sample of zeros.
-        backends: names; all that are installed by default.
-        effort: how much is measured.
+        recipe: the recipe whose model predicts one sample of zeros.
+        backends: names of backends; by default all that are installed.
+        options: how long and how precisely to measure, and where.
 
     Raises:
-        RecipeError, BackendError: what cannot be.
+        RecipeError, BackendError: an unknown recipe or backend, or one that cannot be used.
     """
-    effort = effort or Effort()
-    names = [backend.name for backend in catalog.resolve(backends)]
-    results = Results(SUITE, {"recipe": recipe, "backends": names}, more={"load": load()})
-    cells = {name: Cell(recipe, name, name) for name in names}
+    options = options or BenchmarkOptions()
+    names = [backend.name for backend in catalog.resolve(backends, trains=False)]
+    results = Results(SUITE, {"recipe": recipe, "backends": names}, extra={"load": load()})
+    cells = {name: TimedCell(recipe, name, name) for name in names}
     waits: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
 
     def wait(name: str) -> Callable[[], float]:
         def once() -> float:
-            waits[name].append(_wait(recipe, name, effort.threads))
-            return float(sum(waits[name][-1][each] for each in STAGES[:-1]))
+            waits[name].append(_time_stages(recipe, name, options.threads))
+            return float(sum(waits[name][-1][stage] for stage in STAGES[:-1]))
 
         return once
 
-    def take(rounds: Rounds[str], share: float) -> None:
-        effort.listener(stage("measure", f"{rounds.count} rounds", share, 1.0))
-        results.groups = {recipe: _found(cells, waits, rounds)}
-        effort.keep(results)
+    def update(rounds: InterleavedRounds[str], share: float) -> None:
+        options.listener(progress_event("measure", f"{rounds.count} rounds", share, 1.0))
+        results.groups = {recipe: _group_result(cells, waits, rounds)}
+        options.save(results)
 
-    pairs = [(of, over) for at, of in enumerate(names) for over in names[at + 1 :]]
+    pairs = [(of, over) for index, of in enumerate(names) for over in names[index + 1 :]]
     rounds = interleave(
         {name: wait(name) for name in names},
         pairs,
-        budget=effort.budget,
-        precision=effort.precision,
-        least=_LEAST_ROUNDS,
-        after_round=take,
+        budget=options.budget,
+        precision=options.precision,
+        min_rounds=_MIN_ROUNDS,
+        after_round=update,
     )
-    take(rounds, 1.0)
+    update(rounds, 1.0)
     return results
 
 
-def _wait(recipe: str, backend: str, threads: int | None) -> dict[str, Any]:
+def _time_stages(recipe: str, backend: str, threads: int | None) -> dict[str, Any]:
     began = time.perf_counter()
     with Worker(backend, threads=threads) as process:
-        process.call("builtins:len", [])
+        process.call(len, [])
         started = time.perf_counter() - began
-        return {"start": started, **process.call(f"{__name__}:first_answer", recipe)}
+        return {"start": started, **process.call(first_answer, recipe)}
 
 
 def first_answer(recipe: str) -> dict[str, Any]:
-    """Run in a fresh worker: seconds of each stage after the start, and the environment."""
+    """Run in a fresh worker: return the seconds of each stage after the start, and the environment."""
     clock = time.perf_counter
     times = [clock()]
     current = runtime.current()
@@ -83,8 +84,8 @@ def first_answer(recipe: str) -> dict[str, Any]:
     times.append(clock())
     from ...models.recipe import find
 
-    found = find(recipe)
-    model = found(**found.complete({}))
+    builder = find(recipe)
+    model = builder(**builder.complete({}))
     times.append(clock())
     import numpy as np
 
@@ -99,26 +100,28 @@ def first_answer(recipe: str) -> dict[str, Any]:
     return {**dict(zip(STAGES[1:], seconds, strict=True)), "environment": environment.describe()}
 
 
-def _found(cells: dict[str, Cell], waits: dict[str, list[dict[str, Any]]], rounds: Rounds[str]) -> Found:
-    """The rows of each stage and of the whole, and the ratios of the whole."""
-    found = Found(rounds=rounds.count, stopped_by=rounds.stopped_by)
+def _group_result(
+    cells: dict[str, TimedCell], waits: dict[str, list[dict[str, Any]]], rounds: InterleavedRounds[str]
+) -> GroupResult:
+    """Return the rows of each stage and of the total, and the ratios of the totals."""
+    result = GroupResult(rounds=rounds.count, stopped_by=rounds.stopped_by)
     devices = {}
     for name, cell in cells.items():
         if name in rounds.failed:
-            found.failed.append({"cell": cell.title, "why": rounds.failed[name]})
+            result.failed.append({"cell": cell.title, "why": rounds.failed[name]})
         if not waits[name]:
             continue
-        found.environment[name] = waits[name][-1]["environment"]
-        devices[name] = found.environment[name]["device"]
+        result.environment[name] = waits[name][-1]["environment"]
+        devices[name] = result.environment[name]["device"]
         where = {"recipe": cell.recipe, "backend": name, "device": devices[name], "runner": "trivium"}
-        found.rows += [row(SUITE, where, each, "s", [wait[each] for wait in waits[name]]) for each in STAGES]
+        result.rows += [make_row(SUITE, where, stage, "s", [wait[stage] for wait in waits[name]]) for stage in STAGES]
         if rounds.samples.get(name):
-            found.rows.append(row(SUITE, where, TOTAL, "s", rounds.samples[name]))
+            result.rows.append(make_row(SUITE, where, TOTAL, "s", rounds.samples[name]))
     names = [name for name in rounds.samples if rounds.count]
-    for at, of in enumerate(names):
-        for over in names[at + 1 :]:
+    for index, of in enumerate(names):
+        for over in names[index + 1 :]:
             place = {"recipe": cells[of].recipe, "backend": f"{of} ÷ {over}", "device": devices[of]}
-            compared = {"of": of, "over": over, "metric": TOTAL}
+            columns = {"of": of, "over": over, "metric": TOTAL}
             span = vars(ratio(rounds.samples[of], rounds.samples[over]))
-            found.ratios.append({"suite": SUITE, **place, **compared, **span})
-    return found
+            result.ratios.append({"suite": SUITE, **place, **columns, **span})
+    return result

@@ -1,14 +1,14 @@
-"""Convolutional models between pooling and striding, each one change away from the next.
+"""Convolutional models between pooling and striding, each differing from the next by one change.
 
-    pooling       convolve every pixel, activate and drop all of the map, then pool it
-    pool first    pool the map at once: activation and dropout work on a quarter of it
-    crop          keep a quarter of the map as it is instead of the largest of each four pixels
-    striding      compute only so many pixels
+    pooling       convolve every pixel, apply activation and dropout to the whole map, then pool it
+    pool first    pool the map first: activation and dropout work on a quarter of it
+    crop          keep one quarter of the map instead of the maximum of every four pixels
+    striding      compute only a quarter of the pixels
 
-So what pooling costs is the sum of three differences: activation and dropout on the larger map, the pooling itself, and
-the three quarters of the convolution. (The largest of activated pixels is the activated largest one: the first two
-compute the same, dropout aside. A cropped map is of no use for learning: it is there because cropping costs next to
-nothing on every backend, where taking every second pixel does not.)
+So the cost of pooling is the sum of three differences: activation and dropout on the larger map, the pooling itself,
+and three quarters of the convolution. (The activation is monotonic, so the first two compute the same, dropout aside. A
+cropped map is of no use for learning; it is measured because cropping costs next to nothing on every backend, while
+taking every second pixel does not.)
 """
 
 from __future__ import annotations  # an annotation must not import Keras
@@ -24,7 +24,7 @@ POOLING, POOL_FIRST, CROP, STRIDING = "pooling", "pool-first", "crop", "striding
 LADDER = (POOLING, POOL_FIRST, CROP, STRIDING)
 
 
-@recipe("variants/pair", "cnn/pooling, cnn/striding, and what lies between", **DIGITS)
+@recipe("variants/pair", "cnn/pooling, cnn/striding, and the variants between", **DIGITS)
 def pair(way: str = POOLING, filters: tuple[int, int] = (30, 16), dropout: float = 0.2, size: int = 28) -> keras.Model:
     model = keras.Sequential([keras.Input(image_shape(size, size))])
     for count, window in zip(filters, (5, 3), strict=True):
@@ -39,7 +39,7 @@ def pair(way: str = POOLING, filters: tuple[int, int] = (30, 16), dropout: float
     return model
 
 
-@recipe("variants/blocks", "cnn/blocks-pooling, cnn/blocks-striding, and what lies between", **DIGITS)
+@recipe("variants/blocks", "cnn/blocks-pooling, cnn/blocks-striding, and the variants between", **DIGITS)
 def blocks(way: str = POOLING, filters: tuple[int, ...] = (32, 16, 8), size: int = 28) -> keras.Model:
     model = keras.Sequential([keras.Input(image_shape(size, size))])
     for count in filters:
@@ -56,7 +56,7 @@ BOOK: dict[str, Recipe] = {found.name: found for found in (pair, blocks)}
 def _halving(
     way: str, size: int, dropout: float, filters: int, window: int, **settings: Any
 ) -> Iterator[keras.layers.Layer]:
-    """A convolution with its activation and dropout, and what halves a map of that height and width."""
+    """Yield a convolution with activation and dropout, and the layer that halves a map of this height and width."""
     strides = 2 if way == STRIDING else 1
     yield keras.layers.Conv2D(filters, window, strides=strides, padding="same", **settings)
     if way == POOL_FIRST:

@@ -34,7 +34,9 @@ def command(
     run(
         ctx,
         batch_size.SUITE,
-        lambda effort: batch_size.measure(recipe, listed(backends), sizes=chosen, data=data, effort=effort),
+        lambda benchmark_options: batch_size.measure(
+            recipe, listed(backends), sizes=chosen, data=data, options=benchmark_options
+        ),
         lambda found: [cells_table(found, {"batch_size": "batch size"}), *ratio_lines(found)],
         options,
     )

@@ -46,18 +46,18 @@ def command(
       trivium bench book --recipes dense,cnn/striding --backends jax --data mnist:sample --epochs 3
     """
     from ...benchmarks.suites import book
-    from ...storage.atomic import require_place, write_json
+    from ...storage.atomic import require_writable_folder, write_json
 
     if out:
-        require_place(out)
+        require_writable_folder(out)
     if keep:
-        book.keep(book.Result([]))  # a file that cannot be written is better known before the work
+        book.update_figures(book.BookResult([]))  # a file that cannot be written is better known before the work
 
-    def keep_all(so_far: book.Result) -> None:
+    def keep_all(so_far: book.BookResult) -> None:
         if out:
             write_json(out / "results.json", so_far.to_json())
         if keep:
-            book.keep(so_far)
+            book.update_figures(so_far)
 
     with progress(book.SUITE) as listener:
         result = book.measure(
@@ -69,7 +69,7 @@ def command(
     _print_book(result, out, keep)
 
 
-def _print_book(result: book.Result, out: Path | None, keep: bool) -> None:
+def _print_book(result: book.BookResult, out: Path | None, keep: bool) -> None:
     from ...models import measured
 
     numbers = ("parameters", "s/epoch", "published s/epoch")

@@ -43,10 +43,10 @@ def command(
       trivium bench checkpoint --backend jax --data mnist:full
     """
     from ...benchmarks.suites import checkpoint_cost
-    from ...storage.atomic import require_place, write_json
+    from ...storage.atomic import require_writable_folder, write_json
 
     for place in filter(None, (out, folder)):
-        require_place(place)
+        require_writable_folder(place)
     with progress("bench checkpoint") as listener:
         found = checkpoint_cost.measure(
             recipe, backend, data=data, parameters=parameters, folder=folder, rounds=rounds, listener=listener
@@ -59,7 +59,7 @@ def command(
         _print(found, out)
 
 
-def _print(found: checkpoint_cost.Result, out: Path | None) -> None:
+def _print(found: checkpoint_cost.CheckpointCostResult, out: Path | None) -> None:
     from ...benchmarks.statistics import Summary
     from ...benchmarks.suites.checkpoint_cost import LARGE
 

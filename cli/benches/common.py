@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...benchmarks.results import Results
-    from ...benchmarks.suite import Effort
+    from ...benchmarks.suite import BenchmarkOptions
 
     _Float = click.ParamType[float]
 else:
@@ -129,7 +129,7 @@ def suite_options(
 def run(
     ctx: click.Context,
     suite: str,
-    measure: Callable[[Effort], Results],
+    measure: Callable[[BenchmarkOptions], Results],
     show: Callable[[Results], Shown],
     options: Mapping[str, Any],
     after: Callable[[Results, Path], list[Path]] | None = None,
@@ -140,15 +140,15 @@ def run(
         options: those of `suite_options`.
         after: draws into the folder; the files it made.
     """
-    from ...backends.workers.executors import named
+    from ...backends.workers.executors import find_executor
     from ...benchmarks import results as data
-    from ...benchmarks.suite import Effort
-    from ...storage.atomic import require_place, write_json
+    from ...benchmarks.suite import BenchmarkOptions
+    from ...storage.atomic import require_writable_folder, write_json
 
-    effort = {name: options[name] for name in ("budget", "precision", "threads")}
+    limits = {name: options[name] for name in ("budget", "precision", "threads")}
     keeping = Keeping(**{each.name: options[each.name] for each in fields(Keeping)})
     if keeping.out:
-        require_place(keeping.out)
+        require_writable_folder(keeping.out)
     before = data.read_file(keeping.baseline) if keeping.baseline else None
     kept = data.read(keeping.out) if keeping.out and keeping.resume else None
 
@@ -157,8 +157,10 @@ def run(
             write_json(keeping.out / data.FILE, so_far.to_json())
 
     with progress(suite) as listener:
-        executor = named(options.get("executor", "local"), options.get("address"))
-        found = measure(Effort(**effort, executor=executor, kept=kept, listener=listener, keep=keep))
+        executor = find_executor(options.get("executor", "local"), options.get("address"))
+        found = measure(
+            BenchmarkOptions(**limits, executor=executor, earlier_results=kept, listener=listener, save=keep)
+        )
     keep(found)
     files = [keeping.out / data.FILE, *(after(found, keeping.out) if after else [])] if keeping.out else []
     slower = _slower(before, found, keeping.fail_on)
@@ -209,7 +211,7 @@ def cells_table(found: Results, varied: Mapping[str, str] | None = None) -> Tabl
         suffix = each["metric"].removeprefix(STEADY)
         cells = [each["backend"], *(str(_value(each, name, suffix)) for name in varied)]
         quartiles = f"{seconds(each['q1'])} – {seconds(each['q3'])}"
-        told = [_told(found.beside(each, metric + suffix), factor, form) for metric, _, factor, form in extra]
+        told = [_told(found.cell_median(each, metric + suffix), factor, form) for metric, _, factor, form in extra]
         shown.add_row(*cells, seconds(each["median"]), quartiles, *told)
     return shown
 
@@ -253,9 +255,9 @@ def _print(found: Results, show: Callable[[Results], Shown], files: list[Path]) 
 def _slower(before: Mapping[str, Any] | None, found: Results, fail_on: float) -> list[str]:
     if before is None:
         return []
-    from ...benchmarks.baseline import slower
+    from ...benchmarks.baseline import find_slowdowns
 
-    return slower(before, found.to_json(), fail_on)
+    return find_slowdowns(before, found.to_json(), fail_on)
 
 
 def _value(row: Mapping[str, Any], name: str, suffix: str) -> Any:

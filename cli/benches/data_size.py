@@ -34,7 +34,9 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, sizes: str
     run(
         ctx,
         data_size.SUITE,
-        lambda effort: data_size.measure(recipe, listed(backends), sizes=chosen, waves=waves, effort=effort),
+        lambda benchmark_options: data_size.measure(
+            recipe, listed(backends), sizes=chosen, waves=waves, options=benchmark_options
+        ),
         _show,
         options,
     )

@@ -12,7 +12,7 @@ from .common import Shown, backends_option, cells_table, listed, ratio_lines, ru
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
-    from ...benchmarks.suite import Effort
+    from ...benchmarks.suite import BenchmarkOptions
 
 
 @click.command("epochs")
@@ -57,13 +57,13 @@ def command(
         raise OptionError("--recommend is about backends, whatever the floats: leave --policies out")
     chosen = [*listed(recipes), *([model] if model else [])]
 
-    def measure(effort: Effort) -> Results:
+    def measure(benchmark_options: BenchmarkOptions) -> Results:
         places = {"devices": listed(devices), "policies": listed(policies)}
-        found = epochs.measure(chosen, listed(backends), **places, data=data, effort=effort)
+        found = epochs.measure(chosen, listed(backends), **places, data=data, options=benchmark_options)
         if recommend:
             best = answers.recommend(found)
             answers.remember(best)
-            found.more["recommended"] = [{**asdict(each), "said": str(each)} for each in best]
+            found.extra["recommended"] = [{**asdict(each), "said": str(each)} for each in best]
         return found
 
     run(ctx, epochs.SUITE, measure, _show, options)
@@ -74,4 +74,4 @@ def _show(found: Results) -> Shown:
     varied["precision"] = any("precision" in each for each in found.rows)
     yield cells_table(found, {"recipe": "recipe", **{name: name for name, shown in varied.items() if shown}})
     yield from ratio_lines(found)
-    yield from (each["said"] for each in found.more.get("recommended", []))
+    yield from (each["said"] for each in found.extra.get("recommended", []))

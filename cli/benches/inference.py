@@ -32,7 +32,7 @@ def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **
     run(
         ctx,
         inference.SUITE,
-        lambda effort: inference.measure(listed(recipes), listed(backends), effort=effort),
+        lambda benchmark_options: inference.measure(listed(recipes), listed(backends), options=benchmark_options),
         _show,
         options,
     )
@@ -55,5 +55,5 @@ def _show(found: Results) -> Shown:
         )
     yield shown
     yield from ratio_lines(found)
-    for what, why in found.more["without"].items():
+    for what, why in found.extra["without"].items():
         yield f"without {what}: {why}"

@@ -29,7 +29,7 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, data: str 
     run(
         ctx,
         masks.SUITE,
-        lambda effort: masks.measure(recipe, listed(backends), data=data, effort=effort),
+        lambda benchmark_options: masks.measure(recipe, listed(backends), data=data, options=benchmark_options),
         lambda found: [cells_table(found, {"suffix": "masks"}), *ratio_lines(found)],
         options,
     )

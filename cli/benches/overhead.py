@@ -45,7 +45,9 @@ def command(
     run(
         ctx,
         overhead.SUITE,
-        lambda effort: overhead.measure(listed(recipes), listed(backends), data=data, device=device, effort=effort),
+        lambda benchmark_options: overhead.measure(
+            listed(recipes), listed(backends), data=data, device=device, options=benchmark_options
+        ),
         _show,
         options,
     )

@@ -40,7 +40,9 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
     run(
         ctx,
         pooling_vs_striding.SUITE,
-        lambda effort: pooling_vs_striding.measure(listed(backends), data=data, why=why, quick=quick, effort=effort),
+        lambda benchmark_options: pooling_vs_striding.measure(
+            listed(backends), data=data, why=why, quick=quick, options=benchmark_options
+        ),
         _show,
         options,
         after=_draw,
@@ -50,18 +52,18 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
 def _show(found: Results) -> Shown:
     yield cells_table(found, _VARIED if found.find(way="pooling") else None)
     yield from ratio_lines(found)
-    if not found.more["why"]:
+    if not found.extra["why"]:
         return
     yield "What pooling costs is made of:"
     shown = table("backend", "part", "s/epoch", "share", right=("s/epoch", "share"))
-    for each in found.more["why"]:
+    for each in found.extra["why"]:
         share = f"{each['share']:.0%}" if each["differs"] else "no difference"
         shown.add_row(each["backend"], each["part"], seconds(each["seconds"]), share)
     yield shown
 
 
 def _draw(found: Results, out: Path) -> list[Path]:
-    from ...benchmarks import charts
+    from ...benchmarks import pooling_chart
 
-    charts.epoch_bars(found, out / "epochs.png")
+    pooling_chart.save_epoch_bars(found, out / "epochs.png")
     return [out / "epochs.png"]

@@ -65,8 +65,8 @@ def command(
     run(
         ctx,
         scaling.SUITE,
-        lambda effort: scaling.measure(
-            listed(recipes), listed(backends), batch_size=batch_size, network=network, effort=effort
+        lambda benchmark_options: scaling.measure(
+            listed(recipes), listed(backends), batch_size=batch_size, network=network, options=benchmark_options
         ),
         _show,
         options,
@@ -76,7 +76,7 @@ def command(
 def _show(found: Results) -> Shown:
     yield cells_table(found, {"recipe": "recipe", "workers": "workers", "cores": "cores"})
     yield from ratio_lines(found)
-    network = found.asked["network"]
+    network = found.arguments["network"]
     yield (
         f"With {network['bandwidth'] * 8 / 1e9:g} Gbit/s and {network['latency'] * 1e6:g} µs between workers, "
         "if nothing else were in the way:"
@@ -84,7 +84,7 @@ def _show(found: Results) -> Shown:
     numbers = ("compute s", "gradients MB", "equal at", "best with", "then")
     shown = table("backend", "recipe", *numbers, right=numbers)
     for each in found.find(metric="step_compute"):
-        told = {name: found.beside(each, name) or 0.0 for name in _RECKONED}
+        told = {name: found.cell_median(each, name) or 0.0 for name in _RECKONED}
         shown.add_row(
             each["backend"],
             each["recipe"],

@@ -44,10 +44,10 @@ def command(
       trivium bench search --backend jax --tasks cross-validation --rounds 3
     """
     from ...benchmarks.suites import search_speed
-    from ...storage.atomic import require_place, write_json
+    from ...storage.atomic import require_writable_folder, write_json
 
     if out:
-        require_place(out)
+        require_writable_folder(out)
     with progress("bench search") as listener:
         found = search_speed.measure(
             backend,
@@ -66,7 +66,7 @@ def command(
     _print(found, out)
 
 
-def _print(found: search_speed.Result, out: Path | None) -> None:
+def _print(found: search_speed.SearchSpeedResult, out: Path | None) -> None:
     from ...benchmarks.statistics import Summary
 
     screen = console()

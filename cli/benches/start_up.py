@@ -29,7 +29,13 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, **options:
     """
     from ...benchmarks.suites import start_up
 
-    run(ctx, start_up.SUITE, lambda effort: start_up.measure(recipe, listed(backends), effort=effort), _show, options)
+    run(
+        ctx,
+        start_up.SUITE,
+        lambda benchmark_options: start_up.measure(recipe, listed(backends), options=benchmark_options),
+        _show,
+        options,
+    )
 
 
 def _show(found: Results) -> Shown:

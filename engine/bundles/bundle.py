@@ -1,10 +1,10 @@
-"""One file that holds a trained model with everything needed to use it: `bundle.trivium`.
+"""The bundle format: one file, `bundle.trivium`, with a trained model and everything needed to use it.
 
-It is an uncompressed zip of a standard `model.keras` (taken out, plain Keras loads it without trivium), the fitted
-preparation, the labels, the run that made it, and some recorded inputs with the outputs that the training backend
-gave for them, so that a model can prove itself on a machine where that backend is not installed. The manifest has a
-checksum of each. Reading a bundle builds nothing and runs nothing from it; `Bundle.model` looks through the model
-file and builds it in Keras' safe mode (see `keras_files.py`).
+A bundle is an uncompressed zip of a standard `model.keras` (plain Keras loads it without trivium), the fitted
+preprocessing, the labels, the record of the run, and recorded inputs with the training backend's outputs for them. The
+recorded outputs make it possible to check the model on a machine without that backend. The manifest has a checksum of
+each member. Reading a bundle builds nothing and runs nothing from it; `Bundle.model` examines the model file and builds
+it in Keras' safe mode (see `keras_files.py`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import runtime
+from ...backends import keras_internals, runtime
 from ...errors import BundleError, DataError, FileError
 from ...storage import safe_arrays, safe_json, safe_zip
-from ...storage.atomic import written_whole
-from ...storage.safe_fields import require_kinds
+from ...storage.atomic import atomic_write
+from ...storage.safe_fields import require_field_types
 from ..keras_model.inference import outputs_of
 from ..preprocessing.pipeline import Preprocessing
 from . import keras_files, trust
@@ -40,22 +40,23 @@ SCHEMA = 1
 
 _MANIFEST = "manifest.json"
 _MEMBERS = ("model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz")
-_MODEL = "the model in the bundle"
+_MODEL_DESCRIPTION = "the model in the bundle"
 _RECORDED_SAMPLES = 32
-# Raw values that give as many samples, windows over a series included.
-_ENOUGH = 4_096
+# Raw samples that are preprocessed for the recorded ones: windows over a series need more than one each.
+_RECORDED_RAW_VALUES = 4_096
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with what belongs to it.
+    """A trained model with its preprocessing, labels, run record, and recorded predictions.
 
     Attributes:
         keras_file: the bytes of the `.keras` file.
         preprocessing: fitted.
-        labels: the names of the classes, or empty.
-        run: what `Run.to_json` wrote, with `"ported"` entries when it has moved.
-        recorded_inputs, recorded_outputs: prepared samples, and what the model gave for them where it was trained.
+        labels: the names of the classes; empty for regression.
+        run: the run record, as from `Run.to_json`, with `"ported"` entries after porting.
+        recorded_inputs, recorded_outputs: preprocessed samples, and the model's outputs for them on the training
+            backend.
     """
 
     keras_file: bytes
@@ -67,14 +68,14 @@ class Bundle:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model, built once under this process' backend: see `build`."""
+        """Return the model, built on first access under this process' backend; see `build`."""
         return self.build()
 
     def build(self, *, trusted: bool | None = None) -> keras.Model:
-        """A new model each time, without running code from the file.
+        """Build a new model, without running code from the file.
 
         Args:
-            trusted: run code that is not Keras' own; None for what `--trust` says.
+            trusted: allow code that is not Keras' own; None means what `--trust` says.
 
         Raises:
             BundleError: the model would run code, or Keras refuses it; the reason is in the message.
@@ -82,16 +83,16 @@ class Bundle:
         runtime.current()
         try:
             return keras_files.load_model(
-                self.keras_file, _MODEL, trusted=trusted, recipe=str(self.run.get("recipe", ""))
+                self.keras_file, _MODEL_DESCRIPTION, trusted=trusted, recipe=str(self.run.get("recipe", ""))
             )
         except FileError as error:
             raise BundleError(str(error)) from error
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all.
+        """Write the file atomically.
 
         Raises:
-            OutputError: it cannot be written; a file that was there is kept.
+            OutputError: the file cannot be written. An existing file is kept.
         """
         members = {
             "model.keras": self.keras_file,
@@ -101,40 +102,40 @@ class Bundle:
             "recorded.npz": _to_npz(inputs=self.recorded_inputs, outputs=self.recorded_outputs),
         }
         manifest = {"schema": SCHEMA, "sha256": {name: _sha256(content) for name, content in members.items()}}
-        with written_whole(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+        with atomic_write(path) as temporary_path, zipfile.ZipFile(temporary_path, "w", zipfile.ZIP_STORED) as archive:
             for name, content in {_MANIFEST: _to_json(manifest), **members}.items():
                 archive.writestr(zipfile.ZipInfo(name), content)  # without a date: equal contents, equal files
 
     @classmethod
     def of(cls, run: Run) -> Bundle:
-        """The bundle of a finished run, with predictions recorded by the backend it ran on."""
+        """Make the bundle of a finished run, and record predictions of its backend."""
         split = run.dataset.test or run.dataset.train
-        inputs, _ = run.preprocessing.pairs(split.x[:_ENOUGH], split.y[:_ENOUGH])
+        inputs, _ = run.preprocessing.pairs(split.x[:_RECORDED_RAW_VALUES], split.y[:_RECORDED_RAW_VALUES])
         inputs = inputs[:_RECORDED_SAMPLES]
         outputs = outputs_of(run.model, inputs)
         return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), inputs, outputs)
 
 
 def load(source: Bundle | str | Path) -> Bundle:
-    """Read a bundle: its file, or the run folder that holds it. Needs no framework.
+    """Read a bundle from its file or its run folder. No framework is needed.
 
     Raises:
-        BundleError: there is none, or it is truncated, altered or of another schema.
+        BundleError: the bundle is missing, truncated, altered, or of another schema.
     """
     if isinstance(source, Bundle):
         return source
     path = locate(Path(source))
     try:
         members = read_members(path)
-        if trust.is_given():
-            keras_files.examine(members["model.keras"], _MODEL)
+        if trust.is_enabled():
+            keras_files.examine(members["model.keras"], _MODEL_DESCRIPTION)
         recorded = safe_arrays.read_npz(members["recorded.npz"], "recorded.npz")
-        described = {name: safe_json.parse(members[name], name) for name in _MEMBERS if name.endswith(".json")}
+        documents = {name: safe_json.parse(members[name], name) for name in _MEMBERS if name.endswith(".json")}
         return Bundle(
             members["model.keras"],
-            _preprocessing(described["preprocessing.json"]),
-            _words(described["labels.json"]),
-            _run(described["run.json"]),
+            _preprocessing(documents["preprocessing.json"]),
+            _labels(documents["labels.json"]),
+            _run_record(documents["run.json"]),
             recorded["inputs"],
             recorded["outputs"],
         )
@@ -143,10 +144,10 @@ def load(source: Bundle | str | Path) -> Bundle:
 
 
 def locate(source: Path) -> Path:
-    """The bundle's file: `source` itself, or `bundle.trivium` in the folder `source`.
+    """Return the path of the bundle: `source` itself, or `bundle.trivium` in the folder `source`.
 
     Raises:
-        BundleError: it is not there.
+        BundleError: there is no such file.
     """
     path = source / FILE_NAME if source.is_dir() else source
     if not path.is_file():
@@ -155,7 +156,7 @@ def locate(source: Path) -> Path:
 
 
 def keras_bytes(model: keras.Model) -> bytes:
-    """The model as a standard `.keras` file, optimizer state included, that any backend loads and trains further."""
+    """Return the model with its optimizer state as a standard `.keras` file that every backend can load and train."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
@@ -163,15 +164,15 @@ def keras_bytes(model: keras.Model) -> bytes:
 
 
 def _for_any_backend(keras_file: bytes) -> bytes:
-    """A `.keras` file without what Keras 3.15 wrote into it of the backend that it was trained on.
+    """Remove traces of the training backend that Keras 3.15 writes into a `.keras` file.
 
-    Two things, each with a test that notices when it is no longer needed. An optimizer is named by the module of that
-    backend's own form of it, so that a model saved under PyTorch cannot be loaded where PyTorch is not installed, nor
-    trained elsewhere. And whether the *training* backend compiled its steps is written down as the user's wish: JAX
-    would run op by op after TensorFlow on a CPU, PyTorch would start its compiler after JAX.
+    There are two, each with a test that notices when the workaround can go. First, the optimizer is named by the module
+    of its backend-specific class, so that a model saved under PyTorch cannot be loaded without PyTorch or trained under
+    another backend. Second, `jit_compile` holds what the training backend chose, as if the user had asked for it: JAX
+    would run op by op after TensorFlow on a CPU, and PyTorch would start its compiler after JAX.
     """
-    changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(keras_file)) as before, zipfile.ZipFile(changed, "w") as after:
+    rewritten = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(keras_file)) as before, zipfile.ZipFile(rewritten, "w") as after:
         for info in before.infolist():
             content = before.read(info)
             if info.filename == "config.json":
@@ -181,34 +182,36 @@ def _for_any_backend(keras_file: bytes) -> bytes:
                     compiled["optimizer"] = _public_optimizer(compiled.get("optimizer"))
                 content = json.dumps(config).encode()
             after.writestr(info, content)
-    return changed.getvalue()
+    return rewritten.getvalue()
 
 
 def _public_optimizer(config: Any) -> Any:
-    """A serialised optimizer named as everybody can import it; one within it too."""
+    """Return a serialised optimizer under its public name; nested optimizers too."""
     import keras
 
     if not isinstance(config, dict):
         return config
     config = {key: _public_optimizer(value) for key, value in config.items()}
-    if str(config.get("module", "")).startswith("keras.src.") and hasattr(keras.optimizers, config["class_name"]):
+    if keras_internals.is_keras_module(str(config.get("module", ""))) and hasattr(
+        keras.optimizers, config["class_name"]
+    ):
         config["module"], config["registered_name"] = "keras.optimizers", None
     return config
 
 
 def read_members(path: Path) -> dict[str, bytes]:
-    """The members of a bundle but its manifest, each with the checksum that the manifest has for it.
+    """Return the members of a bundle except the manifest, after checking their checksums.
 
     Raises:
-        BundleError: they are others, or one was altered.
-        FileError: it is no archive, was truncated, or is a hostile one.
+        BundleError: members are missing, unexpected, or altered.
+        FileError: the file is no archive, is truncated, or is hostile.
     """
-    with safe_zip.opened(path, "it") as archive:
+    with safe_zip.open_checked(path, "it") as archive:
         names = archive.namelist()
         if sorted(names) != sorted([_MANIFEST, *_MEMBERS]):
             raise BundleError(f"{path} is not a bundle: expected {_MANIFEST}, {', '.join(_MEMBERS)}; found {names[:8]}")
         for info in archive.infolist():
-            # Nothing in a bundle is compressed, so that no member can be larger than the file that holds it.
+            # Members of a bundle are not compressed, so none can be larger than the bundle.
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > path.stat().st_size:
                 raise BundleError(
                     f"{path}: {info.filename} is compressed or longer than the file: not written by trivium"
@@ -222,8 +225,8 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 
 def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
-    """The checksums in the manifest."""
-    content = safe_zip.read(archive, _MANIFEST, "it", largest=safe_json.LARGEST)
+    """Return the checksums in the manifest."""
+    content = safe_zip.read(archive, _MANIFEST, "it", max_size=safe_json.MAX_SIZE)
     manifest = safe_json.parse(content, _MANIFEST)
     if manifest["schema"] != SCHEMA:
         raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")
@@ -231,23 +234,23 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _preprocessing(value: Any) -> Preprocessing:
-    found = Preprocessing.from_json(value)
-    for step in (*found.inputs.steps, *found.targets.steps):
-        require_kinds(step)
-    return found
+    preprocessing = Preprocessing.from_json(value)
+    for step in (*preprocessing.inputs.steps, *preprocessing.targets.steps):
+        require_field_types(step)
+    return preprocessing
 
 
-def _words(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+def _labels(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         raise TypeError("labels.json holds no list of names")
     return tuple(value)
 
 
-def _run(value: Any) -> dict[str, Any]:
-    """The record of a run, with what others rely on in it."""
-    found = {name: value.get(name) for name in ("recipe", "settings", "dataset", "environment")}
-    words = [found["recipe"], found["dataset"]["name"], found["environment"]["backend"]]
-    if not isinstance(found["settings"], dict) or not all(isinstance(each, str) for each in words):
+def _run_record(value: Any) -> dict[str, Any]:
+    """Return the run record, after checking the fields that other modules rely on."""
+    fields = {name: value.get(name) for name in ("recipe", "settings", "dataset", "environment")}
+    names = [fields["recipe"], fields["dataset"]["name"], fields["environment"]["backend"]]
+    if not isinstance(fields["settings"], dict) or not all(isinstance(name, str) for name in names):
         raise TypeError("run.json is not the record of a run")
     return dict(value)
 

@@ -1,9 +1,9 @@
-"""What a model's configuration would run when Keras builds the model, found without building it.
+"""Find the code that a model's configuration would run when Keras builds the model, without building it.
 
-Keras' safe mode refuses Python code inside a file, but follows the names in it: classes and functions anywhere in
-`keras`, less a list of forbidden ones, and whatever this process has registered. Here it is the other way round: a
-name is allowed that Keras publishes as a layer, loss, optimizer and so on, or that it writes for an operation within a
-model; anything else is a finding, and is built only for who trusts the file.
+Keras' safe mode refuses Python code inside a file, but resolves the names in it: classes and functions anywhere in
+`keras`, except for a deny list, and everything that this process has registered. This module uses an allow list
+instead. Allowed are the names that Keras publishes as layers, losses, optimizers and so on, and those that it writes
+for operations within a model. Anything else is a finding, and such a model is built only if the user trusts the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...storage.safe_json import nodes
+from ...storage.safe_json import walk
 
 # Where Keras publishes the classes and the functions that models are made of.
 _CLASSES = (
@@ -27,18 +27,18 @@ _CLASSES = (
 )
 _BUILTINS = ("keras.activations", "keras.losses", "keras.metrics", "keras.initializers")
 _FUNCTIONS = (*_BUILTINS, "keras.ops", "keras.ops.nn", "keras.ops.numpy", "keras.ops.linalg", "keras.ops.image")
-# Functions published there that make objects out of configurations, so that nothing would look at these.
-_MAKERS = frozenset(("get", "deserialize", "serialize"))
-# Where the classes are that Keras names by their place in its source: operations, and forms for one backend.
+# Published functions that build objects from configurations, which would then bypass this check.
+_FACTORIES = frozenset(("get", "deserialize", "serialize"))
+# Modules of classes that Keras names by their place in its source: operations, and backend-specific classes.
 _PRIVATE = re.compile(
     r"keras\.src\.(models|layers|losses|metrics|ops|optimizers|initializers|regularizers|constraints|dtype_policies"
     r"|quantizers|random|trainers\.compile_utils|backend\.[a-z]+\.optimizers?)(\.[a-z0-9_]+)*"
 )
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
-# Published layers that run what a file, or this process, gives them.
-RUNNERS = frozenset(("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"))
-# Values that are no objects, as Keras' current and legacy format write them.
-_PLAIN = frozenset(
+# Published layers that run code from a file or from this process.
+CODE_RUNNING_LAYERS = frozenset(("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"))
+# Class names that stand for plain values, in Keras' current and legacy formats.
+_VALUE_TYPES = frozenset(
     (
         *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"),
         *("__tuple__", "TensorShape"),
@@ -48,12 +48,12 @@ _PLAIN = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that would run, or reach out of the file, if the model were built.
+    """Something that would run, or that refers to another file, if the model were built.
 
     Attributes:
-        kind: `code` that is in the file or that a layer runs, `class` or `function` that is not Keras' own, `path` of
-            another file.
-        name: of it; may hold anything, so show it by `text`.
+        kind: `code` in the file or run by a layer; `class` or `function` that is not Keras' own; `path` of another
+            file.
+        name: of the class, function or path. It comes from the file and may contain anything: show `text` instead.
         layer: the name of the object that it belongs to, or empty.
     """
 
@@ -63,31 +63,32 @@ class Finding:
 
     @property
     def text(self) -> str:
-        whose = f" (layer {_short(self.layer)})" if self.layer else ""
-        what = {
+        owner = f" (layer {_shorten(self.layer)})" if self.layer else ""
+        texts = {
             "code": f"the code of a {self.name}" if self.name else "Python code in the file",
-            "class": f"the class {_short(self.name)}",
-            "function": f"the function {_short(self.name)}",
-            "path": f"reading {_short(self.name)}",
+            "class": f"the class {_shorten(self.name)}",
+            "function": f"the function {_shorten(self.name)}",
+            "path": f"reading {_shorten(self.name)}",
         }
-        return what[self.kind] + whose
+        return texts[self.kind] + owner
 
 
 def find_code(config: Any) -> tuple[Finding, ...]:
-    """What in a configuration is not Keras' own and would run; empty when building the model runs Keras alone.
+    """Return the findings in a configuration; empty if building the model runs only Keras' own code.
 
     Args:
-        config: what `config.json` of a `.keras` file holds, or `model_config` and `training_config` of an `.h5` file.
+        config: the content of `config.json` in a `.keras` file, or of `model_config` and `training_config` in an `.h5`
+            file.
     """
-    found = [finding for node, _ in nodes(config) if isinstance(node, dict) for finding in _findings(node)]
-    return tuple(dict.fromkeys(found))
+    findings = [finding for node, _ in walk(config) if isinstance(node, dict) for finding in _find_in_node(node)]
+    return tuple(dict.fromkeys(findings))
 
 
 @functools.cache
 def public_names(module: str) -> frozenset[str]:
-    """The names that a package of Keras publishes, read from its source: importing Keras takes seconds.
+    """Return the names that a package of Keras publishes; empty if there is no such package.
 
-    Empty when there is no such package.
+    They are read from Keras' source, because importing Keras takes seconds.
     """
     spec = importlib.util.find_spec("keras")
     if spec is None or not spec.submodule_search_locations:
@@ -99,50 +100,50 @@ def public_names(module: str) -> frozenset[str]:
     return frozenset(alias.asname or alias.name for node in imports for alias in node.names)
 
 
-def _findings(node: dict[str, Any]) -> Iterator[Finding]:
+def _find_in_node(node: dict[str, Any]) -> Iterator[Finding]:
     config = node.get("config")
     if isinstance(config, dict) and isinstance(path := config.get("vocabulary"), str):
-        yield Finding("path", path, _layer(node))
+        yield Finding("path", path, _layer_name(node))
     if "class_name" in node:
         name = node["class_name"] if isinstance(node["class_name"], str) else repr(node["class_name"])
         if name == "__lambda__":
             yield Finding("code", "")
-        elif name in RUNNERS:
-            yield Finding("code", name, _layer(node))
+        elif name in CODE_RUNNING_LAYERS:
+            yield Finding("code", name, _layer_name(node))
         elif name == "function":
-            yield from _function(node)
-        elif not _is_kerass(node):
-            yield Finding("class", str(node.get("registered_name") or name), _layer(node))
+            yield from _find_function(node)
+        elif not _is_keras_own(node):
+            yield Finding("class", str(node.get("registered_name") or name), _layer_name(node))
 
 
-def _function(node: dict[str, Any]) -> Iterator[Finding]:
+def _find_function(node: dict[str, Any]) -> Iterator[Finding]:
     name, module = node.get("config"), node.get("module")
     modules = _BUILTINS if module in ("builtins", None) else (module,) if module in _FUNCTIONS else ()
-    known = isinstance(name, str) and any(name in public_names(each) - _MAKERS for each in modules)
+    known = isinstance(name, str) and any(name in public_names(package) - _FACTORIES for package in modules)
     if not known or node.get("registered_name") not in (None, name, "function"):
         yield Finding("function", str(node.get("registered_name") or name))
 
 
-def _is_kerass(node: dict[str, Any]) -> bool:
-    """Whether a class is Keras' own, or a value that is no object."""
+def _is_keras_own(node: dict[str, Any]) -> bool:
+    """Return whether a node is an object of a Keras class, or a plain value."""
     name, module, registered = node["class_name"], node.get("module"), node.get("registered_name")
     if not isinstance(name, str):
         return False
-    if name in _PLAIN:
+    if name in _VALUE_TYPES:
         return True
     if not _CLASS_NAME.fullmatch(name) or registered not in (None, name):
         return False
     if module is None:  # Keras looks such a name up among its own classes
-        return name == "Functional" or any(name in public_names(each) for each in _CLASSES)
+        return name == "Functional" or any(name in public_names(package) for package in _CLASSES)
     if module in _CLASSES:
         return name in public_names(module)
     return isinstance(module, str) and _PRIVATE.fullmatch(module) is not None
 
 
-def _layer(node: dict[str, Any]) -> str:
+def _layer_name(node: dict[str, Any]) -> str:
     config = node.get("config")
     return str(config.get("name") or "") if isinstance(config, dict) else ""
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:80] + "…")

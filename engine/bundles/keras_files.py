@@ -1,7 +1,7 @@
-"""Keras model files that may be hostile: looked at whole before Keras builds anything from them.
+"""Read Keras model files that may be hostile: check the whole file before Keras builds anything from it.
 
-`examine` reads a `.keras` or legacy `.h5` file, or one of weights, without Keras: its archive, its configuration, its
-arrays, and what in it would run. `load_model` does that first and then lets Keras build the model in its safe mode.
+`examine` reads a `.keras`, legacy `.h5` or weights file without Keras: its archive, its configuration, its arrays, and
+the code that it would run. `load_model` examines the file and then lets Keras build the model in its safe mode.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BundleError, FileError, first_line
 from ...storage import safe_arrays, safe_hdf5, safe_json, safe_zip
-from ...storage.safe_hdf5 import Stored
+from ...storage.safe_hdf5 import StoredArray
 from . import trust
 from .code_in_config import Finding, find_code
 
@@ -24,80 +24,82 @@ if TYPE_CHECKING:
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
-# A vocabulary of a million words is within it.
+# Large enough for a vocabulary of a million words.
 LARGEST_CONFIG = 64 * 2**20  # bytes
-# A layer has at least as many weights as these say; of fewer it is not worth asking whether the file holds them.
-_SIZES = ("units", "filters", "input_dim", "output_dim")
-_MANY = 10_000_000
+# A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
+_SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
+_ALWAYS_PLAUSIBLE = 10_000_000
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds, as far as it can be told without building anything.
+    """The contents of a model file, as far as they are known without building the model.
 
     Attributes:
-        format: `keras`, `h5` (legacy, whole) or `weights`.
-        config: of the model, with its `compile_config`; empty where the file has weights alone.
-        keras_version, backend: by which it was saved, where it says so.
-        arrays: every array, by its path; values are not kept.
-        members: SHA-256 of each member of an archive.
-        code: what would run if it were built.
+        format: `keras`, `h5` (legacy whole model) or `weights`.
+        config: of the model, with its `compile_config`; empty if the file holds weights only.
+        keras_version, backend: those that saved the file; None if the file does not say.
+        arrays: shape and dtype of every array, by path.
+        members: SHA-256 of each member of the archive.
+        code: the code that would run if the model were built.
     """
 
     format: str
     config: dict[str, Any] = field(default_factory=dict)
     keras_version: str | None = None
     backend: str | None = None
-    arrays: dict[str, Stored] = field(default_factory=dict)
+    arrays: dict[str, StoredArray] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
     code: tuple[Finding, ...] = ()
 
 
 def examine(source: Path | bytes, what: str = "") -> ModelFile:
-    """What a model file holds; nothing is built or run, and no framework is needed.
+    """Read the contents of a model file. Nothing is built or run, and no framework is needed.
 
     Args:
-        source: a `.keras`, `.h5` or `.weights.h5` file, or its bytes; which it is, its bytes tell.
-        what: the file, for the message; by default its path.
+        source: a `.keras`, `.h5` or `.weights.h5` file, or its bytes. The format is read from the bytes, not the name.
+        what: the name of the file in messages; by default its path.
 
     Raises:
-        FileError: it is none of them, was truncated or altered, or is a hostile one.
+        FileError: the file is none of these, is truncated or altered, or is hostile.
     """
     what = what or str(source)
-    start = source[:8] if isinstance(source, bytes) else safe_json.read_bytes(source, largest=7)
-    found = _of_hdf5(source, what) if start.startswith(b"\x89HDF\r\n\x1a\n") else _of_archive(source, what)
-    _require_weights_for(found, what)
-    if trust.is_given():  # said here too because a worker, where the model is built, is not heard
-        trust.announce(found.code, what)
-    return found
+    start = source[:8] if isinstance(source, bytes) else safe_json.read_bytes(source, max_size=7)
+    model_file = (
+        _read_hdf5(source, what) if start.startswith(b"\x89HDF\r\n\x1a\n") else _read_keras_archive(source, what)
+    )
+    _require_weights_for(model_file, what)
+    if trust.is_enabled():  # announced here too: messages of the worker that builds the model are not shown
+        trust.announce(model_file.code, what)
+    return model_file
 
 
 def load_model(source: Path | bytes, what: str = "", *, trusted: bool | None = None, recipe: str = "") -> keras.Model:
-    """The model in a `.keras` or legacy `.h5` file, built under this process' backend.
+    """Build the model in a `.keras` or legacy `.h5` file, under this process' backend.
 
     Args:
         source, what: as in `examine`.
-        trusted: run code that is not Keras' own; None for what `--trust` says.
-        recipe: `file.py:function` that the model was trained by, where it is known.
+        trusted: allow code that is not Keras' own; None means what `--trust` says.
+        recipe: the `file.py:function` that the model was trained from, if known.
 
     Raises:
-        FileError: as `examine`.
-        BundleError: it would run code and nobody trusts it, or Keras refuses it; the reason is in the message.
+        FileError: as in `examine`.
+        BundleError: the model would run code that is not trusted, or Keras refuses it; the message has the reason.
     """
     what = what or str(source)
-    found = examine(source, what)
-    if not found.config:
+    model_file = examine(source, what)
+    if not model_file.config:
         raise BundleError(f"{what} holds weights and no model: give the whole model's file")
-    unsafe = trust.require(found.code, what, trust=trusted, recipe=recipe)
+    unsafe = trust.require(model_file.code, what, trust=trusted, recipe=recipe)
     if isinstance(source, Path) and source.suffix.lower() in (".keras", ".h5", ".hdf5"):
-        return _built(source, what, unsafe)
+        return _load(source, what, unsafe)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model.{found.format}"
+        path = Path(folder) / f"model.{model_file.format}"
         path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
-        return _built(path, what, unsafe)
+        return _load(path, what, unsafe)
 
 
-def _built(path: Path, what: str, unsafe: bool) -> keras.Model:
+def _load(path: Path, what: str, unsafe: bool) -> keras.Model:
     import keras
 
     try:
@@ -106,50 +108,50 @@ def _built(path: Path, what: str, unsafe: bool) -> keras.Model:
         raise BundleError(f"Keras cannot load {what}: {first_line(error)}") from error
 
 
-def _of_archive(source: Path | bytes, what: str) -> ModelFile:
-    """What a `.keras` file holds."""
-    with safe_zip.opened(source, what) as archive:
+def _read_keras_archive(source: Path | bytes, what: str) -> ModelFile:
+    """Read the contents of a `.keras` file."""
+    with safe_zip.open_checked(source, what) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         weights = [name for name in names if name in _WEIGHTS]
-        strange = [n for n in names if n not in (CONFIG, METADATA, *weights) and not n.startswith(ASSETS)]
-        if CONFIG not in names or len(weights) != 1 or strange:
+        unexpected = [n for n in names if n not in (CONFIG, METADATA, *weights) and not n.startswith(ASSETS)]
+        if CONFIG not in names or len(weights) != 1 or unexpected:
             raise FileError(
                 f"{what} is no .keras file: expected {CONFIG}, {METADATA}, {_WEIGHTS[0]}; found {names[:8]}"
             )
         contents = {name: safe_zip.read(archive, name, what) for name in names}
-    config = _parsed(contents[CONFIG], f"{what}: {CONFIG}")
-    metadata = _parsed(contents.get(METADATA, b"{}"), f"{what}: {METADATA}")
+    config = _parse_config(contents[CONFIG], f"{what}: {CONFIG}")
+    metadata = _parse_config(contents.get(METADATA, b"{}"), f"{what}: {METADATA}")
     return ModelFile(
         "keras",
         config,
         keras_version=str(metadata.get("keras_version") or "") or None,
-        arrays=_arrays_of(contents[weights[0]], f"{what}: {weights[0]}"),
+        arrays=_list_arrays(contents[weights[0]], f"{what}: {weights[0]}"),
         members={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
         code=find_code(config),
     )
 
 
-def _arrays_of(content: bytes, what: str) -> dict[str, Stored]:
+def _list_arrays(content: bytes, what: str) -> dict[str, StoredArray]:
     if what.endswith(".npz"):
-        return {name: Stored(a.shape, a.dtype.name) for name, a in safe_arrays.read_npz(content, what).items()}
-    return safe_hdf5.check(content, what)
+        return {name: StoredArray(a.shape, a.dtype.name) for name, a in safe_arrays.read_npz(content, what).items()}
+    return safe_hdf5.list_arrays(content, what)
 
 
-def _of_hdf5(source: Path | bytes, what: str) -> ModelFile:
-    """What a legacy `.h5` file, or one of weights, holds."""
-    with safe_hdf5.opened(source, what) as (file, arrays):
-        described = {name: _text(file, name, what) for name in ("model_config", "training_config")}
+def _read_hdf5(source: Path | bytes, what: str) -> ModelFile:
+    """Read the contents of a legacy `.h5` file or a weights file."""
+    with safe_hdf5.open_checked(source, what) as (file, arrays):
+        texts = {name: _text_attribute(file, name, what) for name in ("model_config", "training_config")}
         group = file.get("model_weights", file)
-        version = _text(file, "keras_version", what) or _text(group, "keras_version", what)
-        backend = _text(file, "backend", what) or _text(group, "backend", what)
-    model, training = (_parsed(text, f"{what}: {name}") if text else {} for name, text in described.items())
+        version = _text_attribute(file, "keras_version", what) or _text_attribute(group, "keras_version", what)
+        backend = _text_attribute(file, "backend", what) or _text_attribute(group, "backend", what)
+    model, training = (_parse_config(text, f"{what}: {name}") if text else {} for name, text in texts.items())
     config = {**model, **({"compile_config": training} if training else {})}
-    form = "h5" if config else "weights"
-    return ModelFile(form, config, version or None, backend or None, arrays, code=find_code(config))
+    file_format = "h5" if config else "weights"
+    return ModelFile(file_format, config, version or None, backend or None, arrays, code=find_code(config))
 
 
-def _text(group: h5py.Group, name: str, what: str) -> str:
-    """An attribute that is one text, or nothing when it is not there."""
+def _text_attribute(group: h5py.Group, name: str, what: str) -> str:
+    """Return an attribute that holds text, or an empty string if it is missing."""
     if name not in group.attrs:
         return ""
     value = group.attrs[name]
@@ -159,17 +161,17 @@ def _text(group: h5py.Group, name: str, what: str) -> str:
     return value
 
 
-def _parsed(content: bytes | str, what: str) -> dict[str, Any]:
-    found = safe_json.parse(content, what, largest=LARGEST_CONFIG, finite=False)
-    if not isinstance(found, dict):
-        raise FileError(f"{what} holds {type(found).__name__}, expected an object")
-    return found
+def _parse_config(content: bytes | str, what: str) -> dict[str, Any]:
+    config = safe_json.parse(content, what, max_size=LARGEST_CONFIG, finite=False)
+    if not isinstance(config, dict):
+        raise FileError(f"{what} holds {type(config).__name__}, expected an object")
+    return config
 
 
-def _require_weights_for(found: ModelFile, what: str) -> None:
-    """Raise a FileError for a layer with more weights than the file has values: building it would take the memory."""
-    held = max(_MANY, sum(array.size for array in found.arrays.values()))
-    for node, _ in safe_json.nodes(found.config):
-        for key in _SIZES if isinstance(node, dict) else ():
-            if isinstance(value := node.get(key), int) and value > held:
+def _require_weights_for(model_file: ModelFile, what: str) -> None:
+    """Raise a FileError if a layer declares more weights than the file holds: building it would use up the memory."""
+    largest = max(_ALWAYS_PLAUSIBLE, sum(array.size for array in model_file.arrays.values()))
+    for node, _ in safe_json.walk(model_file.config):
+        for key in _SIZE_KEYS if isinstance(node, dict) else ():
+            if isinstance(value := node.get(key), int) and value > largest:
                 raise FileError(f"{what}: a layer declares {key} {value:,}, and the file does not hold so many weights")

@@ -1,6 +1,6 @@
-"""A trained model that takes raw inputs: its preparation becomes the first of its layers.
+"""Put the preprocessing into the model, as its first layers, so that the model takes raw inputs.
 
-What comes out is a standard Keras model of standard layers. Saved, it loads in plain Keras without trivium.
+The result is a Keras model of standard layers only. Saved, it loads in plain Keras without trivium.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 
 def raw_model(bundle: Bundle, dtype: str | None = None) -> keras.Model:
-    """The model in a bundle, with its preparation inside.
+    """Return the model in a bundle with its preprocessing as first layers.
 
-    It shares the weights of `bundle.model`, and answers as `trivium.predict` does, in prepared terms: probabilities of
-    the classes, or values on the scale of the targets that it was trained on.
+    It shares the weights of `bundle.model`. Its outputs are the `outputs` of `trivium.predict`: class probabilities, or
+    values on the scale of the preprocessed targets.
 
     Args:
-        bundle: of a run whose preparation works on each sample by itself.
-        dtype: of the inputs; by default "uint8" where they are scaled as pixels from 0 to 255 are, "float32" otherwise.
+        bundle: its preprocessing must work on single samples.
+        dtype: of the inputs. The default is "uint8" if the preprocessing scales pixels from 0 to 255, otherwise
+            "float32".
 
     Raises:
         BundleError: Keras refuses the model in the bundle.
-        DataError: a step of the preparation makes samples of a whole series or of a text, which no layer does.
+        DataError: a preprocessing step cuts samples out of a series or text, which no Keras layer does.
     """
     runtime.current()
     import keras

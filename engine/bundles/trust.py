@@ -1,7 +1,7 @@
-"""Whether a model may run code that is not Keras' own, which only the user can say: `--trust`, or `trust=True`.
+"""Trust: the user's permission for a model to run code that is not Keras' own (`--trust`, or `trust=True`).
 
-The command line says it by a variable of the environment, so that its workers know it too. What will run is told before
-it does.
+The command line passes the permission in an environment variable, so that workers have it too. Code is announced on
+standard error before it runs.
 """
 
 from __future__ import annotations
@@ -19,67 +19,68 @@ if TYPE_CHECKING:
 
 VARIABLE = "TRIVIUM_TRUST"
 
-_told: set[str] = set()
+_announced: set[str] = set()
 
 
-def is_given() -> bool:
-    """Whether the user trusts the files of this command."""
+def is_enabled() -> bool:
+    """Return whether the user trusts the files of this command."""
     return bool(os.environ.get(VARIABLE))
 
 
 def require(findings: Sequence[Finding], what: str, *, trust: bool | None = None, recipe: str = "") -> bool:
-    """Make sure that what a model would run may run, and that classes of the user's own are there.
+    """Require that a model's code may run and that its custom classes are available.
 
-    A class or function that this process has registered by itself (`keras.saving.register_keras_serializable`) is the
-    user's own program and needs no trust. With trust, a recipe `file.py:function` that a bundle was trained by is
-    imported when a class is missing.
+    A class or function that this process has registered (`keras.saving.register_keras_serializable`) belongs to the
+    user's own program and needs no trust. With trust, the recipe `file.py:function` of a bundle is imported if a class
+    is missing.
 
     Args:
-        findings: of `safe_config.find_code`.
-        what: the file, for the message.
-        trust: None for what the environment says.
+        findings: from `code_in_config.find_code`.
+        what: the name of the file in messages.
+        trust: whether the code is trusted; None means what the environment says.
+        recipe: the `file.py:function` that the model was trained from, or empty.
 
     Returns:
-        Whether Keras' safe mode must be off.
+        Whether Keras' safe mode has to be off.
 
     Raises:
-        BundleError: it may not; the message says all that would run.
+        BundleError: the code is not trusted, or a class is not available. The message lists the code.
     """
-    unknown = [finding for finding in findings if not _is_registered(finding)]
-    if not unknown:
+    unregistered = [finding for finding in findings if not _is_registered(finding)]
+    if not unregistered:
         return False
-    if not (is_given() if trust is None else trust):
-        raise BundleError(f"{what} would run {_listed(unknown)}: use --trust if you trust whoever made it")
-    announce(unknown, what)
-    missing = [finding for finding in unknown if finding.kind in ("class", "function")]
+    if not (is_enabled() if trust is None else trust):
+        raise BundleError(f"{what} would run {_join_findings(unregistered)}: use --trust if you trust whoever made it")
+    announce(unregistered, what)
+    missing = [finding for finding in unregistered if finding.kind in ("class", "function")]
     if missing:
         _import_recipe(missing, what, recipe)
-    return any(finding.kind in ("code", "path") for finding in unknown)
+    return any(finding.kind in ("code", "path") for finding in unregistered)
 
 
 def announce(findings: Sequence[Finding], what: str) -> None:
-    """Say once, on standard error, what is going to run."""
+    """Announce on standard error, once, the code that is going to run."""
     if findings:
-        _tell(f"{what} runs {_listed(findings)}")
+        _announce_once(f"{what} runs {_join_findings(findings)}")
 
 
-def _tell(text: str) -> None:
-    if text not in _told:
-        _told.add(text)
+def _announce_once(text: str) -> None:
+    if text not in _announced:
+        _announced.add(text)
         print(f"trivium: trusted: {text}", file=sys.stderr)
 
 
 def _import_recipe(missing: Sequence[Finding], what: str, recipe: str) -> None:
     from ...functions import load_function
 
-    place = recipe.rpartition(":")[0]
-    if place.endswith(".py") and Path(place).is_file():
-        _tell(f"{what} imports {place!r}, by which it was trained")
+    file = recipe.rpartition(":")[0]
+    if file.endswith(".py") and Path(file).is_file():
+        _announce_once(f"{what} imports {file!r}, by which it was trained")
         load_function(recipe)
     absent = [finding for finding in missing if not _is_registered(finding)]
     if absent:
         raise BundleError(
-            f"{what} needs {_listed(absent)}, which is not here: import the file that registers it with "
+            f"{what} needs {_join_findings(absent)}, which is not registered: import the file that registers it with "
             "keras.saving.register_keras_serializable and load the model in Python"
         )
 
@@ -92,7 +93,7 @@ def _is_registered(finding: Finding) -> bool:
     return keras.saving.get_registered_object(finding.name) is not None
 
 
-def _listed(findings: Sequence[Finding]) -> str:
-    shown = [finding.text for finding in findings[:5]]
+def _join_findings(findings: Sequence[Finding]) -> str:
+    texts = [finding.text for finding in findings[:5]]
     more = [f"{len(findings) - 5} more"] if len(findings) > 5 else []
-    return ", ".join(shown + more)
+    return ", ".join(texts + more)

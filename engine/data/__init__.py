@@ -1,1 +1,1 @@
-"""Datasets: samples, where they come from, and what is known about their axes, weights and order."""
+"""Datasets: their sources, splits, axes, sample weights and augmentation."""

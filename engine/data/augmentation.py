@@ -1,6 +1,6 @@
-"""Pictures turned, moved, enlarged and mirrored a little, so that a model sees each one anew in every epoch.
+"""Random rotation, shift, zoom and flip of the training images, drawn anew for each image in each epoch.
 
-Keras' own preprocessing layers do it, on raw pictures, in training only: nothing of it is in the model.
+Keras' own preprocessing layers change the raw images during training only. They are not part of the model.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a picture may be changed; each change is drawn anew for each picture.
+    """The limits of the random changes; each change is drawn anew for each image.
 
     Attributes:
-        rotation: by up to so many degrees, either way.
-        shift: by up to this share of the height and of the width, any way.
-        zoom: larger or smaller by up to this share.
+        rotation: up to this many degrees, either way; 0 to 180.
+        shift: up to this fraction of the height and of the width, in any direction; 0 to 1.
+        zoom: larger or smaller by up to this fraction; 0 to 1.
         flip: one of `FLIPS`, or empty for none.
 
     Raises:
-        OptionError: a value that cannot be.
+        OptionError: a value is out of range.
     """
 
     rotation: float = 0.0
@@ -42,22 +42,22 @@ class Augmentation:
     flip: str = ""
 
     def __post_init__(self) -> None:
-        for name, most in (("rotation", 180.0), ("shift", 1.0), ("zoom", 1.0)):
+        for name, highest in (("rotation", 180.0), ("shift", 1.0), ("zoom", 1.0)):
             value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise OptionError(f"augmentation {name} must be from 0 to {most:g}, received {value:g}")
+            if not 0 <= value <= highest:
+                raise OptionError(f"augmentation {name} must be from 0 to {highest:g}, received {value:g}")
         if self.flip and self.flip not in FLIPS:
             raise OptionError(f"augmentation flip must be {' or '.join(FLIPS)}, received {self.flip!r}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From words such as `rotation=10,shift=0.1,zoom=0.1,flip=horizontal`.
+        """Parse a setting such as `rotation=10,shift=0.1,zoom=0.1,flip=horizontal`.
 
         Raises:
-            OptionError: something else stands there.
+            OptionError: the text has another form, an unknown name, or a value out of range.
         """
         known = [field.name for field in fields(cls)]
-        given: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         for entry in text.split(","):
             name, equals, value = entry.strip().partition("=")
             if name not in known or not equals:
@@ -65,34 +65,34 @@ class Augmentation:
                     f"--augment {text}: {entry.strip()!r} is not one of {', '.join(known)} with a value"
                     f"{suggest(name, known)} (such as rotation=10,shift=0.1,flip=horizontal)"
                 )
-            given[name] = value if name == "flip" else _number(name, value)
-        return cls(**given)
+            settings[name] = value if name == "flip" else _number(name, value)
+        return cls(**settings)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def __call__(self, images: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
-        """The pictures, each changed in its own way; the same key changes them in the same way.
+        """Return the images, each changed in its own way; equal keys give equal changes.
 
         Args:
             images: (n, height, width) grey, or (n, height, width, channels); any range of values.
-            key: of the choices.
+            key: the seed of the random changes.
 
         Returns:
-            The same shape, float32. What comes into view at a border repeats the border.
+            The same shape, float32. New pixels at a border repeat the border.
 
         Raises:
-            DataError: the samples are no pictures.
+            DataError: the samples are not images.
         """
         if images.ndim not in (3, 4):
             raise DataError(f"augmentation is for pictures (n, height, width), received shape {images.shape}")
-        seed = int(np.random.SeedSequence(key).generate_state(1)[0]) >> 1  # a seed that a signed integer holds too
-        changed: Any = images.astype("float32").reshape(*images.shape[:3], -1)
+        seed = int(np.random.SeedSequence(key).generate_state(1)[0]) >> 1  # 31 bits: the seed must fit a signed integer
+        augmented: Any = images.astype("float32").reshape(*images.shape[:3], -1)
         for number, layer in enumerate(self._layers):
-            for state in layer.variables:  # the layer draws by these; set, so that no earlier call matters
+            for state in layer.variables:  # the generator state; set, so that earlier calls have no influence
                 state.assign([seed, number])
-            changed = layer(changed, training=True)
-        return _to_numpy(changed).reshape(images.shape)
+            augmented = layer(augmented, training=True)
+        return _to_numpy(augmented).reshape(images.shape)
 
     @cached_property
     def _layers(self) -> list[keras.layers.Layer]:

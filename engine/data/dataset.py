@@ -1,4 +1,4 @@
-"""Arrays with a name, two splits, and where they came from. Thin on purpose: no framework loader."""
+"""A dataset: named arrays in two splits, with their provenance. Thin on purpose: it wraps no framework's loader."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `x` and what is to be said of them, `y`; the first axis of both counts the samples.
+    """Samples `x` and their targets `y`; the first axis of both counts the samples.
 
-    `weight`, (n,) float32, is how much each counts in the loss; None where all count alike.
+    `weight`, (n,) float32, holds the sample weights in the loss; None means that all samples count alike.
     """
 
     x: np.ndarray
@@ -31,7 +31,7 @@ class Split:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """What a training step is given: inputs, targets and, where samples count differently, weights."""
+        """The arguments of a training step: inputs, targets and, where there are any, sample weights."""
         return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
 
@@ -40,11 +40,11 @@ class Dataset:
     """Data with a name and a provenance.
 
     Attributes:
-        name: what it was asked for as.
-        train, test: the splits; `test` may be missing in a user's own file.
-        labels: the names of the classes, empty where `y` is no class.
-        source: where the arrays came from, in words.
-        draw: draws fresh samples: how many, under which key; None where the data are what they are.
+        name: the name or path it was loaded by.
+        train, test: the splits; `test` is None where a user's file has no test split.
+        labels: the names of the classes; empty where `y` holds values.
+        source: the origin of the arrays, as text.
+        draw: draws fresh samples, given their number and a key; None for a fixed dataset.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Dataset:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 over dtypes, shapes and bytes of all arrays: equal data, equal checksum, whatever file it was in."""
+        """The SHA-256 over dtypes, shapes and bytes of all arrays: equal data have equal checksums in any file."""
         digest = hashlib.sha256()
         for split in filter(None, (self.train, self.test)):
             for array in (split.x, split.y):
@@ -65,7 +65,7 @@ class Dataset:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """What a run keeps of its data."""
+        """Return the record of the data that is stored with a run."""
         return {
             "name": self.name,
             "source": self.source,
@@ -75,9 +75,9 @@ class Dataset:
         }
 
     def named_for(self, outputs: int) -> Dataset:
-        """These data with a name for each of a classifier's outputs: one that no label counts is called `unused 7`.
+        """Return the dataset with one label per output of a classifier; a surplus output is called `unused 7`.
 
-        A single output tells two classes apart.
+        A single output stands for two classes.
 
         Raises:
             DataError: there are more classes than outputs.
@@ -91,26 +91,26 @@ class Dataset:
                 f"{self.name} has {len(self.labels)} classes ({first}, …) but the model has {outputs} "
                 f"output{'s' * (outputs != 1)}: take one with {len(self.labels)}, or write y as floats if it is a value"
             )
-        unused = (f"unused {number}" for number in range(len(self.labels), count))
-        return replace(self, labels=(*self.labels, *unused))
+        unused_names = (f"unused {number}" for number in range(len(self.labels), count))
+        return replace(self, labels=(*self.labels, *unused_names))
 
     def relabelled(self, labels: tuple[str, ...]) -> Dataset:
-        """These data with their classes numbered as `labels` are: as a model does that was trained on other data.
+        """Return the dataset with its classes renumbered to match `labels`, those of a model trained on other data.
 
-        Classes that are only numbered, 0, 1, …, are taken to be numbered as those of a model whose classes have names.
+        Labels that are only numbers, 0, 1, …, are assumed to follow the order of a model whose classes have names.
 
         Raises:
-            DataError: a class that is not among them.
+            DataError: a class is not among `labels`.
         """
         if labels[: len(self.labels)] == self.labels:
             return self
-        named = not any(label.lstrip("-").isdecimal() for label in labels)
-        if named and self.labels == tuple(map(str, range(len(self.labels)))) and len(self.labels) <= len(labels):
+        are_names = not any(label.lstrip("-").isdecimal() for label in labels)
+        if are_names and self.labels == tuple(map(str, range(len(self.labels)))) and len(self.labels) <= len(labels):
             return replace(self, labels=labels)
-        strange = [name for name in self.labels if name not in labels]
-        if strange:
+        unknown = [name for name in self.labels if name not in labels]
+        if unknown:
             raise DataError(
-                f"{self.name}: the model knows no class {', '.join(strange[:5])} (it knows: {', '.join(labels[:20])})"
+                f"{self.name}: the model knows no class {', '.join(unknown[:5])} (it knows: {', '.join(labels[:20])})"
             )
         numbers = np.array([labels.index(name) for name in self.labels])
         test = self.test and replace(self.test, y=numbers[self.test.y])
@@ -118,9 +118,9 @@ class Dataset:
 
 
 def split_evenly(x: np.ndarray, y: np.ndarray) -> tuple[Split, Split]:
-    """Training and test split of samples that come without one: a fifth is for testing.
+    """Split samples into a training and a test split; a fifth goes to the test split.
 
-    Shuffled with a fixed seed; classes are equally frequent in both, as far as they divide.
+    The samples are shuffled with a fixed seed. Both splits are stratified: classes are equally frequent in each.
     """
     from sklearn.model_selection import train_test_split
 

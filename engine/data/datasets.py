@@ -1,4 +1,4 @@
-"""Datasets by name. `load` takes the name of a known set, or a file or folder of the user's own."""
+"""Datasets by name: `load` takes the name of a known dataset, or a file or folder of the user's own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "digit-images": mnist.load_digit_images,
     "digits": toys.load_digits,
     "iris": toys.load_iris,
-    "moons": toys.load_drawn,
-    "circles": toys.load_drawn,
-    "blobs": toys.load_drawn,
+    "moons": toys.load_synthetic,
+    "circles": toys.load_synthetic,
+    "blobs": toys.load_synthetic,
     "shapes": shapes.load,
     "waves": waves.load,
     "text": text.load,
@@ -27,16 +27,16 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
 
 
 def load(name: str | Path) -> Dataset:
-    """The dataset of that name, or the one in that file or folder.
+    """Load the dataset of that name, or from that file or folder.
 
-    Names: `mnist` (the full set where it lies on this machine, else the sample), `mnist:full` (downloaded by Keras when
-    it is nowhere here), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
-    `blobs`, `shapes` (drawings, which a run can have drawn afresh for each batch), `waves:SET` and `waves:SET:STEPS`
-    with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
-    Files: `.npz` arrays, a `.csv` table with a label column, a folder with one folder of pictures for each class.
+    Names: `mnist` (the full set if this machine has it, else the sample), `mnist:full` (downloaded by Keras if this
+    machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
+    `blobs`, `shapes` (drawings, which a run can draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET
+    0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
+    Files: `.npz` arrays, a `.csv` table with a label column, a folder with one folder of pictures per class.
 
     Raises:
-        DataError: no such name, file or folder, or one that cannot be read.
+        DataError: there is no such name, file or folder, or it cannot be read.
     """
     name, path = str(name), Path(name)
     if name.endswith(".npz"):
@@ -45,9 +45,9 @@ def load(name: str | Path) -> Dataset:
         return files.read_labelled_table(path)
     family, *settings = name.split(":")
     if family in LOADERS:
-        most = len(inspect.signature(LOADERS[family]).parameters) - 1
-        if len(settings) > most:
-            raise DataError(f"unknown dataset {name!r}: {family} takes at most {most} settings after it")
+        highest = len(inspect.signature(LOADERS[family]).parameters) - 1
+        if len(settings) > highest:
+            raise DataError(f"unknown dataset {name!r}: {family} takes at most {highest} settings after it")
         return LOADERS[family](name, *settings)
     if path.is_dir():
         return files.read_picture_folder(path)
@@ -58,9 +58,9 @@ def load(name: str | Path) -> Dataset:
     )
 
 
-def same_everywhere(name: str | None) -> str | None:
-    """The name of a recipe's own data as they are on every machine: for `mnist`, on some the full set, the sample.
+def portable_name(name: str | None) -> str | None:
+    """Return the name of a dataset that is the same on every machine: the sample instead of `mnist`.
 
-    For whatever compares machines or backends and would say as much on fewer digits.
+    `mnist` is the full set on some machines. Comparisons of machines or backends need equal data, not the full set.
     """
     return "mnist:sample" if name == "mnist" else name

@@ -1,4 +1,4 @@
-"""Files that a model can be asked about, read into arrays by what their names end in."""
+"""Reads the input files of a prediction, by their suffix, into arrays."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .sources.files import PICTURES, read_array, read_rows, to_numbers
 
 
 def read(path: Path) -> np.ndarray:
-    """The samples in an `.npy` or `.csv` file, or the digit in a picture.
+    """Read the samples in an `.npy` or `.csv` file, or the digit in a picture.
 
     Returns:
-        (n, …): a picture gives (1, 28, 28) uint8; a table with one column (n,) float64, with more (n, columns).
+        (n, …): a picture gives (1, 28, 28) uint8; a table gives (n,) float64 for one column, (n, columns) for more.
 
     Raises:
-        DataError: missing, of another kind, damaged, or not finite numbers.
+        DataError: the file is missing, damaged, of another kind, or holds anything but finite numbers.
     """
     ending = path.suffix.lower()
     if ending in PICTURES:
@@ -31,13 +31,13 @@ def read(path: Path) -> np.ndarray:
 
 
 def read_table(path: Path) -> np.ndarray:
-    """The numbers in a comma-separated table; a first row that holds words is taken for the header.
+    """Read the numbers in a comma-separated table; a first row without numbers is the header.
 
     Returns:
         (rows,) float64 for one column, (rows, columns) for more.
 
     Raises:
-        DataError: missing, ragged, or holding something that is no finite number.
+        DataError: the file is missing, ragged, or holds anything but finite numbers.
     """
     table = to_numbers(path, read_rows(path)[1])
     return table[:, 0] if table.shape[1] == 1 else table

@@ -1,8 +1,7 @@
-"""How much each sample counts in the loss: by its class, by itself, or by both multiplied.
+"""Sample weights in the loss: per class, per sample, or the product of both.
 
-Weights go where `keras.Model.fit` puts them: those of classes and of samples into training, those of samples into the
-held-out part too. The loss and what a model was compiled with as `weighted_metrics` follow them; its other metrics do
-not.
+They apply where `keras.Model.fit` applies them: class weights and sample weights in training, only sample weights in
+validation. They affect the loss and a model's `weighted_metrics`, not its other metrics.
 """
 
 from __future__ import annotations
@@ -21,60 +20,63 @@ from .dataset import Dataset, Split
 
 BALANCED = "balanced"
 
-# A class by its name, or by its number where classes are numbers.
+# The key is a class by its name, or by its number where the classes are numbers.
 ClassWeights = Mapping[Any, float] | str
 Draw = Callable[[int, tuple[int, ...]], Split]
 
 
 @dataclass(frozen=True)
-class Weights:
-    """What was asked for.
+class SampleWeights:
+    """The weights that a user set.
 
     Attributes:
         classes: the weight of each class by its name, `balanced` for weights that make all classes count alike, or
-            None. A class without one counts 1.
-        samples: (n,) float32, one for each sample of the training data, or None.
+            None. A class that is not named has weight 1.
+        samples: (n,) float32, one weight for each sample of the training data, or None.
     """
 
     classes: Mapping[str, float] | str | None = None
     samples: np.ndarray | None = None
 
     @classmethod
-    def of(cls, classes: ClassWeights | None, samples: Any) -> Weights:
-        """From what a user gives: `balanced`, `0=1,1=5` or a mapping; and any numbers.
+    def of(cls, classes: ClassWeights | None, samples: Any) -> SampleWeights:
+        """Parse the options of a user: class weights as `balanced`, `0=1,1=5` or a mapping, sample weights as numbers.
 
         Raises:
-            OptionError: what is no weight: not a number, negative, infinite.
+            OptionError: a weight is not a number, negative or infinite.
         """
-        return cls(None if classes is None else _by_name(classes), None if samples is None else _numbers(samples))
+        return cls(
+            None if classes is None else _parse_class_weights(classes),
+            None if samples is None else _parse_sample_weights(samples),
+        )
 
     def describe(self) -> dict[str, Any]:
-        """What a run keeps of them, and is compared by when it is to go on."""
-        found: dict[str, Any] = {}
+        """Return the record of the weights that is stored with a run, and compared when the run is resumed."""
+        record: dict[str, Any] = {}
         if self.classes is not None:
-            found["class_weight"] = self.classes if isinstance(self.classes, str) else dict(self.classes)
+            record["class_weight"] = self.classes if isinstance(self.classes, str) else dict(self.classes)
         if self.samples is not None:
-            found["sample_weight"] = f"sha256:{hashlib.sha256(self.samples.tobytes()).hexdigest()}"
-        return found
+            record["sample_weight"] = f"sha256:{hashlib.sha256(self.samples.tobytes()).hexdigest()}"
+        return record
 
-    def in_training(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
-        """(n,) float32: the weights of these samples of the training data to learn from, or None where all count alike.
+    def for_training(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
+        """Return the training weights of these samples of the training data, (n,) float32; None if all count alike.
 
         Raises:
-            OptionError: a class that the data do not have, data without classes, or another number of samples.
+            OptionError: the data have no classes, lack a named class, or have another number of samples.
         """
-        own = self.held_out(dataset, samples)
+        sample_weights = self.for_validation(dataset, samples)
         if self.classes is None:
-            return own
-        y = dataset.train.y[samples].astype("int64")  # of a file it may be booleans
-        of_class = self.table(dataset, y)[y]
-        return np.asarray(of_class if own is None else of_class * own)
+            return sample_weights
+        y = dataset.train.y[samples].astype("int64")  # labels from a file may be booleans
+        of_class = self.class_table(dataset, y)[y]
+        return np.asarray(of_class if sample_weights is None else of_class * sample_weights)
 
-    def held_out(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
-        """(n,) float32: the weights of these samples of the training data to validate on, or None.
+    def for_validation(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
+        """Return the validation weights of these samples of the training data, (n,) float32, or None.
 
         Raises:
-            OptionError: there is not one for each sample.
+            OptionError: the number of weights is not the number of samples.
         """
         if self.samples is None:
             return None
@@ -85,38 +87,38 @@ class Weights:
             )
         return self.samples[samples]
 
-    def drawing(self, dataset: Dataset) -> Draw:
-        """What draws fresh samples of the dataset, each with the weight of its class.
+    def weighted_draw(self, dataset: Dataset) -> Draw:
+        """Return the function that draws fresh samples of the dataset, each with the weight of its class.
 
         Raises:
-            OptionError: there are weights of samples, which these are not.
+            OptionError: there are sample weights, but each drawn sample is new.
         """
         assert dataset.draw
         if self.samples is not None:
-            raise OptionError(f"sample_weight: {dataset.name} draws new samples for each batch, weigh their classes")
+            raise OptionError(f"sample_weight: {dataset.name} draws new samples for each batch: use class_weight")
         if self.classes is None:
             return dataset.draw
-        draw, table = dataset.draw, self.table(dataset, dataset.train.y)
+        draw, class_table = dataset.draw, self.class_table(dataset, dataset.train.y)
 
-        def weighed(count: int, key: tuple[int, ...]) -> Split:
+        def draw_weighted(count: int, key: tuple[int, ...]) -> Split:
             split = draw(count, key)
-            return replace(split, weight=table[split.y])
+            return replace(split, weight=class_table[split.y])
 
-        return weighed
+        return draw_weighted
 
-    def table(self, dataset: Dataset, y: np.ndarray) -> np.ndarray:
-        """(classes,) float32: the weight of each class.
+    def class_table(self, dataset: Dataset, y: np.ndarray) -> np.ndarray:
+        """Return the weight of each class, (classes,) float32.
 
         Args:
-            dataset: whose classes they are.
-            y: (n,) class numbers of the samples that are balanced.
+            dataset: the dataset with these classes.
+            y: (n,) the class numbers of the samples to balance.
 
         Raises:
-            OptionError: a class that the data do not have, or data without classes.
+            OptionError: the data have no classes, or lack a named class.
         """
         labels = dataset.labels
         if not labels:
-            raise OptionError(f"class_weight: {dataset.name} has no classes, weigh its samples: sample_weight")
+            raise OptionError(f"class_weight: {dataset.name} has no classes: use sample_weight")
         if isinstance(self.classes, str):
             counts = np.bincount(y, minlength=len(labels))
             return np.asarray(len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)), "float32")
@@ -130,8 +132,8 @@ class Weights:
         return np.array([self.classes.get(label, 1.0) for label in labels], "float32")
 
 
-def require_whole(split: Split) -> None:
-    """Raise a DataError unless there is a weight for each prepared sample."""
+def require_weight_per_sample(split: Split) -> None:
+    """Raise a DataError unless the number of weights is the number of prepared samples."""
     if split.weight is not None and len(split.weight) != len(split):
         raise DataError(
             f"its samples are windows over a series and have no weights ({len(split.weight)} values, "
@@ -139,36 +141,36 @@ def require_whole(split: Split) -> None:
         )
 
 
-def _by_name(given: ClassWeights) -> Mapping[str, float] | str:
-    if isinstance(given, str):
-        if given == BALANCED:
+def _parse_class_weights(class_weight: ClassWeights) -> Mapping[str, float] | str:
+    if isinstance(class_weight, str):
+        if class_weight == BALANCED:
             return BALANCED
-        given = dict(_entry(given, entry) for entry in given.split(","))
-    return {str(name): _weight(str(name), value) for name, value in given.items()}
+        class_weight = dict(_parse_entry(class_weight, entry) for entry in class_weight.split(","))
+    return {str(name): _parse_weight(str(name), value) for name, value in class_weight.items()}
 
 
-def _entry(text: str, entry: str) -> tuple[str, Any]:
+def _parse_entry(text: str, entry: str) -> tuple[str, Any]:
     name, equals, value = entry.strip().rpartition("=")
     if not equals or not name:
         raise OptionError(f"class_weight {text}: expected {BALANCED}, or a weight for each class such as 0=1,1=5")
     return name.strip(), value
 
 
-def _weight(name: str, value: Any) -> float:
+def _parse_weight(name: str, value: Any) -> float:
     try:
-        found = float(value)
+        weight = float(value)
     except (TypeError, ValueError):
-        found = math.nan
-    if not 0 <= found < math.inf:
+        weight = math.nan
+    if not 0 <= weight < math.inf:
         raise OptionError(f"class_weight: the weight of class {name} must be 0 or more, received {value!r}")
-    return found
+    return weight
 
 
-def _numbers(given: Any) -> np.ndarray:
+def _parse_sample_weights(sample_weight: Any) -> np.ndarray:
     try:
-        found = np.ascontiguousarray(given, "float32")
+        weights = np.ascontiguousarray(sample_weight, "float32")
     except (TypeError, ValueError):
-        found = np.array([math.nan], "float32")
-    if found.ndim != 1 or not np.isfinite(found).all() or (found < 0).any():
+        weights = np.array([math.nan], "float32")
+    if weights.ndim != 1 or not np.isfinite(weights).all() or (weights < 0).any():
         raise OptionError("sample_weight must be a number of 0 or more for each sample, (n,)")
-    return found
+    return weights

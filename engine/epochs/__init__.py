@@ -1,1 +1,1 @@
-"""Epochs: how one is computed, by which plan, and what watches it."""
+"""Epochs: which plan runs them, the loop that does, the order of their samples, and the callbacks that watch them."""

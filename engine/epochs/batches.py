@@ -1,7 +1,7 @@
-"""Training data batch by batch, in an order that is ours: the same on every backend.
+"""Training data in batches, in trivium's own order: the same on every backend.
 
-What a batch holds depends on the epoch and on its place in it, and on nothing that was asked before: any epoch can be
-repeated, or begun with, without those before it.
+A batch depends on its epoch and its place in the epoch, and not on earlier requests. So any epoch can be repeated, or
+be the first one.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...backends.same_run.randomness import order
+from ...backends.same_run.randomness import portable_permutation
 from ..data.augmentation import Augmentation
 from ..data.dataset import Split
 from ..preprocessing.pipeline import Preprocessing
 
-# Inputs and targets, or raw samples and labels; then weights, where samples count differently.
+# Inputs and targets, or raw samples and labels; then sample weights, if there are any.
 Batch = tuple[np.ndarray, ...]
-# The batch at a place of an epoch: (epoch, place) → batch.
-Fetch = Callable[[int, int], Batch]
+# (epoch, place) → batch
+BatchFetcher = Callable[[int, int], Batch]
 
 
-class Batches(keras.utils.PyDataset):
-    """What `keras.Model.fit` takes its batches from.
+class TrainingBatches(keras.utils.PyDataset):
+    """The batches of one epoch after the other, for `keras.Model.fit`.
 
     Args:
-        fetch: gives the prepared batch at a place of an epoch.
-        steps: batches an epoch.
+        fetch: returns the prepared batch at a place in an epoch.
+        steps: batches per epoch.
 
     Attributes:
-        epoch: the number, from 0, of the epoch that is under way. `FollowEpoch` sets it: Keras' own `on_epoch_end` is
-            also called after a look at the first batch.
+        epoch: the current epoch, counted from 0. `FollowEpoch` sets it, because Keras calls `on_epoch_end` also after
+            it has peeked at the first batch.
     """
 
-    def __init__(self, fetch: Fetch, steps: int):
+    def __init__(self, fetch: BatchFetcher, steps: int):
         super().__init__()
         self.epoch = 0
         self._fetch = fetch
@@ -52,9 +52,9 @@ class Batches(keras.utils.PyDataset):
 
 
 class FollowEpoch(keras.callbacks.Callback):
-    """Tells batches which epoch it is."""
+    """Set the current epoch of the batches."""
 
-    def __init__(self, batches: Batches):
+    def __init__(self, batches: TrainingBatches):
         super().__init__()
         self._batches = batches
 
@@ -64,14 +64,14 @@ class FollowEpoch(keras.callbacks.Callback):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which epochs a run trains, and in which order and how many at a time each takes the samples.
+    """The epochs of a run, its batch size, and the order of its samples.
 
     Attributes:
-        batch_size: samples in a step; an epoch's last step may have fewer.
-        epochs: how many the whole run has, those before `first_epoch` included.
+        batch_size: samples per step; the last step of an epoch may have fewer.
+        epochs: in the whole run, those before `first_epoch` included.
         seed: of the order.
-        shuffle: a new order each epoch; else the samples as they come.
-        first_epoch: the number, from 0, of the epoch to begin with: those before it were trained earlier.
+        shuffle: whether each epoch has a new order; else the samples keep the order of the data.
+        first_epoch: the epoch to begin with, counted from 0; earlier ones were trained before.
     """
 
     batch_size: int
@@ -81,41 +81,41 @@ class Schedule:
     first_epoch: int = 0
 
     def order(self, epoch: int, samples: int) -> np.ndarray:
-        """The order in which that epoch takes the samples: (samples,) integers."""
-        return taken(self.seed, epoch, samples, self.shuffle)
+        """Return the sample order of an epoch: (samples,) integers."""
+        return sample_order(self.seed, epoch, samples, self.shuffle)
 
-    def steps(self, data: Split | Batches) -> int:
-        """Steps that are to be trained in all."""
-        each = steps_of(len(data), self.batch_size) if isinstance(data, Split) else len(data)
-        return max(0, self.epochs - self.first_epoch) * each
-
-
-def taken(seed: int, epoch: int, samples: int, shuffle: bool) -> np.ndarray:
-    """The order in which an epoch takes the samples: (samples,) integers."""
-    return order(seed, epoch, samples) if shuffle else np.arange(samples)
+    def steps(self, data: Split | TrainingBatches) -> int:
+        """Return the number of steps that remain to be trained."""
+        epoch_steps = steps_per_epoch(len(data), self.batch_size) if isinstance(data, Split) else len(data)
+        return max(0, self.epochs - self.first_epoch) * epoch_steps
 
 
-def steps_of(samples: int, batch_size: int) -> int:
-    """Batches an epoch; the last one may be smaller."""
+def sample_order(seed: int, epoch: int, samples: int, shuffle: bool) -> np.ndarray:
+    """Return the sample order of an epoch: (samples,) integers."""
+    return portable_permutation(seed, epoch, samples) if shuffle else np.arange(samples)
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """Return the batches per epoch; the last one may be smaller."""
     return math.ceil(samples / batch_size)
 
 
-def stored(split: Split, batch_size: int, seed: int, shuffle: bool) -> Fetch:
-    """Batches of samples that lie in memory, gathered by index: in a new order each epoch if they are shuffled."""
+def from_memory(split: Split, batch_size: int, seed: int, shuffle: bool) -> BatchFetcher:
+    """Return a function that fetches batches of samples in memory, in the sample order of the epoch."""
 
     @functools.lru_cache(maxsize=1)
     def indices(epoch: int) -> np.ndarray:
-        return taken(seed, epoch, len(split), shuffle)
+        return sample_order(seed, epoch, len(split), shuffle)
 
     def fetch(epoch: int, place: int) -> Batch:
-        chosen = indices(epoch)[place * batch_size : (place + 1) * batch_size]
-        return tuple(array[chosen] for array in split.arrays)
+        rows = indices(epoch)[place * batch_size : (place + 1) * batch_size]
+        return tuple(array[rows] for array in split.arrays)
 
     return fetch
 
 
-def drawn(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: int) -> Fetch:
-    """Batches of samples that are drawn for the purpose: no two are the same."""
+def from_generator(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: int) -> BatchFetcher:
+    """Return a function that fetches batches of newly generated samples: no two batches are the same."""
 
     def fetch(epoch: int, place: int) -> Batch:
         return draw(batch_size, (seed, epoch, place)).arrays
@@ -123,8 +123,10 @@ def drawn(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: 
     return fetch
 
 
-def prepared(fetch: Fetch, preprocessing: Preprocessing, augmentation: Augmentation | None, seed: int) -> Fetch:
-    """Batches of raw samples, augmented if that is asked for, and then prepared."""
+def with_preprocessing(
+    fetch: BatchFetcher, preprocessing: Preprocessing, augmentation: Augmentation | None, seed: int
+) -> BatchFetcher:
+    """Return a function that fetches batches of raw samples, augments them if asked to, and prepares them."""
 
     def fetch_prepared(epoch: int, place: int) -> Batch:
         x, y, *weight = fetch(epoch, place)

@@ -1,4 +1,4 @@
-"""Keras callbacks that watch a training run: what time its epochs took, and how far it is."""
+"""Keras callbacks that every run has: timing, metrics, progress, and a clean stop at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ...backends.runtime import Runtime
 from ...backends.workers.worker import Listener
 from ..keras_model.inference import reset_states
 
-# A bar that moves ten times a second looks smooth; more often only costs time.
+# A progress bar that moves ten times a second looks smooth; more often only costs time.
 _SECONDS_BETWEEN_EVENTS = 0.1
 
 
 class EpochClock(keras.callbacks.Callback):
-    """Times the training part and the validation part of each epoch, the device synchronised at each reading.
+    """Time the training and the validation of each epoch; the device is synchronised at each reading.
 
-    It has no batch-level hooks: they would make Keras wait for the device after every step.
+    It has no batch hooks: they would make Keras wait for the device after every step.
     """
 
     def __init__(self, runtime: Runtime):
@@ -49,14 +49,14 @@ class EpochClock(keras.callbacks.Callback):
 
 
 class ResetStates(keras.callbacks.Callback):
-    """Lets stateful layers begin each epoch, whose series begins anew, with nothing remembered."""
+    """Reset the states of stateful layers at the beginning of each epoch, where the series starts again."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         reset_states(self.model)
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Keeps each finished epoch's metrics, so that a run that is stopped half-way still has them."""
+    """Collect the metrics of each finished epoch, so that an interrupted run still has them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,38 +67,38 @@ class EpochLog(keras.callbacks.Callback):
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """Makes Ctrl-C end the run between two steps, where the weights are whole, not within one.
+    """End the run at Ctrl-C between two steps, where the weights are consistent.
 
-    An exception inside a step could leave JAX's variables pointing at buffers that it has given away. So the first
-    Ctrl-C asks Keras to stop, and `KeyboardInterrupt` is raised once the epoch's steps have ended; a second one is
-    raised at once. It must be the first of the callbacks: an epoch that was cut short is then recorded by none.
+    An exception inside a step could leave JAX's variables pointing at donated buffers. So the first Ctrl-C asks Keras
+    to stop, and `KeyboardInterrupt` is raised after the steps of the epoch; a second Ctrl-C raises it at once. This
+    must be the first callback, so that none of the others records an epoch that was cut short.
 
     Args:
-        terminate: the end that another process asks for (SIGTERM) is treated alike.
+        terminate: treat SIGTERM like Ctrl-C.
     """
 
     def __init__(self, *, terminate: bool = False) -> None:
         super().__init__()
-        self._signals = [signal.SIGINT, signal.SIGTERM] if terminate else [signal.SIGINT]
-        self._usual: dict[int, Any] = {}
-        self._asked: int | None = None
+        self._handled_signals = [signal.SIGINT, signal.SIGTERM] if terminate else [signal.SIGINT]
+        self._previous_handlers: dict[int, Any] = {}
+        self._signal: int | None = None
         self._within_steps = False
 
     def set_model(self, model: keras.Model) -> None:
-        # Reading `self.model` makes Keras fetch JAX's state, which within a step has been given away already.
-        self._stopped = model
+        # Reading `self.model` makes Keras fetch JAX's state, whose buffers have been donated while a step runs.
+        self._training_model = model
         super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        # Left alone where somebody else has decided what a signal means, as a worker has; only a main thread can ask
-        # for it.
+        # Signal handlers can only be set in the main thread. A handler that somebody else has set, as a worker does,
+        # stays.
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in self._signals:
-            usual = signal.getsignal(number)
-            if usual in (signal.default_int_handler, signal.SIG_DFL):
-                self._usual[number] = usual
-                signal.signal(number, self._ask)
+        for number in self._handled_signals:
+            handler = signal.getsignal(number)
+            if handler in (signal.default_int_handler, signal.SIG_DFL):
+                self._previous_handlers[number] = handler
+                signal.signal(number, self._request_stop)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._within_steps = True
@@ -110,29 +110,29 @@ class StopOnInterrupt(keras.callbacks.Callback):
         self._end_steps()
 
     def release(self) -> None:
-        """Give the signals their usual meaning back; after `fit`, however it ended."""
-        for number, usual in self._usual.items():
-            if signal.getsignal(number) == self._ask:
-                signal.signal(number, usual)
+        """Restore the previous signal handlers; to be called after `fit`, however it ended."""
+        for number, handler in self._previous_handlers.items():
+            if signal.getsignal(number) == self._request_stop:
+                signal.signal(number, handler)
 
     @property
     def interrupted(self) -> bool:
-        return self._asked is not None
+        return self._signal is not None
 
     @property
     def terminated(self) -> bool:
-        """Whether it was another process that asked for the end (SIGTERM)."""
-        return self._asked == signal.SIGTERM
+        """Whether SIGTERM ended the run."""
+        return self._signal == signal.SIGTERM
 
-    def steps_ended(self) -> None:
-        """All steps of this epoch were run: it is whole, whatever was asked for meanwhile."""
+    def complete_epoch(self) -> None:
+        """Mark the epoch as complete: a signal that has arrived meanwhile does not cut it short."""
         self._within_steps = False
 
-    def _ask(self, number: int, frame: Any) -> None:
-        if self._asked is not None:
+    def _request_stop(self, number: int, frame: Any) -> None:
+        if self._signal is not None:
             raise KeyboardInterrupt
-        self._asked = number
-        self._stopped.stop_training = True
+        self._signal = number
+        self._training_model.stop_training = True
 
     def _end_steps(self) -> None:
         if self._within_steps and self.interrupted:
@@ -141,12 +141,12 @@ class StopOnInterrupt(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Tells a listener how far the run is.
+    """Send progress events to a listener.
 
-    Events are `{"kind": "train", "epoch", "epochs", "step", "steps", "logs"}`, `logs` those of the last finished epoch.
+    Events are `{"kind": "train", "epoch", "epochs", "step", "steps", "logs"}`; `logs` are of the last finished epoch.
     """
 
-    # Keras then does not wait for the device after every step only to hand over metrics that are not read here.
+    # The metrics of a step are not read here, so Keras need not wait for the device after every step.
     async_safe = True
 
     def __init__(self, listener: Listener):
@@ -158,21 +158,21 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._steps = self.params["steps"]
-        self._tell(0)
+        self._notify(0)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # The last step is told with the epoch's end, when its metrics are there.
+        # The last step is reported at the end of the epoch, with its metrics.
         if time.monotonic() >= self._next and batch + 1 < self._steps:
-            self._tell(batch + 1)
+            self._notify(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._logs = {name: float(value) for name, value in (logs or {}).items()}
-        self._tell(self._steps)
+        self._notify(self._steps)
 
-    def _tell(self, step: int) -> None:
+    def _notify(self, step: int) -> None:
         self._next = time.monotonic() + _SECONDS_BETWEEN_EVENTS
         self._listener(
             {

@@ -1,7 +1,7 @@
-"""Where a loss that is NaN or infinite came from: which step, and which layer was the first to give such values.
+"""Find the step and the layer at which a loss became NaN or infinite.
 
-The run has gone past it by the time it is seen. So what the model was before is put back, and the steps since then are
-trained once more, one by one.
+The run notices it some steps later. So the model is restored to an earlier snapshot, and the steps since then are
+trained again, one by one.
 """
 
 from __future__ import annotations
@@ -16,46 +16,50 @@ import numpy as np
 from ...backends import runtime
 from ...errors import DivergedError
 from ..data.dataset import Split
-from .batches import Batch, Batches, Schedule, steps_of, stored
+from .batches import Batch, Schedule, TrainingBatches, from_memory, steps_per_epoch
 
-# An epoch, a step in it, both from 0, and its batch.
-Step = tuple[int, int, Batch]
+# The epoch, the step in it (both counted from 0), and the batch.
+TrainingStep = tuple[int, int, Batch]
 
 
 def is_finite(logs: dict[str, float]) -> bool:
-    """Whether the loss of these metrics is a number that training can go on from."""
+    """Return whether the loss among these metrics is finite."""
     return math.isfinite(logs.get("loss", 0.0))
 
 
-def explain(model: keras.Model, put_back: Callable[[], None], steps: Iterable[Step], epoch: int) -> DivergedError:
-    """The error that says where the loss stopped being finite.
+def explain(
+    model: keras.Model, restore: Callable[[], None], steps: Iterable[TrainingStep], epoch: int
+) -> DivergedError:
+    """Train the steps again, and return the error that says where the loss stopped being finite.
 
     Args:
-        model: compiled; it is left as it was before the step that went wrong.
-        put_back: makes the model what it was before the first of the steps.
-        steps: those that were trained since.
-        epoch: in which it was seen, from 0, in case it does not happen again.
+        model: compiled; it is left in its state before the faulty step.
+        restore: restores the model to its state before the first of the steps.
+        steps: the steps since that snapshot.
+        epoch: the epoch, from 0, in which the loss was seen; reported if the loss stays finite this time.
     """
-    put_back()
+    restore()
     model.reset_metrics()
     for number, step, batch in steps:
-        before = runtime.remember(runtime.variables_of(model))
-        found = model.train_on_batch(*batch, return_dict=True)
-        if not is_finite({"loss": float(found["loss"])}):
-            before()
-            return _error(float(found["loss"]), number, f", step {step + 1}: {_origin(model, batch[0])}")
-    put_back()
-    return _error(math.nan, epoch, "; in which step cannot be told, because a second time it did not happen")
+        undo_step = runtime.snapshot(runtime.variables_of(model))
+        logs = model.train_on_batch(*batch, return_dict=True)
+        if not is_finite({"loss": float(logs["loss"])}):
+            undo_step()
+            return _error(float(logs["loss"]), number, f", step {step + 1}: {_origin(model, batch[0])}")
+    restore()
+    return _error(
+        math.nan, epoch, "; the step is unknown, because the loss stayed finite when the epoch was trained again"
+    )
 
 
-def steps_from(data: Split | Batches, schedule: Schedule, first: int) -> Iterator[Step]:
-    """The steps of a run from the beginning of an epoch on, to its end."""
+def steps_from(data: Split | TrainingBatches, schedule: Schedule, first: int) -> Iterator[TrainingStep]:
+    """Yield the steps of a run, from the beginning of epoch `first` to the end of the run."""
     size = schedule.batch_size
     split = data if isinstance(data, Split) else None
-    fetch = stored(split, size, schedule.seed, schedule.shuffle) if split else None
+    fetch = from_memory(split, size, schedule.seed, schedule.shuffle) if split else None
     for epoch in range(first, schedule.epochs):
-        for step in range(steps_of(len(split), size) if split else len(data)):
-            if isinstance(data, Batches):
+        for step in range(steps_per_epoch(len(split), size) if split else len(data)):
+            if isinstance(data, TrainingBatches):
                 data.epoch = epoch
                 yield epoch, step, data[step]
             elif fetch:
@@ -69,7 +73,7 @@ def _error(loss: float, epoch: int, where: str) -> DivergedError:
 
 
 def _origin(model: keras.Model, x: np.ndarray) -> str:
-    """What was the first to be NaN or infinite, as words."""
+    """Describe the first value in the model that is NaN or infinite."""
     if not np.isfinite(x).all():
         return "its inputs are not finite"
     for layer in model.layers:
@@ -77,21 +81,21 @@ def _origin(model: keras.Model, x: np.ndarray) -> str:
             if not _finite(variable):
                 return f"the step before it made {layer.name} ({type(layer).__name__}) not finite, in {variable.name}"
     for layer, output in _outputs(model, x):
-        if not all(_finite(each) for each in keras.tree.flatten(output)):
+        if not all(_finite(value) for value in keras.tree.flatten(output)):
             return f"{layer.name} ({type(layer).__name__}) is the first layer whose output is not finite"
     return "every layer's output is finite, its loss is not"
 
 
 def _outputs(model: keras.Model, x: np.ndarray) -> list[tuple[keras.layers.Layer, Any]]:
-    """Each layer's output in training, as far as the model is a graph of layers."""
+    """Return the output of each layer in training mode; nothing if the model is not a graph of layers."""
     try:
         layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
         probe = keras.Model(model.inputs, [layer.output for layer in layers])
-    except (AttributeError, ValueError):  # a class with a `call` of its own, or layers that are called twice
+    except (AttributeError, ValueError):  # a model with its own `call`, or layers that are called twice
         return []
     return list(zip(layers, keras.tree.flatten(probe([x], training=True)), strict=False))
 
 
 def _finite(value: Any) -> bool:
-    found = keras.ops.convert_to_numpy(value)
-    return found.dtype.kind != "f" or bool(np.isfinite(found).all())
+    array = keras.ops.convert_to_numpy(value)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

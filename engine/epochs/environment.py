@@ -1,4 +1,4 @@
-"""Where a run was made: what anyone needs to know before comparing its times or repeating it."""
+"""Describe the environment of a run: what a reader needs before comparing its times or repeating it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...backends import catalog, runtime
 
 
 def describe() -> dict[str, Any]:
-    """The machine, the process' backend and its versions; imports that backend."""
+    """Return the machine, the backend of this process and the versions; imports that backend."""
     current = runtime.current()
     device = current.devices()[0]
     return {
@@ -35,5 +35,5 @@ def describe() -> dict[str, Any]:
 
 
 def memory_bytes() -> int:
-    """The machine's main memory."""
+    """Return the size of the machine's main memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,4 +1,4 @@
-"""A training run's epochs: by the backend's own compiled loop where that can be, else by `keras.Model.fit`.
+"""Run the epochs of a training run: by the backend's own compiled loop where possible, else by `keras.Model.fit`.
 
 Both take the samples in the same order, call the same callbacks at the same moments and record the same metrics.
 """
@@ -13,75 +13,77 @@ from typing import Any
 import keras
 
 from ...backends import runtime
-from ...backends.epochs import Epochs, build_metrics
-from ...backends.same_run.crossentropy import are_means
+from ...backends.epochs import EpochRunner, build_metrics
+from ...backends.same_run.crossentropy import has_mean_losses
 from ...errors import DivergedError, TriviumError, first_line
 from ..data.dataset import Split
 from ..keras_model.inference import fixed_batch
 from . import divergence
-from .batches import Batches, FollowEpoch, Schedule, steps_of, stored
+from .batches import FollowEpoch, Schedule, TrainingBatches, from_memory, steps_per_epoch
 from .callbacks import Progress, StopOnInterrupt
 from .plan_timing import CannotRunError
-from .plans import Choice
+from .plans import PlanChoice
 
-# A piece of an epoch: short enough for a bar that moves and for Ctrl-C, long enough to cost nothing.
-_PIECE_SECONDS = 0.2
-# An epoch shorter than this is finished when Ctrl-C comes in the middle; a longer one is undone.
+# The length of a chunk of steps: short enough for a progress bar and for Ctrl-C, long enough to cost nothing.
+_CHUNK_SECONDS = 0.2
+# At Ctrl-C, a shorter epoch is finished and a longer one is undone.
 _SHORT_EPOCH_SECONDS = 0.5
-# Nothing is learnt from validation data: larger batches give the same metrics in fewer steps, as long as the loss is a
+# Validation does not update weights, so larger batches give the same metrics in fewer steps, as long as the loss is a
 # mean over the samples of a batch.
 _VALIDATION_BATCH = 256
-_FEW = 32  # as Keras has it
+_DEFAULT_BATCH = 32  # the default of Keras
 
 
 def run(
-    chosen: Choice,
+    choice: PlanChoice,
     model: keras.Model,
-    data: Split | Batches,
+    data: Split | TrainingBatches,
     validation: Split | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
 ) -> None:
-    """The epochs by the plan that was chosen.
+    """Train the epochs of the schedule by the chosen plan.
 
     Raises:
         KeyboardInterrupt: an epoch was cut short; the weights are those at its beginning.
-        DivergedError: the loss became NaN or infinite; by `fit` it is looked at when an epoch ends.
-        CannotRunError: the plan's first step failed; the model is as it was before.
+        DivergedError: the loss became NaN or infinite; with `fit` this is only checked at the end of an epoch.
+        CannotRunError: the plan's first step failed; the model is unchanged.
     """
-    if isinstance(data, Split) and chosen.plan:
-        _by_plan(chosen, model, data, validation, callbacks, schedule)
+    if isinstance(data, Split) and choice.plan:
+        _run_plan(choice, model, data, validation, callbacks, schedule)
     else:
-        _by_fit(model, data, validation, callbacks, schedule)
+        _run_fit(model, data, validation, callbacks, schedule)
 
 
-def _by_fit(
+def _run_fit(
     model: keras.Model,
-    data: Split | Batches,
+    data: Split | TrainingBatches,
     validation: Split | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
 ) -> None:
-    """The epochs by `keras.Model.fit`, in our order of samples."""
-    given: dict[str, Any]
+    """Train the epochs by `keras.Model.fit`, in trivium's order of samples."""
+    arguments: dict[str, Any]
     size = schedule.batch_size
     undo = _UndoEpoch()
     callbacks = [_RequireFinite(), *callbacks, undo]
     if isinstance(data, Split) and fixed_batch(model) and not schedule.shuffle:
-        # From arrays Keras knows how large a batch is, which a stateful layer under TensorFlow must.
-        given = {"x": data.x, "y": data.y, "sample_weight": data.weight, "batch_size": size}
+        # A stateful layer under TensorFlow needs the batch size, which Keras only knows from arrays.
+        arguments = {"x": data.x, "y": data.y, "sample_weight": data.weight, "batch_size": size}
     else:
         if isinstance(data, Split):
-            data = Batches(stored(data, size, schedule.seed, schedule.shuffle), steps_of(len(data), size))
+            data = TrainingBatches(
+                from_memory(data, size, schedule.seed, schedule.shuffle), steps_per_epoch(len(data), size)
+            )
         data.epoch = schedule.first_epoch
-        given, callbacks = {"x": data}, [FollowEpoch(data), *callbacks]
+        arguments, callbacks = {"x": data}, [FollowEpoch(data), *callbacks]
     try:
         model.fit(
-            **given,
+            **arguments,
             initial_epoch=schedule.first_epoch,
             epochs=schedule.epochs,
-            shuffle=False,  # the data have their order; Keras would put their batches in another
-            validation_batch_size=size,  # from batches Keras would not know it and take its own
+            shuffle=False,  # the data are in order already; Keras would shuffle the batches
+            validation_batch_size=size,  # Keras would use its default where the data come in batches
             validation_data=validation.arrays if validation else None,
             callbacks=callbacks,
             verbose=0,
@@ -89,31 +91,31 @@ def _by_fit(
     except KeyboardInterrupt:
         undo()
         raise
-    except _NotFiniteError as seen:
-        steps = divergence.steps_from(data, schedule, seen.epoch)
-        raise divergence.explain(model, undo, steps, seen.epoch) from None
+    except _NotFiniteError as error:
+        steps = divergence.steps_from(data, schedule, error.epoch)
+        raise divergence.explain(model, undo, steps, error.epoch) from None
 
 
-def _by_plan(
-    chosen: Choice,
+def _run_plan(
+    choice: PlanChoice,
     model: keras.Model,
     data: Split,
     validation: Split | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
 ) -> None:
-    """The epochs by the backend's own loop."""
-    assert chosen.plan
-    loop = Loop(chosen, model, data, callbacks, schedule)
+    """Train the epochs by the backend's own loop."""
+    assert choice.plan
+    loop = EpochLoop(choice, model, data, callbacks, schedule)
     size = fixed_batch(model) or _validation_batch(model, schedule.batch_size)
-    testing = validation and runtime.current().compile_epochs(model, validation.arrays, size, chosen.plan)
+    validator = validation and runtime.current().compile_epochs(model, validation.arrays, size, choice.plan)
     model.stop_training = False
     loop.watchers.on_train_begin()
     logs: dict[str, float] = {}
     for epoch in range(schedule.first_epoch, schedule.epochs):
-        logs = loop.epoch(epoch)
-        if testing:
-            logs |= _validate(testing, loop.watchers)
+        logs = loop.run_epoch(epoch)
+        if validator:
+            logs |= _validate(validator, loop.watchers)
         loop.watchers.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -122,8 +124,8 @@ def _by_plan(
 
 
 def measure(model: keras.Model, data: Split) -> dict[str, float]:
-    """A compiled model's metrics on prepared data, by the backend's own loop; it learns nothing."""
-    size = fixed_batch(model) or _validation_batch(model, _FEW)
+    """Return a compiled model's metrics on prepared data, by the backend's own loop; the weights do not change."""
+    size = fixed_batch(model) or _validation_batch(model, _DEFAULT_BATCH)
     build_metrics(model, data.x[:size], data.y[:size])
     current = runtime.current()
     epochs = current.compile_epochs(model, data.arrays, size, current.plans(model, 1)[0])
@@ -131,22 +133,22 @@ def measure(model: keras.Model, data: Split) -> dict[str, float]:
     return epochs.results()
 
 
-class Loop:
-    """One epoch after the other by a plan, each in pieces between which progress is told and Ctrl-C is heard.
+class EpochLoop:
+    """Run one epoch after the other by a plan, in chunks of steps, with progress and Ctrl-C checked in between.
 
     Attributes:
-        watchers: the callbacks as one, which each epoch tells when it begins.
+        watchers: the callback list. `run_epoch` calls `on_epoch_begin`; the caller calls the other hooks.
     """
 
     def __init__(
         self,
-        chosen: Choice,
+        choice: PlanChoice,
         model: keras.Model,
         data: Split,
         callbacks: Sequence[keras.callbacks.Callback],
         schedule: Schedule,
     ):
-        self._training = chosen.epochs or _compile(chosen, model, data, schedule.batch_size)
+        self._training = choice.epochs or _compile(choice, model, data, schedule.batch_size)
         self._model = model
         self._data = data
         self._schedule = schedule
@@ -157,25 +159,25 @@ class Loop:
         self._has_run = False
         self._seconds: float | None = None  # of the last epoch
         self._per_step = 0.0  # seconds
-        # The last epoch at whose beginning the model was remembered, when that was, and what puts it back.
-        self._known: tuple[int, float, Callable[[], None]] | None = None
+        # The last epoch at whose beginning a snapshot was taken, the time of it, and the function that restores it.
+        self._snapshot: tuple[int, float, Callable[[], None]] | None = None
 
-    def epoch(self, epoch: int) -> dict[str, float]:
-        """Train the epoch of that number, from 0, and return its metrics.
+    def run_epoch(self, epoch: int) -> dict[str, float]:
+        """Train the epoch of this number, counted from 0, and return its metrics.
 
         Raises:
-            KeyboardInterrupt: it was cut short; the weights are those at its beginning.
+            KeyboardInterrupt: the epoch was cut short; the weights are those at its beginning.
             DivergedError: the loss became NaN or infinite.
-            CannotRunError: the very first step failed; the model is as it was before.
+            CannotRunError: the very first step failed; the model is unchanged.
         """
         self._training.reset()
         self.watchers.on_epoch_begin(epoch)
-        undo = self._remember(epoch)
-        began = time.perf_counter()
+        undo = self._take_snapshot(epoch)
+        start = time.perf_counter()
         self._training.begin(self._schedule.order(epoch, self._training.samples))
         step = 0
         while step < self._training.steps:
-            step = self._piece(step)
+            step = self._run_chunk(step)
             if undo and step < self._training.steps and self._interrupted():
                 self._training.end()
                 undo()
@@ -183,67 +185,65 @@ class Loop:
             if step < self._training.steps and not math.isfinite(self._training.loss()):
                 raise self._diverged(epoch)
         self._training.end()
-        self._seconds = time.perf_counter() - began
+        self._seconds = time.perf_counter() - start
         for stop in self._stops:
-            stop.steps_ended()
-        found = self._training.results()
-        if not divergence.is_finite(found):
+            stop.complete_epoch()
+        logs = self._training.results()
+        if not divergence.is_finite(logs):
             raise self._diverged(epoch)
-        return found
+        return logs
 
-    def _remember(self, epoch: int) -> Callable[[], None] | None:
-        """What undoes the epoch that begins, unless it is a short one; of short ones some are remembered too."""
+    def _take_snapshot(self, epoch: int) -> Callable[[], None] | None:
+        """Take a snapshot before a long epoch, and now and then before a short one; return the undo of a long epoch."""
         now = time.perf_counter()
         is_long = self._seconds is None or self._seconds > _SHORT_EPOCH_SECONDS
-        if is_long or self._known is None or now - self._known[1] > _SHORT_EPOCH_SECONDS:
-            self._known = epoch, now, runtime.remember(runtime.variables_of(self._model))
-        return self._known[2] if is_long else None
+        if is_long or self._snapshot is None or now - self._snapshot[1] > _SHORT_EPOCH_SECONDS:
+            self._snapshot = epoch, now, runtime.snapshot(runtime.variables_of(self._model))
+        return self._snapshot[2] if is_long else None
 
     def _diverged(self, epoch: int) -> DivergedError:
-        assert self._known is not None
+        assert self._snapshot is not None
         self._training.end()
-        first, _, put_back = self._known
-        return divergence.explain(
-            self._model, put_back, divergence.steps_from(self._data, self._schedule, first), epoch
-        )
+        first, _, restore = self._snapshot
+        return divergence.explain(self._model, restore, divergence.steps_from(self._data, self._schedule, first), epoch)
 
-    def _piece(self, start: int) -> int:
-        # One step by itself first: it compiles, and its time would say nothing about the others.
-        count = max(1, int(_PIECE_SECONDS / self._per_step)) if self._per_step else 1
+    def _run_chunk(self, start: int) -> int:
+        # The first step runs alone: it compiles, so its time says nothing about later steps.
+        count = max(1, int(_CHUNK_SECONDS / self._per_step)) if self._per_step else 1
         stop = min(start + count, self._training.steps)
-        began = time.perf_counter()
+        began_at = time.perf_counter()
         try:
             self._training.run(start, stop)
         except Exception as error:
-            if self._has_run or self._known is None or isinstance(error, TriviumError):
+            if self._has_run or self._snapshot is None or isinstance(error, TriviumError):
                 raise
-            self._known[2]()
+            self._snapshot[2]()
             raise CannotRunError(first_line(error)) from error
         self._has_run = True
         if start or self._per_step:
-            self._per_step = (time.perf_counter() - began) / (stop - start)
+            self._per_step = (time.perf_counter() - began_at) / (stop - start)
         for progress in self._progress:
             progress.on_train_batch_end(stop - 1)
         return stop
 
     def _interrupted(self) -> bool:
-        # Not `stop_training`: a callback that sets it in the middle of an epoch wants that epoch to end well.
+        # Not `stop_training`: when a callback sets that in the middle of an epoch, the epoch is finished.
         return any(stop.interrupted for stop in self._stops)
 
 
-def _compile(chosen: Choice, model: keras.Model, data: Split, size: int) -> Epochs:
-    assert chosen.plan
+def _compile(choice: PlanChoice, model: keras.Model, data: Split, size: int) -> EpochRunner:
+    assert choice.plan
     build_metrics(model, data.x[:size], data.y[:size])
-    compile_epochs = chosen.group.epochs if chosen.group else runtime.current().compile_epochs
-    return compile_epochs(model, data.arrays, size, chosen.plan)
+    compile_epochs = choice.group.epochs if choice.group else runtime.current().compile_epochs
+    return compile_epochs(model, data.arrays, size, choice.plan)
 
 
 def _validation_batch(model: keras.Model, size: int) -> int:
-    return max(size, _VALIDATION_BATCH) if are_means(model) else size
+    return max(size, _VALIDATION_BATCH) if has_mean_losses(model) else size
 
 
 class _NotFiniteError(Exception):
-    """The loss is NaN or infinite at the end of this epoch."""
+    """The loss was NaN or infinite at the end of an epoch."""
 
     def __init__(self, epoch: int):
         super().__init__(epoch)
@@ -251,7 +251,7 @@ class _NotFiniteError(Exception):
 
 
 class _RequireFinite(keras.callbacks.Callback):
-    """Ends `fit` with `_NotFiniteError`. The first of the callbacks: the others then know nothing of such an epoch."""
+    """End `fit` with `_NotFiniteError`. It must be the first callback, so that the others do not see such an epoch."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not divergence.is_finite(logs or {}):
@@ -259,28 +259,28 @@ class _RequireFinite(keras.callbacks.Callback):
 
 
 class _UndoEpoch(keras.callbacks.Callback):
-    """Can put everything back that the epoch under way has changed. The last of the callbacks: it goes by theirs."""
+    """Undo the epoch in progress. It must be the last callback, so that the others have acted before the snapshot."""
 
     def __init__(self) -> None:
         super().__init__()
         self._undo: Callable[[], None] | None = None
 
     def __call__(self) -> None:
-        """Put it back; nothing, when no epoch is under way."""
+        """Restore the state at the beginning of the epoch; do nothing between epochs."""
         if self._undo:
             self._undo()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._undo = runtime.remember(runtime.variables_of(self.model))
+        self._undo = runtime.snapshot(runtime.variables_of(self.model))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._undo = None
 
 
-def _validate(testing: Epochs, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
+def _validate(validator: EpochRunner, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
-    testing.reset()
-    testing.evaluate()
-    found = testing.results()
-    watchers.on_test_end(found)
-    return {f"val_{name}": value for name, value in found.items()}
+    validator.reset()
+    validator.evaluate()
+    logs = validator.results()
+    watchers.on_test_end(logs)
+    return {f"val_{name}": value for name, value in logs.items()}

@@ -1,4 +1,4 @@
-"""How a run's epochs are run: by which plan, in which order, and with what in force meanwhile."""
+"""Choose the plan of a run, and patch Keras and the framework while the run trains by it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from typing import TypeVar
 import keras
 
 from ...backends import catalog, runtime
-from ...backends.device_group import Group
-from ...backends.same_run.crossentropy import owned_losses
-from ...backends.same_run.portable_random import Draws, owned_draws
+from ...backends.device_group import DeviceGroup
+from ...backends.same_run.crossentropy import losses_from_logits
+from ...backends.same_run.portable_random import PortableRandom, portable_draws
 from ...backends.workers.worker import Listener
 from ..data.dataset import Split
 from . import plans
 from . import precision as precisions
-from .batches import Batches, Schedule
+from .batches import Schedule, TrainingBatches
 from .callbacks import ResetStates
-from .epoch_loop import Loop
+from .epoch_loop import EpochLoop
 from .plan_timing import CannotRunError
-from .plans import Choice
+from .plans import PlanChoice
 
 Result = TypeVar("Result")
 
 
-class Course:
-    """The course of one run.
+class PlanContext:
+    """The plan of one run, and the context in which it trains.
 
     Args:
         schedule: which epochs, in which order.
-        plan: by name, `auto` or `fit`.
-        owned: whether initial weights, dropout and noise are ours.
-        repeatable: whether the run must go by the same plan each time; then no clock decides.
-        listener: called with a progress event before something takes seconds.
-        group: the devices that train together, or None for one.
-        precision: the policy of the run; see `precision.computing`.
+        plan: a plan's name, `auto` or `fit`.
+        owned: whether initial weights, dropout and noise come from trivium's generators.
+        repeatable: whether the run must use the same plan each time, so that no timing may decide.
+        listener: called with a progress event before the plans are timed.
+        group: the devices that train together, or None for one device.
+        precision: the policy of the run; see `precision.global_floatx`.
 
     Attributes:
-        outside: variables beside the model's that a step changes.
+        rng_variables: variables of random generators, which a step changes beside the model's.
     """
 
     def __init__(
@@ -50,116 +50,124 @@ class Course:
         owned: bool,
         repeatable: bool,
         listener: Listener | None,
-        group: Group | None = None,
+        group: DeviceGroup | None = None,
         precision: str | None = None,
     ):
         self.schedule = schedule
         self._plan = plan
-        # Made once: they remember how much was drawn.
-        self._draws = Draws.here() if owned else None
-        self.outside = self._draws.variables if self._draws else []
-        # The frameworks' own generators could not be put back after a trial.
+        # Created once: the generators count their draws.
+        self._random = PortableRandom.for_current_backend() if owned else None
+        self.rng_variables = self._random.rng_variables if self._random else []
+        # Native generators rule timing out: their state could not be restored after a trial.
         self._measures = plan == plans.AUTO and owned and not repeatable and not group
         self._group = group
         self._precision = precision
         self._listener = listener or (lambda event: None)
-        self._refused = ""
+        self._refusal = ""
 
-    def carry_out(self, work: Callable[[], Result]) -> Result:
-        """Do what `begun` is for; once more, by `fit`, where the framework cannot run the model by its own plans.
+    def with_fallback_to_fit(self, function: Callable[[], Result]) -> Result:
+        """Call a function that uses `activate`; call it again, with `fit`, if the framework cannot run its plans.
 
         Raises:
-            Exception: it cannot run it by the plan that was named.
+            Exception: the framework cannot run the model by the plan that the user named.
         """
         try:
-            return work()
-        except CannotRunError as refused:
+            return function()
+        except CannotRunError as error:
             if self._plan != plans.AUTO:
-                raise refused.__cause__ or refused from None
-            self._refused = f"{catalog.selected().title} cannot compile its epochs: {refused}"
-        return work()
+                raise error.__cause__ or error from None
+            self._refusal = f"{catalog.selected().title} cannot compile its epochs: {error}"
+        return function()
 
     @contextlib.contextmanager
-    def begun(
+    def activate(
         self,
         model: keras.Model,
-        data: Split | Batches,
+        data: Split | TrainingBatches,
         callbacks: Sequence[keras.callbacks.Callback],
         always: bool = False,
-    ) -> Iterator[Choice]:
-        """Choose the plan, and let hold while it lasts what must hold for it.
+    ) -> Iterator[PlanChoice]:
+        """Choose the plan of the run; while the block runs, the model can train by it.
 
         Args:
-            always: measure the plans that there are, however short the run.
+            always: time the plans, however short the run.
 
         Raises:
-            OptionError: there is no such plan for this model on this backend, or it cannot be used here.
+            OptionError: this backend has no such plan for this model, or cannot use it here.
             CannotRunError: the framework cannot run the model by any of its plans.
         """
-        chosen = self._chosen(model, data, callbacks, self.schedule.steps(data))
-        with self._in_force(model, chosen):
-            if self._measures and chosen.plan and isinstance(data, Split):
-                chosen = plans.by_measurement(
-                    chosen, model, data, self.schedule, outside=self.outside, always=always, listen=self._tell
+        choice = self._choose(model, data, callbacks, self.schedule.steps(data))
+        with self._patched(model, choice):
+            if self._measures and choice.plan and isinstance(data, Split):
+                choice = plans.choose_by_timing(
+                    choice,
+                    model,
+                    data,
+                    self.schedule,
+                    rng_variables=self.rng_variables,
+                    always=always,
+                    listen=self._notify,
                 )
-            yield chosen
+            yield choice
 
-    def open_ended(
+    def endless_training(
         self, model: keras.Model, data: Split, measure: bool = False
-    ) -> tuple[Choice, Callable[[int], None]]:
-        """The plan of a run without an end, and what trains so many more epochs by it, unless it is `fit`.
+    ) -> tuple[PlanChoice, Callable[[int], None]]:
+        """Return the plan of a run without an end, and a function that trains a number of further epochs by it.
+
+        The function must not be called if the plan is `fit`.
 
         Args:
-            measure: time the plans, as a long run does, where that was not done earlier.
+            measure: time the plans, as a long run does, unless the cache has their timings.
         """
-        chosen = self.carry_out(lambda: self._endless(model, data, measure))
-        with self._in_force(model, chosen):
-            loop = Loop(chosen, model, data, [ResetStates()], self.schedule) if chosen.plan else None
+        choice = self.with_fallback_to_fit(lambda: self._choose_for_endless(model, data, measure))
+        with self._patched(model, choice):
+            loop = EpochLoop(choice, model, data, [ResetStates()], self.schedule) if choice.plan else None
         numbers = itertools.count()
 
         def train(epochs: int) -> None:
-            assert loop, "by `fit` somebody else runs the epochs"
-            with self._in_force(model, chosen):
+            assert loop, "`fit` has no loop of ours"
+            with self._patched(model, choice):
                 for epoch in itertools.islice(numbers, epochs):
-                    loop.epoch(epoch)
+                    loop.run_epoch(epoch)
 
-        return chosen, train
+        return choice, train
 
-    def _endless(self, model: keras.Model, data: Split, measure: bool) -> Choice:
-        chosen = self._chosen(model, data, [], plans.MANY_STEPS)
-        if not (self._measures and chosen.plan):
-            return chosen
+    def _choose_for_endless(self, model: keras.Model, data: Split, measure: bool) -> PlanChoice:
+        choice = self._choose(model, data, [], plans.MANY_STEPS)
+        if not (self._measures and choice.plan):
+            return choice
         if not measure:
-            return plans.recalled(chosen, model, self.schedule)
+            return plans.choose_by_cached_timings(choice, model, self.schedule)
         endless = replace(self.schedule, epochs=plans.MANY_STEPS)
-        with self._in_force(model, chosen):
-            return plans.by_measurement(chosen, model, data, endless, outside=self.outside, always=True)
+        with self._patched(model, choice):
+            return plans.choose_by_timing(choice, model, data, endless, rng_variables=self.rng_variables, always=True)
 
-    def _chosen(
+    def _choose(
         self,
         model: keras.Model,
-        data: Split | Batches,
+        data: Split | TrainingBatches,
         callbacks: Sequence[keras.callbacks.Callback],
         steps: int,
-    ) -> Choice:
-        """The plan by the rule; `fit` once the framework has refused its own."""
-        if self._refused:
-            return Choice(None, self._refused)
+    ) -> PlanChoice:
+        """Return the plan by the rule; `fit` once the framework has refused its own plans."""
+        if self._refusal:
+            return PlanChoice(None, self._refusal)
         return plans.choose(model, data, callbacks, steps, self._plan, self._group)
 
     @contextlib.contextmanager
-    def _in_force(self, model: keras.Model, chosen: Choice) -> Iterator[None]:
-        """What must hold while the model trains by that plan; nothing of it stays in the model."""
+    def _patched(self, model: keras.Model, choice: PlanChoice) -> Iterator[None]:
+        """Patch Keras and the framework for training by this plan; the model is left without a trace of it."""
         current = runtime.current()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(precisions.computing(self._precision))
-            stack.enter_context(current.remembering(model))
-            stack.enter_context(owned_losses())
-            if chosen.plan:
+            stack.enter_context(precisions.global_floatx(self._precision))
+            stack.enter_context(current.carry_rnn_states(model))
+            stack.enter_context(losses_from_logits())
+            if choice.plan:
                 stack.enter_context(current.tuned(model))
-            if self._draws:
-                stack.enter_context(owned_draws(self._draws))
+            if self._random:
+                stack.enter_context(portable_draws(self._random))
             yield
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._listener({"kind": "stage", "stage": "timing the plans"})

@@ -1,7 +1,7 @@
-"""Which way a run's epochs go: one of the backend's own plans where that can be, else `keras.Model.fit`.
+"""Choose how a run's epochs are run: by one of the backend's own plans where possible, else by `keras.Model.fit`.
 
-Each backend says by a rule which of its plans it expects to be fastest (`choose`). A short run goes by that. For a long
-one they are timed, once for a model on a machine (`by_measurement`).
+Each backend has a rule for which of its plans should be fastest (`choose`). A short run follows the rule. For a long
+run the plans are timed, once per model and machine (`choose_by_timing`).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Any
 import keras
 
 from ...backends import runtime
-from ...backends.device_group import Group
-from ...backends.distribution.sharding import indivisible
-from ...backends.epochs import Epochs, Plan
+from ...backends.device_group import DeviceGroup
+from ...backends.distribution.sharding import why_indivisible
+from ...backends.epochs import EpochRunner, Plan
 from ...errors import OptionError
 from ..data.dataset import Split
 from . import plan_cache
-from .batches import Batches, Schedule
+from .batches import Schedule, TrainingBatches
 from .callbacks import Progress
-from .plan_timing import Timing, can_try, fastest, try_out
+from .plan_timing import Timing, can_time, fastest, time_plans
 
 FIT = "fit"
 AUTO = "auto"
-# The names of groups of devices: there is no such plan for one.
-SPREAD = ("devices", "processes")
-# As many as make every compilation worth its while.
+# The plan names of runs on several devices: the kinds of device group.
+DISTRIBUTED = ("devices", "processes")
+# So many steps that every compilation pays.
 MANY_STEPS = 10**9
-# Fewer are soon done by any plan: they go by the rule, whatever was measured, and so always by the same.
+# A run of fewer steps is quick by any plan. It follows the rule, whatever was measured, and so is always the same.
 STEPS_WORTH_TIMING = 1_000
 
 _BATCH_HOOKS = (
@@ -39,96 +39,96 @@ _BATCH_HOOKS = (
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which plan runs the epochs.
+class PlanChoice:
+    """The plan that runs the epochs, and why.
 
     Attributes:
         plan: None for `fit`.
-        why: why it is `fit`.
-        timings: of each candidate by its name, where it was measured.
-        failed: why a candidate cannot be used, by its name.
-        remembered: whether that was done by an earlier run.
-        seconds: what measuring took this one.
-        epochs: what was compiled of the plan on the way.
-        group: the devices that train together; None for one.
+        why: the reason for `fit`, or for training on one device.
+        timings: plan name → timing, when the candidates were timed.
+        failed: plan name → reason, for each candidate that cannot be used.
+        from_cache: whether the timings are those of an earlier run.
+        seconds: how long the timing took in this run.
+        epochs: the plan's epochs, when the timing has compiled them already.
+        group: the devices that train together; None for one device.
     """
 
     plan: Plan | None
     why: str = ""
     timings: Mapping[str, Timing] | None = None
     failed: Mapping[str, str] | None = None
-    remembered: bool = False
+    from_cache: bool = False
     seconds: float = 0.0
-    epochs: Epochs | None = None
-    group: Group | None = None
+    epochs: EpochRunner | None = None
+    group: DeviceGroup | None = None
 
     @property
     def name(self) -> str:
         return self.plan.name if self.plan else FIT
 
     def to_json(self) -> dict[str, Any]:
-        """What a run keeps of how its epochs were run."""
-        found: dict[str, Any] = {"name": self.name, **({"why": self.why} if self.why else {})}
+        """Return the entry for the run's record."""
+        record: dict[str, Any] = {"name": self.name, **({"why": self.why} if self.why else {})}
         if self.group:
-            found["count"] = self.group.count
+            record["count"] = self.group.count
         if self.timings:
-            found["timings"] = {name: asdict(timing) for name, timing in self.timings.items()}
-            found |= {"remembered": self.remembered, "seconds": self.seconds}
-        return found
+            record["timings"] = {name: asdict(timing) for name, timing in self.timings.items()}
+            record |= {"remembered": self.from_cache, "seconds": self.seconds}
+        return record
 
 
 def choose(
     model: keras.Model,
-    data: Split | Batches,
+    data: Split | TrainingBatches,
     callbacks: Sequence[keras.callbacks.Callback],
     steps: int,
     name: str,
-    group: Group | None = None,
-) -> Choice:
-    """The plan of that name; for `auto` the one that should be fastest for a run of so many steps.
+    group: DeviceGroup | None = None,
+) -> PlanChoice:
+    """Return the plan of this name; for `auto`, the plan that should be fastest for a run of this many steps.
 
-    With a group it is that plan on all of its devices, under the group's name; on one where the model or the data
-    cannot be divided.
+    With a group, the plan runs on all of its devices and has the group's name. It runs on one device if the model or
+    the data cannot be divided.
 
     Raises:
-        OptionError: there is no such plan for this model on this backend, or it cannot be used here.
+        OptionError: this backend has no such plan for this model, or cannot use it here.
     """
     if name == FIT:
-        return Choice(None, "asked for")
-    why = needs_fit(model, data, callbacks)
+        return PlanChoice(None, "asked for")
+    why = reason_for_fit(model, data, callbacks)
     plans = runtime.current().plans(model, steps)
     if group and name in (AUTO, group.name):
-        if alone := why or indivisible(model):
-            return Choice(None if why else plans[0], f"{alone}; so on one device")
-        return Choice(replace(plans[0], name=group.name), group=group)
+        if obstacle := why or why_indivisible(model):
+            return PlanChoice(None if why else plans[0], f"{obstacle}; so on one device")
+        return PlanChoice(replace(plans[0], name=group.name), group=group)
     if name == AUTO:
-        return Choice(None, why) if why else Choice(plans[0])
+        return PlanChoice(None, why) if why else PlanChoice(plans[0])
     for plan in plans:
         if plan.name == name and not why:
-            return Choice(plan)
+            return PlanChoice(plan)
     listed = ", ".join(plan.name for plan in plans)
     raise OptionError(f"--plan {name}: " + (why or f"expected {AUTO}, {FIT}, {listed}"))
 
 
-def by_measurement(
-    chosen: Choice,
+def choose_by_timing(
+    choice: PlanChoice,
     model: keras.Model,
     data: Split,
     schedule: Schedule,
     *,
-    outside: Sequence[keras.Variable] = (),
+    rng_variables: Sequence[keras.Variable] = (),
     always: bool = False,
     listen: Callable[[], None] = lambda: None,
-) -> Choice:
-    """The plan that has the run done first: by what was measured earlier, else by trials where the run is long enough.
+) -> PlanChoice:
+    """Return the plan that finishes the run first, by cached timings or by new ones if the run is long enough.
 
-    Within all that is in force while the model trains; the model is as it was afterwards.
+    To be called inside the context in which the model trains. The model is unchanged afterwards.
 
     Args:
-        chosen: by the rule.
-        outside: variables beside the model's that a step changes.
-        always: measure however short the run, which then still goes by the rule.
-        listen: called before it takes seconds.
+        choice: by the rule.
+        rng_variables: variables of random generators, which a step changes beside the model's.
+        always: time the plans however short the run; a short run still follows the rule.
+        listen: called before the plans are timed, which takes seconds.
 
     Raises:
         CannotRunError: the framework cannot run the model by any of its plans.
@@ -136,42 +136,48 @@ def by_measurement(
     steps = schedule.steps(data)
     candidates = runtime.current().plans(model, steps)
     short = steps < STEPS_WORTH_TIMING
-    if len(candidates) == 1 or not can_try(data, schedule.batch_size) or (short and not always):
-        return chosen
-    key = plan_cache.key_of(model, schedule.batch_size, candidates)
-    known = plan_cache.recall(key)
-    if known:
-        return Choice(_of_those(candidates, known, short, steps), timings=known, remembered=True)
-    trials = try_out(model, data, schedule, candidates, outside=outside, always=always, listen=listen)
-    if len(trials.timings) + len(trials.failed) < len(candidates):
-        usable = next(plan for plan in candidates if plan.name in trials.epochs)
-        return replace(chosen, plan=usable, failed=trials.failed, epochs=trials.epochs[usable.name])
-    plan_cache.keep(key, trials.timings)
-    plan = _of_those(candidates, trials.timings, short, steps)
-    return Choice(
-        plan, timings=trials.timings, failed=trials.failed, seconds=trials.seconds, epochs=trials.epochs[plan.name]
+    if len(candidates) == 1 or not can_time(data, schedule.batch_size) or (short and not always):
+        return choice
+    key = plan_cache.cache_key(model, schedule.batch_size, candidates)
+    cached = plan_cache.load(key)
+    if cached:
+        return PlanChoice(_select(candidates, cached, short, steps), timings=cached, from_cache=True)
+    measured = time_plans(model, data, schedule, candidates, rng_variables=rng_variables, always=always, listen=listen)
+    if len(measured.timings) + len(measured.failed) < len(candidates):
+        usable = next(plan for plan in candidates if plan.name in measured.epochs)
+        return replace(choice, plan=usable, failed=measured.failed, epochs=measured.epochs[usable.name])
+    plan_cache.store(key, measured.timings)
+    plan = _select(candidates, measured.timings, short, steps)
+    return PlanChoice(
+        plan,
+        timings=measured.timings,
+        failed=measured.failed,
+        seconds=measured.seconds,
+        epochs=measured.epochs[plan.name],
     )
 
 
-def _of_those(candidates: Sequence[Plan], timings: Mapping[str, Timing], short: bool, steps: int) -> Plan:
-    """Of the plans that can be used here the one that a run goes by: a short one by the rule, others by their times."""
+def _select(candidates: Sequence[Plan], timings: Mapping[str, Timing], short: bool, steps: int) -> Plan:
+    """Return the usable plan for a run: a short run follows the rule, a long run the timings."""
     if short:
         return next(plan for plan in candidates if plan.name in timings)
     return fastest(candidates, timings, steps)
 
 
-def recalled(chosen: Choice, model: keras.Model, schedule: Schedule) -> Choice:
-    """For a run without an end: the plan whose step is fastest, where that was measured earlier."""
+def choose_by_cached_timings(choice: PlanChoice, model: keras.Model, schedule: Schedule) -> PlanChoice:
+    """Return the plan with the fastest step, for a run without an end, if it is in the cache; else the given choice."""
     candidates = runtime.current().plans(model, MANY_STEPS)
-    known = plan_cache.recall(plan_cache.key_of(model, schedule.batch_size, candidates))
-    if not known:
-        return chosen
-    return Choice(fastest(candidates, known, MANY_STEPS), timings=known, remembered=True)
+    cached = plan_cache.load(plan_cache.cache_key(model, schedule.batch_size, candidates))
+    if not cached:
+        return choice
+    return PlanChoice(fastest(candidates, cached, MANY_STEPS), timings=cached, from_cache=True)
 
 
-def needs_fit(model: keras.Model, data: Split | Batches, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str:
-    """Why only `fit` will do, or nothing."""
-    if isinstance(data, Batches):
+def reason_for_fit(
+    model: keras.Model, data: Split | TrainingBatches, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> str:
+    """Return why only `fit` can run these epochs, or an empty string."""
+    if isinstance(data, TrainingBatches):
         return "the data are drawn anew for each batch"
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return "the model has several inputs or outputs"

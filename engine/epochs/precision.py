@@ -1,9 +1,9 @@
-"""In which floats a run computes: Keras' own dtype policies, for the time of the run.
+"""Train in another precision: Keras' dtype policies, in force for the time of the run only.
 
-Under a mixed policy the layers compute in 16 bits; weights, optimizer, losses and metrics keep 32. In float64 all of it
-has 64: then rounding is too small for a run on one framework to part from the same run on another. Either is a way to
-train, as a plan is one, and leaves no trace in what is trained: the model that comes out computes in float32, and is
-saved, ported and verified as any other. The run says how it was trained.
+Under a mixed policy the layers compute in 16 bits; weights, optimizer, losses and metrics stay in float32. Under
+`float64` everything is in float64: rounding is then too small for a run on one framework to diverge from the same run
+on another. The precision belongs to the run, not to the model: the trained model computes in float32, and is saved,
+ported and verified like any other. The run's settings record the precision.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import catalog, runtime
+from ...backends import catalog, keras_internals, runtime
 from ...errors import OptionError, TriviumError, first_line
 
 if TYPE_CHECKING:
     import keras
 
     from ..data.dataset import Split
-    from .batches import Batches
+    from .batches import TrainingBatches
 
 FLOAT32, FLOAT64 = "float32", "float64"
 MIXED = ("mixed_bfloat16", "mixed_float16")
@@ -29,16 +29,16 @@ POLICIES = (FLOAT32, *MIXED, FLOAT64)
 
 
 def require_known(policy: str | None) -> None:
-    """Raise an OptionError unless it is one of `POLICIES`, or None for what Keras has in force."""
+    """Raise an OptionError unless the policy is one of `POLICIES`, or None for Keras' current policy."""
     if policy is not None and policy not in POLICIES:
         raise OptionError(f"precision must be {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, received {policy!r}")
 
 
 @contextlib.contextmanager
-def computing(policy: str | None) -> Iterator[None]:
-    """While it lasts, what no layer computes is as wide as the policy asks for: losses, metrics, the optimizer.
+def global_floatx(policy: str | None) -> Iterator[None]:
+    """Set the dtype of losses, metrics and the optimizer to that of the policy until the block ends.
 
-    Only float64 asks for more than is usual. It must be in force wherever a model of that width is used. May be nested.
+    Only float64 needs it, wherever a float64 model is used; other policies change nothing. May be nested.
     """
     if policy != FLOAT64:
         yield
@@ -56,8 +56,8 @@ def computing(policy: str | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def building(policy: str | None) -> Iterator[None]:
-    """While it lasts, layers that name no dtype of their own are made to compute by this policy."""
+def global_policy(policy: str | None) -> Iterator[None]:
+    """Make this the dtype policy of layers that are created in the block and name no dtype of their own."""
     if policy is None:
         yield
         return
@@ -66,97 +66,95 @@ def building(policy: str | None) -> Iterator[None]:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        with computing(policy):
+        with global_floatx(policy):
             yield
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def applied(model: keras.Model, policy: str | None) -> keras.Model:
-    """A model that exists already, computing by this policy: every layer, those that named theirs too.
+def apply_policy(model: keras.Model, policy: str | None) -> keras.Model:
+    """Apply a policy to an existing model: to every layer, including those that name a dtype of their own.
 
-    It is the same model, or in float64 one like it. To be called while `building` for that policy.
+    Returns the same model, or for float64 a converted copy. To be called inside `global_policy` of the same policy.
     """
     if policy == FLOAT64:
-        from ..keras_model.float64 import widened
+        from ..keras_model.float64 import to_float64
 
-        return widened(model)
+        return to_float64(model)
     if policy is not None:
-        _change(model, {each for each in (FLOAT32, *MIXED) if each != policy}, policy)
+        _replace_policies(model, {name for name in (FLOAT32, *MIXED) if name != policy}, policy)
     return model
 
 
-def settled(model: keras.Model, policy: str | None, anew: Callable[[], keras.Model]) -> keras.Model:
-    """After a run: the model in float32, with what it and its optimizer have learnt; its loss is scaled no more.
+def to_float32(model: keras.Model, policy: str | None, build_float32: Callable[[], keras.Model]) -> keras.Model:
+    """Return the trained model in float32, with the weights and the optimizer state, and without loss scaling.
 
     Args:
         policy: of the run.
-        anew: makes the same model in float32, compiled and untrained.
+        build_float32: builds the same model in float32, compiled and untrained.
     """
     if policy == FLOAT64:
-        return _rounded(model, anew())
+        return _copy_rounded(model, build_float32())
     if policy in MIXED:
-        _unmix(model, policy)
+        _remove_mixed_policy(model, policy)
     return model
 
 
-def _rounded(trained: keras.Model, found: keras.Model) -> keras.Model:
-    """`found` with every value of a model that is its like, rounded to its own floats."""
-    found.optimizer.build(found.trainable_variables)
+def _copy_rounded(source: keras.Model, target: keras.Model) -> keras.Model:
+    """Copy every variable of `source` into `target`, a model of the same layers, rounded to its dtypes."""
+    target.optimizer.build(target.trainable_variables)
     pairs = zip(
-        [*found.variables, *found.optimizer.variables], [*trained.variables, *trained.optimizer.variables], strict=True
+        [*target.variables, *target.optimizer.variables], [*source.variables, *source.optimizer.variables], strict=True
     )
-    for mine, theirs in pairs:
-        mine.assign(np.array(theirs.numpy()).astype(mine.dtype))
-    return found
+    for variable, value in pairs:
+        variable.assign(np.array(value.numpy()).astype(variable.dtype))
+    return target
 
 
-def _unmix(model: keras.Model, policy: str) -> None:
+def _remove_mixed_policy(model: keras.Model, policy: str) -> None:
     import keras
 
-    _change(model, {policy}, FLOAT32)
+    _replace_policies(model, {policy}, FLOAT32)
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         model.optimizer = model.optimizer.inner_optimizer
-    model.train_function = model.test_function = model.predict_function = None  # compiled as it was
+    model.train_function = model.test_function = model.predict_function = None  # compiled under the mixed policy
 
 
 @contextlib.contextmanager
-def explained(policy: str | None, model: keras.Model, data: Split | Batches) -> Iterator[None]:
-    """Say in a line what a framework says in many where it cannot compute the model's gradients by a mixed policy.
+def explain_errors(policy: str | None, model: keras.Model, data: Split | TrainingBatches) -> Iterator[None]:
+    """Turn a framework's long error into one line if it cannot compute the gradients under a mixed policy.
 
     Raises:
-        OptionError: it cannot, as a single step shows; whatever else goes wrong is raised as it is.
+        OptionError: the gradients of one batch cannot be computed either. Every other error is raised unchanged.
     """
     try:
         yield
     except (TriviumError, OSError):
         raise
     except Exception as error:
-        if policy not in MIXED or not (reason := _refusal(model, data)):
+        if policy not in MIXED or not (reason := _gradient_error(model, data)):
             raise
         device = runtime.current().devices()[0].kind
-        others = " or ".join(each for each in (FLOAT32, *MIXED) if each != policy)
+        others = " or ".join(name for name in (FLOAT32, *MIXED) if name != policy)
         raise OptionError(
             f"--precision {policy}: {catalog.selected().title} cannot train this model so on the {device} ({reason}); "
             f"take {others}"
         ) from error
 
 
-def _change(model: keras.Model, policies: set[Any], policy: str) -> None:
-    # Keras has no public way to all layers, the cells of recurrent ones and the parts of others among them;
-    # tests/engine/epochs/test_precision.py notices when this one moves.
-    for layer in model._flatten_layers():
+def _replace_policies(model: keras.Model, policies: set[Any], policy: str) -> None:
+    for layer in keras_internals.all_layers(model):
         if layer.dtype_policy.name in policies:
             layer.dtype_policy = policy
 
 
-def _refusal(model: keras.Model, data: Split | Batches) -> str:
-    """The first line of what the framework says of one batch's gradients, or nothing where it computes them."""
+def _gradient_error(model: keras.Model, data: Split | TrainingBatches) -> str:
+    """Return the first line of the framework's error for one batch's gradients, or an empty string."""
     from ..data.dataset import Split
 
     x, y = (data.x[:2], data.y[:2]) if isinstance(data, Split) else data[0][:2]
     try:
         runtime.current().gradients(model, x, y)
-    except Exception as error:  # whatever this framework raises where it has no code for such floats
+    except Exception as error:  # whatever the framework raises when it has no kernel for this dtype
         return first_line(error)
     return ""

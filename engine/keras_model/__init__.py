@@ -1,1 +1,1 @@
-"""Questions about a Keras model itself: its layers, its drawing, its answers in batches, its float64 twin."""
+"""Tools for a Keras model: layer summary, diagram, inference in batches, conversion to float64."""

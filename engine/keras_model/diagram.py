@@ -1,4 +1,4 @@
-"""A model drawn in text: a stack as a column of boxes, anything with branches as a graph with a lane for each tensor.
+"""Draw a model as text: a stack as a column of boxes, a branched model as a graph with one lane per tensor.
 
 It reads the rows of `summary.py`, so it needs no framework.
 """
@@ -14,10 +14,10 @@ from .summary import Row
 
 _WIDTH = 100
 _WIDEST_CELL = 28
-# With more, the lanes say less than the names do.
+# With more lanes, the names of the inputs are easier to read than the lanes.
 _MOST_LANES = 16
 
-# By whether a line leads up, down, left, right.
+# Keys: whether a line leads up, down, left, right.
 _CORNERS = {
     (True, True, False, True): "├",
     (True, True, True, False): "┤",
@@ -32,36 +32,36 @@ _CORNERS = {
 
 
 def draw(rows: Sequence[Row], *, width: int = _WIDTH) -> str:
-    """The model with these rows as text of several lines; nested models follow under their names.
+    """Draw a model as text of several lines. Nested models follow under their names.
 
-    A stack is a column of boxes. Otherwise each layer is a dot: lines lead to it from the layers that feed it, which
-    are also named after `←`; `→ output` marks what the model returns. `×` stands between the sizes of one sample.
+    A stack is a column of boxes. In any other model, each layer is a dot, with lines from the layers that feed it;
+    their names follow after `←`. `→ output` marks outputs of the model. `×` separates the sizes of one sample.
 
     Args:
-        rows: those of `summary.rows`.
-        width: the widest line, in characters.
+        rows: from `summary.rows`.
+        width: the maximum length of a line, in characters.
     """
     if not rows:
         return ""
-    lines = _boxes(rows) if _is_stack(rows) else _graph(rows)
-    drawn = [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
+    lines = _draw_boxes(rows) if _is_stack(rows) else _draw_graph(rows)
+    clipped = [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
     for row in rows:
         if row.get("layers"):
-            drawn += ["", f"{row['name']}:", textwrap.indent(draw(row["layers"], width=width - 2), "  ")]
-    return "\n".join(drawn)
+            clipped += ["", f"{row['name']}:", textwrap.indent(draw(row["layers"], width=width - 2), "  ")]
+    return "\n".join(clipped)
 
 
 def _is_stack(rows: Sequence[Row]) -> bool:
-    """Whether each layer takes what the one before gives, and only the last gives an output."""
+    """Return whether each layer is fed by the one before it alone, and only the last one is an output."""
     before = [[], *([row["name"]] for row in rows[:-1])]
     return [row["inputs"] for row in rows] == before and not any(row["returned"] for row in rows[:-1])
 
 
-def _boxes(rows: Sequence[Row]) -> list[str]:
-    """One box over the other, the data's way marked between them."""
+def _draw_boxes(rows: Sequence[Row]) -> list[str]:
+    """Draw one box above the other, with arrows between them."""
     cells = _cells(rows)
     if rows[0]["kind"] != "InputLayer":
-        cells = _aligned([("input", "", shape_text(rows[0]["input"])), *map(_cell, rows)])
+        cells = _align([("input", "", shape_text(rows[0]["input"])), *map(_cell, rows)])
     inner = len(cells[0]) + 2
     way = "▼".center(inner, "─")
     between = [f"├{way}┤"] * (len(cells) - 1)
@@ -70,35 +70,35 @@ def _boxes(rows: Sequence[Row]) -> list[str]:
     return [f"┌{'─' * inner}┐", *middle, boxes[-1], f"└{'─' * inner}┘"]
 
 
-def _graph(rows: Sequence[Row]) -> list[str]:
+def _draw_graph(rows: Sequence[Row]) -> list[str]:
     cells = _cells(rows)
     lanes = _Lanes(rows)
-    placed = [lanes.place(row) for row in rows] if _is_ordered(rows) else []
-    if not placed or lanes.count > _MOST_LANES:
-        return [f"● {cell}{_ends(row)}".rstrip() for cell, row in zip(cells, rows, strict=True)]
-    left = 2 * lanes.count
+    placements = [lanes.place(row) for row in rows] if _is_ordered(rows) else []
+    if not placements or lanes.count > _MOST_LANES:
+        return [f"● {cell}{_format_connections(row)}".rstrip() for cell, row in zip(cells, rows, strict=True)]
+    lane_width = 2 * lanes.count
     lines = []
-    for (link, dot), cell, row in zip(placed, cells, rows, strict=True):
+    for (link, dot), cell, row in zip(placements, cells, rows, strict=True):
         lines += [link] if link else []
-        lines.append(f"{dot:<{left}}{cell}{_ends(row)}".rstrip())
+        lines.append(f"{dot:<{lane_width}}{cell}{_format_connections(row)}".rstrip())
     return lines
 
 
 def _is_ordered(rows: Sequence[Row]) -> bool:
-    """Whether every layer comes after those that feed it; a shared layer may also take what came of its own output."""
-    seen: set[str] = set()
+    """Return whether every layer comes after those that feed it. A shared layer may be fed by its own output."""
+    names: set[str] = set()
     for row in rows:
-        if row["inputs"] is None or not seen.issuperset(row["inputs"]):
+        if row["inputs"] is None or not names.issuperset(row["inputs"]):
             return False
-        seen.add(row["name"])
+        names.add(row["name"])
     return True
 
 
 class _Lanes:
-    """The columns of a graph: in each, the layer whose output runs down there to the last layer that takes it.
+    """The lanes of a graph: each carries a layer's output down to the last layer that takes it.
 
     Attributes:
-        count: how many columns there were at the widest.
+        count: the number of lanes at the widest place so far.
     """
 
     def __init__(self, rows: Sequence[Row]):
@@ -110,7 +110,7 @@ class _Lanes:
         return len(self._lanes)
 
     def place(self, row: Row) -> tuple[str, str]:
-        """The line in which the lanes that feed a layer meet, empty where there is nothing to meet; the layer's own."""
+        """Place a layer. Return the line that joins the lanes of its inputs, or "", and the layer's own line."""
         above = list(self._lanes)
         sources = [lane for lane, name in enumerate(above) if name in row["inputs"]]
         self._waiting.subtract(row["inputs"])
@@ -126,23 +126,23 @@ class _Lanes:
         return link, dot
 
     def _choose(self, sources: list[int]) -> int:
-        """The lane of a layer: that of its first source that ends here, else a free one.
+        """Return the lane of a layer: that of its first source that ends here, or else a free one.
 
-        A layer that nothing feeds takes a new one: under another's end it would look fed by it.
+        A layer without inputs gets a new lane: in the lane of another one, it would seem to be fed by it.
         """
-        ended = [lane for lane in sources if self._lanes[lane] is None]
+        ending = [lane for lane in sources if self._lanes[lane] is None]
         free = [lane for lane, name in enumerate(self._lanes) if name is None] if sources else []
-        if ended or free:
-            return (ended or free)[0]
+        if ending or free:
+            return (ending or free)[0]
         self._lanes.append(None)
         return len(self._lanes) - 1
 
-    def _link(self, above: list[str | None], met: set[int]) -> str:
-        first, last = min(met), max(met)
+    def _link(self, above: list[str | None], joined: set[int]) -> str:
+        first, last = min(joined), max(joined)
         line = ""
         for lane, below in enumerate(self._lanes):
             up = lane < len(above) and above[lane] is not None
-            if lane in met:
+            if lane in joined:
                 line += _CORNERS[up, below is not None, lane > first, lane < last]
             else:
                 line += "│" if up else "─" if first < lane < last else " "
@@ -150,43 +150,43 @@ class _Lanes:
         return line.rstrip()
 
 
-def _ends(row: Row) -> str:
-    """Where a layer's data come from, and whether they leave the model."""
-    came = f"  ← {', '.join(row['inputs'])}" if row["inputs"] else ""
-    return came + ("  → output" if row["returned"] else "")
+def _format_connections(row: Row) -> str:
+    """Return the names of the layers that feed a layer, and a mark if it is an output of the model."""
+    sources = f"  ← {', '.join(row['inputs'])}" if row["inputs"] else ""
+    return sources + ("  → output" if row["returned"] else "")
 
 
 def _cells(rows: Sequence[Row]) -> list[str]:
-    return _aligned([_cell(row) for row in rows])
+    return _align([_cell(row) for row in rows])
 
 
 def _cell(row: Row) -> tuple[str, ...]:
     return row["name"], row["kind"], shape_text(row["output"])
 
 
-def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
-    """Each tuple as one line, all of one length: columns side by side, the last one to the right."""
-    shown = [[_clipped(part) for part in cell] for cell in cells]
-    *widths, last = (max(map(len, column)) for column in zip(*shown, strict=True))
+def _align(cells: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return each tuple as one line in aligned columns; the last column is right-aligned."""
+    clipped = [[_clip(part) for part in cell] for cell in cells]
+    *widths, last = (max(map(len, column)) for column in zip(*clipped, strict=True))
     return [
         "  ".join([*(f"{part:<{width}}" for part, width in zip(cell, widths, strict=False)), f"{cell[-1]:>{last}}"])
-        for cell in shown
+        for cell in clipped
     ]
 
 
-def _clipped(text: str) -> str:
+def _clip(text: str) -> str:
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
 
 
 def shape_text(shape: list[Any] | None) -> str:
-    """`28×28×1`; `?` for a size that is not fixed or a shape that is unknown; several shapes with commas between."""
+    """Return a shape as text, such as `28×28×1`; `?` if unknown. Several shapes are separated by commas."""
     if shape is None:
         return "?"
-    return ", ".join(_sizes(each) for each in _shapes(shape))
+    return ", ".join(_sizes(one_shape) for one_shape in _shapes(shape))
 
 
 def _shapes(shape: list[Any]) -> Iterator[list[int | None]]:
-    """The shapes in what a row has: one shape, or a list of them."""
+    """Yield the shapes of a row, which holds one shape or a list of shapes."""
     if shape and isinstance(shape[0], list):
         yield from shape
     else:

@@ -1,4 +1,4 @@
-"""A saved model in float64: what two backends make of it then differs by next to nothing, unless they differ."""
+"""Convert a model to float64, where rounding differences between backends vanish and real ones remain."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import keras
 import numpy as np
 
 
-def widened(model: keras.Model) -> keras.Model:
-    """The model with float64 for every float32, its weights, and its optimizer with all that it remembers.
+def to_float64(model: keras.Model) -> keras.Model:
+    """Return a copy of the model in float64, with its weights, and its optimizer with its state.
 
-    To be called while Keras' own floats are float64; a saved model has its dtypes written into every layer.
+    Call it while `keras.config.floatx()` is float64. Setting floatx alone is not enough for a saved model, because its
+    layers carry their dtypes.
     """
-    found = keras.saving.deserialize_keras_object(_in_double(keras.saving.serialize_keras_object(model)))
-    found.set_weights(model.get_weights())
+    copy = keras.saving.deserialize_keras_object(_cast_config(keras.saving.serialize_keras_object(model)))
+    copy.set_weights(model.get_weights())
     if model.compiled and model.optimizer is not None and model.optimizer.built:
-        if not found.compiled:
-            found.compile_from_config(model.get_compile_config())
-        found.optimizer.build(found.trainable_variables)
-        for mine, theirs in zip(found.optimizer.variables, model.optimizer.variables, strict=True):
-            mine.assign(np.array(theirs.numpy()))
-    return found
+        if not copy.compiled:
+            copy.compile_from_config(model.get_compile_config())
+        copy.optimizer.build(copy.trainable_variables)
+        for target, source in zip(copy.optimizer.variables, model.optimizer.variables, strict=True):
+            target.assign(np.array(source.numpy()))
+    return copy
 
 
-def _in_double(config: Any) -> Any:
+def _cast_config(config: Any) -> Any:
     if isinstance(config, dict):
-        return {key: _in_double(value) for key, value in config.items()}
+        return {key: _cast_config(value) for key, value in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_in_double(value) for value in config)
+        return type(config)(_cast_config(value) for value in config)
     return "float64" if config == "float32" else config

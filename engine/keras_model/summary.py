@@ -1,7 +1,7 @@
-"""A model's layers and how they are connected, as rows that a table, a diagram or JSON can show.
+"""Summarise a model's layers and their connections, as rows for a table, a diagram, or JSON.
 
-The connections are read from what `get_config` gives, the format in which Keras saves a model: it holds every call of
-every layer, also of nested and shared ones, where `layer.output` knows only the first.
+The connections are read from `get_config`, Keras' format for saved models. It holds every call of every layer,
+including nested and shared layers, whereas `layer.output` knows only the first call.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def layers(recipe: Recipe, options: Mapping[str, Any], backend: str | None = Non
     """Build the model and describe each layer; see `rows`.
 
     Raises:
-        BackendError, RecipeError: the backend cannot be used, the options are not the recipe's, the model does not say
-            what it takes.
+        BackendError: the backend cannot be used.
+        RecipeError: the recipe has no such options, or the model declares no inputs.
     """
     catalog.use(backend)
     runtime.current()
@@ -35,17 +35,17 @@ def layers(recipe: Recipe, options: Mapping[str, Any], backend: str | None = Non
 
 
 def rows(model: keras.Model) -> list[Row]:
-    """Describe each layer of a built model, in order; an operation without weights, such as `a + b`, counts as one.
+    """Describe each layer of a built model, in order. Operations without weights, such as `a + b`, are included.
 
     Returns:
-        Of each: `name`; `kind` (the Keras class); `input` and `output` (shape of one sample, a list of shapes where
-        there are several, None where it is unknown); `parameters`; `inputs` (the names of the layers that feed it, None
-        where that is unknown: in a model that is a class with a `call` of its own); `returned` (whether it gives an
-        output of the model). A nested model also has `layers`, such rows again.
+        For each layer: `name`; `kind` (the Keras class); `input` and `output` (the shape of one sample, a list of
+        shapes if there are several, None if unknown); `parameters`; `inputs` (the names of the layers that feed it;
+        None if unknown, as in a subclassed model with its own `call`); `returned` (whether it is an output of the
+        model). A nested model also has `layers`: its own rows.
     """
     operations = getattr(model, "operations", model.layers)
     feeding, returned = _connections(model)
-    return [_row(each, feeding.get(each.name), each.name in returned) for each in operations]
+    return [_row(operation, feeding.get(operation.name), operation.name in returned) for operation in operations]
 
 
 def _row(operation: Any, inputs: list[str] | None, returned: bool) -> Row:
@@ -70,14 +70,14 @@ def _shape(operation: Any, side: str) -> list[Any] | None:
 
     try:
         tensors = keras.tree.flatten(getattr(operation, side))
-    except AttributeError:  # it was only ever called with arrays, or not at all
+    except AttributeError:  # the layer was never called with symbolic tensors
         return None
     shapes = [list(tensor.shape[1:]) for tensor in tensors]
     return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _connections(model: keras.Model) -> tuple[dict[str, list[str]], set[str]]:
-    """For each layer the names of those that feed it, and the names of those that the model returns."""
+    """Return for each layer the names of the layers that feed it, and the names of the output layers."""
     import keras
 
     if isinstance(model, keras.Sequential):
@@ -85,22 +85,25 @@ def _connections(model: keras.Model) -> tuple[dict[str, list[str]], set[str]]:
         return dict(zip(names, [[], *([name] for name in names)], strict=False)), set(names[-1:])
     try:
         config = model.get_config()
-    except Exception:  # whatever a user's own layer makes of being asked: the rest can still be shown
+    except Exception:  # a custom layer may raise anything: show the rest without connections
         return {}, set()
     if "output_layers" not in config:
         return {}, set()
-    feeding = {each["name"]: list(dict.fromkeys(_sources(each["inbound_nodes"]))) for each in config["layers"]}
+    feeding = {
+        layer_config["name"]: list(dict.fromkeys(_sources(layer_config["inbound_nodes"])))
+        for layer_config in config["layers"]
+    }
     outputs = keras.tree.flatten(config["output_layers"])  # (layer, call, tensor), in the structure of the outputs
     return feeding, {part for part in outputs if isinstance(part, str)}
 
 
 def _sources(value: Any) -> Iterator[str]:
-    """The layers whose tensors a saved call takes, at any depth of its arguments."""
+    """Yield the layers whose tensors a saved call takes, at any depth of its arguments."""
     if isinstance(value, Mapping):
         if "keras_history" in value:  # (layer, call, tensor)
             yield value["keras_history"][0]
-        for each in value.values():
-            yield from _sources(each)
+        for child in value.values():
+            yield from _sources(child)
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _sources(each)
+        for child in value:
+            yield from _sources(child)

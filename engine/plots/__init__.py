@@ -1,1 +1,1 @@
-"""Plots of histories, predictions, data and decision boundaries, drawn by matplotlib without a display."""
+"""Plots of histories, predictions, data and decision boundaries, by matplotlib without a display."""

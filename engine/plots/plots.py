@@ -1,4 +1,4 @@
-"""Pictures of a run: its curves, what it predicts, where it errs. Each function draws one and writes one PNG."""
+"""Plots of a run: its curves, predictions, and mistakes. Each function writes one plot as a PNG file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def curves(history: History, path: Path, *, title: str) -> None:
-    """Accuracy (where measured) and loss side by side, training and validation, the best epoch marked."""
+    """Plot the metrics and the loss side by side, for training and validation. The best epoch is marked."""
     with style():
-        measured = [metric for metric in history.metrics if not metric.startswith("val_")]
-        measured.sort(key=lambda metric: metric == "loss")
-        drawn, axes = figure(len(measured))
-        for metric, place in zip(measured, axes, strict=True):
+        metrics = [metric for metric in history.metrics if not metric.startswith("val_")]
+        metrics.sort(key=lambda metric: metric == "loss")
+        fig, axes = figure(len(metrics))
+        for metric, place in zip(metrics, axes, strict=True):
             _curve(place, history, metric)
-        drawn.suptitle(title)
-        save(drawn, path)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def _curve(axes: Axes, history: History, metric: str) -> None:
@@ -42,16 +42,16 @@ def _curve(axes: Axes, history: History, metric: str) -> None:
 
 
 def overlaid(histories: list[tuple[str, History]], path: Path) -> None:
-    """Several runs' curves over each other, a plot for each metric: validation as a line, training dashed.
+    """Plot several runs over each other, one plot per metric: validation solid, training dashed.
 
     Args:
-        histories: what to call each run, and its history of one epoch or more.
+        histories: the name of each run, and its history of at least one epoch.
     """
     with style():
-        measured = list(dict.fromkeys(name for _, history in histories for name in history.metrics))
-        shown = sorted((name for name in measured if not name.startswith("val_")), key=lambda name: name == "loss")
-        drawn, axes = figure(len(shown))
-        for metric, place in zip(shown, axes, strict=True):
+        names = list(dict.fromkeys(name for _, history in histories for name in history.metrics))
+        metrics = sorted((name for name in names if not name.startswith("val_")), key=lambda name: name == "loss")
+        fig, axes = figure(len(metrics))
+        for metric, place in zip(metrics, axes, strict=True):
             for number, (name, history) in enumerate(histories):
                 epochs, colour = np.arange(1, len(history) + 1), f"C{number}"
                 validated = f"val_{metric}" in history
@@ -63,28 +63,28 @@ def overlaid(histories: list[tuple[str, History]], path: Path) -> None:
             place.set(xlabel="epoch", ylabel=metric)
             place.xaxis.set_major_locator(MaxNLocator(integer=True))
             place.legend()
-        save(drawn, path)
+        save(fig, path)
 
 
 def series(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -> None:
-    """Predicted values over the data of a wave.
+    """Plot predicted values over a series.
 
     Args:
         data: (n,) values.
-        predicted: (m,) values, m ≤ n, for the last m of them.
+        predicted: (m,) predictions, m ≤ n, of the last m values.
     """
     with style():
-        drawn, (axes,) = figure(1, width=9)
+        fig, (axes,) = figure(1, width=9)
         axes.plot(np.arange(len(data)), data, color=DATA, linewidth=3, alpha=0.6, label="data")
         axes.plot(np.arange(len(data) - len(predicted), len(data)), predicted, color=VALIDATION, label="predicted")
         axes.set(xlabel="step", ylabel="value")
         axes.legend()
-        drawn.suptitle(title)
-        save(drawn, path)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
-    """How often each class was taken for each other.
+    """Plot the confusion matrix.
 
     Args:
         expected, predicted: (n,) class numbers.
@@ -93,10 +93,10 @@ def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ..
 
     counts = confusion_matrix(expected, predicted, labels=range(len(labels)))
     with style(grid=False):
-        drawn = Figure(figsize=(6.4, 5.8), layout="constrained")
-        axes = drawn.subplots()
+        fig = Figure(figsize=(6.4, 5.8), layout="constrained")
+        axes = fig.subplots()
         ConfusionMatrixDisplay(counts, display_labels=labels).plot(ax=axes, cmap="Blues", colorbar=False)
-        # The diagonal is so much larger that its colour would hide the errors: shade those by themselves.
+        # The diagonal is much larger than the errors: scale the colours to the errors alone.
         errors = counts - np.diag(np.diag(counts))
         axes.images[0].set_clim(0, max(1, int(errors.max())))
         for (row, column), count in np.ndenumerate(counts):
@@ -105,8 +105,8 @@ def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ..
             text.set_text(str(count) if count else "")
         wrong = len(expected) - int(np.trace(counts))
         axes.set(xlabel="predicted", ylabel="true", title=f"{wrong} of {len(expected)} wrong")
-        drawn.suptitle(title)
-        save(drawn, path)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def mistakes(
@@ -120,52 +120,52 @@ def mistakes(
     title: str,
     most: int = 40,
 ) -> None:
-    """A page of the pictures that were taken for something else, the most certain mistakes first.
+    """Plot the misclassified images, those with the highest certainty first.
 
     Args:
         images: (n, height, width) grey.
         expected, predicted: (n,) class numbers.
-        certainty: (n,) probability given to the predicted class.
+        certainty: (n,) probabilities of the predicted classes.
     """
     wrong = np.flatnonzero(expected != predicted)
-    shown = wrong[np.argsort(-certainty[wrong], kind="stable")][:most]
-    columns, rows = 8, max(1, -(-len(shown) // 8))
-    drawn = Figure(figsize=(1.25 * columns, 1.45 * rows + 0.7), layout="constrained")
-    grid = drawn.subplots(rows, columns, squeeze=False)
+    indices = wrong[np.argsort(-certainty[wrong], kind="stable")][:most]
+    columns, rows = 8, max(1, -(-len(indices) // 8))
+    fig = Figure(figsize=(1.25 * columns, 1.45 * rows + 0.7), layout="constrained")
+    grid = fig.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for axes, index in zip(grid.flat, shown, strict=False):
+    for axes, index in zip(grid.flat, indices, strict=False):
         axes.imshow(images[index], cmap="gray_r")
         axes.set_title(
             f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",
             fontsize=7,
         )
-    first = f"the {len(shown)} most certain of " if len(shown) < len(wrong) else ""
-    drawn.suptitle(f"{title}: {first}{len(wrong)} mistakes in {len(expected)}")
-    save(drawn, path)
+    first = f"the {len(indices)} most certain of " if len(indices) < len(wrong) else ""
+    fig.suptitle(f"{title}: {first}{len(wrong)} mistakes in {len(expected)}")
+    save(fig, path)
 
 
 def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) -> None:
-    """Pictures in rows of ten, each under its label.
+    """Plot images in rows of ten, each with its label above.
 
     Args:
         images: (n, height, width) grey, or (n, height, width, channels).
-        names: n labels, or none.
+        names: n labels, or an empty list.
     """
     columns, rows = 10, -(-len(images) // 10)
-    drawn = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
-    grid = drawn.subplots(rows, columns, squeeze=False)
+    fig = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
+    grid = fig.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for index, axes in zip(range(len(images)), grid.flat, strict=False):
         axes.imshow(np.squeeze(images[index]), cmap="gray_r")
         axes.set_title(names[index] if names else "", fontsize=8)
-    drawn.suptitle(title)
-    save(drawn, path)
+    fig.suptitle(title)
+    save(fig, path)
 
 
 def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -> None:
-    """Pictures without gaps or labels, as one.
+    """Plot images without gaps or labels, as one sheet.
 
     Args:
         images: (n, height, width) grey; n a multiple of `columns`.
@@ -173,63 +173,63 @@ def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -
     height, width = images.shape[1:]
     sheet = images.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
     with style(grid=False):
-        drawn = Figure(figsize=(7, 7 * sheet.shape[0] / sheet.shape[1] + 0.4), layout="constrained")
-        axes = drawn.subplots()
+        fig = Figure(figsize=(7, 7 * sheet.shape[0] / sheet.shape[1] + 0.4), layout="constrained")
+        axes = fig.subplots()
         axes.imshow(sheet, cmap="gray_r")
         axes.axis("off")
-        drawn.suptitle(title)
-        save(drawn, path)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> None:
-    """Rows of pictures that belong together column by column, such as originals over what became of them.
+    """Plot rows of images that belong together column by column, such as originals above reconstructions.
 
     Args:
-        pairs: a name and (n, height, width) grey or (n, height, width, channels) pictures for each row, all with the
+        pairs: for each row its name and (n, height, width) grey or (n, height, width, channels) images, all with the
             same n.
     """
     rows, columns = len(pairs), len(pairs[0][1])
-    drawn = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
-    grid = drawn.subplots(rows, columns, squeeze=False)
+    fig = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
+    grid = fig.subplots(rows, columns, squeeze=False)
     for row, (name, images) in zip(grid, pairs, strict=True):
         for axes, image in zip(row, images, strict=True):
             axes.imshow(np.squeeze(image), cmap="gray_r")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         row[0].set_ylabel(name, fontsize=8)
-    drawn.suptitle(title)
-    save(drawn, path)
+    fig.suptitle(title)
+    save(fig, path)
 
 
 def curve(values: np.ndarray, path: Path, *, title: str) -> None:
-    """A series over its steps.
+    """Plot a series over its steps.
 
     Args:
         values: (n,).
     """
     with style():
-        drawn, (axes,) = figure(1, width=9)
+        fig, (axes,) = figure(1, width=9)
         axes.plot(values, color=TRAINING)
         axes.set(xlabel="step", ylabel="value")
-        drawn.suptitle(title)
-        save(drawn, path)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def scatter(points: np.ndarray, y: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
-    """Points in the plane, coloured by class, or by value where there are no classes.
+    """Plot points in the plane, coloured by class, or by value if there are no classes.
 
     Args:
         points: (n, 2).
         y: (n,) class numbers or values.
     """
     with style():
-        drawn, (axes,) = figure(1, width=6)
+        fig, (axes,) = figure(1, width=6)
         if labels:
             for number, label in enumerate(labels):
                 axes.scatter(points[y == number, 0], points[y == number, 1], s=12, label=label)
             axes.legend()
         else:
-            drawn.colorbar(axes.scatter(points[:, 0], points[:, 1], c=y, s=12), label="value")
+            fig.colorbar(axes.scatter(points[:, 0], points[:, 1], c=y, s=12), label="value")
         axes.set(xlabel="first column", ylabel="second column")
-        drawn.suptitle(title)
-        save(drawn, path)
+        fig.suptitle(title)
+        save(fig, path)

@@ -1,4 +1,4 @@
-"""Text from a trained model, token by token."""
+"""Generate text with a trained model, token by token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data.sources.text import to_codes
 from ..keras_model.inference import as_floats
-from ..preprocessing.tokens import Tokens
+from ..preprocessing.tokens import Tokenizer
 from ..preprocessing.transforms import Window
 
 
@@ -24,70 +24,71 @@ def generate(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Iterator[str]:
-    """Continue a text. Yields the seed text, then one token at a time, as it comes.
+    """Continue a text. Yield the seed text, then each token as soon as it is generated.
 
-    The choice is NumPy's, so one seed gives one text on every backend, as long as their probabilities agree.
+    NumPy draws the tokens, so one seed gives the same text on every backend, as long as their probabilities agree.
 
     Args:
         source: a bundle of a text recipe, its file, or its run folder.
-        seed_text: what to continue; shorter than the model's window it is repeated to fill it. Without one the
-            beginning of the training text.
-        length: how many tokens to add.
-        temperature: above 0; the probabilities are taken to the power of its inverse: low is sure, high is wild.
-        seed: of the choices.
+        seed_text: the text to continue, repeated if it is shorter than the model's window. The default is the
+            beginning of the recorded text.
+        length: the number of tokens to generate.
+        temperature: above 0; probabilities are raised to the power 1/temperature, so low values give likely text and
+            high values give varied text.
+        seed: of the random choices.
 
     Raises:
         BundleError: the bundle cannot be read.
-        DataError: it does not hold a text model, or the seed text has letters that it does not know.
-        OptionError: a length or temperature that cannot be.
+        DataError: it is no text model, or the seed text has tokens that are not in its vocabulary.
+        OptionError: length or temperature is out of range.
     """
     if length < 1 or not 0 < temperature < float("inf"):
         raise OptionError(f"length must be 1 or more and temperature above 0, received {length} and {temperature:g}")
-    found = bundles.load(source)
-    tokens, window = _reader(found)
-    context = found.recorded_inputs[0] if seed_text is None else _context(tokens, window, seed_text)
-    return _continue(found, tokens, context, length, temperature, np.random.default_rng(seed), seed_text)
+    bundle = bundles.load(source)
+    tokens, window = _text_steps(bundle)
+    context = bundle.recorded_inputs[0] if seed_text is None else _encode_seed_text(tokens, window, seed_text)
+    return _generate_tokens(bundle, tokens, context, length, temperature, np.random.default_rng(seed), seed_text)
 
 
 def sample(probabilities: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
-    """One index, drawn by probabilities (n,) that were sharpened or flattened by the temperature."""
+    """Draw one index from (n,) probabilities, sharpened or flattened by the temperature."""
     logits = np.log(np.maximum(probabilities.astype("float64"), 1e-30)) / temperature
     weights = np.cumsum(np.exp(logits - logits.max()))
     return int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
 
 
-def _continue(
-    found: Bundle,
-    tokens: Tokens,
+def _generate_tokens(
+    bundle: Bundle,
+    tokens: Tokenizer,
     context: np.ndarray,
     length: int,
     temperature: float,
     generator: np.random.Generator,
     seed_text: str | None,
 ) -> Iterator[str]:
-    yield tokens.joint.join(tokens.names[int(number)] for number in context) if seed_text is None else seed_text
-    model = found.model
+    yield tokens.separator.join(tokens.names[int(number)] for number in context) if seed_text is None else seed_text
+    model = bundle.model
     for _ in range(length):
-        # Not `predict`, which sets up an iterator for a single sample.
+        # `predict` would set up a data iterator for a single sample.
         probabilities = as_floats(model.predict_on_batch(context[None]))[0, : len(tokens.names)]
         number = sample(probabilities, temperature, generator)
         context = np.append(context[1:], np.asarray(number, context.dtype))
-        yield tokens.joint + tokens.names[number]
+        yield tokens.separator + tokens.names[number]
 
 
-def writes(found: Bundle) -> bool:
-    """Whether the bundle holds a text model: one whose inputs are windows over tokens."""
-    return [isinstance(step, Tokens | Window) for step in found.preprocessing.inputs.steps] == [True, True]
+def is_text_model(bundle: Bundle) -> bool:
+    """Return whether the bundle holds a text model: its inputs are windows over tokens."""
+    return [isinstance(step, Tokenizer | Window) for step in bundle.preprocessing.inputs.steps] == [True, True]
 
 
-def _reader(found: Bundle) -> tuple[Tokens, Window]:
-    steps = found.preprocessing.inputs.steps
-    if len(steps) == 2 and isinstance(steps[0], Tokens) and isinstance(steps[1], Window):
+def _text_steps(bundle: Bundle) -> tuple[Tokenizer, Window]:
+    steps = bundle.preprocessing.inputs.steps
+    if len(steps) == 2 and isinstance(steps[0], Tokenizer) and isinstance(steps[1], Window):
         return steps[0], steps[1]
-    raise DataError(f"the bundle of {found.run['recipe']} does not write texts: train text/letters or text/words")
+    raise DataError(f"the bundle of {bundle.run['recipe']} has no text model: train text/letters or text/words")
 
 
-def _context(tokens: Tokens, window: Window, seed_text: str) -> np.ndarray:
+def _encode_seed_text(tokens: Tokenizer, window: Window, seed_text: str) -> np.ndarray:
     numbers = tokens(to_codes(seed_text))
     if len(numbers) == 0:
         raise DataError("the seed text is empty: give some words, or none at all")

@@ -1,1 +1,1 @@
-"""Preprocessing: small steps that are fitted on the training split and travel with the model."""
+"""Preprocessing: small steps, fitted on the training split and stored with the model."""

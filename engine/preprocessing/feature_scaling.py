@@ -1,6 +1,6 @@
-"""The steps of preparation that bring values into a range that networks learn well in.
+"""The preprocessing steps that scale values to a range in which networks learn well.
 
-What is fitted is fitted on training data alone: other data may fall outside the range, and keep doing so.
+They are fitted on training data alone. Other data may fall outside the range; they are not clipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scale(Transform):
-    """From the known range `source` to `low` … `high`, in float32: for pixels, whose range is no matter of data."""
+    """Scale the known range `source` to `low` … `high`, in float32: for pixels, whose range is known beforehand."""
 
     kind = "scale"
     low: float = 0.0
@@ -29,9 +29,9 @@ class Scale(Transform):
     def fit(self, values: np.ndarray) -> Self:
         low, high = float(values.min()), float(values.max())
         if low < self.source[0] or high > self.source[1]:
-            raise DataError(f"values reach from {low:g} to {high:g}, expected {self.source[0]:g} to {self.source[1]:g}")
+            raise DataError(f"values range from {low:g} to {high:g}, expected {self.source[0]:g} to {self.source[1]:g}")
         if values.dtype.kind == "f" and high <= 1.0 < self.source[1]:
-            raise DataError(f"values reach from {low:g} to {high:g}: already scaled, expected 0 to {self.source[1]:g}")
+            raise DataError(f"values range from {low:g} to {high:g}: already scaled, expected 0 to {self.source[1]:g}")
         return self
 
     @property
@@ -56,7 +56,7 @@ class Scale(Transform):
 
 @dataclass(frozen=True)
 class MinMax(Transform):
-    """From the range of the training data to 0 … 1, in float32. Test data may fall outside it, and keeps doing so."""
+    """Scale the range of the training data to 0 … 1, in float32. Test data may fall outside 0 … 1."""
 
     kind = "min-max"
     low: float | None = None
@@ -87,12 +87,14 @@ class MinMax(Transform):
 
 @dataclass(frozen=True)
 class Standardise(Transform):
-    """To the training data's mean of 0 and standard deviation of 1, in float32.
+    """Scale the training data to a mean of 0 and a standard deviation of 1, in float32.
 
-    `axis` is the axis, counted with that of the samples as 0, each of whose features has its own mean and deviation.
-    "all" takes one for all values. Left open, it is the last axis of tables (n, features), and "all" for images and
-    series: a pixel has no meaning of its own. A feature that never varies in the training data becomes 0, without a
-    division, and is not stretched should it vary elsewhere.
+    Each feature along `axis` has its own mean and standard deviation; axis 0 counts the samples. "all" computes one
+    pair for all values. None chooses the last axis of tables (n, features), and "all" for images and series, where a
+    single pixel has no meaning of its own. A feature that is constant in the training data is only shifted to 0: its
+    standard deviation is replaced by 1.
+
+    The field `deviation` holds the standard deviations. Its name is a key in bundles.
     """
 
     kind = "standardise"
@@ -102,23 +104,23 @@ class Standardise(Transform):
 
     def fit(self, values: np.ndarray) -> Self:
         axis = self._axis_for(values.ndim)
-        others = tuple(place for place in range(values.ndim) if place != axis)
-        low, high = np.atleast_1d(values.min(others)), np.atleast_1d(values.max(others))
-        # Rounding can give a constant a deviation that is not quite 0. It keeps its scale, and its mean is itself.
-        deviation = np.where(low == high, 1.0, values.std(others, dtype="float64"))
-        exact = np.where(low == high, low, values.mean(others, dtype="float64"))
-        # Where it is as good, a mean that float32 can hold: then Keras' layer subtracts the same number.
-        held = exact.astype("float32").astype("float64")
-        mean = np.where((low == high) | (abs(held - exact) > 1e-3 * deviation), exact, held)
-        return replace(self, axis=axis, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+        reduced = tuple(dimension for dimension in range(values.ndim) if dimension != axis)
+        low, high = np.atleast_1d(values.min(reduced)), np.atleast_1d(values.max(reduced))
+        # By rounding, a constant's computed deviation can differ from 0. Its scale is 1, and its mean is its value.
+        std = np.where(low == high, 1.0, values.std(reduced, dtype="float64"))
+        exact = np.where(low == high, low, values.mean(reduced, dtype="float64"))
+        # Use the mean rounded to float32 where that is as good: then Keras' layer subtracts the same number.
+        rounded = exact.astype("float32").astype("float64")
+        mean = np.where((low == high) | (abs(rounded - exact) > 1e-3 * std), exact, rounded)
+        return replace(self, axis=axis, mean=tuple(mean.tolist()), deviation=tuple(std.tolist()))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        mean, deviation = self._moments(values)
-        return np.asarray((values - mean) / deviation, "float32")
+        mean, std = self._moments(values)
+        return np.asarray((values - mean) / std, "float32")
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
-        mean, deviation = self._moments(values)
-        return np.asarray(values.astype("float64") * deviation + mean)
+        mean, std = self._moments(values)
+        return np.asarray(values.astype("float64") * std + mean)
 
     def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
         import keras
@@ -136,7 +138,7 @@ class Standardise(Transform):
         return [keras.layers.Normalization(axis=self.axis, mean=self.mean, variance=variance, dtype="float32")]
 
     def _axis_for(self, dimensions: int) -> int | Literal["all"]:
-        """The axis in force, 1 or more."""
+        """Return the axis for values of this many dimensions: 1 or more, or "all"."""
         if self.axis is None:
             return 1 if dimensions == 2 else "all"
         if self.axis == "all":
@@ -147,7 +149,7 @@ class Standardise(Transform):
         return axis
 
     def _moments(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation in a shape that goes with the values."""
+        """Return the mean and the standard deviation in shapes that broadcast against the values."""
         assert self.mean is not None, "fitted first"
         assert self.deviation is not None
         shape = [1] * values.ndim
@@ -160,7 +162,7 @@ class Standardise(Transform):
 
 
 def _subtract_and_divide(offset: float, span: float) -> list[keras.layers.Layer]:
-    """Two layers, because a single one would first scale and then subtract two large numbers from each other."""
+    """Return two layers: a single one would scale first and then subtract two large numbers, and so lose precision."""
     import keras
 
     return [

@@ -1,7 +1,7 @@
-"""Preparation of data: an ordered list of small steps, fitted on the training split only.
+"""Data preprocessing: an ordered list of small steps, fitted on the training split only, stored as JSON in a bundle.
 
-The steps themselves are in `transforms.py`. As JSON, preparation travels inside a bundle. Windows of a wave and their
-targets are two chains that cut the same ends off.
+Inputs and targets have a chain of steps each. For a series, both chains yield the same number of samples: the windows,
+and the values that follow them. The steps are in `transforms.py`, `feature_scaling.py` and `tokens.py`.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...models.recipe import Step
+from ...models.recipe import PreprocessingStep
 from .feature_scaling import MinMax, Scale, Standardise
-from .tokens import Letters, Words
-from .transforms import After, Ahead, Cast, ChannelAxis, OneHot, Reshape, Transform, Window
+from .tokens import CharTokenizer, WordTokenizer
+from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Transform, Window
 
+# The kinds are the names of the steps in recipes and bundles. They are data: a class may be renamed, its kind may not.
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.kind: transform
     for transform in (
         *(Cast, Scale, MinMax, Standardise, Reshape, ChannelAxis, OneHot),
-        *(Window, After, Ahead, Letters, Words),
+        *(Window, NextValue, NextValues, CharTokenizer, WordTokenizer),
     )
 }
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Steps in order."""
+    """A sequence of preprocessing steps."""
 
     steps: tuple[Transform, ...] = ()
 
     def fit(self, values: np.ndarray) -> Chain:
-        """The chain with each step fitted on what the steps before it make of the training data."""
+        """Return the chain with each step fitted on the training data as the earlier steps transform it."""
         fitted = []
         for step in self.steps:
             fitted.append(step.fit(values))
@@ -47,10 +48,10 @@ class Chain:
         return values
 
     def for_classes(self, count: int) -> Chain:
-        """The chain for labels of `count` classes.
+        """Return the chain for labels of `count` classes.
 
         Raises:
-            DataError: they are more than a step of it has.
+            DataError: a step has fewer classes.
         """
         return Chain(tuple(step.for_classes(count) if isinstance(step, OneHot) else step for step in self.steps))
 
@@ -63,8 +64,8 @@ class Chain:
         return [{"kind": step.kind, **asdict(step)} for step in self.steps]  # type: ignore[call-overload]
 
     @classmethod
-    def from_steps(cls, steps: Iterable[Step]) -> Chain:
-        """The chain that a recipe names, not fitted yet."""
+    def from_steps(cls, steps: Iterable[PreprocessingStep]) -> Chain:
+        """Return the chain of a recipe's steps, not fitted yet."""
         return cls(tuple(make(step.kind, dict(step.settings)) for step in steps))
 
     @classmethod
@@ -74,22 +75,22 @@ class Chain:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The two chains of a training run: what is done to x, and what is done to y."""
+    """The two chains of a training run: one for the inputs x, one for the targets y."""
 
     inputs: Chain = Chain()
     targets: Chain = Chain()
 
     def fit(self, x: np.ndarray, y: np.ndarray, classes: int | None = None) -> Preprocessing:
-        """Both chains fitted; give the training split and nothing else.
+        """Return both chains fitted on the training split.
 
-        Images of integers that nothing is to be done to are cast to float32: here, once, not in each backend's own way.
+        Integer images without any input step are cast to float32 here, so that no backend casts them in its own way.
 
         Args:
-            x, y: raw samples and targets.
-            classes: how many classes the whole data have, where it is known: a part may lack some.
+            x, y: raw samples and targets of the training split only.
+            classes: the number of classes in the whole dataset, if known: the training split may lack some.
 
         Raises:
-            DataError: a step refuses the data, or there are more classes than the model tells apart.
+            DataError: a step refuses the data, or there are more classes than the model has outputs.
         """
         pixels = not self.inputs.steps and x.ndim >= 3 and x.dtype.kind in "biu"
         inputs = Chain((Cast(),)) if pixels else self.inputs
@@ -97,13 +98,13 @@ class Preprocessing:
         return Preprocessing(inputs.fit(x), targets.fit(y))
 
     def pairs(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets that belong together, sample by sample.
+        """Return the prepared inputs and targets, matched sample by sample.
 
         Raises:
             DataError: a step refuses the data, or the two chains disagree about the number of samples.
         """
         inputs, targets = self.inputs(x), self.targets(y)
-        surplus = sum(step.unmatched for step in self.inputs.steps)
+        surplus = sum(step.windows_without_target for step in self.inputs.steps)
         if len(targets) <= len(inputs) <= len(targets) + surplus:
             inputs = inputs[: len(targets)]
         if len(inputs) != len(targets):
@@ -119,11 +120,11 @@ class Preprocessing:
 
 
 def make(kind: str, settings: dict[str, Any]) -> Transform:
-    """The step of that kind.
+    """Make the step of that kind.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no such kind.
     """
     if kind not in TRANSFORMS:
-        raise DataError(f"unknown step of preparation {kind!r} (known: {', '.join(TRANSFORMS)})")
+        raise DataError(f"unknown preprocessing step {kind!r} (known: {', '.join(TRANSFORMS)})")
     return TRANSFORMS[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})

@@ -1,4 +1,4 @@
-"""Text to numbers and back: by letter, or by word. Two more steps of preparation."""
+"""The preprocessing steps that turn a text into token numbers and back: a tokenizer by characters, and one by words."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ UNKNOWN = "�"
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
-class Tokens(Transform):
-    """A text's code points (n,) to token numbers; what the numbers stand for is fitted on the training text."""
+class Tokenizer(Transform):
+    """Turns the code points (n,) of a text into token numbers; the vocabulary is fitted on the training text."""
 
-    # How two tokens are joined when numbers become text again.
-    joint = ""
+    # The text between two tokens when numbers become text again.
+    separator = ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each number stands for."""
+        """The vocabulary: the text of each token number."""
         raise NotImplementedError
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
-        return to_codes(self.joint.join(self.names[int(value)] for value in values))
+        return to_codes(self.separator.join(self.names[int(value)] for value in values))
 
 
 @dataclass(frozen=True)
-class Letters(Tokens):
-    """One number a letter, in the order of their code points."""
+class CharTokenizer(Tokenizer):
+    """One token per character, numbered in the order of their code points."""
 
     kind = "letters"
     vocabulary: str | None = None
@@ -49,20 +49,20 @@ class Letters(Tokens):
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         known = to_codes("".join(self.names))
-        places = np.searchsorted(known, values)
-        strange = known[np.minimum(places, len(known) - 1)] != values
-        if strange.any():
-            letters = to_text(np.unique(values[strange]))
+        numbers = np.searchsorted(known, values)
+        is_unknown = known[np.minimum(numbers, len(known) - 1)] != values
+        if is_unknown.any():
+            letters = to_text(np.unique(values[is_unknown]))
             raise DataError(f"letters that the training text did not have: {letters[:20]!r}")
-        return places.astype("int32")
+        return numbers.astype("int32")
 
 
 @dataclass(frozen=True)
-class Words(Tokens):
-    """One number a word or mark, in small letters; 0 is every word but the `size` − 1 most frequent."""
+class WordTokenizer(Tokenizer):
+    """One token per word or punctuation mark, in lower case; 0 is any but the `size` − 1 most frequent words."""
 
     kind = "words"
-    joint = " "
+    separator = " "
     size: int = 8_000
     vocabulary: tuple[str, ...] | None = None
 
@@ -72,7 +72,7 @@ class Words(Tokens):
         return self.vocabulary
 
     def fit(self, values: np.ndarray) -> Self:
-        # Equally frequent words in alphabetical order: the same text gives the same numbers everywhere.
+        # Equally frequent words are in alphabetical order, so that a text gives the same numbers everywhere.
         counts = sorted(Counter(self._split(values)).items(), key=lambda item: (-item[1], item[0]))
         return replace(self, vocabulary=(UNKNOWN, *(word for word, _ in counts[: self.size - 1])))
 

@@ -1,7 +1,7 @@
-"""The single steps of preparation, each with its inverse where that makes sense.
+"""The single preprocessing steps, each with its inverse where there is one.
 
-A step is a frozen dataclass whose fields are its settings, so that it can be written as JSON and compared. Those that
-scale values are in `scaling.py`, those that read text in `tokens.py`.
+A step is a frozen dataclass whose fields are its settings, so that it can be written as JSON and compared. The steps
+that scale values are in `feature_scaling.py`, the tokenizers in `tokens.py`.
 """
 
 from __future__ import annotations
@@ -13,49 +13,49 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from ...errors import DataError
-from ..data.axes import remedy
+from ..data.axes import reshape_advice
 
 if TYPE_CHECKING:
     import keras
 
 
 class Transform:
-    """One step. Subclasses are frozen dataclasses whose fields are its settings; `None` means: fitted from data."""
+    """One step. Subclasses are frozen dataclasses; a setting of None is fitted from data."""
 
     kind: ClassVar[str]
 
     @property
-    def unmatched(self) -> int:
-        """How many samples at the end of the output have no target, because what follows them is not in the data."""
+    def windows_without_target(self) -> int:
+        """The number of windows at the end whose targets lie beyond the end of the data."""
         return 0
 
     def fit(self, values: np.ndarray) -> Self:
-        """This step with its open settings taken from the training data."""
+        """Return this step with its open settings fitted on the training data."""
         return self
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
-        """What the values were before this step, up to rounding."""
+        """Return the values before this step, up to rounding."""
         return values
 
     def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
-        """The Keras layers that do the same; `shape` is that of one sample before the step.
+        """Return the Keras layers with the same effect; `shape` is the shape of one sample before the step.
 
         Raises:
-            DataError: no layers of Keras do, because the step makes samples out of a series or reads a text.
+            DataError: there are none, because the step turns a whole series or text into samples.
         """
-        raise DataError(f"no Keras layer does what the step {self.kind!r} does: it makes samples of a whole series")
+        raise DataError(f"the step {self.kind!r} has no Keras layer: it turns a whole series into samples")
 
     def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape that a sample had before this step, from its shape after it."""
+        """Return the shape of a sample before this step, given its shape after it."""
         return shape
 
 
 @dataclass(frozen=True)
 class Cast(Transform):
-    """To another dtype: the numbers stay as they are."""
+    """Cast to another dtype; the values stay the same."""
 
     kind = "cast"
     dtype: str = "float32"
@@ -78,7 +78,7 @@ class Cast(Transform):
 
 @dataclass(frozen=True)
 class Reshape(Transform):
-    """Each sample to `shape`."""
+    """Reshape each sample to `shape`."""
 
     kind = "reshape"
     shape: tuple[int, ...] = ()
@@ -90,7 +90,7 @@ class Reshape(Transform):
     def __call__(self, values: np.ndarray) -> np.ndarray:
         size = math.prod(self.shape)
         if math.prod(values.shape[1:]) != size:
-            advice = remedy(values.shape[1:], lambda shape: math.prod(shape) == size)
+            advice = reshape_advice(values.shape[1:], lambda shape: math.prod(shape) == size)
             raise DataError(f"a sample has shape {values.shape[1:]}, which cannot become {tuple(self.shape)}{advice}")
         return values.reshape(len(values), *self.shape)
 
@@ -108,9 +108,9 @@ class Reshape(Transform):
 
 @dataclass(frozen=True)
 class ChannelAxis(Transform):
-    """Grey images get the axis of one channel where Keras is set to have it.
+    """Give grey images a channel axis of length 1 at the place that Keras' image data format sets.
 
-    (n, height, width) are taken, and images that have such an axis already, in either place.
+    It takes (n, height, width), and images with a channel axis in either place.
     """
 
     kind = "channel-axis"
@@ -123,7 +123,7 @@ class ChannelAxis(Transform):
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         assert self.axis is not None, "fitted first"
-        return np.expand_dims(_without_channel(values), self.axis)
+        return np.expand_dims(_drop_channel_axis(values), self.axis)
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         assert self.axis is not None, "fitted first"
@@ -133,7 +133,7 @@ class ChannelAxis(Transform):
         import keras
 
         assert self.axis is not None, "fitted first"
-        height, width = _without_channel(np.empty((1, *shape))).shape[1:]
+        height, width = _drop_channel_axis(np.empty((1, *shape))).shape[1:]
         return [keras.layers.Reshape((1, height, width) if self.axis == 1 else (height, width, 1))]
 
     def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -141,31 +141,33 @@ class ChannelAxis(Transform):
         return shape[: self.axis - 1] + shape[self.axis :]
 
 
-def _without_channel(images: np.ndarray) -> np.ndarray:
-    """Grey images as (n, height, width)."""
+def _drop_channel_axis(images: np.ndarray) -> np.ndarray:
+    """Return grey images as (n, height, width)."""
     if images.ndim == 3:
         return images
     if images.ndim == 4 and 1 in (images.shape[3], images.shape[1]):
         return images.squeeze(3 if images.shape[3] == 1 else 1)
-    advice = remedy(images.shape[1:], lambda shape: len(shape) == 2 and min(shape) > 1)
+    advice = reshape_advice(images.shape[1:], lambda shape: len(shape) == 2 and min(shape) > 1)
     raise DataError(f"expected grey images (n, height, width), received shape {images.shape}{advice}")
 
 
 @dataclass(frozen=True)
 class OneHot(Transform):
-    """Class numbers 0 … classes−1 to rows with a single one; its inverse takes probabilities to the likeliest class."""
+    """Turn class numbers 0 … classes−1 into one-hot rows; the inverse turns probabilities into the likeliest class."""
 
     kind = "one-hot"
     classes: int | None = None
 
     def for_classes(self, count: int) -> Self:
-        """This step where the data are known to have `count` classes, of which the training part may lack some.
+        """Return this step for data with `count` classes, some of which the training split may lack.
 
         Raises:
-            DataError: they are more than the step has.
+            DataError: the step has fewer classes.
         """
         if self.classes is not None and count > self.classes:
-            raise DataError(f"the data have {count} classes but the model tells {self.classes} apart: {_more(count)}")
+            raise DataError(
+                f"the data have {count} classes but the model has outputs for {self.classes}: {_advise_outputs(count)}"
+            )
         return self if self.classes else replace(self, classes=count)
 
     def fit(self, values: np.ndarray) -> Self:
@@ -177,9 +179,9 @@ class OneHot(Transform):
             raise DataError(f"expected integer labels (n,), received {values.shape} of {values.dtype}")
         if values.min() < 0 or values.max() >= self.classes:
             raise DataError(
-                f"labels reach from {values.min()} to {values.max()}, expected 0 to {self.classes - 1} for "
+                f"labels range from {values.min()} to {values.max()}, expected 0 to {self.classes - 1} for "
                 f"{self.classes} classes: "
-                + ("number them from 0" if values.min() < 0 else _more(int(values.max()) + 1))
+                + ("number them from 0" if values.min() < 0 else _advise_outputs(int(values.max()) + 1))
             )
         return np.asarray(np.eye(self.classes, dtype="float32")[values.astype("int64")])
 
@@ -192,16 +194,16 @@ class OneHot(Transform):
         return [keras.layers.CategoryEncoding(self.classes, output_mode="one_hot", dtype="float32")]
 
 
-def _more(count: int) -> str:
+def _advise_outputs(count: int) -> str:
     return f"take a model with {count} outputs (one of your own is path/to/file.py:function)"
 
 
 @dataclass(frozen=True)
 class Window(Transform):
-    """A series to every `stride`-th run of `length` values in it.
+    """Turn a series into every `stride`-th window of `length` values.
 
-    (n,) becomes (windows, length, 1), or (windows, length) when it holds `tokens`, which are numbers but no quantities;
-    (n, features) becomes (windows, length, features). `horizon` is how many values after a window its target needs.
+    (n,) becomes (windows, length, 1), or (windows, length) if `tokens` says that it holds token numbers; (n, features)
+    becomes (windows, length, features). `horizon` is the number of values after a window that its target needs.
     """
 
     kind = "window"
@@ -211,7 +213,7 @@ class Window(Transform):
     tokens: bool = False
 
     @property
-    def unmatched(self) -> int:
+    def windows_without_target(self) -> int:
         return self.horizon
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
@@ -223,8 +225,8 @@ class Window(Transform):
 
 
 @dataclass(frozen=True)
-class After(Transform):
-    """The targets that go with windows of `length`: the value after each, (windows, features), or (windows,) tokens."""
+class NextValue(Transform):
+    """Turn a series into the targets of its windows: the value after each, (windows, features) or (windows,)."""
 
     kind = "after"
     length: int = 3
@@ -239,8 +241,8 @@ class After(Transform):
 
 
 @dataclass(frozen=True)
-class Ahead(Transform):
-    """The targets of windows that are told something at each of their values: the next `horizon` values from there.
+class NextValues(Transform):
+    """Turn a series into targets at each value of its windows: the `horizon` values that follow it.
 
     A series (n,) becomes (n − length − horizon + 1, length, horizon).
     """

@@ -1,10 +1,10 @@
-"""A checkpoint: everything that the rest of a training run depends on, between two epochs, in one file.
+"""A checkpoint: the complete state of a training run between two epochs, in one file.
 
-Weights, states that layers update themselves, the counters of dropout and noise, the framework's own generators, the
-optimizer's variables, what the callbacks remember, and the history so far. The order of samples depends on seed and
-epoch alone, so the number of finished epochs is its position. Arrays are named by their place and path in the model,
-without the numbers that Keras counts up for the whole process: any backend, and any process, puts them back. Nothing in
-it is run or unpickled.
+It holds the weights, the states that layers update themselves, the counters of dropout and noise, the states of the
+framework's own generators, the optimizer's variables, the states of the callbacks, and the history. The order of
+samples depends on seed and epoch alone, so the number of finished epochs is its position. Arrays are named by their
+index and path in the model, without the numbers that Keras counts for the whole process, so any backend and any process
+can restore them. Nothing in the file is executed or unpickled.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ...backends import catalog, runtime
 from ...errors import CheckpointError
 from ...storage import tensor_file
-from ...storage.tensor_file import SUFFIX, Array
-from .callback_state import put_back, state_of
+from ...storage.tensor_file import SUFFIX, LazyArray
+from .callback_state import get_state, set_state
 from .history import History
 
 if TYPE_CHECKING:
@@ -30,18 +30,18 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run had come to.
+    """The state of a run after an epoch.
 
     Attributes:
         path: the file.
         epoch: how many epochs were finished.
-        stopped: whether a callback had ended the run with that epoch.
-        backend: the name of the backend that it was written under.
-        history: so far.
-        training_seconds, validation_seconds: of each epoch.
-        callbacks: what each of them remembers, in the run's order; see `callback_state`.
-        written: the names of the files that each checkpoint rule has written and not removed.
-        generators: how many random generators of the framework's own there are in it.
+        stopped: whether a callback ended the run with that epoch.
+        backend: the name of the backend that wrote the file.
+        history: of the finished epochs.
+        training_seconds, validation_seconds: of each finished epoch.
+        callbacks: the state of each callback, in the run's order; see `callback_state`.
+        written: for each checkpoint rule, the names of the files that it has written and not removed.
+        generators: how many generator states of the framework the file holds.
     """
 
     path: Path
@@ -55,47 +55,50 @@ class Checkpoint:
     written: list[list[str]] = field(default_factory=list)
     generators: int = 0
 
-    def restore(self, model: keras.Model, further: Sequence[keras.Variable] = ()) -> None:
-        """Give a compiled model, and its optimizer, every value that they had.
+    def restore(self, model: keras.Model, rng_variables: Sequence[keras.Variable] = ()) -> None:
+        """Restore every variable of a compiled model and its optimizer.
 
         Args:
-            further: variables that are not the model's own, as they were given to `save`.
+            rng_variables: variables of random generators, the same as in `save`.
 
         Raises:
-            CheckpointError: it was written for another model or optimizer.
+            CheckpointError: the checkpoint is of another model or optimizer.
         """
-        with tensor_file.opened(self.path) as read:
-            for name, variable in _named_variables(model, further).items():
+        with tensor_file.open_arrays(self.path) as read:
+            for name, variable in _named_variables(model, rng_variables).items():
                 value = read(name)
                 if value.shape != tuple(variable.shape):
                     raise CheckpointError(
                         f"{self.path} is of another model: {name} has shape {value.shape}, expected {variable.shape}"
                     )
-                # Counters have 64 bits on one backend and 32 on another; of more than 32 only the lower half counts.
+                # Counters have 64 bits on one backend and 32 on another. Only the lower 32 bits count.
                 variable.assign(value.astype(_dtype(variable)) if value.dtype.kind in "iu" else value)
             if self.backend == catalog.selected().name and self.generators:
                 names = map(_generator_name, range(self.generators))
                 runtime.current().set_generator_states([read(name) for name in names])
 
     def restore_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Let the callbacks, the same in the same order as in `save`, remember what they did.
+        """Restore the state of the callbacks, which must be the same, in the same order, as in `save`.
 
         Raises:
-            CheckpointError: there are others.
+            CheckpointError: they are others.
         """
-        held, given = [state["class"] for state in self.callbacks], [type(each).__name__ for each in callbacks]
-        if held != given:
+        expected, received = (
+            [state["class"] for state in self.callbacks],
+            [type(callback).__name__ for callback in callbacks],
+        )
+        if expected != received:
             raise CheckpointError(
-                f"{self.path} was written with the callbacks {', '.join(held) or 'none'}; "
-                f"go on with the same, received {', '.join(given) or 'none'}"
+                f"{self.path} was written with the callbacks {', '.join(expected) or 'none'}; "
+                f"go on with the same, received {', '.join(received) or 'none'}"
             )
-        with tensor_file.opened(self.path) as read:
+        with tensor_file.open_arrays(self.path) as read:
             for number, (callback, state) in enumerate(zip(callbacks, self.callbacks, strict=True)):
                 arrays = {
-                    name: [read(_array_name(number, name, each)) for each in range(count)]
+                    name: [read(_array_name(number, name, index)) for index in range(count)]
                     for name, count in state["arrays"].items()
                 }
-                put_back(callback, state, arrays)
+                set_state(callback, state, arrays)
 
 
 def save(
@@ -108,36 +111,38 @@ def save(
     seconds: tuple[Sequence[float], Sequence[float]] = ((), ()),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     written: Sequence[Sequence[str]] = (),
-    further: Sequence[keras.Variable] = (),
+    rng_variables: Sequence[keras.Variable] = (),
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint atomically.
 
     Args:
         path: ends in `SUFFIX`.
         epoch: how many epochs are finished.
         stopped: whether a callback has ended the run with this epoch.
-        seconds: what each epoch's training and validation took.
-        further: variables to hold beside the model's and the optimizer's.
+        seconds: the training and the validation seconds of each epoch.
+        callbacks: whose state to save.
+        written: see `Checkpoint`.
+        rng_variables: variables of random generators, to save beside those of the model and the optimizer.
 
     Raises:
-        OutputError: it cannot be written; a file that was there is kept.
+        OutputError: the file cannot be written; an existing file is kept.
     """
-    arrays = {name: _array(variable) for name, variable in _named_variables(model, further).items()}
+    arrays = {name: _array(variable) for name, variable in _named_variables(model, rng_variables).items()}
     generators = runtime.current().generator_states()
-    arrays |= {_generator_name(number): Array.of(state) for number, state in enumerate(generators)}
+    arrays |= {_generator_name(number): LazyArray.of(state) for number, state in enumerate(generators)}
     states = []
     for number, callback in enumerate(callbacks):
-        state, held = state_of(callback)
-        for name, values in held.items():
-            arrays |= {_array_name(number, name, each): Array.of(value) for each, value in enumerate(values)}
-        states.append({**state, "arrays": {name: len(values) for name, values in held.items()}})
+        state, arrays_by_attribute = get_state(callback)
+        for name, values in arrays_by_attribute.items():
+            arrays |= {_array_name(number, name, index): LazyArray.of(value) for index, value in enumerate(values)}
+        states.append({**state, "arrays": {name: len(values) for name, values in arrays_by_attribute.items()}})
     record = {
         "schema": SCHEMA,
         "epoch": epoch,
         "stopped": stopped,
         "backend": catalog.selected().name,
         "history": history.to_json(),
-        "seconds": [list(each) for each in seconds],
+        "seconds": [list(values) for values in seconds],
         "callbacks": states,
         "written": [list(names) for names in written],
         "generators": len(generators),
@@ -146,10 +151,10 @@ def save(
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint and make sure that it is what was written; needs no framework.
+    """Read a checkpoint and verify its checksum; needs no framework.
 
     Raises:
-        CheckpointError: it is missing, truncated, altered, something else or of another schema.
+        CheckpointError: the file is missing, truncated, altered, no checkpoint, or of another schema.
     """
     record = tensor_file.read_record(path)
     try:
@@ -169,7 +174,7 @@ def load(path: Path) -> Checkpoint:
             int(record["generators"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CheckpointError(f"{path} is no checkpoint of trivium's ({error!r})") from error
+        raise CheckpointError(f"{path} is no checkpoint of trivium ({error!r})") from error
 
 
 def _numbers(values: list[float]) -> list[float]:
@@ -177,52 +182,53 @@ def _numbers(values: list[float]) -> list[float]:
 
 
 def _file_name(name: str) -> str:
-    """A name without a path: what is no longer kept is deleted by it."""
+    """Check that a file name has no path: surplus checkpoints are deleted by these names."""
     if not isinstance(name, str) or Path(name).name != name or name == "..":
         raise ValueError(f"{name!r} is not the name of a file in its folder")
     return name
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The checkpoint in a folder with the most epochs that proves to be whole.
+    """Return the intact checkpoint in a folder with the most epochs.
 
     Returns:
-        It, or None; and of each that was passed over why.
+        The checkpoint or None, and an error message for each newer file that was skipped.
     """
-    passed_over: list[str] = []
+    skipped: list[str] = []
     paths = [path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
     for path in sorted(paths, key=lambda path: (_stated_epoch(path), path.name), reverse=True):
         try:
-            return load(path), passed_over
+            return load(path), skipped
         except CheckpointError as error:
-            passed_over.append(str(error))
-    return None, passed_over
+            skipped.append(str(error))
+    return None, skipped
 
 
 def _stated_epoch(path: Path) -> int:
-    """How many epochs the file says that it is of, which is not proved; of what says nothing, the most."""
+    """Return the epoch that the file states, without verifying it; a file that states none sorts first."""
     try:
-        return int(tensor_file.read_record(path, prove=False)["epoch"])
+        return int(tensor_file.read_record(path, verify=False)["epoch"])
     except (CheckpointError, KeyError, TypeError, ValueError):
         return 2**63
 
 
-def _named_variables(model: keras.Model, further: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
-    """Every variable with its name in the file; the optimizer's are made if it has none yet."""
+def _named_variables(model: keras.Model, rng_variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
+    """Return every variable by its name in the file; the optimizer is built if it is not yet."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    # What stateful layers remember begins anew with each epoch, and only some backends count it to the model.
-    passing = {id(state) for layer in runtime.stateful_layers(model) for state in layer.states or ()}
-    groups = {"model": model.variables, "optimizer": model.optimizer.variables, "further": further}
+    # The states of stateful layers are reset with each epoch, and only some backends list them as model variables.
+    transient = {id(state) for layer in runtime.stateful_layers(model) for state in layer.states or ()}
+    groups = {"model": model.variables, "optimizer": model.optimizer.variables, "further": rng_variables}
     named: dict[str, keras.Variable] = {}
     for group, variables in groups.items():
-        kept = [variable for variable in variables if id(variable) not in passing]
-        named |= {f"{group}/{number:04d}/{_without_numbers(each.path)}": each for number, each in enumerate(kept)}
+        persistent = [variable for variable in variables if id(variable) not in transient]
+        for number, variable in enumerate(persistent):
+            named[f"{group}/{number:04d}/{_without_numbers(variable.path)}"] = variable
     return named
 
 
 def _without_numbers(path: str) -> str:
-    """A variable's path without what Keras counts for the whole process: `sequential_3/dense_7/kernel`."""
+    """Return a path without process-wide counters: `sequential/dense/kernel` for `sequential_3/dense_7/kernel`."""
     return re.sub(r"_\d+", "", path)
 
 
@@ -232,13 +238,13 @@ def _dtype(variable: keras.Variable) -> str:
     return str(keras.backend.standardize_dtype(variable.dtype))
 
 
-def _array(variable: keras.Variable) -> Array:
+def _array(variable: keras.Variable) -> LazyArray:
     import keras
 
     dtype = _dtype(variable)
-    # The library reads no bfloat16 into NumPy; as float32 nothing of it is lost.
+    # NumPy has no bfloat16; float32 holds it exactly.
     dtype = "float32" if dtype == "bfloat16" else dtype
-    return Array(tuple(variable.shape), dtype, lambda: keras.ops.convert_to_numpy(variable))
+    return LazyArray(tuple(variable.shape), dtype, lambda: keras.ops.convert_to_numpy(variable))
 
 
 def _array_name(callback: int, attribute: str, number: int) -> str:

@@ -1,7 +1,8 @@
-"""Which checkpoints a run keeps, as words: `every=5,keep=3`, `best=val_accuracy`, `model-{epoch:03d}-{val_loss:.3f}`.
+"""Which checkpoints a run keeps: `every=5,keep=3`, `best=val_accuracy`, `model-{epoch:03d}-{val_loss:.3f}`.
 
-Without a rule a run keeps the two newest: after its first epoch, then whenever ten seconds have passed and fifty times
-as long as the last one took to write, so that writing costs at most two hundredths of the time, and after the last.
+The default rule keeps the two newest checkpoints. It writes one after the first epoch and one after the last. In
+between it waits for ten seconds, and for fifty times as long as the last one took to write, so that writing costs at
+most 2 % of the time.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from ...storage.tensor_file import SUFFIX
 
 WEIGHTS_SUFFIX = ".weights.h5"
 DEFAULT_NAME = "epoch-{epoch:05d}"
-_WORDS = ("every", "keep", "best", "name", "weights")
+_KEYS = ("every", "keep", "best", "name", "weights")
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One kind of checkpoint.
+class CheckpointRule:
+    """When to write a checkpoint, and how many to keep.
 
     Attributes:
-        every: after so many epochs; None leaves it to how long they take.
-        keep: so many of the newest; None keeps all.
-        best: a metric: only after an epoch at which it is better than at each before.
-        name: a pattern with the epoch and the metrics in it.
-        weights: the weights alone, as the `.weights.h5` that plain Keras loads; a run cannot go on from it.
+        every: the number of epochs from one checkpoint to the next; None decides by time, see the top of this module.
+        keep: how many of the newest to keep; None keeps all.
+        best: the name of a metric: write only after an epoch that improves on all earlier ones.
+        name: a pattern of the file name, with the epoch and the metrics.
+        weights: write the weights alone, as a `.weights.h5` that plain Keras loads; a run cannot be resumed from it.
     """
 
     every: int | None = None
@@ -42,44 +43,44 @@ class Rule:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From words such as `every=5,keep=3` or a pattern for the name.
+        """Parse a rule such as `every=5,keep=3`, or a pattern for the name.
 
         Raises:
-            OptionError: something else stands there.
+            OptionError: the text is no rule.
         """
         entries = [entry.strip() for entry in re.split(r",(?![^{]*\})", text)]
-        given = dict(_entry(text, entry) for entry in entries)
-        every = _count(text, "every", given["every"]) if "every" in given else None
-        keep = _count(text, "keep", given["keep"]) if "keep" in given else None
-        best = given.get("best", "")
+        values = dict(_parse_entry(text, entry) for entry in entries)
+        every = _parse_count(text, "every", values["every"]) if "every" in values else None
+        keep = _parse_count(text, "keep", values["keep"]) if "keep" in values else None
+        best = values.get("best", "")
         if best and every:
             raise OptionError(f"--checkpoint {text}: give every=… and best=… as two --checkpoint")
-        if best and "name" not in given:
-            given["name"], keep = f"best-{best}", keep or 1
-        rule = cls(every if best or every else 1, keep, best, given.get("name", DEFAULT_NAME), "weights" in given)
+        if best and "name" not in values:
+            values["name"], keep = f"best-{best}", keep or 1
+        rule = cls(every if best or every else 1, keep, best, values.get("name", DEFAULT_NAME), "weights" in values)
         rule.file_name(1, {}, known=False)
         return rule
 
     @property
     def resumable(self) -> bool:
-        """Whether a run can go on from what it keeps, however it was interrupted."""
+        """Whether a run can be resumed from these checkpoints, however it was interrupted."""
         return not self.weights and not self.best
 
     def file_name(self, epoch: int, logs: Mapping[str, float], *, known: bool = True) -> str:
-        """The name of the file that is written after an epoch.
+        """Return the name of the file for an epoch.
 
         Args:
-            epoch: from 1.
-            known: whether `logs` has every metric; without it only the pattern is tried.
+            epoch: counted from 1.
+            known: whether `logs` has the metrics; False only checks the pattern.
 
         Raises:
-            OptionError: the pattern is none, or names a metric that there is not.
+            OptionError: the pattern is invalid, or names an unknown metric.
         """
         values = dict(logs) if known else dict.fromkeys(re.findall(r"\{(\w+)", self.name), 0.0)
         try:
             name = self.name.format(**{**values, "epoch": epoch})
         except KeyError as error:
-            raise OptionError(f"--checkpoint {self.name}: {_no_metric(str(error.args[0]), logs)}") from error
+            raise OptionError(f"--checkpoint {self.name}: {_unknown_metric(str(error.args[0]), logs)}") from error
         except (ValueError, IndexError, AttributeError) as error:
             raise OptionError(
                 f"--checkpoint {self.name}: expected a name such as model-{{epoch:03d}}-{{val_loss:.3f}} ({error})"
@@ -89,13 +90,13 @@ class Rule:
         return name.removesuffix(self._suffix) + self._suffix
 
     def value(self, logs: Mapping[str, float]) -> float:
-        """The metric that `best` names.
+        """Return the value of the metric that `best` names.
 
         Raises:
-            OptionError: there is none such.
+            OptionError: the metric is unknown.
         """
         if self.best not in logs:
-            raise OptionError(f"--checkpoint best={self.best}: {_no_metric(self.best, logs)}")
+            raise OptionError(f"--checkpoint best={self.best}: {_unknown_metric(self.best, logs)}")
         return logs[self.best]
 
     @property
@@ -103,46 +104,46 @@ class Rule:
         return WEIGHTS_SUFFIX if self.weights else SUFFIX
 
 
-# What every run keeps, unless a rule takes its place: see the top of this file.
-AUTOMATIC = Rule(keep=2)
+# The rule of a run that names none: see the top of this module.
+DEFAULT_RULE = CheckpointRule(keep=2)
 
 
-def parse_rules(texts: Sequence[str]) -> tuple[Rule, ...]:
-    """The rules that the words ask for; `AUTOMATIC` is among them unless another one serves to go on from.
+def parse_rules(texts: Sequence[str]) -> tuple[CheckpointRule, ...]:
+    """Parse rules; add `DEFAULT_RULE` unless a run can be resumed from the checkpoints of another rule.
 
-    `off` by itself keeps none.
+    A single `off` is no rule at all.
 
     Raises:
-        OptionError: words that are none; two rules that would write the same file.
+        OptionError: a text is no rule, or two rules would write the same file.
     """
     if list(texts) == ["off"]:
         return ()
-    rules = [Rule.parse(text) for text in texts]
+    rules = [CheckpointRule.parse(text) for text in texts]
     if not any(rule.resumable for rule in rules):
-        rules.append(AUTOMATIC)
+        rules.append(DEFAULT_RULE)
     for (name, _), count in Counter((rule.name, rule.weights) for rule in rules).items():
         if count > 1:
             raise OptionError(f"--checkpoint: {count} would be written as {name}: give each a name=…")
     return tuple(rules)
 
 
-def _entry(text: str, entry: str) -> tuple[str, str]:
+def _parse_entry(text: str, entry: str) -> tuple[str, str]:
     if "{" in entry and not entry.startswith("name="):
         return "name", entry
     word, equals, value = entry.partition("=")
-    if word not in _WORDS or bool(equals) == (word == "weights") or (equals and not value):
+    if word not in _KEYS or bool(equals) == (word == "weights") or (equals and not value):
         raise OptionError(
             f"--checkpoint {text}: {entry!r} is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights"
-            f"{suggest(word, list(_WORDS))}"
+            f"{suggest(word, list(_KEYS))}"
         )
     return word, value
 
 
-def _count(text: str, word: str, value: str) -> int:
+def _parse_count(text: str, word: str, value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise OptionError(f"--checkpoint {text}: {word} must be 1 or more, received {value}")
     return int(value)
 
 
-def _no_metric(name: str, logs: Mapping[str, float]) -> str:
+def _unknown_metric(name: str, logs: Mapping[str, float]) -> str:
     return f"there is no metric {name!r} (there are: {', '.join(logs)}){suggest(name, list(logs))}"

@@ -6,17 +6,17 @@ import math
 import sys
 from dataclasses import dataclass, field
 
-# Metrics of which more is better; of every other (losses, errors) less is.
+# For these metrics more is better; for all others (losses, errors) less is.
 _MORE_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1_score", "r2_score")
 
 
 def more_is_better(metric: str) -> bool:
-    """Whether a larger value of the metric of this name is a better one."""
+    """Return whether a larger value of this metric is better."""
     return metric.removeprefix("val_").endswith(_MORE_IS_BETTER)
 
 
 def is_better(metric: str, value: float, than: float) -> bool:
-    """Whether a metric's value is better than another one; NaN is better than nothing, and worse than anything."""
+    """Return whether a value of this metric is better than another; every number is better than NaN."""
     if math.isnan(than):
         return not math.isnan(value)
     return value > than if more_is_better(metric) else value < than
@@ -24,7 +24,7 @@ def is_better(metric: str, value: float, than: float) -> bool:
 
 @dataclass
 class History:
-    """One dictionary of metrics an epoch, in order, with Keras' names (`loss`, `val_loss`, …).
+    """One dictionary of metrics per epoch, in order, with Keras' names (`loss`, `val_loss`, …).
 
     Example:
         >>> run.history["val_accuracy"]
@@ -40,19 +40,19 @@ class History:
         return metric in self.metrics
 
     def __getitem__(self, metric: str) -> list[float]:
-        """One value of `metric` an epoch; NaN where an epoch did not measure it."""
+        """Return the value of `metric` in each epoch; NaN where an epoch did not measure it."""
         if metric not in self:
             raise KeyError(f"no metric {metric!r} (there are: {', '.join(self.metrics)})")
         return [logs.get(metric, math.nan) for logs in self.epochs]
 
     @property
     def metrics(self) -> list[str]:
-        """Every metric's name, in the order of first appearance."""
+        """The names of all metrics, in order of first appearance."""
         return list(dict.fromkeys(name for logs in self.epochs for name in logs))
 
     @property
     def monitor(self) -> str:
-        """The metric that says best how good the model is: accuracy before loss, validation before training."""
+        """The metric to judge the model by: accuracy before loss, validation before training."""
         for metric in ("val_accuracy", "val_loss", "accuracy", "loss"):
             if metric in self:
                 return metric
@@ -60,7 +60,7 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """The number, from 1, of the epoch at which `monitor` was best."""
+        """The epoch, counted from 1, at which `monitor` was best."""
         values = [-math.inf if math.isnan(value) else value for value in self._upwards(self.monitor)]
         return values.index(max(values)) + 1
 
@@ -68,19 +68,19 @@ class History:
         return [value if more_is_better(metric) else -value for value in self[metric]]
 
     def to_json(self) -> list[dict[str, float | None]]:
-        """A list of epochs; a value that is not finite, which JSON cannot hold, becomes null."""
+        """Return the list of epochs; a value that is not finite, which JSON cannot hold, becomes null."""
         return [{k: v if math.isfinite(v) else None for k, v in logs.items()} for logs in self.epochs]
 
     @classmethod
     def from_json(cls, value: list[dict[str, float | None]]) -> History:
-        """The history that `to_json` wrote.
+        """Return the history that `to_json` wrote.
 
         Raises:
-            TypeError: it is something else.
+            TypeError: the value is no history.
         """
         if not isinstance(value, list) or not all(isinstance(logs, dict) and logs for logs in value):
             raise TypeError("expected a list of epochs, each with its metrics")
-        return cls([{name: _number(each) for name, each in logs.items()} for logs in value])
+        return cls([{name: _number(number) for name, number in logs.items()} for logs in value])
 
 
 def _number(value: object) -> float:

@@ -1,4 +1,4 @@
-"""Whether a run can go on: with the data, the recipe and the options that it began with, or not at all."""
+"""Check that a run can be resumed: only with the data, the recipe and the options that it began with."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from ...errors import OptionError
 from ...functions import is_file_function
 from .checkpoint import Checkpoint
 
-# They may be others than before: how long to train, how an epoch's steps are run, and where the start was read from.
-_FREE = ("epochs", "plan")
-# What `trivium train` was asked for and is taken from the run when it is not asked for again. Words that name code are
-# only ever taken from the user.
+# Settings that may change: how long to train, and by which plan. So may the file of the model to start from, whose
+# checksum counts: see `_comparable`.
+_CHANGEABLE = ("epochs", "plan")
+# A resumed run takes the command line options that the user does not repeat from its record. These options may name
+# code, and only the user may decide which code runs.
 _CODE = ("recipe", "lr_schedule")
 
 
 def require_same(folder: Path, record: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise an OptionError, which names what changed, unless a run can go on.
+    """Raise an OptionError that names every difference, unless a run can be resumed.
 
     Args:
-        record: what the run's `run.json` holds.
-        now: the same of the run that is to go on: `recipe`, `settings`, `dataset`.
+        record: the content of `run.json`.
+        now: `recipe`, `settings` and `dataset` of the session that resumes the run.
     """
     now = json.loads(json.dumps(now))
     changed = []
@@ -32,60 +33,69 @@ def require_same(folder: Path, record: Mapping[str, Any], now: Mapping[str, Any]
     before, after = _comparable(record["settings"]), _comparable(now["settings"])
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
-            changed.append(f"{name} {_shown(before.get(name))} → {_shown(after.get(name))}")
+            changed.append(f"{name} {_format(before.get(name))} → {_format(after.get(name))}")
     data, data_now = record.get("dataset") or {}, now["dataset"]
     if data.get("checksum") != data_now["checksum"]:
-        sums = (str(each.get("checksum"))[:8] for each in (data, data_now))
+        sums = (str(description.get("checksum"))[:8] for description in (data, data_now))
         changed.append(f"data {data.get('name')} → {data_now['name']} (checksum {' → '.join(sums)})")
     if changed:
         raise OptionError(
-            f"the run in {folder} cannot go on, because it was begun otherwise: {'; '.join(changed)}. "
-            "Give what it began with, or another --out"
+            f"the run in {folder} cannot be resumed, because it began with other settings: {'; '.join(changed)}. "
+            "Give the settings that it began with, or another --out"
         )
 
 
-def require_more(folder: Path, record: Mapping[str, Any], begin: Checkpoint | None, epochs: int) -> None:
-    """Raise an OptionError unless there is something left to do in a run of so many epochs."""
+def require_epochs_left(folder: Path, record: Mapping[str, Any], checkpoint: Checkpoint | None, epochs: int) -> None:
+    """Raise an OptionError unless a run of this many epochs has something left to do."""
     before = record["settings"].get("epochs")
-    done = begin.epoch if begin else 0
+    done = checkpoint.epoch if checkpoint else 0
     if epochs < done:
         raise OptionError(f"--epochs {epochs}: the run in {folder} has trained {done} already")
     if record["settings"].get("lr_schedule") == "cosine" and epochs != before:
         raise OptionError(
-            f"--epochs {epochs}: the learning rate of the run in {folder} falls to nothing over {before} epochs "
-            "(cosine); further ones are a run of their own: --from"
+            f"--epochs {epochs}: the learning rate of the run in {folder} falls to 0 over {before} epochs "
+            f"(cosine): to train its model further, start another run with --from {folder}"
         )
     if record.get("state") != "finished":
         return
-    if begin and begin.stopped:
+    if checkpoint and checkpoint.stopped:
         raise OptionError(f"the run in {folder} is finished: its early stopping ended it after {done} epochs")
     if done == epochs:
         raise OptionError(f"the run in {folder} is finished: {done} of {epochs} epochs; for more add --epochs N")
-    if begin is None:
-        raise OptionError(f"the run in {folder} is finished and has kept no checkpoint: --from {folder} goes on")
+    if checkpoint is None:
+        raise OptionError(
+            f"the run in {folder} is finished and has no checkpoint: to train its model further, use --from {folder}"
+        )
 
 
-def asked_before(folder: Path, record: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run was asked for and is not asked for again now, by the option's name.
+def previous_arguments(folder: Path, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run's earlier command line options that the user has not given again, by name.
+
+    Args:
+        arguments: the options that the user has given now.
 
     Raises:
-        OptionError: it was asked for something that names code, which a file must not decide to run.
+        OptionError: one of them names code, which a file must not decide to run.
     """
-    asked = record.get("asked")
-    found = {name: value for name, value in asked.items() if name not in given} if isinstance(asked, dict) else {}
+    recorded = record.get("asked")
+    previous = (
+        {name: value for name, value in recorded.items() if name not in arguments} if isinstance(recorded, dict) else {}
+    )
     for name in _CODE:
-        if is_file_function(str(found.get(name, ""))):
-            raise OptionError(f"the run in {folder} was made by the code {found[name]}: name it again to have it run")
-    return found
+        if is_file_function(str(previous.get(name, ""))):
+            raise OptionError(
+                f"the run in {folder} was made by the code {previous[name]}: name it again to have it run"
+            )
+    return previous
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without what may differ, nothing and empty words alike."""
-    found = {name: value for name, value in settings.items() if name not in _FREE}
-    if isinstance(start := found.get("start"), dict):
-        found["start"] = {name: value for name, value in start.items() if name != "file"}
-    return found
+    """Return the settings that must be the same in a resumed run."""
+    comparable = {name: value for name, value in settings.items() if name not in _CHANGEABLE}
+    if isinstance(start := comparable.get("start"), dict):
+        comparable["start"] = {name: value for name, value in start.items() if name != "file"}
+    return comparable
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return "none" if value is None else json.dumps(value).strip('"')

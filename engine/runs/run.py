@@ -1,4 +1,4 @@
-"""What training returns: the model, and all that is to be known of how it came about."""
+"""What training returns: the trained model, and the complete record of its training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds, apart from each other.
+    """The seconds of the parts of a run.
 
     Attributes:
         build: building and compiling the Keras model, before any data is seen.
-        epochs: the training part of each epoch; the first one holds the framework's compilation.
+        epochs: the training part of each epoch; the first includes the framework's compilation.
         validation: the validation part of each epoch.
     """
 
@@ -31,12 +31,12 @@ class Timings:
 
     @property
     def steady_epoch(self) -> float | None:
-        """The median epoch after the first, or None when there is only that."""
+        """The median epoch without the first, or None if there is only one."""
         return statistics.median(self.epochs[1:]) if len(self.epochs) > 1 else None
 
     @property
     def compile(self) -> float | None:
-        """What the first epoch took longer than a steady one, or None when there is no steady one to compare with."""
+        """The first epoch's excess over a steady epoch, or None if there is only one epoch."""
         return None if self.steady_epoch is None else max(0.0, self.epochs[0] - self.steady_epoch)
 
     def to_json(self) -> dict[str, Any]:
@@ -51,21 +51,21 @@ class Timings:
 
 @dataclass
 class Run:
-    """What training returns: the trained model, and all that is to be known of how it came about.
+    """The trained model, and the complete record of its training.
 
     Attributes:
         recipe: the recipe that was trained.
-        settings: options, epochs, batch size, seed, …, as they were in force.
+        settings: options, epochs, batch size, seed, … of the training.
         model: the trained, compiled Keras model.
         preprocessing: fitted on the training split.
-        dataset: the data, with provenance.
-        history, timings: epoch by epoch.
+        dataset: the data, with their provenance.
+        history, timings: of each epoch.
         environment: machine, backend, versions.
-        evaluation: the metrics on the test split, None where there is none.
+        evaluation: the metrics on the test split, None if there is none.
         interrupted: whether it was stopped before its last epoch.
-        terminated: whether by another process (SIGTERM).
-        asked: what it was asked for on the command line, by name, for when it goes on.
-        resumed: of each end that it went on from: after which epoch, and under which backend.
+        terminated: whether SIGTERM stopped it.
+        asked: the options given on the command line, by name, for when the run is resumed.
+        resumed: for each time that it was resumed: after which epoch, and under which backend.
     """
 
     recipe: Recipe
@@ -83,7 +83,7 @@ class Run:
     resumed: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it but the arrays."""
+        """Return everything but the arrays."""
         return {
             "schema": 1,
             "recipe": self.recipe.name,

@@ -1,6 +1,6 @@
-"""What a run leaves on disk: `run.json`, `history.jsonl`, `checkpoints/`, `bundle.trivium`, and its pictures.
+"""The folder of a run: `run.json`, `history.jsonl`, `checkpoints/`, `bundle.trivium`, and pictures.
 
-A folder belongs to one process at a time. `run.json` says what was asked for from the beginning, and how it stands:
+One process at a time writes into a folder. `run.json` holds the options and the state of the run from the beginning:
 `running`, `interrupted`, `failed` or `finished`.
 """
 
@@ -18,200 +18,202 @@ from ...errors import OutputError
 from ...storage.atomic import write_json
 from . import checkpoint, run_lock
 from .checkpoint import Checkpoint
-from .checkpoint_policy import AUTOMATIC, Rule
+from .checkpoint_policy import DEFAULT_RULE, CheckpointRule
 from .history import History
-from .run_record import HISTORY, MARK, line, read_record, write_history
+from .run_record import HISTORY, RECORD, line, read_record, write_history
 
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass
 class RunFolder:
-    """A folder that this process writes a run into; `opened` gives one.
+    """A folder that this process writes a run into; `open_run` gives one.
 
     Attributes:
         path: the folder.
-        rules: which checkpoints are kept.
-        earlier: where the run that was there is now, if there was one.
-        record: what `run.json` holds.
-        asked: what the run was asked for, by the names of the command line, for when it goes on.
-        begin: the checkpoint that the run goes on from, if it is one to go on with and has come so far.
-        passed_over: of each newer checkpoint that is no good, why.
+        rules: which checkpoints to keep.
+        earlier: where an earlier run in this folder was moved to, if there was one.
+        record: the content of `run.json`.
+        arguments: the options given on the command line, by name, for when the run is resumed.
+        resume_from: the checkpoint of a resumed run, if it has any.
+        skipped: an error message for each newer checkpoint that is damaged.
     """
 
     path: Path
-    rules: Sequence[Rule] = (AUTOMATIC,)
+    rules: Sequence[CheckpointRule] = (DEFAULT_RULE,)
     earlier: Path | None = None
     record: dict[str, Any] = field(default_factory=dict)
-    asked: dict[str, Any] = field(default_factory=dict)
-    begin: Checkpoint | None = None
-    passed_over: Sequence[str] = ()
+    arguments: dict[str, Any] = field(default_factory=dict)
+    resume_from: Checkpoint | None = None
+    skipped: Sequence[str] = ()
     _epochs: int = 0
 
     @property
     def checkpoints(self) -> Path:
         return self.path / CHECKPOINTS
 
-    def begin_run(self, record: dict[str, Any]) -> None:
-        """Write down what is going to be trained, and the history as far as it is known.
+    def write_start(self, record: dict[str, Any]) -> None:
+        """Write the record of a run that begins or is resumed, and its history so far.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: a file cannot be written.
         """
         self.record = {**record, "state": "running", "process": run_lock.describe_process()}
-        history = self.begin.history if self.begin else History()
+        history = self.resume_from.history if self.resume_from else History()
         self._epochs = len(history)
-        write_json(self.path / MARK, self.record)
+        write_json(self.path / RECORD, self.record)
         write_history(self.path / HISTORY, history)
 
-    def note_plan(self, name: str) -> None:
-        """Write down by which plan the epochs are run: it may have been chosen by measuring, and must not change.
+    def record_plan(self, name: str) -> None:
+        """Record the plan of the run: it may be the result of a timing, and a resumed run must keep it.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the record cannot be written.
         """
         self.record["settings"] = {**self.record["settings"], "plan": {"name": name}}
-        write_json(self.path / MARK, self.record)
+        write_json(self.path / RECORD, self.record)
 
     def append(self, logs: dict[str, float]) -> None:
-        """Add an epoch's metrics to the history.
+        """Append the metrics of an epoch to the history.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the history cannot be written.
         """
         self._epochs += 1
         try:
             with (self.path / HISTORY).open("a") as file:
                 file.write(line(self._epochs, History([logs]).to_json()[0]))
         except OSError as error:
-            self.require_there()
+            self.require_exists()
             raise OutputError(f"cannot write {self.path / HISTORY}: {error.strerror or error}") from error
 
-    def require_there(self) -> None:
-        """Raise an OutputError if somebody has taken the folder away: what is written would make another one."""
-        if not (self.path / MARK).is_file():
+    def require_exists(self) -> None:
+        """Raise an OutputError if the folder was deleted or moved: further writing would create another one."""
+        if not (self.path / RECORD).is_file():
             raise OutputError(f"{self.path} was deleted or moved while the run was writing into it: train it again")
 
     def mark(self, state: str, error: str = "") -> None:
-        """Write down how the run stands."""
+        """Record the state of the run."""
         self.record = {key: value for key, value in self.record.items() if key != "process"}
         self.record |= {"state": state, **({"error": error} if error else {})}
-        if (self.path / MARK).is_file():
-            write_json(self.path / MARK, self.record)
+        if (self.path / RECORD).is_file():
+            write_json(self.path / RECORD, self.record)
 
     @property
-    def holds_something(self) -> bool:
+    def has_history(self) -> bool:
         """Whether an epoch was finished."""
         history = self.path / HISTORY
         return history.is_file() and history.stat().st_size > 0
 
 
 @contextlib.contextmanager
-def opened(folder: Path, rules: Sequence[Rule] = (AUTOMATIC,), *, resume: bool = False) -> Iterator[RunFolder]:
-    """A folder to write a run into, held for this process until the block ends.
+def open_run(
+    folder: Path, rules: Sequence[CheckpointRule] = (DEFAULT_RULE,), *, resume: bool = False
+) -> Iterator[RunFolder]:
+    """Open a folder to write a run into, and lock it until the block ends.
 
-    A run that is there already is moved aside, unless it is the one to go on with. When the block ends with an error
-    before an epoch was finished, everything is put back as it was; after that, the run is marked as failed or
-    interrupted and kept.
+    An existing run is moved aside, unless it is to be resumed. If the block ends with an error before the first epoch
+    is finished, the folder is restored to its previous state. After the first epoch, the run is kept, and its record
+    says that it failed or was interrupted.
 
     Raises:
-        OutputError: as `claim`; or there is no run to go on with, or another process writes into it.
+        OutputError: as `claim`; or there is no run to resume, or another process is writing into the folder.
     """
-    with _resumed(folder, rules) if resume else _new(folder, rules) as kept:
-        yield kept
+    with _open_existing(folder, rules) if resume else _open_new(folder, rules) as run:
+        yield run
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[Path | None]:
-    """`opened` for who writes the run at its end only; gives where the run that was there is now."""
-    with opened(folder) as kept:
-        yield kept.earlier
+def reserve(folder: Path) -> Iterator[Path | None]:
+    """Open a new run like `open_run`; yield where an earlier run in this folder was moved to, or None."""
+    with open_run(folder) as run:
+        yield run.earlier
 
 
 @contextlib.contextmanager
-def _resumed(folder: Path, rules: Sequence[Rule]) -> Iterator[RunFolder]:
-    if not (folder / MARK).is_file():
-        raise OutputError(f"there is no run in {folder} to go on with (no {MARK} in it): leave --resume out")
-    with run_lock.held(folder):
-        _sweep(folder)
-        begin, passed_over = checkpoint.newest(folder / CHECKPOINTS)
-        kept = RunFolder(folder, rules, None, read_record(folder), {}, begin, passed_over)
-        before = kept.record
-        with _marked(kept, lambda: kept.record is not before):
-            yield kept
+def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
+    if not (folder / RECORD).is_file():
+        raise OutputError(f"there is no run in {folder} to resume (no {RECORD} in it): leave --resume out")
+    with run_lock.hold(folder):
+        _remove_partial_files(folder)
+        resume_from, skipped = checkpoint.newest(folder / CHECKPOINTS)
+        run = RunFolder(folder, rules, None, read_record(folder), {}, resume_from, skipped)
+        before = run.record
+        with _record_failure(run, lambda: run.record is not before):
+            yield run
 
 
 @contextlib.contextmanager
-def _new(folder: Path, rules: Sequence[Rule]) -> Iterator[RunFolder]:
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    kept = RunFolder(folder, rules, claim(folder))
-    is_ours = False  # what another process has written meanwhile must not be taken away
+def _open_new(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
+    run = RunFolder(folder, rules, claim(folder))
+    is_ours = False  # files that another process has written meanwhile must not be deleted
     try:
-        with run_lock.held(folder):
+        with run_lock.hold(folder):
             if any(path.name != run_lock.FILE_NAME for path in folder.iterdir()):
                 raise OutputError(f"another process has just trained into {folder}: choose another --out")
             is_ours = True
-            with _marked(kept, lambda: kept.holds_something):
-                yield kept
+            with _record_failure(run, lambda: run.has_history):
+                yield run
     except BaseException:
-        if is_ours and not kept.holds_something:
-            _put_back(kept, made)
+        if is_ours and not run.has_history:
+            _restore_previous(run, new_folders)
         raise
 
 
 @contextlib.contextmanager
-def _marked(kept: RunFolder, has_begun: Callable[[], bool]) -> Iterator[None]:
-    """When the block ends with an error, say so in the record of a run that had begun."""
+def _record_failure(run: RunFolder, has_begun: Callable[[], bool]) -> Iterator[None]:
+    """When the block ends with an error, record it if the run has begun."""
     try:
         yield
     except BaseException as error:
         if has_begun():
-            with contextlib.suppress(OutputError):  # the error that is on its way says more
+            with contextlib.suppress(OutputError):  # the error that is being raised says more
                 if isinstance(error, KeyboardInterrupt):
-                    kept.mark("interrupted")
+                    run.mark("interrupted")
                 else:
-                    kept.mark("failed", str(error) or type(error).__name__)
+                    run.mark("failed", str(error) or type(error).__name__)
         raise
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a process that was killed had not finished writing; nobody else writes into a folder that is held."""
+def _remove_partial_files(folder: Path) -> None:
+    """Remove the partial files of a killed process; no other process writes into a locked folder."""
     for place in (folder, folder / CHECKPOINTS):
         for path in place.glob(".*.*"):
             if path.is_file():
                 path.unlink()
 
 
-def _put_back(kept: RunFolder, made: list[Path]) -> None:
-    """Take away what a run that came to nothing has left, and put an earlier one back in its place."""
-    with contextlib.suppress(OSError):  # a folder that is not empty any more stays: something was saved
-        shutil.rmtree(kept.checkpoints, ignore_errors=True)
-        for name in (MARK, HISTORY):
-            (kept.path / name).unlink(missing_ok=True)
-        for path in [kept.path] if kept.earlier else made:
+def _restore_previous(run: RunFolder, new_folders: list[Path]) -> None:
+    """Remove the files of a run that finished no epoch, and move an earlier run back into its place."""
+    with contextlib.suppress(OSError):  # a folder that is not empty stays: something was saved in it
+        shutil.rmtree(run.checkpoints, ignore_errors=True)
+        for name in (RECORD, HISTORY):
+            (run.path / name).unlink(missing_ok=True)
+        for path in [run.path] if run.earlier else new_folders:
             path.rmdir()
-        if kept.earlier:
-            kept.earlier.rename(kept.path)
+        if run.earlier:
+            run.earlier.rename(run.path)
 
 
 def claim(folder: Path) -> Path | None:
-    """Make a folder ready for a new run before anything is trained for it.
+    """Make a folder ready for a new run, before the training begins.
 
-    A run that is there already is moved aside, never overwritten.
+    An existing run is moved aside, never overwritten.
 
     Returns:
-        Where the earlier run is now, or None when there was none.
+        Where the earlier run is now, or None if there was none.
 
     Raises:
-        OutputError: the folder holds something that is no run, cannot be made, or is another process' just now.
+        OutputError: the folder holds something else, cannot be created, or another process is writing into it.
     """
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file: choose another --out")
         if folder.is_dir() and any(path.name != run_lock.FILE_NAME for path in folder.iterdir()):
-            if not (folder / MARK).is_file():
-                raise OutputError(f"{folder} exists and is not a run (no {MARK} in it): choose another --out")
-            with run_lock.held(folder, moving=True):
+            if not (folder / RECORD).is_file():
+                raise OutputError(f"{folder} exists and is not a run (no {RECORD} in it): choose another --out")
+            with run_lock.hold(folder, moving=True):
                 aside = _free_name(folder)
                 os.rename(folder, aside)
                 (aside / run_lock.FILE_NAME).unlink()
@@ -224,7 +226,7 @@ def claim(folder: Path) -> Path | None:
 
 
 def _free_name(folder: Path) -> Path:
-    """The first of `folder.1`, `folder.2`, … that is not taken."""
+    """Return the first of `folder.1`, `folder.2`, … that does not exist."""
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

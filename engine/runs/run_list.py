@@ -1,4 +1,4 @@
-"""The runs below a folder, read from what they have written down: how each stands, how far it is, its best value."""
+"""List the runs below a folder from their records: state, progress, and best value of each."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 from ...errors import OutputError
 from . import run_lock
 from .history import History
-from .run_record import HISTORY, MARK, read_history, read_record
+from .run_record import HISTORY, RECORD, read_history, read_record
 
-# A run that says it is running, while no process holds its folder.
+# The state of a run whose record says `running` while no process has locked its folder.
 DIED = "died"
-# Runs lie in `runs/NAME`, or some folders deeper.
+# Runs are in `runs/NAME`, or some folders deeper.
 _DEPTH = 4
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A run as it lies on disk.
+class StoredRun:
+    """A run on disk.
 
     Attributes:
-        folder: where.
-        record: what `run.json` holds.
-        history: so far.
-        state: `running`, `interrupted`, `failed`, `finished`, or `died` of one whose process is gone.
+        folder: of the run.
+        record: the content of `run.json`.
+        history: of the finished epochs.
+        state: `running`, `interrupted`, `failed`, `finished`, or `died` if its process is gone.
     """
 
     folder: Path
@@ -38,13 +38,13 @@ class Kept:
 
     @property
     def epochs(self) -> int | None:
-        """How many it was asked for."""
-        asked = self.record["settings"].get("epochs")
-        return asked if isinstance(asked, int) else None
+        """The number of epochs to train."""
+        epochs = self.record["settings"].get("epochs")
+        return epochs if isinstance(epochs, int) else None
 
     @property
     def best(self) -> tuple[str, float, int] | None:
-        """The metric that says best how good it is, its best value, and the epoch from 1; None before the first."""
+        """The metric to judge the run by, its best value, and the epoch from 1; None before the first epoch."""
         if not len(self.history):
             return None
         metric, epoch = self.history.monitor, self.history.best_epoch
@@ -67,57 +67,59 @@ class Kept:
         }
 
 
-def read(folder: Path) -> Kept:
-    """The run in a folder.
+def read(folder: Path) -> StoredRun:
+    """Read the run in a folder.
 
     Raises:
-        OutputError: there is none, or it cannot be read.
+        OutputError: there is no run, or it cannot be read.
     """
-    if not (folder / MARK).is_file():
-        raise OutputError(f"there is no run in {folder} (no {MARK} in it)")
+    if not (folder / RECORD).is_file():
+        raise OutputError(f"there is no run in {folder} (no {RECORD} in it)")
     record = read_record(folder)
     # Runs of trivium 0.1 kept their history in the record alone.
-    held = record.get("history")
+    old_history = record.get("history")
     try:
-        history = read_history(folder / HISTORY) if (folder / HISTORY).is_file() else History.from_json(held or [])
+        history = (
+            read_history(folder / HISTORY) if (folder / HISTORY).is_file() else History.from_json(old_history or [])
+        )
     except (TypeError, AttributeError) as error:
-        raise OutputError(f"{folder / MARK} is not the record of a run") from error
+        raise OutputError(f"{folder / RECORD} is not the record of a run") from error
     state = str(record.get("state") or ("interrupted" if record.get("interrupted") else "finished"))
     if state == "running" and not run_lock.is_held(folder):
         state = DIED
-    return Kept(folder, record, history, state)
+    return StoredRun(folder, record, history, state)
 
 
-def find(folder: Path) -> list[Kept]:
-    """The runs in a folder and below it, by name; what cannot be read is left out.
+def find(folder: Path) -> list[StoredRun]:
+    """Return the runs in a folder and below it, sorted by name; unreadable ones are left out.
 
     Raises:
         OutputError: there is no such folder.
     """
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}: `trivium train RECIPE` makes runs/RECIPE")
-    found = []
+    runs = []
     for place in _folders(folder, _DEPTH):
         try:
-            found.append(read(place))
+            runs.append(read(place))
         except OutputError:
             continue
-    return sorted(found, key=lambda kept: str(kept.folder))
+    return sorted(runs, key=lambda run: str(run.folder))
 
 
-def differences(runs: list[Kept]) -> list[tuple[str, list[str]]]:
-    """What the runs were asked for differently: a setting's name, and each run's value as words."""
+def differences(runs: list[StoredRun]) -> list[tuple[str, list[str]]]:
+    """Return the settings in which the runs differ: the name, and the value of each run as text."""
     rows = []
-    described = [_flat(kept) for kept in runs]
-    for name in dict.fromkeys(name for each in described for name in each):
-        values = [each.get(name, "–") for each in described]
+    described = [_flat(run) for run in runs]
+    for name in dict.fromkeys(name for description in described for name in description):
+        values = [description.get(name, "–") for description in described]
         if len(set(values)) > 1:
             rows.append((name, values))
     return rows
 
 
 def _folders(folder: Path, depth: int) -> list[Path]:
-    if (folder / MARK).is_file():
+    if (folder / RECORD).is_file():
         return [folder]
     try:
         below = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink() and path.name[0] != "."]
@@ -127,18 +129,18 @@ def _folders(folder: Path, depth: int) -> list[Path]:
 
 
 def _part(record: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A part of a record, which may hold anything."""
-    found = record.get(name)
-    return found if isinstance(found, dict) else {}
+    """Return a part of a record, or an empty dictionary: a record may hold anything."""
+    part = record.get(name)
+    return part if isinstance(part, dict) else {}
 
 
-def _flat(kept: Kept) -> dict[str, str]:
-    environment, dataset = _part(kept.record, "environment"), _part(kept.record, "dataset")
-    settings = dict(kept.record["settings"])
+def _flat(run: StoredRun) -> dict[str, str]:
+    environment, dataset = _part(run.record, "environment"), _part(run.record, "dataset")
+    settings = dict(run.record["settings"])
     options = _part(settings, "options")
     settings.pop("options", None)
     values = {
-        "recipe": kept.record.get("recipe"),
+        "recipe": run.record.get("recipe"),
         "backend": environment.get("backend"),
         "data": dataset.get("name"),
         "data checksum": str(dataset.get("checksum"))[:8],

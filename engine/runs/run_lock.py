@@ -1,6 +1,6 @@
-"""One writer at a time: a run's folder is locked for as long as a process writes into it.
+"""Lock the folder of a run while a process writes into it.
 
-The system gives the lock back when the process ends, however it ends. Who holds it stands in `run.json`.
+The operating system releases the lock when the process ends, however it ends. `run.json` names the process.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any
 from ...errors import OutputError
 
 FILE_NAME = ".lock"
-# Whoever only looks whether a folder is locked holds the lock for a moment.
+# `is_held` takes the lock for a moment, which must not fail a writer.
 _PATIENCE = 1.0  # seconds
 
 
 @contextlib.contextmanager
-def held(folder: Path, *, moving: bool = False) -> Iterator[None]:
-    """Hold the lock of a folder that exists; the lock's file is gone afterwards.
+def hold(folder: Path, *, moving: bool = False) -> Iterator[None]:
+    """Lock an existing folder until the block ends, then remove the lock file.
 
     Args:
-        moving: the folder will be elsewhere when the block ends, where its lock's file is left to the caller.
+        moving: whether the block moves the folder; the caller then removes the lock file.
 
     Raises:
-        OutputError: another process holds it; the message says which, where and since when.
+        OutputError: another process holds the lock; the message says which, where and since when.
     """
     import filelock
 
@@ -44,14 +44,14 @@ def held(folder: Path, *, moving: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # gone with its folder
+        with contextlib.suppress(OSError):  # it is gone with its folder
             if not moving:
                 path.unlink(missing_ok=True)
         lock.release()
 
 
 def is_held(folder: Path) -> bool:
-    """Whether some process writes into the folder."""
+    """Return whether a process has locked the folder."""
     import filelock
 
     if not (folder / FILE_NAME).exists():
@@ -61,12 +61,12 @@ def is_held(folder: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except OSError:  # a folder that may only be read tells nothing
+    except OSError:  # the lock of a read-only folder cannot be tested
         return False
 
 
 def describe_process() -> dict[str, Any]:
-    """This process, for `run.json`."""
+    """Return this process, for `run.json`."""
     return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
 
 

@@ -1,6 +1,6 @@
-"""A run in words: `run.json`, which says what it is and how it stands, and `history.jsonl`, a line an epoch.
+"""The record of a run, `run.json`, and its history, `history.jsonl`, with one line per epoch.
 
-Read without a framework, and with the care that files of others deserve: they may hold anything.
+They are read without a framework, and never trusted: a file may hold anything.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from ...storage import safe_json
 from ...storage.atomic import write_text
 from .history import History
 
-MARK = "run.json"
+RECORD = "run.json"
 HISTORY = "history.jsonl"
 
 _LARGEST_HISTORY = 256 * 2**20  # bytes
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What `run.json` holds.
+    """Read `run.json`.
 
     Raises:
-        OutputError: it cannot be read, or is none.
+        OutputError: the file cannot be read, or is no record of a run.
     """
     try:
-        found = safe_json.read(folder / MARK)
+        record = safe_json.read(folder / RECORD)
     except FileError as error:
         raise OutputError(str(error)) from error
-    if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
-        raise OutputError(f"{folder / MARK} is not the record of a run")
-    return found
+    if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+        raise OutputError(f"{folder / RECORD} is not the record of a run")
+    return record
 
 
 def write_history(path: Path, history: History) -> None:
-    """One line of JSON an epoch: its number and its metrics."""
+    """Write one line of JSON per epoch: its number and its metrics."""
     write_text(path, "".join(line(number, logs) for number, logs in enumerate(history.to_json(), start=1)))
 
 
 def line(epoch: int, logs: dict[str, float | None]) -> str:
-    """An epoch, counted from 1, in the history."""
+    """Return the line of an epoch, counted from 1."""
     return json.dumps({"epoch": epoch, **logs}, allow_nan=False) + "\n"
 
 
 def read_history(path: Path) -> History:
-    """What `write_history` wrote; a last line that is not whole, as a kill may leave one, is left out.
+    """Read what `write_history` wrote; a partial last line, as a kill may leave, is ignored.
 
     Raises:
-        OutputError: it cannot be read, or is something else.
+        OutputError: the file cannot be read, or is no history.
     """
     try:
-        lines = safe_json.read_bytes(path, largest=_LARGEST_HISTORY).splitlines(keepends=True)
+        lines = safe_json.read_bytes(path, max_size=_LARGEST_HISTORY).splitlines(keepends=True)
         epochs = [safe_json.parse(line, str(path)) for line in lines if line.endswith(b"\n")]
         for logs in epochs:
             logs.pop("epoch")

@@ -1,1 +1,1 @@
-"""Search: estimators for scikit-learn, cross-validation and grids in warm workers."""
+"""Parameter search: scikit-learn estimators, cross-validation, and grid search in warm workers."""

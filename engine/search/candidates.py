@@ -1,4 +1,4 @@
-"""What a search tries, and in which order: all combinations or some, all to the end or the worst given up early."""
+"""The candidates of a search and the order in which they are scored: a full or random grid, with or without halving."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .estimators import Estimator
 from .recipe_from_arrays import recipe_of
 from .scoring import Fit
 
-# Of the candidates, and of the epochs, one in so many goes on to the next round, and to the one before it.
-_HALVING = 3
+# Successive halving: each round keeps one candidate in three and trains it for three times as many epochs.
+_HALVING_FACTOR = 3
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -25,10 +25,10 @@ class Candidate:
     """One combination of parameters.
 
     Attributes:
-        params: by name.
-        epochs: it was trained for, which is less than the others where it was given up early.
-        scores: one a fold; accuracy, or R².
-        round: 0, or how often the search had zoomed in when it was tried.
+        params: parameter values by name.
+        epochs: the number of epochs it was trained for; fewer than the others' if halving dropped it early.
+        scores: one per fold: accuracy, or R².
+        round: how often the search had zoomed in when it tried this candidate; 0 for the first grid.
     """
 
     params: dict[str, Any]
@@ -42,66 +42,74 @@ class Candidate:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation between folds, as `GridSearchCV` has it."""
+        """Return the standard deviation over the folds (population, as in `GridSearchCV`)."""
         return float(np.std(self.scores))
 
 
-class Rounds:
-    """Candidates that were scored so far, none twice."""
+class SearchRounds:
+    """The rounds of a search. Collects the scored candidates; none is scored twice."""
 
-    def __init__(self, estimator: Estimator, splits: Folds, score: Callable[[list[Fit]], list[float]], halving: bool):
+    def __init__(self, estimator: Estimator, folds: Folds, score: Callable[[list[Fit]], list[float]], halving: bool):
         self._estimator = estimator
-        self._splits = splits
+        self._folds = folds
         self._score = score
         self._halving = halving
-        self._found: dict[str, Candidate] = {}
+        self._candidates: dict[str, Candidate] = {}
 
     @property
     def ranked(self) -> list[Candidate]:
-        """The best first; those that were trained for longest before those that were given up."""
-        return sorted(self._found.values(), key=lambda each: (-each.epochs if self._halving else 0, -_rank(each.mean)))
+        """Return the candidates, the best first. With halving, those trained for more epochs come first."""
+        return sorted(
+            self._candidates.values(),
+            key=lambda candidate: (-candidate.epochs if self._halving else 0, -_nan_last(candidate.mean)),
+        )
 
-    def run(self, tried: list[dict[str, Any]], number: int) -> None:
-        """Score those that were not scored yet."""
-        left = [params for params in tried if repr(params) not in self._found]
-        for share, most in rungs(len(left)) if self._halving else [(1.0, len(left))]:
-            left = left[:most]
-            for candidate in self._scored(left, share, number):
-                self._found[repr(candidate.params)] = candidate
-            left.sort(key=lambda params: -_rank(self._found[repr(params)].mean))
+    def run(self, param_sets: list[dict[str, Any]], number: int) -> None:
+        """Score the parameter sets that have no score yet, as round `number`."""
+        remaining = [params for params in param_sets if repr(params) not in self._candidates]
+        for epoch_fraction, limit in rungs(len(remaining)) if self._halving else [(1.0, len(remaining))]:
+            remaining = remaining[:limit]
+            for candidate in self._score_candidates(remaining, epoch_fraction, number):
+                self._candidates[repr(candidate.params)] = candidate
+            remaining.sort(key=lambda params: -_nan_last(self._candidates[repr(params)].mean))
 
-    def _scored(self, tried: list[dict[str, Any]], share: float, number: int) -> Iterator[Candidate]:
-        epochs = [max(1, round(share * self._epochs(params))) for params in tried]
+    def _score_candidates(
+        self, param_sets: list[dict[str, Any]], epoch_fraction: float, number: int
+    ) -> Iterator[Candidate]:
+        epochs = [max(1, round(epoch_fraction * self._epochs(params))) for params in param_sets]
         fits = [
             Fit({**params, "epochs": count}, train, test)
-            for params, count in zip(tried, epochs, strict=True)
-            for train, test in self._splits
+            for params, count in zip(param_sets, epochs, strict=True)
+            for train, test in self._folds
         ]
-        scores = np.reshape(self._score(fits), (len(tried), len(self._splits)))
-        for params, count, row in zip(tried, epochs, scores, strict=True):
+        scores = np.reshape(self._score(fits), (len(param_sets), len(self._folds)))
+        for params, count, row in zip(param_sets, epochs, scores, strict=True):
             yield Candidate(params, count, tuple(map(float, row)), number)
 
     def _epochs(self, params: Mapping[str, Any]) -> int:
-        asked = params.get("epochs", self._estimator.epochs)
-        return int(asked or recipe_of(params.get("recipe", self._estimator.recipe)).epochs)
+        epochs = params.get("epochs", self._estimator.epochs)
+        return int(epochs or recipe_of(params.get("recipe", self._estimator.recipe)).epochs)
 
 
 def rungs(candidates: int) -> list[tuple[float, int]]:
-    """Of each round of halving, the share of the epochs and how many candidates take part."""
-    count = 1 + int(math.log(max(1, candidates), _HALVING) + 1e-9)
-    return [(_HALVING ** (rung + 1 - count), max(1, math.ceil(candidates / _HALVING**rung))) for rung in range(count)]
+    """Return the rungs of successive halving: the fraction of the epochs, and the number of candidates, of each."""
+    count = 1 + int(math.log(max(1, candidates), _HALVING_FACTOR) + 1e-9)
+    return [
+        (_HALVING_FACTOR ** (rung + 1 - count), max(1, math.ceil(candidates / _HALVING_FACTOR**rung)))
+        for rung in range(count)
+    ]
 
 
 def combinations(grid: Mapping[str, Sequence[Any]], random: int | None, seed: int) -> list[dict[str, Any]]:
-    """Every combination of the values, or so many of them, drawn by the seed, none twice."""
+    """Return every combination of the values, or `random` of them, drawn without repetition."""
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
     every = list(ParameterGrid(grid))
     return every if random is None or random >= len(every) else list(ParameterSampler(grid, random, random_state=seed))
 
 
-def splits(y: np.ndarray, folds: int, classifies: bool, seed: int) -> Folds:
-    """Training and test samples of each fold, shuffled; classes are in the same proportions in all.
+def make_folds(y: np.ndarray, folds: int, classifies: bool, seed: int) -> Folds:
+    """Return the training and test indices of each fold, shuffled. Folds of classes are stratified.
 
     Raises:
         DataError: there are too few samples, or too few of a class.
@@ -115,5 +123,5 @@ def splits(y: np.ndarray, folds: int, classifies: bool, seed: int) -> Folds:
         raise DataError(f"{folds} folds cannot be made: {error}") from error
 
 
-def _rank(score: float) -> float:
+def _nan_last(score: float) -> float:
     return -math.inf if math.isnan(score) else score

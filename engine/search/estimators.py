@@ -1,11 +1,11 @@
-"""Models as scikit-learn's estimators: in pipelines, grids, ensembles, and whatever else is built on `fit`.
+"""Models as scikit-learn estimators, for pipelines, grids, ensembles, and everything else that calls `fit`.
 
-Not on `keras.wrappers`: there the model's arguments hide in a dictionary, `model_kwargs`, that a grid reaches as a
-whole only; a clone loses `fit_kwargs`, and `fit` writes into it; `warm_start` does nothing; there are no
-`predict_proba` and no `sample_weight` by name; and a fitted wrapper is pickled by way of the framework. An estimator
-here trains as `trivium.train` does, so that a seed means the same run on every backend.
+They do not build on `keras.wrappers`. There, the model's arguments are one dictionary, `model_kwargs`, which a grid can
+only replace as a whole; a clone loses `fit_kwargs`, and `fit` modifies them; `warm_start` has no effect;
+`predict_proba` and a `sample_weight` argument are missing; and pickling a fitted wrapper needs the framework. An
+estimator here trains as `trivium.train` does, so that one seed gives the same run on every backend.
 
-`warm_start` and `partial_fit` are not offered: a trained model goes on by `trivium.train(start=…)`.
+There is no `warm_start` and no `partial_fit`: to train a model further, use `trivium.train(start=…)`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
-from ..bundles.trained_model import Fitted
+from ..bundles.trained_model import TrainedModel
 from ..data.dataset import Dataset, Split
 from ..keras_model.inference import probabilities
-from ..training.trainer import DEFAULT_SEED, Trainer
+from ..training.options import DEFAULT_SEED
+from ..training.trainer import Trainer
 from . import recipe_from_arrays
 
 if TYPE_CHECKING:
@@ -35,31 +36,31 @@ if TYPE_CHECKING:
 
     Builder = Recipe | str | Callable[..., keras.Model]
 
-_TRAINER = (
+_TRAINER_PARAMS = (
     *("epochs", "batch_size", "optimizer", "learning_rate", "validation_split"),
     *("rng", "plan", "deterministic", "precision"),
 )
 
 
 class Estimator(BaseEstimator):
-    """What a classifier and a regressor share.
+    """The base class of `Classifier` and `Regressor`.
 
     Args:
-        recipe: a recipe's name, `path/to/file.py:function`, a `Recipe`, or a function that builds a model. Its
-            arguments are parameters of the estimator like any other. Those called `inputs`, `classes` and `outputs`
-            are taken from the data unless they are given.
-        epochs, batch_size, optimizer, learning_rate, rng, plan, deterministic, precision: as `trivium.train` takes
-            them; None for the recipe's own.
-        validation_split: the share of the samples, at their end, to watch and not to learn from. None by default,
-            whatever the recipe says: holding out is what scikit-learn does.
-        random_state: the seed, under scikit-learn's name. None draws one from NumPy's generator.
-        augment: pictures changed anew each epoch, as `trivium.train` takes it.
-        options: the builder's arguments.
+        recipe: a recipe's name, `path/to/file.py:function`, a `Recipe`, or a function that builds a model. The
+            function's arguments become parameters of the estimator. Those called `inputs`, `classes` and `outputs`
+            default to the sizes of the data.
+        epochs, batch_size, optimizer, learning_rate, rng, plan, deterministic, precision: as in `trivium.train`;
+            None means the recipe's value.
+        validation_split: the fraction of the samples to hold out for validation, taken from their end. The default
+            is 0, whatever the recipe says, because scikit-learn does the holding out.
+        random_state: the seed, by scikit-learn's name. None draws one from NumPy's global generator.
+        augment: the image augmentation, as in `trivium.train`.
+        options: arguments of the builder.
 
     Attributes:
         model_: the trained Keras model.
-        history_: one dictionary of metrics an epoch; `history_["loss"]` is a list.
-        n_features_in_: columns of X.
+        history_: the metrics of each epoch, one dictionary per epoch; `history_["loss"]` is a list.
+        n_features_in_: the number of columns of X.
     """
 
     def __init__(
@@ -96,14 +97,14 @@ class Estimator(BaseEstimator):
     # --- parameters -------------------------------------------------------------------------------------------------
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Every parameter, the builder's arguments included; None for one that is taken from the data."""
-        return {**super().get_params(deep), **self._defaults(), **self._options}
+        """Return all parameters, the builder's arguments included. None means: taken from the data."""
+        return {**super().get_params(deep), **self._builder_defaults(), **self._options}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name.
 
         Raises:
-            OptionError: there is none of that name.
+            OptionError: no parameter has that name.
         """
         if "recipe" in params:
             self.recipe = params["recipe"]
@@ -121,19 +122,19 @@ class Estimator(BaseEstimator):
         return self
 
     def __sklearn_clone__(self) -> Self:
-        """With what was given, not with the builder's defaults: those change when a grid changes the recipe."""
-        clone = type(self)(**_copied(self.given))
+        """Copy the explicit parameters only: the builder's defaults change when a grid changes the recipe."""
+        clone = type(self)(**_clone_params(self.explicit_params))
         if hasattr(self, "_metadata_request"):
             clone._metadata_request = self._metadata_request
         return clone
 
     @property
-    def given(self) -> dict[str, Any]:
-        """The parameters without the builder's defaults."""
+    def explicit_params(self) -> dict[str, Any]:
+        """Return the parameters without the builder's defaults."""
         return {**{name: getattr(self, name) for name in self._get_param_names()}, **self._options}
 
-    def _defaults(self) -> dict[str, Any]:
-        """The builder's own, as far as it can be found; what is wrong with it is said when it is used."""
+    def _builder_defaults(self) -> dict[str, Any]:
+        """Return the builder's defaults; none if the recipe cannot be resolved. The error is raised later, by `fit`."""
         try:
             options = recipe_from_arrays.recipe_of(self.recipe).options
         except (TriviumError, TypeError, ValueError):
@@ -145,47 +146,50 @@ class Estimator(BaseEstimator):
     # --- training ---------------------------------------------------------------------------------------------------
 
     def trainer(self, x: np.ndarray, counts: Mapping[str, int], *, classifies: bool, **weights: Any) -> Trainer:
-        """What trains on samples like these; its `recipe` and `options` are adapted to them.
+        """Return a trainer whose recipe and options are adapted to the samples.
 
         Args:
             x: (n, …) samples.
-            counts: how many `classes` or `outputs` there are.
-            weights: `class_weight` and `sample_weight`, as `trivium.train` takes them.
+            counts: the number of `classes` or of `outputs`.
+            weights: `class_weight` and `sample_weight`, as in `trivium.train`.
 
         Raises:
-            TriviumError: a parameter that cannot be, or a recipe that learns something else.
+            TriviumError: a parameter is invalid, or the recipe is for another task.
         """
-        found = recipe_from_arrays.recipe_of(self.recipe)
-        shared = {name: getattr(self, name) for name in self._get_param_names() if name in found.options}
-        given = {**{name: value for name, value in shared.items() if value is not None}, **self._options}
-        options = recipe_from_arrays.options_from(found, x, given, counts)
-        settings = {name: _plain(getattr(self, name)) for name in _TRAINER}
+        recipe = recipe_from_arrays.recipe_of(self.recipe)
+        shared_params = {name: getattr(self, name) for name in self._get_param_names() if name in recipe.options}
+        builder_arguments = {
+            **{name: value for name, value in shared_params.items() if value is not None},
+            **self._options,
+        }
+        options = recipe_from_arrays.options_from(recipe, x, builder_arguments, counts)
+        settings = {name: _to_python_number(getattr(self, name)) for name in _TRAINER_PARAMS}
         return Trainer(
-            recipe_from_arrays.adapted(found, x, classifies=classifies),
+            recipe_from_arrays.adapt_recipe(recipe, x, classifies=classifies),
             options,
-            seed=self.drawn_seed(),
+            seed=self.resolve_seed(),
             augment=self.augment,
             **settings,
             **weights,
         )
 
-    def drawn_seed(self) -> int:
-        """The seed that `random_state` stands for."""
+    def resolve_seed(self) -> int:
+        """Return the integer seed that `random_state` stands for."""
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _train(self, trainer: Trainer, x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> None:
         run = trainer.fit(Dataset("the samples", Split(x, y), None, labels, "given"))
-        if run.interrupted:  # whoever stops a search means all of its fits
+        if run.interrupted:  # an interrupt stops the whole search, not only this fit
             raise KeyboardInterrupt
-        self._fitted, self.history_ = Fitted(run.model, run.preprocessing), run.history
+        self._trained, self.history_ = TrainedModel(run.model, run.preprocessing), run.history
 
-    def _samples(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
+    def _validate(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
         return validate_data(self, X, allow_nd=True, **checks)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "_fitted" in vars(self)
+        return "_trained" in vars(self)
 
     # --- the trained model ------------------------------------------------------------------------------------------
 
@@ -193,43 +197,42 @@ class Estimator(BaseEstimator):
     def model_(self) -> keras.Model:
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"{type(self).__name__} has no model_ before it is fitted")
-        return self._fitted.model
+        return self._trained.model
 
     def layer_outputs(self, X: Any, layer: str | int) -> np.ndarray:  # noqa: N803
-        """What a layer has learnt to make of samples: features for whatever comes after.
+        """Return a layer's outputs, as learned features for another model.
 
         Args:
-            X: samples, as `predict` takes them.
-            layer: its name, its number in `model_.layers` (−2 is the last but one), or the name that it would have in
+            X: samples, as for `predict`.
+            layer: its name, its index in `model_.layers` (−2 is the last but one), or the name that it would have in
                 a fresh process, such as `dense_1` for the second dense layer.
 
         Returns:
-            (n, …) float, the outputs that the layer has when nothing is dropped.
+            (n, …) float, computed in inference mode (without dropout).
 
         Raises:
-            OptionError: there is no such layer.
+            OptionError: the model has no such layer.
         """
         check_is_fitted(self)
-        return self._fitted.outputs(self._samples(X, reset=False), layer)
+        return self._trained.outputs(self._validate(X, reset=False), layer)
 
     def _outputs(self, X: Any) -> np.ndarray:  # noqa: N803
         check_is_fitted(self)
-        return self._fitted.outputs(self._samples(X, reset=False))
+        return self._trained.outputs(self._validate(X, reset=False))
 
 
 class Classifier(ClassifierMixin, Estimator):
     """A recipe or a builder as scikit-learn's classifier.
 
-    Parameters are those of `Estimator`, and one more. A builder ends in one output a class that softmax makes
-    probabilities of, or in a single one of a sigmoid; a model that it has compiled with a loss `from_logits` may leave
-    both out.
+    It has the parameters of `Estimator` and `class_weight`. The model ends in a softmax with one output per class, or
+    in a single sigmoid. A model that its builder compiles with a `from_logits` loss needs neither.
 
     Args:
-        class_weight: how much the samples of each class count: `balanced`, or numbers by label; one that is not named
-            counts 1.
+        class_weight: the weight of each class: `balanced`, or a number per label; labels without a number have
+            weight 1.
 
     Attributes:
-        classes_: the labels, sorted; integers, words, whatever NumPy sorts.
+        classes_: the sorted labels: integers, strings, or anything else that NumPy sorts.
 
     Example:
         >>> classifier = trivium.Classifier("dense/dropout", layers=1, units=16, epochs=20)
@@ -242,51 +245,51 @@ class Classifier(ClassifierMixin, Estimator):
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
-        """scikit-learn finds those that a constructor names; here one names `class_weight`, its base the others."""
+        """Name the parameters of both constructors: scikit-learn looks at the subclass' constructor only."""
         return sorted([*Estimator._get_param_names(), "class_weight"])
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Train.
 
         Args:
-            X: (n, features), or (n, …) for models of pictures.
+            X: (n, features), or (n, …) for image models.
             y: (n,) labels.
-            sample_weight: (n,) how much each sample counts, its class aside.
+            sample_weight: (n,) weights of the samples, multiplied by `class_weight`.
 
         Raises:
             SampleError: there is only one class.
-            TriviumError: parameters and samples do not go together.
+            TriviumError: the parameters do not fit the samples.
         """
-        X, y = self._samples(X, y=y)  # noqa: N806
+        X, y = self._validate(X, y=y)  # noqa: N806
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
-        weight = _weights(sample_weight, X)
-        left = self.classes_ if weight is None else np.unique(numbers[weight > 0])
-        if len(left) < 2:
+        weight = _sample_weights(sample_weight, X)
+        weighted_classes = self.classes_ if weight is None else np.unique(numbers[weight > 0])
+        if len(weighted_classes) < 2:
             raise SampleError("a classifier needs samples of two classes or more, received one class")
-        weights = {"class_weight": _by_label(self.class_weight, self.classes_), "sample_weight": weight}
+        weights = {"class_weight": _class_weights(self.class_weight, self.classes_), "sample_weight": weight}
         trainer = self.trainer(X, {"classes": len(self.classes_)}, classifies=True, **weights)
         self._train(trainer, X, numbers, tuple(map(str, self.classes_)))
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
-        """One probability a class, in the order of `classes_`: (n, classes) float."""
+        """Return (n, classes) float probabilities, in the order of `classes_`."""
         outputs = self._outputs(X)
-        return class_probabilities(outputs, len(self.classes_), self._fitted.from_logits)
+        return class_probabilities(outputs, len(self.classes_), self._trained.from_logits)
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The likeliest label of each sample, (n,)."""
-        likeliest = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[likeliest])
+        """Return the most probable label of each sample, (n,)."""
+        indices = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[indices])
 
     def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Logarithms of the odds: (n,) of the second class where there are two, else (n, classes) of each."""
+        """Return log-odds: (n,) of the second class if there are two classes, otherwise (n, classes)."""
         odds = log_odds(self.predict_proba(X))
         return odds[:, 1] if len(self.classes_) == 2 else odds
 
 
 class Regressor(RegressorMixin, Estimator):
-    """A builder as scikit-learn's regressor. Parameters are those of `Estimator`.
+    """A builder as scikit-learn's regressor. It has the parameters of `Estimator`.
 
     Example:
         >>> def line(inputs, outputs): return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
@@ -299,26 +302,26 @@ class Regressor(RegressorMixin, Estimator):
         Args:
             X: (n, features), or (n, …).
             y: (n,) or (n, outputs) values.
-            sample_weight: (n,) how much each sample counts.
+            sample_weight: (n,) weights of the samples.
 
         Raises:
-            TriviumError: parameters and samples do not go together.
+            TriviumError: the parameters do not fit the samples.
         """
-        X, y = self._samples(X, y=y, multi_output=True, y_numeric=True)  # noqa: N806
+        X, y = self._validate(X, y=y, multi_output=True, y_numeric=True)  # noqa: N806
         values = np.asarray(y, "float32").reshape(len(y), -1)
-        weight = _weights(sample_weight, X)
+        weight = _sample_weights(sample_weight, X)
         trainer = self.trainer(X, {"outputs": values.shape[1]}, classifies=False, sample_weight=weight)
         self._train(trainer, X, values, ())
-        self._one_axis = y.ndim == 1
+        self._is_1d = y.ndim == 1
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """(n,) float64, or (n, outputs) where y was that."""
-        values = self._fitted_values(self._outputs(X))
-        return values.reshape(len(values)) if self._one_axis else values
+        """Return (n,) float64, or (n, outputs) if y had two axes."""
+        values = self._invert_targets(self._outputs(X))
+        return values.reshape(len(values)) if self._is_1d else values
 
-    def _fitted_values(self, outputs: np.ndarray) -> np.ndarray:
-        return np.asarray(self._fitted.preprocessing.targets.inverse(outputs), "float64")
+    def _invert_targets(self, outputs: np.ndarray) -> np.ndarray:
+        return np.asarray(self._trained.preprocessing.targets.inverse(outputs), "float64")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -327,55 +330,56 @@ class Regressor(RegressorMixin, Estimator):
 
 
 def class_probabilities(outputs: np.ndarray, classes: int, from_logits: bool) -> np.ndarray:
-    """A classifier's outputs as one probability a class.
+    """Return a classifier's outputs as one probability per class.
 
     Args:
-        outputs: (n, outputs) probabilities, of which there may be more than classes, or (n, 1) of the second class.
-        classes: how many the data have.
-        from_logits: whether the outputs are yet to become probabilities.
+        outputs: (n, outputs) probabilities or logits, possibly more than there are classes; or (n, 1) of the second
+            class.
+        classes: the number of classes in the data.
+        from_logits: whether the outputs are logits.
 
     Returns:
         (n, classes) float.
     """
-    found = probabilities(_activated(outputs) if from_logits else outputs)
-    if found.shape[1] == classes:
-        return found
-    found = found[:, :classes]  # a model may tell classes apart that these data lack
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
+    values = probabilities(_activate(outputs) if from_logits else outputs)
+    if values.shape[1] == classes:
+        return values
+    values = values[:, :classes]  # the model may know classes that the data do not have
+    return np.asarray(values / values.sum(axis=1, keepdims=True))
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """log p / (1 − p), finite also where a probability was rounded to 0 or 1."""
+    """Return log p / (1 − p), which stays finite if a probability was rounded to 0 or 1."""
     p = np.clip(np.asarray(probabilities, "float64"), np.finfo("float32").tiny, 1 - np.finfo("float32").epsneg)
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
-def _activated(logits: np.ndarray) -> np.ndarray:
+def _activate(logits: np.ndarray) -> np.ndarray:
     from scipy.special import expit, softmax
 
     return np.asarray(expit(logits) if logits.shape[-1] == 1 else softmax(logits, axis=-1))
 
 
-def _weights(given: Any, x: np.ndarray) -> np.ndarray | None:
-    return None if given is None else np.asarray(_check_sample_weight(given, x, dtype="float32"))
+def _sample_weights(weights: Any, x: np.ndarray) -> np.ndarray | None:
+    return None if weights is None else np.asarray(_check_sample_weight(weights, x, dtype="float32"))
 
 
-def _by_label(given: Any, classes: np.ndarray) -> Any:
-    """Weights of classes by the names that their labels have as data; what is no label here has none."""
-    if given is None or isinstance(given, str):
-        return given
+def _class_weights(weights: Any, classes: np.ndarray) -> Any:
+    """Return class weights keyed by label text, as the dataset names its classes. Unknown labels are left out."""
+    if weights is None or isinstance(weights, str):
+        return weights
     names = {label: str(label) for label in classes.tolist()}
-    by_name = {names.get(key, str(key)): value for key, value in given.items()}
+    by_name = {names.get(key, str(key)): value for key, value in weights.items()}
     return {name: value for name, value in by_name.items() if name in names.values()}
 
 
-def _plain(value: Any) -> Any:
-    """Python's number for one of NumPy's, as grids have them."""
+def _to_python_number(value: Any) -> Any:
+    """Return a NumPy scalar, as grids contain them, as a Python number."""
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _copied(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Copies of parameters, as scikit-learn's `clone` makes them."""
+def _clone_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return copies of the parameters, made by scikit-learn's `clone`."""
     from sklearn.base import clone
 
     return {name: value if callable(value) else clone(value, safe=False) for name, value in params.items()}

@@ -1,6 +1,6 @@
-"""Models trained only to be scored: what a search consists of. Those that share an architecture train together.
+"""The fits of a search: train models and score them. Models of one architecture train together.
 
-The functions at the end are called in workers; `score_all` is as good in this process.
+`score_all` does it in this process; the functions at the end of the module do it in a worker.
 """
 
 from __future__ import annotations
@@ -16,85 +16,96 @@ import numpy as np
 from ...backends import runtime
 from ...backends.workers import worker
 from ...models.recipe import Recipe
-from .batched_fits import Together
+from .batched_fits import BatchedFits
 from .estimators import Classifier, Estimator, Regressor
 from .scoring import Fit, score
 
 KINDS: dict[str, type[Estimator]] = {"classifier": Classifier, "regressor": Regressor}
 
-# What may differ between models that train together: it is no part of what is compiled.
-_NO_ARCHITECTURE = ("learning_rate", "random_state")
-# With more, their weights and activations crowd each other out of the processor's caches.
-_MOST_TOGETHER = 16
+# Parameters that may differ between models that train together: they are not part of the compiled step.
+_PARAMS_OUTSIDE_ARCHITECTURE = ("learning_rate", "random_state")
+# Larger groups are slower: their weights and activations no longer fit into the processor's caches.
+_LARGEST_GROUP = 16
 
-Told = Callable[[float], None]  # how many fits are done, as a number that grows in parts
+ProgressCallback = Callable[[float], None]  # takes the number of finished fits, a fraction while they train
 
 
 def score_all(
-    estimator: Estimator, fits: Sequence[Fit], x: np.ndarray, y: np.ndarray, *, together: bool = True, tell: Told
+    estimator: Estimator,
+    fits: Sequence[Fit],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    batched: bool = True,
+    on_progress: ProgressCallback,
 ) -> list[float]:
-    """The score of each fit on its test samples: accuracy, or R² where values are predicted.
+    """Return the score of each fit on its test samples: accuracy, or R² for regression.
 
     Args:
-        estimator: with the parameters that all fits share.
+        estimator: has the parameters that all fits share.
         fits: in any order.
-        x, y: (n, …) samples and labels or values.
-        together: whether those that can may train together; the scores are the same.
-        tell: called with how many fits are done.
+        x, y: (n, …) samples, and labels or values.
+        batched: whether fits of one architecture may train together. The scores are the same.
+        on_progress: called with the number of finished fits.
 
     Raises:
-        TriviumError: parameters that cannot be, or that do not go with the samples.
+        TriviumError: the parameters are invalid, or do not fit the samples.
     """
     scores = [math.nan] * len(fits)
     done = 0.0
-    for members in in_groups(estimator, fits, y):
-        chosen = [fits[number] for number in members]
-        group = _score_group(estimator, chosen, x, y, together, lambda part, done=done: tell(done + part))  # type: ignore[misc]
-        for number, fit_score in zip(members, group, strict=True):
+    for numbers in group_fits(estimator, fits, y):
+        members = [fits[number] for number in numbers]
+        group_scores = _score_group(estimator, members, x, y, batched, lambda part, done=done: on_progress(done + part))  # type: ignore[misc]
+        for number, fit_score in zip(numbers, group_scores, strict=True):
             scores[number] = fit_score
-        done += len(members)
-        tell(done)
+        done += len(numbers)
+        on_progress(done)
     return scores
 
 
-def in_groups(estimator: Estimator, fits: Sequence[Fit], y: np.ndarray) -> list[list[int]]:
-    """The numbers of the fits, those together that share an architecture, the number of steps and the classes."""
+def group_fits(estimator: Estimator, fits: Sequence[Fit], y: np.ndarray) -> list[list[int]]:
+    """Return groups of fit indices. A group shares its architecture, its number of steps, and its classes."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, fit in enumerate(fits):
-        own = {name: value for name, value in fit.params.items() if name not in _NO_ARCHITECTURE}
-        given = _configured(estimator, fit.params)
-        size = given.batch_size or _recipe(given).batch_size
+        own = {name: value for name, value in fit.params.items() if name not in _PARAMS_OUTSIDE_ARCHITECTURE}
+        configured = _with_params(estimator, fit.params)
+        size = configured.batch_size or _recipe(configured).batch_size
         classes = np.unique(y[fit.train]).tolist() if isinstance(estimator, Classifier) else []
         key = json.dumps([own, len(fit.train) // size, classes], sort_keys=True, default=repr)
         groups[key].append(number)
-    return [list(part) for members in groups.values() for part in _parts(members, _MOST_TOGETHER)]
+    return [list(part) for members in groups.values() for part in _equal_parts(members, _LARGEST_GROUP)]
 
 
-def _parts(members: Sequence[int], most: int) -> Iterable[Sequence[int]]:
-    """About equally many in each part."""
-    count = math.ceil(len(members) / most)
+def _equal_parts(members: Sequence[int], largest: int) -> Iterable[Sequence[int]]:
+    """Split the members into parts of nearly equal size, each at most `largest`."""
+    count = math.ceil(len(members) / largest)
     return (part.tolist() for part in np.array_split(members, count))
 
 
 def _score_group(
-    estimator: Estimator, fits: Sequence[Fit], x: np.ndarray, y: np.ndarray, together: bool, tell: Told
+    estimator: Estimator,
+    fits: Sequence[Fit],
+    x: np.ndarray,
+    y: np.ndarray,
+    batched: bool,
+    on_progress: ProgressCallback,
 ) -> list[float]:
-    estimators = [_configured(estimator, fit.params) for fit in fits]
-    if together and len(fits) > 1 and (group := Together.of(estimators, fits, x, y)):
-        group.train(tell)
+    estimators = [_with_params(estimator, fit.params) for fit in fits]
+    if batched and len(fits) > 1 and (group := BatchedFits.of(estimators, fits, x, y)):
+        group.train(on_progress)
         return group.scores()
     scores = []
-    for done, (each, fit) in enumerate(zip(estimators, fits, strict=True), start=1):
-        each.fit(x[fit.train], y[fit.train])
-        predicted = each.predict(x[fit.test])
-        scores.append(score(y[fit.test], predicted, classifies=isinstance(each, Classifier)))
-        tell(done)
+    for done, (configured, fit) in enumerate(zip(estimators, fits, strict=True), start=1):
+        configured.fit(x[fit.train], y[fit.train])
+        predicted = configured.predict(x[fit.test])
+        scores.append(score(y[fit.test], predicted, classifies=isinstance(configured, Classifier)))
+        on_progress(done)
     return scores
 
 
-def _configured(estimator: Estimator, params: Mapping[str, Any]) -> Estimator:
-    made: Estimator = estimator.__sklearn_clone__().set_params(**params)
-    return made
+def _with_params(estimator: Estimator, params: Mapping[str, Any]) -> Estimator:
+    configured: Estimator = estimator.__sklearn_clone__().set_params(**params)
+    return configured
 
 
 def _recipe(estimator: Estimator) -> Recipe:
@@ -108,24 +119,25 @@ def _recipe(estimator: Estimator) -> Recipe:
 _data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
 
-def keep_data(key: str, x: np.ndarray, y: np.ndarray) -> None:
-    """Hold the samples that later calls are about, and no others."""
+def store_data(key: str, x: np.ndarray, y: np.ndarray) -> None:
+    """Store the samples for later calls to `score_in_worker`, in place of any other samples."""
     _data.clear()
     _data[key] = (x, y)
     runtime.current()
 
 
-def score_here(
-    key: str, kind: str, shared: dict[str, Any], fits: list[list[Any]], *, together: bool = True
+def score_in_worker(
+    key: str, kind: str, shared: dict[str, Any], fits: list[list[Any]], *, batched: bool = True
 ) -> list[float]:
-    """`score_all` on the samples under that key, telling the caller how far it is.
+    """Call `score_all` on the samples that `store_data` has stored, and report progress to the parent.
 
     Args:
-        kind: one of `KINDS`.
-        shared: the estimator's parameters, the recipe's name among them.
-        fits: each as [params, train, test].
+        key: of the stored samples.
+        kind: a key of `KINDS`.
+        shared: the estimator's parameters, including the recipe's name.
+        fits: a list of [params, train, test].
     """
     x, y = _data[key]
-    found = [Fit(params, train, test) for params, train, test in fits]
+    fit_list = [Fit(params, train, test) for params, train, test in fits]
     estimator = KINDS[kind](**shared)
-    return score_all(estimator, found, x, y, together=together, tell=lambda done: worker.report(done=done))
+    return score_all(estimator, fit_list, x, y, batched=batched, on_progress=lambda done: worker.report(done=done))

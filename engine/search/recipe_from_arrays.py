@@ -1,7 +1,7 @@
-"""A recipe made to go with given arrays: how a table or a stack of pictures meets what the book says of its own data.
+"""Adapt a recipe to arrays.
 
-A recipe of the book is about one dataset; an estimator is given arrays that nobody has named. What depends on the data
-is taken from them, and nothing is done to values that somebody may have prepared already.
+A recipe is written for its own dataset, but an estimator gets arbitrary arrays: a table, or a stack of images. Sizes
+are therefore taken from the arrays, and values that the caller may have prepared already are not scaled again.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 
 from ...errors import OptionError
-from ...models.recipe import Recipe, Step, find, step
+from ...models.recipe import PreprocessingStep, Recipe, find, step
 
-# Options of a builder that are taken from the data unless they are given.
+# Builder options that default to sizes of the data.
 FROM_DATA = ("inputs", "classes", "outputs")
 
-# Steps that make other samples than they were given: they have no target each.
-_OF_A_SERIES = {"window", "after", "ahead", "letters", "words"}
-_OF_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
+# Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
+_SERIES_STEPS = {"window", "after", "ahead", "letters", "words"}
+_CLASSIFICATION_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
 
 
 def recipe_of(model: Recipe | str | Callable[..., Any]) -> Recipe:
-    """The recipe of that name, or the one that a builder is.
+    """Return a recipe, given a recipe, its name, or a function that builds a model.
 
     Raises:
-        RecipeError: there is none of that name.
-        OptionError: it is neither a name, nor a recipe, nor a function.
+        RecipeError: no recipe has that name.
+        OptionError: the argument is none of the three.
     """
     if isinstance(model, Recipe):
         return model
@@ -40,59 +40,68 @@ def recipe_of(model: Recipe | str | Callable[..., Any]) -> Recipe:
     return Recipe(getattr(model, "__name__", type(model).__name__), "a builder", model)
 
 
-def options_from(recipe: Recipe, x: np.ndarray, given: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
-    """The given options, and those that the data decide.
+def options_from(
+    recipe: Recipe, x: np.ndarray, explicit: Mapping[str, Any], counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the explicit options, completed by the sizes of the data.
 
     Args:
-        recipe: whose builder takes them.
+        recipe: its builder takes the options.
         x: (n, …) samples.
-        given: by name; one of `FROM_DATA` that is None counts as not given. Numbers of NumPy become Python's.
-        counts: of classes or of outputs, by the option's name.
+        explicit: option values by name. None for one of `FROM_DATA` means: from the data. NumPy scalars become Python
+            numbers.
+        counts: the number of classes or outputs, by option name.
     """
     known = recipe.options
     sizes = {"inputs": math.prod(x.shape[1:]), **counts}
     from_data = {name: sizes[name] for name in FROM_DATA if name in known and name in sizes}
-    chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()}
-    return {**from_data, **{k: v for k, v in chosen.items() if not (k in from_data and v is None)}}
+    explicit_values = {k: v.item() if isinstance(v, np.generic) else v for k, v in explicit.items()}
+    return {**from_data, **{k: v for k, v in explicit_values.items() if not (k in from_data and v is None)}}
 
 
-def adapted(recipe: Recipe, x: np.ndarray, *, classifies: bool) -> Recipe:
-    """The recipe with a preparation that suits samples like these.
+def adapt_recipe(recipe: Recipe, x: np.ndarray, *, classifies: bool) -> Recipe:
+    """Return the recipe with preprocessing that fits the samples.
 
-    Pixels, which are samples of uint8, are prepared as the recipe says. Other samples are not scaled from the range of
-    pixels: they may well be scaled already. All become float32. Where the builder takes how many inputs there are, a
-    sample becomes one row; where it takes pictures, a row whose length is a square becomes one.
+    uint8 samples are pixels and are prepared as the recipe says. Other samples are not scaled, because they may be
+    scaled already. All samples become float32. If the builder has the option `inputs`, samples are flattened; if the
+    recipe is for images, rows of a square length are reshaped to square images.
 
     Args:
-        recipe: as the book has it.
+        recipe: the recipe as registered.
         x: (n, …) samples.
-        classifies: whether what is to be learnt is classes.
+        classifies: True for classification, False for regression.
 
     Raises:
-        OptionError: the recipe learns something else, or its samples are windows of a series.
+        OptionError: the recipe is for the other task, or its samples are windows of a series or text.
     """
-    if {each.kind for each in (*recipe.inputs, *recipe.targets)} & _OF_A_SERIES:
-        raise OptionError(f"{recipe.name} makes its samples out of a series or text: train it by trivium.train")
-    _require_purpose(recipe, classifies)
+    if {preprocessing_step.kind for preprocessing_step in (*recipe.inputs, *recipe.targets)} & _SERIES_STEPS:
+        raise OptionError(f"{recipe.name} cuts its samples out of a series or text: train it with trivium.train")
+    _require_task(recipe, classifies)
     flat = "inputs" in recipe.options
-    inputs = [each for each in recipe.inputs if _suits(each, x, flat)]
+    inputs = [preprocessing_step for preprocessing_step in recipe.inputs if _is_applicable(preprocessing_step, x, flat)]
     if flat and x.ndim > 2:
         inputs = [step("reshape", shape=(math.prod(x.shape[1:]),)), *inputs]
     side = math.isqrt(x.shape[1])
-    if x.ndim == 2 and side * side == x.shape[1] and any(each.kind == "channel-axis" for each in inputs):
+    if (
+        x.ndim == 2
+        and side * side == x.shape[1]
+        and any(preprocessing_step.kind == "channel-axis" for preprocessing_step in inputs)
+    ):
         inputs = [step("reshape", shape=(side, side)), *inputs]
     return replace(recipe, inputs=(*inputs, step("cast", dtype="float32")))
 
 
-def _suits(each: Step, x: np.ndarray, flat: bool) -> bool:
-    if each.kind == "scale":
+def _is_applicable(preprocessing_step: PreprocessingStep, x: np.ndarray, flat: bool) -> bool:
+    if preprocessing_step.kind == "scale":
         return x.dtype == np.uint8
-    return not (flat and each.kind == "reshape")
+    return not (flat and preprocessing_step.kind == "reshape")
 
 
-def _require_purpose(recipe: Recipe, classifies: bool) -> None:
-    for_classes = recipe.loss in _OF_CLASSES or any(each.kind == "one-hot" for each in recipe.targets)
-    if for_classes and not classifies:
-        raise OptionError(f"{recipe.name} tells classes apart, it predicts no values: use trivium.Classifier")
-    if classifies and recipe.loss and not for_classes:
-        raise OptionError(f"{recipe.name} predicts values, it tells no classes apart: use trivium.Regressor")
+def _require_task(recipe: Recipe, classifies: bool) -> None:
+    is_classifier = recipe.loss in _CLASSIFICATION_LOSSES or any(
+        preprocessing_step.kind == "one-hot" for preprocessing_step in recipe.targets
+    )
+    if is_classifier and not classifies:
+        raise OptionError(f"{recipe.name} is for classification, not for regression: use trivium.Classifier")
+    if classifies and recipe.loss and not is_classifier:
+        raise OptionError(f"{recipe.name} is for regression, not for classification: use trivium.Regressor")

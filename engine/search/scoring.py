@@ -1,4 +1,4 @@
-"""One model to train and to score, and its score."""
+"""A fit (one model to train and score) and its score."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Fit:
     """One model to train and to score.
 
     Attributes:
-        params: of the estimator, beside the recipe.
-        train, test: (n,) the numbers of the samples to learn from, and of those to be asked about.
+        params: of the estimator, without the recipe.
+        train, test: (n,) indices of the training samples and of the test samples.
     """
 
     params: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Fit:
 
 
 def score(expected: np.ndarray, predicted: np.ndarray, *, classifies: bool) -> float:
-    """Accuracy, or R² where values are predicted: NaN where training has led to values that are not finite."""
+    """Return the accuracy, or R² for regression; NaN if predicted values are not finite."""
     from sklearn.metrics import accuracy_score, r2_score
 
     if classifies:

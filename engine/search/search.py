@@ -1,6 +1,6 @@
-"""Searching for the parameters that do best: every combination, or some of them, scored by cross-validation.
+"""Search for the best parameters: score a grid, or a random part of it, by cross-validation.
 
-It finds what `GridSearchCV` would find, sooner: fits run in warm workers, one a core, and those that share an
+The results are those of `GridSearchCV`, but faster: fits run in warm workers, one per core, and models of one
 architecture train together.
 """
 
@@ -16,34 +16,35 @@ from typing import Any
 
 import numpy as np
 
-from ...backends.workers.executors import named
+from ...backends.workers.executors import find_executor
 from ...backends.workers.worker import Listener
 from ...errors import OptionError
 from ...models.recipe import Recipe, find
 from ..data.dataset import Dataset
-from ..training.trainer import DEFAULT_SEED, dataset_for
-from .candidates import Candidate, Rounds, combinations, splits
+from ..training.options import DEFAULT_SEED
+from ..training.trainer import dataset_for
+from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
 from .fits import KINDS
 from .recipe_from_arrays import recipe_of
-from .refine_grid import finer
+from .refine_grid import refine
 from .scorer import Scorer
 from .scoring import Fit
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-        recipe: as it was given.
+        recipe: the `recipe` argument of `search`.
         kind: `classifier` or `regressor`.
-        metric: what the scores are: `accuracy` or `r2`.
-        folds: of the cross-validation.
+        metric: `accuracy` or `r2`.
+        folds: the number of folds.
         settings: the parameters that all candidates share.
-        candidates: the best first.
-        seconds: it took.
-        fits: models that were trained.
+        candidates: sorted, the best first.
+        seconds: the duration of the search.
+        fits: the number of trained models.
     """
 
     recipe: Recipe | str
@@ -61,24 +62,24 @@ class Search:
 
     @property
     def name(self) -> str:
-        """The recipe's."""
+        """Return the recipe's name."""
         return recipe_of(self.recipe).name
 
     def estimator(self) -> Estimator:
-        """A new one with the best parameters, to be fitted."""
+        """Return a new, unfitted estimator with the best parameters."""
         return KINDS[self.kind](self.recipe, **{**self.settings, **self.best.params, "epochs": self.best.epochs})
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, a row a candidate."""
+        """Return the result as JSON, one row per candidate."""
         rows = [
             {
                 "rank": rank,
-                **dataclasses.asdict(each),
-                "scores": [_finite(score) for score in each.scores],
-                "mean": _finite(each.mean),
-                "deviation": _finite(each.deviation),
+                **dataclasses.asdict(candidate),
+                "scores": [_finite(score) for score in candidate.scores],
+                "mean": _finite(candidate.mean),
+                "deviation": _finite(candidate.deviation),
             }
-            for rank, each in enumerate(self.candidates, start=1)
+            for rank, candidate in enumerate(self.candidates, start=1)
         ]
         return {
             "schema": 1,
@@ -104,26 +105,28 @@ def cross_val_score(
     address: str | None = None,
     listener: Listener | None = None,
 ) -> np.ndarray:
-    """scikit-learn's function for a `Classifier` or a `Regressor`, sooner: the same scores, up to rounding.
+    """Score a `Classifier` or `Regressor` by cross-validation, as scikit-learn's function of this name, but faster.
+
+    The scores are the same up to rounding.
 
     Args:
-        estimator: not fitted by it.
-        X, y: samples and labels or values.
-        cv: what scikit-learn's takes: a number of folds, a splitter, or pairs of training and test indices.
-        workers, executor, address: as `search` takes them.
+        estimator: is cloned, not fitted.
+        X, y: samples, and labels or values.
+        cv: as in scikit-learn: a number of folds, a splitter, or pairs of training and test indices.
+        workers, executor, address: as in `search`.
         listener: called with progress events.
 
     Returns:
         (folds,) float64: accuracy, or R².
 
     Raises:
-        TriviumError: parameters and samples do not go together.
+        TriviumError: the parameters do not fit the samples.
     """
     from sklearn.model_selection import check_cv
 
     X, y = np.asarray(X), _labels(y)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=isinstance(estimator, Classifier)).split(X, y))
-    with Scorer(estimator, X, y, workers, listener, named(executor, address)) as scorer:
+    with Scorer(estimator, X, y, workers, listener, find_executor(executor, address)) as scorer:
         return np.array(scorer([Fit({}, train, test) for train, test in splits]))
 
 
@@ -147,48 +150,49 @@ def search(
 
     Args:
         recipe: a name, `path/to/file.py:function`, a `Recipe`, or a function that builds a model.
-        grid: values to try, by parameter: options of the recipe and training options alike.
-        data: a `Dataset`, a dataset's name, an `.npz` file, or a pair (x, y); without it the recipe's own. Its test
-            split is left alone.
-        folds: 2 or more; each has the classes in the same proportions.
-        random: try so many combinations, drawn at random, instead of all.
-        halving: begin with few epochs, and let a third of the candidates go on to three times as many.
-        zoom: so often, search again around the best, with values closer to each other.
-        seed: of the models, the folds and what is drawn. Equal for all candidates, so that these differ by what they
-            are and not by luck.
-        workers: processes; one a core by default, 0 for none beside this one. A recipe that has no name cannot leave
-            this process.
-        executor: `local` for workers on this machine, `ray` for workers on a Ray cluster, one a core of all its nodes.
-        address: of that cluster, `HOST:PORT` or `auto` for the one that runs here; without one RAY_ADDRESS holds, or
-            a cluster is started on this machine.
+        grid: the values to try, by parameter name: options of the recipe, and training options.
+        data: a `Dataset`, a dataset's name, an `.npz` file, or a pair (x, y). The default is the recipe's dataset.
+            The test split is not used.
+        folds: the number of folds, 2 or more. Folds of classes are stratified.
+        random: try this many random combinations instead of all.
+        halving: use successive halving: train all candidates for a few epochs, then the best third for three times
+            as many, and so on.
+        zoom: refine the grid around the best candidate this many times.
+        seed: of the models, the folds, and the random combinations. All candidates have the same seed, so that their
+            scores do not differ by chance.
+        workers: the number of worker processes. The default is one per core; 0 trains in this process. A recipe
+            without a name can only be trained in this process.
+        executor: `local` for workers on this machine, `ray` for workers on a Ray cluster, one per core of its nodes.
+        address: of the Ray cluster: `HOST:PORT`, or `auto` for the one on this machine. The default is RAY_ADDRESS,
+            or else a new cluster on this machine.
         listener: called with progress events.
         settings: parameters that all candidates share, such as `epochs`.
 
     Raises:
-        TriviumError: something that the caller can mend; the message says what.
+        TriviumError: an argument is invalid; the message says which.
 
     Example:
         >>> found = trivium.search("dense/dropout", {"units": [20, 30, 40], "optimizer": ["adam", "adadelta"]})
         >>> found.best.params, found.best.mean
         ({'units': 40, 'optimizer': 'adam'}, 0.9342)
     """
-    began = time.perf_counter()
-    _check(grid, folds, random, zoom)
+    start = time.perf_counter()
+    _require_settings(grid, folds, random, zoom)
     x, y, classifies = _samples(recipe, data)
     kind = "classifier" if classifies else "regressor"
-    shared = {"random_state": seed, **{_parameter(name): value for name, value in settings.items()}}
-    estimator = KINDS[kind](recipe, **shared)
-    grid = {_parameter(name): list(values) for name, values in grid.items()}
+    estimator_params = {"random_state": seed, **{_estimator_parameter(name): value for name, value in settings.items()}}
+    estimator = KINDS[kind](recipe, **estimator_params)
+    grid = {_estimator_parameter(name): list(values) for name, values in grid.items()}
     _require_parameters(estimator, grid)
-    with Scorer(estimator, x, y, workers, listener, named(executor, address)) as scorer:
-        rounds = Rounds(estimator, splits(y, folds, classifies, seed), scorer, halving)
+    with Scorer(estimator, x, y, workers, listener, find_executor(executor, address)) as scorer:
+        rounds = SearchRounds(estimator, make_folds(y, folds, classifies, seed), scorer, halving)
         rounds.run(combinations(grid, random, seed), 0)
         for number in range(1, zoom + 1):
-            grid = finer(grid, rounds.ranked[0].params)
+            grid = refine(grid, rounds.ranked[0].params)
             rounds.run(combinations(grid, None, seed), number)
     metric = "accuracy" if classifies else "r2"
-    seconds = time.perf_counter() - began
-    return Search(recipe, kind, metric, folds, shared, rounds.ranked, seconds, scorer.fits)
+    seconds = time.perf_counter() - start
+    return Search(recipe, kind, metric, folds, estimator_params, rounds.ranked, seconds, scorer.fits)
 
 
 def _finite(score: float) -> float | None:
@@ -198,7 +202,7 @@ def _finite(score: float) -> float | None:
 def _samples(
     recipe: Recipe | str, data: Dataset | str | Path | tuple[Any, Any] | None
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Samples, labels or values, and whether these are labels."""
+    """Return the samples, the labels or values, and whether they are labels."""
     if isinstance(data, tuple):
         x, y = np.asarray(data[0]), _labels(data[1])
         return x, y, y.dtype.kind in "biuUS"
@@ -211,8 +215,8 @@ def _labels(y: Any) -> np.ndarray:
     return np.asarray(labels, str) if labels.dtype == object else labels
 
 
-def _parameter(name: str) -> str:
-    """The estimator's name for a training option."""
+def _estimator_parameter(name: str) -> str:
+    """Return the estimator's name of a training option."""
     return "random_state" if name == "seed" else name
 
 
@@ -222,7 +226,7 @@ def _require_parameters(estimator: Estimator, grid: Mapping[str, Sequence[Any]])
         find(estimator.recipe)
 
 
-def _check(grid: Mapping[str, Sequence[Any]], folds: int, random: int | None, zoom: int) -> None:
+def _require_settings(grid: Mapping[str, Sequence[Any]], folds: int, random: int | None, zoom: int) -> None:
     if not grid or not all(len(values) for values in grid.values()):
         raise OptionError("a search needs values to try: --grid units=20,30,40")
     for name, value, least in (("folds", folds, 2), ("random", random, 1), ("zoom", zoom, 0)):

@@ -1,1 +1,1 @@
-"""Training: from a recipe and a dataset to a run."""
+"""Training: turn a recipe and a dataset into a run."""

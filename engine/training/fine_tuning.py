@@ -1,4 +1,4 @@
-"""Going on from a trained model: some of its layers frozen, perhaps with a new output for other classes."""
+"""Fine-tuning: train a bundle's model further, with frozen layers, or with a new output layer for other classes."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
-from ...models.recipe import Recipe, book, step
+from ...models.recipe import Recipe, registry, step
 from ..bundles.bundle import Bundle
 
 if TYPE_CHECKING:
     import keras
 
 
-def begin(bundle: Bundle, freeze: Sequence[str] = (), classes: int | None = None) -> keras.Model:
-    """A model to train further; the bundle's own is left alone.
+def prepare_model(bundle: Bundle, freeze: Sequence[str] = (), classes: int | None = None) -> keras.Model:
+    """Return a copy of a bundle's model to train further.
 
     Args:
         bundle: a trained model.
-        freeze: patterns of layer names, such as `conv*`; these layers keep their weights bit by bit.
-        classes: how many classes a new output layer tells apart, or None to keep the old one.
+        freeze: patterns of layer names, such as `conv*`; the weights of these layers do not change.
+        classes: the number of classes of a new output layer, or None to keep the old layer.
 
     Raises:
         BundleError: Keras refuses the bundle's model.
-        OptionError: a pattern that no layer matches, nothing left to train, or an output layer that cannot be replaced.
+        OptionError: a pattern matches no layer, nothing is left to train, or the output layer cannot be replaced.
     """
     model = bundle.build()
     if classes is not None:
@@ -45,10 +45,10 @@ def begin(bundle: Bundle, freeze: Sequence[str] = (), classes: int | None = None
 
 
 def replace_head(model: keras.Model, classes: int) -> keras.Model:
-    """The model with a new, untrained output layer of the old one's kind in place of the old one.
+    """Return the model with a new, untrained softmax layer in place of its output layer.
 
     Raises:
-        OptionError: the output is no single dense layer.
+        OptionError: the model does not end in a single dense layer.
     """
     import keras
 
@@ -62,19 +62,19 @@ def replace_head(model: keras.Model, classes: int) -> keras.Model:
 
 
 def recipe_of(bundle: Bundle, named: Recipe | None, classes: int | None) -> Recipe:
-    """The recipe to go on with: the bundle's own, its targets and loss changed where a new output layer needs it.
+    """Return the recipe of a bundle, with other targets and another loss if the model gets a new output layer.
 
-    A recipe in a user's file is only used when the user names it: a bundle never decides which code is run.
+    A recipe in a user's file is only used if the user names it: a bundle never decides which code runs.
 
     Raises:
-        OptionError: the bundle holds another recipe than the one that was named, or one that has to be named.
+        OptionError: the user names another recipe than the bundle's, or must name the bundle's and does not.
     """
-    held = bundle.run["recipe"]
-    if named is None and held not in book():
-        raise OptionError(f"the bundle holds {held}, which is no recipe of trivium's book: name it before --from")
-    if named is not None and named.name != held and held in book():
-        raise OptionError(f"the bundle holds {held}, not {named.name}: leave the recipe out, or name that one")
-    recipe = named or book()[held]
+    bundled = bundle.run["recipe"]
+    if named is None and bundled not in registry():
+        raise OptionError(f"the bundle holds {bundled}, which is no registered recipe: name it before --from")
+    if named is not None and named.name != bundled and bundled in registry():
+        raise OptionError(f"the bundle holds {bundled}, not {named.name}: leave the recipe out, or name that one")
+    recipe = named or registry()[bundled]
     if classes is None:
         return recipe
     return replace(
@@ -86,13 +86,13 @@ def recipe_of(bundle: Bundle, named: Recipe | None, classes: int | None) -> Reci
 
 
 def options_of(bundle: Bundle) -> dict[str, Any]:
-    """The options that the bundle's model was built with."""
-    found = bundle.run["settings"]["options"]
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    """Return the options that the bundle's model was built with."""
+    options = bundle.run["settings"]["options"]
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 def describe(bundle: Bundle, source: Any, freeze: Sequence[str], classes: int | None) -> dict[str, Any]:
-    """What a run keeps of where it began."""
+    """Return the entry for the run's record."""
     return {
         "recipe": bundle.run["recipe"],
         "file": str(source) if isinstance(source, str | Path) else None,

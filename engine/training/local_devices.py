@@ -1,4 +1,4 @@
-"""The devices that a run trains on together: found before it begins, and let go when it has ended."""
+"""The devices that a run trains on together: acquired before the run, and released after it."""
 
 from __future__ import annotations
 
@@ -6,59 +6,61 @@ import contextlib
 from collections.abc import Iterator
 
 from ...backends import runtime
-from ...backends.device_group import Group
+from ...backends.device_group import DeviceGroup
 from ...errors import OptionError
 from ..epochs.precision import FLOAT64
 
 
-class Spreading:
-    """What a run was asked to train on.
+class LocalDevices:
+    """The devices of a run.
 
     Args:
         count: how many devices of this machine.
-        group: the devices themselves, where they are not this machine's.
+        group: devices of other machines, which take the place of this machine's.
     """
 
-    def __init__(self, count: int, group: Group | None):
+    def __init__(self, count: int, group: DeviceGroup | None):
         self._count = count
-        self._given = group
-        self._found: Group | None = None
+        self._remote = group
+        self._local: DeviceGroup | None = None
 
     @property
     def several(self) -> bool:
-        """Whether it is more than the one device that there always is."""
-        return self._count > 1 or self._given is not None
+        """Whether the run trains on more than one device."""
+        return self._count > 1 or self._remote is not None
 
-    def require_possible(self, rng: str, plan: str, precision: str | None) -> None:
-        """Raise an OptionError where other options forbid it."""
+    def require_compatible(self, rng: str, plan: str, precision: str | None) -> None:
+        """Raise an OptionError if several devices do not go with the other options."""
         if self._count < 1:
             raise OptionError(f"devices must be 1 or more, received {self._count}")
         if not self.several:
             return
         if rng != "owned":
-            raise OptionError("several devices need --rng owned: each would draw the masks of a whole batch of its own")
+            raise OptionError(
+                "several devices need --rng owned: with native generators, each would draw masks for a whole batch"
+            )
         if plan not in ("auto", "devices"):
-            raise OptionError(f"--plan {plan} is for one device: leave it out, or --devices")
+            raise OptionError(f"--plan {plan} works on one device only: leave out --plan, or --devices")
         if precision == FLOAT64:
-            raise OptionError(f"--precision {precision} is for one device: leave it out, or --devices")
+            raise OptionError(f"--precision {precision} works on one device only: leave out --precision, or --devices")
 
-    def find(self) -> Group | None:
-        """The devices that train together, None for one.
+    def group(self) -> DeviceGroup | None:
+        """Return the devices that train together, or None for one device.
 
         Raises:
-            BackendError: there are fewer than were asked for.
+            BackendError: this machine has fewer devices.
         """
-        if self._found is None and self._given is None and self.several:
-            self._found = runtime.current().group(self._count)
-        return self._given or self._found
+        if self._local is None and self._remote is None and self.several:
+            self._local = runtime.current().device_group(self._count)
+        return self._remote or self._local
 
     @contextlib.contextmanager
-    def found(self) -> Iterator[None]:
-        """Find them, and let go of those that are ours when it is over."""
-        self.find()
+    def acquire(self) -> Iterator[None]:
+        """Acquire the devices, and release those of this machine when the block ends."""
+        self.group()
         try:
             yield
         finally:
-            if self._found:
-                self._found.close()
-                self._found = None
+            if self._local:
+                self._local.close()
+                self._local = None

@@ -1,4 +1,4 @@
-"""The pictures of a run: its curves, and its answers to the test split."""
+"""Draw the pictures of a run: its learning curves, and its predictions for the test split."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from ..data.dataset import Split
 from ..keras_model.inference import outputs_of, probabilities
 from ..plots import plots
-from ..prediction.evaluation import in_terms_of_data
+from ..prediction.evaluation import to_data_terms
 from ..runs.run import Run
 
 _SHOWN = 12
 
 
 def draw(run: Run, folder: Path) -> list[Path]:
-    """The pictures of a run: curves, and what it makes of the test split."""
+    """Draw the learning curves, and the predictions for the test split; return the files."""
     backend = run.environment["backend"]
     title = f"{run.recipe.name} on {backend}"
     written = [folder / "curves.png"]
@@ -26,7 +26,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
     split = run.dataset.test
     x, _ = run.preprocessing.pairs(split.x, split.y)
     outputs = outputs_of(run.model, x)
-    predicted = in_terms_of_data(run.preprocessing, outputs, bool(run.dataset.labels))
+    predicted = to_data_terms(run.preprocessing, outputs, bool(run.dataset.labels))
     if run.dataset.labels:
         return written + _draw_classes(split, outputs, predicted, run.dataset.labels, folder, title)
     if split.y.shape == split.x.shape and split.x.ndim == 3:

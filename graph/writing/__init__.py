@@ -1,1 +1,1 @@
-"""What the rooms' writers of native source share: how text is laid out, how a graph becomes the body of a function."""
+"""The code that the backends' source writers share: text layout, and the walk over a graph."""

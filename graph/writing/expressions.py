@@ -1,4 +1,4 @@
-"""How a framework says what is computed: expressions for the kinds that every framework has a function for."""
+"""The expressions of a framework, for the kinds that every framework has a function for."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Formatter
 
-from ..graph import Node
+from ..graph import GraphNode
 from .layout import literal
 
 
 @dataclass(frozen=True)
-class Words:
-    """The vocabulary of a room.
+class Dialect:
+    """A framework's expressions and function names. Every mapping is by kind.
 
     Attributes:
-        each: of one array, by kind: `{x}` is the array, other names are configuration, written as Python.
-        called: functions of all operands, by kind.
-        pairwise: functions of two operands, called again for each further one.
-        joined: functions of a list of arrays and `axis=`.
-        reductions: the methods or functions that reduce, by kind: `{x}`, and `{axis}` and `{keep}` behind it.
-        activations: what a recurrent layer's activation is called, by kind.
-        relu, relu6, leaky_relu, clip, cast: expressions.
+        elementwise: templates of one array: `{x}` is the array, other names are configuration, written as Python.
+        functions: functions of all operands.
+        pairwise: functions of two operands, nested for further operands.
+        joins: functions of a list of arrays and `axis=`.
+        reductions: templates with `{x}`, `{axis}` and `{keep}`, the last for `keepdims`.
+        activations: a recurrent layer's activation as a Python function.
+        relu, relu6, leaky_relu, clip, cast: templates.
         where, minimum, array, einsum: names of functions.
-        softmax: functions of one array along `axis=`, by kind.
-        unit: an expression of length one along `{axis}`.
+        softmax: functions of one array along `axis=`.
+        l2_normalize: a template that scales to L2 norm 1 along `{axis}`.
     """
 
-    each: Mapping[str, str]
-    called: Mapping[str, str]
+    elementwise: Mapping[str, str]
+    functions: Mapping[str, str]
     pairwise: Mapping[str, str]
-    joined: Mapping[str, str]
+    joins: Mapping[str, str]
     reductions: Mapping[str, str]
     activations: Mapping[str, str]
     clip: str
@@ -39,20 +39,20 @@ class Words:
     cast: str
     array: str
     einsum: str
-    unit: str
+    l2_normalize: str
     relu: str
     relu6: str
     leaky_relu: str
     softmax: Mapping[str, str] = field(default_factory=dict)
 
 
-def filled(template: str, node: Node, x: str) -> str:
-    """A template of `Words.each` for a node."""
-    wanted = {name for _, name, _, _ in Formatter().parse(template) if name and name != "x"}
-    return template.format(x=x, **{name: literal(node.config[name]) for name in wanted})
+def fill_template(template: str, node: GraphNode, x: str) -> str:
+    """Return a template of `Dialect.elementwise` filled in for a node."""
+    settings = {name for _, name, _, _ in Formatter().parse(template) if name and name != "x"}
+    return template.format(x=x, **{name: literal(node.config[name]) for name in settings})
 
 
-def lengths(shape: Sequence[int | None], batch: str) -> str:
-    """A shape as text, `batch` standing where the batch's own length does."""
-    shown = [batch if length is None else str(length) for length in shape]
-    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
+def shape_text(shape: Sequence[int | None], batch: str) -> str:
+    """Return a shape as text, with the expression `batch` for lengths that are None."""
+    texts = [batch if length is None else str(length) for length in shape]
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"

@@ -1,22 +1,22 @@
-"""Python text laid out as ruff's formatter would."""
+"""Python text in the layout of ruff's formatter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH = 88  # what a formatter allows where nobody has said otherwise
+WIDTH = 88  # the default of ruff and black
 
 
 def call(name: str, *arguments: object, **keywords: object) -> str:
-    """`name(arguments, key=value)`; arguments are Python text, keywords are values."""
-    given = [str(argument) for argument in arguments]
-    given += [f"{key}={literal(value)}" for key, value in keywords.items()]
-    return f"{name}({', '.join(given)})"
+    """Return `name(arguments, key=value)`. Arguments are Python text, keywords are values."""
+    texts = [str(argument) for argument in arguments]
+    texts += [f"{key}={literal(value)}" for key, value in keywords.items()]
+    return f"{name}({', '.join(texts)})"
 
 
 def literal(value: Any) -> str:
-    """A plain Python value as it is written; numbers that are not finite as `float("inf")`."""
+    """Return a plain Python value as source text; infinity as `float("inf")`."""
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return 'float("inf")' if value > 0 else '-float("inf")'
     if isinstance(value, str):
@@ -27,18 +27,18 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
-def one_or_all(values: Sequence[int]) -> str:
-    """(3, 3) as 3, (3, 5) as (3, 5): PyTorch takes one number for every axis."""
+def scalar_or_tuple(values: Sequence[int]) -> str:
+    """Return (3, 3) as 3 and (3, 5) as (3, 5): PyTorch accepts one number for all axes."""
     return literal(values[0]) if len(set(values)) == 1 else literal(tuple(values))
 
 
-def shown(keywords: Mapping[str, tuple[str, str]]) -> list[str]:
-    """`key=value` for those that are other than their default: key → (value, default), all Python text."""
+def non_default(keywords: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return `key=value` for the keywords that differ from their default: key → (value, default), as Python text."""
     return [f"{key}={value}" for key, (value, default) in keywords.items() if value != default]
 
 
 def statement(text: str, indent: int) -> list[str]:
-    """A statement as lines, broken within its last bracket that reaches to the end where it is too long."""
+    """Return a statement as lines. A long call is broken inside the bracket that its last character closes."""
     start = " " * indent
     if len(start + text) <= WIDTH or not text.endswith(")"):
         return [start + text]
@@ -55,24 +55,24 @@ def statement(text: str, indent: int) -> list[str]:
 
 
 def _opening(text: str) -> int:
-    """Where the bracket opens that the text's last character closes."""
+    """Return the position of the bracket that matches the text's last character."""
     depth = 0
-    for place in range(len(text) - 1, -1, -1):
-        depth += (text[place] in ")]}") - (text[place] in "([{")
+    for position in range(len(text) - 1, -1, -1):
+        depth += (text[position] in ")]}") - (text[position] in "([{")
         if depth == 0:
-            return place
+            return position
     raise ValueError(f"unbalanced: {text}")
 
 
 def _arguments(inner: str) -> list[str]:
-    """Arguments separated by commas outside of brackets and quotes."""
-    found, depth, quoted, start = [], 0, False, 0
-    for place, letter in enumerate(inner):
+    """Split arguments at the commas outside brackets and quotes."""
+    arguments, depth, quoted, start = [], 0, False, 0
+    for position, letter in enumerate(inner):
         quoted ^= letter == '"'
         if quoted:
             continue
         depth += (letter in "([{") - (letter in ")]}")
         if letter == "," and depth == 0:
-            found.append(inner[start:place].strip())
-            start = place + 1
-    return [*found, inner[start:].strip()]
+            arguments.append(inner[start:position].strip())
+            start = position + 1
+    return [*arguments, inner[start:].strip()]

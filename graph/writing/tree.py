@@ -1,6 +1,6 @@
-"""A writer of functions over a tree of parameters: arrays keep Keras' axes, and weights Keras' layout.
+"""A writer of functions over a tree of parameters. Arrays keep Keras' axes, and weights keep Keras' layout.
 
-Two rooms write so. Each brings its words, and helpers of the same names that go into the module: `dense(p, x)`, …
+JAX and TensorFlow use it. Each has its dialect and its helpers, which have the same names in both: `dense(p, x)`, ….
 """
 
 from __future__ import annotations
@@ -11,91 +11,94 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, Layer, Node
+from ..graph import Graph, GraphLayer, GraphNode
 from ..source import Source
-from .body import Writer, described
-from .expressions import Words
+from .body import GraphWriter, describe
+from .expressions import Dialect
 
-# What training moves without a gradient.
-MOVED = ("moving_mean", "moving_variance")
-# What was measured before training, or written into the model.
-MEASURED = ("mean", "variance", "value")
+# Weights that training updates without a gradient.
+MOVING_STATISTICS = ("moving_mean", "moving_variance")
+# Weights that were measured before training, or constants of the model.
+MEASURED_CONSTANTS = ("mean", "variance", "value")
 
 
-class TreeWriter(Writer[str]):
-    """The functions in the making; a value is its text.
+class TreeWriter(GraphWriter[str]):
+    """Writes functions over a tree of parameters; a value is its text.
 
     Attributes:
-        words: the room's vocabulary.
-        handlers: what writes each kind: `tree_handlers.tree_handlers` of the room.
+        dialect: the framework's expressions.
+        handlers: the handler of each kind, from `tree_handlers.tree_handlers`.
     """
 
-    words: Words
-    handlers: Mapping[str, Callable[[Any, Node], Sequence[str]]]
+    dialect: Dialect
+    handlers: Mapping[str, Callable[[Any, GraphNode], Sequence[str]]]
 
     def __init__(self, graph: Graph, names: frozenset[str], indent: int):
         super().__init__(graph, names, indent)
-        self.trains = False
-        self.draws = 0
+        self.uses_training = False
+        self.draw_count = 0
 
     def text_of(self, value: str) -> str:
         return value
 
-    def renamed(self, value: str, name: str) -> str:
+    def with_name(self, value: str, name: str) -> str:
         return name
 
-    # --- what handlers build with -----------------------------------------------------------------------------------
+    # --- for handlers -----------------------------------------------------------------------------------------------
 
-    def inputs(self, node: Node) -> list[str]:
-        """A node's operands as text."""
+    def inputs(self, node: GraphNode) -> list[str]:
+        """Return a node's operands as text."""
         return [self.operand(operand) for operand in node.inputs]
 
     @abstractmethod
-    def part(self, layer: Layer) -> str:
-        """A layer's part of the tree, as text."""
+    def parameters_entry(self, layer: GraphLayer) -> str:
+        """Return the text that selects a layer's parameters from the tree."""
 
-    def weighed(self, layer: Layer, frozen: bool = False) -> str:
-        """A layer's part of the tree, kept from being trained where it is frozen."""
-        own = {name: value for name, value in layer.weights.items() if name not in MOVED}
+    def layer_parameters(self, layer: GraphLayer, frozen: bool = False) -> str:
+        """Return the text of a layer's parameters, with the gradient stopped where they are frozen."""
+        own = {name: value for name, value in layer.weights.items() if name not in MOVING_STATISTICS}
         self.weights |= {f"{layer.name}.{name}": np.ascontiguousarray(value) for name, value in own.items()}
         if not own:
             return "{}"
-        return self.part(layer) if layer.trainable and not frozen else self.frozen(layer)
+        return self.parameters_entry(layer) if layer.trainable and not frozen else self.frozen_parameters(layer)
 
-    def frozen(self, layer: Layer) -> str:
-        """A layer's part of the tree that training leaves as it is, as text."""
-        return f"{self.helper('frozen')}({self.part(layer)})"
+    def frozen_parameters(self, layer: GraphLayer) -> str:
+        """Return the text of a layer's parameters with the gradient stopped."""
+        return f"{self.helper('frozen')}({self.parameters_entry(layer)})"
 
     def training(self) -> str:
-        """The name of what tells training from inference."""
-        self.trains = True
+        """Return the name of the flag that is true in training."""
+        self.uses_training = True
         return "training"
 
     @abstractmethod
-    def key(self) -> str | None:
-        """What a helper that draws is given to draw from, where it must be given something."""
+    def rng_key(self) -> str | None:
+        """Return the random key for the next helper that draws, or None where the framework needs no key."""
 
-    def drawn(self, *arguments: str) -> str:
-        """Arguments of something that draws."""
-        key = self.key()
+    def with_rng_key(self, *arguments: str) -> str:
+        """Return the arguments of a helper that draws, with a random key where the framework needs one."""
+        key = self.rng_key()
         return ", ".join([*arguments, *([key] if key else [])])
 
     @abstractmethod
-    def batch_norm(self, node: Node, x: str, training: str, settings: str) -> Sequence[str]:
-        """Write a batch normalisation, which moves its statistics in training."""
+    def write_batch_norm(self, node: GraphNode, x: str, training: str, settings: str) -> Sequence[str]:
+        """Write a batch normalisation, which updates its statistics in training."""
 
     @abstractmethod
     def source(self) -> Source:
-        """All of the module."""
+        """Return the whole module."""
 
-    def docstring(self, names: Sequence[str], gives: Sequence[str] = (), indent: int = 4) -> list[str]:
-        """What the function takes and gives, as lines."""
-        given = zip(names, self.graph.inputs, strict=True)
-        takes = [f"{name}: {described(each.spec)}" for name, each in given]
-        gives = [
-            *(f"{each.name}: {described(self.graph.specs[each.reference])}" for each in self.graph.outputs),
-            *gives,
+    def docstring(self, names: Sequence[str], more_results: Sequence[str] = (), indent: int = 4) -> list[str]:
+        """Return the lines of a docstring with the shapes of inputs and outputs."""
+        inputs = zip(names, self.graph.inputs, strict=True)
+        arguments = [f"{name}: {describe(value.spec)}" for name, value in inputs]
+        results = [
+            *(f"{value.name}: {describe(self.graph.specs[value.reference])}" for value in self.graph.outputs),
+            *more_results,
         ]
-        lines = [f'"""{self.graph.name}, as it was trained in Keras.', "", "Takes:", *("    " + t for t in takes)]
-        lines += ["", "Gives:", *("    " + g for g in gives), '"""']
+        lines = [f'"""{self.graph.name}, as it was trained in Keras.', "", "Args:", *("    " + a for a in arguments)]
+        lines += ["", "Returns:", *("    " + r for r in results), '"""']
         return [" " * indent + line if line else "" for line in lines]
+
+
+TreeHandler = Callable[[TreeWriter, GraphNode], Sequence[str]]

@@ -1,37 +1,37 @@
-"""The handlers of a room that writes functions over a tree, put together above the writer that they are handed to."""
+"""The handlers for writing functions over a tree: the shared ones together with a backend's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..graph import Node
-from .expressions import Words
-from .tree_functions import functions
+from ..graph import GraphNode
+from .expressions import Dialect
+from .tree_functions import elementary_handlers
 from .tree_layers import LAYERS
 from .tree_shapes import SHAPES
 
-Handlers = Mapping[str, Callable[[Any, Node], Sequence[str]]]
+TreeHandlers = Mapping[str, Callable[[Any, GraphNode], Sequence[str]]]
 
 _RECURRENT = ("lstm", "gru", "simple_rnn")
 
 
-def tree_handlers(words: Words, own: Handlers) -> Handlers:
-    """Return the handler of each kind; a room's own handlers replace the shared ones.
+def tree_handlers(dialect: Dialect, own_handlers: TreeHandlers) -> TreeHandlers:
+    """Return the handler of each kind; a backend's own handlers replace the shared ones.
 
     Args:
-        words: the room's vocabulary.
-        own: the room's handlers of kinds that its vocabulary does not reach.
+        dialect: the framework's expressions.
+        own_handlers: the backend's handlers of kinds that no expression of the dialect covers.
     """
-    return {**functions(words), **SHAPES, **LAYERS, **own}
+    return {**elementary_handlers(dialect), **SHAPES, **LAYERS, **own_handlers}
 
 
-def refusal(node: Node, handlers: Handlers, words: Words, framework: str) -> str | None:
-    """Return why a room cannot write a node, or None when it can."""
+def unsupported_reason(node: GraphNode, handlers: TreeHandlers, dialect: Dialect, framework: str) -> str | None:
+    """Return why a backend cannot write a node, or None when it can."""
     if node.kind not in handlers:
         return f"{node.kind} has no form in {framework} yet"
     if node.kind not in _RECURRENT:
         return None
     activations = [node.config.get(name) for name in ("activation", "recurrent_activation")]
-    unknown = [str(name) for name in activations if name is not None and name not in words.activations]
+    unknown = [str(name) for name in activations if name is not None and name not in dialect.activations]
     return f"activation {unknown[0]} in a recurrent layer has no form in {framework} yet" if unknown else None

@@ -1,23 +1,22 @@
-"""What is written alike in every framework whose arrays are indexed as NumPy's: slices."""
+"""Handlers of slices, which are the same in every framework with NumPy's indexing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph import Node
-from .tree import TreeWriter
-from .tree_functions import Handler
+from ..graph import GraphNode
+from .tree import TreeHandler, TreeWriter
 
 
-def _crop(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _crop(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     sides: Any = node.config["cropping"]
     (x,) = writer.inputs(node)
     cuts = [f"{before or ''}:{-after if after else ''}" for before, after in sides]
     return [f"{x}[{', '.join(cuts)}]"]
 
 
-def _get_item(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _get_item(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     entries: Any = node.config["index"]
     (x,) = writer.inputs(node)
     return [f"{x}[{', '.join(_entry(entry) for entry in entries)}]"]
@@ -30,4 +29,4 @@ def _entry(entry: Any) -> str:
     return str(entry)
 
 
-SHAPES: dict[str, Handler] = {"crop": _crop, "get_item": _get_item}
+SHAPES: dict[str, TreeHandler] = {"crop": _crop, "get_item": _get_item}

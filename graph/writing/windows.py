@@ -1,4 +1,4 @@
-"""Which part of a window's reach Keras keeps, the same on every backend."""
+"""The crops of a transposed convolution, which are the same on every backend."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def conv_transpose_crops(window: Sequence[int], config: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """What is cut off at either end of each axis of a transposed convolution without padding; negative: added.
+    """Return how much Keras cuts off both ends of each axis of a transposed convolution; negative adds zeros.
 
-    Without padding it gives (length - 1) · stride + span; what Keras keeps of that is the same window of it on
+    The full result, without padding, has the length (length - 1) · stride + span. Keras keeps the same part of it on
     every backend.
     """
     crops = []

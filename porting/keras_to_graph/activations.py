@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from ...graph.graph import Value
+from ...graph.graph import ConfigValue
 
 # What a function does when it is called with nothing but its input, which is how layers call it.
-_DEFAULTS: dict[str, dict[str, Value]] = {
+_DEFAULTS: dict[str, dict[str, ConfigValue]] = {
     "relu": {"negative_slope": 0.0, "max_value": None, "threshold": 0.0},
     "leaky_relu": {"negative_slope": 0.2},
     "elu": {"alpha": 1.0},
@@ -20,13 +20,13 @@ _DEFAULTS: dict[str, dict[str, Value]] = {
     "squareplus": {"b": 4.0},
 }
 _LAST_AXIS = ("softmax", "log_softmax", "glu")
-_PLAIN = (
+_WITHOUT_OPTIONS = (
     *("linear", "relu6", "selu", "sigmoid", "tanh", "silu", "mish", "softplus", "softsign", "log_sigmoid"),
     *("hard_sigmoid", "hard_silu", "hard_tanh", "tanh_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax"),
 )
 
 
-def activation_of(function: Any, rank: int) -> tuple[str, dict[str, Value]] | None:
+def activation_of(function: Any, rank: int) -> tuple[str, dict[str, ConfigValue]] | None:
     """The kind and configuration of an activation that a layer calls, or None when it is not one of Keras' own.
 
     Args:
@@ -36,7 +36,7 @@ def activation_of(function: Any, rank: int) -> tuple[str, dict[str, Value]] | No
     if function is None:
         return "linear", {}
     name = getattr(function, "__name__", "")
-    if name not in (*_DEFAULTS, *_LAST_AXIS, *_PLAIN, "exponential"):
+    if name not in (*_DEFAULTS, *_LAST_AXIS, *_WITHOUT_OPTIONS, "exponential"):
         return None
     if getattr(keras.activations, name) is not function:
         return None

@@ -1,4 +1,4 @@
-"""A built Keras model read as a `Graph`: the table of readers, handed to the `Reading` that calls them."""
+"""A built Keras model read as a `Graph`: the table of readers, handed to the `GraphReader` that calls them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 import keras
 
+from ...backends import keras_internals
 from ...errors import PortError
-from ...graph.graph import Graph, Node
-from .calls import is_graph
+from ...graph.graph import Graph, GraphNode
+from .calls import is_layer_graph
 from .layers import LAYERS, layer_scale
 from .operations import OPERATIONS
-from .reader import UNREADABLE, Reader, Reading, UnreadableError
+from .reader import UNREADABLE, GraphReader, LayerReader, UnreadableError
 from .wrappers import WRAPPERS
 
 
-def read(model: Any, refuses: Callable[[Node], str | None] = lambda node: None, inner: Any = None) -> Graph:
+def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: None, inner_model: Any = None) -> Graph:
     """The graph of a built Keras model.
 
     Args:
@@ -29,14 +30,14 @@ def read(model: Any, refuses: Callable[[Node], str | None] = lambda node: None, 
         PortError: the model is no graph of layers, or holds layers that cannot be read or are refused; the message
             names every one.
     """
-    if not is_graph(model):
+    if not is_layer_graph(model):
         raise PortError(
             f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs: what its own "
             "`call` computes cannot be read; build it with keras.Model(inputs, outputs)"
         )
-    reading = Reading(_reader_of, inner)
-    graph = reading.graph(model)
-    reasons = dict(reading.problems)
+    reader = GraphReader(_reader_for, inner_model)
+    graph = reader.graph(model)
+    reasons = dict(reader.problems)
     for node in graph.nodes:
         reason = None if node.kind == UNREADABLE else refuses(node)
         if reason:
@@ -47,7 +48,7 @@ def read(model: Any, refuses: Callable[[Node], str | None] = lambda node: None, 
     return graph
 
 
-def _reader_of(operation: Any) -> Reader:
+def _reader_for(operation: Any) -> LayerReader:
     """The function that reads this layer or operation; only of Keras' own, as a user's may compute anything."""
     for name, reader in (*LAYERS.items(), *WRAPPERS.items()):
         if type(operation) is getattr(keras.layers, name):
@@ -55,6 +56,6 @@ def _reader_of(operation: Any) -> Reader:
     name = type(operation).__name__
     if (name, type(operation).__module__) == ("LayerScale", "keras.src.applications.convnext"):
         return layer_scale
-    if name in OPERATIONS and type(operation).__module__.startswith("keras.src."):
+    if name in OPERATIONS and keras_internals.is_keras_module(type(operation).__module__):
         return OPERATIONS[name]
     raise UnreadableError(f"{name} is not covered")

@@ -12,109 +12,111 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...graph.graph import Operand, Reference, Value
-from .calls import Call
-from .reader import Reader, Reading, UnreadableError, specs_of
-from .shared import axes_of, numbers
+from ...graph.graph import ArrayReference, ConfigValue, Operand
+from .calls import LayerCall
+from .reader import GraphReader, LayerReader, UnreadableError, specs_of
+from .shared import normalized_axes, to_tuple
 
-Config = Callable[[Any, int], dict[str, Value]]
+Config = Callable[[Any, int], dict[str, ConfigValue]]
 
 # --- what the readers share -----------------------------------------------------------------------------------------
 
 
-def _operands(reading: Reading, call: Call) -> list[Operand]:
+def _operands(reader: GraphReader, call: LayerCall) -> list[Operand]:
     """What an operation computes with: arrays, and numbers where a number was written."""
     values = [value for value in keras.tree.flatten(list(call.arguments.values())) if value is not None]
-    return [_operand(reading, call, value, index) for index, value in enumerate(values)]
+    return [_operand(reader, call, value, index) for index, value in enumerate(values)]
 
 
-def _operand(reading: Reading, call: Call, value: Any, index: int) -> Operand:
-    if isinstance(value, (Reference, bool, int, float)):
+def _operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> Operand:
+    if isinstance(value, (ArrayReference, bool, int, float)):
         return value
     if isinstance(value, (keras.Variable, str)):
         raise UnreadableError("uses a variable or a text that belongs to no layer")
     array = np.asarray(keras.ops.convert_to_numpy(value))
-    return array.item() if array.ndim == 0 else reading.constant(call, array, f"constant_{index}")
+    return array.item() if array.ndim == 0 else reader.constant(call, array, f"constant_{index}")
 
 
-def _in_floats(reading: Reading, call: Call, operands: list[Operand]) -> list[Operand]:
+def _cast_integers(reader: GraphReader, call: LayerCall, operands: list[Operand]) -> list[Operand]:
     """Integers as floats, where the operation makes floats of integers."""
     (result, *_) = specs_of(call)
     if not result.dtype.startswith("float"):
         return operands
     return [
-        reading.cast(call, one, result.dtype, f"cast_{index}")
-        if isinstance(one, Reference) and not reading.spec(one).dtype.startswith("float")
-        else one
-        for index, one in enumerate(operands)
+        reader.cast(call, operand, result.dtype, f"cast_{index}")
+        if isinstance(operand, ArrayReference) and not reader.spec(operand).dtype.startswith("float")
+        else operand
+        for index, operand in enumerate(operands)
     ]
 
 
-def _rank(reading: Reading, operands: Sequence[Operand]) -> int:
-    return max(reading.spec(one).rank for one in operands if isinstance(one, Reference))
+def _rank(reader: GraphReader, operands: Sequence[Operand]) -> int:
+    return max(reader.spec(operand).rank for operand in operands if isinstance(operand, ArrayReference))
 
 
-def _function(kind: str, config: Config = lambda operation, rank: {}, *, as_floats: bool = True) -> Reader:
+def _operation_reader(
+    kind: str, config: Config = lambda operation, rank: {}, *, cast_integers: bool = True
+) -> LayerReader:
     """A reader of operations that take arrays and numbers, and are set by their attributes."""
 
-    def reader(reading: Reading, call: Call) -> Sequence[Reference]:
-        operands = _operands(reading, call)
-        if as_floats:
-            operands = _in_floats(reading, call, operands)
-        if not any(isinstance(one, Reference) for one in operands):
+    def read_call(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+        operands = _operands(reader, call)
+        if cast_integers:
+            operands = _cast_integers(reader, call, operands)
+        if not any(isinstance(operand, ArrayReference) for operand in operands):
             raise UnreadableError("computes with no array")
-        found = config(call.operation, _rank(reading, operands))
-        return reading.add(call, kind, operands, config=found)
+        node_config = config(call.operation, _rank(reader, operands))
+        return reader.add(call, kind, operands, config=node_config)
 
-    return reader
+    return read_call
 
 
 # --- how operations are configured ----------------------------------------------------------------------------------
 
 
-def _reduction(operation: Any, rank: int) -> dict[str, Value]:
+def _reduction(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if getattr(operation, "initial", None) is not None:
         raise UnreadableError("starts from a value of its own")
-    return {"axis": axes_of(operation.axis, rank), "keepdims": bool(operation.keepdims)}
+    return {"axis": normalized_axes(operation.axis, rank), "keepdims": bool(operation.keepdims)}
 
 
-def _arg_reduction(operation: Any, rank: int) -> dict[str, Value]:
+def _arg_reduction(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if operation.axis is None:
         raise UnreadableError("looks through all axes at once")
     return {"axis": int(operation.axis) % rank, "keepdims": bool(operation.keepdims)}
 
 
-def _axis(operation: Any, rank: int) -> dict[str, Value]:
+def _axis(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if operation.axis is None:
         raise UnreadableError("works on the flattened array")
     return {"axis": int(operation.axis) % rank}
 
 
-def _axes(operation: Any, rank: int) -> dict[str, Value]:
-    return {"axis": axes_of(operation.axis, rank)}
+def _axes(operation: Any, rank: int) -> dict[str, ConfigValue]:
+    return {"axis": normalized_axes(operation.axis, rank)}
 
 
-def _new_axes(operation: Any, rank: int) -> dict[str, Value]:
+def _new_axes(operation: Any, rank: int) -> dict[str, ConfigValue]:
     axis = operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis]
-    return {"axis": axes_of(list(axis), rank + len(axis))}
+    return {"axis": normalized_axes(list(axis), rank + len(axis))}
 
 
-def _new_axis(operation: Any, rank: int) -> dict[str, Value]:
+def _new_axis(operation: Any, rank: int) -> dict[str, ConfigValue]:
     return {"axis": int(operation.axis) % (rank + 1)}
 
 
-def _softmax_axis(operation: Any, rank: int) -> dict[str, Value]:
-    axes = axes_of(operation.axis, rank)
+def _softmax_axis(operation: Any, rank: int) -> dict[str, ConfigValue]:
+    axes = normalized_axes(operation.axis, rank)
     return {"axis": axes[0] if len(axes) == 1 else axes}
 
 
 def _attributes(*names: str) -> Config:
-    return lambda operation, rank: {name: _plain(getattr(operation, name)) for name in names}
+    return lambda operation, rank: {name: _to_config(getattr(operation, name)) for name in names}
 
 
-def _plain(value: Any) -> Value:
+def _to_config(value: Any) -> ConfigValue:
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(item) for item in value)
+        return tuple(_to_config(item) for item in value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if np.ndim(value) == 0:
@@ -122,7 +124,7 @@ def _plain(value: Any) -> Value:
     raise UnreadableError("is set by something other than plain numbers")
 
 
-def _relu(operation: Any, rank: int) -> dict[str, Value]:
+def _relu(operation: Any, rank: int) -> dict[str, ConfigValue]:
     """Of `keras.ops.relu`, which has no settings, and of `keras.activations.relu`, which has."""
     top = getattr(operation, "max_value", None)
     return {
@@ -135,47 +137,52 @@ def _relu(operation: Any, rank: int) -> dict[str, Value]:
 # --- operations that need more --------------------------------------------------------------------------------------
 
 
-def _reshape(reading: Reading, call: Call) -> Sequence[Reference]:
+def _reshape(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = call.arguments["x"]
-    before, after = reading.spec(value).shape, specs_of(call)[0].shape
+    input_shape, output_shape = reader.spec(value).shape, specs_of(call)[0].shape
     shape = [int(length) if length is not None else -1 for length in call.operation.newshape]
-    keeps_batch = before[0] is None and after[0] is None and before[1:] and _same_size(before[1:], after[1:])
+    keeps_batch = (
+        input_shape[0] is None
+        and output_shape[0] is None
+        and input_shape[1:]
+        and _has_same_size(input_shape[1:], output_shape[1:])
+    )
     if keeps_batch:
-        return reading.add(call, "reshape", [value], config={"shape": (None, *shape[1:])})
+        return reader.add(call, "reshape", [value], config={"shape": (None, *shape[1:])})
     if shape.count(-1) > 1:
         raise UnreadableError("has more than one open length")
-    return reading.add(call, "reshape", [value], config={"shape": tuple(shape)})
+    return reader.add(call, "reshape", [value], config={"shape": tuple(shape)})
 
 
-def _same_size(before: Sequence[int | None], after: Sequence[int | None]) -> bool:
-    if None in before or None in after:
+def _has_same_size(shape: Sequence[int | None], other: Sequence[int | None]) -> bool:
+    if None in shape or None in other:
         return False
-    return int(np.prod(np.array(before, dtype=int))) == int(np.prod(np.array(after, dtype=int)))
+    return int(np.prod(np.array(shape, dtype=int))) == int(np.prod(np.array(other, dtype=int)))
 
 
-def _transpose(reading: Reading, call: Call) -> Sequence[Reference]:
+def _transpose(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = call.arguments["x"]
-    rank = reading.spec(value).rank
+    rank = reader.spec(value).rank
     axes = call.operation.axes
     order = tuple(reversed(range(rank))) if axes is None else tuple(int(axis) % rank for axis in axes)
-    return reading.add(call, "transpose", [value], config={"axes": order})
+    return reader.add(call, "transpose", [value], config={"axes": order})
 
 
-def _swapaxes(reading: Reading, call: Call) -> Sequence[Reference]:
+def _swapaxes(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = call.arguments["x"]
-    order = list(range(reading.spec(value).rank))
+    order = list(range(reader.spec(value).rank))
     first, second = (axis % len(order) for axis in (call.operation.axis1, call.operation.axis2))
     order[first], order[second] = order[second], order[first]
-    return reading.add(call, "transpose", [value], config={"axes": tuple(order)})
+    return reader.add(call, "transpose", [value], config={"axes": tuple(order)})
 
 
-def _get_item(reading: Reading, call: Call) -> Sequence[Reference]:
+def _get_item(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     key = call.arguments["key"]
     entries = tuple(_entry(item) for item in (key if isinstance(key, tuple) else (key,)))
-    return reading.add(call, "get_item", [call.arguments["x"]], config={"index": entries})
+    return reader.add(call, "get_item", [call.arguments["x"]], config={"index": entries})
 
 
-def _entry(item: Any) -> Value:
+def _entry(item: Any) -> ConfigValue:
     if item is Ellipsis:
         return "..."
     if item is None or isinstance(item, (int, np.integer)):
@@ -187,89 +194,89 @@ def _entry(item: Any) -> Value:
     raise UnreadableError("is indexed by something other than numbers and slices")
 
 
-def _split(reading: Reading, call: Call) -> Sequence[Reference]:
+def _split(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     operation, value = call.operation, call.arguments["x"]
-    sections = _plain(operation.indices_or_sections)
-    config: dict[str, Value] = {"sections": sections, "axis": operation.axis % reading.spec(value).rank}
-    return reading.add(call, "split", [value], config=config)
+    sections = _to_config(operation.indices_or_sections)
+    config: dict[str, ConfigValue] = {"sections": sections, "axis": operation.axis % reader.spec(value).rank}
+    return reader.add(call, "split", [value], config=config)
 
 
-def _squeeze(reading: Reading, call: Call) -> Sequence[Reference]:
+def _squeeze(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = call.arguments["x"]
-    shape = reading.spec(value).shape
+    shape = reader.spec(value).shape
     ones = tuple(axis for axis, length in enumerate(shape) if length == 1)
-    axis = ones if call.operation.axis is None else axes_of(call.operation.axis, len(shape))
-    return reading.add(call, "squeeze", [value], config={"axis": axis})
+    axis = ones if call.operation.axis is None else normalized_axes(call.operation.axis, len(shape))
+    return reader.add(call, "squeeze", [value], config={"axis": axis})
 
 
-def _pad(reading: Reading, call: Call) -> Sequence[Reference]:
+def _pad(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     operation, value = call.operation, call.arguments["x"]
     if operation.mode != "constant":
         raise UnreadableError(f"mode {operation.mode!r} is not covered")
-    width = _plain(operation.pad_width)
+    width = _to_config(operation.pad_width)
     assert isinstance(width, tuple)
     if len(width) == 1:
-        width = width * reading.spec(value).rank
-    filled = call.arguments.get("constant_values")
-    return reading.add(call, "pad", [value], config={"pad_width": width, "value": float(filled or 0)})
+        width = width * reader.spec(value).rank
+    fill_value = call.arguments.get("constant_values")
+    return reader.add(call, "pad", [value], config={"pad_width": width, "value": float(fill_value or 0)})
 
 
-def _clip(operation: Any, rank: int) -> dict[str, Value]:
-    return {"minimum": _plain(operation.x_min), "maximum": _plain(operation.x_max)}
+def _clip(operation: Any, rank: int) -> dict[str, ConfigValue]:
+    return {"minimum": _to_config(operation.x_min), "maximum": _to_config(operation.x_max)}
 
 
-def _cast(reading: Reading, call: Call) -> Sequence[Reference]:
-    (value,) = _operands(reading, call)[:1]
+def _cast(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    (value,) = _operands(reader, call)[:1]
     dtype = specs_of(call)[0].dtype
-    if not isinstance(value, Reference):
+    if not isinstance(value, ArrayReference):
         raise UnreadableError("casts a number")
-    if reading.spec(value).dtype == dtype:
+    if reader.spec(value).dtype == dtype:
         return [value]
-    return reading.add(call, "cast", [value], config={"dtype": dtype})
+    return reader.add(call, "cast", [value], config={"dtype": dtype})
 
 
-def _one_hot(reading: Reading, call: Call) -> Sequence[Reference]:
+def _one_hot(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     operation, value = call.operation, call.arguments["x"]
     (spec,) = specs_of(call)
     if getattr(operation, "sparse", False):
         raise UnreadableError("is sparse")
-    config: dict[str, Value] = {
+    config: dict[str, ConfigValue] = {
         "num_classes": int(operation.num_classes),
         "axis": operation.axis % spec.rank,
         "dtype": spec.dtype,
     }
-    return reading.add(call, "one_hot", [value], config=config)
+    return reader.add(call, "one_hot", [value], config=config)
 
 
-def _einsum(reading: Reading, call: Call) -> Sequence[Reference]:
-    operands = _in_floats(reading, call, _operands(reading, call))
-    return reading.add(call, "einsum", operands, config={"equation": call.operation.subscripts})
+def _einsum(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    operands = _cast_integers(reader, call, _operands(reader, call))
+    return reader.add(call, "einsum", operands, config={"equation": call.operation.subscripts})
 
 
-def _cumsum(operation: Any, rank: int) -> dict[str, Value]:
+def _cumsum(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if getattr(operation, "dtype", None) is not None:
         raise UnreadableError("sums in a dtype of its own")
     return _axis(operation, rank)
 
 
-def _round(operation: Any, rank: int) -> dict[str, Value]:
+def _round(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if operation.decimals:
         raise UnreadableError("rounds to decimals")
     return {}
 
 
-def _like(reading: Reading, call: Call) -> Sequence[Reference]:
+def _like(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     kind = "zeros_like" if type(call.operation).__name__ == "ZerosLike" else "ones_like"
-    if specs_of(call)[0].dtype != reading.spec(call.arguments["x"]).dtype:
+    if specs_of(call)[0].dtype != reader.spec(call.arguments["x"]).dtype:
         raise UnreadableError("changes the dtype")
-    return reading.add(call, kind, [call.arguments["x"]])
+    return reader.add(call, kind, [call.arguments["x"]])
 
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() and i else letter.lower() for i, letter in enumerate(name))
 
 
-_AS_NAMED = (
+_SAME_NAME = (
     *("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Power", "FloorDivide", "Mod", "Matmul"),
     *("Sign", "Square", "Sqrt", "Rsqrt", "Exp", "Expm1", "Log", "Log1p", "Reciprocal", "Negative"),
     *("Sin", "Cos", "Tan", "Floor", "Ceil", "Erf", "StopGradient"),
@@ -281,42 +288,42 @@ _COMPARISONS = (
     *("LogicalAnd", "LogicalOr", "LogicalNot"),
 )
 
-OPERATIONS: dict[str, Reader] = {
-    **{name: _function(_snake(name)) for name in _AS_NAMED},
-    **{name: _function(_snake(name), as_floats=False) for name in _COMPARISONS},
-    "TrueDivide": _function("divide"),
-    "Absolute": _function("abs"),
-    "Abs": _function("abs"),
-    "Round": _function("round", _round),
-    "Where": _function("where", as_floats=False),
-    **{name: _function(name.lower(), _reduction) for name in ("Mean", "Sum", "Max", "Min", "Var", "Std")},
-    "Amax": _function("max", _reduction),
-    "Amin": _function("min", _reduction),
-    "Prod": _function("prod", _reduction),
-    "Argmax": _function("argmax", _arg_reduction, as_floats=False),
-    "Argmin": _function("argmin", _arg_reduction, as_floats=False),
-    "Clip": _function("clip", _clip),
-    "Cumsum": _function("cumsum", _cumsum),
-    "Relu": _function("relu", _relu),
-    "ReLU": _function("relu", _relu),
-    "LeakyRelu": _function("leaky_relu", _attributes("negative_slope")),
-    "Elu": _function("elu", _attributes("alpha")),
-    "Celu": _function("celu", _attributes("alpha")),
-    "Gelu": _function("gelu", _attributes("approximate")),
-    "Squareplus": _function("squareplus", _attributes("b")),
-    "SoftShrink": _function("soft_shrink", _attributes("threshold")),
-    "HardShrink": _function("hard_shrink", _attributes("threshold")),
-    "Threshold": _function("threshold", _attributes("threshold", "default_value")),
-    "Glu": _function("glu", _axis),
-    "Softmax": _function("softmax", _softmax_axis),
-    "LogSoftmax": _function("log_softmax", _softmax_axis),
-    "Sparsemax": _function("sparsemax"),
-    "Concatenate": _function("concatenate", _axis),
-    "Stack": _function("stack", _new_axis),
-    "ExpandDims": _function("expand_dims", _new_axes, as_floats=False),
-    "Flip": _function("flip", _axes),
-    "Repeat": _function("repeat", lambda operation, rank: {**_axis(operation, rank), **_repeats(operation)}),
-    "Tile": _function("tile", lambda operation, rank: {"repeats": numbers(operation.repeats)}),
+OPERATIONS: dict[str, LayerReader] = {
+    **{name: _operation_reader(_snake(name)) for name in _SAME_NAME},
+    **{name: _operation_reader(_snake(name), cast_integers=False) for name in _COMPARISONS},
+    "TrueDivide": _operation_reader("divide"),
+    "Absolute": _operation_reader("abs"),
+    "Abs": _operation_reader("abs"),
+    "Round": _operation_reader("round", _round),
+    "Where": _operation_reader("where", cast_integers=False),
+    **{name: _operation_reader(name.lower(), _reduction) for name in ("Mean", "Sum", "Max", "Min", "Var", "Std")},
+    "Amax": _operation_reader("max", _reduction),
+    "Amin": _operation_reader("min", _reduction),
+    "Prod": _operation_reader("prod", _reduction),
+    "Argmax": _operation_reader("argmax", _arg_reduction, cast_integers=False),
+    "Argmin": _operation_reader("argmin", _arg_reduction, cast_integers=False),
+    "Clip": _operation_reader("clip", _clip),
+    "Cumsum": _operation_reader("cumsum", _cumsum),
+    "Relu": _operation_reader("relu", _relu),
+    "ReLU": _operation_reader("relu", _relu),
+    "LeakyRelu": _operation_reader("leaky_relu", _attributes("negative_slope")),
+    "Elu": _operation_reader("elu", _attributes("alpha")),
+    "Celu": _operation_reader("celu", _attributes("alpha")),
+    "Gelu": _operation_reader("gelu", _attributes("approximate")),
+    "Squareplus": _operation_reader("squareplus", _attributes("b")),
+    "SoftShrink": _operation_reader("soft_shrink", _attributes("threshold")),
+    "HardShrink": _operation_reader("hard_shrink", _attributes("threshold")),
+    "Threshold": _operation_reader("threshold", _attributes("threshold", "default_value")),
+    "Glu": _operation_reader("glu", _axis),
+    "Softmax": _operation_reader("softmax", _softmax_axis),
+    "LogSoftmax": _operation_reader("log_softmax", _softmax_axis),
+    "Sparsemax": _operation_reader("sparsemax"),
+    "Concatenate": _operation_reader("concatenate", _axis),
+    "Stack": _operation_reader("stack", _new_axis),
+    "ExpandDims": _operation_reader("expand_dims", _new_axes, cast_integers=False),
+    "Flip": _operation_reader("flip", _axes),
+    "Repeat": _operation_reader("repeat", lambda operation, rank: {**_axis(operation, rank), **_repeats(operation)}),
+    "Tile": _operation_reader("tile", lambda operation, rank: {"repeats": to_tuple(operation.repeats)}),
     "Squeeze": _squeeze,
     "Split": _split,
     "Reshape": _reshape,
@@ -332,7 +339,7 @@ OPERATIONS: dict[str, Reader] = {
 }
 
 
-def _repeats(operation: Any) -> dict[str, Value]:
+def _repeats(operation: Any) -> dict[str, ConfigValue]:
     if not isinstance(operation.repeats, int):
         raise UnreadableError("repeats each element another number of times")
     return {"repeats": operation.repeats}

@@ -8,39 +8,39 @@ from typing import Any
 
 import keras
 
-from ...graph.graph import Reference, Spec, Value
+from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .activations import activation_of
-from .calls import Call, is_graph
-from .reader import Reader, Reading, UnreadableError, specs_of
-from .shared import floats
+from .calls import LayerCall, is_layer_graph
+from .reader import GraphReader, LayerReader, UnreadableError, specs_of
+from .shared import float32_input
 
 # --- recurrent ------------------------------------------------------------------------------------------------------
 
 _KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
 
 
-def _recurrent(reading: Reading, call: Call) -> Sequence[Reference]:
-    value = floats(reading, replace(call, arguments={"sequences": _sequences(call)}))
+def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    value = float32_input(reader, replace(call, arguments={"sequences": _sequences(call)}))
     states = _initial_states(call)
     config, weights = _cell(call.operation)
-    return reading.add(call, _kind(call.operation), [value, *states], config=config, weights=weights)
+    return reader.add(call, _kind(call.operation), [value, *states], config=config, weights=weights)
 
 
-def _sequences(call: Call) -> Reference:
+def _sequences(call: LayerCall) -> ArrayReference:
     if call.arguments.get("mask") is not None:
         raise UnreadableError("is called with a mask")
     value = call.arguments["sequences"]
-    if not isinstance(value, Reference):
+    if not isinstance(value, ArrayReference):
         raise UnreadableError("is called with something other than one array")
     return value
 
 
-def _initial_states(call: Call) -> list[Reference]:
+def _initial_states(call: LayerCall) -> list[ArrayReference]:
     states = keras.tree.flatten(call.arguments.get("initial_state"))
-    found = [state for state in states if state is not None]
-    if not all(isinstance(state, Reference) for state in found):
+    present = [state for state in states if state is not None]
+    if not all(isinstance(state, ArrayReference) for state in present):
         raise UnreadableError("its initial state is written into the model")
-    return found
+    return present
 
 
 def _kind(layer: Any) -> str:
@@ -50,12 +50,12 @@ def _kind(layer: Any) -> str:
     return _KINDS[name]
 
 
-def _cell(layer: Any) -> tuple[dict[str, Value], dict[str, Any]]:
+def _cell(layer: Any) -> tuple[dict[str, ConfigValue], dict[str, Any]]:
     """The configuration and the weights of a recurrent layer."""
     if layer.stateful:
         raise UnreadableError("stateful: what it remembers from batch to batch is not covered")
     cell = layer.cell
-    config: dict[str, Value] = {
+    config: dict[str, ConfigValue] = {
         "units": layer.units,
         "activation": _plain_activation(layer.activation),
         "go_backwards": bool(layer.go_backwards),
@@ -72,10 +72,10 @@ def _cell(layer: Any) -> tuple[dict[str, Value], dict[str, Any]]:
 
 
 def _plain_activation(function: Any) -> str:
-    found = activation_of(function, 2)
-    if found is None:
+    kind_and_config = activation_of(function, 2)
+    if kind_and_config is None:
         raise UnreadableError(f"its activation {getattr(function, '__name__', function)} is not one of Keras'")
-    return found[0]
+    return kind_and_config[0]
 
 
 # --- in both directions ---------------------------------------------------------------------------------------------
@@ -83,32 +83,32 @@ def _plain_activation(function: Any) -> str:
 _MERGES = {"sum": "add", "ave": "average", "mul": "multiply", "concat": "concatenate"}
 
 
-def _bidirectional(reading: Reading, call: Call) -> Sequence[Reference]:
+def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     wrapper = call.operation
-    value = floats(reading, replace(call, arguments={"sequences": _sequences(call)}))
+    value = float32_input(reader, replace(call, arguments={"sequences": _sequences(call)}))
     states = _initial_states(call)
     half = len(states) // 2
-    ways = []
-    for role, layer, given in (
+    directions = []
+    for role, layer, initial_states in (
         ("forward", wrapper.forward_layer, states[:half]),
         ("backward", wrapper.backward_layer, states[half:]),
     ):
         config, weights = _cell(layer)
-        outputs = _outputs_of(layer, reading.spec(value))
-        ways.append(
-            reading.add(
-                *(call, _kind(layer), [value, *given]),
+        outputs = _outputs_of(layer, reader.spec(value))
+        directions.append(
+            reader.add(
+                *(call, _kind(layer), [value, *initial_states]),
                 config=config,
                 weights=weights,
                 role=role,
                 outputs=outputs,
             )
         )
-    (forward, *after), (backward, *after_backward) = ways
+    (forward, *forward_states), (backward, *backward_states) = directions
     if wrapper.return_sequences:
-        spec = reading.spec(backward)
-        (backward,) = reading.add(call, "flip", [backward], config={"axis": (1,)}, role="in_order", outputs=[spec])
-    return [*_merged(reading, call, forward, backward), *after, *after_backward]
+        spec = reader.spec(backward)
+        (backward,) = reader.add(call, "flip", [backward], config={"axis": (1,)}, role="in_order", outputs=[spec])
+    return [*_merge(reader, call, forward, backward), *forward_states, *backward_states]
 
 
 def _outputs_of(layer: Any, sequences: Spec) -> list[Spec]:
@@ -118,68 +118,70 @@ def _outputs_of(layer: Any, sequences: Spec) -> list[Spec]:
     return [first, *([last] * len(layer.state_size) if layer.return_state else [])]
 
 
-def _merged(reading: Reading, call: Call, forward: Reference, backward: Reference) -> Sequence[Reference]:
+def _merge(
+    reader: GraphReader, call: LayerCall, forward: ArrayReference, backward: ArrayReference
+) -> Sequence[ArrayReference]:
     mode = call.operation.merge_mode
     if mode is None:
         return [forward, backward]
-    config: dict[str, Value] = {"axis": reading.spec(forward).rank - 1} if mode == "concat" else {}
+    config: dict[str, ConfigValue] = {"axis": reader.spec(forward).rank - 1} if mode == "concat" else {}
     outputs = specs_of(call)[:1]
-    return reading.add(call, _MERGES[mode], [forward, backward], config=config, role="merged", outputs=outputs)
+    return reader.add(call, _MERGES[mode], [forward, backward], config=config, role="merged", outputs=outputs)
 
 
 # --- over time ------------------------------------------------------------------------------------------------------
 
 # In these the steps of a sequence are not independent samples.
-_NOT_STEP_BY_STEP = ("BatchNormalization", "Dropout", "GaussianNoise", "GaussianDropout")
+_NOT_PER_STEP = ("BatchNormalization", "Dropout", "GaussianNoise", "GaussianDropout")
 
 
-def _time_distributed(reading: Reading, call: Call) -> Sequence[Reference]:
-    value, inner = floats(reading, call), call.operation.layer
-    spec, (result,) = reading.spec(value), specs_of(call)
+def _time_distributed(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    value, inner = float32_input(reader, call), call.operation.layer
+    spec, (result,) = reader.spec(value), specs_of(call)
     if type(inner) is keras.layers.Dense:
         # A dense layer works on the last axis, whatever is before it.
-        return reading.call(Call(inner, {"inputs": value}, call.outputs))
-    if type(inner).__name__ in _NOT_STEP_BY_STEP or is_graph(inner):
+        return reader.call(LayerCall(inner, {"inputs": value}, call.outputs))
+    if type(inner).__name__ in _NOT_PER_STEP or is_layer_graph(inner):
         raise UnreadableError(f"{type(inner).__name__} in TimeDistributed is not covered")
     folded_spec = Spec((None, *spec.shape[2:]), spec.dtype)
-    (folded,) = reading.add(call, "fold_time", [value], role="fold", outputs=[folded_spec])
+    (folded,) = reader.add(call, "fold_time", [value], role="fold", outputs=[folded_spec])
     outputs = [keras.KerasTensor((None, *result.shape[2:]), result.dtype)]
-    (computed,) = reading.call(Call(inner, {"inputs": folded}, outputs))
-    return reading.add(call, "unfold_time", [computed, value], role="unfold", outputs=[result])
+    (computed,) = reader.call(LayerCall(inner, {"inputs": folded}, outputs))
+    return reader.add(call, "unfold_time", [computed, value], role="unfold", outputs=[result])
 
 
 # --- attention ------------------------------------------------------------------------------------------------------
 
 
-def _multi_head_attention(reading: Reading, call: Call) -> Sequence[Reference]:
+def _multi_head_attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
-    _only_plain_attention(layer, call)
+    _require_plain_attention(layer, call)
     if isinstance(layer.attention_axes, (list, tuple)) and tuple(layer.attention_axes) != (1,):
         raise UnreadableError("attention over other axes than the second is not covered")
-    config: dict[str, Value] = {
+    config: dict[str, ConfigValue] = {
         "num_heads": layer.num_heads,
         "num_key_value_heads": layer.num_heads,
         "key_dim": layer.key_dim,
         "value_dim": layer.value_dim,
         "dropout": float(layer.dropout),
     }
-    return _attend(reading, call, config)
+    return _add_attention(reader, call, config)
 
 
-def _grouped_query_attention(reading: Reading, call: Call) -> Sequence[Reference]:
+def _grouped_query_attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
-    _only_plain_attention(layer, call)
-    config: dict[str, Value] = {
+    _require_plain_attention(layer, call)
+    config: dict[str, ConfigValue] = {
         "num_heads": layer.num_query_heads,
         "num_key_value_heads": layer.num_key_value_heads,
         "key_dim": layer.head_dim,
         "value_dim": layer.head_dim,
         "dropout": float(layer.dropout),
     }
-    return _attend(reading, call, config)
+    return _add_attention(reader, call, config)
 
 
-def _only_plain_attention(layer: Any, call: Call) -> None:
+def _require_plain_attention(layer: Any, call: LayerCall) -> None:
     config = layer.get_config()
     if config.get("use_gate") or config.get("sliding_window"):
         raise UnreadableError("a gate or a sliding window is not covered")
@@ -187,27 +189,27 @@ def _only_plain_attention(layer: Any, call: Call) -> None:
         raise UnreadableError("is called with masks of its inputs")
 
 
-def _attend(reading: Reading, call: Call, config: Mapping[str, Value]) -> Sequence[Reference]:
-    given = call.arguments
-    value = given["value"]
-    mask = given.get("attention_mask")
-    inputs = [given["query"], value, value if given.get("key") is None else given["key"]]
+def _add_attention(reader: GraphReader, call: LayerCall, config: Mapping[str, ConfigValue]) -> Sequence[ArrayReference]:
+    call_arguments = call.arguments
+    value = call_arguments["value"]
+    mask = call_arguments.get("attention_mask")
+    inputs = [call_arguments["query"], value, value if call_arguments.get("key") is None else call_arguments["key"]]
     inputs = [
-        floats(reading, replace(call, arguments={"inputs": one}))
-        for one in inputs
+        float32_input(reader, replace(call, arguments={"inputs": array}))
+        for array in inputs
     ]  # fmt: skip
-    if any(reading.spec(one).rank != 3 for one in inputs):
+    if any(reader.spec(array).rank != 3 for array in inputs):
         raise UnreadableError("attention in more than one axis is not covered")
-    arguments: dict[str, Value] = {
+    arguments: dict[str, ConfigValue] = {
         "masked": mask is not None,
-        "causal": bool(given.get("use_causal_mask")),
-        "return_scores": bool(given.get("return_attention_scores")),
+        "causal": bool(call_arguments.get("use_causal_mask")),
+        "return_scores": bool(call_arguments.get("return_attention_scores")),
     }
     if mask is not None:
-        if not isinstance(mask, Reference) or reading.spec(mask).rank != 3:
+        if not isinstance(mask, ArrayReference) or reader.spec(mask).rank != 3:
             raise UnreadableError("its attention mask is not an array (batch, T, S) that the model computes")
-        inputs.append(reading.cast(call, mask, "bool", "mask"))
-    return reading.add(
+        inputs.append(reader.cast(call, mask, "bool", "mask"))
+    return reader.add(
         *(call, "multi_head_attention", inputs),
         config=config,
         weights=_attention_weights(call.operation),
@@ -217,38 +219,39 @@ def _attend(reading: Reading, call: Call, config: Mapping[str, Value]) -> Sequen
 
 def _attention_weights(layer: Any) -> dict[str, Any]:
     """The weights by their paths, which end in `query/kernel`, …, `attention_output/bias`."""
-    found = {}
+    weights = {}
     for variable in layer.weights:
         *_, part, name = variable.path.split("/")
         if name in ("kernel", "bias"):
-            found[f"{part.removeprefix('attention_')}_{name}"] = variable
-    return found
+            weights[f"{part.removeprefix('attention_')}_{name}"] = variable
+    return weights
 
 
-def _attention(reading: Reading, call: Call) -> Sequence[Reference]:
-    layer, given = call.operation, call.arguments
-    if given.get("mask") is not None:
+def _attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    layer, call_arguments = call.operation, call.arguments
+    if call_arguments.get("mask") is not None:
         raise UnreadableError("is called with a mask")
-    query, value, *rest = given["inputs"]
+    query, value, *rest = call_arguments["inputs"]
     inputs = [
-        floats(reading, replace(call, arguments={"inputs": one})) for one in (query, value, rest[0] if rest else value)
+        float32_input(reader, replace(call, arguments={"inputs": array}))
+        for array in (query, value, rest[0] if rest else value)
     ]
-    if any(reading.spec(one).rank != 3 for one in inputs):
+    if any(reader.spec(array).rank != 3 for array in inputs):
         raise UnreadableError("attention in more than one axis is not covered")
     additive = type(layer) is keras.layers.AdditiveAttention
-    config: dict[str, Value] = {
+    config: dict[str, ConfigValue] = {
         "score_mode": "additive" if additive else layer.score_mode,
         "dropout": float(layer.dropout),
     }
-    arguments: dict[str, Value] = {
-        "causal": bool(given.get("use_causal_mask")),
-        "return_scores": bool(given.get("return_attention_scores")),
+    arguments: dict[str, ConfigValue] = {
+        "causal": bool(call_arguments.get("use_causal_mask")),
+        "return_scores": bool(call_arguments.get("return_attention_scores")),
     }
     weights = {"scale": layer.scale, "concat_score_weight": getattr(layer, "concat_score_weight", None)}
-    return reading.add(call, "attention", inputs, config=config, weights=weights, arguments=arguments)
+    return reader.add(call, "attention", inputs, config=config, weights=weights, arguments=arguments)
 
 
-WRAPPERS: dict[str, Reader] = {
+WRAPPERS: dict[str, LayerReader] = {
     **dict.fromkeys(_KINDS, _recurrent),
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed,

@@ -88,8 +88,8 @@ def test_a_package_that_is_not_there_is_not_installed_and_has_no_version():
 
 
 def test_the_version_is_that_of_the_first_distribution_found():
-    found = dataclasses.replace(catalog.BACKENDS[0], distributions=("no-such-framework", "numpy", "click"))
-    assert found.version == metadata.version("numpy")
+    entry = dataclasses.replace(catalog.BACKENDS[0], distributions=("no-such-framework", "numpy", "click"))
+    assert entry.version == metadata.version("numpy")
 
 
 def test_what_is_installed_has_a_version(backend):
@@ -184,7 +184,7 @@ def test_use_of_the_backend_that_keras_runs_on_is_allowed(backend):
 
 @pytest.mark.several_backends
 def test_another_backend_after_keras_was_imported_is_refused_with_both_ways_out(backend):
-    other = next(found.name for found in catalog.installed() if found != backend)
+    other = next(candidate.name for candidate in catalog.installed() if candidate != backend)
     with pytest.raises(BackendError) as refused:
         catalog.use(other)
     text = str(refused.value)

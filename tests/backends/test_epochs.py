@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.backends.epochs import build_metrics, convolves, layers_of, recurs
-from trivium.backends.same_run.portable_random import owned_draws
+from trivium.backends.epochs import build_metrics, has_convolutions, has_recurrence, layers_of
+from trivium.backends.same_run.portable_random import portable_draws
 
 RATE = 0.05
 X = np.random.default_rng(0).normal(size=(23, 3)).astype("float32")
@@ -33,10 +33,10 @@ def plans(backend):
 @pytest.fixture
 def captured(plans):
     """The plan of a step that is written down and replayed; skips where a backend has none such."""
-    found = [plan for plan in plans if plan.name == CAPTURED]
-    if not found:
+    matching = [plan for plan in plans if plan.name == CAPTURED]
+    if not matching:
         pytest.skip("this backend replays no steps")
-    return found[0]
+    return matching[0]
 
 
 def by_hand(order, size, counts=EQUAL):
@@ -78,9 +78,9 @@ def test_an_epoch_takes_the_samples_in_the_order_given_whatever_its_pieces(plans
     for plan in plans:
         model = linear()
         run_epoch(epochs_of(model, plan, size), order, *ends)
-        kernel, found_bias = model.get_weights()
+        kernel, actual_bias = model.get_weights()
         np.testing.assert_allclose(kernel, weights, rtol=0, atol=1e-5, err_msg=plan.name)
-        np.testing.assert_allclose(found_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
+        np.testing.assert_allclose(actual_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
         assert float(model.get_metrics_result()["loss"]) == pytest.approx(loss, rel=1e-5), plan.name
         assert int(model.optimizer.iterations) == -(-23 // size), plan.name
 
@@ -97,9 +97,9 @@ def test_each_sample_counts_as_much_as_its_weight_says(plans):
         assert float(model.get_metrics_result()["loss"]) == pytest.approx(untrained, rel=1e-5), plan.name
         model.reset_metrics()
         run_epoch(epochs, order, 2)
-        kernel, found_bias = model.get_weights()
+        kernel, actual_bias = model.get_weights()
         np.testing.assert_allclose(kernel, weights, rtol=0, atol=1e-5, err_msg=plan.name)
-        np.testing.assert_allclose(found_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
+        np.testing.assert_allclose(actual_bias, bias, rtol=0, atol=1e-5, err_msg=plan.name)
         assert float(model.get_metrics_result()["loss"]) == pytest.approx(loss, rel=1e-5), plan.name
 
 
@@ -112,8 +112,8 @@ def test_a_second_epoch_goes_on_where_the_first_ended(plans):
         run_epoch(epochs, order[::-1].copy(), 2)
         for chosen in (order, order[::-1].copy()):
             run_epoch(epochs_of(other, plan, 5), chosen)
-        for found, expected in zip(one.get_weights(), other.get_weights(), strict=True):
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6, err_msg=plan.name)
+        for actual, expected in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6, err_msg=plan.name)
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -157,9 +157,9 @@ def test_evaluating_measures_every_sample_once_and_trains_nothing(plans, size):
         model = linear()
         before = values_of([*model.variables, *model.optimizer.variables])
         epochs_of(model, plan, size).evaluate()
-        found = model.get_metrics_result()
-        assert float(found["loss"]) == pytest.approx(np.square(error).mean(), rel=1e-5), plan.name
-        assert float(found["mean_absolute_error"]) == pytest.approx(np.abs(error).mean(), rel=1e-5), plan.name
+        metrics = model.get_metrics_result()
+        assert float(metrics["loss"]) == pytest.approx(np.square(error).mean(), rel=1e-5), plan.name
+        assert float(metrics["mean_absolute_error"]) == pytest.approx(np.abs(error).mean(), rel=1e-5), plan.name
         for value, expected in zip(values_of([*model.variables, *model.optimizer.variables]), before, strict=True):
             np.testing.assert_array_equal(value, expected, err_msg=plan.name)
 
@@ -193,13 +193,13 @@ def test_what_a_model_is_made_of_is_seen_through_wrappers_and_models(backend):
         "Conv2D",
         "Flatten",
     ]
-    assert not recurs(model)
+    assert not has_recurrence(model)
     both = keras.Sequential([keras.Input((4, 2)), keras.layers.Bidirectional(keras.layers.GRU(2))])
     assert [type(layer).__name__ for layer in layers_of(both)] == ["Bidirectional", "GRU", "GRU"]
-    assert recurs(both)
-    assert not convolves(both)
-    assert recurs(keras.Sequential([both]))
-    assert convolves(model), "within a model within a wrapper"
+    assert has_recurrence(both)
+    assert not has_convolutions(both)
+    assert has_recurrence(keras.Sequential([both]))
+    assert has_convolutions(model), "within a model within a wrapper"
     shared = keras.Sequential([keras.Input((6, 6, 1)), inner])
     twice = keras.Model(shared.inputs, keras.layers.Add()([inner(shared.inputs[0]), shared(shared.inputs[0])]))
     assert sorted(type(layer).__name__ for layer in layers_of(twice)).count("Conv2D") == 1
@@ -226,8 +226,8 @@ def test_metrics_and_optimizer_are_made_without_training_anything(backend):
     assert set(model.get_metrics_result()) == {"loss", "mean_absolute_error"}
     assert len(model.metrics_variables) == 4, "a total and a count of each"
     assert not any(value.any() for value in values_of(model.metrics_variables))
-    for found, expected in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 # --- steps that are written down and replayed -----------------------------------------------------------------------
@@ -309,15 +309,15 @@ def test_a_replayed_step_is_the_step_to_the_bit(plans, captured, kind, optimizer
     eager = next(plan for plan in plans if not plan.jit)
     for plan in (eager, captured):
         model = compiled(layers_of_kind(kind), optimizer_of(optimizer))
-        with owned_draws(), runtime.current().tuned(model):
+        with portable_draws(), runtime.current().tuned(model):
             assert plan is eager or capture_of(model, data), "otherwise both would be the step itself"
             run_epoch(epochs_of(model, plan, 4, data), np.arange(23)[::-1].copy(), 2)
         results.append(values_of(runtime.variables_of(model)))
-    for found, expected in zip(*reversed(results), strict=True):
+    for actual, expected in zip(*reversed(results), strict=True):
         if kind == "recurrent":  # by oneDNN's kernel there, by PyTorch's own operations here
-            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
         else:
-            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(("kind", "count"), [("convolution", 1), ("wide recurrent", 4)])
@@ -343,8 +343,8 @@ def test_capturing_changes_nothing(captured):
     before = values_of([*model.variables, *model.optimizer.variables, *model.metrics_variables])
     assert capture_of(model)
     after = values_of([*model.variables, *model.optimizer.variables, *model.metrics_variables])
-    for found, expected in zip(after, before, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(after, before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_model_that_python_decides_upon_anew_is_not_captured_and_trains_all_the_same(captured):
@@ -377,5 +377,5 @@ def test_a_learning_rate_that_is_set_between_epochs_is_followed(plans):
         model.optimizer.learning_rate = 0.0
         before = model.get_weights()
         run_epoch(epochs, np.arange(23))
-        for found, expected in zip(model.get_weights(), before, strict=True):
-            np.testing.assert_array_equal(found, expected, err_msg=plan.name)
+        for actual, expected in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(actual, expected, err_msg=plan.name)

@@ -41,8 +41,8 @@ def recurrent(request, backend):
 
     def make(units=4, **settings):
         uniform = keras.initializers.RandomUniform(-1, 1, seed=1)
-        given = {"bias_initializer": uniform, "recurrent_initializer": uniform, **settings}
-        return kind(units, kernel_initializer=uniform, **given)
+        initial = {"bias_initializer": uniform, "recurrent_initializer": uniform, **settings}
+        return kind(units, kernel_initializer=uniform, **initial)
 
     return make
 
@@ -74,13 +74,13 @@ def require_same_when_tuned(model, x):
     with runtime.unchanged(model):  # the seeds of its dropout too
         expected = outcome(model, x)
     with runtime.current().tuned(model):
-        found = outcome(model, x)
-    assert found.keys() == expected.keys()
+        actual = outcome(model, x)
+    assert actual.keys() == expected.keys()
     for name, values in expected.items():
         if values.any():
-            assert difference(values, found[name]).relative < 1e-5, name
+            assert difference(values, actual[name]).relative < 1e-5, name
         else:
-            assert not found[name].any(), name
+            assert not actual[name].any(), name
 
 
 def sequences(*shape):
@@ -182,8 +182,8 @@ def test_a_narrower_float_is_computed_in_its_own_width(recurrent):
     x = sequences(4, 6, 2)
     expected = answers_of(model, x)
     with runtime.current().tuned(model):
-        found = answers_of(model, x)
-    assert difference(expected, found).relative < 3e-2
+        actual = answers_of(model, x)
+    assert difference(expected, actual).relative < 3e-2
 
 
 def test_nothing_of_it_stays_in_the_model(recurrent, tmp_path):
@@ -193,8 +193,8 @@ def test_nothing_of_it_stays_in_the_model(recurrent, tmp_path):
     config, x = model.get_config(), sequences(4, 6, 2)
     with runtime.current().tuned(model):
         model.save(tmp_path / "tuned.keras")
-    said = "shapes cannot be multiplied|contracting dimensions to have the same shape"
-    with pytest.raises((RuntimeError, TypeError), match=said), runtime.current().tuned(model):
+    message = "shapes cannot be multiplied|contracting dimensions to have the same shape"
+    with pytest.raises((RuntimeError, TypeError), match=message), runtime.current().tuned(model):
         model(sequences(4, 6, 3))  # of another width; the kernel itself would read past the end of its weights
     assert "inner_loop" not in vars(model.layers[0])
     assert model.get_config() == config

@@ -22,8 +22,8 @@ def current(backend):
 @pytest.fixture(scope="module")
 def single_threaded(backend):
     """A worker of its own: it is limited to one thread, and made deterministic, which cannot be undone."""
-    with Worker(backend.name, threads=1) as found:
-        yield found
+    with Worker(backend.name, threads=1) as process:
+        yield process
 
 
 def test_the_runtime_is_that_of_the_room(current, backend):
@@ -85,7 +85,7 @@ def test_deterministic_mode_gives_the_same_bits_twice(single_threaded):
 
 def test_a_room_that_cannot_be_imported_fails_and_gives_standard_error_back(backend, capfd):
     with pytest.raises(ModuleNotFoundError, match="nosuch"):
-        runtime._import.__wrapped__("nosuch")
+        runtime._import_room.__wrapped__("nosuch")
     os.write(2, b"still here\n")
     assert capfd.readouterr().err == "still here\n"
 
@@ -123,8 +123,8 @@ def test_the_gradient_of_an_embedding_is_dense_and_sums_what_comes_twice(current
 
     model = keras.Sequential([keras.Input((3,), dtype="int32"), keras.layers.Embedding(4, 1)])
     model.compile(optimizer="sgd", loss=lambda y, answers: keras.ops.sum(answers))
-    _, (found,) = current.gradients(model, np.array([[1, 1, 3]], "int32"), np.zeros((1, 3, 1), "float32"))
-    np.testing.assert_allclose(found[:, 0], [0, 2, 0, 1])
+    _, (gradient,) = current.gradients(model, np.array([[1, 1, 3]], "int32"), np.zeros((1, 3, 1), "float32"))
+    np.testing.assert_allclose(gradient[:, 0], [0, 2, 0, 1])
 
 
 def test_asking_for_gradients_leaves_the_model_as_it_was(current):
@@ -188,7 +188,7 @@ def test_keras_still_loses_float64_by_itself(current, float64_by_default):
 
 
 def test_pytorch_still_needs_its_copies_of_states(backend):
-    """When this fails, Keras trains stateful layers on PyTorch by itself, and `_copied_states` there can go."""
+    """When this fails, Keras trains stateful layers on PyTorch by itself, and `_use_copied_states` there can go."""
     if backend.name != "torch":
         pytest.skip("for PyTorch's room")
     import keras
@@ -200,7 +200,7 @@ def test_pytorch_still_needs_its_copies_of_states(backend):
 
 
 def test_jax_still_needs_its_states_tracked(backend):
-    """When this fails, Keras carries states under JAX by itself, and `_tracked_states` there can go."""
+    """When this fails, Keras carries states under JAX by itself, and `_track_states` there can go."""
     if backend.name != "jax":
         pytest.skip("for JAX's room")
     import keras

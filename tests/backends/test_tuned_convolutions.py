@@ -93,9 +93,9 @@ def test_a_tuned_convolution_answers_and_learns_as_keras_does(case, data_format)
     model = model_of([keras.layers.Conv2D(4, data_format=data_format, **settings)], x.shape)
     pairs = both(model, x)
     assert len(pairs) == 4  # the outputs, and the gradients by the inputs, the kernel and the bias
-    for expected, found in pairs:
+    for expected, actual in pairs:
         assert np.abs(expected).max() > 0
-        assert difference(expected, found).relative <= 1e-5
+        assert difference(expected, actual).relative <= 1e-5
 
 
 @pytest.mark.parametrize("case", POOLINGS)
@@ -105,9 +105,9 @@ def test_a_tuned_pooling_gives_each_gradient_to_the_maximum_that_keras_gives_it_
     settings, shape = POOLINGS[case]
     x = drawn(shape, data_format)
     kind = getattr(keras.layers, f"MaxPooling{len(shape) - 2}D")
-    for expected, found in both(model_of([kind(data_format=data_format, **settings)], x.shape), x):
+    for expected, actual in both(model_of([kind(data_format=data_format, **settings)], x.shape), x):
         assert np.abs(expected).max() > 0
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_whole_recipe_has_the_same_gradients_when_tuned(backend):
@@ -115,8 +115,8 @@ def test_a_whole_recipe_has_the_same_gradients_when_tuned(backend):
 
     model = find("cnn/pooling")(filters=(3, 2), dropout=0.0)
     model.compile("sgd", "mean_squared_error")
-    for expected, found in both(model, drawn((5, *model.inputs[0].shape[1:]))):
-        assert difference(expected, found).relative <= 1e-5
+    for expected, actual in both(model, drawn((5, *model.inputs[0].shape[1:]))):
+        assert difference(expected, actual).relative <= 1e-5
 
 
 def test_a_narrower_float_and_a_convolution_of_ones_own_are_left_to_keras(backend):
@@ -129,8 +129,8 @@ def test_a_narrower_float_and_a_convolution_of_ones_own_are_left_to_keras(backen
     layers = [Doubled(2, 3), keras.layers.Conv2D(2, 3, dtype="mixed_bfloat16"), keras.layers.MaxPooling2D(2)]
     x = drawn((2, 10, 9, 1))
     model = model_of([*layers, keras.layers.Activation("linear", dtype="float32")], x.shape)
-    for expected, found in both(model, x):
-        assert difference(expected, found).relative <= 1e-5
+    for expected, actual in both(model, x):
+        assert difference(expected, actual).relative <= 1e-5
 
 
 def test_nothing_of_it_stays_in_the_model(backend, tmp_path):
@@ -176,8 +176,8 @@ def test_tuned_one_hot_codes_are_those_of_keras(backend, case, dtype):
     expected = keras.ops.convert_to_numpy(model(x))
     assert expected.sum() == x.size
     with runtime.current().tuned(model):
-        found = keras.ops.convert_to_numpy(model(x))
+        actual = keras.ops.convert_to_numpy(model(x))
         assert ("call" in vars(layer)) == (backend.name == "torch")
-    assert found.dtype == expected.dtype
-    np.testing.assert_array_equal(found, expected)
+    assert actual.dtype == expected.dtype
+    np.testing.assert_array_equal(actual, expected)
     assert "call" not in vars(layer)

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from trivium.benchmarks.cells import Cell, Group
-from trivium.benchmarks.measure import Rounds, row
-from trivium.benchmarks.results import Results, found_of
+from trivium.benchmarks.cells import CellGroup, TimedCell
+from trivium.benchmarks.measure import InterleavedRounds, make_row
+from trivium.benchmarks.results import Results, group_result
 from trivium.benchmarks.suites import (
     book,
     checkpoint_cost,
@@ -35,7 +35,7 @@ MACHINE = {
 SECONDS = {"pooling": 0.9, "pool-first": 0.7, "crop": 0.55, "striding": 0.3}
 
 
-def told(cell, seconds):
+def session_info(cell, seconds):
     """What opening a session tells of a model whose epochs take so many seconds."""
     return {
         "environment": ENVIRONMENT,
@@ -57,20 +57,20 @@ def told(cell, seconds):
             {"layer": "conv2d", "kind": "Conv2D", "seconds": seconds / 50},
             {"layer": "pooling", "kind": "MaxPooling2D", "seconds": seconds / 90},
         ]
-        if not cell.at
+        if not cell.sweep_point
         else [],
     }
 
 
-def whole(suite, groups, seconds, together=True, **more):
+def whole(suite, groups, seconds, interleaved=True, **more):
     """Results of 12 rounds, 2 % of noise in each."""
     noise = np.random.default_rng(0)
-    results = Results(suite, {"what": "a test"}, together, more={"machine": MACHINE, **more})
+    results = Results(suite, {"what": "a test"}, interleaved, extra={"machine": MACHINE, **more})
     for group in groups:
         samples = {cell: list(seconds(cell) * noise.normal(1, 0.02, 12)) for cell in group.cells}
-        opened = {cell: told(cell, seconds(cell)) for cell in group.cells}
-        rounds = Rounds(samples, "precision", {})
-        results.groups[group.title] = found_of(suite, group, opened, {}, rounds)
+        opened = {cell: session_info(cell, seconds(cell)) for cell in group.cells}
+        rounds = InterleavedRounds(samples, "precision", {})
+        results.groups[group.title] = group_result(suite, group, opened, {}, rounds)
     return results
 
 
@@ -81,9 +81,9 @@ def pairs_of(cells):
 def epochs():
     groups = []
     for recipe in ("dense/one-hidden", "rnn/lstm"):
-        cells = [Cell(recipe, name, name) for name in BACKENDS]
-        groups.append(Group(recipe, cells, pairs_of(cells)))
-    return whole("epochs", groups, lambda cell: 0.1 * BACKENDS[cell.backend], together=False)
+        cells = [TimedCell(recipe, name, name) for name in BACKENDS]
+        groups.append(CellGroup(recipe, cells, pairs_of(cells)))
+    return whole("epochs", groups, lambda cell: 0.1 * BACKENDS[cell.backend], interleaved=False)
 
 
 def pooling():
@@ -91,14 +91,14 @@ def pooling():
     groups = [group for name in BACKENDS for group in pooling_vs_striding._groups(name, settings, True, False)]
 
     def seconds(cell):
-        at = dict(cell.at)
+        at = dict(cell.sweep_point)
         way = at.get("way") or ("pooling" if "pooling" in cell.recipe else "striding")
         blocks = 2.5 if "blocks" in cell.recipe else 1.0
         size = at.get("filters", 16) / 16 * (at.get("image_size", 28) / 28) ** 2
         return SECONDS[way] * BACKENDS[cell.backend] * size * blocks
 
     results = whole("pooling-vs-striding", groups, seconds)
-    results.more["why"] = [each for name in BACKENDS for each in pooling_vs_striding.explain(results, name)]
+    results.extra["why"] = [part for name in BACKENDS for part in pooling_vs_striding.explain(results, name)]
     return results
 
 
@@ -106,30 +106,32 @@ def varied(suite, name, values, pairs, seconds):
     groups = []
     for backend in BACKENDS:
         cells = [
-            Cell("dense/one-hidden", backend, f"{name.removesuffix('_size')} {value}", at=((name, value),))
+            TimedCell(
+                "dense/one-hidden", backend, f"{name.removesuffix('_size')} {value}", sweep_point=((name, value),)
+            )
             for value in values
         ]
-        groups.append(Group(backend, cells, [(cell, cells[-1]) for cell in cells[:-1]] if pairs else []))
-    return whole(suite, groups, lambda cell: BACKENDS[cell.backend] * seconds(cell.at[0][1]))
+        groups.append(CellGroup(backend, cells, [(cell, cells[-1]) for cell in cells[:-1]] if pairs else []))
+    return whole(suite, groups, lambda cell: BACKENDS[cell.backend] * seconds(cell.sweep_point[0][1]))
 
 
 def data_sizes():
     results = varied("data-size", "steps", (200, 2_000, 20_000), False, lambda steps: steps / 2_000)
-    for found in results.groups.values():
-        found.rows += data_size._exponents(found.rows)
+    for group in results.groups.values():
+        group.rows += data_size._exponents(group.rows)
     return results
 
 
 def inference():
     cells = [
-        Cell("cnn/striding", backend, name, runner, metric="answer", at=(("batch_size", size),))
+        TimedCell("cnn/striding", backend, name, runner, metric="answer", sweep_point=(("batch_size", size),))
         for size in (1, 256)
         for backend, runner, name in (("jax", "predict", "jax"), ("jax", "onnxruntime", "onnxruntime"))
     ]
-    groups = [Group("cnn/striding", cells, [(cells[0], cells[1]), (cells[2], cells[3])])]
+    groups = [CellGroup("cnn/striding", cells, [(cells[0], cells[1]), (cells[2], cells[3])])]
     seconds = {"predict": 2e-3, "onnxruntime": 3e-4}
-    results = whole("inference", groups, lambda cell: seconds[cell.runner] * cell.at[0][1] ** 0.5)
-    results.more["without"] = {"cnn/striding by openvino": "none of these backends can export it"}
+    results = whole("inference", groups, lambda cell: seconds[cell.runner] * cell.sweep_point[0][1] ** 0.5)
+    results.extra["without"] = {"cnn/striding by openvino": "none of these backends can export it"}
     return results
 
 
@@ -138,19 +140,19 @@ def runners(suite, names, suffix):
     groups = []
     for backend in BACKENDS:
         of = {name: {"suffix": f"_{name}"} if suffix else {"runner": name} for name in names}
-        cells = [Cell("cnn/pooling", backend, name, **of[name]) for name in names]
-        groups.append(Group(backend, cells, [(cell, cells[-1]) for cell in cells[:-1]]))
+        cells = [TimedCell("cnn/pooling", backend, name, **of[name]) for name in names]
+        groups.append(CellGroup(backend, cells, [(cell, cells[-1]) for cell in cells[:-1]]))
     return whole(suite, groups, lambda cell: 0.2 * BACKENDS[cell.backend] * names[cell.name])
 
 
 def imports():
-    cells = {name: Cell("cnn/striding", name, name) for name in BACKENDS}
+    cells = {name: TimedCell("cnn/striding", name, name) for name in BACKENDS}
     stages = dict(zip(start_up.STAGES, (0.3, 4.0, 0.2, 0.5, 0.01), strict=True))
     waits = {
         name: [{**stages, "import": 4.0 * factor, "environment": ENVIRONMENT}] * 8 for name, factor in BACKENDS.items()
     }
-    rounds = Rounds({name: [1 + 4 * factor] * 8 for name, factor in BACKENDS.items()}, "budget", {})
-    return Results("import", {"recipe": "cnn/striding"}, groups={"all": start_up._found(cells, waits, rounds)})
+    rounds = InterleavedRounds({name: [1 + 4 * factor] * 8 for name, factor in BACKENDS.items()}, "budget", {})
+    return Results("import", {"recipe": "cnn/striding"}, groups={"all": start_up._group_result(cells, waits, rounds)})
 
 
 def checkpoints():
@@ -161,30 +163,30 @@ def checkpoints():
         checkpoint_cost.LARGE: 1.5,
     }
     sizes = {checkpoint_cost.CHECKPOINT: 10**6, checkpoint_cost.LARGE: 10**9}
-    samples = {name: [each] * 8 for name, each in seconds.items()}
-    return checkpoint_cost.Result("cnn/striding", "jax", samples, sizes, 10**6, ENVIRONMENT)
+    samples = {name: [value] * 8 for name, value in seconds.items()}
+    return checkpoint_cost.CheckpointCostResult("cnn/striding", "jax", samples, sizes, 10**6, ENVIRONMENT)
 
 
 def search():
     seconds = {("grid", "wrapper"): [90.0] * 3, ("grid", "trivium"): [20.0] * 3}
     scores = dict.fromkeys(seconds, [0.95] * 3)
-    return search_speed.Result("jax", seconds, scores, ENVIRONMENT, {"tasks": ["grid"]})
+    return search_speed.SearchSpeedResult("jax", seconds, scores, ENVIRONMENT, {"tasks": ["grid"]})
 
 
 def scaled():
     groups = [scaling._group("dense/one-hidden", name, 256) for name in BACKENDS]
     factor = {scaling.ONE: 1.0, scaling.TWO: 0.8, scaling.BOTH: 0.6}
     results = whole("scaling", groups, lambda cell: 0.1 * BACKENDS[cell.backend] * factor[cell.name])
-    results.asked |= {"batch_size": 256, "network": vars(Network())}
+    results.arguments |= {"batch_size": 256, "network": vars(Network())}
     for group in groups:
-        results.groups[group.title].rows += scaling._reckoned(results, group.cells[0], 256, Network())
+        results.groups[group.title].rows += scaling._model_rows(results, group.cells[0], 256, Network())
     return results
 
 
 def recipes():
     where = {"backend": "jax", "device": "cpu", "runner": "trivium"}
     rows = [
-        row(book.SUITE, {"recipe": recipe, **where}, metric, unit, values)
+        make_row(book.SUITE, {"recipe": recipe, **where}, metric, unit, values)
         for recipe, factor in (("dense/small", 1), ("cnn/bigger", 60))
         for metric, unit, values in (("steady_epoch", "s", [0.1 * factor] * 4), ("val_accuracy", "1", [0.97]))
     ]
@@ -217,18 +219,19 @@ SUITES = {
 
 
 @pytest.fixture(scope="session")
-def found():
+def suite_results():
     """Of each suite what its `results.json` would hold."""
-    made = {name: make() for name, make in SUITES.items()}
+    results = {name: make() for name, make in SUITES.items()}
     return {
-        name: each if isinstance(each, dict) else json.loads(json.dumps(each.to_json())) for name, each in made.items()
+        name: each if isinstance(each, dict) else json.loads(json.dumps(each.to_json()))
+        for name, each in results.items()
     }
 
 
 @pytest.fixture(scope="session")
-def kept(found, tmp_path_factory):
+def results_folder(suite_results, tmp_path_factory):
     """A folder with the results of every suite, each in a folder of its own; for reading only."""
-    folder = tmp_path_factory.mktemp("kept")
-    for name, each in found.items():
+    folder = tmp_path_factory.mktemp("results")
+    for name, each in suite_results.items():
         write_json(folder / name / "results.json", each)
     return folder

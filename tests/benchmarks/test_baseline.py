@@ -2,8 +2,8 @@
 
 import pytest
 
-from trivium.benchmarks.baseline import slower
-from trivium.benchmarks.measure import row
+from trivium.benchmarks.baseline import find_slowdowns
+from trivium.benchmarks.measure import make_row
 from trivium.errors import DataError
 
 pytestmark = pytest.mark.plain
@@ -12,7 +12,7 @@ WHERE = {"recipe": "cnn/simple", "backend": "jax", "device": "cpu", "runner": "t
 
 
 def results(samples, metric="steady_epoch", unit="s", **at):
-    return {"rows": [row("epochs", WHERE, metric, unit, samples, **at)]}
+    return {"rows": [make_row("epochs", WHERE, metric, unit, samples, **at)]}
 
 
 STEADY = [1.0, 1.01, 0.99, 1.02, 0.98]
@@ -23,7 +23,7 @@ def times(factor):
 
 
 def test_what_takes_longer_is_named():
-    (line,) = slower(results(STEADY), results(times(1.25)), 1.1)
+    (line,) = find_slowdowns(results(STEADY), results(times(1.25)), 1.1)
     assert line == "slower: cnn/simple on jax, trivium, steady_epoch: 1.25 s against 1 s before, 1.25 times"
 
 
@@ -37,16 +37,16 @@ def test_what_takes_longer_is_named():
     ],
 )
 def test_what_does_not_is_not(after, why):
-    assert slower(results(STEADY), results(after), 1.1) == [], why
+    assert find_slowdowns(results(STEADY), results(after), 1.1) == [], why
 
 
 def test_only_times_are_compared_and_only_the_same_ones():
-    assert slower(results(STEADY, "gflops", "GFLOP/s"), results(times(2), "gflops", "GFLOP/s"), 1.1) == []
+    assert find_slowdowns(results(STEADY, "gflops", "GFLOP/s"), results(times(2), "gflops", "GFLOP/s"), 1.1) == []
     before = {"rows": results(STEADY, batch_size=8)["rows"] + results(times(3), batch_size=16)["rows"]}
-    assert slower(before, results(times(2), batch_size=16), 1.1) == []
-    assert len(slower(before, results(times(2), batch_size=8), 1.1)) == 1
+    assert find_slowdowns(before, results(times(2), batch_size=16), 1.1) == []
+    assert len(find_slowdowns(before, results(times(2), batch_size=8), 1.1)) == 1
 
 
 def test_results_of_something_else_are_refused():
     with pytest.raises(DataError, match="no measurement in common"):
-        slower(results(STEADY, "compile"), results(STEADY), 1.1)
+        find_slowdowns(results(STEADY, "compile"), results(STEADY), 1.1)

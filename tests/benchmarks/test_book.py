@@ -8,7 +8,7 @@ import pytest
 
 from trivium.backends import catalog
 from trivium.benchmarks.suites import book
-from trivium.benchmarks.suites.book import Measurement, Result
+from trivium.benchmarks.suites.book import BookResult, Measurement
 from trivium.errors import OutputError, RecipeError
 from trivium.models import measured
 from trivium.models import recipe as recipes
@@ -43,39 +43,39 @@ def measurement(name="dense/small", backend="jax", seconds=(3.0, 1.0, 2.0), hist
 
 
 def test_recipes_are_chosen_by_name_and_family_in_the_order_of_the_book():
-    assert [recipe.name for recipe in book.choose()] == list(recipes.book())
-    assert [recipe.name for recipe in book.choose(["functional", "rnn/lstm", "rnn/lstm"])] == [
+    assert [recipe.name for recipe in book.select_recipes()] == list(recipes.registry())
+    assert [recipe.name for recipe in book.select_recipes(["functional", "rnn/lstm", "rnn/lstm"])] == [
         "rnn/lstm",
-        *(name for name in recipes.book() if name.startswith("functional/")),
+        *(name for name in recipes.registry() if name.startswith("functional/")),
     ]
 
 
 @pytest.mark.parametrize(("name", "near"), [("cn", "'cnn'"), ("dense/smal", "'dense/small'")])
 def test_what_the_book_does_not_have_is_refused_with_the_nearest_names(name, near):
     with pytest.raises(RecipeError, match=f"no recipe or family '{name}'; did you mean .*{near}"):
-        book.choose(["cnn", name])
+        book.select_recipes(["cnn", name])
 
 
 def test_data_go_to_the_recipes_of_their_kind():
-    chosen = book.choose(["cnn/simple", "rnn/lstm", "rnn/two-lstm"])
+    selected = book.select_recipes(["cnn/simple", "rnn/lstm", "rnn/two-lstm"])
     own = {"cnn/simple": "mnist", "rnn/lstm": "waves:0", "rnn/two-lstm": "waves:1"}
-    assert book.data_for(chosen, None) == own
-    assert book.data_for(chosen, "mnist:sample") == {**own, "cnn/simple": "mnist:sample"}
-    assert book.data_for(chosen, "waves:2:50") == {**own, "rnn/lstm": "waves:2:50", "rnn/two-lstm": "waves:2:50"}
+    assert book.data_for(selected, None) == own
+    assert book.data_for(selected, "mnist:sample") == {**own, "cnn/simple": "mnist:sample"}
+    assert book.data_for(selected, "waves:2:50") == {**own, "rnn/lstm": "waves:2:50", "rnn/two-lstm": "waves:2:50"}
 
 
 @pytest.mark.parametrize("data", ["some/where.npz", "text"])
 def test_data_of_no_recipes_kind_go_to_all(data):
     """So that a file can be given at all, and data that fit nowhere are refused instead of forgotten."""
-    assert set(book.data_for(book.choose(["cnn/simple", "rnn/lstm"]), data).values()) == {data}
+    assert set(book.data_for(book.select_recipes(["cnn/simple", "rnn/lstm"]), data).values()) == {data}
 
 
 # --- what is said of a run ------------------------------------------------------------------------------------------
 
 
 def test_a_measurement_tells_the_last_and_the_best_epoch():
-    found = measurement()
-    assert (found.metric, found.value, found.best, found.steady_epoch) == ("val_accuracy", 0.625, 0.75, 1.5)
+    accuracy = measurement()
+    assert (accuracy.metric, accuracy.value, accuracy.best, accuracy.steady_epoch) == ("val_accuracy", 0.625, 0.75, 1.5)
     losses = measurement("rnn/lstm", history=[{"loss": 2.0}, {"loss": 0.25}, {"loss": 0.5}])
     assert (losses.metric, losses.value, losses.best) == ("loss", 0.5, 0.25)
 
@@ -103,15 +103,15 @@ def test_what_was_not_measured_or_is_not_finite_has_no_row():
 
 
 def test_the_report_holds_ours_beside_the_published():
-    found = json.loads(json.dumps(Result([measurement(), measurement("cnn/simple")]).to_json(), allow_nan=False))
-    assert found["schema"] == 1
-    assert found["environment"]["jax"]["cores"] == 2
-    assert found["published"]["cnn/simple"] == {
+    report = json.loads(json.dumps(BookResult([measurement(), measurement("cnn/simple")]).to_json(), allow_nan=False))
+    assert report["schema"] == 1
+    assert report["environment"]["jax"]["cores"] == 2
+    assert report["published"]["cnn/simple"] == {
         "parameters": 251_722,
         "seconds_per_epoch": "66",
         "result": "val. accuracy 0.9862 after 100 epochs",
     }
-    assert [each["recipe"] for each in found["measured"]] == ["dense/small", "cnn/simple"]
+    assert [each["recipe"] for each in report["measured"]] == ["dense/small", "cnn/simple"]
 
 
 def test_a_line_says_what_the_figures_depend_on():
@@ -130,30 +130,30 @@ def test_a_line_says_what_the_figures_depend_on():
 
 def test_of_each_recipe_the_fastest_backend_is_kept_beside_what_was_there(tmp_path):
     path = tmp_path / "measured.json"
-    book.keep(Result([measurement("rnn/lstm"), measurement("cnn/simple")]), path)
-    old = json.loads(path.read_text())
+    book.update_figures(BookResult([measurement("rnn/lstm"), measurement("cnn/simple")]), path)
+    before = json.loads(path.read_text())
     slow, fast = measurement(backend="torch", seconds=(1, 5)), measurement(backend="tensorflow", seconds=(1, 4))
     unknown = measurement(seconds=(1,))
-    book.keep(Result([slow, fast, unknown, measurement("cnn/simple", seconds=(1, 9))]), path)
-    kept = json.loads(path.read_text())
-    assert list(kept) == ["cnn/simple", "dense/small", "rnn/lstm"]
-    assert (kept["dense/small"]["backend"], kept["dense/small"]["seconds_per_epoch"]) == ("tensorflow", 4)
-    assert (old["cnn/simple"]["seconds_per_epoch"], kept["cnn/simple"]["seconds_per_epoch"]) == (1.5, 9)
-    assert kept["rnn/lstm"] == old["rnn/lstm"]
+    book.update_figures(BookResult([slow, fast, unknown, measurement("cnn/simple", seconds=(1, 9))]), path)
+    figures = json.loads(path.read_text())
+    assert list(figures) == ["cnn/simple", "dense/small", "rnn/lstm"]
+    assert (figures["dense/small"]["backend"], figures["dense/small"]["seconds_per_epoch"]) == ("tensorflow", 4)
+    assert (before["cnn/simple"]["seconds_per_epoch"], figures["cnn/simple"]["seconds_per_epoch"]) == (1.5, 9)
+    assert figures["rnn/lstm"] == before["rnn/lstm"]
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"measured\.json"):
-        book.keep(Result([measurement()]), tmp_path / "file" / "measured.json")
+        book.update_figures(BookResult([measurement()]), tmp_path / "file" / "measured.json")
 
 
 def test_the_figures_in_the_package_are_of_the_book_and_can_be_said():
-    found = measured.figures()
-    assert list(found) == sorted(found)
-    assert found.keys() <= recipes.book().keys()
-    assert json.loads(book.MEASURED.read_text()) == found
-    for name, figures in found.items():
+    all_figures = measured.figures()
+    assert list(all_figures) == sorted(all_figures)
+    assert all_figures.keys() <= recipes.registry().keys()
+    assert json.loads(book.MEASURED.read_text()) == all_figures
+    for name, figures in all_figures.items():
         assert figures["recipe"] == name
         assert figures.keys() == measurement().describe().keys()
         assert figures["backend"] in measured.sentence(figures)
@@ -178,7 +178,7 @@ def test_a_recipe_is_trained_in_a_worker_and_told_after_each(backend, shared_wor
         data=few_digits,
         epochs=2,
         listener=heard.append,
-        after_each=lambda result: so_far.append([each.recipe.name for each in result.measurements]),
+        after_each=lambda result: so_far.append([measurement.recipe.name for measurement in result.measurements]),
     )
     first = result.measurements[0]
     assert so_far == [["dense/small"], ["dense/small", "dense/two-small"]]
@@ -199,6 +199,6 @@ def test_a_recipe_is_trained_in_a_worker_and_told_after_each(backend, shared_wor
 @pytest.mark.several_backends
 def test_a_recipe_is_trained_on_every_backend(few_digits):
     result = book.measure(["dense/small"], data=few_digits, epochs=1)
-    assert [each.backend for each in result.measurements] == [each.name for each in catalog.installed()]
-    assert {each.run["parameters"] for each in result.measurements} == {50_890}
-    assert {each.steady_epoch for each in result.measurements} == {None}, "the only epoch holds the compilation"
+    assert [item.backend for item in result.measurements] == [item.name for item in catalog.trainers()]
+    assert {item.run["parameters"] for item in result.measurements} == {50_890}
+    assert {item.steady_epoch for item in result.measurements} == {None}, "the only epoch holds the compilation"

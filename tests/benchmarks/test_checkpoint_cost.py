@@ -7,21 +7,21 @@ from trivium.benchmarks.suites.checkpoint_cost import CHECKPOINT, DISK, EPOCH, L
 
 
 def test_both_sides_are_timed_in_the_same_rounds(backend, shared_worker, tmp_path):
-    found = checkpoint_cost.measure(
+    result = checkpoint_cost.measure(
         "rnn/lstm", backend.name, data="waves:0:20", parameters=1, folder=tmp_path, rounds=2
     )
-    assert {name: len(seconds) for name, seconds in found.samples.items()} == dict.fromkeys(
+    assert {name: len(seconds) for name, seconds in result.samples.items()} == dict.fromkeys(
         (EPOCH, CHECKPOINT, DISK, LARGE), 2
     )
-    assert 2048**2 * 4 <= found.bytes[LARGE] < 2048**2 * 4 + 20_000
+    assert 2048**2 * 4 <= result.bytes[LARGE] < 2048**2 * 4 + 20_000
     assert list(tmp_path.iterdir()) == []
-    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert [(each["of"], each["over"]) for each in told["ratios"]] == [(CHECKPOINT, EPOCH), (DISK, LARGE)]
-    assert {row["metric"] for row in told["rows"]} >= {EPOCH, CHECKPOINT, "large_checkpoint_size"}
+    report = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert [(ratio["of"], ratio["over"]) for ratio in report["ratios"]] == [(CHECKPOINT, EPOCH), (DISK, LARGE)]
+    assert {row["metric"] for row in report["rows"]} >= {EPOCH, CHECKPOINT, "large_checkpoint_size"}
 
 
 def test_the_shares_are_the_right_way_round():
     samples = {EPOCH: [2.0] * 6, CHECKPOINT: [0.02] * 6, DISK: [1.0] * 6, LARGE: [1.25] * 6}
-    found = checkpoint_cost.Result("rnn/lstm", "jax", samples, {LARGE: 100}, 10, {"device": "cpu"})
-    assert round(found.share.ratio, 6) == 0.01
-    assert round(found.speed.ratio, 6) == 0.8
+    result = checkpoint_cost.CheckpointCostResult("rnn/lstm", "jax", samples, {LARGE: 100}, 10, {"device": "cpu"})
+    assert round(result.share.ratio, 6) == 0.01
+    assert round(result.speed.ratio, 6) == 0.8

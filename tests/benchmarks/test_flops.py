@@ -72,12 +72,14 @@ def test_attention(layers):
 
     from trivium.benchmarks.flops import count
 
-    said = keras.Input((5, 4))
+    sequence = keras.Input((5, 4))
     heads = layers.MultiHeadAttention(num_heads=2, key_dim=3, use_bias=False)
-    (cost,) = (c for c in count(keras.Model(said, heads(said, said))) if c.kind == "MultiHeadAttention")
+    (cost,) = (c for c in count(keras.Model(sequence, heads(sequence, sequence))) if c.kind == "MultiHeadAttention")
     # Three projections and one back of 5 × 4 × 6 products; scores and their use 2 × 25 × 6; scaling; softmax.
     assert cost.forward == 2 * (4 * 120 + 300) + 30 + 5 * 50
-    (cost,) = (c for c in count(keras.Model(said, layers.Attention()([said, said]))) if c.kind == "Attention")
+    (cost,) = (
+        c for c in count(keras.Model(sequence, layers.Attention()([sequence, sequence]))) if c.kind == "Attention"
+    )
     assert cost.forward == 2 * 25 * 8 + 5 * 25
 
 
@@ -115,9 +117,9 @@ def test_nested_models_are_counted_and_unknown_layers_named(layers):
     from trivium.benchmarks.flops import count, total
 
     inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, use_bias=False)])
-    found = count(keras.Sequential([keras.Input((4,)), inner, layers.Lambda(lambda x: x, name="mine")]))
-    assert total(found)["forward"] == 24
-    assert total(found)["unknown"] == ["mine"]
+    costs = count(keras.Sequential([keras.Input((4,)), inner, layers.Lambda(lambda x: x, name="mine")]))
+    assert total(costs)["forward"] == 24
+    assert total(costs)["unknown"] == ["mine"]
 
 
 def test_a_recipe_of_the_book(backend):
@@ -125,10 +127,10 @@ def test_a_recipe_of_the_book(backend):
     from trivium.benchmarks.flops import count, total
     from trivium.models import recipe as recipes
 
-    found = total(count(recipes.find("dense/one-hidden")()))
-    assert found["forward"] == 2 * 784 * 784 + 784 + 784 + 2 * 784 * 10 + 10 + 50
-    assert found["unknown"] == []
-    assert found["training"] * 12_800 / 1e9 == pytest.approx(32, rel=0.02)
+    totals = total(count(recipes.find("dense/one-hidden")()))
+    assert totals["forward"] == 2 * 784 * 784 + 784 + 784 + 2 * 784 * 10 + 10 + 50
+    assert totals["unknown"] == []
+    assert totals["training"] * 12_800 / 1e9 == pytest.approx(32, rel=0.02)
 
 
 def test_every_layer_of_the_book_is_known(backend):

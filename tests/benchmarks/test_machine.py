@@ -9,20 +9,20 @@ SMALL = {"smallest": 64, "copied": 2**16}
 
 @pytest.fixture
 def brief(monkeypatch):
-    monkeypatch.setattr(machine, "_LONG_ENOUGH", 1e-5)
+    monkeypatch.setattr(machine, "_MIN_SECONDS", 1e-5)
 
 
 def test_numpy_and_the_framework_say_how_fast_the_machine_is(backend, brief):
-    found = {"numpy": machine.by_numpy(**SMALL), backend.name: machine.by_framework(**SMALL)}
-    for ceilings in found.values():
+    by_library = {"numpy": machine.numpy_ceilings(**SMALL), backend.name: machine.framework_ceilings(**SMALL)}
+    for ceilings in by_library.values():
         assert 0.01 < ceilings["gemm_gflops"] < 1e6
         assert 0.01 < ceilings["copy_gbytes"] < 1e5
-    highest = machine.highest(found)
-    assert all(highest[name] == max(each[name] for each in found.values()) for name in machine.CEILINGS)
+    highest = machine.highest(by_library)
+    assert all(highest[name] == max(each[name] for each in by_library.values()) for name in machine.CEILINGS)
 
 
 def test_one_thread_is_one_thread(brief):
-    assert machine.by_numpy(1, **SMALL)["gemm_gflops"] > 0
+    assert machine.numpy_ceilings(1, **SMALL)["gemm_gflops"] > 0
 
 
 def test_the_peak_of_memory_begins_anew():
@@ -40,6 +40,6 @@ def test_the_peak_of_memory_begins_anew():
 
 def test_the_settings_of_the_process_are_told(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    found = machine.describe()
-    assert found["thread_settings"]["OMP_NUM_THREADS"] == "3"
-    assert found["governor"] is None or found["governor"].isalpha()
+    settings = machine.describe()
+    assert settings["thread_settings"]["OMP_NUM_THREADS"] == "3"
+    assert settings["governor"] is None or settings["governor"].isalpha()

@@ -4,22 +4,22 @@ import json
 
 import pytest
 
-from trivium.benchmarks.cells import Cell, Group
-from trivium.benchmarks.measure import Rounds
-from trivium.benchmarks.results import Results, found_of
-from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.cells import CellGroup, TimedCell
+from trivium.benchmarks.measure import InterleavedRounds
+from trivium.benchmarks.results import Results, group_result
+from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import masks
 from trivium.errors import RecipeError
 
 
 def result(owned, stopped_by="budget"):
     """What rounds with these seconds would give."""
-    cells = {name: Cell(masks.RECIPE, "jax", name, suffix=f"_{name}") for name in masks.GENERATORS}
-    told = {"environment": {"device": "cpu"}, "compile": 1.5, "plan": {"name": "steps"}}
+    cells = {name: TimedCell(masks.RECIPE, "jax", name, suffix=f"_{name}") for name in masks.GENERATORS}
+    info = {"environment": {"device": "cpu"}, "compile": 1.5, "plan": {"name": "steps"}}
     samples = dict(zip(cells.values(), (owned, [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.0, 1.0, 1.0]), strict=True))
-    group = Group("jax", list(samples), [tuple(samples)])
-    found = found_of(masks.SUITE, group, dict.fromkeys(samples, told), {}, Rounds(samples, stopped_by))
-    return Results(masks.SUITE, groups={"jax": found})
+    group = CellGroup("jax", list(samples), [tuple(samples)])
+    outcome = group_result(masks.SUITE, group, dict.fromkeys(samples, info), {}, InterleavedRounds(samples, stopped_by))
+    return Results(masks.SUITE, groups={"jax": outcome})
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def result(owned, stopped_by="budget"):
 def test_the_command_prints_a_table_and_a_verdict(tmp_path, monkeypatch, capsys, owned, verdict):
     from trivium.cli.main import main
 
-    asked = {}
+    received = {}
 
     def measure(recipe, names, **settings):
-        asked.update(settings, recipe=recipe, names=names)
+        received.update(settings, recipe=recipe, names=names)
         return result(owned)
 
     monkeypatch.setattr(masks, "measure", measure)
@@ -43,9 +43,9 @@ def test_the_command_prints_a_table_and_a_verdict(tmp_path, monkeypatch, capsys,
     with pytest.raises(SystemExit) as stopped:
         main(["bench", "masks", *arguments])
     assert stopped.value.code == 0
-    effort = asked.pop("effort")
-    assert (effort.budget, effort.precision, effort.threads) == (7, 0.02, None)
-    assert asked == {"recipe": "dense/dropout", "names": ["jax"], "data": None}
+    options = received.pop("options")
+    assert (options.budget, options.precision, options.threads) == (7, 0.02, None)
+    assert received == {"recipe": "dense/dropout", "names": ["jax"], "data": None}
     shown = capsys.readouterr().out
     assert verdict in shown
     (line,) = (line for line in shown.splitlines() if line.split()[:2] == ["jax", "native"])
@@ -54,16 +54,16 @@ def test_the_command_prints_a_table_and_a_verdict(tmp_path, monkeypatch, capsys,
 
 
 def test_the_report_has_the_schema_of_all_suites():
-    found = result([2.0, 2.02, 1.98, 2.04, 1.96, 2.0, 2.0, 2.0, 2.0]).to_json()
-    assert (found["schema"], found["plans"]) == (1, {"cnn/pooling on jax": "steps"})
-    assert (found["rounds"], found["stopped_by"], found["failed"]) == (9, "budget", [])
-    assert {row["metric"]: row["median"] for row in found["rows"]} == {
+    report = result([2.0, 2.02, 1.98, 2.04, 1.96, 2.0, 2.0, 2.0, 2.0]).to_json()
+    assert (report["schema"], report["plans"]) == (1, {"cnn/pooling on jax": "steps"})
+    assert (report["rounds"], report["stopped_by"], report["failed"]) == (9, "budget", [])
+    assert {row["metric"]: row["median"] for row in report["rows"]} == {
         "steady_epoch_owned": 2.0,
         "compile_owned": 1.5,
         "steady_epoch_native": 1.0,
         "compile_native": 1.5,
     }
-    (ratio,) = found["ratios"]
+    (ratio,) = report["ratios"]
     assert (ratio["of"], ratio["over"], ratio["metric"], ratio["recipe"]) == (
         "owned",
         "native",
@@ -84,11 +84,11 @@ def test_both_kinds_are_timed(backend, shared_worker, digits, tmp_path):
     train, test = digits.train, digits.test
     np.savez(tmp_path / "few.npz", x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
     heard = []
-    effort = Effort(budget=1, precision=1, listener=heard.append)
-    found = masks.measure("dense/dropout", [backend.name], data=str(tmp_path / "few.npz"), effort=effort).to_json()
-    rows = {row["metric"]: row for row in found["rows"]}
+    options = BenchmarkOptions(budget=1, precision=1, listener=heard.append)
+    report = masks.measure("dense/dropout", [backend.name], data=str(tmp_path / "few.npz"), options=options).to_json()
+    rows = {row["metric"]: row for row in report["rows"]}
     assert all(rows[f"steady_epoch_{whose}"]["n"] >= 8 for whose in masks.GENERATORS)
     assert all(rows[f"steady_epoch_{whose}"]["median"] > 0 for whose in masks.GENERATORS)
-    assert list(found["plans"]) == [f"dense/dropout on {backend.name}"]
+    assert list(report["plans"]) == [f"dense/dropout on {backend.name}"]
     assert heard[-1]["done"] == heard[-1]["total"]
-    json.dumps(found, allow_nan=False)
+    json.dumps(report, allow_nan=False)

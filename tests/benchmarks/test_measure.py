@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trivium.benchmarks.measure import interleave, row
-from trivium.benchmarks.statistics import LEAST_ROUNDS, ratio
+from trivium.benchmarks.measure import interleave, make_row
+from trivium.benchmarks.statistics import MIN_ROUNDS, ratio
 from trivium.errors import WorkerError
 
 pytestmark = pytest.mark.plain
@@ -22,7 +22,7 @@ def test_every_cell_is_measured_once_a_round_in_changing_order():
     order = []
     cells = {name: lambda name=name: order.append(name) or 1.0 for name in "abc"}
     rounds = interleave(cells, [("a", "b")], budget=1e-9, precision=1e-9)
-    assert rounds.count == LEAST_ROUNDS
+    assert rounds.count == MIN_ROUNDS
     by_round = [tuple(order[first : first + 3]) for first in range(0, len(order), 3)]
     assert all(sorted(once) == ["a", "b", "c"] for once in by_round)
     assert len(set(by_round)) > 1
@@ -30,7 +30,7 @@ def test_every_cell_is_measured_once_a_round_in_changing_order():
 
 def test_rounds_end_when_the_ratio_is_precise():
     rounds = interleave({"a": lambda: 2.0, "b": lambda: 1.0}, [("a", "b")], budget=60, precision=0.01)
-    assert (rounds.count, rounds.stopped_by) == (LEAST_ROUNDS, "precision")
+    assert (rounds.count, rounds.stopped_by) == (MIN_ROUNDS, "precision")
 
 
 def test_rounds_end_when_the_time_is_up(generator):
@@ -69,7 +69,7 @@ def test_a_cell_whose_worker_dies_is_lost_and_no_other():
     rounds = interleave(cells, [("a", "b"), ("a", "c")], budget=60, precision=0.01)
     assert rounds.failed == {"b": "killed"}
     assert counts["b"] == 3, "it is not asked again"
-    assert {cell: len(samples) for cell, samples in rounds.samples.items()} == {"a": LEAST_ROUNDS, "c": LEAST_ROUNDS}
+    assert {cell: len(samples) for cell, samples in rounds.samples.items()} == {"a": MIN_ROUNDS, "c": MIN_ROUNDS}
     assert rounds.stopped_by == "precision", "what is left decides"
 
 
@@ -83,10 +83,10 @@ def test_rounds_end_when_every_cell_is_lost():
 
 def test_a_row_has_the_schema_of_all_suites():
     where = {"recipe": "r", "backend": "b", "device": "cpu", "runner": "trivium"}
-    found = row("s", where, "steady_epoch", "s", [1.0, 2.0, 3.0])
-    assert list(found) == ["suite", *where, "metric", "unit", "n", "median", "q1", "q3"]
-    assert (found["median"], found["n"]) == (2.0, 3)
-    assert row("s", where, "steady_epoch", "s", [1.0], batch_size=8)["batch_size"] == 8
+    row = make_row("s", where, "steady_epoch", "s", [1.0, 2.0, 3.0])
+    assert list(row) == ["suite", *where, "metric", "unit", "n", "median", "q1", "q3"]
+    assert (row["median"], row["n"]) == (2.0, 3)
+    assert make_row("s", where, "steady_epoch", "s", [1.0], batch_size=8)["batch_size"] == 8
 
 
 # --- the harness measures itself ------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ def test_a_workload_of_known_time_comes_back_within_two_percent():
 
 
 def test_a_known_time_under_recorded_noise_comes_back_within_two_percent():
-    found = measured_under_noise(1.25, seed=0, precision=0.01, most=900)
-    assert found.ratio == pytest.approx(1.25, rel=0.02)
+    estimate = measured_under_noise(1.25, seed=0, precision=0.01, most=900)
+    assert estimate.ratio == pytest.approx(1.25, rel=0.02)
 
 
 def measured_under_noise(factor, seed, precision=0.05, most=120):

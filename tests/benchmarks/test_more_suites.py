@@ -5,15 +5,15 @@ import json
 
 import pytest
 
-from trivium.benchmarks.cells import Cell, Group
-from trivium.benchmarks.measure import Rounds
-from trivium.benchmarks.results import STEADY, Found, Results, found_of
-from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.cells import CellGroup, TimedCell
+from trivium.benchmarks.measure import InterleavedRounds
+from trivium.benchmarks.results import STEADY, GroupResult, Results, group_result
+from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import batch_size, data_size, epochs, inference, pooling_vs_striding, start_up
 from trivium.benchmarks.suites.variants import LADDER
 from trivium.errors import OptionError, RecipeError
 
-QUICK = Effort(budget=0.1, precision=1.0, ceilings=False)
+QUICK = BenchmarkOptions(budget=0.1, precision=1.0, ceilings=False)
 
 
 def test_epochs_of_a_recipe_and_of_a_users_own_model(backend, shared_worker, tmp_path):
@@ -25,20 +25,20 @@ def test_epochs_of_a_recipe_and_of_a_users_own_model(backend, shared_worker, tmp
     generator = np.random.default_rng(0)
     np.savez(tmp_path / "mine.npz", x_train=generator.normal(size=(64, 4)), y_train=generator.normal(size=(64, 3)))
     model = f"{tmp_path / 'mine.py'}:build"
-    found = epochs.measure([model], [backend.name], data=str(tmp_path / "mine.npz"), effort=QUICK)
-    (steady,) = found.find(metric=STEADY)
+    results = epochs.measure([model], [backend.name], data=str(tmp_path / "mine.npz"), options=QUICK)
+    (steady,) = results.find(metric=STEADY)
     assert (steady["recipe"], steady["backend"]) == (model, backend.name)
     # 48 samples are trained on: 12 products and sums, 3 biases, twice.
-    assert found.median(metric="flops") == 48 * 2 * 27
-    assert found.to_json()["stopped_by"] == {model: "budget"}
+    assert results.median(metric="flops") == 48 * 2 * 27
+    assert results.to_json()["stopped_by"] == {model: "budget"}
 
 
 @pytest.mark.several_backends
 def test_epochs_compare_every_backend_with_every_other():
-    found = epochs.measure(["rnn/lstm"], data="waves:0:20", effort=QUICK)
-    compared = [(ratio["of"], ratio["over"], ratio["backend"]) for ratio in found.ratios]
-    names = found.asked["backends"]
-    assert compared == [(a, b, f"{a} ÷ {b}") for i, a in enumerate(names) for b in names[i + 1 :]]
+    results = epochs.measure(["rnn/lstm"], data="waves:0:20", options=QUICK)
+    pairs = [(ratio["of"], ratio["over"], ratio["backend"]) for ratio in results.ratios]
+    names = results.arguments["backends"]
+    assert pairs == [(a, b, f"{a} ÷ {b}") for i, a in enumerate(names) for b in names[i + 1 :]]
 
 
 def test_an_unknown_recipe_is_refused_before_anything_starts():
@@ -47,13 +47,13 @@ def test_an_unknown_recipe_is_refused_before_anything_starts():
 
 
 def test_batch_sizes_are_compared_with_the_largest_and_judged(backend, shared_worker):
-    found = batch_size.measure("rnn/lstm", [backend.name], sizes=[16, 4], data="waves:0:40", effort=QUICK)
-    assert {row["batch_size"] for row in found.find(metric=STEADY)} == {4, 16}
-    assert [(ratio["of"], ratio["over"]) for ratio in found.ratios] == [("batch 4", "batch 16")]
-    losses = found.find(metric="loss")
+    results = batch_size.measure("rnn/lstm", [backend.name], sizes=[16, 4], data="waves:0:40", options=QUICK)
+    assert {row["batch_size"] for row in results.find(metric=STEADY)} == {4, 16}
+    assert [(ratio["of"], ratio["over"]) for ratio in results.ratios] == [("batch 4", "batch 16")]
+    losses = results.find(metric="loss")
     assert {row["batch_size"] for row in losses} == {4, 16}
-    assert {row["epochs"] for row in losses} == {found.to_json()["rounds"] + 2}
-    json.dumps(found.to_json(), allow_nan=False)
+    assert {row["epochs"] for row in losses} == {results.to_json()["rounds"] + 2}
+    json.dumps(results.to_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize("sizes", [[], [0, 8]])
@@ -67,52 +67,52 @@ def test_the_exponent_of_a_power_is_that_power():
 
 
 def test_time_and_error_over_lengths_of_a_wave(backend, shared_worker):
-    found = data_size.measure("rnn/lstm", [backend.name], sizes=[20, 80], waves="waves:0", effort=QUICK)
-    steady = {row["steps"]: row["median"] for row in found.find(metric=STEADY)}
-    (fitted,) = found.find(metric="time_exponent")
+    results = data_size.measure("rnn/lstm", [backend.name], sizes=[20, 80], waves="waves:0", options=QUICK)
+    steady = {row["steps"]: row["median"] for row in results.find(metric=STEADY)}
+    (fitted,) = results.find(metric="time_exponent")
     assert fitted["median"] == pytest.approx(data_size.exponent(list(steady), list(steady.values())))
     assert fitted["q1"] <= fitted["median"] <= fitted["q3"]
-    assert len(found.find(metric="loss_exponent")) == 1
+    assert len(results.find(metric="loss_exponent")) == 1
     with pytest.raises(OptionError, match="two lengths or more"):
         data_size.measure(sizes=[200])
 
 
 def test_a_first_answer_has_its_stages(backend):
-    told = start_up.first_answer("dense/small")
-    assert list(told) == [*start_up.STAGES[1:], "environment"]
+    stages = start_up.first_answer("dense/small")
+    assert list(stages) == [*start_up.STAGES[1:], "environment"]
     # Which of the two takes longer is asked of fresh processes below: this one has predicted before.
-    assert told["first_prediction"] > 0
-    assert told["next_prediction"] > 0
-    assert told["environment"]["backend"] == backend.name
+    assert stages["first_prediction"] > 0
+    assert stages["next_prediction"] > 0
+    assert stages["environment"]["backend"] == backend.name
 
 
 @pytest.mark.slow
 def test_what_a_user_waits_for_is_measured_in_fresh_processes(backend):
-    found = start_up.measure("dense/small", [backend.name], effort=QUICK)
-    medians = {name: found.median(metric=name) for name in (*start_up.STAGES, start_up.TOTAL)}
+    results = start_up.measure("dense/small", [backend.name], options=QUICK)
+    medians = {name: results.median(metric=name) for name in (*start_up.STAGES, start_up.TOTAL)}
     assert all(seconds > 0 for seconds in medians.values())
     assert medians["import"] > medians["next_prediction"]
-    assert found.find(metric=start_up.TOTAL)[0]["n"] == 3
+    assert results.find(metric=start_up.TOTAL)[0]["n"] == 3
 
 
 def test_answers_are_timed_for_one_sample_and_for_many(backend, shared_worker, monkeypatch):
     monkeypatch.setattr(inference, "ENGINES", ())
-    found = inference.measure(["dense/small"], [backend.name], effort=QUICK)
-    answers = {row["batch_size"]: row for row in found.find(metric=inference.METRIC)}
+    results = inference.measure(["dense/small"], [backend.name], options=QUICK)
+    answers = {row["batch_size"]: row for row in results.find(metric=inference.METRIC)}
     assert set(answers) == {1, 256}
-    many = found.median(metric="throughput", batch_size=256)
+    many = results.median(metric="throughput", batch_size=256)
     assert many == pytest.approx(256 / answers[256]["median"], rel=0.5)
     # 784 → 64 relu → 10 softmax.
-    assert found.median(metric="flops", batch_size=1) == 2 * 784 * 64 + 128 + 2 * 640 + 10 + 50
+    assert results.median(metric="flops", batch_size=1) == 2 * 784 * 64 + 128 + 2 * 640 + 10 + 50
 
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_an_inference_engine_answers_the_same_beside_keras(engine):
     pytest.importorskip(engine)
-    found = inference.measure(["dense/small"], effort=QUICK)
-    assert found.more["without"] == {}
-    assert {row["batch_size"] for row in found.find(metric=inference.METRIC, runner=engine)} == {1, 256}
+    results = inference.measure(["dense/small"], options=QUICK)
+    assert results.extra["without"] == {}
+    assert {row["batch_size"] for row in results.find(metric=inference.METRIC, runner=engine)} == {1, 256}
 
 
 # --- why pooling costs more -----------------------------------------------------------------------------------------
@@ -120,17 +120,17 @@ def test_an_inference_engine_answers_the_same_beside_keras(engine):
 
 def ladder(*seconds):
     """Results in which the rungs take these seconds."""
-    cells = [Cell("variants/pair", "jax", way, at=(("way", way),)) for way in LADDER[: len(seconds)]]
-    told = {"environment": {"device": "cpu"}, "plan": {}}
-    samples = {cell: [each] * 8 for cell, each in zip(cells, seconds, strict=True)}
-    found = found_of(
+    cells = [TimedCell("variants/pair", "jax", way, sweep_point=(("way", way),)) for way in LADDER[: len(seconds)]]
+    info = {"environment": {"device": "cpu"}, "plan": {}}
+    samples = {cell: [value] * 8 for cell, value in zip(cells, seconds, strict=True)}
+    group = group_result(
         "x",
-        Group("ladder", cells, list(itertools.pairwise(cells))),
-        dict.fromkeys(cells, told),
+        CellGroup("ladder", cells, list(itertools.pairwise(cells))),
+        dict.fromkeys(cells, info),
         {},
-        Rounds(samples, "budget"),
+        InterleavedRounds(samples, "budget"),
     )
-    return Results("x", groups={"ladder": found})
+    return Results("x", groups={"ladder": group})
 
 
 def test_what_pooling_costs_is_the_sum_of_its_parts():
@@ -148,7 +148,7 @@ def test_a_part_within_the_interval_of_its_two_rungs_is_no_difference():
 def test_nothing_is_explained_where_a_rung_is_missing_or_pooling_costs_nothing():
     assert pooling_vs_striding.explain(ladder(10.0, 8.0, 7.0), "jax") == []
     assert pooling_vs_striding.explain(ladder(1.0, 1.0, 1.0, 2.0), "jax") == []
-    assert pooling_vs_striding.explain(Results("x", groups={"g": Found()}), "jax") == []
+    assert pooling_vs_striding.explain(Results("x", groups={"g": GroupResult()}), "jax") == []
 
 
 def test_the_ends_of_the_ladder_are_the_recipes_of_the_book(backend):
@@ -169,6 +169,6 @@ def test_each_rung_is_cheaper_than_the_one_above(backend):
 
     for size in (28, 15):
         operations = [total(count(pair(way=way, size=size))) for way in LADDER]
-        assert not any(found["unknown"] for found in operations)
-        training = [found["training"] for found in operations]
+        assert not any(totals["unknown"] for totals in operations)
+        training = [totals["training"] for totals in operations]
         assert training == sorted(training, reverse=True)

@@ -1,5 +1,6 @@
 """The hand-written loops learn what Keras learns, and the suite that times them tells it as all suites do."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,15 +8,15 @@ import pytest
 
 from trivium.backends import catalog
 from trivium.benchmarks import native
-from trivium.benchmarks.cells import Cell, Group
-from trivium.benchmarks.measure import Rounds
-from trivium.benchmarks.results import Results, found_of
-from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.cells import CellGroup, TimedCell
+from trivium.benchmarks.measure import InterleavedRounds
+from trivium.benchmarks.results import Results, group_result
+from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import overhead
 from trivium.engine.data import datasets
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import RecipeError
-from trivium.models.recipe import book
+from trivium.models.recipe import registry
 
 SETTINGS = {
     "dense/one-hidden": {"batch_size": 64, "options": {"units": 16}},
@@ -41,7 +42,7 @@ def data(digits, tmp_path):
 
 def task_for(recipe, data, **settings):
     """A trainer, its compiled model, its training data, and the same as a native task."""
-    from trivium.benchmarks.session import task_of
+    from trivium.benchmarks.epoch_session import task_of
 
     trainer = Trainer(recipe, **{**SETTINGS[recipe], **settings})
     model, training = trainer.make_ready(data[trainer.recipe.family])
@@ -57,32 +58,32 @@ def losses_by_fit(trainer, model, training, epochs):
 
     losses = []
     record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]))
-    trainer.plan, trainer.epochs = "fit", epochs
+    trainer.resolved = dataclasses.replace(trainer.resolved, plan="fit", epochs=epochs)
     trainer.run_epochs(model, training, None, [record])
     return losses
 
 
 def losses_by_hand(backend, trainer, task, epochs):
-    from trivium.engine.epochs.batches import taken
+    from trivium.engine.epochs.batches import sample_order
 
     loop = native.load(backend.name, task)
-    return [loop.epoch(taken(trainer.seed, epoch, len(task.x), True)) for epoch in range(epochs)]
+    return [loop.train_epoch(sample_order(trainer.resolved.seed, epoch, len(task.x), True)) for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("recipe", native.RECIPES)
 def test_a_native_loop_learns_what_keras_learns(backend, data, recipe):
     trainer, model, training, task = task_for(recipe, data)
-    found = losses_by_hand(backend, trainer, task, 2)
+    losses = losses_by_hand(backend, trainer, task, 2)
     expected = losses_by_fit(trainer, model, training, 2)
-    assert abs(found[0] - found[1]) > 1e-3, "it learns"
-    assert found[0] == pytest.approx(expected[0], abs=1e-4)
+    assert abs(losses[0] - losses[1]) > 1e-3, "it learns"
+    assert losses[0] == pytest.approx(expected[0], abs=1e-4)
     # PyTorch's Adam adds its epsilon before the second moment is corrected, Keras' after: they part a little.
-    assert found[1] == pytest.approx(expected[1], rel=1e-3)
+    assert losses[1] == pytest.approx(expected[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("recipe", ["cnn/pooling", "cnn/striding"])
 def test_a_native_loop_keeps_its_kernels_within_the_norm_that_keras_keeps(backend, data, recipe):
-    from trivium.benchmarks.session import task_of
+    from trivium.benchmarks.epoch_session import task_of
 
     # Learning next to nothing, so that the loss moves by what the norm cuts off, and by nothing else.
     trainer, model, training, _ = task_for(recipe, data, learning_rate=1e-7)
@@ -90,25 +91,25 @@ def test_a_native_loop_keeps_its_kernels_within_the_norm_that_keras_keeps(backen
     weights[0], weights[4] = weights[0] * 400, weights[4] / 40
     model.set_weights(weights)
     task = task_of(trainer, model, training)
-    found = losses_by_hand(backend, trainer, task, 2)
-    assert abs(found[0] - found[1]) > 0.01
-    assert found == pytest.approx(losses_by_fit(trainer, model, training, 2), abs=1e-4)
+    losses = losses_by_hand(backend, trainer, task, 2)
+    assert abs(losses[0] - losses[1]) > 0.01
+    assert losses == pytest.approx(losses_by_fit(trainer, model, training, 2), abs=1e-4)
 
 
 @pytest.mark.parametrize("recipe", ["cnn/pooling", "cnn/striding"])
 def test_a_native_loop_drops_what_it_is_asked_to(backend, data, recipe):
     _, _, training, task = task_for(recipe, data, options={"dropout": 0.9})
-    dropped = native.load(backend.name, task).epoch(np.arange(len(training)))
+    dropped = native.load(backend.name, task).train_epoch(np.arange(len(training)))
     *_, task = task_for(recipe, data)
-    assert abs(native.load(backend.name, task).epoch(np.arange(len(training))) - dropped) > 0.01
+    assert abs(native.load(backend.name, task).train_epoch(np.arange(len(training))) - dropped) > 0.01
 
 
 def test_a_recipe_that_nobody_wrote_by_hand_is_compared_with_fit_alone(backend, monkeypatch):
     groups = []
-    monkeypatch.setattr(overhead, "compare", lambda suite, given, *rest, **more: groups.extend(given))
+    monkeypatch.setattr(overhead, "compare", lambda suite, compared, *rest, **more: groups.extend(compared))
     overhead.measure(["all"], [backend.name])
     of = {group.cells[-1].recipe: [each.runner for each, _ in group.pairs] for group in groups}
-    assert list(of) == list(book())
+    assert list(of) == list(registry())
     by_hand = {recipe for recipe, runners in of.items() if runners == ["fit", "native"]}
     assert by_hand == set(native.RECIPES)
     assert all(of[recipe] == ["fit"] for recipe in set(of) - by_hand)
@@ -121,20 +122,20 @@ def test_an_unknown_recipe_is_refused(backend):
 
 def test_the_suite_times_all_three_runners_in_the_same_rounds(backend, shared_worker):
     heard = []
-    effort = Effort(budget=0.1, precision=1.0, ceilings=False, listener=heard.append)
-    result = overhead.measure(["rnn/lstm"], [backend.name], data="waves:0:20", effort=effort)
-    found = json.loads(json.dumps(result.to_json(), allow_nan=False))
-    steady = {row["runner"]: row for row in found["rows"] if row["metric"] == "steady_epoch"}
+    options = BenchmarkOptions(budget=0.1, precision=1.0, ceilings=False, listener=heard.append)
+    result = overhead.measure(["rnn/lstm"], [backend.name], data="waves:0:20", options=options)
+    report = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    steady = {row["runner"]: row for row in report["rows"] if row["metric"] == "steady_epoch"}
     assert set(steady) == {"fit", "native", "trivium"}
     assert all(row["n"] >= 8 and row["median"] > 0 for row in steady.values())
-    assert [(ratio["of"], ratio["over"], ratio["recipe"]) for ratio in found["ratios"]] == [
+    assert [(ratio["of"], ratio["over"], ratio["recipe"]) for ratio in report["ratios"]] == [
         ("fit", "trivium", "rnn/lstm"),
         ("native", "trivium", "rnn/lstm"),
     ]
-    for ratio in found["ratios"]:
+    for ratio in report["ratios"]:
         assert 0 < ratio["low"] <= ratio["ratio"] <= ratio["high"]
-    assert found["environment"][backend.name]["backend"] == backend.name
-    assert found["plans"]["rnn/lstm on " + backend.name] != "fit"
+    assert report["environment"][backend.name]["backend"] == backend.name
+    assert report["plans"]["rnn/lstm on " + backend.name] != "fit"
     assert heard[-1]["done"] == heard[-1]["total"] == 1
 
 
@@ -143,28 +144,30 @@ def test_the_command_prints_a_table_of_each_ratio(monkeypatch, tmp_path):
 
     from trivium.cli.bench import command
 
-    told = {"environment": {"device": "cpu"}, "plan": {"name": "loop"}, "build": 1, "compile": 1, "first_epoch": 1}
-    made = Results(overhead.SUITE, together=False)
+    info = {"environment": {"device": "cpu"}, "plan": {"name": "loop"}, "build": 1, "compile": 1, "first_epoch": 1}
+    results = Results(overhead.SUITE, interleaved=False)
     for backend in ("jax", "torch"):
-        *others, trivium = cells = [Cell("rnn/lstm", backend, name, name) for name in (*overhead.OTHERS, "trivium")]
+        *others, trivium = cells = [
+            TimedCell("rnn/lstm", backend, name, name) for name in (*overhead.OTHERS, "trivium")
+        ]
         samples = dict(zip(cells, ([6.0] * 9, [3.0] * 9, [2.0] * 9), strict=True))
-        group = Group(backend, cells, [(other, trivium) for other in others])
-        made.groups[backend] = found_of(
-            overhead.SUITE, group, dict.fromkeys(cells, told), {}, Rounds(samples, "precision")
+        group = CellGroup(backend, cells, [(other, trivium) for other in others])
+        results.groups[backend] = group_result(
+            overhead.SUITE, group, dict.fromkeys(cells, info), {}, InterleavedRounds(samples, "precision")
         )
-    asked = {}
+    received = {}
 
     def measure(recipes, backends, **settings):
-        asked.update(settings, recipes=recipes, backends=backends)
-        return made
+        received.update(settings, recipes=recipes, backends=backends)
+        return results
 
     monkeypatch.setattr(overhead, "measure", measure)
     arguments = ["overhead", "--recipes", "rnn/lstm", "--backends", "jax,torch", "--budget", "7", "--device", "cpu"]
     shown = CliRunner().invoke(command, [*arguments, "--out", str(tmp_path / "kept")])
     assert shown.exit_code == 0, shown.output
-    effort = asked.pop("effort")
-    assert (effort.budget, effort.precision) == (7, 0.05)
-    assert asked == {"recipes": ["rnn/lstm"], "backends": ["jax", "torch"], "data": None, "device": "cpu"}
+    options = received.pop("options")
+    assert (options.budget, options.precision) == (7, 0.05)
+    assert received == {"recipes": ["rnn/lstm"], "backends": ["jax", "torch"], "data": None, "device": "cpu"}
     fit, by_hand = (line.split() for line in shown.output.splitlines() if line.split()[:1] == ["rnn/lstm"])
     assert fit == ["rnn/lstm", "3.00", "[3.00,", "3.00]", "3.00", "[3.00,", "3.00]"]
     assert by_hand == ["rnn/lstm", "1.50", "[1.50,", "1.50]", "1.50", "[1.50,", "1.50]"]

@@ -12,8 +12,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
 @pytest.fixture
-def overhead(found):
-    return found["overhead"]
+def overhead(suite_results):
+    return suite_results["overhead"]
 
 
 def cells(line):
@@ -41,7 +41,7 @@ def test_results_of_several_runs_are_one_table(overhead):
         {**overhead, **{name: [each for each in overhead[name] if mine(each)] for name in ("rows", "ratios")}}
         for mine in (lambda each: each["backend"] == "jax", lambda each: each["backend"] != "jax")
     ]
-    lines = overhead_table.table(overhead_table.joined(halves)).splitlines()
+    lines = overhead_table.table(overhead_table.merge_results(halves)).splitlines()
     assert sorted(lines) == sorted(overhead_table.table(overhead).splitlines())
 
 
@@ -52,7 +52,9 @@ def test_what_was_measured_again_is_the_later_runs(overhead):
     }
     again["ratios"] = [{**each, "ratio": 7.77, "low": 7.5, "high": 7.9} for each in again["ratios"]]
     lines = [
-        line for line in overhead_table.table(overhead_table.joined([overhead, again])).splitlines() if "| `" in line
+        line
+        for line in overhead_table.table(overhead_table.merge_results([overhead, again])).splitlines()
+        if "| `" in line
     ]
     before = [line for line in overhead_table.table(overhead).splitlines() if "| `" in line]
     assert len(lines) == len(before)
@@ -79,11 +81,11 @@ def test_it_takes_the_place_of_what_stood_between_the_marks_of_its_device(overhe
         assert overhead_table.main([str(tmp_path), "--write", str(document)]) == 0
     text, before = document.read_text(), DOCUMENT.read_text()
     assert overhead_table.table(overhead) in text
-    gpu = overhead_table.place_of("gpu").begin
+    gpu = overhead_table.section_of("gpu").begin
     assert text.partition(gpu)[2] == before.partition(gpu)[2]
     assert (
-        text.partition(overhead_table.place_of("cpu").begin)[0]
-        == before.partition(overhead_table.place_of("cpu").begin)[0]
+        text.partition(overhead_table.section_of("cpu").begin)[0]
+        == before.partition(overhead_table.section_of("cpu").begin)[0]
     )
     assert overhead_table.main([str(tmp_path / "results.json")]) == 0
     assert capsys.readouterr().out.strip() == overhead_table.table(overhead)
@@ -93,6 +95,6 @@ def test_other_results_and_other_documents_are_refused_in_a_line(overhead, tmp_p
     with pytest.raises(DataError, match="expected results of `trivium bench overhead` on one device, received epochs"):
         overhead_table.table({**overhead, "suite": "epochs"})
     with pytest.raises(DataError, match=r"expected the lines .* on a tpu"):
-        overhead_table.place_of("tpu").put_into(DOCUMENT.read_text(), "")
+        overhead_table.section_of("tpu").insert_into(DOCUMENT.read_text(), "")
     assert overhead_table.main([str(tmp_path / "none.json")]) == 2
     assert "none.json cannot be read" in capsys.readouterr().err

@@ -2,20 +2,22 @@
 
 import pytest
 
-from trivium.benchmarks.suite import Effort
+from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import epochs
 from trivium.errors import OptionError
 
 
 def test_each_policy_is_timed_and_has_its_column(backend, shared_worker):
-    effort = Effort(budget=0.1, precision=1.0, ceilings=False)
+    options = BenchmarkOptions(budget=0.1, precision=1.0, ceilings=False)
     policies = ["float32", "mixed_bfloat16"]
-    found = epochs.measure(["rnn/lstm"], [backend.name], policies=policies, data="waves:0:20", effort=effort).to_json()
-    assert found["failed"] == []
-    assert found["asked"]["policies"] == policies
-    steady = [row["precision"] for row in found["rows"] if row["metric"] == "steady_epoch"]
+    report = epochs.measure(
+        ["rnn/lstm"], [backend.name], policies=policies, data="waves:0:20", options=options
+    ).to_json()
+    assert report["failed"] == []
+    assert report["asked"]["policies"] == policies
+    steady = [row["precision"] for row in report["rows"] if row["metric"] == "steady_epoch"]
     assert steady[:2] == policies
-    first = found["ratios"][0]
+    first = report["ratios"][0]
     assert [first[side].rpartition(" in ")[2] for side in ("of", "over")] == policies
 
 

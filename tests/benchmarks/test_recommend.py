@@ -2,9 +2,9 @@
 
 import pytest
 
-from trivium.benchmarks.measure import row
-from trivium.benchmarks.recommend import recommend, recommended, remember
-from trivium.benchmarks.results import Found, Results
+from trivium.benchmarks.measure import make_row
+from trivium.benchmarks.recommend import recommend, recommended_backend, remember
+from trivium.benchmarks.results import GroupResult, Results
 from trivium.errors import OptionError
 
 pytestmark = pytest.mark.plain
@@ -19,7 +19,7 @@ def cache(tmp_path, monkeypatch):
 def results(seconds, ratios=()):
     """What the suite would find: seconds by backend, ratios as (of, over, ratio, low, high)."""
     rows = [
-        row(
+        make_row(
             "epochs",
             {"recipe": "rnn/lstm", "backend": name, "device": "cpu", "runner": "trivium"},
             "steady_epoch",
@@ -28,7 +28,7 @@ def results(seconds, ratios=()):
         )
         for name, s in seconds.items()
     ]
-    compared = [
+    ratio_rows = [
         {
             "recipe": "rnn/lstm",
             "backend": f"{of} ÷ {over}",
@@ -41,37 +41,37 @@ def results(seconds, ratios=()):
         }
         for of, over, ratio, low, high in ratios
     ]
-    return Results("epochs", groups={"rnn/lstm": Found(rows=rows, ratios=compared)})
+    return Results("epochs", groups={"rnn/lstm": GroupResult(rows=rows, ratios=ratio_rows)})
 
 
 def test_the_fastest_is_said_with_how_much_faster_it_is_than_the_next():
     ratios = [("tensorflow", "jax", 12.0, 10.0, 14.0), ("jax", "torch", 0.5, 0.4, 0.625)]
-    (found,) = recommend(results({"tensorflow": 1.2, "jax": 0.1, "torch": 0.2}, ratios))
-    assert str(found) == "rnn/lstm: take jax on the cpu, 0.1 s an epoch, 2.00 × as fast as torch [1.60, 2.50]"
+    (recommendation,) = recommend(results({"tensorflow": 1.2, "jax": 0.1, "torch": 0.2}, ratios))
+    assert str(recommendation) == "rnn/lstm: take jax on the cpu, 0.1 s an epoch, 2.00 × as fast as torch [1.60, 2.50]"
 
 
 def test_no_difference_is_said_too():
-    (found,) = recommend(results({"jax": 0.1, "torch": 0.11}, [("jax", "torch", 0.9, 0.8, 1.05)]))
-    assert str(found).endswith("no difference from torch was found [0.95, 1.25]")
+    (recommendation,) = recommend(results({"jax": 0.1, "torch": 0.11}, [("jax", "torch", 0.9, 0.8, 1.05)]))
+    assert str(recommendation).endswith("no difference from torch was found [0.95, 1.25]")
 
 
 def test_a_single_backend_is_the_fastest():
-    (found,) = recommend(results({"jax": 0.1}))
-    assert str(found).endswith("(nothing else was measured)")
+    (recommendation,) = recommend(results({"jax": 0.1}))
+    assert str(recommendation).endswith("(nothing else was measured)")
 
 
 def test_what_was_found_is_remembered_beside_what_was_there(cache):
     path = remember(recommend(results({"jax": 0.1})))
     assert path.is_relative_to(cache)
-    assert recommended("rnn/lstm") == "jax"
+    assert recommended_backend("rnn/lstm") == "jax"
     remember(recommend(results({"torch": 0.1})))
-    assert recommended("rnn/lstm") == "torch"
+    assert recommended_backend("rnn/lstm") == "torch"
 
 
 def test_what_was_never_measured_is_said_with_what_to_run(cache):
     with pytest.raises(OptionError, match="trivium bench epochs --recipes cnn/simple --recommend"):
-        recommended("cnn/simple")
+        recommended_backend("cnn/simple")
     (cache / "trivium").mkdir(parents=True)
     (cache / "trivium" / "backends.json").write_text("[1]")
     with pytest.raises(OptionError, match="not known yet"):
-        recommended("rnn/lstm")
+        recommended_backend("rnn/lstm")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from trivium.benchmarks.report import answers, charts, libraries, markdown, page, pictures, reading, tables
+from trivium.benchmarks.report import answers, charts, libraries, markdown, page, pictures, results_reader, tables
 from trivium.benchmarks.report.figures import duration, interval, three, times
 from trivium.errors import DataError, OptionError, TriviumError
 from trivium.storage.atomic import write_json
@@ -18,19 +18,19 @@ NOTHING = {"schema": 1, "rows": [], "ratios": []}
 
 
 def part_of(raw, suite=None):
-    return reading.Part(suite or raw["suite"], None, raw)
+    return results_reader.ReportPart(suite or raw["suite"], None, raw)
 
 
 @pytest.fixture
-def parts(kept):
-    return {part.suite: part for part in reading.read(kept)}
+def parts(results_folder):
+    return {part.suite: part for part in results_reader.read(results_folder)}
 
 
 def written(parts, title="A test"):
     return page.write(parts, [charts.draw(part) for part in parts], title)
 
 
-def told(of, over, low, ratio, high, **at):
+def ratio_of(of, over, low, ratio, high, **at):
     where = {"recipe": "rnn/lstm", "backend": f"{of} ÷ {over}", "metric": "steady_epoch"}
     return {**where, "of": of, "over": over, "low": low, "ratio": ratio, "high": high, **at}
 
@@ -52,23 +52,23 @@ def timed(backend, seconds, **at):
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_of_suites_is_read_and_so_are_one_suite_and_one_file(kept, found):
-    assert {part.suite: part.raw for part in reading.read(kept)} == found
-    (one,) = reading.read(kept / "epochs")
-    (same,) = reading.read(kept / "epochs" / "results.json")
+def test_a_folder_of_suites_is_read_and_so_are_one_suite_and_one_file(results_folder, suite_results):
+    assert {part.suite: part.raw for part in results_reader.read(results_folder)} == suite_results
+    (one,) = results_reader.read(results_folder / "epochs")
+    (same,) = results_reader.read(results_folder / "epochs" / "results.json")
     assert one == same
 
 
-def test_what_other_commands_leave_beside_suites_is_passed_over(tmp_path, found):
+def test_what_other_commands_leave_beside_suites_is_passed_over(tmp_path, suite_results):
     write_json(tmp_path / "a-search" / "results.json", {"schema": 1, "recipe": "dense/small", "rows": []})
     with pytest.raises(DataError, match=r"holds no results\.json of `trivium bench`"):
-        reading.read(tmp_path)
-    write_json(tmp_path / "epochs" / "results.json", found["epochs"])
-    assert [part.suite for part in reading.read(tmp_path)] == ["epochs"]
+        results_reader.read(tmp_path)
+    write_json(tmp_path / "epochs" / "results.json", suite_results["epochs"])
+    assert [part.suite for part in results_reader.read(tmp_path)] == ["epochs"]
 
 
 ROW = timed("jax", 1.0)
-RATIO = told("jax", "torch", 1.0, 2.0, 3.0)
+RATIO = ratio_of("jax", "torch", 1.0, 2.0, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ RATIO = told("jax", "torch", 1.0, 2.0, 3.0)
         ("[]", "is no result of `trivium bench`"),
         ('{"rows": []}', "is no result of `trivium bench`"),
         ('{"schema": 99, "rows": [], "ratios": []}', "has schema '99', this trivium reads 1"),
-        ('{"schema": 1, "rows": [], "ratios": [], "load": {"average": NaN}}', "NaN is no number"),
+        ('{"schema": 1, "rows": [], "ratios": [], "load": {"average": NaN}}', "NaN is not a JSON number"),
         ("[" * 200 + "]" * 200, "nested deeper"),
         (json.dumps({**NOTHING, "rows": {}}), "is damaged"),
         (json.dumps({**NOTHING, "rows": [1]}), "is damaged"),
@@ -100,14 +100,14 @@ RATIO = told("jax", "torch", 1.0, 2.0, 3.0)
 def test_what_is_damaged_or_foreign_is_one_line(tmp_path, text, said):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(TriviumError, match=said) as refused:
-        reading.read(tmp_path)
+        results_reader.read(tmp_path)
     assert str(tmp_path) in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_nothing_there_is_one_line(tmp_path):
     with pytest.raises(DataError, match=r"there is no .*nowhere: give the --out of a `trivium bench`"):
-        reading.read(tmp_path / "nowhere")
+        results_reader.read(tmp_path / "nowhere")
 
 
 # --- what it says ---------------------------------------------------------------------------------------------------
@@ -117,15 +117,15 @@ def test_every_suite_of_the_command_line_has_a_question(parts):
     from trivium.cli import bench
 
     assert set(answers.QUESTIONS) == set(bench.command.commands) == set(parts)
-    assert answers.question(part_of(NOTHING, "new")) == "What was found by new?"
+    assert answers.question(part_of(NOTHING, "new")) == "What did new measure?"
 
 
 def test_the_fastest_is_named_with_how_much_slower_the_others_are_and_which_are_as_fast():
     rows = [timed("torch", 3.0), timed("jax", 1.0), timed("tensorflow", 1.02)]
     ratios = [
-        told("jax", "tensorflow", 0.96, 0.98, 1.03),
-        told("jax", "torch", 0.25, 0.33, 0.5),
-        told("torch", "tensorflow", 2.5, 2.9, 3.1),
+        ratio_of("jax", "tensorflow", 0.96, 0.98, 1.03),
+        ratio_of("jax", "torch", 0.25, 0.33, 0.5),
+        ratio_of("torch", "tensorflow", 2.5, 2.9, 3.1),
     ]
     (sentence,) = answers.answer(part_of({"suite": "epochs", "rows": rows, "ratios": ratios}))
     assert sentence == (
@@ -137,7 +137,7 @@ def test_the_fastest_is_named_with_how_much_slower_the_others_are_and_which_are_
 def test_a_ratio_at_another_thing_varied_is_not_taken():
     rows = [timed(name, 1.0 + at, batch_size=size) for size in (1, 256) for at, name in enumerate(("jax", "torch"))]
     rows = [{**row, "metric": "answer"} for row in rows]
-    ratios = [told("jax", "torch", 0.4, 0.5, 0.6, batch_size=1)]
+    ratios = [ratio_of("jax", "torch", 0.4, 0.5, 0.6, batch_size=1)]
     first, second = answers.answer(part_of({"suite": "inference", "rows": rows, "ratios": ratios}))
     assert first == "rnn/lstm, batch size 1: jax is fastest, 1 s; torch takes 2.00 [1.67, 2.50] × as long."
     assert second == "rnn/lstm, batch size 256: jax is fastest, 1 s; torch took 2 s, in other rounds."
@@ -153,14 +153,14 @@ def test_a_ratio_at_another_thing_varied_is_not_taken():
     ],
 )
 def test_an_interval_that_holds_one_is_no_difference(low, high, said):
-    ratio = {**told("fit", "trivium", low, 1.0, high), "backend": "jax"}
+    ratio = {**ratio_of("fit", "trivium", low, 1.0, high), "backend": "jax"}
     assert answers.answer(part_of({"suite": "overhead", "rows": [], "ratios": [ratio]})) == [said]
 
 
 def test_pooling_says_how_much_and_of_what_it_is_made(parts):
-    said = answers.answer(parts["pooling-vs-striding"])
-    assert re.fullmatch(r"On jax cnn/pooling takes 3\.0\d \[.*\] × as long as cnn/striding\.", said[0])
-    (jax, *_) = (each for each in said if each.startswith("What pooling costs"))
+    sentences = answers.answer(parts["pooling-vs-striding"])
+    assert re.fullmatch(r"On jax cnn/pooling takes 3\.0\d \[.*\] × as long as cnn/striding\.", sentences[0])
+    (jax, *_) = (each for each in sentences if each.startswith("What pooling costs"))
     assert jax.startswith("What pooling costs on jax is made of: the larger convolution 4")
     shares = [int(each) for each in re.findall(r"(\d+)%", jax)]
     assert sum(shares) == pytest.approx(100, abs=2)
@@ -183,14 +183,14 @@ def test_what_a_reader_has_to_know_is_told():
     raw = {**NOTHING, "rounds": 8, "stopped_by": "budget", "failed": [{"cell": "rnn/lstm on jax", "why": "killed"}]}
     raw["load"] = {"average": 3.5, "cores": 2, "busy": True}
     raw["without"] = {"cnn/striding by openvino": "none can export it"}
-    said = "\n".join(answers.remarks(part_of(raw, "epochs")))
-    assert "8 interleaved rounds, stopped by budget." in said
-    assert "busy before this began (load 3.5 on 2 cores)" in said
-    assert "FAILED rnn/lstm on jax: killed" in said
-    assert "Not measured: cnn/striding by openvino: none can export it" in said
+    text = "\n".join(answers.remarks(part_of(raw, "epochs")))
+    assert "8 interleaved rounds, stopped by budget." in text
+    assert "busy before this began (load 3.5 on 2 cores)" in text
+    assert "FAILED rnn/lstm on jax: killed" in text
+    assert "Not measured: cnn/striding by openvino: none can export it" in text
     raw["rounds"], raw["stopped_by"] = {"a": 8, "b": 12}, {"a": "budget", "b": "precision"}
-    said = "\n".join(answers.remarks(part_of(raw, "epochs")))
-    assert "8 to 12 interleaved rounds; groups stopped: 1 by budget, 1 by precision." in said
+    text = "\n".join(answers.remarks(part_of(raw, "epochs")))
+    assert "8 to 12 interleaved rounds; groups stopped: 1 by budget, 1 by precision." in text
 
 
 def test_intervals_of_few_rounds_are_said_to_promise_less(parts):
@@ -212,10 +212,10 @@ def test_numbers_have_three_digits_and_a_unit_that_suits_them():
 # --- charts and tables ----------------------------------------------------------------------------------------------
 
 
-def values_of(drawn):
+def values_of(chart):
     """All data of a chart."""
-    return [row for each in drawn.spec.get("datasets", {}).values() for row in each] + [
-        row for layer in (drawn.spec, *drawn.spec.get("layer", [])) for row in layer.get("data", {}).get("values", [])
+    return [row for each in chart.spec.get("datasets", {}).values() for row in each] + [
+        row for layer in (chart.spec, *chart.spec.get("layer", [])) for row in layer.get("data", {}).get("values", [])
     ]
 
 
@@ -245,22 +245,22 @@ def values_of(drawn):
     ],
 )
 def test_what_each_suite_draws(parts, suite, titles):
-    drawn = {each.title: each for each in charts.draw(parts[suite])}
-    assert set(titles) <= drawn.keys()
-    assert all(values_of(each) for each in drawn.values())
+    drawings = {each.title: each for each in charts.draw(parts[suite])}
+    assert set(titles) <= drawings.keys()
+    assert all(values_of(each) for each in drawings.values())
 
 
 def test_a_bar_is_the_median_with_its_quartiles(parts):
-    drawn = next(each for each in charts.draw(parts["epochs"]) if each.title.startswith("rnn/lstm"))
+    chart = next(each for each in charts.draw(parts["epochs"]) if each.title.startswith("rnn/lstm"))
     rows = [row for row in parts["epochs"].of("steady_epoch") if row["recipe"] == "rnn/lstm"]
-    shown = {value["name"]: (value["median"], value["q1"], value["q3"]) for value in values_of(drawn)}
+    shown = {value["name"]: (value["median"], value["q1"], value["q3"]) for value in values_of(chart)}
     assert shown == {row["backend"]: (row["median"], row["q1"], row["q3"]) for row in rows}
 
 
 def test_the_roof_is_the_least_of_bandwidth_and_peak(parts):
-    drawn = next(each for each in charts.draw(parts["epochs"]) if each.title.startswith("Roofline"))
-    roof = sorted((v["intensity"], v["median"]) for v in values_of(drawn) if "series" not in v)
-    reached = [(v["intensity"], v["median"]) for v in values_of(drawn) if "series" in v]
+    chart = next(each for each in charts.draw(parts["epochs"]) if each.title.startswith("Roofline"))
+    roof = sorted((v["intensity"], v["median"]) for v in values_of(chart) if "series" not in v)
+    reached = [(v["intensity"], v["median"]) for v in values_of(chart) if "series" in v]
     assert roof[1] == (pytest.approx(80 / 9), 80)  # the highest of those that measured: 80 GFLOP/s, 9 GB/s
     assert roof[0][1] == pytest.approx(9 * roof[0][0])
     assert roof[2][1] == 80
@@ -289,9 +289,11 @@ def test_tables_hold_the_figures_and_what_they_are_sorted_by(parts):
 
 
 def test_a_sweep_over_what_is_no_number_is_left_out():
-    ratios = [told("pooling", "striding", 1.0, 2.0, 3.0, filters=filters, image_size=28) for filters in ("8", 16, -1)]
-    drawn = charts.draw(part_of({"suite": "pooling-vs-striding", "rows": [], "ratios": ratios}))
-    assert [each.title for each in drawn] == ["Ratios"]
+    ratios = [
+        ratio_of("pooling", "striding", 1.0, 2.0, 3.0, filters=filters, image_size=28) for filters in ("8", 16, -1)
+    ]
+    drawings = charts.draw(part_of({"suite": "pooling-vs-striding", "rows": [], "ratios": ratios}))
+    assert [each.title for each in drawings] == ["Ratios"]
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -317,18 +319,18 @@ def test_the_results_are_in_the_page_as_they_were(parts):
     assert json.loads(json.loads(raw)) == parts["masks"].raw
 
 
-def hostile(found):
+def hostile(value):
     """The same results, every word of them an attack."""
-    if isinstance(found, dict):
-        return {name: hostile(value) for name, value in found.items()}
-    if isinstance(found, list):
-        return [hostile(value) for value in found]
-    return found + HOSTILE if isinstance(found, str) else found
+    if isinstance(value, dict):
+        return {name: hostile(value) for name, value in value.items()}
+    if isinstance(value, list):
+        return [hostile(value) for value in value]
+    return value + HOSTILE if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("suite", ["epochs", "pooling-vs-striding", "book"])
-def test_what_comes_from_a_file_never_becomes_markup(found, suite):
-    raw = {**hostile(found[suite]), "stopped_by": HOSTILE, "failed": [{"cell": HOSTILE, "why": HOSTILE}]}
+def test_what_comes_from_a_file_never_becomes_markup(suite_results, suite):
+    raw = {**hostile(suite_results[suite]), "stopped_by": HOSTILE, "failed": [{"cell": HOSTILE, "why": HOSTILE}]}
     for row in raw["rows"]:
         row["metric"] = row["metric"].removesuffix(HOSTILE)  # else nothing is found to be drawn
         row[f"on{HOSTILE}"] = HOSTILE
@@ -338,8 +340,8 @@ def test_what_comes_from_a_file_never_becomes_markup(found, suite):
     assert text.count("<script") == text.count("</script") == len(charts.draw(part)) + 3
 
 
-def test_markdown_escapes_what_it_would_take_for_its_own(found, tmp_path):
-    raw = hostile(found["epochs"])
+def test_markdown_escapes_what_it_would_take_for_its_own(suite_results, tmp_path):
+    raw = hostile(suite_results["epochs"])
     part = part_of(raw, "epochs")
     text = markdown.write([part], HOSTILE, [{tmp_path / "charts" / "a.png": HOSTILE}], tmp_path / "report.md")
     assert not re.search(r"(?<!\\)<(?!charts/a\.png>)", text)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from trivium.benchmarks.report import charts, page, reading
+from trivium.benchmarks.report import charts, page, results_reader
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -24,8 +24,8 @@ _SECONDS_TO_DRAW = 30
 
 
 @pytest.fixture(scope="module")
-def parts(kept):
-    return [part for part in reading.read(kept) if part.suite in SUITES]
+def parts(results_folder):
+    return [part for part in results_reader.read(results_folder) if part.suite in SUITES]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def address(parts, tmp_path_factory):
     raw = json.loads(
         json.dumps(first.raw).replace("dense/one-hidden", "</script><script>window.ran=1</script><b id=ran>")
     )
-    hostile = reading.Part(first.suite, first.path, raw)
+    hostile = results_reader.ReportPart(first.suite, first.path, raw)
     path = tmp_path_factory.mktemp("page") / "report.html"
     shown = [hostile, *others]
     path.write_text(page.write(shown, [charts.draw(part) for part in shown], "In a browser"), "utf-8")
@@ -89,11 +89,11 @@ def requested(chromium):
 
 def test_it_draws_every_chart_says_nothing_on_the_console_and_asks_for_nothing(opened, address, parts):
     chromium = opened()
-    drawn = chromium.execute_script(
+    marks = chromium.execute_script(
         "return [...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg path, svg line').length)"
     )
-    assert len(drawn) == sum(len(charts.draw(part)) for part in parts)
-    assert min(drawn) > 3, "each has axes and marks"
+    assert len(marks) == sum(len(charts.draw(part)) for part in parts)
+    assert min(marks) > 3, "each has axes and marks"
     assert chromium.get_log("browser") == []
     assert {url for url in requested(chromium) if not url.startswith(("data:", "blob:"))} == {address}
 
@@ -113,8 +113,8 @@ def test_the_page_forbids_what_it_does_not_need(opened):
         "const i = new Image(); i.src = 'http://127.0.0.1:9/x.png'; document.body.append(i);"
     )
     assert chromium.execute_script("return window.ran") is None
-    said = [entry["message"] for entry in chromium.get_log("browser")]
-    assert len([line for line in said if "Content Security Policy" in line]) == 2
+    messages = [entry["message"] for entry in chromium.get_log("browser")]
+    assert len([line for line in messages if "Content Security Policy" in line]) == 2
 
 
 def test_a_table_sorts_by_numbers_both_ways_on_a_click(opened):

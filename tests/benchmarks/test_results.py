@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from trivium.benchmarks.cells import Cell, Group
-from trivium.benchmarks.measure import Rounds
-from trivium.benchmarks.results import STEADY, Results, found_of, read
-from trivium.benchmarks.suite import Effort, compare
+from trivium.benchmarks.cells import CellGroup, TimedCell
+from trivium.benchmarks.measure import InterleavedRounds
+from trivium.benchmarks.results import STEADY, Results, group_result, read
+from trivium.benchmarks.suite import BenchmarkOptions, compare
 from trivium.benchmarks.suites.pooling_vs_striding import SUITE, _groups
 from trivium.errors import DataError
 from trivium.storage.atomic import write_json
@@ -36,47 +36,49 @@ def whole():
     results, seconds = Results(SUITE, ASKED), itertools.count(1)
     for group in GROUPS:
         samples = {cell: [float(next(seconds))] * 8 for cell in group.cells}
-        told = dict.fromkeys(group.cells, TOLD)
-        results.groups[group.title] = found_of(SUITE, group, told, {}, Rounds(samples, "budget"))
+        session_info = dict.fromkeys(group.cells, TOLD)
+        results.groups[group.title] = group_result(SUITE, group, session_info, {}, InterleavedRounds(samples, "budget"))
     return results
 
 
-def taken(kept):
+def taken(earlier):
     results = Results(SUITE, ASKED)
-    results.take_over(kept, GROUPS)
+    results.resume_from(earlier, GROUPS)
     return results
 
 
 def test_what_is_written_is_taken_over_group_by_group(whole, tmp_path):
     write_json(tmp_path / "results.json", whole.to_json())
-    again = taken(read(tmp_path))
-    assert {title: vars(found) for title, found in again.groups.items()} == {
-        title: vars(found) for title, found in whole.groups.items()
+    resumed = taken(read(tmp_path))
+    assert {title: vars(group) for title, group in resumed.groups.items()} == {
+        title: vars(group) for title, group in whole.groups.items()
     }
-    assert again.to_json() == whole.to_json()
+    assert resumed.to_json() == whole.to_json()
 
 
 def test_a_group_that_lacks_something_is_not(whole):
-    kept = json.loads(json.dumps(whole.to_json()))
+    earlier = json.loads(json.dumps(whole.to_json()))
     first, _, third, *rest = GROUPS
-    kept["failed"] = [{"cell": first.cells[0].title, "why": "killed"}]
-    kept["rows"] = [row for row in kept["rows"] if (row["recipe"], row["metric"]) != ("cnn/blocks-striding", STEADY)]
-    assert list(taken(kept).groups) == [group.title for group in (third, *rest)]
-    kept["stopped_by"] = "interrupted"
-    assert taken(kept).groups == {}
+    earlier["failed"] = [{"cell": first.cells[0].title, "why": "killed"}]
+    earlier["rows"] = [
+        row for row in earlier["rows"] if (row["recipe"], row["metric"]) != ("cnn/blocks-striding", STEADY)
+    ]
+    assert list(taken(earlier).groups) == [group.title for group in (third, *rest)]
+    earlier["stopped_by"] = "interrupted"
+    assert taken(earlier).groups == {}
 
 
 def test_when_nothing_is_missing_nothing_is_measured(whole):
     heard = []
-    found = compare(SUITE, GROUPS, ASKED, Effort(kept=whole.to_json(), listener=heard.append))
-    assert found.rows == whole.rows
+    results = compare(SUITE, GROUPS, ASKED, BenchmarkOptions(earlier_results=whole.to_json(), listener=heard.append))
+    assert results.rows == whole.rows
     assert {event["stage"] for event in heard} == {"done"}
 
 
 def test_results_of_another_question_are_not_gone_on_with(whole):
-    for kept in ({**whole.to_json(), "asked": {"data": "mnist"}}, {**whole.to_json(), "suite": "book"}):
+    for earlier in ({**whole.to_json(), "asked": {"data": "mnist"}}, {**whole.to_json(), "suite": "book"}):
         with pytest.raises(DataError, match=r"another measurement \(suite .*leave --resume out"):
-            taken(kept)
+            taken(earlier)
     with pytest.raises(DataError, match="another measurement"):
         taken({"schema": 1, "rows": [], "ratios": []})
 
@@ -108,9 +110,9 @@ def test_beside_a_row_stand_others_of_the_same_cell_only(whole):
         next(row for row in whole.find(metric=STEADY, way="pooling") if ("filters" in row) is swept)
         for swept in (False, True)
     )
-    assert whole.beside(ladder, "gflops") == pytest.approx(4 / ladder["median"])
-    assert whole.beside(swept, "gflops") == pytest.approx(4 / swept["median"])
-    assert whole.beside(swept, "val_loss") is None
+    assert whole.cell_median(ladder, "gflops") == pytest.approx(4 / ladder["median"])
+    assert whole.cell_median(swept, "gflops") == pytest.approx(4 / swept["median"])
+    assert whole.cell_median(swept, "val_loss") is None
 
 
 def test_a_ratio_of_two_recipes_says_so_and_has_what_both_share(whole):
@@ -124,19 +126,19 @@ def test_a_ratio_of_two_recipes_says_so_and_has_what_both_share(whole):
 
 
 def test_a_lost_cell_is_marked_and_has_no_ratio():
-    lost, left = (Cell("rnn/lstm", name, name) for name in ("jax", "torch"))
-    group = Group("rnn/lstm", [lost, left], [(lost, left)])
-    told = {"environment": {"device": "cpu"}, "plan": {}, "build": 2.0}
-    rounds = Rounds({left: [1.0] * 8}, "budget", {lost: "killed"})
-    found = found_of("epochs", group, {lost: told, left: told}, {lost: "killed"}, rounds)
-    assert found.failed == [{"cell": "rnn/lstm on jax", "why": "killed"}]
-    assert found.ratios == []
-    assert {(row["backend"], row["metric"]) for row in found.rows} == {
+    lost, left = (TimedCell("rnn/lstm", name, name) for name in ("jax", "torch"))
+    group = CellGroup("rnn/lstm", [lost, left], [(lost, left)])
+    info = {"environment": {"device": "cpu"}, "plan": {}, "build": 2.0}
+    rounds = InterleavedRounds({left: [1.0] * 8}, "budget", {lost: "killed"})
+    result = group_result("epochs", group, {lost: info, left: info}, {lost: "killed"}, rounds)
+    assert result.failed == [{"cell": "rnn/lstm on jax", "why": "killed"}]
+    assert result.ratios == []
+    assert {(row["backend"], row["metric"]) for row in result.rows} == {
         ("jax", "build"),
         ("torch", "build"),
         ("torch", STEADY),
     }
-    assert not found.complete
+    assert not result.complete
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trivium.benchmarks.suites import scaling, scaling_table
-from trivium.benchmarks.suites.scaling_model import Network, Step
+from trivium.benchmarks.suites.scaling_model import Network, StepCost
 from trivium.errors import DataError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
@@ -15,7 +15,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 def test_a_ring_sends_everything_twice_but_for_one_part():
     """100 MB at 1 GB/s: two workers send half of it twice, a hundred nearly all of it twice."""
-    step, network = Step(1.0, 10**8), Network(bandwidth=1e9, latency=0.0)
+    step, network = StepCost(1.0, 10**8), Network(bandwidth=1e9, latency=0.0)
     assert step.communication(1, network) == 0
     assert step.communication(2, network) == pytest.approx(0.1)
     assert step.communication(100, network) == pytest.approx(0.198)
@@ -26,7 +26,7 @@ def test_a_ring_sends_everything_twice_but_for_one_part():
 @pytest.mark.parametrize("latency", [0.0, 50e-6, 0.01])
 @pytest.mark.parametrize(("compute", "gradients"), [(1.0, 10**8), (0.5, 2_493_160), (0.001, 3_616), (1e-5, 10**9)])
 def test_the_counts_are_those_that_trying_all_finds(compute, gradients, latency):
-    step, network = Step(compute, gradients), Network(1.25e9, latency)
+    step, network = StepCost(compute, gradients), Network(1.25e9, latency)
     tried = range(1, 20_000)
     equal = next(n for n in tried if n > 1 and step.communication(n, network) >= compute / n)
     assert step.equal_at(network) == equal
@@ -36,72 +36,76 @@ def test_the_counts_are_those_that_trying_all_finds(compute, gradients, latency)
 
 
 def test_without_a_network_there_is_no_limit():
-    assert Step(1.0, 0).equal_at(Network(1.0, 0.0)) == 1_000_000
+    assert StepCost(1.0, 0).equal_at(Network(1.0, 0.0)) == 1_000_000
 
 
-def test_what_is_reckoned_follows_from_what_was_measured(found):
+def test_what_is_reckoned_follows_from_what_was_measured(suite_results):
     """An epoch of 0.1 s by one and of 0.08 s by two; 3,750 samples are 15 batches of 256."""
     rows = {
-        (row["metric"], row.get("cores")): row["median"] for row in found["scaling"]["rows"] if row["backend"] == "jax"
+        (row["metric"], row.get("cores")): row["median"]
+        for row in suite_results["scaling"]["rows"]
+        if row["backend"] == "jax"
     }
     assert rows["step_compute", None] == pytest.approx(rows["steady_epoch", 1] / 15)
     together = next(
         row["median"]
-        for row in found["scaling"]["rows"]
+        for row in suite_results["scaling"]["rows"]
         if row["backend"] == "jax" and row["metric"] == "steady_epoch" and row["workers"] == 2
     )
     assert rows["step_shared", None] == pytest.approx(together / 15 - rows["step_compute", None] / 2)
     assert rows["gradient_bytes", None] == 4 * 114_502
-    step = Step(rows["step_compute", None], 4 * 114_502)
+    step = StepCost(rows["step_compute", None], 4 * 114_502)
     assert rows["equal_at", None] == step.equal_at(Network())
     assert (rows["best_workers", None], rows["best_speedup", None]) == step.best(Network())
 
 
-def test_the_tables_hold_what_was_found_and_go_between_their_marks(found, tmp_path, capsys):
-    (tmp_path / "results.json").write_text(json.dumps(found["scaling"]))
+def test_the_tables_hold_what_was_found_and_go_between_their_marks(suite_results, tmp_path, capsys):
+    (tmp_path / "results.json").write_text(json.dumps(suite_results["scaling"]))
     document = tmp_path / "scaling.md"
     document.write_text(DOCUMENT.read_text())
     for _ in range(2):  # what is written can be written again
         assert scaling_table.main([str(tmp_path), "--write", str(document)]) == 0
     text = document.read_text()
-    assert text.partition(scaling_table.PLACE.begin)[0] == DOCUMENT.read_text().partition(scaling_table.PLACE.begin)[0]
-    measured, reckoned = (
+    assert (
+        text.partition(scaling_table.SECTION.begin)[0] == DOCUMENT.read_text().partition(scaling_table.SECTION.begin)[0]
+    )
+    measured_line, model_line = (
         line
-        for line in text.partition(scaling_table.PLACE.begin)[2].splitlines()
+        for line in text.partition(scaling_table.SECTION.begin)[2].splitlines()
         if line.startswith("| `dense/one-hidden` | jax")
     )
     (gain,) = (
-        each
-        for each in found["scaling"]["ratios"]
-        if (each["backend"], each["of"], each["over"]) == ("jax", scaling.ONE, scaling.TWO)
+        ratio
+        for ratio in suite_results["scaling"]["ratios"]
+        if (ratio["backend"], ratio["of"], ratio["over"]) == ("jax", scaling.ONE, scaling.TWO)
     )
-    shown = [float(number) for number in re.findall(r"[\d.]+", measured.split("|")[4])]
+    shown = [float(number) for number in re.findall(r"[\d.]+", measured_line.split("|")[4])]
     assert shown == pytest.approx([gain["ratio"], gain["low"], gain["high"]], abs=0.006)
-    equal = next(row["median"] for row in found["scaling"]["rows"] if row["metric"] == "equal_at")
-    assert reckoned.split("|")[5].strip() == f"{equal:,.0f}"
+    equal = next(row["median"] for row in suite_results["scaling"]["rows"] if row["metric"] == "equal_at")
+    assert model_line.split("|")[5].strip() == f"{equal:,.0f}"
     assert "With 10 Gbit/s and 50 µs between workers" in text
     assert scaling_table.main([str(tmp_path / "none.json")]) == 2
     assert "none.json cannot be read" in capsys.readouterr().err
 
 
-def test_other_results_and_other_documents_are_refused(found):
+def test_other_results_and_other_documents_are_refused(suite_results):
     with pytest.raises(DataError, match="expected results of `trivium bench scaling`, received epochs"):
-        scaling_table.table(found["epochs"])
-    with pytest.raises(DataError, match="no place for what is to be written"):
-        scaling_table.PLACE.put_into("nothing", "")
+        scaling_table.table(suite_results["epochs"])
+    with pytest.raises(DataError, match="no place for the generated section"):
+        scaling_table.SECTION.insert_into("nothing", "")
 
 
 def test_a_session_leads_as_many_workers_as_it_was_asked_for(backend):
-    from trivium.benchmarks.session import Session
+    from trivium.benchmarks.epoch_session import EpochSession
 
-    session = Session("dense/small", samples=128, batch_size=32, workers=2)
+    session = EpochSession("dense/small", samples=128, batch_size=32, workers=2)
     try:
         assert session.plan == {"name": "processes", "count": 2}
-        alone = Session("dense/small", samples=128, batch_size=32)
+        alone = EpochSession("dense/small", samples=128, batch_size=32)
         for each in (session, alone):
-            assert each.epoch() > 0
-        ours, wanted = session.quality()["metrics"], alone.quality()["metrics"]
+            assert each.time_epoch() > 0
+        ours, expected = session.quality()["metrics"], alone.quality()["metrics"]
         assert session.epochs == alone.epochs == 3
-        assert ours == pytest.approx(wanted, abs=1e-5)
+        assert ours == pytest.approx(expected, abs=1e-5)
     finally:
         session.close()

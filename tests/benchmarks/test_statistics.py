@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from trivium.benchmarks.statistics import LEAST_ROUNDS, Ratio, Summary, _rejected_ranks, ratio
+from trivium.benchmarks.statistics import MIN_ROUNDS, Ratio, Summary, _rejected_ranks, ratio
 
 pytestmark = pytest.mark.plain
 
@@ -33,14 +33,14 @@ def test_many_rounds_go_on_where_few_end():
 
 def test_the_interval_is_that_of_the_signed_ranks():
     """By hand: eight log-ratios, of whose 36 means of pairs the smallest and the largest are the ends."""
-    found = ratio([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0], [1.0] * 7 + [2.0])
-    assert (found.low, found.ratio, found.high) == pytest.approx((1.0, 1.0, 2.0))
+    estimate = ratio([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0], [1.0] * 7 + [2.0])
+    assert (estimate.low, estimate.ratio, estimate.high) == pytest.approx((1.0, 1.0, 2.0))
 
 
 def test_few_rounds_give_the_widest_interval_there_is():
-    found = ratio([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
-    assert (found.low, found.ratio, found.high) == pytest.approx((1.0, 2.0, 4.0))
-    assert LEAST_ROUNDS > 3
+    estimate = ratio([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
+    assert (estimate.low, estimate.ratio, estimate.high) == pytest.approx((1.0, 2.0, 4.0))
+    assert MIN_ROUNDS > 3
 
 
 def test_it_turns_round():
@@ -61,10 +61,10 @@ def test_a_true_difference_is_found(generator):
 
 def test_what_disturbs_a_whole_round_cancels(generator):
     drift = generator.lognormal(0, 1.0, 21)
-    found = ratio(2 * drift, drift)
-    assert found.ratio == pytest.approx(2)
+    estimate = ratio(2 * drift, drift)
+    assert estimate.ratio == pytest.approx(2)
     # Each median alone varies by more than half.
-    assert found.precision < 0.01
+    assert estimate.precision < 0.01
 
 
 def test_unequal_rounds_are_an_error():

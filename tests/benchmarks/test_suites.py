@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.benchmarks import charts
-from trivium.benchmarks.suite import Effort
+from trivium.benchmarks import pooling_chart
+from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import demo, pooling_vs_striding
 from trivium.benchmarks.suites.pooling_vs_striding import PAIRS, RECIPES
 
@@ -32,25 +32,25 @@ def few_digits(digits, tmp_path):
 @pytest.mark.several_backends
 def test_pooling_against_striding_on_every_backend(tmp_path, few_digits):
     heard = []
-    effort = Effort(budget=1, precision=0.5, ceilings=False, listener=heard.append)
-    result = pooling_vs_striding.measure(data=few_digits, why=False, effort=effort)
-    backends = [backend.name for backend in catalog.installed()]
+    options = BenchmarkOptions(budget=1, precision=0.5, ceilings=False, listener=heard.append)
+    result = pooling_vs_striding.measure(data=few_digits, why=False, options=options)
+    backends = [backend.name for backend in catalog.trainers()]
     report = json.loads(json.dumps(result.to_json(), allow_nan=False))
     steady = [row for row in report["rows"] if row["metric"] == "steady_epoch"]
     assert [(row["backend"], row["recipe"]) for row in steady] == [(b, r) for b in backends for r in RECIPES]
     assert all(row["n"] >= 8 and 0 < row["q1"] <= row["median"] <= row["q3"] for row in steady)
-    for backend, found in zip(backends, report["ratios"], strict=True):
-        assert found["backend"] == backend
-        assert 0 < found["low"] <= found["ratio"] <= found["high"]
+    for backend, ratio in zip(backends, report["ratios"], strict=True):
+        assert ratio["backend"] == backend
+        assert 0 < ratio["low"] <= ratio["ratio"] <= ratio["high"]
         # A pooled convolution computes every pixel, a striding one every fourth.
         pooling, striding = (result.median(backend=backend, recipe=recipe, metric="flops") for recipe in RECIPES)
         assert pooling > 2 * striding
         assert report["environment"][backend]["backend"] == backend
-    judged = [row for row in report["rows"] if row["metric"] == "val_accuracy"]
-    assert len(judged) == len(steady)
-    assert {row["epochs"] for row in judged} == {report["rounds"] + 2}, "all after as many epochs"
+    accuracies = [row for row in report["rows"] if row["metric"] == "val_accuracy"]
+    assert len(accuracies) == len(steady)
+    assert {row["epochs"] for row in accuracies} == {report["rounds"] + 2}, "all after as many epochs"
     assert heard[-1]["done"] == heard[-1]["total"]
-    charts.epoch_bars(result, tmp_path / "epochs.png")
+    pooling_chart.save_epoch_bars(result, tmp_path / "epochs.png")
     assert (tmp_path / "epochs.png").stat().st_size > 10_000
 
 
@@ -58,7 +58,7 @@ def test_pooling_against_striding_on_every_backend(tmp_path, few_digits):
 def test_the_demonstration_leaves_runs_and_ports_a_model(tmp_path, monkeypatch, few_digits):
     monkeypatch.setattr(demo, "EPOCHS", dict.fromkeys(demo.EPOCHS, 2))
     result = demo.run(tmp_path / "demo", lambda event: None, digits=few_digits)
-    backends = [backend.name for backend in catalog.installed()]
+    backends = [backend.name for backend in catalog.trainers()]
     assert list(result.runs) == [(backend, recipe) for backend in backends for recipe in demo.EPOCHS]
     assert all(run["timings"]["steady_epoch"] > 0 for run in result.runs.values())
     assert [report.target for report in result.ports] == [name for name in backends if name != "jax"]
@@ -81,36 +81,36 @@ def test_pytest_benchmark_times_an_epoch(backend, tmp_path):
         check=True,
         capture_output=True,
     )
-    (found,) = json.loads(report.read_text())["benchmarks"]
-    assert found["extra_info"] == {"backend": backend.name, "parameters": 623_290, "samples": 3750}
-    assert found["stats"]["rounds"] == 5
-    assert found["stats"]["median"] > 0
+    (timing,) = json.loads(report.read_text())["benchmarks"]
+    assert timing["extra_info"] == {"backend": backend.name, "parameters": 623_290, "samples": 3750}
+    assert timing["stats"]["rounds"] == 5
+    assert timing["stats"]["median"] > 0
 
 
 def test_a_session_times_epochs_of_the_model_it_says(backend):
-    from trivium.benchmarks import session
+    from trivium.benchmarks import epoch_session
 
-    opened = session.open_session("here", "rnn/lstm", data="waves:0:40", batch_size=8)
+    opened = epoch_session.open_session("here", "rnn/lstm", data="waves:0:40", batch_size=8)
     assert (opened["parameters"], opened["samples"]) == (64, 37)
     assert opened["environment"]["backend"] == backend.name
     assert opened["first_epoch"] > 0 <= opened["compile"]
     assert opened["memory"] >= 0
     assert opened["operations"] == 37 * sum(layer["training"] for layer in opened["layers"]) > 0
-    assert (session.quality("here")["epochs"], session.quality("here")["monitor"]) == (2, "loss")
-    assert session.time_epoch("here") > 0
-    session.close_session("here")
+    assert (epoch_session.quality("here")["epochs"], epoch_session.quality("here")["monitor"]) == (2, "loss")
+    assert epoch_session.time_epoch("here") > 0
+    epoch_session.close_session("here")
     with pytest.raises(KeyError):
-        session.time_epoch("here")
+        epoch_session.time_epoch("here")
 
 
 @pytest.mark.parametrize("runner", ["trivium", "fit", "native"])
 def test_short_epochs_are_timed_several_in_a_row(backend, runner):
-    from trivium.benchmarks.session import Session
+    from trivium.benchmarks.epoch_session import EpochSession
 
-    opened = Session("rnn/lstm", "waves:0:20", batch_size=8, runner=runner, least=0.5)
+    opened = EpochSession("rnn/lstm", "waves:0:20", batch_size=8, runner=runner, min_seconds=0.5)
     before, steps = opened.epochs, int(opened._model.optimizer.iterations)
     began = time.perf_counter()
-    mean = opened.epoch()
+    mean = opened.time_epoch()
     whole, in_a_row = time.perf_counter() - began, opened.epochs - before
     assert in_a_row == math.ceil(0.5 / opened.warm_epoch)
     assert 0 < mean <= whole / in_a_row
@@ -121,4 +121,4 @@ def test_short_epochs_are_timed_several_in_a_row(backend, runner):
 def test_the_suite_compares_the_recipes_of_the_book():
     from trivium.models import recipe as recipes
 
-    assert {name for pair in PAIRS for name in pair} <= recipes.book().keys()
+    assert {name for pair in PAIRS for name in pair} <= recipes.registry().keys()

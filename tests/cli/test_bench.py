@@ -6,9 +6,9 @@ import shutil
 import click
 import pytest
 
-from trivium.benchmarks.cells import Cell, Group
-from trivium.benchmarks.measure import Rounds
-from trivium.benchmarks.results import Results, found_of
+from trivium.benchmarks.cells import CellGroup, TimedCell
+from trivium.benchmarks.measure import InterleavedRounds
+from trivium.benchmarks.results import Results, group_result
 from trivium.benchmarks.suites import book, pooling_vs_striding
 from trivium.cli.bench import command
 from trivium.models import recipe as recipes
@@ -91,14 +91,14 @@ def test_a_suite_gives_the_ratio_of_the_medians_with_its_interval(measured):
 
 def result(of_pooling, failed=None):
     """What rounds with these seconds would give."""
-    cells = [Cell(recipe, "jax", recipe) for recipe in pooling_vs_striding.RECIPES]
+    cells = [TimedCell(recipe, "jax", recipe) for recipe in pooling_vs_striding.RECIPES]
     told = {"environment": {"device": "cpu"}, "plan": {"name": "steps"}, "compile": 1.5, "memory": 25e6}
     of_striding = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.0, 1.0, 1.0]
     samples = {cell: each for cell, each in zip(cells, (of_pooling, of_striding), strict=True) if each}
-    group = Group("jax", cells, [tuple(cells)])
+    group = CellGroup("jax", cells, [tuple(cells)])
     lost = {cell: "it was killed" for cell in cells if cell not in samples}
-    found = found_of(SUITE, group, dict.fromkeys(cells, told), lost, Rounds(samples, "budget"))
-    return Results(SUITE, groups={"jax": found}, more={"why": [], "load": {"busy": False}})
+    found = group_result(SUITE, group, dict.fromkeys(cells, told), lost, InterleavedRounds(samples, "budget"))
+    return Results(SUITE, groups={"jax": found}, extra={"why": [], "load": {"busy": False}})
 
 
 def measured_as(monkeypatch, found):
@@ -128,8 +128,8 @@ def test_a_suite_prints_a_table_and_a_verdict(cli, here, monkeypatch, of_pooling
     limits = ["--budget", "2m", "--precision", "10%", "--threads", "1"]
     shown = cli("bench", SUITE, "--backends", "jax,torch", "--data", "waves:0", *limits)
     assert shown.code == 0
-    effort = asked.pop("effort")
-    assert (effort.budget, effort.precision, effort.threads) == (120, 0.1, 1)
+    benchmark_options = asked.pop("options")
+    assert (benchmark_options.budget, benchmark_options.precision, benchmark_options.threads) == (120, 0.1, 1)
     assert asked == {"names": ["jax", "torch"], "data": "waves:0", "why": True, "quick": False}
     (line,) = (line for line in shown.out.splitlines() if "cnn/striding" in line and "costs" not in line)
     assert line.split() == ["jax", "cnn/striding", "1", "1", "–", "1", "1.5", "25"]
@@ -151,7 +151,7 @@ def test_a_lost_cell_is_shown_and_the_exit_code_tells(cli, monkeypatch):
 
 def test_a_busy_machine_is_said(cli, monkeypatch):
     found = result([4.0] * 9)
-    found.more["load"] = {"busy": True, "average": 1.5, "cores": 2}
+    found.extra["load"] = {"busy": True, "average": 1.5, "cores": 2}
     measured_as(monkeypatch, found)
     assert "The machine was busy before this began (load 1.50 on 2 cores)" in cli("bench", SUITE).out
 
@@ -287,19 +287,21 @@ def test_data_that_do_not_go_with_a_recipe_are_refused(refused, backend, shared_
 
 
 def test_epochs_say_which_backend_to_take_and_remember_it(cli, here, monkeypatch, tmp_path):
-    from trivium.benchmarks.recommend import recommended
+    from trivium.benchmarks.recommend import recommended_backend
     from trivium.benchmarks.suites import epochs
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    cells = [Cell("my.py:build", name, name) for name in ("jax", "torch")]
+    cells = [TimedCell("my.py:build", name, name) for name in ("jax", "torch")]
     told = {"environment": {"device": "cpu"}, "plan": {}}
     samples = dict(zip(cells, ([1.0] * 8, [3.0] * 8), strict=True))
-    found = found_of("epochs", Group("g", cells, [tuple(cells)]), dict.fromkeys(cells, told), {}, Rounds(samples, "x"))
+    found = group_result(
+        "epochs", CellGroup("g", cells, [tuple(cells)]), dict.fromkeys(cells, told), {}, InterleavedRounds(samples, "x")
+    )
     asked = {}
 
     def measure(recipes, backends, **settings):
         asked.update(settings, recipes=recipes, backends=backends)
-        return Results("epochs", groups={"g": found}, together=False)
+        return Results("epochs", groups={"g": found}, interleaved=False)
 
     monkeypatch.setattr(epochs, "measure", measure)
     arguments = ["--model", "my.py:build", "--data", "my.npz", "--devices", "cpu", "--recommend"]
@@ -308,7 +310,7 @@ def test_epochs_say_which_backend_to_take_and_remember_it(cli, here, monkeypatch
     assert (asked["recipes"], asked["data"], asked["devices"]) == (["my.py:build"], "my.npz", ["cpu"])
     said = "my.py:build: take jax on the cpu, 1 s an epoch, 3.00 × as fast as torch [3.00, 3.00]"
     assert said in shown.out.splitlines()
-    assert recommended("my.py:build") == "jax"
+    assert recommended_backend("my.py:build") == "jax"
     (told,) = json.loads(cli("bench", "epochs", *arguments, "--json").out)["recommended"]
     assert (told["backend"], told["second"], told["said"]) == ("jax", "torch", said)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from trivium.backends.workers import executors
-from trivium.benchmarks.cells import Cell, Group
+from trivium.benchmarks.cells import CellGroup, TimedCell
 from trivium.benchmarks.results import STEADY
-from trivium.benchmarks.suite import Effort, compare
-from trivium.engine.search import search
+from trivium.benchmarks.suite import BenchmarkOptions, compare
+from trivium.engine.search.search import search
 
 BUILDERS = Path(__file__).parents[1] / "helpers" / "functions_for_estimators.py"
 
@@ -37,25 +37,29 @@ def test_a_suite_on_a_cluster(cli, here, backend, ray_address):
     found = json.loads(shown.out)
     assert found["asked"]["executor"] == "ray"
     assert {row["metric"] for row in found["rows"]} >= {STEADY, "build", "gemm_share"}
-    measuring = executors.named("ray", ray_address).alone(backend.name)
+    measuring = executors.find_executor("ray", ray_address).dedicated_worker(backend.name)
     assert found["environment"][backend.name]["versions"]
     assert measuring.pid != os.getpid()
 
 
 @pytest.mark.several_backends
 def test_a_worker_that_is_killed_there_loses_its_cell_and_no_other(backend, ray_address):
-    executor = executors.named("ray", ray_address)
+    executor = executors.find_executor("ray", ray_address)
     wave = {"data": "waves:0:20", "batch_size": 8}
-    cells = [Cell("rnn/lstm", backend.name, f"of {n}", at=(("batch_size", n),), settings=wave) for n in (8, 16)]
+    cells = [
+        TimedCell("rnn/lstm", backend.name, f"of {n}", sweep_point=(("batch_size", n),), settings=wave) for n in (8, 16)
+    ]
     killed = []
 
     def kill_once(event):
         if event["stage"].startswith("2 rounds") and not killed:
-            killed.append(executor.alone(backend.name).pid)
+            killed.append(executor.dedicated_worker(backend.name).pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    groups = [Group(cell.name, [cell], []) for cell in cells]
-    found = compare("test", groups, {}, Effort(0.1, 1.0, executor=executor, ceilings=False, listener=kill_once))
+    groups = [CellGroup(cell.name, [cell], []) for cell in cells]
+    found = compare(
+        "test", groups, {}, BenchmarkOptions(0.1, 1.0, executor=executor, ceilings=False, listener=kill_once)
+    )
     (failed,) = found.failed
     assert "was killed or has crashed" in failed["why"]
     (left,) = found.find(metric=STEADY)

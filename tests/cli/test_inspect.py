@@ -31,7 +31,7 @@ def test_names_in_a_file_cannot_command_the_terminal(cli, here):
 
 def test_what_is_none_is_one_line(refused, here):
     (here / "x.bin").write_text("nothing")
-    assert "x.bin is nothing that is known here" in refused("inspect", "x.bin")
+    assert "x.bin has an unknown format" in refused("inspect", "x.bin")
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_a_port_to_a_format_says_what_it_takes_and_gives(cli, here, saved_runs, 
 def test_a_port_to_every_other_backend_gives_the_same_predictions(cli, here, saved_runs, backend, digits):
     x, name = digits.test.x[:7], backend.name
     original = predict(saved_runs["striding"], x).outputs
-    for other in catalog.installed():
+    for other in catalog.trainers():
         if other == backend:
             continue
         shown = cli("port", saved_runs["striding"], "--to", other.name, "--out", f"{other.name}.trivium", "--json")

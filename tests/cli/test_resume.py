@@ -258,7 +258,7 @@ def test_a_second_writer_is_told_who_the_first_is(cli, here, saved_runs):
     process = {"pid": 4711, "host": "elsewhere", "since": "2026-01-02T03:04:05+00:00"}
     record = {**read_record(here / "run"), "state": "running", "process": process}
     (here / "run/run.json").write_text(json.dumps(record))
-    with run_lock.held(here / "run"):
+    with run_lock.hold(here / "run"):
         assert json.loads(cli("runs", "show", "run", "--json").out)["state"] == "running"
         for resume in ([], ["--resume"]):
             refused = cli("train", "rnn/lstm", *resume, "--data", "waves:0:60", "--out", "run")

@@ -37,9 +37,9 @@ def test_a_run_on_a_cluster_goes_on_without_one(cli, here, backend, small_digits
 
 def test_what_does_not_go_with_workers_is_one_line(refused, small_digits):
     line = refused(*TRAIN, "--data", small_digits, "--address", "10.0.0.1:6379")
-    assert line == "trivium: --address 10.0.0.1:6379 is where --workers are: say how many, --workers N"
+    assert line == "trivium: --address 10.0.0.1:6379 needs workers: add --workers N"
     line = refused(*TRAIN, "--data", small_digits, "--workers", "2", "--devices", "2")
-    assert line == "trivium: --devices 2 are this machine's, --workers 2 a cluster's: choose one"
+    assert line == "trivium: --devices 2 is for this machine, --workers 2 for a cluster: choose one"
 
 
 def begin(*arguments, backend):

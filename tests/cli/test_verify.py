@@ -8,7 +8,7 @@ import pytest
 from trivium.backends import catalog
 
 PLANTED = Path(__file__).parents[1] / "helpers" / "planted.py"
-NAMES = [backend.name for backend in catalog.installed()]
+NAMES = [backend.name for backend in catalog.trainers()]
 
 
 def test_its_help_has_an_example(cli):

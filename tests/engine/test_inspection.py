@@ -1,4 +1,4 @@
-"""What a file holds is told right, quickly, and without building or importing anything."""
+"""Files are described correctly, without building or importing anything."""
 
 import io
 import json
@@ -17,22 +17,22 @@ from trivium.engine.keras_model.architecture import layers_of_weights
 from trivium.engine.runs import checkpoint
 from trivium.errors import FileError, TriviumError
 from trivium.functions import load_function
-from trivium.models.recipe import book
-from trivium.storage.safe_hdf5 import Stored
+from trivium.models.recipe import registry
+from trivium.storage.safe_hdf5 import StoredArray
 
 layer = load_function(f"{Path(__file__).parents[1] / 'helpers' / 'hostile.py'}:layer")
 
 
-def named(found):
-    return {entry["name"]: entry["parameters"] for entry in found["layers"]}
+def named(report):
+    return {entry["name"]: entry["parameters"] for entry in report["layers"]}
 
 
-def test_a_bundle_is_told(saved_runs, striding_run, backend):
+def test_a_bundle_is_described(saved_runs, striding_run, backend):
     import keras
 
-    found = inspect(saved_runs["striding"] / "bundle.trivium")
-    told = {key: found[key] for key in ("schema", "format", "recipe", "trained_on", "keras_version", "optimizer")}
-    assert told == {
+    report = inspect(saved_runs["striding"] / "bundle.trivium")
+    identity = {key: report[key] for key in ("schema", "format", "recipe", "trained_on", "keras_version", "optimizer")}
+    assert identity == {
         "schema": 1,
         "format": "bundle",
         "recipe": "cnn/striding",
@@ -40,23 +40,23 @@ def test_a_bundle_is_told(saved_runs, striding_run, backend):
         "keras_version": keras.__version__,
         "optimizer": "Adam",
     }
-    assert found["parameters"] == striding_run.model.count_params() == 114_502
-    assert found["labels"] == list("0123456789")
-    assert found["runs_code"] == []
-    expected = {each.name: each.count_params() for each in striding_run.model.layers}
-    assert {name: count for name, count in named(found).items() if name in expected} == expected
-    assert set(found["members"]) == {"model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz"}
+    assert report["parameters"] == striding_run.model.count_params() == 114_502
+    assert report["labels"] == list("0123456789")
+    assert report["runs_code"] == []
+    expected = {keras_layer.name: keras_layer.count_params() for keras_layer in striding_run.model.layers}
+    assert {name: count for name, count in named(report).items() if name in expected} == expected
+    assert set(report["members"]) == {"model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz"}
 
 
-def test_a_runs_folder_is_told(saved_runs, lstm_run):
-    found = inspect(saved_runs["lstm"])
-    assert (found["format"], found["recipe"], found["parameters"]) == ("run", "rnn/lstm", 64)
-    assert found["run"]["state"] == "finished"
-    assert found["run"]["epochs_done"] == len(lstm_run.history) == 2
+def test_a_run_folder_is_described(saved_runs, lstm_run):
+    report = inspect(saved_runs["lstm"])
+    assert (report["format"], report["recipe"], report["parameters"]) == ("run", "rnn/lstm", 64)
+    assert report["run"]["state"] == "finished"
+    assert report["run"]["epochs_done"] == len(lstm_run.history) == 2
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5"])
-def test_a_models_sizes_are_those_of_keras_in_each_format(suffix, tmp_path, backend):
+def test_the_parameter_counts_are_those_of_keras_in_each_format(suffix, tmp_path, backend):
     import keras
 
     inputs = keras.Input((6,))
@@ -64,20 +64,20 @@ def test_a_models_sizes_are_those_of_keras_in_each_format(suffix, tmp_path, back
     first = keras.layers.Dense(4, name="first")
     model = keras.Model(inputs, keras.layers.Add()([inner(first(inputs)), keras.layers.Dense(5)(inputs)]))
     model.save_weights(tmp_path / "m.weights.h5") if "weights" in suffix else model.save(tmp_path / f"m{suffix}")
-    found = inspect(tmp_path / f"m{suffix}")
-    assert found["parameters"] == model.count_params()
-    assert found["runs_code"] == []
+    report = inspect(tmp_path / f"m{suffix}")
+    assert report["parameters"] == model.count_params()
+    assert report["runs_code"] == []
     if suffix != ".weights.h5":
-        assert found["keras_version"] == keras.__version__
-        expected = {each.name: each.count_params() for each in model.layers}
-        told = {entry["name"]: entry["parameters"] for entry in found["layers"] if entry["depth"] == 0}
-        assert {name: told[name] for name in expected} == expected
-        assert any(entry["depth"] == 1 for entry in found["layers"])
+        assert report["keras_version"] == keras.__version__
+        expected = {keras_layer.name: keras_layer.count_params() for keras_layer in model.layers}
+        sizes = {entry["name"]: entry["parameters"] for entry in report["layers"] if entry["depth"] == 0}
+        assert {name: sizes[name] for name in expected} == expected
+        assert any(entry["depth"] == 1 for entry in report["layers"])
     if suffix == ".h5":
-        assert found["trained_on"] == backend.name
+        assert report["trained_on"] == backend.name
 
 
-def test_layers_of_one_class_and_states_are_counted_as_keras_counts_them(tmp_path, backend):
+def test_layers_of_one_class_and_their_states_are_counted_as_in_keras(tmp_path, backend):
     import keras
 
     model = keras.Sequential(
@@ -94,58 +94,61 @@ def test_layers_of_one_class_and_states_are_counted_as_keras_counts_them(tmp_pat
     model.compile("adam", loss="mse", metrics=["mae"])
     model.optimizer.build(model.trainable_variables)
     model.save(tmp_path / "m.keras")
-    found = inspect(tmp_path / "m.keras")
-    assert found["parameters"] == model.count_params()
-    expected = {each.name: each.count_params() for each in model.layers}
-    assert {name: named(found)[name] for name in expected} == expected
+    report = inspect(tmp_path / "m.keras")
+    assert report["parameters"] == model.count_params()
+    expected = {keras_layer.name: keras_layer.count_params() for keras_layer in model.layers}
+    assert {name: named(report)[name] for name in expected} == expected
 
 
-def test_an_architecture_is_told_as_json_and_yaml(tmp_path, backend):
+def test_an_architecture_is_described_as_json_and_yaml(tmp_path, backend):
     import keras
 
-    model = book()["dense/two-small"]()
+    model = registry()["dense/two-small"]()
     model.name = "two"
     (tmp_path / "m.json").write_text(model.to_json())
-    found = inspect(tmp_path / "m.json")
-    assert (found["format"], found["parameters"], found["runs_code"]) == ("architecture", None, [])
-    assert [entry["name"] for entry in found["layers"] if entry["kind"] == "Dense"] == [
-        each.name for each in model.layers if isinstance(each, keras.layers.Dense)
+    report = inspect(tmp_path / "m.json")
+    assert (report["format"], report["parameters"], report["runs_code"]) == ("architecture", None, [])
+    assert [entry["name"] for entry in report["layers"] if entry["kind"] == "Dense"] == [
+        keras_layer.name for keras_layer in model.layers if isinstance(keras_layer, keras.layers.Dense)
     ]
     yaml = pytest.importorskip("yaml")
     (tmp_path / "m.yaml").write_text(yaml.safe_dump(json.loads(model.to_json())))
-    assert inspect(tmp_path / "m.yaml")["layers"] == found["layers"]
+    assert inspect(tmp_path / "m.yaml")["layers"] == report["layers"]
 
 
-def test_yaml_that_grows_is_refused(tmp_path):
+def test_yaml_with_aliases_is_refused(tmp_path):
     pytest.importorskip("yaml")
     (tmp_path / "m.yaml").write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n")
     with pytest.raises(FileError, match="holds aliases"):
         inspect(tmp_path / "m.yaml")
 
 
-def test_a_checkpoint_is_told(striding_run, tmp_path, backend):
+def test_a_checkpoint_is_described(striding_run, tmp_path, backend):
     path = tmp_path / "c.safetensors"
     checkpoint.save(path, striding_run.model, 2, striding_run.history)
-    found = inspect(path)
-    assert (found["format"], found["trained_on"], found["epoch"]) == ("checkpoint", backend.name, 2)
-    assert found["parameters"] == striding_run.model.count_params()
+    report = inspect(path)
+    assert (report["format"], report["trained_on"], report["epoch"]) == ("checkpoint", backend.name, 2)
+    assert report["parameters"] == striding_run.model.count_params()
 
 
-def test_other_tensors_are_told(tmp_path):
+def test_another_safetensors_file_is_described(tmp_path):
     from safetensors.numpy import save_file
 
     save_file({"a": np.ones((3, 4), "float32"), "b": np.ones(2, "int8")}, tmp_path / "w.safetensors")
-    found = inspect(tmp_path / "w.safetensors")
-    assert (found["format"], found["parameters"], found["arrays"]) == ("tensors", 14, 2)
+    report = inspect(tmp_path / "w.safetensors")
+    assert (report["format"], report["parameters"], report["arrays"]) == ("tensors", 14, 2)
 
 
-def test_weights_are_told_by_the_names_they_are_filed_under():
-    arrays = {"layers/dense/vars/0": Stored((3, 2), "f4"), "layers/dense/vars/1": Stored((2,), "f4")}
-    arrays |= {"optimizer/vars/0": Stored((3,), "f4"), "layers/dropout/seed_generator/vars/0": Stored((2,), "u4")}
-    assert [(each.name, each.parameters) for each in layers_of_weights(arrays)] == [("dense", 8)]
+def test_weights_are_listed_by_the_names_they_are_stored_under():
+    arrays = {"layers/dense/vars/0": StoredArray((3, 2), "f4"), "layers/dense/vars/1": StoredArray((2,), "f4")}
+    arrays |= {
+        "optimizer/vars/0": StoredArray((3,), "f4"),
+        "layers/dropout/seed_generator/vars/0": StoredArray((2,), "u4"),
+    }
+    assert [(keras_layer.name, keras_layer.parameters) for keras_layer in layers_of_weights(arrays)] == [("dense", 8)]
 
 
-def test_what_would_run_is_told_and_not_run(tmp_path):
+def test_code_that_would_run_is_listed_and_not_run(tmp_path):
     config = {"class_name": "Sequential", "config": {"layers": [layer("Lambda", name="trap"), layer("X", "evil")]}}
     (tmp_path / "m.json").write_text(json.dumps(config))
     assert inspect(tmp_path / "m.json")["runs_code"] == [
@@ -157,7 +160,7 @@ def test_what_would_run_is_told_and_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.bin", b"nothing", "is nothing that is known here: expected a bundle"),
+        ("a.bin", b"nothing", "has an unknown format: expected a bundle"),
         ("a.keras", b"PK\x03\x04nothing", "is no zip archive, or was truncated"),
         ("a.h5", b"\x89HDF\r\n\x1a\nnothing", "cannot be read as HDF5"),
         ("a.safetensors", b"\xff" * 20, "is no file of tensors, or was truncated"),
@@ -166,13 +169,13 @@ def test_what_would_run_is_told_and_not_run(tmp_path):
         ("a.json", b"", "is not JSON"),
     ],
 )
-def test_what_is_none_of_these_is_one_line(tmp_path, name, content, match):
+def test_a_file_of_another_format_is_refused_in_one_line(tmp_path, name, content, match):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FileError, match=match):
         inspect(tmp_path / name)
 
 
-def test_what_is_not_there_is_one_line(tmp_path):
+def test_a_missing_file_or_run_is_refused_in_one_line(tmp_path):
     with pytest.raises(FileError, match="No such file"):
         inspect(tmp_path / "none.keras")
     with pytest.raises(FileError, match=r"is no run: there is no run.json in it"):
@@ -186,13 +189,13 @@ def test_another_archive_is_no_model(tmp_path):
         inspect(tmp_path / "a.keras")
 
 
-def test_the_bytes_tell_what_a_file_is_and_not_its_name(saved_runs, tmp_path):
+def test_the_format_is_read_from_the_content_and_not_the_name(saved_runs, tmp_path):
     shutil.copy(saved_runs["lstm"] / "bundle.trivium", tmp_path / "a.txt")
     assert inspect(tmp_path / "a.txt")["format"] == "bundle"
-    held = io.BytesIO()
-    with h5py.File(held, "w") as file:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
         file["layers/dense/vars/0"] = np.ones(3)
-    (tmp_path / "b.txt").write_bytes(held.getvalue())
+    (tmp_path / "b.txt").write_bytes(stream.getvalue())
     assert inspect(tmp_path / "b.txt")["format"] == "weights"
 
 

@@ -1,4 +1,4 @@
-"""What the tests of several devices run in a worker that has them."""
+"""Functions that the tests of several devices call in a worker."""
 
 from trivium.backends import catalog, runtime
 from trivium.backends.distribution import processes
@@ -11,38 +11,38 @@ _groups = {}
 
 
 def train(names, how="devices", count=2, **settings):
-    """A run by one device and the same by several: `[[history, weights, plan], [history, weights, plan]]`.
+    """Train on one device, and the same on several: `[[history, weights, plan], [history, weights, plan]]`.
 
     Args:
         names: `[data, samples]`.
         how: `devices` of this machine, or `processes`.
     """
     data = few(*names)
-    found = []
+    results = []
     for group in (None, group_of(how, count)):
         run = Trainer(**settings, group=group).fit(data)
         metrics = {name: run.history[name] for name in run.history.metrics}
-        found.append([metrics, run.model.get_weights(), run.settings["plan"]])
-    return found
+        results.append([metrics, run.model.get_weights(), run.settings["plan"]])
+    return results
 
 
 def group_of(how, count):
-    """Started once: it takes seconds."""
+    """Return a group of devices; it is started once, because that takes seconds."""
     current = runtime.current()
     if (how, count) not in _groups:
         if how == "devices":
-            found = current.group(count)
-        elif isinstance(_groups.get(("devices", count)), processes.Processes):
-            found = _groups["devices", count]  # on this backend they are processes
+            group = current.device_group(count)
+        elif isinstance(_groups.get(("devices", count)), processes.ProcessGroup):
+            group = _groups["devices", count]  # on this backend they are processes
         else:
             name = catalog.selected().name
-            found = processes.Processes([worker.Worker(name, threads=1) for _ in range(count)])
-        _groups[how, count] = found
+            group = processes.ProcessGroup([worker.Worker(name, threads=1) for _ in range(count)])
+        _groups[how, count] = group
     return _groups[how, count]
 
 
 def kill_one(how, count=2):
-    """End one of the processes of a group, and train."""
+    """Kill one process of a group, and train."""
     group = group_of(how, count)
     group._workers[1].kill()
     try:
@@ -52,7 +52,7 @@ def kill_one(how, count=2):
 
 
 def few(name, samples):
-    """The first samples of a dataset; of pictures every third pixel, from 0 to 1."""
+    """Return the first samples of a dataset; images keep every third pixel, scaled to 0 … 1."""
     full = datasets.load(name)
     x, y = full.train.x[:samples], full.train.y[:samples]
     x = x[:, ::3, ::3, None].astype("float32") / 255 if x.ndim == 3 else x
@@ -60,10 +60,10 @@ def few(name, samples):
 
 
 def convolution():
-    """With all that is of the whole batch: its statistics, the clipping of its gradient, penalties beside its loss.
+    """Build a model with everything that depends on the whole batch: batch statistics, gradient clipping, penalties.
 
-    Smooth, so that rounding does not decide on which side of a kink a value lies. By SGD: what is added before a batch
-    normalisation has no gradient but rounding, of which Adam makes whole steps.
+    It is smooth, so that rounding cannot move a value to the other side of a kink. It uses SGD, because the gradient of
+    a bias before a batch normalisation is rounding alone, of which Adam would make full steps.
     """
     import keras
 
@@ -89,5 +89,5 @@ def dense(classes=10):
 
 
 def refused(**settings):
-    """What a run is refused with."""
+    """Train with settings that must be refused."""
     Trainer(**settings).fit(few("mnist:sample", 33))

@@ -1,8 +1,8 @@
-"""Builders that tests of estimators name; Keras is imported when one is called."""
+"""Builders for the tests of estimators. Keras is imported when a builder is called."""
 
 
 def classes(inputs, classes, units=8):
-    """Small, and quick to learn."""
+    """A small classifier that learns quickly."""
     import keras
 
     layers = [keras.Input((inputs,)), keras.layers.Dense(units, "tanh"), keras.layers.Dense(classes, "softmax")]
@@ -10,14 +10,14 @@ def classes(inputs, classes, units=8):
 
 
 def values(inputs, outputs, units=8):
-    """The same for values."""
+    """A small regressor that learns quickly."""
     import keras
 
     return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(units, "tanh"), keras.layers.Dense(outputs)])
 
 
 def yes_or_no(inputs, from_logits=False):
-    """One output for two classes; compiled by itself where it gives logits."""
+    """A single output for two classes; compiled here if it returns logits."""
     import keras
 
     layers = [keras.Input((inputs,)), keras.layers.Dense(1, None if from_logits else "sigmoid")]
@@ -28,7 +28,7 @@ def yes_or_no(inputs, from_logits=False):
 
 
 def normalised(inputs, classes, units=6):
-    """With a layer that keeps moments, and one that drops."""
+    """A classifier with batch normalisation and dropout."""
     import keras
 
     return keras.Sequential(

@@ -1,7 +1,7 @@
 """What the tests of randomness run inside a worker of each backend."""
 
 from trivium.backends import runtime
-from trivium.backends.same_run.randomness import owned_initial_weights
+from trivium.backends.same_run.randomness import portable_initial_weights
 
 
 def initial_weights(seed):
@@ -10,7 +10,7 @@ def initial_weights(seed):
     import keras
     from keras import layers
 
-    with owned_initial_weights(seed):
+    with portable_initial_weights(seed):
         inputs = keras.Input((8, 8, 3))
         x = layers.Conv2D(6, 3, kernel_initializer="he_normal")(inputs)
         x = layers.Reshape((6, 36))(layers.BatchNormalization()(x))

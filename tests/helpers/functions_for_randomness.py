@@ -3,7 +3,7 @@
 import numpy as np
 
 from trivium.backends import runtime
-from trivium.backends.same_run.portable_random import owned_draws
+from trivium.backends.same_run.portable_random import portable_draws
 
 
 def layers_that_draw():
@@ -15,7 +15,7 @@ def layers_that_draw():
     pictures = np.random.default_rng(0).uniform(0.1, 1, (5, 8, 8, 3)).astype("float32")
     rows = pictures.reshape(5, 8, 24)
     recurrent = {"kernel_initializer": "ones", "recurrent_initializer": "identity", "dropout": 0.3, "seed": 9}
-    made = {
+    cases = {
         "dropout": (layers.Dropout(0.3, seed=1), pictures),
         "dropout of rows": (layers.Dropout(0.5, noise_shape=(None, 1, 24), seed=2), rows),
         "spatial dropout": (layers.SpatialDropout2D(0.5, seed=3), pictures),
@@ -29,10 +29,10 @@ def layers_that_draw():
         "zoom": (layers.RandomZoom(0.3, seed=9), pictures),
         "contrast": (layers.RandomContrast(0.5, seed=10), pictures),
     }
-    with owned_draws():
+    with portable_draws():
         return {
             name: [keras.ops.convert_to_numpy(layer(inputs, training=True)) for _ in range(3)]
-            for name, (layer, inputs) in made.items()
+            for name, (layer, inputs) in cases.items()
         }
 
 
@@ -51,6 +51,6 @@ def training_run():
     )
     model.set_weights([generator.normal(0, 0.5, weights.shape) for weights in model.get_weights()])
     model.compile("adam", "mse")
-    with owned_draws():
+    with portable_draws():
         history = model.fit(x, y, batch_size=16, epochs=5, shuffle=False, verbose=0)
     return {"losses": history.history["loss"], "weights": model.get_weights()}

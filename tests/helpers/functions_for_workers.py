@@ -74,8 +74,8 @@ def end(how):
 
 def memory_peak_around(megabytes):
     before = runtime.memory_peak()
-    held = np.ones(megabytes * 2**20, "uint8")
-    return before, runtime.memory_peak(), len(held)
+    block = np.ones(megabytes * 2**20, "uint8")
+    return before, runtime.memory_peak(), len(block)
 
 
 def threads():
@@ -96,13 +96,13 @@ def same_results_twice():
     return results
 
 
-_kept = []
+_stored = []
 
 
-def keep(value):
-    _kept.append(value)
+def store(value):
+    _stored.append(value)
 
 
-def kept():
-    (value,) = _kept
+def stored():
+    (value,) = _stored
     return value

@@ -1,4 +1,4 @@
-"""Model files as an attacker would write them, made from an honest one by changing what a test names."""
+"""Hostile model files, made from an honest one by targeted changes."""
 
 import io
 import json
@@ -9,20 +9,20 @@ import h5py
 WEIGHTS = "model.weights.h5"
 
 
-def rezipped(content, *, change=None, drop=(), extra=(), compression=zipfile.ZIP_STORED):
-    """An archive's bytes with each member passed through `change(name, bytes)`, some left out, (info, bytes) added."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w", compression) as new:
+def rezip(content, *, change=None, drop=(), extra=(), compression=zipfile.ZIP_STORED):
+    """Return an archive with members changed by `change(name, bytes)`, without `drop`, and with `extra` (info, bytes)."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w", compression) as new:
         for name in old.namelist():
             if name not in drop:
                 new.writestr(name, change(name, old.read(name)) if change else old.read(name))
         for info, member in extra:
             new.writestr(info, member)
-    return made.getvalue()
+    return stream.getvalue()
 
 
-def claiming(content, name, size):
-    """With a directory that says that a member becomes `size` bytes when it is unpacked."""
+def with_claimed_size(content, name, size):
+    """Return an archive whose directory claims that a member has `size` bytes unpacked."""
     content = bytearray(content)
     place = content.rindex(b"PK\x01\x02")
     while content[place + 46 : place + 46 + len(name)] != name.encode():
@@ -32,8 +32,8 @@ def claiming(content, name, size):
 
 
 def with_member(content, name, member):
-    """With the bytes of one member replaced."""
-    return rezipped(content, change=lambda each, old: member if each == name else old)
+    """Return an archive with one member replaced."""
+    return rezip(content, change=lambda member_name, old: member if member_name == name else old)
 
 
 def config_of(content):
@@ -42,19 +42,19 @@ def config_of(content):
 
 
 def with_config(content, edit):
-    """A `.keras` file whose configuration was changed in place by `edit(config)`."""
+    """Return a `.keras` file after `edit(config)` has changed its configuration in place."""
     config = config_of(content)
     edit(config)
     return with_member(content, "config.json", json.dumps(config).encode())
 
 
 def with_layer(content, layer):
-    """A `.keras` file of a Sequential with one more layer at its end."""
+    """Return a `.keras` file of a Sequential with one more layer at its end."""
     return with_config(content, lambda config: config["config"]["layers"].append(layer))
 
 
 def with_hdf5(content, edit):
-    """A `.keras` file whose weights were changed in place by `edit(h5py.File)`."""
+    """Return a `.keras` file after `edit(h5py.File)` has changed its weights in place."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         weights = io.BytesIO(archive.read(WEIGHTS))
     with h5py.File(weights, "r+") as file:
@@ -63,13 +63,13 @@ def with_hdf5(content, edit):
 
 
 def layer(class_name, module="keras.layers", registered_name=None, **config):
-    """A layer as Keras serialises one."""
+    """Return a layer as Keras serialises it."""
     config = {"name": "planted", "trainable": True, "dtype": "float32", **config}
     return {"module": module, "class_name": class_name, "config": config, "registered_name": registered_name}
 
 
 def function(name, module, registered_name=None):
-    """A function as Keras serialises one."""
+    """Return a function as Keras serialises it."""
     return {
         "module": module,
         "class_name": "function",

@@ -1,6 +1,6 @@
-"""Runs the command line and kills its own process at a call of `os`: `killing.py WHEN FUNCTION N ARGUMENTS`.
+"""Run the command line and kill its own process at a call of `os`: `killing.py WHEN FUNCTION N ARGUMENTS`.
 
-WHEN is `before` or `after` the N-th call of the function. Nothing is replaced but the moment of the kill.
+WHEN is `before` or `after` the N-th call of the function. Nothing else is changed.
 """
 
 import os
@@ -12,11 +12,11 @@ def main():
     when, name, count, *arguments = sys.argv[1:]
     original, left = getattr(os, name), [int(count)]
 
-    def call(*given, **named):
+    def call(*positional, **keywords):
         left[0] -= 1
         if left[0] == 0 and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        result = original(*given, **named)
+        result = original(*positional, **keywords)
         if left[0] == 0 and when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return result

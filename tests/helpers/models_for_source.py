@@ -22,8 +22,8 @@ def stack(name, shape, make, dtype=None):
     def build():
         import keras
 
-        made = make(keras.layers)
-        return keras.Sequential([keras.Input(shape, dtype=dtype), *(made if isinstance(made, list) else [made])])
+        layers = make(keras.layers)
+        return keras.Sequential([keras.Input(shape, dtype=dtype), *(layers if isinstance(layers, list) else [layers])])
 
     MODELS[name] = build
 
@@ -294,8 +294,8 @@ def arithmetic(keras, a, b):
 def reductions(keras, x):
     ops = keras.ops
     y = keras.layers.Conv2D(5, 2)(x)
-    kept = [getattr(ops, name)(y, axis=(1, 3)) for name in ("mean", "sum", "max", "min", "var", "std", "prod")]
-    return [*kept, ops.mean(y, axis=-1, keepdims=True), ops.argmax(y, axis=-1), ops.mean(x, axis=[1, 2])]
+    reduced = [getattr(ops, name)(y, axis=(1, 3)) for name in ("mean", "sum", "max", "min", "var", "std", "prod")]
+    return [*reduced, ops.mean(y, axis=-1, keepdims=True), ops.argmax(y, axis=-1), ops.mean(x, axis=[1, 2])]
 
 
 @graph("shapes", SERIES)

@@ -25,16 +25,18 @@ class Of(nn.Module):
 class Residual(nn.Module):
     """A block as ResNet has it: batch normalisation, a shortcut by a convolution, activations in place."""
 
-    def __init__(self, before, after, stride):
+    def __init__(self, in_channels, out_channels, stride):
         super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(after)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(after)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
-        if stride != 1 or before != after:
-            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
 
     def forward(self, x):
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -96,13 +98,13 @@ class Tagger(nn.Module):
 def randomised(module, seed=0):
     """The module with all that is learnt, or measured, at values of their own, in eval mode."""
     generator = torch.Generator().manual_seed(seed)
-    for each in module.modules():
-        if isinstance(each, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            each.running_mean.uniform_(-1, 1, generator=generator)
-            each.running_var.uniform_(0.5, 2, generator=generator)
-            if each.affine:
-                nn.init.uniform_(each.weight, 0.5, 1.5, generator=generator)
-                nn.init.uniform_(each.bias, -1, 1, generator=generator)
+    for layer in module.modules():
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.running_mean.uniform_(-1, 1, generator=generator)
+            layer.running_var.uniform_(0.5, 2, generator=generator)
+            if layer.affine:
+                nn.init.uniform_(layer.weight, 0.5, 1.5, generator=generator)
+                nn.init.uniform_(layer.bias, -1, 1, generator=generator)
     return module.eval()
 
 
@@ -200,28 +202,28 @@ MODULES = {
 def module(name):
     """A module by its name, its weights random, in eval mode; and what it is called with."""
     torch.manual_seed(1)
-    found, inputs = MODULES[name]()
+    net, inputs = MODULES[name]()
     if name == "shared":
-        found.scale = nn.Parameter(torch.randn(4))
-    return randomised(found), inputs
+        net.scale = nn.Parameter(torch.randn(4))
+    return randomised(net), inputs
 
 
-def of_any_batch(found, inputs):
+def of_any_batch(net, inputs):
     shapes = torch.export.ShapesCollection()
-    for each in inputs:
-        shapes[each] = {0: torch.export.Dim.AUTO}
-    return shapes.dynamic_shapes(found, inputs)
+    for array in inputs:
+        shapes[array] = {0: torch.export.Dim.AUTO}
+    return shapes.dynamic_shapes(net, inputs)
 
 
 def export(name, path, batch="any"):
     """Write a module as a `torch.export` program; run in a worker."""
-    found, inputs = module(name)
-    shapes = of_any_batch(found, inputs) if batch == "any" else None
-    torch.export.save(torch.export.export(found, inputs, dynamic_shapes=shapes), path)
+    net, inputs = module(name)
+    shapes = of_any_batch(net, inputs) if batch == "any" else None
+    torch.export.save(torch.export.export(net, inputs, dynamic_shapes=shapes), path)
 
 
 def export_onnx(name, path):
     """Write a module as an ONNX graph; run in a worker."""
-    found, inputs = module(name)
-    shapes = of_any_batch(found, inputs)
-    torch.onnx.export(found, inputs, path, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False)
+    net, inputs = module(name)
+    shapes = of_any_batch(net, inputs)
+    torch.onnx.export(net, inputs, path, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False)

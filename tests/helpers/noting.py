@@ -1,7 +1,8 @@
-"""Runs the command line and notes the loss after each step: `noting.py FILE HOW ARGUMENTS`, under `KERAS_BACKEND`.
+"""Run the command line and note the loss after each step: `noting.py FILE HOW ARGUMENTS`, under `KERAS_BACKEND`.
 
-A line for each step: its number in the epoch, from 1, and the mean loss of the epoch so far. Nothing is replaced but
-how many steps are run at a time, and what HOW says: `elu` to have it in the place of every relu, `plain` not to.
+FILE gets a line for each step: its number in the epoch, from 1, and the mean loss of the epoch so far. The only changes
+are that one step runs at a time, and, with `elu` as HOW, that every relu becomes an elu; `plain` leaves the model as it
+is.
 """
 
 import sys
@@ -18,25 +19,25 @@ def main():
 
     if how == "elu":
         Trainer._make_model = smooth(Trainer._make_model)
-    piece = epoch_loop.Loop._piece
+    run_chunk = epoch_loop.EpochLoop._run_chunk
     with open(path, "a") as notes:
 
-        def noted(loop, start):
-            stop = piece(loop, start)
+        def run_and_note(loop, start):
+            stop = run_chunk(loop, start)
             print(stop, repr(loop._training.loss()), file=notes)
             return stop
 
-        epoch_loop._PIECE_SECONDS = 0.0  # one step at a time
-        epoch_loop.Loop._piece = noted
+        epoch_loop._CHUNK_SECONDS = 0.0  # one step at a time
+        epoch_loop.EpochLoop._run_chunk = run_and_note
         trivium(arguments)
 
 
 def smooth(make_model):
-    """What makes the same model with elu, whose slope has no jump."""
+    """Return a function that builds the same model with elu, whose slope has no jump."""
     import keras
 
-    def make(*given):
-        model = make_model(*given)
+    def make(*arguments):
+        model = make_model(*arguments)
         for layer in model.layers:
             if getattr(layer, "activation", None) is keras.activations.relu:
                 layer.activation = keras.activations.elu

@@ -1,7 +1,7 @@
-"""Models with a bug in them that shows on one backend only, the last one installed, and some without.
+"""Models with a planted bug that shows only on the last installed backend, and some models without a bug.
 
-Each bug is one that was met in real models; `trivium verify` must find and place it. That a layer asks which backend
-it runs on *is* the bug.
+Each bug has occurred in a real model; `trivium verify` must find and locate it. The bug is planted by a layer that asks
+which backend it runs on.
 """
 
 import keras
@@ -9,36 +9,36 @@ import numpy as np
 
 from trivium.backends import catalog
 
-ODD = keras.config.backend() == catalog.installed()[-1].name
+IS_FAULTY_BACKEND = keras.config.backend() == catalog.trainers()[-1].name
 
 
 class Transposing(keras.layers.Layer):
-    """A dense layer that takes its square kernel the other way round."""
+    """A dense layer that transposes its square kernel."""
 
     def build(self, shape):
         self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
 
     def call(self, inputs):
-        return inputs @ (keras.ops.transpose(self.kernel) if ODD else self.kernel)
+        return inputs @ (keras.ops.transpose(self.kernel) if IS_FAULTY_BACKEND else self.kernel)
 
 
 class Standardising(keras.layers.Layer):
-    """Standardises each sample, with another epsilon."""
+    """Standardises each sample, with a different epsilon."""
 
     def call(self, inputs):
         mean, variance = keras.ops.moments(inputs, axes=-1, keepdims=True)
-        return (inputs - mean) / keras.ops.sqrt(variance + (1e-3 if ODD else 1e-7))
+        return (inputs - mean) / keras.ops.sqrt(variance + (1e-3 if IS_FAULTY_BACKEND else 1e-7))
 
 
 class Noisy(keras.layers.Layer):
-    """Draws from a generator that Keras does not know of."""
+    """Draws from a random generator that Keras does not control."""
 
     def call(self, inputs):
         return inputs * np.random.default_rng().uniform(0.5, 1.5)
 
 
 class Tiring(keras.layers.Layer):
-    """Gives a little more from its third training step on."""
+    """Scales its outputs slightly from the third training step on."""
 
     def build(self, shape):
         self.seen = self.add_weight(name="seen", initializer="zeros", trainable=False)
@@ -46,7 +46,7 @@ class Tiring(keras.layers.Layer):
     def call(self, inputs, training=False):
         if training:
             self.seen.assign(self.seen + 1)
-        return inputs * (keras.ops.where(self.seen > 2, 1.01, 1.0) if ODD else 1.0)
+        return inputs * (keras.ops.where(self.seen > 2, 1.01, 1.0) if IS_FAULTY_BACKEND else 1.0)
 
 
 def stack(*middle, **compiled):
@@ -75,11 +75,11 @@ def epsilon():
 
 
 def momentum():
-    return stack(keras.layers.BatchNormalization(momentum=0.9 if ODD else 0.99, name="culprit"))
+    return stack(keras.layers.BatchNormalization(momentum=0.9 if IS_FAULTY_BACKEND else 0.99, name="culprit"))
 
 
 def reduction():
-    return stack(loss=keras.losses.MeanSquaredError(reduction="sum" if ODD else "sum_over_batch_size"))
+    return stack(loss=keras.losses.MeanSquaredError(reduction="sum" if IS_FAULTY_BACKEND else "sum_over_batch_size"))
 
 
 def noise():
@@ -91,11 +91,11 @@ def tiring():
 
 
 def learning_rate():
-    return stack(optimizer=keras.optimizers.SGD(0.02 if ODD else 0.01))
+    return stack(optimizer=keras.optimizers.SGD(0.02 if IS_FAULTY_BACKEND else 0.01))
 
 
 def wider():
-    return stack(keras.layers.Dense(5 if ODD else 4, name="culprit"))
+    return stack(keras.layers.Dense(5 if IS_FAULTY_BACKEND else 4, name="culprit"))
 
 
 def of_many_kinds():
@@ -117,7 +117,7 @@ def of_many_kinds():
 
 
 def embedding_under_adam():
-    """Keras 3.15's own: on TensorFlow its Adam squares the gradients of a token that comes twice one by one."""
+    """A difference within Keras 3.15: on TensorFlow, its Adam squares the gradients of a repeated token separately."""
     model = keras.Sequential([keras.Input((7,), dtype="int32"), keras.layers.Embedding(5, 3, name="culprit")])
     model.compile(optimizer="adam", loss="mean_squared_error")
     return model
@@ -128,7 +128,7 @@ def with_dropout():
 
 
 def mixed():
-    """A layer in half precision and one that keeps float32 whatever else is asked for."""
+    """A layer in half precision, and one that is always in float32."""
     return stack(keras.layers.Dense(6, dtype="mixed_float16"), keras.layers.Dense(6, dtype="float32"))
 
 

@@ -18,9 +18,9 @@ def room_of(backend):
 
 def built(make):
     """A model whose initial weights NumPy draws: a compiler that meets each shape anew would take minutes."""
-    from trivium.backends.same_run.randomness import owned_initial_weights
+    from trivium.backends.same_run.randomness import portable_initial_weights
 
-    with owned_initial_weights(0):
+    with portable_initial_weights(0):
         return make()
 
 
@@ -43,20 +43,20 @@ def randomise(model, seed=0):
 def inputs_of(model, samples=3, seed=0):
     """Random inputs that a model takes, an array each; open lengths are 5."""
     generator = np.random.default_rng(seed)
-    found = []
+    arrays = []
     for tensor in model.inputs:
         shape = [samples, *(5 if length is None else length for length in tensor.shape[1:])]
         whole = "int" in tensor.dtype
         values = generator.integers(0, 5, shape) if whole else generator.normal(size=shape)
-        found.append(values.astype(tensor.dtype))
-    return found
+        arrays.append(values.astype(tensor.dtype))
+    return arrays
 
 
 def keras_answers(model, inputs):
     import keras
 
-    given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
-    return [keras.ops.convert_to_numpy(each) for each in keras.tree.flatten(model(given, training=False))]
+    packed = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
+    return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(model(packed, training=False))]
 
 
 def written(model, room, folder):
@@ -80,13 +80,13 @@ def module_in(folder):
 
 def source_answers(source, folder, inputs):
     """What the source answers by the text that stands in `check.py`."""
-    held = sys.modules.get("model")
+    previous = sys.modules.get("model")
     sys.modules["model"] = module_in(folder)
     try:
         names = {"np": np}
         exec(source.predict, names)
-        return [np.asarray(each) for each in names["predict"](*inputs)]
+        return [np.asarray(output) for output in names["predict"](*inputs)]
     finally:
         sys.modules.pop("model")
-        if held is not None:
-            sys.modules["model"] = held
+        if previous is not None:
+            sys.modules["model"] = previous

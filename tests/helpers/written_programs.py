@@ -51,11 +51,11 @@ def program(shape=(None, 3), extra=()):
     nodes = [
         node("aten.linear.default", {"input": tensor("x"), "weight": tensor("p_w"), "bias": tensor("p_b")}, "linear"),
         node("aten.relu.default", {"self": tensor("linear")}, "relu"),
-        *(node(*each) for each in extra),
+        *(node(*operator) for operator in extra),
     ]
     last = nodes[-1]["outputs"][0]["as_tensor"]["name"]
     values = {"x": meta(shape), "p_w": meta((2, 3)), "p_b": meta((2,)), "linear": meta((shape[0], 2))}
-    values |= {each["outputs"][0]["as_tensor"]["name"]: meta((shape[0], 2)) for each in nodes[1:]}
+    values |= {operator["outputs"][0]["as_tensor"]["name"]: meta((shape[0], 2)) for operator in nodes[1:]}
     leaf = {"type": None, "context": None, "children_spec": []}
     nest = {"type": "builtins.tuple", "context": "null", "children_spec": [leaf]}
     whole = {"type": "builtins.dict", "context": "[]", "children_spec": []}
@@ -116,7 +116,7 @@ def written(whole=None, weights=None, members=(), drop=()):
         drop: names of members that are left out.
     """
     config = {"net.dense.weight": payload("weight_0", (2, 3)), "net.dense.bias": payload("weight_1", (2,))}
-    found = {
+    contents = {
         "data/weights/weight_0": kernel().tobytes(),
         "data/weights/weight_1": bias().tobytes(),
         "data/weights/model_weights_config.json": json.dumps({"config": {**config, **(weights or {})}}),
@@ -129,9 +129,9 @@ def written(whole=None, weights=None, members=(), drop=()):
         ".data/version": "6",
         **dict(members),
     }
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, content in found.items():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in contents.items():
             if name not in drop:
                 archive.writestr(f"net/{name}", content)
-    return made.getvalue()
+    return stream.getvalue()

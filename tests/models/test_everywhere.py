@@ -1,4 +1,4 @@
-"""Each recipe learns on each backend, and what it has learnt is the same on the others."""
+"""Each recipe learns on each backend, and the trained model predicts the same on the others."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from trivium.engine.verification import parity
 from trivium.models import recipe as recipes
 
 HERE = __file__
-BACKENDS = [backend.name for backend in catalog.installed()]
-# A recipe of each kind stands for all in the daily tests; the whole book is run by `tox -e slow`.
+BACKENDS = [backend.name for backend in catalog.trainers()]
+# One recipe of each kind runs in the daily tests; `tox -e slow` runs all recipes.
 SLICE = (
     "dense/small",
     "cnn/striding-batchnorm",
@@ -19,17 +19,17 @@ SLICE = (
     "text/letters",
     "functional/digit-or-not",
 )
-BOOK = [pytest.param(name, marks=() if name in SLICE else pytest.mark.slow) for name in sorted(recipes.book())]
+RECIPES = [pytest.param(name, marks=() if name in SLICE else pytest.mark.slow) for name in sorted(recipes.registry())]
 
 
-def few(recipe):
-    """The recipe's own data, cut down to what a test can afford."""
+def small_dataset(recipe):
+    """Return a small part of the recipe's own data."""
     from trivium.engine.data import datasets
     from trivium.engine.data.dataset import Dataset, Split
 
     family = recipe.dataset.split(":")[0]
     if family == "waves":
-        # Seen in one order only, a wave must be long enough not to end where it is steep.
+        # Without shuffling, the loss depends on the end of the wave: it must be long enough not to end on a steep part.
         steps = "60" if recipe.shuffle else "200"
         return datasets.load(":".join([*recipe.dataset.split(":")[:2], steps]))
     if family == "text":
@@ -47,16 +47,16 @@ def few(recipe):
 
 
 def learn(name, path):
-    """Run under any backend: train a few steps, write the bundle, return the losses of the epochs."""
+    """Train a few steps, write the bundle and return the loss of each epoch; runs on any backend."""
     from pathlib import Path
 
     from trivium.engine.bundles.bundle import Bundle
     from trivium.engine.training.trainer import Trainer
 
     recipe = recipes.find(name)
-    # A model that was built for one batch size keeps it, and takes more and smaller steps.
-    pace = {} if "batch" in recipe.options else {"batch_size": 16, "learning_rate": 0.003}
-    run = Trainer(recipe, epochs=4, **pace).fit(few(recipe))
+    # A model that is built for one batch size keeps it, and so takes more and smaller steps.
+    settings = {} if "batch" in recipe.options else {"batch_size": 16, "learning_rate": 0.003}
+    run = Trainer(recipe, epochs=4, **settings).fit(small_dataset(recipe))
     Bundle.of(run).save(Path(path))
     return run.history["loss"]
 
@@ -68,14 +68,14 @@ def test_the_loss_falls_within_a_few_steps(backend, name, tmp_path):
 
 
 @pytest.mark.several_backends
-@pytest.mark.parametrize("name", BOOK)
-def test_what_one_backend_learns_the_next_one_knows(name, tmp_path):
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_model_trained_on_one_backend_predicts_the_same_on_the_next(name, tmp_path):
     for here, there in zip(BACKENDS, BACKENDS[1:] + BACKENDS[:1], strict=True):
         path = str(tmp_path / f"{here}.trivium")
         losses = worker.get(here).call(f"{HERE}:learn", name, path)
         assert losses[-1] < losses[0], here
-        found = bundles.load(path)
-        given = {"recorded": [found.recorded_inputs]}
-        answers = worker.get(there).call("trivium.porting.source_model:answers", path, given)
-        difference = parity.difference(found.recorded_outputs, answers["recorded"][0])
+        bundle = bundles.load(path)
+        batches = {"recorded": [bundle.recorded_inputs]}
+        answers = worker.get(there).call("trivium.porting.source_model:answers", path, batches)
+        difference = parity.difference(bundle.recorded_outputs, answers["recorded"][0])
         assert difference.within(1e-5), f"{name} from {here} to {there}: {difference}"

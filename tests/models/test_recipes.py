@@ -1,4 +1,4 @@
-"""Every recipe of the book keeps one contract: its published size, its options, a life in Keras' own file format."""
+"""The contract of every recipe: its published size, its options, and saving in Keras' own file format."""
 
 import numpy as np
 import pytest
@@ -9,21 +9,21 @@ from trivium.errors import RecipeError
 from trivium.models import recipe as recipes
 from trivium.models.recipe import Option, step
 
-BOOK = sorted(recipes.book())
+RECIPES = sorted(recipes.registry())
 
 
-@pytest.mark.parametrize("name", BOOK)
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_parameter_count_is_the_published_one(backend, name):
     recipe = recipes.find(name)
     assert recipe().count_params() == recipe.reference.parameters
 
 
-@pytest.mark.parametrize("name", BOOK)
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_builds_an_uncompiled_model(backend, name):
     assert not recipes.find(name)().compiled
 
 
-@pytest.mark.parametrize("name", BOOK)
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
     import keras
 
@@ -34,19 +34,19 @@ def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
     np.testing.assert_array_equal(outputs_of(model, x), outputs_of(again, x))
 
 
-def another(value):
-    """A value of an option's kind that is not its default."""
+def other_value(value):
+    """Return a value of the same type that is not the default."""
     if isinstance(value, tuple):
         return tuple(entry + 1 for entry in value)
     return value / 2 if isinstance(value, float) else value + 1
 
 
-@pytest.mark.parametrize("name", BOOK)
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_option_changes_the_model(backend, name):
     recipe = recipes.find(name)
     before = [layer.get_config() for layer in recipe().layers]
     for option, default in recipe.options.items():
-        after = [layer.get_config() for layer in recipe(**{option: another(default)}).layers]
+        after = [layer.get_config() for layer in recipe(**{option: other_value(default)}).layers]
         assert after != before, option
 
 
@@ -56,17 +56,17 @@ def test_pooling_and_striding_differ_only_in_how_they_halve_the_map(backend):
     assert [w.shape for w in pooling.get_weights()] == [w.shape for w in striding.get_weights()]
 
 
-def test_an_unknown_name_brings_the_nearest():
+def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(RecipeError, match=r"unknown recipe 'cnn/pool'; did you mean 'cnn/pooling'"):
         recipes.find("cnn/pool")
 
 
-def test_an_unknown_option_brings_those_that_there_are():
+def test_an_unknown_option_is_an_error_that_lists_the_known_ones():
     with pytest.raises(RecipeError, match=r"no option 'unit' \(it has: units\); did you mean 'units'"):
         recipes.find("dense/one-hidden").complete({"unit": 3})
 
 
-def test_an_option_that_keras_refuses_is_one_line(backend):
+def test_an_option_that_keras_refuses_raises_a_one_line_error(backend):
     with pytest.raises(RecipeError, match=r"dense/one-hidden\(units=-3\) cannot be built: ValueError: "):
         recipes.find("dense/one-hidden")(units=-3)
 
@@ -123,14 +123,14 @@ def test_a_function_that_returns_no_model_is_refused(backend, own_file):
         recipes.find(f"{own_file}:not_a_model")()
 
 
-def test_a_missing_function_or_file_is_named(own_file, tmp_path):
+def test_the_error_names_a_missing_function_or_file(own_file, tmp_path):
     with pytest.raises(RecipeError, match=r"has no function 'biuld'; did you mean 'build'"):
         recipes.find(f"{own_file}:biuld")
     with pytest.raises(RecipeError, match="no such file"):
         recipes.find(f"{tmp_path}/other.py:build")
 
 
-def test_a_file_that_raises_is_one_line(tmp_path):
+def test_a_file_that_raises_gives_a_one_line_error(tmp_path):
     path = tmp_path / "broken.py"
     path.write_text("1 / 0\n")
     with pytest.raises(RecipeError, match="ZeroDivisionError: division by zero"):

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.plain
 
 
 def deliver(place, **files):
-    with destination.aside(place) as made:
+    with destination.aside(place) as staged:
         for name, text in files.items():
-            (made / name).write_text(text)
-        destination.deliver(made, place, {"files": sorted(files), "artifact": "elsewhere"})
+            (staged / name).write_text(text)
+        destination.deliver(staged, place, {"files": sorted(files), "artifact": "elsewhere"})
 
 
 def contents(folder):
@@ -74,8 +74,8 @@ def test_the_note_of_another_artifact_is_not_overwritten(tmp_path):
 
 def test_what_was_made_aside_is_gone_when_it_was_not_delivered(tmp_path):
     place = destination.choose(tmp_path / "b.trivium", "onnx", "model.onnx", tmp_path / "deep" / "served")
-    with destination.aside(place) as made:
-        (made / "model.onnx").write_text("it")
+    with destination.aside(place) as staged:
+        (staged / "model.onnx").write_text("it")
         assert list(tmp_path.iterdir()) != []
     assert list(tmp_path.iterdir()) == []
 

@@ -131,9 +131,9 @@ def test_prepared_inputs_are_taken_where_they_are_asked_for(sources, backend, tm
 @pytest.mark.several_backends
 def test_an_artifact_that_answers_differently_is_not_kept(sources, backend, tmp_path):
     require("onnx")
-    found = bundles.load(sources["dense"])
-    fields = {name: getattr(found, name) for name in Bundle.__dataclass_fields__}
-    Bundle(**{**fields, "recorded_outputs": found.recorded_outputs + np.float32(1e-3)}).save(tmp_path / "b.trivium")
+    bundle = bundles.load(sources["dense"])
+    fields = {name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}
+    Bundle(**{**fields, "recorded_outputs": bundle.recorded_outputs + np.float32(1e-3)}).save(tmp_path / "b.trivium")
     report = port(tmp_path / "b.trivium", "onnx")
     assert (report.passed, report.artifact) == (False, None)
     assert [check.passed for check in report.checks] == [False, True, True, True]
@@ -143,7 +143,7 @@ def test_an_artifact_that_answers_differently_is_not_kept(sources, backend, tmp_
 @pytest.mark.several_backends
 def test_preparation_without_layers_is_refused_where_raw_inputs_are_asked_for(sources, backend, tmp_path):
     require("onnx")
-    with pytest.raises(DataError, match="no Keras layer does what the step 'window' does"):
+    with pytest.raises(DataError, match="the step 'window' has no Keras layer"):
         port(sources["lstm"], "onnx", tmp_path / "there", raw_inputs=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -187,8 +187,8 @@ def test_a_model_of_several_inputs_and_outputs_keeps_their_order(name, backend, 
     keras.Model(inputs, outputs).save(tmp_path / "net.keras")
     report = port(tmp_path / "net.keras", name)
     assert report.passed
-    assert [each["shape"] for each in report.facts["inputs"]] == [[None, 5], [None, 2]]
-    assert [each["shape"] for each in report.facts["outputs"]] == [[None, 2], [None, 6]]
+    assert [tensor["shape"] for tensor in report.facts["inputs"]] == [[None, 5], [None, 2]]
+    assert [tensor["shape"] for tensor in report.facts["outputs"]] == [[None, 2], [None, 6]]
 
 
 def test_raw_inputs_are_no_matter_of_a_port_to_a_backend(saved_runs, backend):

@@ -40,18 +40,20 @@ def test_every_weight_of_the_model_is_in_the_graph(graphs):
     for name, graph in graphs.items():
         if name.startswith("normalisation"):
             continue  # Keras keeps what it was given as plain arrays
-        held = sum(array.size for layer in graph.layers if layer.kind != "constant" for array in layer.weights.values())
+        in_graph = sum(
+            array.size for layer in graph.layers if layer.kind != "constant" for array in layer.weights.values()
+        )
         model = built(MODELS[name])
-        counted = sum(int(np.prod(v.shape)) for v in model.weights if "seed" not in v.path and "count" not in v.path)
-        assert held == counted, name
+        in_model = sum(int(np.prod(v.shape)) for v in model.weights if "seed" not in v.path and "count" not in v.path)
+        assert in_graph == in_model, name
 
 
 def test_shapes_are_those_that_keras_tells(graphs):
     for name, graph in graphs.items():
         model = built(MODELS[name])
-        told = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
-        found = [graph.specs[output.reference] for output in graph.outputs]
-        assert [(spec.shape, spec.dtype) for spec in found] == told, name
+        expected = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
+        specs = [graph.specs[output.reference] for output in graph.outputs]
+        assert [(spec.shape, spec.dtype) for spec in specs] == expected, name
 
 
 def test_a_shared_layer_is_one_layer_of_several_calls(graphs):
@@ -153,16 +155,16 @@ def test_a_users_own_functional_class_is_read_when_it_computes_as_keras_does(bac
 def test_calls_come_after_what_they_need_and_only_those_between_inputs_and_outputs(backend):
     import keras
 
-    from trivium.porting.keras_to_graph.calls import calls_of
+    from trivium.porting.keras_to_graph.calls import ordered_calls
 
     inputs = keras.Input((3,))
     first = keras.layers.Dense(3, name="first")(inputs)
     second = keras.layers.Dense(3, name="second")(first)
     keras.layers.Dense(3, name="beside")(first)
     last = keras.layers.Add(name="last")([second, first])
-    names = [call.operation.name for call in calls_of(keras.Model(first, last))]
+    names = [call.operation.name for call in ordered_calls(keras.Model(first, last))]
     assert names == ["second", "last"]
-    assert [call.operation.name for call in calls_of(keras.Model(inputs, last))] == ["first", "second", "last"]
+    assert [call.operation.name for call in ordered_calls(keras.Model(inputs, last))] == ["first", "second", "last"]
 
 
 def test_every_operation_and_layer_that_is_known_by_name_is_still_in_keras(backend):

@@ -43,9 +43,9 @@ def test_a_recipe_has_few_data_of_its_own_kind(backend, name):
 @pytest.mark.slow
 @pytest.mark.several_backends
 def test_every_recipe_goes_to_every_target_or_is_refused_with_the_reason(backend, tmp_path):
-    cells = list(matrix.measure(sorted(recipes.book()), targets.names(), tmp_path))
+    cells = list(matrix.measure(sorted(recipes.registry()), targets.names(), tmp_path))
     print(matrix.table(cells))
-    assert len(cells) == len(recipes.book()) * len(targets.names())
+    assert len(cells) == len(recipes.registry()) * len(targets.names())
     assert [str(cell) for cell in cells if not (cell.passed or cell.refused)] == []
     refused = {(cell.recipe, cell.target) for cell in cells if cell.refused}
     # It remembers from batch to batch, as no format does.

@@ -15,8 +15,8 @@ from trivium.porting.port import port
 
 
 def changed(path, **fields):
-    found = bundles.load(path)
-    return Bundle(**{**{name: getattr(found, name) for name in Bundle.__dataclass_fields__}, **fields})
+    bundle = bundles.load(path)
+    return Bundle(**{**{name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}, **fields})
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +71,16 @@ def test_a_damaged_model_file_is_refused(tmp_path, backend):
 
 
 def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backend, ported):
-    found = bundles.load(ported.artifact)
-    assert found.run["ported"][0]["source"] == found.run["environment"]["backend"] == backend.name
-    before = bundles.load(saved_runs["lstm"]).model.get_weights()
-    for mine, theirs in zip(before, found.model.get_weights(), strict=True):
+    bundle = bundles.load(ported.artifact)
+    assert bundle.run["ported"][0]["source"] == bundle.run["environment"]["backend"] == backend.name
+    weights = bundles.load(saved_runs["lstm"]).model.get_weights()
+    for mine, theirs in zip(weights, bundle.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_model_that_answers_differently_is_not_ported(saved_runs, backend, tmp_path):
-    found = bundles.load(saved_runs["lstm"])
-    wrong = changed(saved_runs["lstm"], recorded_outputs=found.recorded_outputs + np.float32(1e-3))
+    bundle = bundles.load(saved_runs["lstm"])
+    wrong = changed(saved_runs["lstm"], recorded_outputs=bundle.recorded_outputs + np.float32(1e-3))
     wrong.save(tmp_path / "wrong.trivium")
     report = port(tmp_path / "wrong.trivium", backend.name)
     assert not report.passed
@@ -123,11 +123,11 @@ def test_a_bundle_whose_backend_is_not_installed_is_verified_by_what_it_recorded
 @pytest.mark.several_backends
 @pytest.mark.parametrize("run", ["striding", "lstm"])
 def test_every_other_backend_computes_the_same(saved_runs, backend, tmp_path, run):
-    for target in catalog.installed():
+    for target in catalog.trainers():
         if target == backend:
             continue
         report = port(saved_runs[run], target.name, tmp_path / f"{target.name}.trivium")
         assert report.passed, report.to_json()
-        found = bundles.load(report.artifact)
-        assert found.run["environment"]["backend"] == target.name
+        bundle = bundles.load(report.artifact)
+        assert bundle.run["environment"]["backend"] == target.name
         assert zipfile.is_zipfile(report.artifact)

@@ -19,15 +19,15 @@ def test_the_output_that_is_furthest_off_is_told():
 
 
 def test_what_a_batch_makes_small_is_measured_by_what_the_output_usually_is():
-    usual, tiny, huge = (np.full((2, 1), value, "float32") for value in (0.5, 1e-6, 40.0))
-    expected = {"random": [tiny], "recorded": [usual], "extreme": [huge]}
+    typical, tiny, huge = (np.full((2, 1), value, "float32") for value in (0.5, 1e-6, 40.0))
+    expected = {"random": [tiny], "recorded": [typical], "extreme": [huge]}
     received = {name: [values + np.float32(1e-7)] for name, (values,) in expected.items()}
-    found = {
+    differences = {
         check.inputs: check.difference.relative
         for check in compare_all("there", dict.fromkeys(expected, "here"), expected, received)
     }
-    assert found["random"] == pytest.approx(2e-7, rel=0.1)
-    assert found["extreme"] < 1e-7
+    assert differences["random"] == pytest.approx(2e-7, rel=0.1)
+    assert differences["extreme"] < 1e-7
     without = {name: values for name, values in expected.items() if name != "recorded"}
     alone, _ = compare_all("there", dict.fromkeys(without, "here"), without, received)
     assert not alone.passed

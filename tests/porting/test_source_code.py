@@ -30,8 +30,8 @@ def compare(expected, received, tolerance=1e-5):
     for one, other in zip(expected, received, strict=True):
         assert one.shape == other.shape
         assert one.dtype == other.dtype
-        found = parity.difference(one, other)
-        assert found.within(tolerance), found
+        difference = parity.difference(one, other)
+        assert difference.within(tolerance), difference
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -54,7 +54,7 @@ def test_a_comparison_of_other_weights_fails(backend, room, tmp_path):
         compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
-@pytest.mark.parametrize("name", sorted(recipes.book()))
+@pytest.mark.parametrize("name", sorted(recipes.registry()))
 def test_every_recipe_becomes_source_or_is_refused_with_the_reason(name, backend, room, tmp_path):
     model = models.built(recipes.find(name))
     if name == "rnn/stateful":
@@ -85,9 +85,9 @@ def test_a_port_to_source_is_verified_on_raw_inputs_in_several_batch_sizes(porte
 
 
 def test_the_folder_holds_what_is_needed_and_says_what_it_is(ported):
-    found = {path.name for path in ported.artifact.iterdir()}
+    files = {path.name for path in ported.artifact.iterdir()}
     expected = {"README.md", "check.py", "model.py", "port.json", "recorded.npz", "weights.safetensors"}
-    assert found == expected
+    assert files == expected
     note = json.loads((ported.artifact / "port.json").read_text())
     assert {*note["files"], "port.json"} == expected
     assert note["labels"] == [str(digit) for digit in range(10)]
@@ -116,9 +116,9 @@ def test_a_source_that_answers_differently_is_not_kept(saved_runs, backend, room
     from trivium.engine.bundles import bundle as bundles
     from trivium.engine.bundles.bundle import Bundle
 
-    found = bundles.load(saved_runs["lstm"])
-    fields = {name: getattr(found, name) for name in Bundle.__dataclass_fields__}
-    Bundle(**{**fields, "recorded_outputs": found.recorded_outputs + np.float32(1e-3)}).save(tmp_path / "a.trivium")
+    bundle = bundles.load(saved_runs["lstm"])
+    fields = {name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}
+    Bundle(**{**fields, "recorded_outputs": bundle.recorded_outputs + np.float32(1e-3)}).save(tmp_path / "a.trivium")
     report = port(tmp_path / "a.trivium", f"source:{backend.name}", tmp_path / "out")
     assert not report.passed
     assert report.artifact is None
@@ -178,7 +178,7 @@ def test_applications_of_keras_become_source_within_twenty_seconds(name, target,
 
     models.room_of(catalog.find(target))
     # Keras 3.15 builds NASNet on no PyTorch.
-    host = next(backend for backend in catalog.installed() if backend.name != "torch")
+    host = next(backend for backend in catalog.trainers() if backend.name != "torch")
     function = f"{HELPERS / 'functions_for_source.py'}:write_application"
     seconds = worker.get(host.name).call(function, name, target, str(tmp_path))
     assert seconds < 20

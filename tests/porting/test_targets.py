@@ -1,14 +1,15 @@
 """What can be ported to is data; what is missing for it is told in one line, with the line that installs it."""
 
 import dataclasses
+import inspect
 import tomllib
 from pathlib import Path
 
 import pytest
 
-import trivium
 from trivium.backends import catalog
 from trivium.errors import BackendError, PortError
+from trivium.functions import function_name, load_function
 from trivium.porting import targets
 from trivium.porting.targets import FORMATS, Format, Host, Package
 
@@ -43,9 +44,8 @@ def test_the_targets_are_the_backends_the_formats_and_source_code():
 def test_a_format_names_hosts_that_exist_and_functions_that_do(target):
     assert [catalog.find(host.backend).name for host in target.hosts]
     for function in filter(None, (target.reader, target.describer)):
-        module, name = function.removeprefix("trivium.").split(":")
-        path = Path(trivium.__file__).parent / f"{module.replace('.', '/')}.py"
-        assert f"def {name}(path: Path" in path.read_text()
+        assert load_function(function_name(function)) is function
+        assert next(iter(inspect.signature(function).parameters)) == "path"
 
 
 def test_an_unknown_target_is_refused_with_the_nearest():
@@ -61,8 +61,8 @@ def test_a_backend_that_is_not_installed_is_refused(only):
 
 def test_hosts_are_those_that_are_installed_in_their_order(only):
     only("jax", "torch")
-    found = targets.hosts(made_by(Host("tensorflow"), Host("torch", (THERE,)), Host("jax"), Host("torch", (ABSENT,))))
-    assert [host.backend for host in found] == ["torch", "jax"]
+    hosts = targets.hosts(made_by(Host("tensorflow"), Host("torch", (THERE,)), Host("jax"), Host("torch", (ABSENT,))))
+    assert [host.backend for host in hosts] == ["torch", "jax"]
 
 
 def test_a_runtime_that_is_missing_is_told_with_the_line_that_brings_it(only):
@@ -88,7 +88,7 @@ def test_each_format_has_an_extra_that_names_its_packages():
     extras = tomllib.loads(pyproject.read_text())["project"]["optional-dependencies"]
     for target in FORMATS:
         assert isinstance(target, Format)
-        wanted = {package.distribution for host in target.hosts for package in (*host.packages, *target.packages)}
+        needed = {package.distribution for host in target.hosts for package in (*host.packages, *target.packages)}
         frameworks = {backend.package for backend in catalog.BACKENDS}
         listed = {line.partition(">")[0] for line in extras[target.extra]}
-        assert wanted - frameworks <= listed, target.name
+        assert needed - frameworks <= listed, target.name

@@ -55,7 +55,7 @@ def test_a_resnet_keeps_the_names_of_its_layers(backend, shared_worker, tmp_path
     names = {layer.name for layer in model.layers}
     assert names >= {"conv1", "bn1", "layer1_0_conv1", "layer2_0_downsample_0", "layer2_0_downsample_1", "fc"}
     counted = sum(parameter.numel() for parameter in module.parameters())
-    assert sum(int(np.prod(each.shape)) for each in model.trainable_variables) == counted
+    assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == counted
 
 
 def test_a_module_that_pytorch_cannot_export_is_refused_in_one_line(backend, tmp_path):
@@ -108,7 +108,7 @@ def test_a_network_that_answers_otherwise_is_not_kept(backend, shared_worker, tm
     (tmp_path / "net.pt2").write_bytes(written())
     right = to_keras._for_source
     monkeypatch.setattr(
-        to_keras, "_for_source", lambda *each: {k: [x + 0.01 for x in v] for k, v in right(*each).items()}
+        to_keras, "_for_source", lambda *arguments: {k: [x + 0.01 for x in v] for k, v in right(*arguments).items()}
     )
     report = port(tmp_path / "net.pt2", "keras")
     assert not report.passed
@@ -145,7 +145,10 @@ def train(path, seed=0):
     keras.utils.set_random_seed(seed)
     model = keras.saving.load_model(path)
     generator = np.random.default_rng(0)
-    x = [generator.standard_normal((32, *(n or 8 for n in each.shape[1:]))).astype("float32") for each in model.inputs]
+    x = [
+        generator.standard_normal((32, *(n or 8 for n in tensor.shape[1:]))).astype("float32")
+        for tensor in model.inputs
+    ]
     y = generator.standard_normal((32, *(n or 8 for n in model.outputs[0].shape[1:]))).astype("float32")
     model.compile(keras.optimizers.Adam(0.005), "mse")
     return model.fit(x if len(x) > 1 else x[0], y, epochs=5, batch_size=8, verbose=0).history["loss"]
@@ -168,9 +171,9 @@ def test_a_program_of_one_size_of_a_batch_becomes_a_model_of_any_that_trains_on_
     assert report.passed, report.to_json()
     assert report.facts["fixed_batch"] == 2
     assert report.facts["inputs"][0]["shape"] == [None, 3, 12, 10]
-    for each in catalog.installed():
-        losses = worker.get(each.name).call(f"{__file__}:train", str(tmp_path / "net.keras"))
-        assert losses[-1] < 0.9 * losses[0], each.name
+    for trainer in catalog.trainers():
+        losses = worker.get(trainer.name).call(f"{__file__}:train", str(tmp_path / "net.keras"))
+        assert losses[-1] < 0.9 * losses[0], trainer.name
 
 
 def export_source(folder, shape, path):
@@ -184,8 +187,8 @@ def export_source(folder, shape, path):
     sys.modules.pop("model", None)
     written_source = importlib.import_module("model")
     sys.path.remove(folder)
-    given = (torch.randn(4, *shape),)
-    program = torch.export.export(written_source.load().eval(), given, dynamic_shapes=({0: torch.export.Dim.AUTO},))
+    inputs = (torch.randn(4, *shape),)
+    program = torch.export.export(written_source.load().eval(), inputs, dynamic_shapes=({0: torch.export.Dim.AUTO},))
     torch.export.save(program, path)
 
 
@@ -214,8 +217,8 @@ def test_a_recipe_goes_to_source_and_to_a_program_and_comes_back(backend, runs, 
     x = np.random.default_rng(0).uniform(-1, 1, (16, *shape)).astype("float32")
     path = str(runs[run] / "bundle.trivium")
     (before,), (after,) = (
-        worker.get(backend.name).call("trivium.porting.source_model:answers", each, {"x": [x]})["x"]
-        for each in (path, str(tmp_path / "back.keras"))
+        worker.get(backend.name).call("trivium.porting.source_model:answers", model_path, {"x": [x]})["x"]
+        for model_path in (path, str(tmp_path / "back.keras"))
     )
     assert parity.difference(before, after).within(parity.tolerance("float32"))
     shutil.rmtree(tmp_path / "source")

@@ -17,19 +17,19 @@ HERE = __file__
 @pytest.fixture
 def elsewhere(backend):
     """Another backend than this process has."""
-    return next(other.name for other in catalog.installed() if other != backend)
+    return next(other.name for other in catalog.trainers() if other != backend)
 
 
 def twenty_losses(path, x, y, draws):
     """Run under any backend: the losses of 20 more steps, from the optimizer state in the bundle."""
-    from trivium.backends.same_run.portable_random import owned_draws
+    from trivium.backends.same_run.portable_random import portable_draws
     from trivium.porting.training_step import generators
 
     model = bundles.load(path).build()
     for variable, value in zip(generators(model), draws, strict=True):
         variable.assign(value)
     losses = []
-    with owned_draws():
+    with portable_draws():
         for _ in range(20):
             model.reset_metrics()
             losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
@@ -40,12 +40,12 @@ def twenty_losses(path, x, y, draws):
 def test_twenty_more_steps_lose_what_an_unported_continuation_loses(saved_runs, backend, elsewhere, tmp_path):
     report = port(saved_runs["striding"], elsewhere, tmp_path / "there.trivium")
     assert report.passed, report.to_json()
-    found = bundles.load(saved_runs["striding"])
-    y = np.eye(10, dtype="float32")[np.arange(len(found.recorded_inputs)) % 10]
-    draws = [np.array(v.numpy()) for v in training_step.generators(found.model)]
+    bundle = bundles.load(saved_runs["striding"])
+    y = np.eye(10, dtype="float32")[np.arange(len(bundle.recorded_inputs)) % 10]
+    draws = [np.array(v.numpy()) for v in training_step.generators(bundle.model)]
     homes = {backend.name: saved_runs["striding"] / "bundle.trivium", elsewhere: report.artifact}
     losses = {
-        name: worker.get(name).call(f"{HERE}:twenty_losses", str(path), found.recorded_inputs, y, draws)
+        name: worker.get(name).call(f"{HERE}:twenty_losses", str(path), bundle.recorded_inputs, y, draws)
         for name, path in homes.items()
     }
     assert losses[backend.name][-1] < losses[backend.name][0]
@@ -71,12 +71,12 @@ def forget_moments(path, out):
     """Run under any backend: write the bundle with the optimizer's moments at 0."""
     from pathlib import Path
 
-    found = bundles.load(path)
-    for variable in found.model.optimizer.variables:
+    bundle = bundles.load(path)
+    for variable in bundle.model.optimizer.variables:
         if "momentum" in variable.path:
             variable.assign(np.zeros(variable.shape))
-    fields = {name: getattr(found, name) for name in Bundle.__dataclass_fields__}
-    Bundle(**{**fields, "keras_file": bundles.keras_bytes(found.model)}).save(Path(out))
+    fields = {name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}
+    Bundle(**{**fields, "keras_file": bundles.keras_bytes(bundle.model)}).save(Path(out))
 
 
 @pytest.mark.several_backends
@@ -95,11 +95,11 @@ def test_what_float32_leaves_open_is_decided_in_float64(saved_runs, backend, els
 def test_moments_that_were_lost_are_noticed(saved_runs, backend, shared_worker, tmp_path, wide):
     path, without = str(saved_runs["lstm"] / "bundle.trivium"), str(tmp_path / "without.trivium")
     shared_worker.call(f"{HERE}:forget_moments", path, without)
-    given = {**shared_worker.call("trivium.porting.training_step:draw_batch", path), "wide": wide}
+    options = {**shared_worker.call("trivium.porting.training_step:draw_batch", path), "wide": wide}
     assert shared_worker.call("trivium.porting.training_step:widens", path)
     runs = {
-        name: shared_worker.call("trivium.porting.training_step:step_further", file, **given, nudged=nudged)
-        for name, file, nudged in (("kept", path, False), ("nudged", path, True), ("lost", without, False))
+        name: shared_worker.call("trivium.porting.training_step:step_further", file, **options, perturbed=perturbed)
+        for name, file, perturbed in (("intact", path, False), ("perturbed", path, True), ("lost", without, False))
     }
     checks = {check.what: check.passed for check in training_step.judge((backend.name,) * 2, *runs.values())}
     assert checks["gradients"]

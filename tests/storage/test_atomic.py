@@ -1,4 +1,4 @@
-"""A file is written whole or not at all; the old one survives whatever goes wrong."""
+"""A file is written completely or not at all; the old one survives any failure."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from trivium.errors import OutputError
-from trivium.storage.atomic import write_json, written_whole
+from trivium.storage.atomic import atomic_write, write_json
 
 pytestmark = pytest.mark.plain
 
@@ -21,9 +21,9 @@ def old(tmp_path):
     return path
 
 
-def test_the_new_file_takes_the_place_of_the_old(old):
-    with written_whole(old) as aside:
-        aside.write_text("new")
+def test_the_new_file_replaces_the_old(old):
+    with atomic_write(old) as temporary:
+        temporary.write_text("new")
         assert old.read_text() == "old"
     assert old.read_text() == "new"
     assert list(old.parent.iterdir()) == [old]
@@ -31,8 +31,8 @@ def test_the_new_file_takes_the_place_of_the_old(old):
 
 def test_an_error_in_the_block_leaves_the_old_file_and_nothing_beside_it(old):
     def fail(path):
-        with written_whole(path) as aside:
-            aside.write_text("half")
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -62,15 +62,15 @@ write_json(pathlib.Path(sys.argv[1]), ["x" * 1000])
 
 
 def test_a_limit_on_file_size_leaves_the_old_file(old):
-    """Not injected: the system itself refuses to write on."""
-    ended = subprocess.run([sys.executable, "-c", WRITE_TOO_MUCH, str(old)], capture_output=True, text=True)
-    assert "OutputError: cannot write" in ended.stderr
-    assert "File too large" in ended.stderr
+    """The failure is not injected: the system itself refuses to write more."""
+    process = subprocess.run([sys.executable, "-c", WRITE_TOO_MUCH, str(old)], capture_output=True, text=True)
+    assert "OutputError: cannot write" in process.stderr
+    assert "File too large" in process.stderr
     assert old.read_text() == "old"
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_folders_are_made_and_the_mode_follows_the_umask(tmp_path):
+def test_folders_are_created_and_the_mode_follows_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_json(tmp_path / "a" / "b.json", 1)
@@ -79,7 +79,7 @@ def test_folders_are_made_and_the_mode_follows_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "a" / "b.json").stat().st_mode) == 0o640
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(old):
+def test_a_folder_that_cannot_be_created_raises_a_one_line_error(old):
     with pytest.raises(OutputError, match=r"cannot write .*kept.json/x.json: "):
         write_json(old / "x.json", 1)
 

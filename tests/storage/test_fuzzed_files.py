@@ -1,7 +1,7 @@
-"""Files with bytes flipped, cut off, copied about and put in: each is refused with one line, or read as what it was.
+"""Files with bytes flipped, cut off, copied and inserted: each is read, or refused with a one-line error.
 
-Some 800 cases in seconds: reading needs no framework. What gets past the checksums is made by writing the right ones
-over what was spoilt. The models are built from spoilt files by the slow test.
+There are some 800 cases in seconds, because reading needs no framework. To get past the checksums, some cases write the
+right checksum over corrupted content. The slow test builds the models from corrupted files.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ from trivium.engine.preprocessing.pipeline import Chain, Preprocessing
 from trivium.engine.preprocessing.transforms import Reshape
 from trivium.engine.runs import checkpoint, run_list
 from trivium.engine.runs.history import History
-from trivium.engine.runs.run_record import HISTORY, MARK, write_history
+from trivium.engine.runs.run_record import HISTORY, RECORD, write_history
 from trivium.errors import CheckpointError, TriviumError
 from trivium.functions import load_function
 from trivium.storage import tensor_file
 
-LONGEST = 5.0  # seconds
+MAX_SECONDS = 5.0  # seconds
 HOSTILE = Path(__file__).parents[1] / "helpers" / "hostile.py"
 layer, with_member = load_function(f"{HOSTILE}:layer"), load_function(f"{HOSTILE}:with_member")
 EPOCHS = [{"loss": 1.5, "val_loss": 2.0}, {"loss": 0.5, "val_loss": float("nan")}]
@@ -57,12 +57,12 @@ def keras_file():
     with h5py.File(weights, "w") as file:
         file["layers/dense/vars/0"] = np.arange(6, dtype="float32").reshape(3, 2)
         file["layers/dense/vars/1"] = np.ones(2, "float32")
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("model.weights.h5", weights.getvalue())
-    return made.getvalue()
+    return stream.getvalue()
 
 
 def record():
@@ -85,7 +85,7 @@ def bundle_file(folder):
 
 
 def checkpoint_file(folder, written=("a.safetensors",)):
-    held = {
+    metadata = {
         "schema": checkpoint.SCHEMA,
         "epoch": 2,
         "stopped": False,
@@ -96,8 +96,8 @@ def checkpoint_file(folder, written=("a.safetensors",)):
         "written": [list(written)],
         "generators": 0,
     }
-    arrays = {"model/0000/kernel": tensor_file.Array.of(np.ones((3, 2), "float32"))}
-    tensor_file.write(folder / "c.safetensors", held, arrays)
+    arrays = {"model/0000/kernel": tensor_file.LazyArray.of(np.ones((3, 2), "float32"))}
+    tensor_file.write(folder / "c.safetensors", metadata, arrays)
     return (folder / "c.safetensors").read_bytes()
 
 
@@ -108,7 +108,7 @@ def honest(tmp_path_factory):
     return {"bundle": bundle_file(folder), "checkpoint": checkpoint_file(folder), "keras": keras_file()}
 
 
-# --- spoiling -------------------------------------------------------------------------------------------------------
+# --- corrupting -----------------------------------------------------------------------------------------------------
 
 PLACE = st.floats(0, 1, exclude_max=True)
 LENGTH = st.integers(1, 64)
@@ -129,7 +129,7 @@ CHANGES = st.lists(
 )
 
 
-def spoilt(content, changes):
+def corrupted(content, changes):
     for kind, where, what in changes:
         at = int(where * len(content))
         if kind == "flip" and content:
@@ -148,16 +148,16 @@ def spoilt(content, changes):
     return content
 
 
-def respelt(content, name, changes):
-    """A bundle with one member spoilt, and a manifest with the checksum of what became of it."""
+def corrupted_bundle(content, name, changes):
+    """Return a bundle with one corrupted member, and a manifest with the checksum of the corrupted content."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        manifest, member = json.loads(archive.read("manifest.json")), spoilt(archive.read(name), changes)
+        manifest, member = json.loads(archive.read("manifest.json")), corrupted(archive.read(name), changes)
     manifest["sha256"][name] = hashlib.sha256(member).hexdigest()
     return with_member(with_member(content, name, member), "manifest.json", json.dumps(manifest).encode())
 
 
 def cases(count):
-    """So many, the same in every run; the first failure is made small."""
+    """Return the settings for `count` cases, the same in every run."""
     return settings(
         max_examples=count,
         deadline=None,
@@ -169,18 +169,18 @@ def cases(count):
 
 @pytest.fixture
 def watched(tmp_path, monkeypatch):
-    """A folder to write the one spoilt file into; nothing else may be found in it, nor in the current folder."""
+    """A folder for the corrupted file; at the end, it and the current folder must hold no other file."""
     for name in ("here", "target"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "here"))
     yield tmp_path / "target"
-    assert {path.name for path in tmp_path.rglob("*")} <= {"here", "target", "file", MARK, HISTORY}
+    assert {path.name for path in tmp_path.rglob("*")} <= {"here", "target", "file", RECORD, HISTORY}
 
 
 @contextlib.contextmanager
-def clean_ending():
-    """Within it there is no error but one of ours, of one line, and not after long."""
+def only_trivium_errors():
+    """Assert that the block raises nothing but a one-line `TriviumError`, and ends within `MAX_SECONDS` seconds."""
     began = time.monotonic()
     refusals: list[str] = []
     try:
@@ -188,18 +188,18 @@ def clean_ending():
     except TriviumError as error:
         refusals = str(error).splitlines()
     assert len(refusals) <= 1
-    assert time.monotonic() - began < LONGEST
+    assert time.monotonic() - began < MAX_SECONDS
 
 
 # --- each kind of file ----------------------------------------------------------------------------------------------
 
 
-def test_what_was_not_spoilt_is_read(watched, honest):
+def test_an_honest_file_is_read(watched, honest):
     for name, load in (("bundle", bundles.load), ("keras", keras_files.examine), ("checkpoint", checkpoint.load)):
         (watched / "file").write_bytes(honest[name])
         assert load(watched / "file")
     (watched / "file").unlink()
-    (watched / MARK).write_text(json.dumps(record()))
+    (watched / RECORD).write_text(json.dumps(record()))
     write_history(watched / HISTORY, History(EPOCHS))
     assert len(run_list.read(watched).history) == 2
 
@@ -207,20 +207,20 @@ def test_what_was_not_spoilt_is_read(watched, honest):
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b", "..", 1, None])
 def test_a_checkpoint_that_would_have_other_files_deleted_is_refused(name, tmp_path):
     checkpoint_file(tmp_path, written=[name])
-    with pytest.raises(CheckpointError, match=r"is no checkpoint of trivium's .* is not the name of a file"):
+    with pytest.raises(CheckpointError, match=r"is no checkpoint of trivium .* is not the name of a file"):
         checkpoint.load(tmp_path / "c.safetensors")
 
 
 @cases(120)
 @given(changes=CHANGES)
-def test_a_spoilt_bundle_is_refused_or_what_it_was(changes, watched, honest):
+def test_a_corrupted_bundle_is_refused_or_unchanged(changes, watched, honest):
     path = watched / "file"
-    path.write_bytes(spoilt(honest["bundle"], changes))
-    with clean_ending():
-        found = bundles.load(path)
-        assert found.keras_file == honest["keras"]
-        assert found.run == record()
-    with clean_ending():
+    path.write_bytes(corrupted(honest["bundle"], changes))
+    with only_trivium_errors():
+        bundle = bundles.load(path)
+        assert bundle.keras_file == honest["keras"]
+        assert bundle.run == record()
+    with only_trivium_errors():
         inspect(path)
 
 
@@ -229,83 +229,83 @@ def test_a_spoilt_bundle_is_refused_or_what_it_was(changes, watched, honest):
     changes=CHANGES,
     name=st.sampled_from(("model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz")),
 )
-def test_a_bundle_with_a_spoilt_member_and_the_right_checksum_is_refused_or_read(changes, name, watched, honest):
+def test_a_bundle_with_a_corrupted_member_and_the_right_checksum_is_refused_or_read(changes, name, watched, honest):
     path = watched / "file"
-    path.write_bytes(respelt(honest["bundle"], name, changes))
-    with clean_ending():
-        found = bundles.load(path)
-        assert isinstance(found.run["environment"]["backend"], str)
-        keras_files.examine(found.keras_file, "it")
-    with clean_ending():
+    path.write_bytes(corrupted_bundle(honest["bundle"], name, changes))
+    with only_trivium_errors():
+        bundle = bundles.load(path)
+        assert isinstance(bundle.run["environment"]["backend"], str)
+        keras_files.examine(bundle.keras_file, "it")
+    with only_trivium_errors():
         json.dumps(inspect(path))
 
 
 @cases(120)
 @given(changes=CHANGES)
-def test_a_spoilt_keras_file_is_refused_or_what_it_was(changes, watched, honest):
+def test_a_corrupted_keras_file_is_refused_or_unchanged(changes, watched, honest):
     path = watched / "file"
-    path.write_bytes(spoilt(honest["keras"], changes))
-    with clean_ending():
+    path.write_bytes(corrupted(honest["keras"], changes))
+    with only_trivium_errors():
         assert keras_files.examine(path).arrays == keras_files.examine(honest["keras"], "it").arrays
-    with clean_ending():
+    with only_trivium_errors():
         inspect(path)
 
 
 @cases(160)
 @given(changes=CHANGES, name=st.sampled_from(("metadata.json", "config.json", "model.weights.h5")))
-def test_a_keras_file_with_a_spoilt_member_is_refused_or_read(changes, name, watched, honest):
+def test_a_keras_file_with_a_corrupted_member_is_refused_or_read(changes, name, watched, honest):
     with zipfile.ZipFile(io.BytesIO(honest["keras"])) as archive:
-        member = spoilt(archive.read(name), changes)
+        member = corrupted(archive.read(name), changes)
     path = watched / "file"
     path.write_bytes(with_member(honest["keras"], name, member))
-    with clean_ending():
+    with only_trivium_errors():
         json.dumps(inspect(path))
 
 
 @cases(100)
 @given(changes=CHANGES)
-def test_a_spoilt_checkpoint_is_refused_or_what_it_was(changes, watched, honest):
+def test_a_corrupted_checkpoint_is_refused_or_unchanged(changes, watched, honest):
     path = watched / "file"
-    path.write_bytes(spoilt(honest["checkpoint"], changes))
-    with clean_ending():
-        found = checkpoint.load(path)
-        assert (found.epoch, found.backend, len(found.history)) == (2, "jax", 2)
-        with tensor_file.opened(path) as read:
+    path.write_bytes(corrupted(honest["checkpoint"], changes))
+    with only_trivium_errors():
+        loaded = checkpoint.load(path)
+        assert (loaded.epoch, loaded.backend, len(loaded.history)) == (2, "jax", 2)
+        with tensor_file.open_arrays(path) as read:
             np.testing.assert_array_equal(read("model/0000/kernel"), np.ones((3, 2)))
 
 
 @cases(100)
 @given(changes=CHANGES)
-def test_a_spoilt_record_of_a_run_is_refused_or_read(changes, watched):
-    (watched / MARK).write_bytes(spoilt(json.dumps(record()).encode(), changes))
+def test_a_corrupted_run_record_is_refused_or_read(changes, watched):
+    (watched / RECORD).write_bytes(corrupted(json.dumps(record()).encode(), changes))
     (watched / HISTORY).unlink(missing_ok=True)
-    with clean_ending():
+    with only_trivium_errors():
         json.dumps(run_list.read(watched).to_json())
-    with clean_ending():
+    with only_trivium_errors():
         json.dumps(inspect(watched))
 
 
 @cases(100)
 @given(changes=CHANGES)
-def test_a_spoilt_history_is_refused_or_read(changes, watched):
-    (watched / MARK).write_text(json.dumps(record()))
+def test_a_corrupted_history_is_refused_or_read(changes, watched):
+    (watched / RECORD).write_text(json.dumps(record()))
     write_history(watched / HISTORY, History(EPOCHS))
-    (watched / HISTORY).write_bytes(spoilt((watched / HISTORY).read_bytes(), changes))
-    with clean_ending():
-        found = run_list.read(watched)
-        assert all(isinstance(value, float) for logs in found.history.epochs for value in logs.values())
-        json.dumps(found.to_json(), allow_nan=False)
-    with clean_ending():
+    (watched / HISTORY).write_bytes(corrupted((watched / HISTORY).read_bytes(), changes))
+    with only_trivium_errors():
+        run = run_list.read(watched)
+        assert all(isinstance(value, float) for logs in run.history.epochs for value in logs.values())
+        json.dumps(run.to_json(), allow_nan=False)
+    with only_trivium_errors():
         inspect(watched)
 
 
 @pytest.mark.slow
 @settings(cases(150), suppress_health_check=list(HealthCheck))
 @given(changes=CHANGES, name=st.sampled_from(("config.json", "model.weights.h5")))
-def test_a_model_is_built_from_a_spoilt_file_or_refused(changes, name, watched, honest, backend):
+def test_a_corrupted_model_file_is_built_or_refused(changes, name, watched, honest, backend):
     with zipfile.ZipFile(io.BytesIO(honest["keras"])) as archive:
-        member = spoilt(archive.read(name), changes)
+        member = corrupted(archive.read(name), changes)
     path = watched / "file"
     path.write_bytes(with_member(honest["keras"], name, member))
-    with clean_ending():
+    with only_trivium_errors():
         keras_files.load_model(path)

@@ -1,27 +1,27 @@
-"""What a command writes into a document stays between its marks."""
+"""A command writes into a document only between its marks."""
 
 import pytest
 
 from trivium.errors import DataError
-from trivium.storage.generated_section import MarkedPart
+from trivium.storage.generated_section import GeneratedSection
 
 pytestmark = pytest.mark.plain
-PLACE = MarkedPart("<!-- begin -->", "<!-- end -->")
+PLACE = GeneratedSection("<!-- begin -->", "<!-- end -->")
 TEXT = "before\n<!-- begin -->\nold\n<!-- end -->\nafter\n"
 
 
-def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
+def test_only_the_text_between_the_marks_is_replaced(tmp_path):
     path = tmp_path / "page.md"
     path.write_text(TEXT)
-    for new in ("new", "newer"):  # what is written can be written again
-        PLACE.write(path, PLACE.around(new))
+    for new in ("new", "newer"):  # a section can be replaced repeatedly
+        PLACE.write(path, PLACE.render(new))
         assert path.read_text() == f"before\n<!-- begin -->\n\n{new}\n\n<!-- end -->\nafter\n"
 
 
 @pytest.mark.parametrize("text", ["nothing", TEXT.replace("<!-- end -->", ""), TEXT.replace("<!-- begin -->", "")])
-def test_without_its_marks_a_document_is_left_as_it_is(tmp_path, text):
+def test_a_document_without_the_marks_is_left_unchanged(tmp_path, text):
     path = tmp_path / "page.md"
     path.write_text(text)
     with pytest.raises(DataError, match=r"expected the lines <!-- begin --> and <!-- end -->"):
-        PLACE.write(path, PLACE.around("new"))
+        PLACE.write(path, PLACE.render("new"))
     assert path.read_text() == text

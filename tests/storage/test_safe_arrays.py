@@ -1,4 +1,4 @@
-"""Array files are read without unpickling, and take no more memory than the file has bytes."""
+"""Array files are read without unpickling, and with no more memory than the size of the file."""
 
 import io
 import os
@@ -14,8 +14,8 @@ from trivium.storage import safe_arrays
 pytestmark = pytest.mark.plain
 
 
-class Marks:
-    """Makes a file when it is unpickled."""
+class CreatesFolder:
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -31,11 +31,11 @@ def saved(array, **keywords):
 
 
 def archive(**members):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as new:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as new:
         for name, content in members.items():
             new.writestr(f"{name}.npy", content)
-    return made.getvalue()
+    return stream.getvalue()
 
 
 def header(shape, dtype="<f4", content=b""):
@@ -49,22 +49,22 @@ def header(shape, dtype="<f4", content=b""):
 def test_arrays_come_back_as_they_were(dtype, shape, tmp_path):
     array = np.ones(shape, dtype)
     np.save(tmp_path / "a.npy", array)
-    for found in (safe_arrays.read_npz(archive(x=saved(array)), "a")["x"], safe_arrays.read_npy(tmp_path / "a.npy")):
-        np.testing.assert_array_equal(found, array)
-        assert found.dtype == array.dtype
+    for loaded in (safe_arrays.read_npz(archive(x=saved(array)), "a")["x"], safe_arrays.read_npy(tmp_path / "a.npy")):
+        np.testing.assert_array_equal(loaded, array)
+        assert loaded.dtype == array.dtype
 
 
 def test_fortran_order_and_compression_are_read(tmp_path):
     array = np.asfortranarray(np.arange(12.0).reshape(3, 4))
     np.savez_compressed(tmp_path / "a.npz", x=array, y=array.T)
-    found = safe_arrays.read_npz(tmp_path / "a.npz", "a")
-    np.testing.assert_array_equal(found["x"], array)
-    np.testing.assert_array_equal(found["y"], array.T)
+    arrays = safe_arrays.read_npz(tmp_path / "a.npz", "a")
+    np.testing.assert_array_equal(arrays["x"], array)
+    np.testing.assert_array_equal(arrays["y"], array.T)
 
 
 def test_a_pickle_inside_is_refused_and_not_run(tmp_path):
     mark = tmp_path / "mark"
-    objects = np.array([Marks(mark)], dtype=object)
+    objects = np.array([CreatesFolder(mark)], dtype=object)
     with pytest.raises(FileError, match=r"x.npy: .* holds pickled objects, which could run code: save numbers"):
         safe_arrays.read_npz(archive(x=saved(objects, allow_pickle=True)), "a.npz")
     (tmp_path / "a.npy").write_bytes(saved(objects, allow_pickle=True))
@@ -77,12 +77,12 @@ def test_a_pickle_inside_is_refused_and_not_run(tmp_path):
 def test_a_bare_pickle_is_refused_and_not_run(tmp_path, name):
     mark = tmp_path / "mark"
     with pytest.raises(FileError, match="cannot be read as arrays"):
-        safe_arrays.read_npz(archive(**{name: pickle.dumps(Marks(mark))}), "a.npz")
+        safe_arrays.read_npz(archive(**{name: pickle.dumps(CreatesFolder(mark))}), "a.npz")
     assert not mark.exists()
 
 
 @pytest.mark.parametrize("shape", [(10**12,), (2**40, 2**40), (-1,), (5,)])
-def test_a_header_that_lies_about_its_size_takes_no_memory(shape):
+def test_a_header_with_a_false_size_allocates_no_memory(shape):
     with pytest.raises(FileError, match=r"bytes of shape .* expected, there are 8"):
         safe_arrays.read_npz(archive(x=header(shape, content=bytes(8))), "a.npz")
 
@@ -104,6 +104,6 @@ def test_a_header_is_not_run(tmp_path):
     assert not mark.exists()
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_the_error_names_a_missing_file(tmp_path):
     with pytest.raises(FileError, match=r"cannot read .*none.npy: No such file"):
         safe_arrays.read_npy(tmp_path / "none.npy")

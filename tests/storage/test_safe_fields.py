@@ -1,16 +1,16 @@
-"""Settings of a wrong kind are refused when they are read, and not where somebody computes with them."""
+"""Settings of a wrong type are refused when they are read, not later when they are used."""
 
 import pytest
 
 from trivium.engine.preprocessing.pipeline import TRANSFORMS, make
-from trivium.storage.safe_fields import require_kinds
+from trivium.storage.safe_fields import require_field_types
 
 pytestmark = pytest.mark.plain
 
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
-def test_every_step_as_it_is_by_default_is_right(kind):
-    require_kinds(make(kind, {}))
+def test_every_default_setting_has_the_right_type(kind):
+    require_field_types(make(kind, {}))
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_every_step_as_it_is_by_default_is_right(kind):
         ("window", {"length": 3, "tokens": True}),
     ],
 )
-def test_right_kinds_are_taken(kind, settings):
-    require_kinds(make(kind, settings))
+def test_settings_of_the_right_type_are_accepted(kind, settings):
+    require_field_types(make(kind, settings))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,6 @@ def test_right_kinds_are_taken(kind, settings):
         ("window", {"tokens": 1}),
     ],
 )
-def test_wrong_kinds_are_refused(kind, settings):
-    with pytest.raises(TypeError, match=r"of \w+ is .*, which cannot be"):
-        require_kinds(make(kind, settings))
+def test_settings_of_a_wrong_type_are_refused(kind, settings):
+    with pytest.raises(TypeError, match=r"of \w+ is .*, expected \w+"):
+        require_field_types(make(kind, settings))

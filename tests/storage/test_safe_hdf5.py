@@ -1,4 +1,4 @@
-"""HDF5 files that point out of themselves, or promise more than they hold, are refused before a value is read."""
+"""HDF5 files that point to other files, or declare more than they hold, are refused before a value is read."""
 
 import h5py
 import numpy as np
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.plain
 
 @pytest.fixture
 def written(tmp_path):
-    """`written(edit)` is the path of a file that `edit(h5py.File)` has filled, one honest array in it."""
+    """A function that writes a file with one honest array and the changes of `edit(h5py.File)`; returns its path."""
 
     def write(edit=lambda file: None):
         path = tmp_path / "a.weights.h5"
@@ -26,22 +26,22 @@ def written(tmp_path):
 
 def refused(path, match):
     with pytest.raises(FileError, match=match) as caught:
-        safe_hdf5.check(path, "a.h5")
+        safe_hdf5.list_arrays(path, "a.h5")
     assert "\n" not in str(caught.value)
 
 
-def test_arrays_are_told_with_shape_and_dtype(written):
-    found = safe_hdf5.check(written(lambda file: file.create_dataset("scalar", data=np.int32(1))), "a.h5")
-    assert found == {
-        "layers/dense/vars/0": safe_hdf5.Stored((3, 4), "float32"),
-        "scalar": safe_hdf5.Stored((), "int32"),
+def test_arrays_are_listed_with_shape_and_dtype(written):
+    arrays = safe_hdf5.list_arrays(written(lambda file: file.create_dataset("scalar", data=np.int32(1))), "a.h5")
+    assert arrays == {
+        "layers/dense/vars/0": safe_hdf5.StoredArray((3, 4), "float32"),
+        "scalar": safe_hdf5.StoredArray((), "int32"),
     }
-    assert found["layers/dense/vars/0"].size == 12
+    assert arrays["layers/dense/vars/0"].size == 12
 
 
-def test_the_bytes_of_a_file_do_as_well(written):
+def test_a_file_may_be_passed_as_bytes(written):
     path = written()
-    assert safe_hdf5.check(path.read_bytes(), "a.h5") == safe_hdf5.check(path, "a.h5")
+    assert safe_hdf5.list_arrays(path.read_bytes(), "a.h5") == safe_hdf5.list_arrays(path, "a.h5")
 
 
 def test_an_external_link_is_refused_and_its_target_named(written, tmp_path):
@@ -106,7 +106,7 @@ def test_a_named_type_is_refused(written):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
-def test_a_truncated_file_is_one_line(written, share):
+def test_a_truncated_file_raises_a_one_line_error(written, share):
     path = written()
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])

@@ -1,4 +1,4 @@
-"""JSON of others is bounded before anybody walks it."""
+"""The size and depth of a JSON file are checked before its values are used."""
 
 import json
 
@@ -10,13 +10,13 @@ from trivium.storage import safe_json
 pytestmark = pytest.mark.plain
 
 
-def test_what_was_written_is_read():
+def test_a_value_is_read_as_it_was_written():
     value = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
     assert safe_json.parse(json.dumps(value).encode(), "a file") == value
 
 
 @pytest.mark.parametrize("text", ["NaN", "[1, Infinity]", '{"a": -Infinity}', "1e999", "[-1e400]"])
-def test_numbers_that_are_none_are_refused(text):
+def test_nan_and_infinite_numbers_are_refused(text):
     with pytest.raises(FileError, match="a file is not JSON"):
         safe_json.parse(text, "a file")
 
@@ -26,20 +26,20 @@ def test_keras_may_write_infinity():
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": }', '"\\ud800', "[1,]", "\x00", "1" * 5000])
-def test_damage_is_one_line(text):
+def test_damaged_json_raises_a_one_line_error(text):
     with pytest.raises(FileError, match="a file is not JSON, or was truncated") as caught:
         safe_json.parse(text, "a file")
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_that_are_no_text_are_refused():
+def test_bytes_that_are_not_text_are_refused():
     with pytest.raises(FileError, match="is not JSON"):
         safe_json.parse(b"\xff\xfe\xff", "a file")
 
 
 @pytest.mark.parametrize("depth", [101, 500, 100_000])
 @pytest.mark.parametrize("pair", ["[]", ('{"a":', "}")])
-def test_what_is_nested_too_deep_is_refused_and_not_a_recursion_error(depth, pair):
+def test_a_value_nested_too_deep_is_refused_without_a_recursion_error(depth, pair):
     with pytest.raises(FileError, match="nested deeper than 100 levels"):
         safe_json.parse(pair[0] * depth + ("1" if len(pair[0]) > 1 else "") + pair[1] * depth, "a file")
 
@@ -48,17 +48,17 @@ def test_a_hundred_levels_are_read():
     assert safe_json.parse("[" * 100 + "]" * 100, "a file")
 
 
-def test_more_than_the_bound_is_refused_unread(tmp_path):
+def test_a_file_larger_than_the_bound_is_refused(tmp_path):
     (tmp_path / "large.json").write_text('"' + "a" * 100 + '"')
     with pytest.raises(FileError, match="51 bytes of JSON, at most 50 are read"):
-        safe_json.read(tmp_path / "large.json", largest=50)
+        safe_json.read(tmp_path / "large.json", max_size=50)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_the_error_names_a_missing_file(tmp_path):
     with pytest.raises(FileError, match=r"cannot read .*none.json: No such file"):
         safe_json.read(tmp_path / "none.json")
 
 
-def test_every_node_is_met_with_its_depth():
-    found = [(value, depth) for value, depth in safe_json.nodes({"a": [1]})]
-    assert found == [({"a": [1]}, 1), ([1], 2), (1, 3)]
+def test_walk_yields_every_node_with_its_depth():
+    nodes = [(value, depth) for value, depth in safe_json.walk({"a": [1]})]
+    assert nodes == [({"a": [1]}, 1), ([1], 2), (1, 3)]

@@ -1,4 +1,4 @@
-"""Archives are refused by what their directory says, before a member is read."""
+"""Hostile archives are refused by their directory, before a member is read."""
 
 import io
 import stat
@@ -13,33 +13,33 @@ from trivium.storage import safe_zip
 
 pytestmark = pytest.mark.plain
 
-claiming = load_function(f"{Path(__file__).parents[1] / 'helpers' / 'hostile.py'}:claiming")
+with_claimed_size = load_function(f"{Path(__file__).parents[1] / 'helpers' / 'hostile.py'}:with_claimed_size")
 
 
 def archive(*members, compression=zipfile.ZIP_STORED):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", compression) as new:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as new:
         for name, content in members:
             new.writestr(name, content)
-    return made.getvalue()
+    return stream.getvalue()
 
 
 def named(name):
-    """Any name at all: `writestr` by itself mends some."""
+    """Return a member with exactly this name; `writestr` alone would change some names."""
     info = zipfile.ZipInfo("x")
     info.filename = name
     return info
 
 
 def refused(content, match):
-    with pytest.raises(FileError, match=match), safe_zip.opened(content, "a.zip"):
+    with pytest.raises(FileError, match=match), safe_zip.open_checked(content, "a.zip"):
         pass
 
 
 def test_members_are_read():
-    with safe_zip.opened(archive(("a/b.txt", b"hello"), ("c", b"")), "a.zip") as found:
-        assert found.namelist() == ["a/b.txt", "c"]
-        assert safe_zip.read(found, "a/b.txt", "a.zip") == b"hello"
+    with safe_zip.open_checked(archive(("a/b.txt", b"hello"), ("c", b"")), "a.zip") as opened:
+        assert opened.namelist() == ["a/b.txt", "c"]
+        assert safe_zip.read(opened, "a/b.txt", "a.zip") == b"hello"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_two_members_of_one_name_are_refused(names):
 
 
 @pytest.mark.parametrize("names", [("a", "a/b"), ("x/A", "x/a/b/c"), ("a/b/c", "a")])
-def test_a_file_that_is_a_folder_too_is_refused(names):
+def test_a_name_that_is_both_a_file_and_a_folder_is_refused(names):
     refused(archive(*((name, b"") for name in names)), "is a file and a folder at once")
 
 
@@ -86,7 +86,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked():
 def test_many_members_that_are_a_bomb_together_are_refused():
     content = archive(*((f"{number:02}", b"") for number in range(14)))
     for number in range(14):
-        content = claiming(content, f"{number:02}", 20_000_000)
+        content = with_claimed_size(content, f"{number:02}", 20_000_000)
     refused(content, "all of it would become 280,000,000 bytes")
 
 
@@ -109,21 +109,24 @@ def test_an_encrypted_member_is_refused():
 
 
 def test_a_member_larger_than_allowed_is_refused():
-    with safe_zip.opened(archive(("a", b"xyz")), "a.zip") as found, pytest.raises(FileError, match="a has 3 bytes"):
-        safe_zip.read(found, "a", "a.zip", largest=2)
+    with (
+        safe_zip.open_checked(archive(("a", b"xyz")), "a.zip") as opened,
+        pytest.raises(FileError, match="a has 3 bytes"),
+    ):
+        safe_zip.read(opened, "a", "a.zip", max_size=2)
 
 
 @pytest.mark.parametrize("length", [0, 1, 30, 60, 90])
-def test_a_truncated_archive_is_one_line(length):
+def test_a_truncated_archive_raises_a_one_line_error(length):
     refused(archive(("a", b"x" * 50))[:length], "a.zip is no zip archive, or was truncated")
 
 
 def test_a_member_that_was_altered_is_refused():
     content = archive(("a", b"x" * 50)).replace(b"xxx", b"xyx", 1)
-    with safe_zip.opened(content, "a.zip") as found, pytest.raises(FileError, match="a is missing or damaged"):
-        safe_zip.read(found, "a", "a.zip")
+    with safe_zip.open_checked(content, "a.zip") as opened, pytest.raises(FileError, match="a is missing or damaged"):
+        safe_zip.read(opened, "a", "a.zip")
 
 
-def test_a_member_that_is_not_there_is_refused():
-    with safe_zip.opened(archive(("a", b"")), "a.zip") as found, pytest.raises(FileError, match="b is missing"):
-        safe_zip.read(found, "b", "a.zip")
+def test_a_missing_member_is_refused():
+    with safe_zip.open_checked(archive(("a", b"")), "a.zip") as opened, pytest.raises(FileError, match="b is missing"):
+        safe_zip.read(opened, "b", "a.zip")

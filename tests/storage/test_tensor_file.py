@@ -1,4 +1,4 @@
-"""The file of a checkpoint: what is written is what is read, any other byte is noticed, any reader opens it."""
+"""The checkpoint file: it is read as written, any changed byte is noticed, and any safetensors reader opens it."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from trivium.errors import CheckpointError, OutputError
 from trivium.storage import tensor_file
-from trivium.storage.tensor_file import Array
+from trivium.storage.tensor_file import LazyArray
 
 pytestmark = pytest.mark.plain
 
@@ -27,14 +27,14 @@ RECORD = {"epoch": 3, "words": '½ \\ " 0000', "history": [{"loss": 0.1}, {"loss
 
 @pytest.fixture
 def path(tmp_path):
-    made = tmp_path / "kept.safetensors"
-    tensor_file.write(made, RECORD, {name: Array.of(value) for name, value in ARRAYS.items()})
-    return made
+    file = tmp_path / "kept.safetensors"
+    tensor_file.write(file, RECORD, {name: LazyArray.of(value) for name, value in ARRAYS.items()})
+    return file
 
 
 def test_what_is_written_is_what_is_read(path):
     assert tensor_file.read_record(path) == RECORD
-    with tensor_file.opened(path) as read:
+    with tensor_file.open_arrays(path) as read:
         for name, value in ARRAYS.items():
             assert read(name).dtype == value.dtype
             np.testing.assert_array_equal(read(name), value, err_msg=name)
@@ -43,17 +43,17 @@ def test_what_is_written_is_what_is_read(path):
 def test_any_reader_of_the_format_opens_it(path):
     from safetensors.numpy import load_file
 
-    found = load_file(path)
-    assert found.keys() == ARRAYS.keys()
-    np.testing.assert_array_equal(found["turned"], ARRAYS["turned"])
+    arrays = load_file(path)
+    assert arrays.keys() == ARRAYS.keys()
+    np.testing.assert_array_equal(arrays["turned"], ARRAYS["turned"])
 
 
-def test_a_large_array_is_proved_piece_by_piece(tmp_path, monkeypatch):
-    monkeypatch.setattr(tensor_file, "_PIECE", 1000)
+def test_the_checksum_of_a_large_array_is_verified_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(tensor_file, "_CHUNK_SIZE", 1000)
     value = np.random.default_rng(0).normal(size=12_345)
-    tensor_file.write(tmp_path / "x.safetensors", None, {"x": Array.of(value)})
+    tensor_file.write(tmp_path / "x.safetensors", None, {"x": LazyArray.of(value)})
     assert tensor_file.read_record(tmp_path / "x.safetensors") is None
-    with tensor_file.opened(tmp_path / "x.safetensors") as read:
+    with tensor_file.open_arrays(tmp_path / "x.safetensors") as read:
         np.testing.assert_array_equal(read("x"), value)
 
 
@@ -86,24 +86,24 @@ def test_every_truncation_is_noticed(path):
         b"PK\x03\x04 a zip",
     ],
 )
-def test_something_else_is_no_checkpoint(tmp_path, content):
+def test_a_file_of_another_format_is_not_a_checkpoint(tmp_path, content):
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"x\.safetensors is no checkpoint, or was truncated"):
         tensor_file.read_record(path)
 
 
-def test_what_the_library_refuses_is_an_error_of_ours(tmp_path):
+def test_an_error_of_the_library_becomes_a_checkpoint_error(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"PK\x03\x04 a zip")
-    with pytest.raises(CheckpointError, match="is no checkpoint, or was truncated"), tensor_file.opened(path):
+    with pytest.raises(CheckpointError, match="is no checkpoint, or was truncated"), tensor_file.open_arrays(path):
         pass
 
 
-def test_what_is_not_there_is_said(tmp_path, path):
+def test_a_missing_file_or_array_is_an_error_that_names_it(tmp_path, path):
     with pytest.raises(CheckpointError, match=r"cannot read .*nosuch.safetensors: No such file"):
         tensor_file.read_record(tmp_path / "nosuch.safetensors")
-    with tensor_file.opened(path) as read, pytest.raises(CheckpointError, match="there is no weights in it"):
+    with tensor_file.open_arrays(path) as read, pytest.raises(CheckpointError, match="there is no weights in it"):
         read("weights")
 
 
@@ -130,8 +130,8 @@ def test_a_disk_that_fails_once_in_the_middle_leaves_the_old_file(path, monkeypa
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", failing_once)
-    monkeypatch.setattr(tensor_file, "_FLUSHED", 1_000)
-    arrays = {str(number): tensor_file.Array.of(np.ones(1_000, "float32")) for number in range(3)}
+    monkeypatch.setattr(tensor_file, "_FLUSH_SIZE", 1_000)
+    arrays = {str(number): tensor_file.LazyArray.of(np.ones(1_000, "float32")) for number in range(3)}
     with pytest.raises(OutputError, match="Input/output error; the file that was there is kept"):
         tensor_file.write(path, {}, arrays)
     assert path.read_bytes() == before

@@ -1,7 +1,7 @@
-"""A graph written as plain JAX functions over a tree of parameters, by text alone: nothing here imports JAX.
+"""Writing a graph as plain JAX functions over a tree of parameters. It only produces text and does not import JAX.
 
-`expressions.py` has JAX's names for what is computed, `helpers.py` the functions that go into the module beside
-`apply`. What it shares with other rooms is in `graph/writing/`.
+`expressions.py` has JAX's expressions, `helpers.py` the functions that the written module needs beside `apply`. The
+code shared with other backends is in `graph/writing/`.
 """
 
 from .writer import refuses, write

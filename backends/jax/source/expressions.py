@@ -1,14 +1,14 @@
-"""How JAX says what is computed."""
+"""JAX's expressions, and the handlers of kinds that need more than an expression."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ....graph.graph import Node
-from ....graph.writing.expressions import Words, lengths
+from ....graph.graph import GraphNode
+from ....graph.writing.expressions import Dialect, shape_text
 from ....graph.writing.layout import literal
-from ....graph.writing.tree import TreeWriter
+from ....graph.writing.tree import TreeHandler, TreeWriter
 
 _NUMPY = (
     *("abs", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "reciprocal", "sin", "cos", "tan", "floor"),
@@ -16,8 +16,8 @@ _NUMPY = (
 )
 _NN = ("selu", "sigmoid", "silu", "mish", "softplus", "log_sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh")
 
-WORDS = Words(
-    each={
+DIALECT = Dialect(
+    elementwise={
         **{name: f"jnp.{name}({{x}})" for name in _NUMPY},
         **{name: f"jax.nn.{name}({{x}})" for name in (*_NN, "sparse_plus", "sparse_sigmoid")},
         "negative": "-{x}",
@@ -47,7 +47,7 @@ WORDS = Words(
         "resize": "jax.image.resize({x}, ({x}.shape[0], {height}, {width}, {x}.shape[-1]), {interpolation}, "
         "antialias=False)",
     },
-    called={
+    functions={
         "logical_and": "jnp.logical_and",
         "logical_or": "jnp.logical_or",
         "where": "jnp.where",
@@ -55,7 +55,7 @@ WORDS = Words(
         "not_equal": "jnp.not_equal",
     },
     pairwise={"maximum": "jnp.maximum", "minimum": "jnp.minimum"},
-    joined={"concatenate": "jnp.concatenate", "stack": "jnp.stack"},
+    joins={"concatenate": "jnp.concatenate", "stack": "jnp.stack"},
     reductions={
         name: f"{{x}}.{name}(axis={{axis}}{{keep}})"
         for name in ("mean", "sum", "max", "min", "prod", "var", "std", "argmax", "argmin")
@@ -77,36 +77,36 @@ WORDS = Words(
     cast="{x}.astype({dtype})",
     array="jnp.array",
     einsum="jnp.einsum",
-    unit="{x} * lax.rsqrt(jnp.maximum(jnp.square({x}).sum({axis}, keepdims=True), 1e-12))",
+    l2_normalize="{x} * lax.rsqrt(jnp.maximum(jnp.square({x}).sum({axis}, keepdims=True), 1e-12))",
 )
 
 
-def _batch(x: str, node: Node) -> str:
-    return lengths(node.config["shape"], f"{x}.shape[0]")  # type: ignore[arg-type]
+def _batch(x: str, node: GraphNode) -> str:
+    return shape_text(node.config["shape"], f"{x}.shape[0]")  # type: ignore[arg-type]
 
 
-def _reshape(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _reshape(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,) = writer.inputs(node)
     return [f"{x}.reshape{_batch(x, node)}".replace(",)", ")")]
 
 
-def _broadcast_to(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _broadcast_to(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,) = writer.inputs(node)
     return [f"jnp.broadcast_to({x}, {_batch(x, node)})"]
 
 
-def _unfold_time(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _unfold_time(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     x, like = writer.inputs(node)
     return [f"{x}.reshape(*{like}.shape[:2], *{x}.shape[1:])"]
 
 
-def _pad(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _pad(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,), value = writer.inputs(node), node.config["value"]
-    filled = f", constant_values={value!r}" if value else ""
-    return [f"jnp.pad({x}, {literal(node.config['pad_width'])}{filled})"]
+    fill = f", constant_values={value!r}" if value else ""
+    return [f"jnp.pad({x}, {literal(node.config['pad_width'])}{fill})"]
 
 
-def _up_sampling(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _up_sampling(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     size: Any = node.config["size"]
     (x,) = writer.inputs(node)
     if node.config["interpolation"] == "bilinear":
@@ -117,20 +117,20 @@ def _up_sampling(writer: TreeWriter, node: Node) -> Sequence[str]:
     return [x]
 
 
-def _split(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _split(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,) = writer.inputs(node)
     text = f"jnp.split({x}, {literal(node.config['sections'])}, axis={node.config['axis']})"
     return [text for _ in node.outputs] if len(node.outputs) > 1 else [f"{text}[0]"]
 
 
-def _one_hot(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _one_hot(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     config: Any = node.config
     dtype = "" if config["dtype"] == "float32" else f", dtype={literal(config['dtype'])}"
     axis = "" if config["axis"] == node.outputs[0].rank - 1 else f", axis={config['axis']}"
     return [f"jax.nn.one_hot({writer.inputs(node)[0]}, {config['num_classes']}{dtype}{axis})"]
 
 
-OWN: Mapping[str, Callable[[TreeWriter, Node], Sequence[str]]] = {
+OWN_HANDLERS: Mapping[str, TreeHandler] = {
     "reshape": _reshape,
     "broadcast_to": _broadcast_to,
     "unfold_time": _unfold_time,

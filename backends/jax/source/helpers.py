@@ -1,12 +1,12 @@
-"""Functions that go into a written module, each beside those that it needs."""
+"""Functions that a written module contains when it uses them, and the functions that they call."""
 
 from __future__ import annotations
 
-# What a helper calls.
+# The helpers that a helper calls.
 NEEDS = {
     "group_norm": ("affine",),
     "layer_norm": ("affine",),
-    "kept_states": ("dropout",),
+    "recurrent_dropout_mask": ("dropout",),
     "multi_head_attention": ("dropout",),
     "attention": ("dropout",),
 }
@@ -14,18 +14,18 @@ NEEDS = {
 HELPERS = {
     "frozen": '''
 def frozen(p: dict[str, Array]) -> dict[str, Array]:
-    """Weights that training leaves as they are."""
+    """Return weights that gradients do not reach."""
     return {name: lax.stop_gradient(value) for name, value in p.items()}
 ''',
     "dense": '''
 def dense(p: dict[str, Array], x: Array) -> Array:
-    """(…, in) to (…, units)."""
+    """Apply a dense layer: (…, in) to (…, units)."""
     y = x @ p["kernel"]
     return y + p["bias"] if "bias" in p else y
 ''',
     "einsum_dense": '''
 def einsum_dense(p: dict[str, Array], x: Array, equation: str) -> Array:
-    """A product with a kernel by an equation, plus a bias."""
+    """Multiply by a kernel as the einsum equation says, and add the bias."""
     y = jnp.einsum(equation, x, p["kernel"])
     return y + p["bias"] if "bias" in p else y
 ''',
@@ -39,7 +39,7 @@ def conv(
     dilation: tuple[int, ...] | None = None,
     groups: int = 1,
 ) -> Array:
-    """A convolution over the axes between batch and channels."""
+    """Convolve over the axes between batch and channels."""
     rank = x.ndim - 2
     axes = "DHW"[3 - rank :]
     y = lax.conv_general_dilated(
@@ -62,7 +62,7 @@ def depthwise_conv(
     strides: tuple[int, ...] | None = None,
     dilation: tuple[int, ...] | None = None,
 ) -> Array:
-    """A convolution of each channel by itself."""
+    """Convolve each channel by itself."""
     *window, channels, multiplier = p["kernel"].shape
     rank = len(window)
     axes = "DHW"[3 - rank :]
@@ -86,7 +86,7 @@ def conv_transpose(
     strides: tuple[int, ...] | None = None,
     dilation: tuple[int, ...] | None = None,
 ) -> Array:
-    """A transposed convolution; its kernel is (…, filters, in)."""
+    """Apply a transposed convolution; its kernel is (…, filters, in)."""
     rank = x.ndim - 2
     axes = "DHW"[3 - rank :]
     y = lax.conv_general_dilated(
@@ -104,7 +104,7 @@ def conv_transpose(
 def max_pool(
     x: Array, window: tuple[int, ...], strides: tuple[int, ...], padding: str = "VALID"
 ) -> Array:
-    """The largest value of each window."""
+    """Return the maximum of each window."""
     return lax.reduce_window(
         x, -jnp.inf, lax.max, (1, *window, 1), (1, *strides, 1), padding
     )
@@ -113,7 +113,7 @@ def max_pool(
 def average_pool(
     x: Array, window: tuple[int, ...], strides: tuple[int, ...], padding: str = "VALID"
 ) -> Array:
-    """The mean of each window, without what was padded."""
+    """Return the mean of each window, without the padding."""
     sizes = (1, *window, 1), (1, *strides, 1), padding
     sums = lax.reduce_window(x, 0.0, lax.add, *sizes)
     return sums / lax.reduce_window(jnp.ones_like(x), 0.0, lax.add, *sizes)
@@ -129,16 +129,16 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[Array, dict[str, Array]]:
-    """Batch normalisation; in training by the batch, moving the statistics."""
-    shape = [-1 if each == axis else 1 for each in range(x.ndim)]
+    """Normalise by moving statistics; in training by the batch's, updating them."""
+    shape = [-1 if i == axis else 1 for i in range(x.ndim)]
     mean, variance = s["moving_mean"], s["moving_variance"]
     if training:
-        axes = tuple(each for each in range(x.ndim) if each != axis)
+        axes = tuple(i for i in range(x.ndim) if i != axis)
         mean, variance = x.mean(axes), x.var(axes)
-        found = {"moving_mean": mean, "moving_variance": variance}
+        batch = {"moving_mean": mean, "moving_variance": variance}
         s = {
             name: momentum * s[name] + (1 - momentum) * lax.stop_gradient(value)
-            for name, value in found.items()
+            for name, value in batch.items()
         }
     scale = lax.rsqrt(variance + epsilon) * p.get("gamma", 1.0)
     y = (x - mean.reshape(shape)) * scale.reshape(shape)
@@ -146,7 +146,7 @@ def batch_norm(
 ''',
     "affine": '''
 def affine(p: dict[str, Array], x: Array, axes: tuple[int, ...]) -> Array:
-    """Scaled and moved along some axes."""
+    """Multiply by gamma and add beta along the given axes."""
     shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.ndim)]
     x = x * p["gamma"].reshape(shape) if "gamma" in p else x
     return x + p["beta"].reshape(shape) if "beta" in p else x
@@ -155,7 +155,7 @@ def affine(p: dict[str, Array], x: Array, axes: tuple[int, ...]) -> Array:
 def layer_norm(
     p: dict[str, Array], x: Array, *, axes: tuple[int, ...], epsilon: float
 ) -> Array:
-    """Each sample to mean 0 and variance 1 over some axes."""
+    """Normalise each sample to mean 0 and variance 1 over the given axes."""
     centred = x - x.mean(axes, keepdims=True)
     y = centred * lax.rsqrt(x.var(axes, keepdims=True) + epsilon)
     return affine(p, y, axes)
@@ -164,14 +164,14 @@ def layer_norm(
 def rms_norm(
     p: dict[str, Array], x: Array, *, axes: tuple[int, ...], epsilon: float
 ) -> Array:
-    """Each sample to a mean square of 1 over some axes."""
+    """Normalise each sample to mean square 1 over the given axes."""
     shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.ndim)]
     y = x * lax.rsqrt(jnp.square(x).mean(axes, keepdims=True) + epsilon)
     return y * p["scale"].reshape(shape)
 ''',
     "group_norm": '''
 def group_norm(p: dict[str, Array], x: Array, *, groups: int, epsilon: float) -> Array:
-    """Each group of channels of a sample to mean 0 and variance 1."""
+    """Normalise each group of a sample's channels to mean 0 and variance 1."""
     grouped = x.reshape(*x.shape[:-1], groups, -1)
     axes = (*range(1, x.ndim - 1), x.ndim)
     centred = grouped - grouped.mean(axes, keepdims=True)
@@ -182,47 +182,47 @@ def group_norm(p: dict[str, Array], x: Array, *, groups: int, epsilon: float) ->
 def dropout(
     x: Array, rate: float, key: Array, *, shared: tuple[int, ...] = ()
 ) -> Array:
-    """Some values set to zero, the others divided by the share that is kept.
+    """Set values to zero with probability `rate`, and divide the others by 1 - rate.
 
     Args:
-        shared: axes along which one decision holds for all.
+        shared: axes along which all values are dropped or kept together.
     """
     shape = [1 if axis in shared else x.shape[axis] for axis in range(x.ndim)]
     return jnp.where(jax.random.bernoulli(key, 1 - rate, shape), x / (1 - rate), 0.0)
 ''',
-    "kept_states": '''
-def kept_states(x: Array, units: int, rate: float, key: Array) -> Array:
-    """What multiplies a recurrent layer's states in training, the same at each step."""
+    "recurrent_dropout_mask": '''
+def recurrent_dropout_mask(x: Array, units: int, rate: float, key: Array) -> Array:
+    """Return a dropout mask for recurrent states, the same at all steps."""
     return dropout(jnp.ones((x.shape[0], units), x.dtype), rate, key)
 ''',
     "gaussian_noise": '''
 def gaussian_noise(x: Array, stddev: float, key: Array) -> Array:
-    """Normal noise, added."""
+    """Add normal noise."""
     return x + stddev * jax.random.normal(key, x.shape)
 ''',
     "gaussian_dropout": '''
 def gaussian_dropout(x: Array, rate: float, key: Array) -> Array:
-    """Normal noise around 1, multiplied."""
+    """Multiply by normal noise of mean 1."""
     return x * (1 + (rate / (1 - rate)) ** 0.5 * jax.random.normal(key, x.shape))
 ''',
     "embedding": '''
 def embedding(p: dict[str, Array], x: Array) -> Array:
-    """A row of the table for each integer."""
+    """Look up a row of the table for each integer."""
     return p["embeddings"][x]
 ''',
     "prelu": '''
 def prelu(p: dict[str, Array], x: Array) -> Array:
-    """Values below zero times a slope that is learnt."""
+    """Multiply negative values by a learnt slope."""
     return jnp.maximum(x, 0.0) + p["alpha"] * jnp.minimum(x, 0.0)
 ''',
     "normalization": '''
 def normalization(p: dict[str, Array], x: Array) -> Array:
-    """Standardised by a mean and a variance that were measured beforehand."""
+    """Standardise by a mean and a variance that were measured before training."""
     return (x - p["mean"]) / jnp.maximum(jnp.sqrt(p["variance"]), 1e-7)
 ''',
     "denormalization": '''
 def denormalization(p: dict[str, Array], x: Array) -> Array:
-    """Standardised values put back by what was measured beforehand."""
+    """Undo `normalization`: multiply by the deviation and add the mean."""
     return x * jnp.maximum(jnp.sqrt(p["variance"]), 1e-7) + p["mean"]
 ''',
     "lstm": '''
@@ -233,14 +233,14 @@ def lstm(
     *,
     activation: Callable[[Array], Array] = jnp.tanh,
     gate: Callable[[Array], Array] = jax.nn.sigmoid,
-    kept: Array | float = 1.0,
+    dropout_mask: Array | float = 1.0,
 ) -> tuple[Array, Array, Array]:
-    """An LSTM over (batch, time, features): its outputs, and the states after them."""
+    """Run an LSTM over (batch, time, features); return outputs and final states."""
     recurrent = p["recurrent_kernel"]
 
     def step(carry: tuple[Array, Array], gates: Array) -> tuple[Any, Array]:
         hidden, memory = carry
-        gates = gates + (hidden * kept) @ recurrent
+        gates = gates + (hidden * dropout_mask) @ recurrent
         i, f, c, o = jnp.split(gates, 4, axis=-1)
         memory = gate(f) * memory + gate(i) * activation(c)
         hidden = gate(o) * activation(memory)
@@ -259,10 +259,10 @@ def gru(
     *,
     activation: Callable[[Array], Array] = jnp.tanh,
     gate: Callable[[Array], Array] = jax.nn.sigmoid,
-    kept: Array | float = 1.0,
+    dropout_mask: Array | float = 1.0,
     reset_after: bool = True,
 ) -> tuple[Array, Array]:
-    """A GRU over (batch, time, features): its outputs, and the state after them."""
+    """Run a GRU over (batch, time, features); return outputs and the final state."""
     recurrent = p["recurrent_kernel"]
     units = recurrent.shape[0]
     both = "bias" in p and reset_after
@@ -270,13 +270,13 @@ def gru(
 
     def step(hidden: Array, gates: Array) -> tuple[Array, Array]:
         z, r, n = jnp.split(gates, 3, axis=-1)
-        inside = (hidden * kept) @ recurrent + inner
+        inside = (hidden * dropout_mask) @ recurrent + inner
         hidden_z, hidden_r, hidden_n = jnp.split(inside, 3, axis=-1)
         z, r = gate(z + hidden_z), gate(r + hidden_r)
         if reset_after:
             hidden_n = r * hidden_n
         else:
-            hidden_n = (r * hidden * kept) @ recurrent[:, 2 * units :]
+            hidden_n = (r * hidden * dropout_mask) @ recurrent[:, 2 * units :]
         hidden = z * hidden + (1 - z) * activation(n + hidden_n)
         return hidden, hidden
 
@@ -292,18 +292,18 @@ def simple_rnn(
     states: tuple[Array] | None = None,
     *,
     activation: Callable[[Array], Array] = jnp.tanh,
-    kept: Array | float = 1.0,
+    dropout_mask: Array | float = 1.0,
 ) -> tuple[Array, Array]:
-    """A recurrent layer over (batch, time, features): its outputs, and its last."""
+    """Run a simple RNN over (batch, time, features); return outputs and final state."""
     recurrent = p["recurrent_kernel"]
 
-    def step(hidden: Array, given: Array) -> tuple[Array, Array]:
-        hidden = activation(given + (hidden * kept) @ recurrent)
+    def step(hidden: Array, inputs: Array) -> tuple[Array, Array]:
+        hidden = activation(inputs + (hidden * dropout_mask) @ recurrent)
         return hidden, hidden
 
     zeros = jnp.zeros((x.shape[0], recurrent.shape[0]), x.dtype)
-    given = (x @ p["kernel"] + p.get("bias", 0.0)).swapaxes(0, 1)
-    state, outputs = lax.scan(step, zeros if states is None else states[0], given)
+    inputs = (x @ p["kernel"] + p.get("bias", 0.0)).swapaxes(0, 1)
+    state, outputs = lax.scan(step, zeros if states is None else states[0], inputs)
     return outputs.swapaxes(0, 1), state
 ''',
     "multi_head_attention": '''
@@ -316,28 +316,29 @@ def multi_head_attention(
     *,
     causal: bool = False,
     rate: float = 0.0,
-    draw: Array | None = None,
+    dropout_key: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Attention in several heads, whose keys and values some of them may share.
+    """Multi-head attention, also with fewer heads of keys and values than of queries.
 
     Takes query (batch, T, in), value and key (batch, S, in), and a mask (batch, T, S)
-    that is true where to look. Gives (batch, T, out) and the scores (batch, heads, T, S).
+    that is true where attention is allowed. Returns (batch, T, out) and the scores
+    (batch, heads, T, S).
     """
 
-    def projected(x: Array, part: str) -> Array:
+    def project(x: Array, part: str) -> Array:
         y = jnp.einsum("btd,dhk->bthk", x, p[f"{part}_kernel"])
         return y + p[f"{part}_bias"] if f"{part}_bias" in p else y
 
-    q, k, v = projected(query, "query"), projected(key, "key"), projected(value, "value")
-    k, v = (jnp.repeat(each, q.shape[2] // each.shape[2], axis=2) for each in (k, v))
+    q, k, v = project(query, "query"), project(key, "key"), project(value, "value")
+    k, v = (jnp.repeat(heads, q.shape[2] // heads.shape[2], axis=2) for heads in (k, v))
     scores = jnp.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
     if causal:
-        seen = jnp.tril(jnp.ones(scores.shape[-2:], bool))
-        scores = jnp.where(seen, scores, -1e9)
+        visible = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+        scores = jnp.where(visible, scores, -1e9)
     if mask is not None:
         scores = jnp.where(mask.astype(bool)[:, None], scores, -1e9)
     scores = jax.nn.softmax(scores)
-    weights = dropout(scores, rate, draw) if rate else scores
+    weights = dropout(scores, rate, dropout_key) if rate else scores
     y = jnp.einsum("bhts,bshv->bthv", weights, v)
     y = jnp.einsum("bthv,hvo->bto", y, p["output_kernel"])
     return y + p["output_bias"] if "output_bias" in p else y, scores
@@ -352,12 +353,12 @@ def attention(
     mode: str,
     causal: bool = False,
     rate: float = 0.0,
-    draw: Array | None = None,
+    dropout_key: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Attention by dot products, or by sums when it is additive.
+    """Dot-product or additive attention.
 
-    Takes query (batch, T, d), value and key (batch, S, d). Gives (batch, T, d) and the
-    scores (batch, T, S).
+    Takes query (batch, T, d), value and key (batch, S, d). Returns (batch, T, d) and
+    the scores (batch, T, S).
     """
     scale = p.get("scale", 1.0)
     if mode == "dot":
@@ -371,7 +372,7 @@ def attention(
     if causal:
         scores = scores - 1e9 * ~jnp.tril(jnp.ones(scores.shape[-2:], bool))
     scores = jax.nn.softmax(scores)
-    scores = dropout(scores, rate, draw) if rate else scores
+    scores = dropout(scores, rate, dropout_key) if rate else scores
     return scores @ value, scores
 ''',
 }

@@ -1,4 +1,4 @@
-"""The module's text, put together: `init`, `apply`, `load`, and the weights as a tree."""
+"""Writing the JAX module: `init`, `apply`, `load`, and the weights as a tree."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ....graph.graph import Graph, Layer, Node
+from ....graph.graph import Graph, GraphLayer, GraphNode
 from ....graph.source import Source
 from ....graph.writing.body import input_names
 from ....graph.writing.layout import WIDTH, literal, statement
-from ....graph.writing.tree import MEASURED, MOVED, TreeWriter
-from ....graph.writing.tree_handlers import refusal, tree_handlers
-from .expressions import OWN, WORDS
+from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWriter
+from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
+from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
 
 _NAMES = frozenset(
@@ -25,38 +25,40 @@ _NAMES = frozenset(
 )
 
 
-def refuses(node: Node) -> str | None:
-    """Why this room cannot write a node, or None when it can."""
-    return refusal(node, Writer.handlers, WORDS, "JAX")
+def refuses(node: GraphNode) -> str | None:
+    """Return why JAX cannot compute a node, or None when it can."""
+    return unsupported_reason(node, JaxWriter.handlers, DIALECT, "JAX")
 
 
 def write(graph: Graph) -> Source:
-    """The graph as `model.py` with its weights."""
-    return Writer(graph).source()
+    """Return the graph as `model.py` with its weights."""
+    return JaxWriter(graph).source()
 
 
-class Writer(TreeWriter):
-    """The functions in the making."""
+class JaxWriter(TreeWriter):
+    """Writes `init`, `apply` and `load`."""
 
-    words = WORDS
-    handlers = tree_handlers(WORDS, OWN)
+    dialect = DIALECT
+    handlers = tree_handlers(DIALECT, OWN_HANDLERS)
 
     def __init__(self, graph: Graph):
         super().__init__(graph, _NAMES, indent=4)
-        self._state: dict[str, Layer] = {}
+        self._state: dict[str, GraphLayer] = {}
 
-    def part(self, layer: Layer) -> str:
+    def parameters_entry(self, layer: GraphLayer) -> str:
         return f'params["{layer.name}"]'
 
-    def key(self) -> str:
-        self.draws += 1
-        return f"jax.random.fold_in(key, {self.draws - 1})"
+    def rng_key(self) -> str:
+        self.draw_count += 1
+        return f"jax.random.fold_in(key, {self.draw_count - 1})"
 
-    def batch_norm(self, node: Node, x: str, training: str, settings: str) -> Sequence[str]:
+    def write_batch_norm(self, node: GraphNode, x: str, training: str, settings: str) -> Sequence[str]:
         layer = node.layer
         self._state[layer.name] = layer
-        self.weights |= {f"{layer.name}.{name}": np.ascontiguousarray(layer.weights[name]) for name in MOVED}
-        weights, part = self.weighed(layer), f'state["{layer.name}"]'
+        self.weights |= {
+            f"{layer.name}.{name}": np.ascontiguousarray(layer.weights[name]) for name in MOVING_STATISTICS
+        }
+        weights, part = self.layer_parameters(layer), f'state["{layer.name}"]'
         self.release(node)
         result = self.name(node.name)
         self.line(f"{result}, {part} = {self.helper('batch_norm')}({weights}, {part}, {x}, {training}, {settings})")
@@ -67,12 +69,12 @@ class Writer(TreeWriter):
     def source(self) -> Source:
         names = input_names(self.graph, _NAMES)
         self.taken.update(names)
-        self.values.update(zip(self._given(), names, strict=True))
+        self.values.update(zip(self._input_references(), names, strict=True))
         self.run()
         results = [self.operand(output.reference) for output in self.graph.outputs]
-        returned = f"({', '.join(results)})" if len(results) > 1 and self._state else ", ".join(results)
-        body = [*self._head(names), *self._opening(), *self.lines]
-        body += statement(f"return {returned}, state" if self._state else f"return {returned}", 4)
+        returns = f"({', '.join(results)})" if len(results) > 1 and self._state else ", ".join(results)
+        body = [*self._head(names), *self._preamble(), *self.lines]
+        body += statement(f"return {returns}, state" if self._state else f"return {returns}", 4)
         code = "\n\n".join(
             [*self._helper_texts(), "\n".join(self._init()) + "\n", "\n".join(body) + "\n", self._load()]
         )
@@ -80,13 +82,14 @@ class Writer(TreeWriter):
         predict = _STATEFUL_PREDICT if self._state else _PREDICT
         return Source(self._imports(code) + code, predict, self.weights, example, ("jax", "safetensors"))
 
-    def _given(self) -> list[Any]:
+    def _input_references(self) -> list[Any]:
         return [reference for reference in self.graph.specs if reference.name in {i.name for i in self.graph.inputs}]
 
-    def _opening(self) -> list[str]:
+    def _preamble(self) -> list[str]:
         lines = []
-        if self.draws:
-            lines += ["    if training and key is None:", '        raise ValueError("training draws: give it a key")']
+        if self.draw_count:
+            lines.append("    if training and key is None:")
+            lines.append('        raise ValueError("training needs a random key: pass key=")')
         if self._state:
             lines.append("    state = dict(state)")
         return lines
@@ -94,41 +97,43 @@ class Writer(TreeWriter):
     def _head(self, names: Sequence[str]) -> list[str]:
         arguments = ["params: Params", *(["state: Params"] if self._state else [])]
         arguments += [f"{name}: Array" for name in names]
-        switches = ["training: bool = False"] if self.trains else []
-        switches += ["key: Array | None = None"] if self.draws else []
+        switches = ["training: bool = False"] if self.uses_training else []
+        switches += ["key: Array | None = None"] if self.draw_count else []
         arguments += ["*", *switches] if switches else []
         several = len(self.graph.outputs) > 1
-        gives = f"tuple[{', '.join(['Array'] * len(self.graph.outputs))}]" if several else "Array"
-        gives = f"tuple[{gives}, Params]" if self._state else gives
-        moved = ["the state, moved in training"] if self._state else []
-        return [*_signature("apply", arguments, gives), *self.docstring(names, moved)]
+        annotation = f"tuple[{', '.join(['Array'] * len(self.graph.outputs))}]" if several else "Array"
+        annotation = f"tuple[{annotation}, Params]" if self._state else annotation
+        state_output = ["the state, updated in training"] if self._state else []
+        return [*_signature("apply", arguments, annotation), *self.docstring(names, state_output)]
 
     def _helper_texts(self) -> list[str]:
         needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
         return [HELPERS[name].strip("\n") + "\n" for name in HELPERS if name in needed]
 
     def _init(self) -> list[str]:
-        """Untrained weights of the same shapes, by the rules that Keras begins with."""
-        drawn = sum(_is_drawn(name) for layer in self.graph.layers for name in layer.weights if name not in MOVED)
-        kept = any(name in MEASURED for layer in self.graph.layers for name in layer.weights)
-        lines = ["def init(key: Array) -> Params:", '    """Untrained parameters."""']
+        """Write `init`: untrained weights of the same shapes, by Keras' default initializers."""
+        key_count = sum(
+            _is_random(name) for layer in self.graph.layers for name in layer.weights if name not in MOVING_STATISTICS
+        )
+        has_measured = any(name in MEASURED_CONSTANTS for layer in self.graph.layers for name in layer.weights)
+        lines = ["def init(key: Array) -> Params:", '    """Return untrained parameters."""']
         if self._state:
-            lines = ["def init(key: Array) -> tuple[Params, Params]:", '    """Untrained parameters, and state."""']
-        lines += [f"    keys = iter(jax.random.split(key, {drawn}))"] if drawn else []
-        lines += [f"    measured{', _' if self._state else ''} = load()"] if kept else []
-        lines += self._tree("params", lambda name: name not in MOVED)
-        lines += self._tree("state", lambda name: name in MOVED) if self._state else []
+            lines = ["def init(key: Array) -> tuple[Params, Params]:", '    """Return untrained parameters, state."""']
+        lines += [f"    keys = iter(jax.random.split(key, {key_count}))"] if key_count else []
+        lines += [f"    measured{', _' if self._state else ''} = load()"] if has_measured else []
+        lines += self._tree("params", lambda name: name not in MOVING_STATISTICS)
+        lines += self._tree("state", lambda name: name in MOVING_STATISTICS) if self._state else []
         return [*lines, "    return params, state" if self._state else "    return params"]
 
-    def _tree(self, group: str, wanted: Callable[[str], bool]) -> list[str]:
+    def _tree(self, group: str, includes: Callable[[str], bool]) -> list[str]:
         lines = [f"    {group}: Params = {{"]
         for layer in self.graph.layers:
-            own = {name: value for name, value in layer.weights.items() if wanted(name)}
-            if not own:
+            weights = {name: value for name, value in layer.weights.items() if includes(name)}
+            if not weights:
                 continue
             lines.append(f'        "{layer.name}": {{')
-            for name, value in own.items():
-                *first, last = statement(f'"{name}": {_initial(layer, name, value)}', 12)
+            for name, value in weights.items():
+                *first, last = statement(f'"{name}": {_initial_value(layer, name, value)}', 12)
                 lines += [*first, f"{last},"]
             lines.append("        },")
         return [*lines, "    }"] if len(lines) > 1 else [f"    {group}: Params = {{}}"]
@@ -137,8 +142,8 @@ class Writer(TreeWriter):
         return (_STATEFUL_LOAD if self._state else _LOAD).strip("\n") + "\n"
 
     def _training_call(self) -> str:
-        switches = ["training=True"] if self.trains else []
-        return "".join(f", {switch}" for switch in [*switches, *(["key=key"] if self.draws else [])])
+        switches = ["training=True"] if self.uses_training else []
+        return "".join(f", {switch}" for switch in [*switches, *(["key=key"] if self.draw_count else [])])
 
     def _imports(self, code: str) -> str:
         abstract = [name for name in ("Callable", "Sequence") if f"{name}[" in code]
@@ -155,24 +160,24 @@ class Writer(TreeWriter):
         return "\n".join([*lines, "from safetensors.flax import load_file", "", _PARAMS, "", ""]) + "\n"
 
 
-def _signature(name: str, arguments: Sequence[str], gives: str) -> list[str]:
-    line = f"def {name}({', '.join(arguments)}) -> {gives}:"
+def _signature(name: str, arguments: Sequence[str], annotation: str) -> list[str]:
+    line = f"def {name}({', '.join(arguments)}) -> {annotation}:"
     if len(line) <= WIDTH:
         return [line]
     inner = f"    {', '.join(arguments)}"
     if len(inner) <= WIDTH:
-        return [f"def {name}(", inner, f") -> {gives}:"]
-    return [f"def {name}(", *(f"    {argument}," for argument in arguments), f") -> {gives}:"]
+        return [f"def {name}(", inner, f") -> {annotation}:"]
+    return [f"def {name}(", *(f"    {argument}," for argument in arguments), f") -> {annotation}:"]
 
 
-def _is_drawn(name: str) -> bool:
+def _is_random(name: str) -> bool:
     return name.endswith("kernel") or name == "embeddings"
 
 
-def _initial(layer: Layer, name: str, value: np.ndarray) -> str:
-    """What a weight is before training, as text."""
+def _initial_value(layer: GraphLayer, name: str, value: np.ndarray) -> str:
+    """Return the initial value of a weight as text."""
     shape = literal(value.shape)
-    if name in MEASURED:
+    if name in MEASURED_CONSTANTS:
         return f'measured["{layer.name}"]["{name}"]'
     if name == "recurrent_kernel":
         return f"jax.nn.initializers.orthogonal()(next(keys), {shape})"
@@ -180,7 +185,7 @@ def _initial(layer: Layer, name: str, value: np.ndarray) -> str:
         return f"jax.random.uniform(next(keys), {shape}, minval=-0.05, maxval=0.05)"
     if name.endswith("kernel"):
         return f"jax.nn.initializers.glorot_uniform()(next(keys), {shape})"
-    if layer.kind == "lstm" and name == "bias":  # so that it forgets nothing at first
+    if layer.kind == "lstm" and name == "bias":  # Keras' unit_forget_bias
         units = len(value) // 4
         return f"jnp.zeros({shape}).at[{units}:{2 * units}].set(1.0)"
     ones = name in ("gamma", "scale", "concat_score_weight", "moving_variance")
@@ -191,13 +196,13 @@ _PARAMS = "Params = dict[str, dict[str, Array]]"
 
 _DOCSTRING = """JAX functions that trivium wrote from a Keras model.
 
-`load()` gives the trained weights, `init(key)` untrained ones, and `apply` computes.
-Arrays come and go in the shapes of the Keras model, channels last.
+`load()` returns the trained weights, `init(key)` untrained ones; `apply` computes the
+model. Inputs and outputs have the shapes of the Keras model, channels last.
 """
 
 _LOAD = '''
 def load(path: str | Path = Path(__file__).with_name("weights.safetensors")) -> Params:
-    """The trained parameters."""
+    """Return the trained parameters."""
     params: Params = {}
     for name, value in load_file(path).items():
         layer, _, weight = name.rpartition(".")
@@ -209,7 +214,7 @@ _STATEFUL_LOAD = '''
 def load(
     path: str | Path = Path(__file__).with_name("weights.safetensors"),
 ) -> tuple[Params, Params]:
-    """The trained parameters, and what batch normalisation has measured."""
+    """Return the trained parameters and the statistics of batch normalisation."""
     params: Params = {}
     state: Params = {}
     for name, value in load_file(path).items():
@@ -223,12 +228,12 @@ _PREDICT = '''import jax
 from model import apply, load
 
 params = load()
-answer = jax.jit(apply)
+compiled = jax.jit(apply)
 
 
 def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What the model answers."""
-    outputs = answer(params, *inputs)
+    """Return the model's outputs in inference."""
+    outputs = compiled(params, *inputs)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     return tuple(np.asarray(output) for output in outputs)
 '''
@@ -237,12 +242,12 @@ _STATEFUL_PREDICT = '''import jax
 from model import apply, load
 
 params, state = load()
-answer = jax.jit(apply)
+compiled = jax.jit(apply)
 
 
 def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What the model answers."""
-    outputs, _ = answer(params, state, *inputs)
+    """Return the model's outputs in inference."""
+    outputs, _ = compiled(params, state, *inputs)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     return tuple(np.asarray(output) for output in outputs)
 '''
@@ -251,7 +256,7 @@ _EXAMPLE = """import jax
 from model import apply, load
 
 params = load()
-answers = jax.jit(apply)(params, inputs)
+outputs = jax.jit(apply)(params, inputs)
 
 
 def loss(params, inputs, targets, key):
@@ -266,7 +271,7 @@ _STATEFUL_EXAMPLE = """import jax
 from model import apply, load
 
 params, state = load()
-answers, _ = jax.jit(apply)(params, state, inputs)
+outputs, _ = jax.jit(apply)(params, state, inputs)
 
 
 def loss(params, state, inputs, targets, key):

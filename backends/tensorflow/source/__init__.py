@@ -1,7 +1,7 @@
-"""A graph written as a TensorFlow module, by text alone: nothing here imports TensorFlow.
+"""Writing a graph as a TensorFlow module. It only produces text and does not import TensorFlow.
 
-`expressions.py` has TensorFlow's names for what is computed, `helpers.py` the functions that go into the text beside
-the module. What it shares with other rooms is in `graph/writing/`.
+`expressions.py` has TensorFlow's expressions, `helpers.py` the functions that the written module needs beside its
+class. The code shared with other backends is in `graph/writing/`.
 """
 
 from .writer import refuses, write

@@ -1,15 +1,15 @@
-"""How TensorFlow says what is computed."""
+"""TensorFlow's expressions, and the handlers of kinds that need more than an expression."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ....graph.graph import Node
-from ....graph.writing.expressions import Words, lengths
+from ....graph.graph import GraphNode
+from ....graph.writing.expressions import Dialect, shape_text
 from ....graph.writing.layout import literal
-from ....graph.writing.tree import TreeWriter
+from ....graph.writing.tree import TreeHandler, TreeWriter
 
 _PLAIN = (
     *("abs", "sign", "square", "sqrt", "exp", "sin", "cos", "tan", "floor", "round", "zeros_like", "ones_like"),
@@ -27,8 +27,8 @@ _REDUCTIONS = {
     "std": "tf.math.reduce_std",
 }
 
-WORDS = Words(
-    each={
+DIALECT = Dialect(
+    elementwise={
         **{name: f"tf.{name}({{x}})" for name in _PLAIN},
         **{name: f"tf.math.{name}({{x}})" for name in _MATH},
         **{name: f"tf.nn.{name}({{x}})" for name in _NN},
@@ -40,7 +40,7 @@ WORDS = Words(
         "hard_tanh": "tf.clip_by_value({x}, -1.0, 1.0)",
         "sparse_plus": "tf.where({x} < 1.0, tf.square(tf.maximum({x}, -1.0) + 1.0) / 4.0, {x})",
         "sparse_sigmoid": "tf.clip_by_value(({x} + 1.0) / 2.0, 0.0, 1.0)",
-        # The smaller value alone goes to the exponential, which would overflow in the branch that is not taken.
+        # The minimum keeps the exponential from overflowing where `where` selects x.
         "elu": "tf.where({x} > 0.0, {x}, {alpha} * tf.math.expm1(tf.minimum({x}, 0.0)))",
         "celu": "tf.where({x} > 0.0, {x}, {alpha} * tf.math.expm1(tf.minimum({x}, 0.0) / {alpha}))",
         "gelu": "tf.nn.gelu({x}, approximate={approximate})",
@@ -60,7 +60,7 @@ WORDS = Words(
         "tile": "tf.tile({x}, {repeats})",
         "resize": "tf.image.resize({x}, ({height}, {width}), {interpolation})",
     },
-    called={
+    functions={
         "logical_and": "tf.logical_and",
         "logical_or": "tf.logical_or",
         "where": "tf.where",
@@ -68,7 +68,7 @@ WORDS = Words(
         "not_equal": "tf.not_equal",
     },
     pairwise={"maximum": "tf.maximum", "minimum": "tf.minimum"},
-    joined={"concatenate": "tf.concat", "stack": "tf.stack"},
+    joins={"concatenate": "tf.concat", "stack": "tf.stack"},
     reductions={kind: f"{function}({{x}}, {{axis}}{{keep}})" for kind, function in _REDUCTIONS.items()},
     activations={
         "linear": "tf.identity",
@@ -92,32 +92,32 @@ WORDS = Words(
     cast="tf.cast({x}, {dtype})",
     array="tf.constant",
     einsum="tf.einsum",
-    unit="tf.math.l2_normalize({x}, {axis})",
+    l2_normalize="tf.math.l2_normalize({x}, {axis})",
 )
 
 
-def _with_batch(x: str, node: Node) -> str:
+def _with_batch(x: str, node: GraphNode) -> str:
     shape: Any = node.config["shape"]
-    return lengths(shape, "-1" if -1 not in shape else f"tf.shape({x})[0]")
+    return shape_text(shape, "-1" if -1 not in shape else f"tf.shape({x})[0]")
 
 
-def _reshape(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _reshape(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,) = writer.inputs(node)
     return [f"tf.reshape({x}, {_with_batch(x, node)})"]
 
 
-def _broadcast_to(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _broadcast_to(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,) = writer.inputs(node)
     shape: Any = node.config["shape"]
-    return [f"tf.broadcast_to({x}, {lengths(shape, f'tf.shape({x})[0]')})"]
+    return [f"tf.broadcast_to({x}, {shape_text(shape, f'tf.shape({x})[0]')})"]
 
 
-def _unfold_time(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _unfold_time(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     x, like = writer.inputs(node)
     return [f"tf.reshape({x}, tf.concat([tf.shape({like})[:2], tf.shape({x})[1:]], 0))"]
 
 
-def _expand_dims(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _expand_dims(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     axes: Any = node.config["axis"]
     (x,) = writer.inputs(node)
     for axis in axes:
@@ -125,8 +125,8 @@ def _expand_dims(writer: TreeWriter, node: Node) -> Sequence[str]:
     return [x]
 
 
-def _arg(function: str) -> Callable[[TreeWriter, Node], Sequence[str]]:
-    def handler(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _arg(function: str) -> TreeHandler:
+    def handler(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
         axis = node.config["axis"]
         text = f"{function}({writer.inputs(node)[0]}, axis={axis}, output_type=tf.int32)"
         return [f"tf.expand_dims({text}, {axis})" if node.config["keepdims"] else text]
@@ -134,13 +134,13 @@ def _arg(function: str) -> Callable[[TreeWriter, Node], Sequence[str]]:
     return handler
 
 
-def _pad(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _pad(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,), value = writer.inputs(node), node.config["value"]
-    filled = f", constant_values={value!r}" if value else ""
-    return [f"tf.pad({x}, {literal(node.config['pad_width'])}{filled})"]
+    fill = f", constant_values={value!r}" if value else ""
+    return [f"tf.pad({x}, {literal(node.config['pad_width'])}{fill})"]
 
 
-def _up_sampling(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _up_sampling(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     size: Any = node.config["size"]
     (x,) = writer.inputs(node)
     if node.config["interpolation"] == "bilinear":
@@ -150,7 +150,7 @@ def _up_sampling(writer: TreeWriter, node: Node) -> Sequence[str]:
     return [x]
 
 
-def _split(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _split(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     config: Any = node.config
     (x,), sections = writer.inputs(node), config["sections"]
     if not isinstance(sections, int):
@@ -161,30 +161,30 @@ def _split(writer: TreeWriter, node: Node) -> Sequence[str]:
     return [text for _ in node.outputs] if len(node.outputs) > 1 else [f"{text}[0]"]
 
 
-def _one_hot(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _one_hot(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     config: Any = node.config
     dtype = "" if config["dtype"] == "float32" else f", dtype={literal(config['dtype'])}"
     axis = "" if config["axis"] == node.outputs[0].rank - 1 else f", axis={config['axis']}"
     return [f"tf.one_hot({writer.inputs(node)[0]}, {config['num_classes']}{dtype}{axis})"]
 
 
-def _glu(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _glu(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     return [f"{writer.helper('glu')}({writer.inputs(node)[0]}, axis={node.config['axis']})"]
 
 
-def _softmax(kind: str) -> Callable[[TreeWriter, Node], Sequence[str]]:
-    def handler(writer: TreeWriter, node: Node) -> Sequence[str]:
+def _softmax(kind: str) -> TreeHandler:
+    def handler(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
         (x,), axis = writer.inputs(node), node.config["axis"]
         if isinstance(axis, int):
             along = "" if axis == node.outputs[0].rank - 1 else f", axis={axis}"
-            return [f"{WORDS.softmax[kind]}({x}{along})"]
+            return [f"{DIALECT.softmax[kind]}({x}{along})"]
         text = f"{x} - tf.reduce_logsumexp({x}, {literal(axis)}, keepdims=True)"
         return [text if kind == "log_softmax" else f"tf.exp({text})"]
 
     return handler
 
 
-OWN: Mapping[str, Callable[[TreeWriter, Node], Sequence[str]]] = {
+OWN_HANDLERS: Mapping[str, TreeHandler] = {
     "reshape": _reshape,
     "broadcast_to": _broadcast_to,
     "unfold_time": _unfold_time,

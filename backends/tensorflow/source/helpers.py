@@ -1,12 +1,12 @@
-"""Functions that go into a written module, each beside those that it needs."""
+"""Functions that a written module contains when it uses them, and the functions that they call."""
 
 from __future__ import annotations
 
-# What a helper calls.
+# The helpers that a helper calls.
 NEEDS = {
     "group_norm": ("affine",),
     "layer_norm": ("affine",),
-    "kept_states": ("dropout",),
+    "recurrent_dropout_mask": ("dropout",),
     "multi_head_attention": ("dropout",),
     "attention": ("dropout",),
     "conv": ("with_bias",),
@@ -19,22 +19,22 @@ NEEDS = {
 HELPERS = {
     "frozen": '''
 def frozen(p: Weights) -> Weights:
-    """Weights that training leaves as they are."""
+    """Return weights that gradients do not reach."""
     return {name: tf.stop_gradient(value) for name, value in p.items()}
 ''',
     "with_bias": '''
 def with_bias(p: Weights, x: tf.Tensor) -> tf.Tensor:
-    """Plus the bias, where there is one."""
+    """Add the bias, if there is one."""
     return x + p["bias"] if "bias" in p else x
 ''',
     "dense": '''
 def dense(p: Weights, x: tf.Tensor) -> tf.Tensor:
-    """(…, in) to (…, units)."""
+    """Apply a dense layer: (…, in) to (…, units)."""
     return with_bias(p, tf.tensordot(x, p["kernel"], 1))
 ''',
     "einsum_dense": '''
 def einsum_dense(p: Weights, x: tf.Tensor, equation: str) -> tf.Tensor:
-    """A product with a kernel by an equation, plus a bias."""
+    """Multiply by a kernel as the einsum equation says, and add the bias."""
     return with_bias(p, tf.einsum(equation, x, p["kernel"]))
 ''',
     "conv": '''
@@ -47,8 +47,8 @@ def conv(
     dilation: tuple[int, ...] | None = None,
     groups: int = 1,
 ) -> tf.Tensor:
-    """A convolution over the axes between batch and channels."""
-    # By groups one after the other: TensorFlow has no kernel for them on a CPU.
+    """Convolve over the axes between batch and channels."""
+    # Group by group, because TensorFlow has no grouped convolution on a CPU.
     parts = zip(
         tf.split(x, groups, axis=-1), tf.split(p["kernel"], groups, axis=-1), strict=True
     )
@@ -67,7 +67,7 @@ def depthwise_conv(
     strides: tuple[int, ...] | None = None,
     dilation: tuple[int, ...] | None = None,
 ) -> tf.Tensor:
-    """A convolution of each channel by itself."""
+    """Convolve each channel by itself."""
     kernel, rank = p["kernel"], p["kernel"].shape.rank - 2
     strides, dilation = strides or (1,) * rank, dilation or (1,) * rank
     if rank == 1:
@@ -84,11 +84,11 @@ def conv_transpose(
     strides: tuple[int, ...] | None = None,
     dilation: tuple[int, ...] | None = None,
 ) -> tf.Tensor:
-    """A transposed convolution; its kernel is (…, filters, in).
+    """Apply a transposed convolution; its kernel is (…, filters, in).
 
     Args:
-        padding: before and after each axis, of the plain convolution that this is of the
-            spread out array: the span of the window less 1 keeps all that it reaches.
+        padding: before and after each axis, for the equivalent convolution of the
+            dilated input; the window's span - 1 keeps the full result.
     """
     kernel, rank = p["kernel"], len(padding)
     strides, dilation = strides or (1,) * rank, dilation or (1,) * rank
@@ -113,7 +113,7 @@ def max_pool(
     strides: tuple[int, ...],
     padding: str = "VALID",
 ) -> tf.Tensor:
-    """The largest value of each window."""
+    """Return the maximum of each window."""
     return tf.nn.max_pool(x, window, strides, padding)
 ''',
     "average_pool": '''
@@ -123,7 +123,7 @@ def average_pool(
     strides: tuple[int, ...],
     padding: str = "VALID",
 ) -> tf.Tensor:
-    """The mean of each window, without what was padded."""
+    """Return the mean of each window, without the padding."""
     return tf.nn.avg_pool(x, window, strides, padding)
 ''',
     "batch_norm": '''
@@ -136,12 +136,12 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tf.Tensor:
-    """Batch normalisation; in training by the batch, moving the statistics."""
-    shape = [-1 if each == axis else 1 for each in range(x.shape.rank)]
+    """Normalise by moving statistics; in training by the batch's, updating them."""
+    shape = [-1 if i == axis else 1 for i in range(x.shape.rank)]
     mean, variance = p["moving_mean"], p["moving_variance"]
     if training:
         batch_mean, batch_variance = tf.nn.moments(
-            x, [each for each in range(x.shape.rank) if each != axis]
+            x, [i for i in range(x.shape.rank) if i != axis]
         )
         mean.assign(momentum * mean + (1 - momentum) * batch_mean)
         variance.assign(momentum * variance + (1 - momentum) * batch_variance)
@@ -152,7 +152,7 @@ def batch_norm(
 ''',
     "affine": '''
 def affine(p: Weights, x: tf.Tensor, axes: tuple[int, ...]) -> tf.Tensor:
-    """Scaled and moved along some axes."""
+    """Multiply by gamma and add beta along the given axes."""
     shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.shape.rank)]
     x = x * tf.reshape(p["gamma"], shape) if "gamma" in p else x
     return x + tf.reshape(p["beta"], shape) if "beta" in p else x
@@ -161,7 +161,7 @@ def affine(p: Weights, x: tf.Tensor, axes: tuple[int, ...]) -> tf.Tensor:
 def layer_norm(
     p: Weights, x: tf.Tensor, *, axes: tuple[int, ...], epsilon: float
 ) -> tf.Tensor:
-    """Each sample to mean 0 and variance 1 over some axes."""
+    """Normalise each sample to mean 0 and variance 1 over the given axes."""
     mean, variance = tf.nn.moments(x, axes, keepdims=True)
     return affine(p, (x - mean) * tf.math.rsqrt(variance + epsilon), axes)
 ''',
@@ -169,14 +169,14 @@ def layer_norm(
 def rms_norm(
     p: Weights, x: tf.Tensor, *, axes: tuple[int, ...], epsilon: float
 ) -> tf.Tensor:
-    """Each sample to a mean square of 1 over some axes."""
+    """Normalise each sample to mean square 1 over the given axes."""
     shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.shape.rank)]
     squares = tf.reduce_mean(tf.square(x), axes, keepdims=True)
     return x * tf.math.rsqrt(squares + epsilon) * tf.reshape(p["scale"], shape)
 ''',
     "group_norm": '''
 def group_norm(p: Weights, x: tf.Tensor, *, groups: int, epsilon: float) -> tf.Tensor:
-    """Each group of channels of a sample to mean 0 and variance 1."""
+    """Normalise each group of a sample's channels to mean 0 and variance 1."""
     rank, channels = x.shape.rank, x.shape[-1]
     apart = tf.concat([tf.shape(x)[:-1], [groups, channels // groups]], 0)
     grouped = tf.reshape(x, apart)
@@ -190,54 +190,54 @@ def group_norm(p: Weights, x: tf.Tensor, *, groups: int, epsilon: float) -> tf.T
 def dropout(
     x: tf.Tensor, rate: float, *, shared: tuple[int, ...] = ()
 ) -> tf.Tensor:
-    """Some values set to zero, the others divided by the share that is kept.
+    """Set values to zero with probability `rate`, and divide the others by 1 - rate.
 
     Args:
-        shared: axes along which one decision holds for all.
+        shared: axes along which all values are dropped or kept together.
     """
     rank = x.shape.rank
     shape = [1 if axis in shared else tf.shape(x)[axis] for axis in range(rank)]
     return tf.nn.dropout(x, rate, noise_shape=shape)
 ''',
-    "kept_states": '''
-def kept_states(x: tf.Tensor, units: int, rate: float) -> tf.Tensor:
-    """What multiplies a recurrent layer's states in training, the same at each step."""
+    "recurrent_dropout_mask": '''
+def recurrent_dropout_mask(x: tf.Tensor, units: int, rate: float) -> tf.Tensor:
+    """Return a dropout mask for recurrent states, the same at all steps."""
     return dropout(tf.ones((tf.shape(x)[0], units)), rate)
 ''',
     "gaussian_noise": '''
 def gaussian_noise(x: tf.Tensor, stddev: float) -> tf.Tensor:
-    """Normal noise, added."""
+    """Add normal noise."""
     return x + tf.random.normal(tf.shape(x), 0.0, stddev)
 ''',
     "gaussian_dropout": '''
 def gaussian_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
-    """Normal noise around 1, multiplied."""
+    """Multiply by normal noise of mean 1."""
     return x * tf.random.normal(tf.shape(x), 1.0, (rate / (1 - rate)) ** 0.5)
 ''',
     "embedding": '''
 def embedding(p: Weights, x: tf.Tensor) -> tf.Tensor:
-    """A row of the table for each integer."""
+    """Look up a row of the table for each integer."""
     return tf.gather(p["embeddings"], x)
 ''',
     "prelu": '''
 def prelu(p: Weights, x: tf.Tensor) -> tf.Tensor:
-    """Values below zero times a slope that is learnt."""
+    """Multiply negative values by a learnt slope."""
     return tf.maximum(x, 0.0) + p["alpha"] * tf.minimum(x, 0.0)
 ''',
     "glu": '''
 def glu(x: tf.Tensor, axis: int) -> tf.Tensor:
-    """One half of an axis, let through by the other."""
+    """Gate the first half of an axis by the sigmoid of the second half."""
     passed, gate = tf.split(x, 2, axis=axis)
     return passed * tf.sigmoid(gate)
 ''',
     "normalization": '''
 def normalization(p: Weights, x: tf.Tensor) -> tf.Tensor:
-    """Standardised by a mean and a variance that were measured beforehand."""
+    """Standardise by a mean and a variance that were measured before training."""
     return (x - p["mean"]) / tf.maximum(tf.sqrt(p["variance"]), 1e-7)
 ''',
     "denormalization": '''
 def denormalization(p: Weights, x: tf.Tensor) -> tf.Tensor:
-    """Standardised values put back by what was measured beforehand."""
+    """Undo `normalization`: multiply by the deviation and add the mean."""
     return x * tf.maximum(tf.sqrt(p["variance"]), 1e-7) + p["mean"]
 ''',
     "lstm": '''
@@ -248,14 +248,14 @@ def lstm(
     *,
     activation: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
     gate: Callable[[tf.Tensor], tf.Tensor] = tf.sigmoid,
-    kept: tf.Tensor | float = 1.0,
+    dropout_mask: tf.Tensor | float = 1.0,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """An LSTM over (batch, time, features): its outputs, and the states after them."""
+    """Run an LSTM over (batch, time, features); return outputs and final states."""
     recurrent = p["recurrent_kernel"]
 
     def step(states: Any, gates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         hidden, memory = states
-        gates = gates + (hidden * kept) @ recurrent
+        gates = gates + (hidden * dropout_mask) @ recurrent
         i, f, c, o = tf.split(gates, 4, axis=-1)
         memory = gate(f) * memory + gate(i) * activation(c)
         return gate(o) * activation(memory), memory
@@ -274,10 +274,10 @@ def gru(
     *,
     activation: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
     gate: Callable[[tf.Tensor], tf.Tensor] = tf.sigmoid,
-    kept: tf.Tensor | float = 1.0,
+    dropout_mask: tf.Tensor | float = 1.0,
     reset_after: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A GRU over (batch, time, features): its outputs, and the state after them."""
+    """Run a GRU over (batch, time, features); return outputs and the final state."""
     recurrent = p["recurrent_kernel"]
     units = recurrent.shape[0]
     both = "bias" in p and reset_after
@@ -285,13 +285,13 @@ def gru(
 
     def step(hidden: tf.Tensor, gates: tf.Tensor) -> tf.Tensor:
         z, r, n = tf.split(gates, 3, axis=-1)
-        inside = (hidden * kept) @ recurrent + inner
+        inside = (hidden * dropout_mask) @ recurrent + inner
         hidden_z, hidden_r, hidden_n = tf.split(inside, 3, axis=-1)
         z, r = gate(z + hidden_z), gate(r + hidden_r)
         if reset_after:
             hidden_n = r * hidden_n
         else:
-            hidden_n = (r * hidden * kept) @ recurrent[:, 2 * units :]
+            hidden_n = (r * hidden * dropout_mask) @ recurrent[:, 2 * units :]
         return z * hidden + (1 - z) * activation(n + hidden_n)
 
     zeros = tf.zeros((tf.shape(x)[0], units))
@@ -306,18 +306,18 @@ def simple_rnn(
     states: tuple[tf.Tensor] | None = None,
     *,
     activation: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
-    kept: tf.Tensor | float = 1.0,
+    dropout_mask: tf.Tensor | float = 1.0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A recurrent layer over (batch, time, features): its outputs, and its last."""
+    """Run a simple RNN over (batch, time, features); return outputs and final state."""
     recurrent = p["recurrent_kernel"]
 
-    def step(hidden: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
-        return activation(given + (hidden * kept) @ recurrent)
+    def step(hidden: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+        return activation(inputs + (hidden * dropout_mask) @ recurrent)
 
     zeros = tf.zeros((tf.shape(x)[0], recurrent.shape[0]))
-    given = tf.tensordot(x, p["kernel"], 1) + p.get("bias", 0.0)
-    given = tf.transpose(given, (1, 0, 2))
-    hidden = tf.scan(step, given, zeros if states is None else states[0])
+    inputs = tf.tensordot(x, p["kernel"], 1) + p.get("bias", 0.0)
+    inputs = tf.transpose(inputs, (1, 0, 2))
+    hidden = tf.scan(step, inputs, zeros if states is None else states[0])
     return tf.transpose(hidden, (1, 0, 2)), hidden[-1]
 ''',
     "multi_head_attention": '''
@@ -331,22 +331,23 @@ def multi_head_attention(
     causal: bool = False,
     rate: float = 0.0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Attention in several heads, whose keys and values some of them may share.
+    """Multi-head attention, also with fewer heads of keys and values than of queries.
 
     Takes query (batch, T, in), value and key (batch, S, in), and a mask (batch, T, S)
-    that is true where to look. Gives (batch, T, out) and the scores (batch, heads, T, S).
+    that is true where attention is allowed. Returns (batch, T, out) and the scores
+    (batch, heads, T, S).
     """
 
-    def projected(x: tf.Tensor, part: str) -> tf.Tensor:
+    def project(x: tf.Tensor, part: str) -> tf.Tensor:
         y = tf.einsum("btd,dhk->bthk", x, p[f"{part}_kernel"])
         return y + p[f"{part}_bias"] if f"{part}_bias" in p else y
 
-    q, k, v = projected(query, "query"), projected(key, "key"), projected(value, "value")
-    k, v = (tf.repeat(each, q.shape[2] // each.shape[2], axis=2) for each in (k, v))
+    q, k, v = project(query, "query"), project(key, "key"), project(value, "value")
+    k, v = (tf.repeat(heads, q.shape[2] // heads.shape[2], axis=2) for heads in (k, v))
     scores = tf.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
     if causal:
-        seen = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
-        scores = tf.where(seen, scores, -1e9)
+        visible = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
+        scores = tf.where(visible, scores, -1e9)
     if mask is not None:
         scores = tf.where(tf.cast(mask, tf.bool)[:, None], scores, -1e9)
     scores = tf.nn.softmax(scores)
@@ -366,10 +367,10 @@ def attention(
     causal: bool = False,
     rate: float = 0.0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Attention by dot products, or by sums when it is additive.
+    """Dot-product or additive attention.
 
-    Takes query (batch, T, d), value and key (batch, S, d). Gives (batch, T, d) and the
-    scores (batch, T, S).
+    Takes query (batch, T, d), value and key (batch, S, d). Returns (batch, T, d) and
+    the scores (batch, T, S).
     """
     scale = p.get("scale", 1.0)
     if mode == "dot":
@@ -381,8 +382,8 @@ def attention(
         else:
             scores = tf.reduce_sum(scale * tf.tanh(pairs), -1)
     if causal:
-        seen = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
-        scores = tf.where(seen, scores, scores - 1e9)
+        visible = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
+        scores = tf.where(visible, scores, scores - 1e9)
     scores = tf.nn.softmax(scores)
     scores = dropout(scores, rate) if rate else scores
     return scores @ value, scores

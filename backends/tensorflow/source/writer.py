@@ -1,4 +1,4 @@
-"""The module's text, put together: a `tf.Module` whose variables come from `weights.safetensors`."""
+"""Writing the TensorFlow module: a `tf.Module` whose variables come from `weights.safetensors`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....graph.graph import Graph, Layer, Node
+from ....graph.graph import Graph, GraphLayer, GraphNode
 from ....graph.source import Source, class_name
 from ....graph.writing.body import input_names
 from ....graph.writing.layout import WIDTH, literal, statement
-from ....graph.writing.tree import MEASURED, MOVED, TreeWriter
-from ....graph.writing.tree_handlers import refusal, tree_handlers
-from .expressions import OWN, WORDS
+from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWriter
+from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
+from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
 
 _NAMES = frozenset(
@@ -20,44 +20,46 @@ _NAMES = frozenset(
 )
 
 
-def refuses(node: Node) -> str | None:
-    """Why this room cannot write a node, or None when it can."""
+def refuses(node: GraphNode) -> str | None:
+    """Return why TensorFlow cannot compute a node, or None when it can."""
     kernel = node.layer.weights.get("kernel")
     if node.kind == "depthwise_conv" and kernel is not None:
         strides = node.config["strides"]
         if kernel.ndim > 4 or (isinstance(strides, tuple) and len(set(strides)) > 1):
-            return "TensorFlow convolves channel by channel in 1 or 2 axes, at one stride for both"
-    return refusal(node, Writer.handlers, WORDS, "TensorFlow")
+            return "TensorFlow has depthwise convolutions over 1 or 2 axes only, with the same stride for both"
+    return unsupported_reason(node, TensorFlowWriter.handlers, DIALECT, "TensorFlow")
 
 
 def write(graph: Graph) -> Source:
-    """The graph as `model.py` with its weights."""
-    return Writer(graph).source()
+    """Return the graph as `model.py` with its weights."""
+    return TensorFlowWriter(graph).source()
 
 
-class Writer(TreeWriter):
-    """The module in the making."""
+class TensorFlowWriter(TreeWriter):
+    """Writes a `tf.Module`."""
 
-    words = WORDS
-    handlers = tree_handlers(WORDS, OWN)
+    dialect = DIALECT
+    handlers = tree_handlers(DIALECT, OWN_HANDLERS)
 
     def __init__(self, graph: Graph):
         super().__init__(graph, _NAMES, indent=8)
 
-    def part(self, layer: Layer) -> str:
+    def parameters_entry(self, layer: GraphLayer) -> str:
         return f'p["{layer.name}"]'
 
-    def key(self) -> None:
-        self.draws += 1
+    def rng_key(self) -> None:
+        self.draw_count += 1
 
-    def frozen(self, layer: Layer) -> str:
-        return self.part(layer)  # its variables say so themselves: see `_untrained`
+    def frozen_parameters(self, layer: GraphLayer) -> str:
+        return self.parameters_entry(layer)  # the variables are not trainable: see `_untrained`
 
-    def batch_norm(self, node: Node, x: str, training: str, settings: str) -> Sequence[str]:
+    def write_batch_norm(self, node: GraphNode, x: str, training: str, settings: str) -> Sequence[str]:
         layer = node.layer
-        self.weighed(layer)
-        self.weights |= {f"{layer.name}.{name}": np.ascontiguousarray(layer.weights[name]) for name in MOVED}
-        return [f"{self.helper('batch_norm')}({self.part(layer)}, {x}, {training}, {settings})"]
+        self.layer_parameters(layer)
+        self.weights |= {
+            f"{layer.name}.{name}": np.ascontiguousarray(layer.weights[name]) for name in MOVING_STATISTICS
+        }
+        return [f"{self.helper('batch_norm')}({self.parameters_entry(layer)}, {x}, {training}, {settings})"]
 
     # --- the text ---------------------------------------------------------------------------------------------------
 
@@ -65,8 +67,10 @@ class Writer(TreeWriter):
         name = class_name(self.graph.name)
         names = input_names(self.graph, _NAMES)
         self.taken.update(names)
-        given = [reference for reference in self.graph.specs if reference.name in {i.name for i in self.graph.inputs}]
-        self.values.update(zip(given, names, strict=True))
+        references = [
+            reference for reference in self.graph.specs if reference.name in {i.name for i in self.graph.inputs}
+        ]
+        self.values.update(zip(references, names, strict=True))
         self.run()
         body = [*self._init(name), "", *self._head(names)]
         body += ["        p = self.weights"] if self.weights else []
@@ -75,7 +79,7 @@ class Writer(TreeWriter):
             *statement(f"return {', '.join(self.operand(o.reference) for o in self.graph.outputs)}", 8),
         ]
         code = "\n\n".join([*self._helper_texts(), "\n".join(body) + "\n"])
-        training = ", training=True" if self.trains else ""
+        training = ", training=True" if self.uses_training else ""
         return Source(
             self._imports(code) + code,
             _PREDICT.format(name=name),
@@ -102,22 +106,29 @@ class Writer(TreeWriter):
         return input_names(self.graph, _NAMES)
 
     def _untrained(self) -> list[str]:
-        """Weights that training leaves as they are, or moves without a gradient."""
+        """Return the weights that training does not change, or updates without a gradient."""
         return [
             f"{layer.name}.{name}"
             for layer in self.graph.layers
             for name in layer.weights
-            if not layer.trainable or name in (*MOVED, *MEASURED)
+            if not layer.trainable or name in (*MOVING_STATISTICS, *MEASURED_CONSTANTS)
         ]
 
     def _head(self, names: Sequence[str]) -> list[str]:
-        given = [f"{name}: tf.Tensor" for name in names] + (["training: bool = False"] if self.trains else [])
+        arguments = [f"{name}: tf.Tensor" for name in names] + (
+            ["training: bool = False"] if self.uses_training else []
+        )
         several = len(self.graph.outputs) > 1
-        gives = f"tuple[{', '.join(['tf.Tensor'] * len(self.graph.outputs))}]" if several else "tf.Tensor"
-        line = f"    def __call__(self, {', '.join(given)}) -> {gives}:"
+        annotation = f"tuple[{', '.join(['tf.Tensor'] * len(self.graph.outputs))}]" if several else "tf.Tensor"
+        line = f"    def __call__(self, {', '.join(arguments)}) -> {annotation}:"
         if len(line) <= WIDTH:
             return [line]
-        return ["    def __call__(", "        self,", *(f"        {each}," for each in given), f"    ) -> {gives}:"]
+        return [
+            "    def __call__(",
+            "        self,",
+            *(f"        {argument}," for argument in arguments),
+            f"    ) -> {annotation}:",
+        ]
 
     def _helper_texts(self) -> list[str]:
         needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
@@ -135,25 +146,25 @@ class Writer(TreeWriter):
         lines += ["Weights = dict[str, tf.Variable]"] if "Weights" in code else []
         untrained = self._untrained()
         if untrained:
-            lines += ["# What training leaves as it is, or moves without a gradient.", "FROZEN = {"]
+            lines += ["# Weights that training does not change, or updates without a gradient.", "FROZEN = {"]
             lines += [*(f"    {literal(name)}," for name in untrained), "}"]
         return "\n".join([*lines, "", ""]) + "\n"
 
 
 _DOCSTRING = """A TensorFlow module that trivium wrote from a Keras model, with its trained weights.
 
-Arrays come and go in the shapes of the Keras model, channels last.
+Inputs and outputs have the shapes of the Keras model, channels last.
 """
 
 _PREDICT = '''import tensorflow as tf
 from model import {name}
 
-answer = tf.function({name}())
+compiled = tf.function({name}())
 
 
 def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What the model answers."""
-    outputs = answer(*(tf.constant(array) for array in inputs))
+    """Return the model's outputs in inference."""
+    outputs = compiled(*(tf.constant(array) for array in inputs))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     return tuple(output.numpy() for output in outputs)
 '''
@@ -162,7 +173,7 @@ _EXAMPLE = """import tensorflow as tf
 from model import {name}
 
 model = {name}()
-answers = tf.function(model)(inputs)
+outputs = tf.function(model)(inputs)
 
 with tf.GradientTape() as tape:
     loss = tf.reduce_mean((model(inputs{training}) - targets) ** 2)

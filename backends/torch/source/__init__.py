@@ -1,8 +1,8 @@
-"""A graph written as a PyTorch module, by text alone: nothing here imports PyTorch.
+"""Writing a graph as a PyTorch module. It only produces text and does not import PyTorch.
 
-`layers.py` has what is made once (an attribute of the module with its weights), `functions.py` what is computed from
-what is there, `helpers.py` the few classes that PyTorch has nothing equal for, `text.py` how it is laid out. An array
-keeps the axes in the order that PyTorch's last layer gave them until something needs another: see `Value`.
+`layers.py` has the layers that become attributes with weights, `functions.py` and `shapes.py` the operations without
+weights, `helpers.py` the few classes that PyTorch has no equivalent of. An array keeps the axis order of the PyTorch
+layer that computed it until an operation needs another: see `Value`.
 """
 
 from .handlers import refuses, write

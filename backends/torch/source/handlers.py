@@ -1,24 +1,24 @@
-"""What writes each kind of node in PyTorch, handed to the writer; and the room's answers to `graph/source.py`."""
+"""All handlers of the PyTorch writer, and the two functions that `graph/source.py` describes."""
 
 from __future__ import annotations
 
-from ....graph.graph import Graph, Node
+from ....graph.graph import Graph, GraphNode
 from ....graph.source import Source
 from .functions import FUNCTIONS
 from .layers import LAYERS
-from .limits import limit
-from .writer import Handlers, Writer
+from .limits import limitation
+from .writer import TorchHandlers, TorchWriter
 
-HANDLERS: Handlers = {**FUNCTIONS, **LAYERS}
+HANDLERS: TorchHandlers = {**FUNCTIONS, **LAYERS}
 
 
-def refuses(node: Node) -> str | None:
-    """Return why this room cannot write a node, or None when it can."""
+def refuses(node: GraphNode) -> str | None:
+    """Return why PyTorch cannot compute a node, or None when it can."""
     if node.kind not in HANDLERS:
         return f"{node.kind} has no form in PyTorch yet"
-    return limit(node)
+    return limitation(node)
 
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return Writer(graph, HANDLERS).source()
+    return TorchWriter(graph, HANDLERS).source()

@@ -1,4 +1,4 @@
-"""Classes that go into a written module where PyTorch has nothing that computes exactly what Keras does."""
+"""Classes that a written module contains where PyTorch has no layer that computes exactly the same as Keras."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ HELPERS = {
 class BatchNorm(nn.Module):
     """Batch normalisation over axis 1.
 
-    `nn.BatchNorm2d` moves its running variance by the unbiased variance of a batch; the
-    Keras layer by the variance that it divides by.
+    `nn.BatchNorm2d` updates its running variance with the unbiased variance of a batch;
+    Keras uses the biased variance, by which it also divides.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class BatchNorm(nn.Module):
 ''',
     "EinsumDense": '''
 class EinsumDense(nn.Module):
-    """A product with a kernel by an equation, plus a bias."""
+    """A product with a kernel by an einsum equation, plus a bias."""
 
     def __init__(
         self, equation: str, kernel: tuple[int, ...], bias: tuple[int, ...] | None
@@ -54,7 +54,7 @@ class EinsumDense(nn.Module):
 ''',
     "Normalization": '''
 class Normalization(nn.Module):
-    """Values standardised by a mean and a variance that were measured beforehand."""
+    """Standardises by a mean and a variance that were measured before training."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Normalization(nn.Module):
 ''',
     "Denormalization": '''
 class Denormalization(nn.Module):
-    """Standardised values put back by a mean and a variance measured beforehand."""
+    """Undoes `Normalization`: multiplies by the deviation and adds the mean."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Denormalization(nn.Module):
 ''',
     "PReLU": '''
 class PReLU(nn.Module):
-    """Values below zero times a slope that is learnt, one for each place."""
+    """Multiplies negative values by learnt slopes, one for each position."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class PReLU(nn.Module):
 ''',
     "GaussianNoise": '''
 class GaussianNoise(nn.Module):
-    """Normal noise, added in training."""
+    """Adds normal noise in training."""
 
     def __init__(self, stddev: float) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class GaussianNoise(nn.Module):
 ''',
     "GaussianDropout": '''
 class GaussianDropout(nn.Module):
-    """Normal noise around 1, multiplied in training."""
+    """Multiplies by normal noise of mean 1 in training."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class GaussianDropout(nn.Module):
 ''',
     "SharedDropout": '''
 class SharedDropout(nn.Module):
-    """Dropout with one decision for all places along some axes."""
+    """Dropout that drops or keeps all values along some axes together."""
 
     def __init__(self, rate: float, axes: tuple[int, ...]) -> None:
         super().__init__()
@@ -124,9 +124,9 @@ class SharedDropout(nn.Module):
 ''',
     "LSTM": '''
 class LSTM(nn.Module):
-    """An LSTM whose activations or dropout `nn.LSTM` does not have.
+    """An LSTM with activations or dropout that `nn.LSTM` does not have.
 
-    Takes (batch, time, features); gates are input, forget, cell, output.
+    Takes (batch, time, features). The gates are input, forget, cell, output.
     """
 
     def __init__(
@@ -153,10 +153,10 @@ class LSTM(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         zeros = x.new_zeros(x.shape[0], self.units)
         hidden, memory = (zeros, zeros) if states is None else (s[0] for s in states)
-        kept = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
+        mask = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
         outputs = []
         for step in F.linear(x, self.weight_ih, self.bias).unbind(1):
-            gates = step + F.linear(hidden * kept, self.weight_hh)
+            gates = step + F.linear(hidden * mask, self.weight_hh)
             i, f, c, o = gates.chunk(4, dim=-1)
             memory = self.gate(f) * memory + self.gate(i) * self.activation(c)
             hidden = self.gate(o) * self.activation(memory)
@@ -165,9 +165,9 @@ class LSTM(nn.Module):
 ''',
     "GRU": '''
 class GRU(nn.Module):
-    """A GRU that `nn.GRU` cannot be: of other activations, or reset before the product.
+    """A GRU with activations, dropout or a reset that `nn.GRU` does not have.
 
-    Takes (batch, time, features); gates are update, reset, new.
+    Takes (batch, time, features). The gates are update, reset, new.
     """
 
     def __init__(
@@ -196,25 +196,25 @@ class GRU(nn.Module):
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         zeros = x.new_zeros(x.shape[0], self.units)
         hidden = zeros if state is None else state[0]
-        kept = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
+        mask = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
         outputs = []
         for step in F.linear(x, self.weight_ih, self.bias_ih).unbind(1):
             z, r, n = step.chunk(3, dim=-1)
-            gates = F.linear(hidden * kept, self.weight_hh, self.bias_hh)
+            gates = F.linear(hidden * mask, self.weight_hh, self.bias_hh)
             hidden_z, hidden_r, hidden_n = gates.chunk(3, dim=-1)
             z, r = self.gate(z + hidden_z), self.gate(r + hidden_r)
             if self.reset_after:
                 hidden_n = r * hidden_n
             else:
                 weight = self.weight_hh[2 * self.units :]
-                hidden_n = F.linear(r * hidden * kept, weight)
+                hidden_n = F.linear(r * hidden * mask, weight)
             hidden = z * hidden + (1 - z) * self.activation(n + hidden_n)
             outputs.append(hidden)
         return torch.stack(outputs, dim=1), hidden[None]
 ''',
     "SimpleRNN": '''
 class SimpleRNN(nn.Module):
-    """A recurrent layer whose activation or dropout `nn.RNN` does not have.
+    """A simple RNN with an activation or dropout that `nn.RNN` does not have.
 
     Takes (batch, time, features).
     """
@@ -239,19 +239,20 @@ class SimpleRNN(nn.Module):
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         zeros = x.new_zeros(x.shape[0], self.units)
         hidden = zeros if state is None else state[0]
-        kept = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
+        mask = F.dropout(torch.ones_like(zeros), self.recurrent_dropout, self.training)
         outputs = []
         for step in F.linear(x, self.weight_ih, self.bias).unbind(1):
-            hidden = self.activation(step + F.linear(hidden * kept, self.weight_hh))
+            hidden = self.activation(step + F.linear(hidden * mask, self.weight_hh))
             outputs.append(hidden)
         return torch.stack(outputs, dim=1), hidden[None]
 ''',
     "MultiHeadAttention": '''
 class MultiHeadAttention(nn.Module):
-    """Attention in several heads, whose keys and values may be shared by some of them.
+    """Multi-head attention, also with fewer heads of keys and values than of queries.
 
     Takes query (batch, T, …), value and key (batch, S, …), and a mask (batch, T, S) that
-    is true where to look. Gives (batch, T, …) and the scores (batch, heads, T, S).
+    is true where attention is allowed. Returns (batch, T, …) and the scores
+    (batch, heads, T, S).
     """
 
     def __init__(
@@ -302,10 +303,10 @@ class MultiHeadAttention(nn.Module):
 ''',
     "Attention": '''
 class Attention(nn.Module):
-    """Attention by dot products, or by sums when it is additive.
+    """Dot-product or additive attention.
 
-    Takes query (batch, T, d), value and key (batch, S, d). Gives (batch, T, d) and the
-    scores (batch, T, S).
+    Takes query (batch, T, d), value and key (batch, S, d). Returns (batch, T, d) and
+    the scores (batch, T, S).
     """
 
     def __init__(self, mode: str, scale: tuple[int, ...] | None, dropout: float) -> None:
@@ -328,8 +329,8 @@ class Attention(nn.Module):
             else:
                 scores = (scale * torch.tanh(pairs)).sum(dim=-1)
         if causal:
-            hidden = torch.ones_like(scores[0], dtype=torch.bool).tril().logical_not()
-            scores = scores - 1e9 * hidden
+            masked = torch.ones_like(scores[0], dtype=torch.bool).tril().logical_not()
+            scores = scores - 1e9 * masked
         scores = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
         return scores @ value, scores
 ''',
@@ -337,7 +338,7 @@ class Attention(nn.Module):
 def same_padding(
     x: Tensor, window: Sequence[int], strides: Sequence[int], value: float = 0.0
 ) -> Tensor:
-    """Pad the last axes so that ceil(length / stride) windows fit, the odd one after."""
+    """Pad for ceil(length / stride) windows along the last axes, the odd one at the end."""
     widths: list[int] = []
     lengths = x.shape[-len(window) :]
     for length, size, stride in zip(lengths, window, strides, strict=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Padding:
-    """How much is added at either end of each axis; empty where that is known only when it runs."""
+    """The padding before and after each axis; empty if it is known only at run time."""
 
     pairs: tuple[tuple[int, int], ...]
 
@@ -21,29 +21,29 @@ class Padding:
         return bool(self.pairs)
 
     @property
-    def even(self) -> bool:
-        """Whether as much is added at both ends."""
+    def symmetric(self) -> bool:
+        """Return whether the padding is the same before and after each axis."""
         return all(before == after for before, after in self.pairs)
 
     @property
     def before(self) -> tuple[int, ...]:
         return tuple(before for before, _ in self.pairs)
 
-    def torch(self) -> tuple[int, ...]:
+    def pad_argument(self) -> tuple[int, ...]:
         return widths(self.pairs)
 
 
 def widths(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """(before, after) for each axis as `F.pad` takes it: the last axis first."""
+    """Return (before, after) of each axis in the order of `F.pad`: the last axis first."""
     return tuple(width for pair in reversed(list(pairs)) for width in pair)
 
 
 def same_padding(lengths: Sequence[int | None], span: Sequence[int], strides: Sequence[int]) -> Padding:
-    """So that ceil(length / stride) windows fit, the odd one after; unknown where a length that matters is open.
+    """Return the padding for ceil(length / stride) windows, the odd element after; not `known` if a length is not.
 
     Args:
-        lengths: of the axes.
-        span: of the window, dilation included.
+        lengths: the lengths of the axes; None where unknown.
+        span: the size of the window, including dilation.
     """
     pairs = []
     for length, size, stride in zip(lengths, span, strides, strict=True):

@@ -1,4 +1,4 @@
-"""Recurrent layers: PyTorch's own where they compute the same, else a helper that is written out."""
+"""Handlers of recurrent layers: PyTorch's own layers where they compute the same, else helpers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ....graph.graph import Node
-from ....graph.writing.layout import shown
-from .values import Value, plainly
-from .writer import Writer
+from ....graph.graph import GraphNode
+from ....graph.writing.layout import non_default
+from .values import Value, graph_order
+from .writer import TorchWriter
 
-# PyTorch's function for each activation that a helper can be given.
+# PyTorch's function for each activation that a helper accepts.
 CALLABLES = {
     "linear": "nn.Identity()",
     "tanh": "torch.tanh",
@@ -32,8 +32,8 @@ CALLABLES = {
 }
 
 
-def _is_native(node: Node) -> bool:
-    """Whether PyTorch's own layer computes what this one does."""
+def _is_native(node: GraphNode) -> bool:
+    """Return whether PyTorch's own layer computes the same."""
     config = node.config
     if config["recurrent_dropout"]:
         return False
@@ -44,20 +44,20 @@ def _is_native(node: Node) -> bool:
 
 
 def _reset_first(weights: np.ndarray) -> np.ndarray:
-    """Keras has a GRU's gates as update, reset, new; PyTorch as reset, update, new."""
+    """Reorder a GRU's gates from Keras' update, reset, new to PyTorch's reset, update, new."""
     update, reset, new = np.split(weights, 3, axis=-1)
     return np.concatenate([reset, update, new], axis=-1)
 
 
-def _native(node: Node) -> tuple[str, dict[str, np.ndarray], tuple[str, ...]]:
-    """PyTorch's layer as text, its weights, and those that must not be trained."""
+def _native_layer(node: GraphNode) -> tuple[str, dict[str, np.ndarray], tuple[str, ...]]:
+    """Return PyTorch's layer as text, its weights, and the names of those that must not be trained."""
     kernel, recurrent = (node.layer.weights[name] for name in ("kernel", "recurrent_kernel"))
     bias = node.layer.weights.get("bias")
     features, units = kernel.shape[0], node.config["units"]
     name = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}[node.kind]
     relu = node.kind == "simple_rnn" and node.config["activation"] == "relu"
     options = ['nonlinearity="relu"'] if relu else []
-    options += shown({"bias": (str(bias is not None), "True"), "batch_first": ("True", "")})
+    options += non_default({"bias": (str(bias is not None), "True"), "batch_first": ("True", "")})
     order = _reset_first if node.kind == "gru" else np.asarray
     weights = {"weight_ih_l0": order(kernel).T, "weight_hh_l0": order(recurrent).T}
     text = f"nn.{name}({', '.join([str(features), str(units), *options])})"
@@ -66,12 +66,12 @@ def _native(node: Node) -> tuple[str, dict[str, np.ndarray], tuple[str, ...]]:
     if node.kind == "gru":
         first, second = order(bias)
         return text, {**weights, "bias_ih_l0": first, "bias_hh_l0": second}, ()
-    # PyTorch adds two biases where Keras has one: the second stays zero.
+    # PyTorch has two biases, Keras one: the second stays zero.
     return text, {**weights, "bias_ih_l0": bias, "bias_hh_l0": np.zeros_like(bias)}, ("bias_hh_l0",)
 
 
-def _written_out(writer: Writer, node: Node) -> tuple[str, dict[str, np.ndarray]]:
-    """A helper as text, and its weights."""
+def _helper_layer(writer: TorchWriter, node: GraphNode) -> tuple[str, dict[str, np.ndarray]]:
+    """Return a helper as text, and its weights."""
     config: Any = node.config
     kernel, recurrent = (node.layer.weights[name] for name in ("kernel", "recurrent_kernel"))
     bias = node.layer.weights.get("bias")
@@ -90,42 +90,44 @@ def _written_out(writer: Writer, node: Node) -> tuple[str, dict[str, np.ndarray]
     return f"{name}({', '.join([str(kernel.shape[0]), str(config['units']), *options])})", weights
 
 
-def _recurrent(writer: Writer, node: Node) -> Sequence[Value]:
+def _recurrent(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     config: Any = node.config
     name = writer.attribute(node.layer)
     if name is None:
-        made = _native(node) if _is_native(node) else _written_out(writer, node)
-        name = writer.make(node.layer, *made).removeprefix("self.")
+        definition = _native_layer(node) if _is_native(node) else _helper_layer(writer, node)
+        name = writer.add_attribute(node.layer, *definition).removeprefix("self.")
     text = _sequences(writer, node)
-    states = [f"{writer.plain(node, index).text}[None]" for index in range(1, len(node.inputs))]
-    given = f", ({', '.join(states)})" if len(states) > 1 else "".join(f", {state}" for state in states)
+    states = [f"{writer.in_graph_order(node, index).text}[None]" for index in range(1, len(node.inputs))]
+    states_argument = f", ({', '.join(states)})" if len(states) > 1 else "".join(f", {state}" for state in states)
     writer.release(node)
     outputs = writer.name(node.name)
-    kept = ["_"] * (2 if node.kind == "lstm" else 1)
+    state_names = ["_"] * (2 if node.kind == "lstm" else 1)
     for index in range(1, len(node.outputs)):
         if writer.needed(node, index):
-            kept[index - 1] = writer.name(node.name)
-    states_text = "_" if set(kept) == {"_"} else f"({', '.join(kept)})" if len(kept) > 1 else kept[0]
-    writer.line(f"{outputs}, {states_text} = self.{name}({text}{given})")
+            state_names[index - 1] = writer.name(node.name)
+    states_text = (
+        "_" if set(state_names) == {"_"} else f"({', '.join(state_names)})" if len(state_names) > 1 else state_names[0]
+    )
+    writer.line(f"{outputs}, {states_text} = self.{name}({text}{states_argument})")
     if not config["return_sequences"]:
         writer.line(f"{outputs} = {outputs}[:, -1]")
-    results = [Value(outputs, plainly(node.outputs[0].rank))]
-    for state in kept[: len(node.outputs) - 1]:
+    results = [Value(outputs, graph_order(node.outputs[0].rank))]
+    for state in state_names[: len(node.outputs) - 1]:
         if state != "_":
             writer.line(f"{state} = {state}[0]")
-        results.append(Value(state, plainly(2)))
+        results.append(Value(state, graph_order(2)))
     return results
 
 
-def _sequences(writer: Writer, node: Node) -> str:
-    """The sequences as the layer is to see them: backwards if asked for, dropped in training the same at each step."""
+def _sequences(writer: TorchWriter, node: GraphNode) -> str:
+    """Return the layer's input: reversed for `go_backwards`, with one dropout mask for all steps."""
     config = node.config
-    text = writer.plain(node).text
+    text = writer.in_graph_order(node).text
     if config["go_backwards"]:
         text = f"{text}.flip(1)"
     if not config["dropout"]:
         return text
-    name = text if text.isidentifier() else writer.keep(node, text)
+    name = text if text.isidentifier() else writer.assign(node, text)
     return f"{name} * F.dropout(torch.ones_like({name}[:, :1]), {config['dropout']!r}, self.training)"
 
 

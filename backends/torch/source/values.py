@@ -1,4 +1,4 @@
-"""What an array of the graph is in the text that is being written."""
+"""Arrays of the graph in the text that is being written."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """An array as the text has it.
+    """An array in the written text.
 
     Attributes:
-        text: a name, or an expression that may be called a method on.
-        order: which axis of the graph's array stands at each place: (0, 3, 1, 2) for images with their channels first.
-        rows: where a flattened array holds its values in another order than Keras' flattening would: place k has
-            Keras' value rows[k]. None otherwise.
+        text: a name, or an expression that a method can be called on.
+        order: the axis of the graph's array at each position: (0, 3, 1, 2) for images with channels first.
+        rows: the order of a flattened array's values if it differs from Keras': value k is Keras' value rows[k].
     """
 
     text: str
@@ -23,19 +22,19 @@ class Value:
     rows: np.ndarray | None = None
 
     @property
-    def plain(self) -> bool:
-        """Whether the axes are in the graph's order."""
+    def in_graph_order(self) -> bool:
+        """Return whether the axes are in the graph's order."""
         return self.order == tuple(range(len(self.order)))
 
-    def place(self, axis: int) -> int:
-        """Where an axis of the graph stands."""
+    def position(self, axis: int) -> int:
+        """Return the position of an axis of the graph."""
         return self.order.index(axis)
 
-    def places(self, axes: tuple[int, ...]) -> tuple[int, ...]:
+    def positions(self, axes: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(self.order.index(axis) for axis in axes))
 
-    def arranged(self, order: tuple[int, ...]) -> Value:
-        """The same array with its axes in another order."""
+    def permuted(self, order: tuple[int, ...]) -> Value:
+        """Return the same array with its axes in another order."""
         if order == self.order:
             return self
         moves = ", ".join(str(self.order.index(axis)) for axis in order)
@@ -43,9 +42,9 @@ class Value:
 
 
 def channels_first(rank: int) -> tuple[int, ...]:
-    """The order in which PyTorch's convolutions have the axes of an array of this rank."""
+    """Return the axis order of PyTorch's convolutions for an array of this rank."""
     return (0, rank - 1, *range(1, rank - 1))
 
 
-def plainly(rank: int) -> tuple[int, ...]:
+def graph_order(rank: int) -> tuple[int, ...]:
     return tuple(range(rank))

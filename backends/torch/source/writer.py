@@ -1,4 +1,4 @@
-"""The module's text, put together: its attributes, its `forward`, its weights."""
+"""Writing the PyTorch module: its attributes, its `forward`, its weights."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ....graph.graph import Graph, Layer, Node, Reference
+from ....graph.graph import ArrayReference, Graph, GraphLayer, GraphNode
 from ....graph.source import Source, class_name, identifier
-from ....graph.writing.body import Writer as AnyWriter
-from ....graph.writing.body import described, input_names
+from ....graph.writing.body import GraphWriter, describe, input_names
 from ....graph.writing.layout import WIDTH, literal, statement
 from .helpers import HELPERS
-from .values import Value, plainly
+from .values import Value, graph_order
 
-# What `nn.Module` has already; tests/backends/torch/test_source.py compares with the real one.
+# Attributes of `nn.Module`; tests/backends/torch/test_source.py compares them with the real class.
 RESERVED = frozenset(
     (
         *("T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile"),
@@ -32,8 +31,8 @@ RESERVED = frozenset(
 )
 _LOCALS = frozenset(("self", "torch", "nn", "F", "Tensor", "Path", "load", "load_file"))
 _POOL = tuple("xyzuvwabcdeghkmnpqrst")
-# A call of these stands round the call before it: `F.relu(self.conv2d(x))`.
-_ROUND = frozenset(
+# Kinds that are written around the expression before them: `F.relu(self.conv2d(x))`.
+_INLINABLE = frozenset(
     (
         *("relu", "leaky_relu", "elu", "celu", "gelu", "softmax", "log_softmax", "relu6", "selu", "sigmoid", "tanh"),
         *("silu", "mish", "softplus", "softsign", "log_sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "rescaling"),
@@ -41,66 +40,67 @@ _ROUND = frozenset(
 )
 
 
-Handlers = Mapping[str, Callable[[Any, Node], Sequence[Value]]]
+TorchHandlers = Mapping[str, Callable[[Any, GraphNode], Sequence[Value]]]
 
 
-class Writer(AnyWriter[Value]):
-    """A module in the making.
+class TorchWriter(GraphWriter[Value]):
+    """Writes an `nn.Module`.
 
     Args:
-        handlers: what writes each kind of node.
+        graph: the graph to write.
+        handlers: the handler of each kind.
     """
 
-    def __init__(self, graph: Graph, handlers: Handlers):
+    def __init__(self, graph: Graph, handlers: TorchHandlers):
         super().__init__(graph, _LOCALS, indent=8)
         self._handlers = handlers
         self._attributes: list[str] = []
         self._names: dict[int, str] = {}
 
     @property
-    def handlers(self) -> Handlers:
+    def handlers(self) -> TorchHandlers:
         return self._handlers
 
     def text_of(self, value: Value) -> str:
         return value.text
 
-    def renamed(self, value: Value, name: str) -> Value:
+    def with_name(self, value: Value, name: str) -> Value:
         return Value(name, value.order, value.rows)
 
-    def stays_open(self, following: Node, value: Value) -> bool:
-        return following.kind in _ROUND and value.text.endswith(")") and len(value.text) < WIDTH - 40
+    def can_inline(self, following: GraphNode, value: Value) -> bool:
+        return following.kind in _INLINABLE and value.text.endswith(")") and len(value.text) < WIDTH - 40
 
-    # --- what the writers of nodes build with -----------------------------------------------------------------------
+    # --- for handlers -----------------------------------------------------------------------------------------------
 
-    def input(self, node: Node, order: tuple[int, ...] | None = None, index: int = 0) -> Value:
-        """One of a node's arrays, its axes in the given order, by default as they are."""
+    def input(self, node: GraphNode, order: tuple[int, ...] | None = None, index: int = 0) -> Value:
+        """Return one of a node's arrays, permuted to this order; by default as it is."""
         operand = node.inputs[index]
-        assert isinstance(operand, Reference)
+        assert isinstance(operand, ArrayReference)
         value = self.values[operand]
-        return value if order is None else value.arranged(order)
+        return value if order is None else value.permuted(order)
 
-    def plain(self, node: Node, index: int = 0) -> Value:
-        """One of a node's arrays with its axes in the graph's order."""
-        return self.input(node, plainly(self.spec(node, index).rank), index)
+    def in_graph_order(self, node: GraphNode, index: int = 0) -> Value:
+        """Return one of a node's arrays with its axes in the graph's order."""
+        return self.input(node, graph_order(self.spec(node, index).rank), index)
 
-    def named(self, value: Value, node: Node) -> Value:
-        """The value under a name of its own, for one that the next expression needs several times."""
-        return value if value.text.isidentifier() else self.renamed(value, self.keep(node, value.text))
+    def as_variable(self, value: Value, node: GraphNode) -> Value:
+        """Return the value as a variable, for an expression that is used several times."""
+        return value if value.text.isidentifier() else self.with_name(value, self.assign(node, value.text))
 
-    def attribute(self, layer: Layer) -> str | None:
-        """The name of a layer's attribute, where an earlier call of it has made one."""
+    def attribute(self, layer: GraphLayer) -> str | None:
+        """Return the name of a layer's attribute if an earlier call of the layer has added it."""
         return self._names.get(id(layer))
 
-    def make(self, layer: Layer, text: str, weights: dict[str, np.ndarray], frozen: Sequence[str] = ()) -> str:
-        """Make an attribute for a layer.
+    def add_attribute(
+        self, layer: GraphLayer, text: str, weights: dict[str, np.ndarray], frozen: Sequence[str] = ()
+    ) -> str:
+        """Add an attribute for a layer and return `self.NAME`.
 
         Args:
-            text: what is assigned to it.
-            weights: by their names within it, in PyTorch's layout.
-            frozen: those of them that training must not change.
-
-        Returns:
-            `self.NAME`.
+            layer: the layer of the graph.
+            text: the expression that is assigned to the attribute.
+            weights: its weights by their names within it, in PyTorch's layout.
+            frozen: the names of the weights that training must not change.
         """
         name = identifier(layer.name, RESERVED | set(self._names.values()))
         self._names[id(layer)] = name
@@ -112,8 +112,8 @@ class Writer(AnyWriter[Value]):
         self.weights |= {f"{name}.{weight}": np.ascontiguousarray(value) for weight, value in weights.items()}
         return f"self.{name}"
 
-    def make_buffer(self, layer: Layer, value: np.ndarray) -> str:
-        """Make an attribute of an array that training does not change; `self.NAME`."""
+    def add_buffer(self, layer: GraphLayer, value: np.ndarray) -> str:
+        """Add a buffer, an array that training does not change, and return `self.NAME`."""
         name = identifier(layer.name, RESERVED | set(self._names.values()))
         self._names[id(layer)] = name
         dtype = "" if value.dtype == np.float32 else f", dtype=torch.{value.dtype.name}"
@@ -128,12 +128,12 @@ class Writer(AnyWriter[Value]):
         name = f"{name}Model" if name in HELPERS else name
         names = input_names(self.graph, _LOCALS)
         self.taken.update(names)
-        for given, local in zip(self.graph.inputs, names, strict=True):
-            self.values[Reference(given.name)] = Value(local, plainly(given.spec.rank))
+        for graph_input, local in zip(self.graph.inputs, names, strict=True):
+            self.values[ArrayReference(graph_input.name)] = Value(local, graph_order(graph_input.spec.rank))
         self.run()
-        results = [self.values[o.reference].arranged(plainly(self._rank(o.reference))) for o in self.graph.outputs]
-        returned = ", ".join(value.text for value in results)
-        self.lines += statement(f"return {returned}", 8)
+        results = [self.values[o.reference].permuted(graph_order(self._rank(o.reference))) for o in self.graph.outputs]
+        returns = ", ".join(value.text for value in results)
+        self.lines += statement(f"return {returns}", 8)
         body = "\n".join(
             [
                 *self._class_head(name, names),
@@ -149,7 +149,7 @@ class Writer(AnyWriter[Value]):
             self._imports(code) + code, _PREDICT, self.weights, _EXAMPLE.format(name=name), ("torch", "safetensors")
         )
 
-    def _rank(self, reference: Reference) -> int:
+    def _rank(self, reference: ArrayReference) -> int:
         return self.graph.specs[reference].rank
 
     def _imports(self, code: str) -> str:
@@ -165,30 +165,37 @@ class Writer(AnyWriter[Value]):
         return "\n".join([*lines, "from safetensors.torch import load_file", *_AFTER_IMPORTS])
 
     def _class_head(self, name: str, names: Sequence[str]) -> list[str]:
-        given = zip(names, self.graph.inputs, strict=True)
-        takes = [f"    {local}: {described(each.spec)}" for local, each in given]
-        gives = [f"    {o.name}: {described(self.graph.specs[o.reference])}" for o in self.graph.outputs]
+        inputs = zip(names, self.graph.inputs, strict=True)
+        arguments = [f"    {local}: {describe(graph_input.spec)}" for local, graph_input in inputs]
+        results = [f"    {o.name}: {describe(self.graph.specs[o.reference])}" for o in self.graph.outputs]
         head = [f"class {name}(nn.Module):", f'    """{self.graph.name}, as it was trained in Keras.', ""]
-        head += ["    Takes:", *("    " + line for line in takes), "", "    Gives:", *("    " + line for line in gives)]
+        head += ["    Args:", *("    " + line for line in arguments), ""]
+        head += ["    Returns:", *("    " + line for line in results)]
         head += ['    """', "", "    def __init__(self) -> None:", "        super().__init__()"]
         return head
 
     def _forward_head(self, names: Sequence[str]) -> list[str]:
         several = len(self.graph.outputs) > 1
-        gives = f"tuple[{', '.join(['Tensor'] * len(self.graph.outputs))}]" if several else "Tensor"
-        given = ", ".join(f"{name}: Tensor" for name in names)
-        line = f"    def forward(self, {given}) -> {gives}:"
+        annotation = f"tuple[{', '.join(['Tensor'] * len(self.graph.outputs))}]" if several else "Tensor"
+        arguments = ", ".join(f"{name}: Tensor" for name in names)
+        line = f"    def forward(self, {arguments}) -> {annotation}:"
         if len(line) <= WIDTH:
             return [line]
-        inner = f"        self, {given}"
+        inner = f"        self, {arguments}"
         if len(inner) <= WIDTH:
-            return ["    def forward(", inner, f"    ) -> {gives}:"]
-        return ["    def forward(", "        self,", *(f"        {n}: Tensor," for n in names), f"    ) -> {gives}:"]
+            return ["    def forward(", inner, f"    ) -> {annotation}:"]
+        return [
+            "    def forward(",
+            "        self,",
+            *(f"        {n}: Tensor," for n in names),
+            f"    ) -> {annotation}:",
+        ]
 
 
-_DOCSTRING = """A PyTorch module that trivium wrote from a Keras model; `load()` gives it with its trained weights.
+_DOCSTRING = """A PyTorch module that trivium wrote from a Keras model.
 
-Arrays come and go in the shapes of the Keras model, channels last.
+`load()` returns it with the trained weights. Inputs and outputs have the shapes of the
+Keras model, channels last.
 """
 
 _AFTER_IMPORTS = (
@@ -199,7 +206,7 @@ _AFTER_IMPORTS = (
 _LOAD = '''
 
 def load(path: str | Path = WEIGHTS) -> {name}:
-    """The trained model, set to answer; `model.train()` sets it to learn."""
+    """Return the trained model in eval mode; `model.train()` switches to training."""
     model = {name}()
     model.load_state_dict(load_file(path))
     return model.eval()
@@ -213,7 +220,7 @@ model = load()
 
 
 def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What the model answers."""
+    """Return the model's outputs in inference."""
     with torch.no_grad():
         outputs = model(*(torch.from_numpy(array) for array in inputs))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -225,8 +232,8 @@ from model import load
 
 model = load()  # a {name}, an ordinary nn.Module
 with torch.no_grad():
-    answers = model(inputs)
+    outputs = model(inputs)
 
-model.train()  # dropout drops, batch normalisation learns
+model.train()  # turns dropout on; batch normalisation uses the batch
 optimizer = torch.optim.Adam(model.parameters())
 """

@@ -1,1 +1,1 @@
-"""Where data come from: one file for each kind of source. `engine.datasets.load` finds them by name."""
+"""The sources of data, one file for each kind. `engine.data.datasets.load` finds them by name."""

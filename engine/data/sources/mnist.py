@@ -1,4 +1,4 @@
-"""MNIST: the full set where it lies on this machine, else the sample inside trivium. No download unasked."""
+"""MNIST: the full set if this machine has it, else the sample inside trivium. It is downloaded only on request."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def load(name: str, which: str = "") -> Dataset:
 
 
 def _find_full_mnist() -> Path | None:
-    """The full set on this machine: in `$TRIVIUM_DATA`, then where Keras keeps it.
+    """Find the full set on this machine: in `$TRIVIUM_DATA`, then in Keras' cache.
 
     Raises:
-        DataError: `TRIVIUM_DATA` is set and does not hold it.
+        DataError: `TRIVIUM_DATA` is set, but the set is not there.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
@@ -50,18 +50,18 @@ def _download_mnist() -> Path:
 
     try:
         keras.datasets.mnist.load_data()
-    except Exception as error:  # whatever the network does
+    except Exception as error:  # the network can fail in any way
         raise DataError(
             f"MNIST could not be downloaded ({first_line(error)}): put mnist.npz into a folder and set "
             f"{FOLDER_VARIABLE} to it, or use mnist:sample"
         ) from error
-    found = _find_full_mnist()
-    assert found
-    return found
+    path = _find_full_mnist()
+    assert path
+    return path
 
 
 def _require_digits(name: str, path: Path, source: str) -> Dataset:
-    """The digits in a file; a digit that is missing in it keeps its number."""
+    """Read the digits in a file; labels keep their numbers even if the file lacks a digit."""
     train, test = read_splits(path)
     for split in filter(None, (train, test)):
         if split.x.shape[1:] != (28, 28) or split.x.dtype != np.uint8:
@@ -72,21 +72,21 @@ def _require_digits(name: str, path: Path, source: str) -> Dataset:
 
 
 def load_digit_or_not(name: str, which: str = "") -> Dataset:
-    """MNIST, half of it taken apart: label 1 is a digit, label 0 one whose sixteen tiles of 7×7 pixels are shuffled.
+    """Load MNIST with every second digit scrambled: label 1 is a digit, label 0 has its sixteen 7×7 tiles shuffled.
 
-    Nothing but the order of the strokes tells the two apart: they have the same ink in the same tiles.
+    The tiles of a shuffled digit hold the same ink as before. Only their arrangement distinguishes the two classes.
 
     Raises:
         DataError: as `load`.
     """
     digits = load(name.replace("digit-or-not", "mnist"), which)
-    test = _half_shuffled(digits.test, seed=1) if digits.test else None
+    test = _shuffle_every_second(digits.test, seed=1) if digits.test else None
     source = f"every second digit taken apart, from {digits.source}"
-    return Dataset(name, _half_shuffled(digits.train, seed=0), test, ("no digit", "digit"), source)
+    return Dataset(name, _shuffle_every_second(digits.train, seed=0), test, ("no digit", "digit"), source)
 
 
 def load_digit_images(name: str, which: str = "") -> Dataset:
-    """MNIST for a model that is to give back what it is given: the target of each picture is the picture.
+    """Load MNIST for an autoencoder: the target of each picture is the picture itself.
 
     Raises:
         DataError: as `load`.
@@ -96,7 +96,7 @@ def load_digit_images(name: str, which: str = "") -> Dataset:
     return Dataset(name, Split(digits.train.x, digits.train.x), test, (), digits.source)
 
 
-def _half_shuffled(split: Split, seed: int) -> Split:
+def _shuffle_every_second(split: Split, seed: int) -> Split:
     generator = np.random.default_rng(seed)
     images, labels = split.x.copy(), np.ones(len(split), "int64")
     labels[::2] = 0

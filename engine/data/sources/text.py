@@ -1,4 +1,4 @@
-"""Text: a UTF-8 file, or the English documentation that Python itself brings."""
+"""Text: a UTF-8 file, or the English documentation that comes with Python."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..dataset import Dataset, Split
 
 
 def load(name: str, file: str = "") -> Dataset:
-    """`text:FILE`, or `text` for the documentation texts inside Python.
+    """Load `text:FILE`, or `text` for Python's own documentation.
 
     Returns:
-        x and y are the same series: the code point of each letter, (n,) uint32. All of it is for training.
+        A training split only. x and y are the same series: the code points of the characters, (n,) uint32.
 
     Raises:
         DataError: the file is missing, empty, or not UTF-8.
@@ -25,10 +25,10 @@ def load(name: str, file: str = "") -> Dataset:
 
 
 def read_text(path: Path) -> str:
-    """The text in a UTF-8 file, every line ending as `\\n`.
+    """Read the text in a UTF-8 file, with `\\n` as line ending.
 
     Raises:
-        DataError: missing, empty, or not UTF-8.
+        DataError: the file is missing, empty, or not UTF-8.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -42,12 +42,12 @@ def read_text(path: Path) -> str:
 
 
 def to_codes(text: str) -> np.ndarray:
-    """The code points of a text, (n,) uint32."""
+    """Return the code points of a text, (n,) uint32."""
     return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
 def to_text(codes: np.ndarray) -> str:
-    """The text of some code points."""
+    """Return the text of some code points."""
     return np.ascontiguousarray(codes, "<u4").tobytes().decode("utf-32-le")
 
 

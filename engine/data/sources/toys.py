@@ -1,4 +1,4 @@
-"""The small sets that scikit-learn brings, as scikit-learn makes them; a fifth of each is the test split."""
+"""The small datasets of scikit-learn, unchanged; a fifth of each is the test split."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ import numpy as np
 from ....errors import DataError
 from ..dataset import Dataset, split_evenly
 
-_DRAWN = 1_000
+_SYNTHETIC_SAMPLES = 1_000
 _NOISE = 0.1
 
 
 def load_iris(name: str) -> Dataset:
-    """150 flowers: four measures in cm, three species."""
+    """Load 150 flowers of three species, each with four lengths in cm."""
     from sklearn.datasets import load_iris
 
-    found = load_iris()
-    return _dataset(name, found.data, found.target, tuple(map(str, found.target_names)))
+    bunch = load_iris()
+    return _dataset(name, bunch.data, bunch.target, tuple(map(str, bunch.target_names)))
 
 
 def load_digits(name: str) -> Dataset:
-    """1,797 digits of 8×8 pixels, values 0 to 16."""
+    """Load 1,797 digits of 8×8 pixels, values 0 to 16."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return _dataset(name, found.images, found.target, tuple("0123456789"))
+    bunch = load_digits()
+    return _dataset(name, bunch.images, bunch.target, tuple("0123456789"))
 
 
-def load_drawn(name: str, samples: str = str(_DRAWN)) -> Dataset:
-    """`moons`, `circles` (two classes, noise 0.1) or `blobs` (three), points in the plane; `moons:300` draws 300.
+def load_synthetic(name: str, samples: str = str(_SYNTHETIC_SAMPLES)) -> Dataset:
+    """Draw points in the plane: `moons` or `circles` (two classes, noise 0.1), or `blobs` (three).
+
+    `moons:300` draws 300 points.
 
     Raises:
-        DataError: the number of points is none, or less than 10.
+        DataError: the number of points is not an integer of 10 or more.
     """
     from sklearn import datasets
 

@@ -7,7 +7,7 @@ import numpy as np
 from ....errors import DataError
 from ..dataset import Dataset, Split
 
-# θ advances by this much at each step of a wave.
+# The increment of θ in each step of a wave.
 WAVE_STEP = 0.057
 WAVE_TEST_STEPS = 200
 # (frequency, amplitude) of each sine; every phase is 0. Set 2 is set 1, mirrored where it falls.
@@ -19,10 +19,12 @@ WAVES = {
 
 
 def wave(number: int, steps: int, skip: int = 0) -> np.ndarray:
-    """`steps` values of wave set `number`, from step `skip` on: Σ amplitude · sin(frequency · θ), θ = 0.057 · step.
+    """Compute `steps` values of wave set `number` from step `skip` on.
+
+    A value is Σ amplitude · sin(frequency · θ), with θ = 0.057 · step.
 
     Returns:
-        (steps,) float64. Set 2 is negated wherever the summed curve falls, its first value too when it falls at once.
+        (steps,) float64. Set 2 is negated wherever the sum falls; its first value too, if the first step falls.
     """
     theta = WAVE_STEP * (np.arange(steps) + skip)
     curve: np.ndarray = np.sum([amp * np.sin(freq * theta) for freq, amp in WAVES[number]], axis=0)
@@ -39,6 +41,6 @@ def load(name: str, number: str = "0", steps: str = "200") -> Dataset:
             f"unknown dataset {name!r}: choose waves:0, waves:1 or waves:2, or waves:2:2000 for 2,000 steps"
         )
     train = wave(int(number), int(steps))
-    # The test part starts where a network that merely learnt the training part by heart has nothing to go by.
+    # The test split starts beyond the training split: a network that memorised the training values gains nothing.
     test = wave(int(number), WAVE_TEST_STEPS, skip=2 * int(steps))
     return Dataset(name, Split(train, train), Split(test, test), (), f"computed: wave set {number}, {steps} steps")

@@ -75,16 +75,16 @@ def read(path: Path) -> Program:
     what = str(path)
     if not path.is_file():
         raise FileError(f"no file at {path}")
-    with safe_zip.opened(path, what) as archive:
+    with safe_zip.open_checked(path, what) as archive:
         root = _root(archive, what)
         for member, expected in (("archive_format", _FORMAT), ("archive_version", _VERSION), ("byteorder", "little")):
-            found = safe_zip.read(archive, root + member, what, largest=100).decode("ascii", "replace").strip()
+            found = safe_zip.read(archive, root + member, what, max_size=100).decode("ascii", "replace").strip()
             if found != expected:
                 raise FileError(f"{what} is no exported program that can be read: its {member} is {found!r}")
         whole = safe_json.parse(
-            safe_zip.read(archive, f"{root}models/model.json", what, largest=_LARGEST_GRAPH),
+            safe_zip.read(archive, f"{root}models/model.json", what, max_size=_LARGEST_GRAPH),
             f"{what}: models/model.json",
-            largest=_LARGEST_GRAPH,
+            max_size=_LARGEST_GRAPH,
         )
         try:
             arrays = _arrays(archive, root, "weights", what) | _arrays(archive, root, "constants", what)
@@ -111,7 +111,7 @@ def _arrays(archive: zipfile.ZipFile, root: str, kind: str, what: str) -> dict[s
     folder = f"{root}data/{kind}/"
     if f"{folder}model.pt" in archive.namelist():
         raise FileError(f"{what}: its {kind} are a pickle, which could run code: export it by torch 2.9 or later")
-    content = safe_zip.read(archive, f"{folder}model_{kind}_config.json", what, largest=safe_json.LARGEST)
+    content = safe_zip.read(archive, f"{folder}model_{kind}_config.json", what, max_size=safe_json.MAX_SIZE)
     config = safe_json.parse(content, f"{what}: {kind}")["config"]
     return {name: _array(archive, folder, name, meta, what) for name, meta in config.items()}
 
@@ -152,7 +152,7 @@ def _program(whole: dict[str, Any], arrays: dict[str, Stored], what: str) -> Pro
     module = whole["graph_module"]
     graph, signature = module["graph"], module["signature"]
     inputs, outputs = signature["input_specs"], signature["output_specs"]
-    for value, _ in safe_json.nodes([graph, inputs, outputs]):
+    for value, _ in safe_json.walk([graph, inputs, outputs]):
         names = _names(value) if isinstance(value, dict) else ()
         if any(not isinstance(name, str) or not _NAME.fullmatch(name) for name in names):
             raise FileError(f"{what}: a value has a name that is no plain word, and would be run as Python")

@@ -9,52 +9,52 @@ import pytest
 from trivium.backends import shard
 from trivium.backends.distribution import sharding
 from trivium.backends.distribution.sharding import Collective
-from trivium.backends.shard import Share, share_of, taking
+from trivium.backends.shard import Shard, on_shard, shard_of
 
 
 @pytest.mark.parametrize(("whole", "parts"), [(16, 2), (5, 2), (7, 3), (1, 2), (2, 3), (9, 4)])
 def test_each_row_is_in_one_share_and_shares_differ_by_one_row_at_most(whole, parts):
-    shares = [share_of(whole, part, parts) for part in range(parts)]
-    rows = [row for share in shares if share.counts for row in range(share.first, share.first + share.size)]
+    shards = [shard_of(whole, part, parts) for part in range(parts)]
+    rows = [row for part in shards if part.contributes for row in range(part.first, part.first + part.size)]
     assert rows == list(range(whole))
-    sizes = [share.size if share.counts else 0 for share in shares]
+    sizes = [part.size if part.contributes else 0 for part in shards]
     assert max(sizes) - min(sizes) <= 1
-    assert sum(share.weight for share in shares) == pytest.approx(1)
+    assert sum(part.weight for part in shards) == pytest.approx(1)
 
 
 def test_a_share_without_rows_is_filled_with_one_that_counts_for_nothing():
-    assert share_of(1, 1, 2) == Share(0, 1, 1, counts=False)
-    assert share_of(1, 1, 2).weight == 0
+    assert shard_of(1, 1, 2) == Shard(0, 1, 1, contributes=False)
+    assert shard_of(1, 1, 2).weight == 0
 
 
 def test_a_share_is_known_within_its_step_and_in_its_thread_only():
-    with taking(Share(3, 2, 5)):
-        assert shard.taken() == Share(3, 2, 5)
-        assert shard.whole_shape((2, 7)) == (5, 7)
-        assert shard.whole_shape((4, 7)) == (4, 7)
-        np.testing.assert_array_equal(shard.own_rows(np.arange(5), (2,)), [3, 4])
-        np.testing.assert_array_equal(shard.own_rows(np.arange(3), (3,)), [0, 1, 2])
-    assert shard.taken() is None
-    assert shard.whole_shape((2, 7)) == (2, 7)
+    with on_shard(Shard(3, 2, 5)):
+        assert shard.current_shard() == Shard(3, 2, 5)
+        assert shard.whole_batch_shape((2, 7)) == (5, 7)
+        assert shard.whole_batch_shape((4, 7)) == (4, 7)
+        np.testing.assert_array_equal(shard.shard_rows(np.arange(5), (2,)), [3, 4])
+        np.testing.assert_array_equal(shard.shard_rows(np.arange(3), (3,)), [0, 1, 2])
+    assert shard.current_shard() is None
+    assert shard.whole_batch_shape((2, 7)) == (2, 7)
 
 
 class Alone(Collective):
     """One device as if it were all."""
 
-    def total(self, value):
+    def all_reduce_sum(self, value):
         return value
 
-    def totals(self, values):
+    def all_reduce_sums(self, values):
         return list(values)
 
 
 class Doubled(Alone):
     """Another device that has the same."""
 
-    def total(self, value):
+    def all_reduce_sum(self, value):
         return value * 2
 
-    def totals(self, values):
+    def all_reduce_sums(self, values):
         return [value * 2 for value in values]
 
 
@@ -75,12 +75,12 @@ def test_joined_statistics_are_those_that_keras_computes_of_the_whole(backend, g
     x = keras.ops.convert_to_tensor(generator.normal(size=(6, 4, 3)).astype("float32") + 3)
     mask = keras.ops.convert_to_tensor(generator.random((6, 4)) < 0.6) if masked else None
     expected = layer._moments(x, mask)
-    with sharding.joined(model, Alone()), taking(share_of(6, 0, 1)):
-        found = layer._moments(x, mask)
-    with sharding.joined(model, Doubled()), taking(Share(0, 6, 12)):
+    with sharding.synchronized(model, Alone()), on_shard(shard_of(6, 0, 1)):
+        alone = layer._moments(x, mask)
+    with sharding.synchronized(model, Doubled()), on_shard(Shard(0, 6, 12)):
         twice = layer._moments(x, mask)
-    for given in (found, twice):
-        for one, other in zip(given, expected, strict=True):
+    for moments in (alone, twice):
+        for one, other in zip(moments, expected, strict=True):
             np.testing.assert_allclose(
                 keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other), rtol=2e-5, atol=1e-6
             )
@@ -93,7 +93,7 @@ def test_what_is_joined_leaves_no_trace_and_is_where_keras_has_it(backend):
     kind = keras.layers.BatchNormalization
     assert list(inspect.signature(getattr(kind, sharding.MOMENTS)).parameters) == ["self", "inputs", "mask"]
     before = [dict(vars(owner)) for owner in (model.layers[0], model.optimizer)]
-    with sharding.joined(model, Alone()):
+    with sharding.synchronized(model, Alone()):
         assert sharding.MOMENTS in vars(model.layers[0])
         assert {"apply", "scale_loss"} <= set(vars(model.optimizer))
     assert [dict(vars(owner)).keys() for owner in (model.layers[0], model.optimizer)] == [b.keys() for b in before]
@@ -115,25 +115,25 @@ def test_keras_adds_gradients_up_where_it_is_told_not_to(backend):
 def test_a_draw_for_a_share_is_the_part_of_the_whole_draw_that_is_its(backend):
     import keras
 
-    from trivium.backends.same_run.portable_random import Draws
+    from trivium.backends.same_run.portable_random import PortableRandom
 
-    draws = Draws.here()
+    generator = PortableRandom.for_current_backend()
     seed = keras.ops.convert_to_tensor([5, 2], "int32" if backend.name != "jax" else "uint32")
     ones = keras.ops.ones((7, 3, 2))
     calls = {
-        "uniform": lambda rows: draws.uniform((rows, 3), seed=seed),
-        "normal": lambda rows: draws.normal((rows, 3), seed=seed),
-        "randint": lambda rows: draws.randint((rows, 3), 0, 9, seed=seed),
-        "dropout": lambda rows: draws.dropout(ones[:rows], 0.4, seed=seed),
-        "noise shape": lambda rows: draws.dropout(ones[:rows], 0.4, noise_shape=(None, 1, 2), seed=seed),
+        "uniform": lambda rows: generator.uniform((rows, 3), seed=seed),
+        "normal": lambda rows: generator.normal((rows, 3), seed=seed),
+        "randint": lambda rows: generator.randint((rows, 3), 0, 9, seed=seed),
+        "dropout": lambda rows: generator.dropout(ones[:rows], 0.4, seed=seed),
+        "noise shape": lambda rows: generator.dropout(ones[:rows], 0.4, noise_shape=(None, 1, 2), seed=seed),
     }
     for name, call in calls.items():
         whole = keras.ops.convert_to_numpy(call(7))
         parts = []
         for part in range(2):
-            share = share_of(7, part, 2)
-            with taking(share):
-                parts.append(keras.ops.convert_to_numpy(call(share.size)))
+            own_shard = shard_of(7, part, 2)
+            with on_shard(own_shard):
+                parts.append(keras.ops.convert_to_numpy(call(own_shard.size)))
         # The bits are the same; the last digit of what is computed from them depends on where it lies in an array.
         np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-6, atol=1e-7, err_msg=name)
         assert len(np.unique(whole)) > 1

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
 
-from trivium.backends import catalog, runtime
+from trivium.backends import catalog, keras_internals, runtime
 from trivium.backends.epochs import build_metrics
 from trivium.backends.same_run import crossentropy
-from trivium.backends.same_run.crossentropy import owned_losses
+from trivium.backends.same_run.crossentropy import losses_from_logits
 from trivium.backends.workers import worker
 
 HERE = __file__
-BACKENDS = [backend.name for backend in catalog.installed()]
+BACKENDS = [backend.name for backend in catalog.trainers()]
 # What goes into the activation: unsure, wrong beyond what Keras clips at, right beyond it, and halves that tie.
 LOGITS = np.array([[0.5, -1.0, 0.25], [0.0, 40.0, 3.0], [60.0, 0.0, -9.0], [0.0, 0.0, 0.0]], "float32")
 CLASSES = np.array([1, 0, 0, 2])
@@ -62,9 +62,9 @@ def handing_on(keras, activation, loss):
 def test_loss_and_gradient_are_those_of_the_definition(keras, kind):
     activation, loss, y, by_definition = KINDS[kind]
     expected, slope = by_definition()
-    with owned_losses():
-        found, gradients = runtime.current().gradients(handing_on(keras, activation, loss), LOGITS, y)
-    assert found == pytest.approx(expected, rel=1e-6)
+    with losses_from_logits():
+        actual, gradients = runtime.current().gradients(handing_on(keras, activation, loss), LOGITS, y)
+    assert actual == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(gradients[1], slope.sum(0), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(gradients[0], LOGITS.T @ slope, rtol=1e-5, atol=1e-6)
 
@@ -73,7 +73,7 @@ def test_loss_and_gradient_are_those_of_the_definition(keras, kind):
 def test_every_plan_trains_by_them(keras, kind):
     activation, loss, y, by_definition = KINDS[kind]
     expected, slope = by_definition()
-    with owned_losses():
+    with losses_from_logits():
         for plan in runtime.current().plans(handing_on(keras, activation, loss), 10**9):
             model = handing_on(keras, activation, loss)
             build_metrics(model, LOGITS, y)
@@ -93,9 +93,9 @@ def test_the_binary_one_keeps_its_digits_where_a_model_is_right(keras):
     """The loss is 1e-13 there, and its slope too, with all the digits of a float: 1 minus a probability has none."""
     logits = np.array([[30.0, -30.0, 30.0]], "float32")
     model = handing_on(keras, "sigmoid", "binary_crossentropy")
-    with owned_losses():
-        found, gradients = runtime.current().gradients(model, logits, np.array([[1.0, 0.0, 1.0]], "float32"))
-    assert found == pytest.approx(np.exp(-30.0), rel=1e-5)
+    with losses_from_logits():
+        actual, gradients = runtime.current().gradients(model, logits, np.array([[1.0, 0.0, 1.0]], "float32"))
+    assert actual == pytest.approx(np.exp(-30.0), rel=1e-5)
     np.testing.assert_allclose(gradients[1], np.array([-1, 1, -1]) * np.exp(-30.0) / 3, rtol=1e-5)
 
 
@@ -108,16 +108,16 @@ def test_of_other_probabilities_it_is_keras_own(keras, kind):
     for make in (lambda x: getattr(activations, activation)(x) * 0.5, getattr(activations, other)):
         # In NumPy between: on one backend Keras itself finds the logits of whichever activation.
         expected = compute(y, keras.ops.convert_to_numpy(make(keras.ops.convert_to_tensor(LOGITS))))
-        with owned_losses():
-            found = compute(y, make(keras.ops.convert_to_tensor(LOGITS)))
-        both = [keras.ops.convert_to_numpy(each) for each in (found, expected)]
+        with losses_from_logits():
+            actual = compute(y, make(keras.ops.convert_to_tensor(LOGITS)))
+        both = [keras.ops.convert_to_numpy(values) for values in (actual, expected)]
         np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7)
 
 
 def test_the_logits_are_those_along_the_same_axis(keras):
     target = keras.ops.convert_to_tensor(ONE_HOT[:3].T)
     x = keras.ops.convert_to_tensor(LOGITS[:3].T)
-    with owned_losses():
+    with losses_from_logits():
         probabilities = keras.activations.softmax(x, axis=0)
         along = keras.ops.categorical_crossentropy(target, probabilities, axis=0)
         across = keras.ops.categorical_crossentropy(target, probabilities, axis=1)
@@ -131,7 +131,7 @@ def test_the_logits_are_those_along_the_same_axis(keras):
 
 
 def test_shapes_that_do_not_go_together_are_refused_as_ever(keras):
-    with owned_losses(), pytest.raises(Exception, match=r"(same|rank).*"):
+    with losses_from_logits(), pytest.raises(Exception, match=r"(same|rank).*"):
         keras.ops.binary_crossentropy(
             keras.ops.ones((4, 1)), keras.activations.sigmoid(keras.ops.convert_to_tensor(LOGITS))
         )
@@ -142,53 +142,53 @@ def test_shapes_that_do_not_go_together_are_refused_as_ever(keras):
 
 def test_keras_still_computes_by_the_functions_that_are_replaced(keras):
     native = {
-        name: inspect.signature(getattr(crossentropy.native_module(), name)).parameters for name in crossentropy.OWNED
+        name: inspect.signature(getattr(keras_internals.nn_module(), name)).parameters for name in crossentropy.REPLACED
     }
-    with owned_losses():
+    with losses_from_logits():
         ours = {
-            name: inspect.signature(getattr(crossentropy.native_module(), name)).parameters
-            for name in crossentropy.OWNED
+            name: inspect.signature(getattr(keras_internals.nn_module(), name)).parameters
+            for name in crossentropy.REPLACED
         }
-    for name in crossentropy.OWNED:
-        assert {key: given.default for key, given in ours[name].items()} == {
-            key: given.default for key, given in native[name].items()
+    for name in crossentropy.REPLACED:
+        assert {key: parameter.default for key, parameter in ours[name].items()} == {
+            key: parameter.default for key, parameter in native[name].items()
         }, name
 
 
 def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras):
-    module = crossentropy.native_module()
-    native = {name: getattr(module, name) for name in crossentropy.OWNED}
+    module = keras_internals.nn_module()
+    native = {name: getattr(module, name) for name in crossentropy.REPLACED}
     expected, _ = of_classes()
-    with owned_losses():
-        outer = {name: getattr(module, name) for name in crossentropy.OWNED}
-        assert not any(outer[name] is native[name] for name in crossentropy.OWNED)
-        with owned_losses():
+    with losses_from_logits():
+        outer = {name: getattr(module, name) for name in crossentropy.REPLACED}
+        assert not any(outer[name] is native[name] for name in crossentropy.REPLACED)
+        with losses_from_logits():
             probabilities = keras.activations.softmax(keras.ops.convert_to_tensor(LOGITS))
-            found = keras.ops.categorical_crossentropy(keras.ops.convert_to_tensor(ONE_HOT), probabilities)
-            assert float(keras.ops.mean(found)) == pytest.approx(expected, rel=1e-6)
-        with pytest.raises(RuntimeError, match="within"), owned_losses():
+            actual = keras.ops.categorical_crossentropy(keras.ops.convert_to_tensor(ONE_HOT), probabilities)
+            assert float(keras.ops.mean(actual)) == pytest.approx(expected, rel=1e-6)
+        with pytest.raises(RuntimeError, match="within"), losses_from_logits():
             raise RuntimeError("within")
-        assert {name: getattr(module, name) for name in crossentropy.OWNED} == outer
-    assert {name: getattr(module, name) for name in crossentropy.OWNED} == native
+        assert {name: getattr(module, name) for name in crossentropy.REPLACED} == outer
+    assert {name: getattr(module, name) for name in crossentropy.REPLACED} == native
 
 
 def test_nothing_is_remembered_longer_than_what_it_belongs_to(keras, monkeypatch):
-    made = []
+    trackers = []
     own = crossentropy._Logits
-    monkeypatch.setattr(crossentropy, "_Logits", lambda: made.append(own()) or made[-1])
+    monkeypatch.setattr(crossentropy, "_LogitsTracker", lambda: trackers.append(own()) or trackers[-1])
     activation, loss, y, _ = KINDS["categorical"]
-    with owned_losses():
+    with losses_from_logits():
         model = handing_on(keras, activation, loss)
         for _ in range(10):
             model.train_on_batch(LOGITS, y)
-        kept = keras.activations.softmax(keras.ops.convert_to_tensor(LOGITS))
+        output = keras.activations.softmax(keras.ops.convert_to_tensor(LOGITS))
         del model
         keras.utils.clear_session()
         gc.collect()
-        assert id(kept) in made[0]._origins
-        del kept
+        assert id(output) in trackers[0]._origins
+        del output
         gc.collect()
-        assert len(made[0]._origins) <= 4, "those of a graph that a framework keeps, no more with every step"
+        assert len(trackers[0]._origins) <= 4, "those of a graph that a framework keeps, no more with every step"
 
 
 # --- why all this ---------------------------------------------------------------------------------------------------
@@ -196,12 +196,12 @@ def test_nothing_is_remembered_longer_than_what_it_belongs_to(keras, monkeypatch
 
 @pytest.mark.several_backends
 def test_keras_own_difference_between_backends_is_still_there():
-    """When this fails, Keras clips everywhere or nowhere: see whether `owned_losses` is still worth it."""
+    """When this fails, Keras clips everywhere or nowhere: see whether `losses_from_logits` is still worth it."""
     if "tensorflow" not in BACKENDS:
         pytest.skip("for TensorFlow beside another")
-    found = {name: worker.get(name).call(f"{HERE}:loss_of_a_sure_mistake") for name in BACKENDS}
-    assert found.pop("tensorflow") == pytest.approx(30, rel=1e-5)
-    for loss in found.values():
+    losses = {name: worker.get(name).call(f"{HERE}:loss_of_a_sure_mistake") for name in BACKENDS}
+    assert losses.pop("tensorflow") == pytest.approx(30, rel=1e-5)
+    for loss in losses.values():
         assert loss == pytest.approx(-np.log(1e-7), rel=1e-5)
 
 

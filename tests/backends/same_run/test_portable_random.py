@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trivium.backends import catalog, runtime
+from trivium.backends import catalog, keras_internals, runtime
 from trivium.backends.same_run import portable_random
-from trivium.backends.same_run.portable_random import owned_draws
+from trivium.backends.same_run.portable_random import portable_draws
 from trivium.backends.workers import worker
 
 FUNCTIONS = Path(__file__).parents[2] / "helpers" / "functions_for_randomness.py"
@@ -25,14 +25,14 @@ def keras(backend):
 
 @pytest.fixture
 def owned(keras):
-    with owned_draws():
+    with portable_draws():
         yield
 
 
 @pytest.fixture
 def native(keras):
-    module = portable_random.native_module()
-    return {name: getattr(module, name) for name in portable_random.OWNED}
+    module = keras_internals.random_module()
+    return {name: getattr(module, name) for name in portable_random.REPLACED}
 
 
 def array(keras, value):
@@ -66,14 +66,15 @@ def expected_words(seed, counter, count):
 
 
 def test_keras_still_draws_by_the_functions_that_are_replaced(keras, native):
-    for name in portable_random.OWNED:
+    for name in portable_random.REPLACED:
         ours, theirs = (
-            inspect.signature(function).parameters for function in (getattr(portable_random.Draws, name), native[name])
+            inspect.signature(function).parameters
+            for function in (getattr(portable_random.PortableRandom, name), native[name])
         )
-        kept = {key: given.default for key, given in ours.items() if key != "self"}
-        assert kept == {key: given.default for key, given in theirs.items()}, name
+        defaults = {key: parameter.default for key, parameter in ours.items() if key != "self"}
+        assert defaults == {key: parameter.default for key, parameter in theirs.items()}, name
     before = drawn(keras, "uniform", (3,)).tolist()
-    with owned_draws():
+    with portable_draws():
         assert drawn(keras, "uniform", (3,)).tolist() != before
         assert array(
             keras, keras.layers.GaussianNoise(1.0, seed=3)(np.zeros(3), training=True)
@@ -82,15 +83,15 @@ def test_keras_still_draws_by_the_functions_that_are_replaced(keras, native):
 
 
 def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras, native):
-    module = portable_random.native_module()
-    with owned_draws():
-        outer = {name: getattr(module, name) for name in portable_random.OWNED}
-        assert not any(outer[name] == native[name] for name in portable_random.OWNED)
-        with pytest.raises(RuntimeError, match="within"), owned_draws():
+    module = keras_internals.random_module()
+    with portable_draws():
+        outer = {name: getattr(module, name) for name in portable_random.REPLACED}
+        assert not any(outer[name] == native[name] for name in portable_random.REPLACED)
+        with pytest.raises(RuntimeError, match="within"), portable_draws():
             raise RuntimeError("within")
-        assert {name: getattr(module, name) for name in portable_random.OWNED} == outer
+        assert {name: getattr(module, name) for name in portable_random.REPLACED} == outer
         assert mask(keras, shape=(9,)).tolist() == mask(keras, shape=(9,)).tolist()
-    assert {name: getattr(module, name) for name in portable_random.OWNED} == native
+    assert {name: getattr(module, name) for name in portable_random.REPLACED} == native
 
 
 # --- the bits -------------------------------------------------------------------------------------------------------
@@ -118,8 +119,8 @@ def test_the_same_bits_on_every_backend(keras, owned, key, bits):
 def test_each_half_of_a_word_decides_on_one_element(keras, owned, count):
     words = expected_words(3, 0, (count + 1) // 2)
     halves = np.concatenate([words & 0xFFFF, words >> 16])[:count]
-    kept = array(keras, keras.random.dropout(keras.ops.ones(count), 0.2, seed=3))
-    np.testing.assert_array_equal(kept, np.where(halves < 52_429, np.float32(1.25), 0))
+    scaled = array(keras, keras.random.dropout(keras.ops.ones(count), 0.2, seed=3))
+    np.testing.assert_array_equal(scaled, np.where(halves < 52_429, np.float32(1.25), 0))
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3), (MANY,)])
@@ -132,8 +133,10 @@ def test_words_are_drawn_in_any_shape(keras, owned, shape):
 
 @pytest.mark.several_backends
 def test_layers_draw_alike_on_every_backend():
-    found = {each.name: worker.get(each.name).call(f"{FUNCTIONS}:layers_that_draw") for each in catalog.installed()}
-    first, *others = found.values()
+    outputs_of = {
+        trainer.name: worker.get(trainer.name).call(f"{FUNCTIONS}:layers_that_draw") for trainer in catalog.trainers()
+    }
+    first, *others = outputs_of.values()
     for name, outputs in first.items():
         assert not np.array_equal(outputs[0], outputs[1]), f"{name} draws the same twice"
         for other in others:
@@ -142,7 +145,7 @@ def test_layers_draw_alike_on_every_backend():
 
 @pytest.mark.several_backends
 def test_training_with_dropout_is_the_same_run_on_every_backend():
-    first, *others = (worker.get(each.name).call(f"{FUNCTIONS}:training_run") for each in catalog.installed())
+    first, *others = (worker.get(trainer.name).call(f"{FUNCTIONS}:training_run") for trainer in catalog.trainers())
     for other in others:
         assert other["losses"] == pytest.approx(first["losses"], rel=1e-5)
         for a, b in zip(first["weights"], other["weights"], strict=True):
@@ -175,10 +178,10 @@ def test_eager_graph_and_compiled_steps_draw_the_same(keras, backend, owned, noi
     ones, eager = np.ones((30, 40), "float32"), noisy()
     model = keras.Sequential([keras.Input((40,)), noisy()])
     model.compile(**mode)
-    found = model.predict(ones, batch_size=8, verbose=0)
+    actual = model.predict(ones, batch_size=8, verbose=0)
     expected = np.concatenate([array(keras, eager(ones[at : at + 8])) for at in (0, 8, 16, 24)])
     assert 400 < (expected == 0).sum() < 560
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_step_that_pytorch_compiles_draws_the_same(keras, backend, owned, noisy):
@@ -189,21 +192,21 @@ def test_a_step_that_pytorch_compiles_draws_the_same(keras, backend, owned, nois
     ones, eager, layer = torch.ones((8, 40), requires_grad=True), noisy(), noisy()
     compiled = torch.compile(lambda inputs: layer(inputs), backend="aot_eager")
     for _ in range(3):
-        found, expected = compiled(ones), eager(ones)
-        torch.testing.assert_close(found, expected)
-        torch.testing.assert_close(*(torch.autograd.grad(value.sum(), ones)[0] for value in (found, expected)))
+        actual, expected = compiled(ones), eager(ones)
+        torch.testing.assert_close(actual, expected)
+        torch.testing.assert_close(*(torch.autograd.grad(value.sum(), ones)[0] for value in (actual, expected)))
 
 
 def test_a_loop_draws_anew_in_each_step(keras, owned):
     ops = keras.ops
 
-    def step(index, found):
+    def step(index, rows):
         seed = ops.stack([ops.full((), 3, "int32"), ops.cast(index, "int32")])
-        return found + ops.one_hot(index, 4)[:, None] * keras.random.uniform((5,), seed=seed)
+        return rows + ops.one_hot(index, 4)[:, None] * keras.random.uniform((5,), seed=seed)
 
-    found = array(keras, ops.fori_loop(0, 4, step, ops.zeros((4, 5))))
+    rows = array(keras, ops.fori_loop(0, 4, step, ops.zeros((4, 5))))
     expected = [expected_words(3, counter, 5) >> 8 for counter in range(4)]
-    np.testing.assert_array_equal(found * 2.0**24, np.array(expected, float))
+    np.testing.assert_array_equal(rows * 2.0**24, np.array(expected, float))
 
 
 def test_building_a_model_draws_nothing(keras, owned):
@@ -228,7 +231,7 @@ def test_gradients_flow_where_an_element_was_kept(keras, owned):
 def test_a_draw_without_a_seed_follows_the_seed_of_the_process(keras):
     def unseeded():
         keras.utils.set_random_seed(4)
-        with owned_draws():
+        with portable_draws():
             return [drawn(keras, "uniform", (3,), seed=None).tolist() for _ in range(2)]
 
     first, again = unseeded(), unseeded()
@@ -252,37 +255,37 @@ DISTRIBUTIONS = [
     ("name", "settings", "expected"), DISTRIBUTIONS, ids=["uniform", "stretched", "normal", "moved", "truncated"]
 )
 def test_floats_are_distributed_as_they_should(keras, owned, name, settings, expected, dtype):
-    found = drawn(keras, name, (MANY,), dtype=dtype, **settings)
-    assert stats.kstest(found, expected.cdf).pvalue > 1e-3
-    assert found.mean() == pytest.approx(expected.mean(), abs=0.005 * expected.std())
-    assert found.std() == pytest.approx(expected.std(), rel=0.005)
+    values = drawn(keras, name, (MANY,), dtype=dtype, **settings)
+    assert stats.kstest(values, expected.cdf).pvalue > 1e-3
+    assert values.mean() == pytest.approx(expected.mean(), abs=0.005 * expected.std())
+    assert values.std() == pytest.approx(expected.std(), rel=0.005)
     low, high = expected.support()
-    assert low <= found.min()
-    assert found.max() <= high
+    assert low <= values.min()
+    assert values.max() <= high
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("float16", 11), ("bfloat16", 8), ("float32", 24)])
 def test_a_narrow_float_is_never_rounded_up_to_one(keras, owned, dtype, bits):
-    found = drawn(keras, "uniform", (MANY,), dtype=dtype)
-    assert str(found.dtype) == dtype
-    whole = found.astype("float64") * 2**bits
+    values = drawn(keras, "uniform", (MANY,), dtype=dtype)
+    assert str(values.dtype) == dtype
+    whole = values.astype("float64") * 2**bits
     assert (whole == whole.round()).all()
-    assert found.min() >= 0
-    assert 1 - 2.0**-7 <= found.max() < 1
+    assert values.min() >= 0
+    assert 1 - 2.0**-7 <= values.max() < 1
 
 
 def test_double_precision_is_finer_than_single(keras, owned):
-    found = drawn(keras, "uniform", (1000,), dtype="float64")
-    if found.dtype == np.float64:  # JAX gives it only where it is told to
-        assert (found != found.astype("float32")).mean() > 0.9
-        np.testing.assert_allclose(found, drawn(keras, "uniform", (1000,)), atol=2.0**-24)
+    values = drawn(keras, "uniform", (1000,), dtype="float64")
+    if values.dtype == np.float64:  # JAX gives it only where it is told to
+        assert (values != values.astype("float32")).mean() > 0.9
+        np.testing.assert_allclose(values, drawn(keras, "uniform", (1000,)), atol=2.0**-24)
 
 
 @pytest.mark.parametrize(("low", "high", "dtype"), [(0, 10, "int32"), (-5, 2, "int64"), (250, 256, "uint8")])
 def test_whole_numbers_are_even(keras, owned, low, high, dtype):
-    found = drawn(keras, "randint", (70_000,), low, high, dtype=dtype)
-    assert found.dtype.kind == np.dtype(dtype).kind
-    counts = np.bincount(found.astype(int) - low)
+    values = drawn(keras, "randint", (70_000,), low, high, dtype=dtype)
+    assert values.dtype.kind == np.dtype(dtype).kind
+    counts = np.bincount(values.astype(int) - low)
     assert len(counts) == high - low
     assert stats.chisquare(counts).pvalue > 1e-3
 
@@ -299,33 +302,33 @@ def test_whole_numbers_at_the_edges(keras, owned):
 
 @pytest.mark.parametrize("rate", [0.001, 0.2, 0.5, 0.9])
 def test_the_share_that_is_dropped_is_the_rate(keras, owned, rate):
-    kept = int(mask(keras, rate).sum())
-    assert stats.binomtest(kept, MANY, 1 - rate).pvalue > 1e-3
+    count = int(mask(keras, rate).sum())
+    assert stats.binomtest(count, MANY, 1 - rate).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_what_is_kept_is_scaled_in_its_dtype(keras, owned, dtype):
     inputs = keras.ops.cast(np.linspace(1, 2, 1000), dtype)
-    found = keras.random.dropout(inputs, 0.3, seed=1)
-    assert found.dtype == inputs.dtype
-    found, given = array(keras, found).astype("float64"), array(keras, inputs).astype("float64")
-    kept = found != 0
+    outputs = keras.random.dropout(inputs, 0.3, seed=1)
+    assert outputs.dtype == inputs.dtype
+    outputs, values = array(keras, outputs).astype("float64"), array(keras, inputs).astype("float64")
+    mask = outputs != 0
     step = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 2e-7, "float64": 2e-7 if "32" in str(inputs.dtype) else 1e-15}
-    np.testing.assert_allclose(found[kept], given[kept] / 0.7, rtol=step[dtype])
+    np.testing.assert_allclose(outputs[mask], values[mask] / 0.7, rtol=step[dtype])
 
 
 @pytest.mark.parametrize("rate", [0, 0.0, 1, 1.0])
 def test_nothing_and_everything_can_be_dropped_and_nothing_is_drawn_for_it(keras, owned, rate):
     generator = keras.random.SeedGenerator(1)
-    found = array(keras, keras.random.dropout(keras.ops.ones((2, 3)), rate, seed=generator))
-    assert found.tolist() == (np.ones((2, 3)) * (1 - rate)).tolist()
+    outputs = array(keras, keras.random.dropout(keras.ops.ones((2, 3)), rate, seed=generator))
+    assert outputs.tolist() == (np.ones((2, 3)) * (1 - rate)).tolist()
     assert array(keras, generator.state.value).tolist() == [1, 0]
 
 
 def test_a_noise_shape_drops_whole_rows(keras, owned):
-    found = array(keras, keras.random.dropout(keras.ops.ones((40, 7, 5)), 0.5, noise_shape=(None, 1, 5), seed=2))
-    assert (found == found[:, :1]).all()
-    assert 60 < (found[:, 0] > 0).sum() < 140
+    outputs = array(keras, keras.random.dropout(keras.ops.ones((40, 7, 5)), 0.5, noise_shape=(None, 1, 5), seed=2))
+    assert (outputs == outputs[:, :1]).all()
+    assert 60 < (outputs[:, 0] > 0).sum() < 140
 
 
 # --- independence ---------------------------------------------------------------------------------------------------
@@ -345,8 +348,8 @@ def test_steps_and_layers_are_independent(keras, owned):
 
 @pytest.mark.parametrize("lag", [1, 2, 3, 28, 28 * 28, 300_001, 300_002])
 def test_neighbours_rows_and_halves_are_independent(keras, owned, lag):
-    for found in (mask(keras, 0.3).astype(float), drawn(keras, "uniform", (MANY,))):
-        assert correlation(found[:-lag], found[lag:]) < 4
+    for values in (mask(keras, 0.3).astype(float), drawn(keras, "uniform", (MANY,))):
+        assert correlation(values[:-lag], values[lag:]) < 4
 
 
 def test_every_pattern_of_eight_neighbours_is_as_frequent(keras, owned):
@@ -368,7 +371,7 @@ def test_a_model_that_was_trained_with_our_draws_is_plain_keras(keras, tmp_path)
     model = keras.Sequential([layers.Input((6,)), layers.Dense(4), layers.Dropout(0.5), layers.Dense(1)])
     model.compile("sgd", "mse")
     before, classes = model.to_json(), [type(layer) for layer in model.layers]
-    with owned_draws():
+    with portable_draws():
         model.fit(np.ones((10, 6)), np.ones((10, 1)), batch_size=4, epochs=2, verbose=0)
     assert model.to_json() == before
     assert [type(layer) for layer in model.layers] == classes

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from trivium.backends import catalog
-from trivium.backends.same_run.randomness import order, owned_initial_weights
+from trivium.backends.same_run.randomness import portable_initial_weights, portable_permutation
 from trivium.backends.workers import worker
 
 FUNCTIONS = Path(__file__).parents[2] / "helpers" / "functions_for_initial_weights.py"
@@ -41,7 +41,7 @@ def keras(backend):
 
 def weight(keras, initializer, shape, seed=0, dtype="float32", name="layer"):
     """A weight that a layer adds while weights are owned, as an array."""
-    with owned_initial_weights(seed):
+    with portable_initial_weights(seed):
         layer = keras.layers.Layer(name=name)
         settings = {"dtype": dtype, "trainable": "float" in dtype, "name": "kernel"}
         added = layer.add_weight(shape=shape, initializer=initializer, **settings)
@@ -55,7 +55,7 @@ def small_model(keras):
 
 
 def weights_of(keras, seed):
-    with owned_initial_weights(seed):
+    with portable_initial_weights(seed):
         return small_model(keras).get_weights()
 
 
@@ -63,21 +63,21 @@ def weights_of(keras, seed):
 
 
 def test_an_order_is_a_permutation_that_never_changes():
-    assert order(0, 0, 8).dtype == np.int64
-    assert order(0, 0, 8).tolist() == [0, 5, 6, 3, 7, 2, 1, 4]
-    assert order(0, 1, 8).tolist() == [7, 3, 0, 1, 2, 5, 4, 6]
-    assert sorted(order(7, 3, 1000)) == list(range(1000))
-    assert order(0, 0, 0).shape == (0,)
+    assert portable_permutation(0, 0, 8).dtype == np.int64
+    assert portable_permutation(0, 0, 8).tolist() == [0, 5, 6, 3, 7, 2, 1, 4]
+    assert portable_permutation(0, 1, 8).tolist() == [7, 3, 0, 1, 2, 5, 4, 6]
+    assert sorted(portable_permutation(7, 3, 1000)) == list(range(1000))
+    assert portable_permutation(0, 0, 0).shape == (0,)
 
 
 def test_orders_differ_by_epoch_and_by_seed():
-    orders = [order(seed, epoch, 500) for seed in (0, 1, 2**32 - 1) for epoch in (0, 1, 2)]
-    assert len({tuple(found) for found in orders}) == len(orders)
+    orders = [portable_permutation(seed, epoch, 500) for seed in (0, 1, 2**32 - 1) for epoch in (0, 1, 2)]
+    assert len({tuple(permutation) for permutation in orders}) == len(orders)
     assert max(abs(np.corrcoef(a, b)[0, 1]) for i, a in enumerate(orders) for b in orders[:i]) < 0.2
 
 
 def test_each_sample_comes_anywhere_in_an_epoch():
-    places = np.array([np.argsort(order(seed, 0, 10)) for seed in range(1000)])
+    places = np.array([np.argsort(portable_permutation(seed, 0, 10)) for seed in range(1000)])
     for sample in range(10):
         assert stats.chisquare(np.bincount(places[:, sample], minlength=10)).pvalue > 1e-4
 
@@ -136,7 +136,7 @@ def test_double_precision_goes_beyond_single(keras):
 
 def test_the_same_bits_on_every_backend(keras):
     """Written down, so that each backend is held to them where it is installed alone."""
-    with owned_initial_weights(0):
+    with portable_initial_weights(0):
         dense, lstm = keras.layers.Dense(2, name="literal"), keras.layers.LSTM(1, name="lstm")
         dense.build((None, 2))
         lstm.build((None, 2, 1))
@@ -147,16 +147,16 @@ def test_the_same_bits_on_every_backend(keras):
 
 @pytest.mark.several_backends
 def test_a_whole_model_begins_alike_on_every_backend():
-    found = [worker.get(each.name).call(f"{FUNCTIONS}:initial_weights", 5) for each in catalog.installed()]
-    assert len(found[0]) == 25
-    for other in found[1:]:
-        for a, b in zip(found[0], other, strict=True):
+    weights = [worker.get(trainer.name).call(f"{FUNCTIONS}:initial_weights", 5) for trainer in catalog.trainers()]
+    assert len(weights[0]) == 25
+    for other in weights[1:]:
+        for a, b in zip(weights[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
 def test_what_was_drawn_before_does_not_matter(keras):
     def attention(seed):
-        with owned_initial_weights(seed):
+        with portable_initial_weights(seed):
             layer = keras.layers.MultiHeadAttention(2, 3)
             layer.build((1, 4, 5), (1, 4, 5))
         return layer.get_weights()
@@ -175,7 +175,7 @@ def test_what_was_built_before_does_not_matter(keras):
 
 
 def test_what_is_built_after_does_not_matter_either(keras):
-    with owned_initial_weights(3):
+    with portable_initial_weights(3):
         model, after = small_model(keras), keras.layers.Dense(7)
         after.build((None, 3))
     for a, b in zip(weights_of(keras, 3), model.get_weights(), strict=True):
@@ -190,7 +190,7 @@ def test_seeds_layers_and_weights_differ(keras):
 
 
 def test_two_layers_of_one_name_get_weights_of_their_own(keras):
-    with owned_initial_weights(0):
+    with portable_initial_weights(0):
         twins = [keras.layers.Dense(3, name="twin") for _ in range(2)]
         for twin in twins:
             twin.build((None, 3))
@@ -198,12 +198,12 @@ def test_two_layers_of_one_name_get_weights_of_their_own(keras):
 
 
 def test_a_seed_given_to_an_initializer_counts(keras):
-    def kernel(seed, given):
-        return weight(keras, keras.initializers.GlorotUniform(seed=given), (3, 3), seed).tolist()
+    def kernel(seed, initializer_seed):
+        return weight(keras, keras.initializers.GlorotUniform(seed=initializer_seed), (3, 3), seed).tolist()
 
     generator = [keras.random.SeedGenerator(5) for _ in range(2)]
     assert kernel(0, 5) == kernel(0, 5) == kernel(0, generator[0]) == kernel(0, generator[1])
-    assert len({str(kernel(seed, given)) for seed in (0, 1) for given in (None, 5, 6)}) == 6
+    assert len({str(kernel(seed, initializer_seed)) for seed in (0, 1) for initializer_seed in (None, 5, 6)}) == 6
 
 
 def test_a_model_that_is_built_when_first_called_is_covered(keras):
@@ -217,7 +217,7 @@ def test_a_model_that_is_built_when_first_called_is_covered(keras):
 
     def kernels(symbolic):
         model = Late()
-        with owned_initial_weights(0):
+        with portable_initial_weights(0):
             model(keras.Input((4,)) if symbolic else np.zeros((1, 4), "float32"))
         return [kernel.tolist() for kernel in model.get_weights()[::2]]
 
@@ -249,7 +249,7 @@ def test_a_weight_without_an_initializer_gets_the_default_of_keras(keras):
 
 
 def test_arguments_may_be_given_by_place(keras):
-    with owned_initial_weights(0):
+    with portable_initial_weights(0):
         layer = keras.layers.Layer(name="layer")
         added = layer.add_weight((3, 3), "glorot_uniform", "float32", name="kernel")
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(added), weight(keras, "glorot_uniform", (3, 3)))
@@ -257,7 +257,7 @@ def test_arguments_may_be_given_by_place(keras):
 
 def test_an_initializer_that_is_called_outside_a_layer_stays_native(keras):
     native = keras.ops.convert_to_numpy(keras.initializers.GlorotUniform(seed=1)((3, 3)))
-    with owned_initial_weights(0):
+    with portable_initial_weights(0):
         small_model(keras)
         within = keras.ops.convert_to_numpy(keras.initializers.GlorotUniform(seed=1)((3, 3)))
     np.testing.assert_array_equal(native, within)
@@ -265,7 +265,7 @@ def test_an_initializer_that_is_called_outside_a_layer_stays_native(keras):
 
 def test_everything_is_put_back_also_after_an_exception(keras):
     classes = [keras.initializers.VarianceScaling, keras.initializers.Orthogonal, keras.initializers.RandomNormal]
-    before = [keras.layers.Layer.add_weight, *(each.__call__ for each in classes)]
+    before = [keras.layers.Layer.add_weight, *(initializer.__call__ for initializer in classes)]
 
     def fail(shape, dtype=None):
         raise RuntimeError("from the initializer")
@@ -273,11 +273,11 @@ def test_everything_is_put_back_also_after_an_exception(keras):
     weight(keras, "glorot_uniform", (2, 2))
     with pytest.raises(RuntimeError, match="from the initializer"):
         weight(keras, fail, (2, 2))
-    assert [keras.layers.Layer.add_weight, *(each.__call__ for each in classes)] == before
+    assert [keras.layers.Layer.add_weight, *(initializer.__call__ for initializer in classes)] == before
 
 
 def test_the_model_keeps_its_class_and_configuration(keras, tmp_path):
-    with owned_initial_weights(0):
+    with portable_initial_weights(0):
         model = small_model(keras)
     kernel = model.layers[-1].kernel_initializer
     assert type(kernel) is keras.initializers.GlorotUniform

@@ -1,4 +1,4 @@
-"""Numbers that are too small count as nothing while a model trains under PyTorch, and no longer."""
+"""PyTorch flushes denormal numbers to zero while a model trains, and only then."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from trivium.backends import runtime
 
 @pytest.fixture
 def products(backend):
-    """The share of a million products that are not zero, by two threads where the machine has them."""
+    """Return a function that computes a million denormal products on two threads: the fraction that is not zero."""
     if backend.name != "torch":
-        pytest.skip("this backend takes them for zero as it is")
+        pytest.skip("this backend always flushes denormals to zero")
     import torch
 
     def multiply():
@@ -21,7 +21,7 @@ def products(backend):
     torch.set_num_threads(threads)
 
 
-def test_they_are_zero_while_a_model_trains_and_only_then(products):
+def test_denormals_are_zero_while_a_model_trains_and_only_then(products):
     import keras
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -34,27 +34,27 @@ def test_they_are_zero_while_a_model_trains_and_only_then(products):
     assert products() == 1
 
 
-def test_whoever_wants_them_to_be_zero_keeps_that(products):
+def test_flushing_that_the_user_switched_on_stays_on(products):
     import torch
 
     from trivium.backends.torch import denormals
 
     torch.set_flush_denormal(True)
     try:
-        with denormals.flushed():
+        with denormals.flush_to_zero():
             assert products() == 0
-        assert denormals.are_flushed()
+        assert denormals.flushes_to_zero()
     finally:
-        denormals._flush(False)
+        denormals._set_flush_to_zero(False)
     assert products() == 1
 
 
-def test_a_single_thread_is_told_by_itself(products):
+def test_a_single_thread_flushes_too(products):
     import torch
 
-    from trivium.backends.torch.denormals import flushed
+    from trivium.backends.torch.denormals import flush_to_zero
 
     torch.set_num_threads(1)
-    with flushed():
+    with flush_to_zero():
         assert products() == 0
     assert products() == 1

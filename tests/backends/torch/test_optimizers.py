@@ -1,4 +1,4 @@
-"""The optimizer's step as it is tuned under PyTorch against Keras' own, step by step."""
+"""PyTorch's tuned optimizer steps compute the same as Keras' own."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ NAMES = (
 
 
 def steps(optimizer, tuned, count=6):
-    """All that the optimizer changes, after so many steps on a large and a small variable, with large gradients too."""
+    """Return all variables after `count` steps on a large and a small variable, with small and large gradients."""
     import keras
 
     from trivium.backends.torch import optimizers
@@ -60,15 +60,15 @@ def steps(optimizer, tuned, count=6):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_tuned_step_is_the_step_of_keras(name):
-    expected, found = steps(optimizer_of(name), tuned=False), steps(optimizer_of(name), tuned=True)
-    for one, other in zip(found, expected, strict=True):
+def test_a_tuned_step_computes_the_same_as_keras(name):
+    expected, tuned_values = steps(optimizer_of(name), tuned=False), steps(optimizer_of(name), tuned=True)
+    for one, other in zip(tuned_values, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-6, atol=1e-6 * np.abs(other).max())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_should_be_tuned_is_and_nothing_of_it_stays(name):
-    """Without it the other would compare Keras with Keras, should the private method move."""
+def test_supported_optimizers_are_tuned_and_restored_afterwards(name):
+    """If Keras' private method moved, the test above would compare Keras with Keras; this one fails then."""
     from trivium.backends.torch import optimizers
 
     optimizer = optimizer_of(name)
@@ -81,7 +81,7 @@ def test_what_should_be_tuned_is_and_nothing_of_it_stays(name):
     assert set(vars(optimizer)) == before
 
 
-def test_an_optimizer_of_a_users_own_is_left_to_itself():
+def test_a_custom_optimizer_keeps_its_own_step():
     import keras
 
     from trivium.backends.torch import optimizers
@@ -95,7 +95,7 @@ def test_an_optimizer_of_a_users_own_is_left_to_itself():
         assert optimizers._STEP not in vars(mine)
 
 
-def test_a_large_variable_whose_memory_is_turned_is_not_given_to_the_fused_kernel():
+def test_the_fused_kernel_does_not_get_large_variables_in_transposed_memory():
     import torch
 
     from trivium.backends.torch.optimizers import _is_large
@@ -106,14 +106,14 @@ def test_a_large_variable_whose_memory_is_turned_is_not_given_to_the_fused_kerne
     assert not _is_large([torch.zeros(SMALL)])
 
 
-def test_a_compiled_model_is_tuned_with_its_optimizer(backend):
+def test_the_optimizer_of_a_compiled_model_is_tuned(backend):
     import keras
 
     from trivium.backends.torch import optimizers
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     with runtime.current().tuned(model):
-        pass  # not compiled: there is none
+        pass  # not compiled: the model has no optimizer
     model.compile("adam", "mean_squared_error")
     with runtime.current().tuned(model):
         assert optimizers._STEP in vars(model.optimizer)

@@ -28,7 +28,7 @@ def joined(ray_address):
 
 
 @pytest.fixture
-def made(joined):
+def make_worker(joined):
     """Makes workers, which end with the test."""
     workers = []
     executors.release()  # what other tests have left warm
@@ -38,8 +38,8 @@ def made(joined):
         return workers[-1]
 
     yield make
-    for each in workers:
-        each.close()
+    for process in workers:
+        process.close()
 
 
 # --- what fits ------------------------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def made(joined):
     [([4], 2, 2), ([4], 3, 1), ([3, 1], 2, 1), ([3, 1], 1, 3), ([2, 2, 2], 3, 2), ([1, 1], 3, 0), ([], 1, 0)],
 )
 def test_no_workers_share_is_divided_between_nodes(cpus, workers, share):
-    assert cluster.largest_share(cpus, workers) == share
+    assert cluster.divide_cpus(cpus, workers) == share
 
 
 # --- addresses ------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_without_ray_the_line_says_what_to_install():
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("nonsense", r"expected the head's HOST:PORT, such as 10\.0\.0\.1:6379, or auto"),
         ("ray://10.0.0.1:10001", "runs on a node of the cluster, not through a client"),
@@ -72,8 +72,8 @@ def test_without_ray_the_line_says_what_to_install():
         ("127.0.0.1:99999", r"no Ray cluster answers at 127\.0\.0\.1:99999 \("),
     ],
 )
-def test_an_address_where_there_is_no_cluster_is_one_line(ray_address, address, said):
-    with pytest.raises(ClusterError, match=said) as raised:
+def test_an_address_where_there_is_no_cluster_is_one_line(ray_address, address, message):
+    with pytest.raises(ClusterError, match=message) as raised:
         cluster.connect(address)
     assert "\n" not in str(raised.value)
 
@@ -92,13 +92,13 @@ def test_a_process_joins_one_cluster_only(joined, ray_address):
 
 
 @pytest.mark.several_backends
-def test_a_call_gives_what_a_local_worker_gives(made):
-    there = made()
+def test_a_call_gives_what_a_local_worker_gives(make_worker):
+    there = make_worker()
     array = np.arange(6, dtype="int16").reshape(2, 3)
-    found = there.call(f"{FUNCTIONS}:echo", {"a": array, "b": (1, "x", None, 2.5)})
-    assert found["b"] == [1, "x", None, 2.5]
-    assert found["a"].dtype == array.dtype
-    np.testing.assert_array_equal(found["a"], array)
+    result = there.call(f"{FUNCTIONS}:echo", {"a": array, "b": (1, "x", None, 2.5)})
+    assert result["b"] == [1, "x", None, 2.5]
+    assert result["a"].dtype == array.dtype
+    np.testing.assert_array_equal(result["a"], array)
     heard = []
     assert there.call(f"{FUNCTIONS}:report_each", 3, listener=heard.append) == 3
     assert [event["number"] for event in heard] == [0, 1, 2]
@@ -113,28 +113,28 @@ def test_a_call_gives_what_a_local_worker_gives(made):
 
 
 @pytest.mark.several_backends
-def test_workers_are_spread_over_the_nodes(made):
-    assert len({each.where["node"] for each in (made(), made())}) == 2
+def test_workers_are_spread_over_the_nodes(make_worker):
+    assert len({process.where["node"] for process in (make_worker(), make_worker())}) == 2
 
 
 @pytest.mark.several_backends
-def test_a_worker_that_dies_is_said_and_stays_dead(made, capfd):
-    there = made()
+def test_a_worker_that_dies_is_said_and_stays_dead(make_worker, capfd):
+    there = make_worker()
     with pytest.raises(WorkerError, match=r"worker \(process \d+ on .*\) was killed or has crashed"):
         there.call(f"{FUNCTIONS}:end", "kill")
     assert not there.alive
     with pytest.raises(WorkerError, match="has died"):
         there.call(f"{FUNCTIONS}:echo", 1)
     with pytest.raises(WorkerError, match="was killed or has crashed"):
-        made().call(f"{FUNCTIONS}:end", "sys.exit")
+        make_worker().call(f"{FUNCTIONS}:end", "sys.exit")
     assert capfd.readouterr() == ("", ""), "Ray keeps its own words to itself"
 
 
 @pytest.mark.several_backends
-def test_another_process_takes_the_place_of_one_that_was_killed(made):
+def test_another_process_takes_the_place_of_one_that_was_killed(make_worker):
     """It is made ready as the first was, and does the call again from its beginning."""
-    there = made(restarts=1)
-    there.prepare(f"{FUNCTIONS}:keep", np.arange(4))
+    there = make_worker(restarts=1)
+    there.prepare(f"{FUNCTIONS}:store", np.arange(4))
     first, heard = there.pid, []
 
     def kill_once(event):
@@ -145,14 +145,14 @@ def test_another_process_takes_the_place_of_one_that_was_killed(made):
     assert there.call(f"{FUNCTIONS}:report_each", 4, 0.2, listener=kill_once) == 4
     assert heard[-4:] == [0, 1, 2, 3]
     assert there.pid != first
-    assert there.call(f"{FUNCTIONS}:kept").tolist() == [0, 1, 2, 3]
+    assert there.call(f"{FUNCTIONS}:stored").tolist() == [0, 1, 2, 3]
     with pytest.raises(WorkerError, match="was killed or has crashed"):
         there.call(f"{FUNCTIONS}:end", "kill")
 
 
 @pytest.mark.several_backends
-def test_one_that_hangs_is_stopped(made):
-    there = made()
+def test_one_that_hangs_is_stopped(make_worker):
+    there = make_worker()
     assert there.pid
     began = time.monotonic()
     with pytest.raises(WorkerError, match=r"gave no sign for 0\.5 s"):
@@ -162,31 +162,31 @@ def test_one_that_hangs_is_stopped(made):
 
 
 @pytest.mark.several_backends
-def test_a_cluster_that_others_use_says_so(made, monkeypatch):
-    held = [made(), made()]
-    assert all(each.pid for each in held)
-    monkeypatch.setattr("trivium.backends.workers.cluster_worker._PATIENCE", 1.0)
+def test_a_cluster_that_others_use_says_so(make_worker, monkeypatch):
+    workers = [make_worker(), make_worker()]
+    assert all(process.pid for process in workers)
+    monkeypatch.setattr("trivium.backends.workers.cluster_worker._START_TIMEOUT", 1.0)
     with pytest.raises(ClusterError, match=r"had no room for a worker in 1 s: all of its 2 CPUs are in use"):
-        made().call(f"{FUNCTIONS}:echo", 1)
+        make_worker().call(f"{FUNCTIONS}:echo", 1)
 
 
 @pytest.mark.several_backends
 def test_what_a_cluster_does_not_have_is_said(joined):
     assert joined.cpus() == 2
-    assert joined.share(2) == 1
+    assert joined.cpus_per_worker(2) == 1
     with pytest.raises(ClusterError, match=r"3 workers want a CPU each, and the Ray cluster at .* has 2: --workers 2"):
-        joined.share(3)
+        joined.cpus_per_worker(3)
 
 
 @pytest.mark.several_backends
-def test_two_threads_may_call_two_workers(made):
-    found = []
+def test_two_threads_may_call_two_workers(make_worker):
+    pids = []
     threads = [
-        threading.Thread(target=lambda each=each: found.append(each.call(f"{FUNCTIONS}:echo", each.pid)))
-        for each in (made(), made())
+        threading.Thread(target=lambda process=process: pids.append(process.call(f"{FUNCTIONS}:echo", process.pid)))
+        for process in (make_worker(), make_worker())
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
-    assert len(set(found)) == 2
+    assert len(set(pids)) == 2

@@ -30,7 +30,7 @@ def test_a_cluster_scores_as_this_machine_does_even_when_a_worker_is_killed(back
     here = trivium.cross_val_score(estimator, *flowers, cv=6, workers=0)
     assert 0.7 < here.mean() <= 1
     np.testing.assert_allclose(trivium.cross_val_score(estimator, *flowers, **there), here, atol=1e-6)
-    first, _ = executors.named("ray", ray_address).team(2)
+    first, _ = executors.find_executor("ray", ray_address).team(2)
     before, stages = first.pid, []
 
     def kill_once(event):
@@ -59,7 +59,7 @@ def test_what_a_cluster_cannot_do_is_said(backend, ray_address, flowers):
 
 def test_an_executor_that_is_none_is_said():
     with pytest.raises(OptionError, match="executor must be local or ray, received 'dask'"):
-        executors.named("dask")
+        executors.find_executor("dask")
     with pytest.raises(OptionError, match=r"--address h:1 is a Ray cluster's: add --executor ray"):
-        executors.named("local", "h:1")
-    assert executors.named() is executors.LOCAL
+        executors.find_executor("local", "h:1")
+    assert executors.find_executor() is executors.LOCAL

@@ -44,21 +44,21 @@ def deadline():
 @pytest.fixture(scope="module")
 def light(backend):
     """A worker that has imported no framework, for tests that leave it alive."""
-    with Worker(backend.name) as found:
-        yield found
+    with Worker(backend.name) as process:
+        yield process
 
 
 @pytest.fixture
 def mortal(backend):
     """A worker for one test, which may end it."""
-    with Worker(backend.name) as found:
-        yield found
+    with Worker(backend.name) as process:
+        yield process
 
 
-def stop_responding(found):
+def stop_responding(process):
     """Hold the worker still, so that it reads nothing any more."""
-    os.kill(found.pid, signal.SIGSTOP)
-    os.waitpid(found.pid, os.WUNTRACED)
+    os.kill(process.pid, signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
 
 
 def wait_until(condition, seconds=10.0):
@@ -324,17 +324,17 @@ def test_two_threads_get_their_own_answers(light):
 
 
 def test_a_closed_worker_has_ended_by_itself(backend):
-    with Worker(backend.name) as found:
-        found.call(named("echo"), 1)
-    assert found._process.returncode == 0
+    with Worker(backend.name) as process:
+        process.call(named("echo"), 1)
+    assert process._process.returncode == 0
 
 
 def test_a_worker_that_does_not_let_itself_be_closed_is_killed(backend):
-    found = Worker(backend.name)
-    found.call(named("echo"), 1)
-    stop_responding(found)
-    found.close()
-    assert found._process.returncode == -signal.SIGKILL
+    process = Worker(backend.name)
+    process.call(named("echo"), 1)
+    stop_responding(process)
+    process.close()
+    assert process._process.returncode == -signal.SIGKILL
 
 
 def has_ended(pid):
@@ -350,10 +350,10 @@ def has_ended(pid):
 def test_a_worker_ends_with_a_caller_that_was_killed_in_the_middle_of_a_call(backend):
     source = (
         "from trivium.backends.workers.worker import Worker\n"
-        f"found = Worker({backend.name!r})\n"
-        f"found.call({named('echo')!r}, 1)\n"
-        "print(found.pid, flush=True)\n"
-        f"found.call({named('sleep')!r}, 300)\n"
+        f"process = Worker({backend.name!r})\n"
+        f"process.call({named('echo')!r}, 1)\n"
+        "print(process.pid, flush=True)\n"
+        f"process.call({named('sleep')!r}, 300)\n"
     )
     caller = subprocess.Popen([sys.executable, "-P", "-c", source], stdout=subprocess.PIPE, text=True)
     pid = int(caller.stdout.readline())

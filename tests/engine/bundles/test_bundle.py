@@ -1,4 +1,4 @@
-"""A bundle is read whole or refused, and what is in it is a standard Keras model."""
+"""A bundle is read as a whole or refused, and it contains a standard Keras model."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def path(saved_runs):
 
 
 def rewritten(path, target, *, change=None, compression=zipfile.ZIP_STORED, extra=None):
-    """A copy of a bundle with one member's bytes changed, another compression, or an additional member."""
+    """Write a copy of a bundle with changed members, another compression, or an additional member."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w", compression) as new:
         for name in old.namelist():
             content = old.read(name)
@@ -33,25 +33,25 @@ def rewritten(path, target, *, change=None, compression=zipfile.ZIP_STORED, extr
 
 
 def test_a_bundle_gives_back_what_the_run_had(path, lstm_run):
-    found = bundles.load(path)
-    assert found.preprocessing == lstm_run.preprocessing
-    assert found.run == json.loads(json.dumps(lstm_run.to_json()))
-    for mine, theirs in zip(lstm_run.model.get_weights(), found.model.get_weights(), strict=True):
+    bundle = bundles.load(path)
+    assert bundle.preprocessing == lstm_run.preprocessing
+    assert bundle.run == json.loads(json.dumps(lstm_run.to_json()))
+    for mine, theirs in zip(lstm_run.model.get_weights(), bundle.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_the_recorded_outputs_are_the_models(path):
-    found = bundles.load(path)
-    assert len(found.recorded_inputs) == 32
+    bundle = bundles.load(path)
+    assert len(bundle.recorded_inputs) == 32
     np.testing.assert_allclose(
-        found.model.predict(found.recorded_inputs, verbose=0), found.recorded_outputs, rtol=0, atol=1e-6
+        bundle.model.predict(bundle.recorded_inputs, verbose=0), bundle.recorded_outputs, rtol=0, atol=1e-6
     )
 
 
-def test_the_optimizer_state_travels(path, lstm_run):
-    found = bundles.load(path).model.optimizer
-    assert int(found.iterations.numpy() if hasattr(found.iterations, "numpy") else found.iterations) > 0
-    for mine, theirs in zip(lstm_run.model.optimizer.variables, found.variables, strict=True):
+def test_the_optimizer_state_is_in_the_bundle(path, lstm_run):
+    optimizer = bundles.load(path).model.optimizer
+    assert int(optimizer.iterations.numpy() if hasattr(optimizer.iterations, "numpy") else optimizer.iterations) > 0
+    for mine, theirs in zip(lstm_run.model.optimizer.variables, optimizer.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs))
 
 
@@ -78,9 +78,9 @@ def test_whether_to_compile_steps_is_chosen_again_by_the_loading_backend(path, b
 
 
 def test_equal_contents_give_equal_files(path, tmp_path):
-    found = bundles.load(path)
-    found.save(tmp_path / "a.trivium")
-    found.save(tmp_path / "b.trivium")
+    bundle = bundles.load(path)
+    bundle.save(tmp_path / "a.trivium")
+    bundle.save(tmp_path / "b.trivium")
     assert (tmp_path / "a.trivium").read_bytes() == (tmp_path / "b.trivium").read_bytes()
 
 
@@ -109,12 +109,12 @@ def test_a_flipped_byte_is_refused_or_harmless(path, tmp_path):
     for place in range(7, len(whole), len(whole) // 150):
         flipped.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         try:
-            found = bundles.load(flipped)
+            bundle = bundles.load(flipped)
         except BundleError:
             refused += 1
         else:
-            assert found.keras_file == truth.keras_file
-            assert found.run == truth.run
+            assert bundle.keras_file == truth.keras_file
+            assert bundle.run == truth.run
     assert refused > 140
 
 
@@ -140,9 +140,9 @@ def test_a_member_that_would_leave_its_folder_is_refused(path, tmp_path):
 
 @pytest.mark.parametrize("name", ["recipe", "settings", "dataset", "environment"])
 def test_a_record_without_what_others_rely_on_is_refused(path, tmp_path, name):
-    found = bundles.load(path)
-    record = {key: value for key, value in found.run.items() if key != name}
-    replace(found, run=record).save(tmp_path / "less.trivium")
+    bundle = bundles.load(path)
+    record = {key: value for key, value in bundle.run.items() if key != name}
+    replace(bundle, run=record).save(tmp_path / "less.trivium")
     with pytest.raises(BundleError, match="is not a bundle"):
         bundles.load(tmp_path / "less.trivium")
 
@@ -174,8 +174,8 @@ def test_a_model_with_code_in_it_is_refused(path, tmp_path, backend):
     import keras
 
     model = keras.Sequential([keras.Input((3, 1)), keras.layers.Lambda(lambda x: x + 1)])
-    found = bundles.load(path)
-    hostile = Bundle(bundles.keras_bytes(model), *list(vars(found).values())[1:6])
+    bundle = bundles.load(path)
+    hostile = Bundle(bundles.keras_bytes(model), *list(vars(bundle).values())[1:6])
     with pytest.raises(BundleError, match=r"the model in the bundle would run the code of a Lambda \(layer 'lambda"):
         _ = hostile.model
 
@@ -199,12 +199,10 @@ print(keras.backend.backend(), type(model.optimizer).__name__, int(model.optimiz
 
 
 @pytest.mark.several_backends
-def test_a_model_taken_out_trains_further_in_plain_keras_where_its_own_backend_is_not_installed(
-    striding_run, backend, tmp_path
-):
+def test_an_extracted_model_trains_in_plain_keras_without_its_own_backend_installed(striding_run, backend, tmp_path):
     bundle = Bundle.of(striding_run)
     (tmp_path / "model.keras").write_bytes(bundle.keras_file)
-    other = next(b for b in catalog.installed() if b.name != backend.name and not b.always_imported)
+    other = next(b for b in catalog.trainers() if b.name != backend.name and not b.always_imported)
     absent = [backend.package] if not backend.always_imported else []
     script = BLOCKED.format(packages=absent, path=str(tmp_path / "model.keras"))
     environment = {**os.environ, "KERAS_BACKEND": other.name}
@@ -215,8 +213,8 @@ def test_a_model_taken_out_trains_further_in_plain_keras_where_its_own_backend_i
     assert int(iterations) == int(striding_run.model.optimizer.iterations) + 1
 
 
-def test_keras_still_names_its_backend_in_what_it_saves(striding_run, backend, tmp_path):
-    """When this fails, `bundle._for_any_backend` may no longer be needed."""
+def test_keras_still_writes_its_backend_into_saved_models(striding_run, backend, tmp_path):
+    """If this fails, `bundle._for_any_backend` may no longer be needed."""
     striding_run.model.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         compiled = json.loads(archive.read("config.json"))["compile_config"]

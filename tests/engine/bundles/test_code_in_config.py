@@ -1,4 +1,4 @@
-"""What a configuration would run is found without building it, and Keras' own layers are not suspected."""
+"""Code in a configuration is found without building the model, and Keras' own layers are not reported."""
 
 import importlib
 import json
@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from trivium.engine.bundles.code_in_config import _CLASSES, _FUNCTIONS, _PRIVATE, RUNNERS, find_code, public_names
+from trivium.engine.bundles.code_in_config import (
+    _CLASSES,
+    _FUNCTIONS,
+    _PRIVATE,
+    CODE_RUNNING_LAYERS,
+    find_code,
+    public_names,
+)
 from trivium.functions import load_function
-from trivium.models.recipe import book
+from trivium.models.recipe import registry
 
 HOSTILE = Path(__file__).parents[2] / "helpers" / "hostile.py"
 layer, function = load_function(f"{HOSTILE}:layer"), load_function(f"{HOSTILE}:function")
@@ -24,16 +31,16 @@ def texts(config):
     return [finding.text for finding in find_code(config)]
 
 
-def test_a_recipe_holds_nothing_but_keras(backend):
+def test_a_recipe_has_no_findings(backend):
     import keras
 
-    built = book()["functional/autoencoder"]()
+    built = registry()["functional/autoencoder"]()
     built.compile("adam", loss="mse", metrics=["mae", keras.metrics.RootMeanSquaredError()])
     config = keras.saving.serialize_keras_object(built)
     assert find_code(json.loads(json.dumps(config))) == ()
 
 
-def test_a_model_of_many_kinds_of_objects_holds_nothing_but_keras(backend):
+def test_a_model_of_many_kinds_of_keras_objects_has_no_findings(backend):
     import keras
 
     inputs = keras.Input((8, 8, 3))
@@ -93,12 +100,12 @@ def test_a_model_of_many_kinds_of_objects_holds_nothing_but_keras(backend):
         (layer("TextVectorization", standardize=function("f", "mine")), "the function 'f'"),
     ],
 )
-def test_what_would_run_is_found_and_named(planted, text):
-    found = texts(model(layer("Dense", units=3), planted))
-    assert any(each.startswith(text) for each in found), found
+def test_code_that_would_run_is_found_and_named(planted, text):
+    findings = texts(model(layer("Dense", units=3), planted))
+    assert any(finding.startswith(text) for finding in findings), findings
 
 
-def test_it_is_found_however_deep_and_in_what_a_model_is_compiled_with():
+def test_findings_are_found_at_any_depth_and_in_the_compile_config():
     inner = layer("TimeDistributed", layer=layer("Bidirectional", layer=layer("Cell", "mine", units=1)))
     config = {
         **model(model(inner)),
@@ -138,10 +145,10 @@ def test_no_framework_is_needed():
 
 
 def test_no_layer_that_runs_code_has_a_second_name_in_keras(backend):
-    """What is allowed by its place in Keras' source must not be one of them in disguise."""
+    """A class that is allowed by its module in Keras must not be an alias of such a layer."""
     import keras
 
-    runners = [getattr(keras.layers, name) for name in RUNNERS if hasattr(keras.layers, name)]
+    runners = [getattr(keras.layers, name) for name in CODE_RUNNING_LAYERS if hasattr(keras.layers, name)]
     assert len(runners) >= 4
     met = 0
     for name, module in list(sys.modules.items()):
@@ -149,12 +156,12 @@ def test_no_layer_that_runs_code_has_a_second_name_in_keras(backend):
             met += 1
             for alias, value in vars(module).items():
                 if isinstance(value, type) and issubclass(value, tuple(runners)):
-                    assert alias in RUNNERS, f"{name}.{alias}"
+                    assert alias in CODE_RUNNING_LAYERS, f"{name}.{alias}"
     assert met > 100
 
 
-def test_every_layer_of_keras_that_says_it_is_unsafe_is_known(backend):
-    """Notices when Keras guards another layer by its safe mode."""
+def test_every_layer_that_keras_guards_by_safe_mode_is_known(backend):
+    """This fails when Keras guards another layer by its safe mode."""
     import keras.src
 
     guarded = set()

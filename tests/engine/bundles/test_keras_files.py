@@ -1,4 +1,4 @@
-"""Hostile model files are refused with one line before Keras builds anything; honest ones load."""
+"""Hostile model files are refused in one line before Keras builds anything; honest files load."""
 
 import io
 import stat
@@ -16,9 +16,18 @@ from trivium.errors import BundleError, FileError, TriviumError
 from trivium.functions import load_function
 
 HOSTILE = Path(__file__).parents[2] / "helpers" / "hostile.py"
-claiming, function, layer, rezipped, with_config, with_hdf5, with_layer, with_member = (
+with_claimed_size, function, layer, rezip, with_config, with_hdf5, with_layer, with_member = (
     load_function(f"{HOSTILE}:{name}")
-    for name in ("claiming", "function", "layer", "rezipped", "with_config", "with_hdf5", "with_layer", "with_member")
+    for name in (
+        "with_claimed_size",
+        "function",
+        "layer",
+        "rezip",
+        "with_config",
+        "with_hdf5",
+        "with_layer",
+        "with_member",
+    )
 )
 WEIGHTS, KERNEL = "model.weights.h5", "layers/dense/vars/0"
 
@@ -52,15 +61,15 @@ def honest(backend, tmp_path_factory):
 
 @pytest.fixture
 def watched(tmp_path, monkeypatch):
-    """A folder that holds the current one and the one for temporary files; nothing may be left in it."""
+    """A folder with the working directory and the directory for temporary files; both must stay empty."""
     for name in ("here", "temporary"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr("tempfile.tempdir", None)
     yield tmp_path
-    left = [path for path in tmp_path.rglob("*") if path.name not in ("here", "temporary")]
-    assert left == []
+    leftovers = [path for path in tmp_path.rglob("*") if path.name not in ("here", "temporary")]
+    assert leftovers == []
 
 
 def refused(content, match):
@@ -71,15 +80,15 @@ def refused(content, match):
 
 
 def numbers(array):
-    made = io.BytesIO()
-    np.savez(made, array)
-    return made.getvalue()
+    stream = io.BytesIO()
+    np.savez(stream, array)
+    return stream.getvalue()
 
 
 def pickled():
-    made = io.BytesIO()
-    np.savez(made, np.array([{}], dtype=object))
-    return made.getvalue()
+    stream = io.BytesIO()
+    np.savez(stream, np.array([{}], dtype=object))
+    return stream.getvalue()
 
 
 def replaced(file, name, **settings):
@@ -96,32 +105,38 @@ def link():
 # --- honest files ---------------------------------------------------------------------------------------------------
 
 
-def test_an_honest_file_is_told_and_built(honest, watched):
-    found = keras_files.examine(honest, "it.keras")
-    assert (found.format, found.code, list(found.members)) == ("keras", (), ["metadata.json", "config.json", WEIGHTS])
-    assert found.arrays[KERNEL].shape == (3, 2)
+def test_an_honest_file_is_examined_and_built(honest, watched):
+    model_file = keras_files.examine(honest, "it.keras")
+    assert (model_file.format, model_file.code, list(model_file.members)) == (
+        "keras",
+        (),
+        ["metadata.json", "config.json", WEIGHTS],
+    )
+    assert model_file.arrays[KERNEL].shape == (3, 2)
     assert keras_files.load_model(honest, "it.keras").predict(np.zeros((1, 3)), verbose=0).tolist() == [[0, 0]]
 
 
 def test_a_compressed_file_is_honest_too(honest):
-    packed = rezipped(honest, compression=zipfile.ZIP_DEFLATED)
+    packed = rezip(honest, compression=zipfile.ZIP_DEFLATED)
     assert keras_files.examine(packed, "it.keras").arrays == keras_files.examine(honest, "it.keras").arrays
 
 
-def test_a_legacy_file_is_told_and_built(honest, tmp_path, backend):
+def test_a_legacy_file_is_examined_and_built(honest, tmp_path, backend):
     import keras
 
     model = keras_files.load_model(honest, "it.keras")
-    model.compile("sgd", loss=keras.losses.MeanSquaredError())  # by its short name Keras does not load it again
+    model.compile(
+        "sgd", loss=keras.losses.MeanSquaredError()
+    )  # Keras cannot reload a legacy file with a loss given by its short name
     model.save(tmp_path / "old.h5")
-    found = keras_files.examine(tmp_path / "old.h5")
-    assert (found.format, found.code, found.backend) == ("h5", (), backend.name)
-    assert found.keras_version == keras.__version__
-    again = keras_files.load_model(tmp_path / "old.h5")
-    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    model_file = keras_files.examine(tmp_path / "old.h5")
+    assert (model_file.format, model_file.code, model_file.backend) == ("h5", (), backend.name)
+    assert model_file.keras_version == keras.__version__
+    copy = keras_files.load_model(tmp_path / "old.h5")
+    np.testing.assert_array_equal(copy.get_weights()[0], model.get_weights()[0])
 
 
-def test_weights_alone_are_told_and_are_no_model(honest, tmp_path):
+def test_a_weights_file_is_examined_and_is_no_model(honest, tmp_path):
     with zipfile.ZipFile(io.BytesIO(honest)) as archive:
         content = archive.read(WEIGHTS)
     assert keras_files.examine(content, "it").format == "weights"
@@ -166,15 +181,15 @@ PLANTED = {
         "a layer declares units 1,000,000,000,000, and the file does not hold so many weights",
     ),
     "a bomb": (
-        lambda c: claiming(c, "metadata.json", 3_000_000_000),
+        lambda c: with_claimed_size(c, "metadata.json", 3_000_000_000),
         "metadata.json would become 3,000,000,000 bytes out of 64: a zip bomb, not unpacked",
     ),
-    "a name that leaves": (lambda c: rezipped(c, extra=[("../../evil", b"x")]), r"'../../evil', which could leave"),
-    "an absolute name": (lambda c: rezipped(c, extra=[("/tmp/evil", b"x")]), "could leave the folder"),
-    "a link": (lambda c: rezipped(c, extra=[(link(), b"/etc/passwd")]), "is a link or a device"),
-    "a strange member": (lambda c: rezipped(c, extra=[("evil.py", b"x")]), "is no .keras file: expected config.json"),
-    "no configuration": (lambda c: rezipped(c, drop=("config.json",)), "is no .keras file: expected config.json"),
-    "no weights": (lambda c: rezipped(c, drop=(WEIGHTS,)), "is no .keras file"),
+    "a name that leaves": (lambda c: rezip(c, extra=[("../../evil", b"x")]), r"'../../evil', which could leave"),
+    "an absolute name": (lambda c: rezip(c, extra=[("/tmp/evil", b"x")]), "could leave the folder"),
+    "a link": (lambda c: rezip(c, extra=[(link(), b"/etc/passwd")]), "is a link or a device"),
+    "a strange member": (lambda c: rezip(c, extra=[("evil.py", b"x")]), "is no .keras file: expected config.json"),
+    "no configuration": (lambda c: rezip(c, drop=("config.json",)), "is no .keras file: expected config.json"),
+    "no weights": (lambda c: rezip(c, drop=(WEIGHTS,)), "is no .keras file"),
     "a deep configuration": (
         lambda c: with_member(c, "config.json", b'{"config":' * 5000 + b"1" + b"}" * 5000),
         "nested deeper than 100 levels",
@@ -182,11 +197,11 @@ PLANTED = {
     "a list for a configuration": (lambda c: with_member(c, "config.json", b"[]"), "holds list, expected an object"),
     "half a configuration": (lambda c: with_member(c, "config.json", b'{"config": '), "is not JSON, or was truncated"),
     "pickled weights": (
-        lambda c: rezipped(c, drop=(WEIGHTS,), extra=[("model.weights.npz", pickled())]),
+        lambda c: rezip(c, drop=(WEIGHTS,), extra=[("model.weights.npz", pickled())]),
         "holds pickled objects, which could run code",
     ),
     "truncated weights": (
-        lambda c: rezipped(c, change=lambda name, old: old[: len(old) // 2] if name == WEIGHTS else old),
+        lambda c: rezip(c, change=lambda name, old: old[: len(old) // 2] if name == WEIGHTS else old),
         "cannot be read as HDF5, truncated or damaged",
     ),
     "weights of another file": (
@@ -213,15 +228,15 @@ def test_a_hostile_file_is_refused_with_one_line(name, honest, watched):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_second_configuration_is_refused(honest):
-    """One of them would be looked at and the other one built."""
-    refused(rezipped(honest, extra=[("config.json", b"{}")]), "'config.json' is in it twice")
+    """Otherwise one of them would be checked and the other one built."""
+    refused(rezip(honest, extra=[("config.json", b"{}")]), "'config.json' is in it twice")
 
 
-def test_the_same_in_a_bundle_is_a_bundle_error(honest, saved_runs, watched):
-    found = bundles.load(saved_runs["lstm"])
+def test_a_hostile_model_in_a_bundle_is_a_bundle_error(honest, saved_runs, watched):
+    bundle = bundles.load(saved_runs["lstm"])
     for name in ("a class of another module", "a bomb", "truncated weights"):
         plant, match = PLANTED[name]
-        hostile = Bundle(plant(honest), *list(vars(found).values())[1:6])
+        hostile = Bundle(plant(honest), *list(vars(bundle).values())[1:6])
         with pytest.raises(BundleError, match=match):
             hostile.build()
 
@@ -239,9 +254,9 @@ def with_lambda(backend, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def anew(monkeypatch):
-    """Nobody trusts anything, and nothing was told yet."""
+    """No file is trusted, and nothing has been announced."""
     monkeypatch.delenv(trust.VARIABLE, raising=False)
-    monkeypatch.setattr(trust, "_told", set())
+    monkeypatch.setattr(trust, "_announced", set())
 
 
 def test_a_lambda_is_refused_by_its_name(with_lambda):
@@ -251,13 +266,13 @@ def test_a_lambda_is_refused_by_its_name(with_lambda):
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
-def test_with_trust_a_lambda_runs_and_that_is_told(with_lambda, how, monkeypatch, capsys):
+def test_with_trust_a_lambda_is_announced_and_runs(with_lambda, how, monkeypatch, capsys):
     if how == "environment":
         monkeypatch.setenv(trust.VARIABLE, "1")
     model = keras_files.load_model(with_lambda, "it.keras", trusted=True if how == "argument" else None)
     assert model.predict(np.zeros((1, 3)), verbose=0).tolist() == [[1, 1, 1]]
-    told = capsys.readouterr().err
-    assert told.startswith("trivium: trusted: it.keras runs the code of a Lambda (layer 'one_more')")
+    message = capsys.readouterr().err
+    assert message.startswith("trivium: trusted: it.keras runs the code of a Lambda (layer 'one_more')")
 
 
 def test_a_class_that_this_process_has_registered_needs_no_trust(tmp_path, backend, capsys):
@@ -284,7 +299,9 @@ def test_with_trust_the_file_of_the_recipe_is_imported_for_its_class(tmp_path, b
     for key in forget:
         del keras.saving.get_custom_objects()[key]
     refused(content, "would run the class 'own_file>Doubled'")
-    with pytest.raises(BundleError, match=r"needs the class 'own_file>Doubled' .*, which is not here: import the file"):
+    with pytest.raises(
+        BundleError, match=r"needs the class 'own_file>Doubled' .*, which is not registered: import the file"
+    ):
         keras_files.load_model(content, "it.keras", trusted=True)
     (tmp_path / "again.py").write_text(CUSTOM)
     model = keras_files.load_model(content, "it.keras", trusted=True, recipe=f"{tmp_path / 'again.py'}:build")
@@ -299,11 +316,11 @@ def test_trust_does_not_open_a_damaged_file(honest):
             keras_files.load_model(plant(honest), "it.keras", trusted=True)
 
 
-def test_keras_by_itself_would_follow_what_is_refused_here(honest, tmp_path, backend):
-    """The reason for a list of what is allowed; when this fails, Keras has shut the door itself."""
+def test_keras_by_itself_would_resolve_a_function_that_is_refused_here(honest, tmp_path, backend):
+    """This is why trivium has an allow list; if this fails, Keras itself refuses such a function."""
     import keras
 
     planted = with_layer(honest, layer("Activation", activation=function("plot_model", "keras.utils")))
     (tmp_path / "model.keras").write_bytes(planted)
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert model.layers[-1].activation is keras.utils.plot_model  # which writes a file where it is told to
+    assert model.layers[-1].activation is keras.utils.plot_model  # which writes a file to any path

@@ -1,4 +1,4 @@
-"""A model that takes raw inputs answers as the bundle does, whose preparation is NumPy's."""
+"""A raw model, with preprocessing as Keras layers, predicts as its bundle does with preprocessing in NumPy."""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from trivium.engine.bundles import raw_model
 from trivium.engine.bundles.bundle import Bundle, keras_bytes
+from trivium.engine.bundles.raw_model import raw_model
 from trivium.engine.keras_model.inference import outputs_of
 from trivium.engine.prediction.evaluation import predict
 from trivium.engine.preprocessing.feature_scaling import MinMax, Scale, Standardise
@@ -19,7 +19,7 @@ TABLE = np.random.default_rng(0).normal(50, [1, 20, 300, 0], (40, 4))
 
 
 def bundle_of(steps, x):
-    """A bundle of a small model with weights as they are at first, behind this preparation of x."""
+    """Return the bundle of a small untrained model with these preprocessing steps, fitted to x."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -41,7 +41,7 @@ def bundle_of(steps, x):
     ],
     ids=["scale and channel", "scale and reshape", "channel and standardise", "cast", "nothing"],
 )
-def test_raw_images_are_answered_as_the_bundle_answers_them(backend, digits, steps, shape, dtype):
+def test_a_raw_model_predicts_images_as_its_bundle_does(backend, digits, steps, shape, dtype):
     images = digits.test.x if dtype == "uint8" else digits.test.x.astype("float32")
     bundle = bundle_of(steps, images)
     model = raw_model(bundle)
@@ -50,7 +50,7 @@ def test_raw_images_are_answered_as_the_bundle_answers_them(backend, digits, ste
 
 
 @pytest.mark.parametrize("step", [MinMax(), Standardise(), Standardise(axis="all")])
-def test_raw_tables_are_answered_as_the_bundle_answers_them(backend, step):
+def test_a_raw_model_predicts_tables_as_its_bundle_does(backend, step):
     bundle = bundle_of((step,), TABLE)
     model = raw_model(bundle)
     np.testing.assert_allclose(outputs_of(model, TABLE), predict(bundle, TABLE).outputs, rtol=0, atol=1e-6)
@@ -60,17 +60,17 @@ def test_the_inputs_have_the_dtype_that_is_asked_for(backend, digits):
     bundle = bundle_of((Scale(), Reshape(shape=(784,))), digits.test.x)
     model = raw_model(bundle, dtype="float32")
     assert model.inputs[0].dtype == "float32"
-    found = outputs_of(model, digits.test.x.astype("float32"))
-    np.testing.assert_allclose(found, predict(bundle, digits.test.x).outputs, rtol=0, atol=1e-6)
+    outputs = outputs_of(model, digits.test.x.astype("float32"))
+    np.testing.assert_allclose(outputs, predict(bundle, digits.test.x).outputs, rtol=0, atol=1e-6)
 
 
 def test_a_trained_model_comes_with_its_weights(striding_run, digits):
     bundle = Bundle.of(striding_run)
-    found = outputs_of(raw_model(bundle), digits.test.x)
-    np.testing.assert_allclose(found, predict(bundle, digits.test.x).outputs, rtol=0, atol=1e-6)
+    outputs = outputs_of(raw_model(bundle), digits.test.x)
+    np.testing.assert_allclose(outputs, predict(bundle, digits.test.x).outputs, rtol=0, atol=1e-6)
 
 
-def test_it_is_read_by_plain_keras_without_trivium(backend, digits, tmp_path):
+def test_plain_keras_loads_a_raw_model_without_trivium(backend, digits, tmp_path):
     bundle = bundle_of((Scale(low=-1.0), ChannelAxis(), Standardise(axis=-1)), digits.test.x)
     raw_model(bundle).save(tmp_path / "raw.keras")
     np.save(tmp_path / "x.npy", digits.test.x)
@@ -83,5 +83,5 @@ def test_it_is_read_by_plain_keras_without_trivium(backend, digits, tmp_path):
 
 
 def test_preparation_that_cuts_a_series_is_refused(backend):
-    with pytest.raises(DataError, match="no Keras layer does what the step 'window' does"):
+    with pytest.raises(DataError, match="the step 'window' has no Keras layer"):
         raw_model(bundle_of((MinMax(), Window(length=3)), np.arange(20.0)))

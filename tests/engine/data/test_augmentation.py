@@ -1,4 +1,4 @@
-"""Pictures changed anew in training: each in its own way, the same way under the same key, and never elsewhere."""
+"""Augmentation changes each training image in its own way, in the same way for equal keys, and only in training."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from trivium.errors import DataError, OptionError
 HERE = __file__
 
 
-def changed(words, key):
-    """Run under any backend: sixteen pictures with one bright bar, changed under our draws."""
-    from trivium.backends.same_run.portable_random import owned_draws
+def augmented_bars(words, key):
+    """Return sixteen augmented images of a bright bar, with trivium's portable random numbers; runs on any backend."""
+    from trivium.backends.same_run.portable_random import portable_draws
 
-    with owned_draws():
+    with portable_draws():
         return Augmentation.parse(words)(bars(), tuple(key))
 
 
@@ -26,7 +26,7 @@ def bars():
     return images
 
 
-def test_words_become_settings():
+def test_text_is_parsed_into_settings():
     parsed = Augmentation.parse("rotation=10, shift=0.1,zoom=0.2,flip=horizontal")
     assert parsed == Augmentation(10.0, 0.1, 0.2, "horizontal")
     assert Augmentation(**parsed.to_json()) == parsed
@@ -42,40 +42,40 @@ def test_words_become_settings():
         ("flip=sideways", "augmentation flip must be horizontal or vertical"),
     ],
 )
-def test_words_that_mean_nothing_are_refused(words, message):
+def test_invalid_settings_are_refused(words, message):
     with pytest.raises(OptionError, match=message):
         Augmentation.parse(words)
 
 
 def test_each_picture_is_changed_in_its_own_way(backend):
-    after = changed("rotation=20,shift=0.2", (1, 2))
-    assert (after.shape, after.dtype) == ((16, 20, 20), np.float32)
-    assert len({image.tobytes() for image in after}) == 16
-    assert after.min() >= 0
-    assert after.max() <= 200
+    augmented = augmented_bars("rotation=20,shift=0.2", (1, 2))
+    assert (augmented.shape, augmented.dtype) == ((16, 20, 20), np.float32)
+    assert len({image.tobytes() for image in augmented}) == 16
+    assert augmented.min() >= 0
+    assert augmented.max() <= 200
 
 
-def test_the_same_key_changes_in_the_same_way_whatever_came_between(backend):
-    first = changed("rotation=20,zoom=0.2", (1, 0))
-    other = changed("rotation=20,zoom=0.2", (1, 1))
-    np.testing.assert_array_equal(changed("rotation=20,zoom=0.2", (1, 0)), first)
+def test_equal_keys_give_equal_changes_whatever_came_between(backend):
+    first = augmented_bars("rotation=20,zoom=0.2", (1, 0))
+    other = augmented_bars("rotation=20,zoom=0.2", (1, 1))
+    np.testing.assert_array_equal(augmented_bars("rotation=20,zoom=0.2", (1, 0)), first)
     assert not np.array_equal(first, other)
 
 
 def test_a_flip_mirrors_about_half_of_the_pictures_and_nothing_else(backend):
     ramp = np.tile(np.arange(8, dtype="float32"), (64, 8, 1))
-    after = Augmentation(flip="horizontal")(ramp, (3,))
-    mirrored = (after == ramp[:, :, ::-1]).all((1, 2))
+    flipped = Augmentation(flip="horizontal")(ramp, (3,))
+    mirrored = (flipped == ramp[:, :, ::-1]).all((1, 2))
     assert 16 <= mirrored.sum() <= 48
-    np.testing.assert_array_equal(after[~mirrored], ramp[~mirrored])
+    np.testing.assert_array_equal(flipped[~mirrored], ramp[~mirrored])
 
 
-def test_what_is_no_picture_is_refused(backend):
+def test_samples_that_are_not_images_are_refused(backend):
     with pytest.raises(DataError, match=r"augmentation is for pictures \(n, height, width\), received shape \(3, 4\)"):
         Augmentation(rotation=3)(np.zeros((3, 4)), (1,))
 
 
-def test_it_changes_training_and_is_recorded_but_is_not_in_the_model(backend, digits):
+def test_augmentation_affects_training_and_is_recorded_but_is_not_in_the_model(backend, digits):
     settings = {"options": {"units": 8}, "epochs": 1, "batch_size": 64}
     plain = Trainer("dense/one-hidden", **settings).fit(digits)
     run = Trainer("dense/one-hidden", augment="rotation=30", **settings).fit(digits)
@@ -87,6 +87,6 @@ def test_it_changes_training_and_is_recorded_but_is_not_in_the_model(backend, di
 @pytest.mark.several_backends
 def test_every_backend_changes_a_picture_in_the_same_way():
     words = "rotation=15,shift=0.1,zoom=0.2,flip=horizontal"
-    found = [worker.get(b.name).call(f"{HERE}:changed", words, [5, 6]) for b in catalog.installed()]
-    for other in found[1:]:
-        np.testing.assert_allclose(other, found[0], atol=0.05)
+    by_backend = [worker.get(b.name).call(f"{HERE}:augmented_bars", words, [5, 6]) for b in catalog.trainers()]
+    for other in by_backend[1:]:
+        np.testing.assert_allclose(other, by_backend[0], atol=0.05)

@@ -1,4 +1,4 @@
-"""Data arrive as they are, with a provenance; damaged data are one clear line."""
+"""Datasets are loaded unchanged, with their provenance; damaged data raise a clear one-line error."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from trivium.errors import DataError
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty place for `~/.keras` and no `TRIVIUM_DATA`."""
+    """An empty folder in place of `~/.keras`, and no `TRIVIUM_DATA`."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("TRIVIUM_DATA", raising=False)
     return tmp_path
@@ -32,7 +32,7 @@ def test_the_sample_is_stratified_and_says_that_it_is_the_sample():
     sample = datasets.load("mnist:sample")
     assert sample.train.x.shape == (5000, 28, 28)
     assert sample.test.x.shape == (1000, 28, 28)
-    # MNIST's own counts, scaled: 5923 ones of 60,000 noughts and so on.
+    # The counts of each digit in MNIST's 60,000 training images, from 0 to 9.
     full = np.array([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949])
     np.testing.assert_allclose(np.bincount(sample.train.y), full / 12, atol=1)
     assert "sample" in sample.source
@@ -43,7 +43,7 @@ def test_without_the_full_set_mnist_is_the_sample(home):
     assert datasets.load("mnist").checksum == datasets.load("mnist:sample").checksum
 
 
-def test_mnist_is_looked_for_where_keras_keeps_it_and_first_in_the_folder_that_is_named(home, monkeypatch):
+def test_mnist_is_searched_in_trivium_data_first_then_in_keras_cache(home, monkeypatch):
     digits_file(home / "datasets" / "mnist.npz", count=7)
     assert len(datasets.load("mnist").train) == 7
     digits_file(home / "mine" / "mnist.npz", count=9)
@@ -52,7 +52,7 @@ def test_mnist_is_looked_for_where_keras_keeps_it_and_first_in_the_folder_that_i
     assert len(datasets.load("mnist:sample").train) == 5000
 
 
-def test_a_named_folder_without_the_set_is_an_error(home, monkeypatch):
+def test_trivium_data_without_the_set_is_an_error(home, monkeypatch):
     monkeypatch.setenv("TRIVIUM_DATA", str(home))
     with pytest.raises(DataError, match=r"there is no mnist.npz in it"):
         datasets.load("mnist")
@@ -85,7 +85,7 @@ def test_wave_set_2_is_set_1_negated_where_it_falls():
     assert mirrored[0] == (-rising[0] if rising[1] < rising[0] else rising[0])
 
 
-def test_a_wave_that_falls_at_once_has_its_first_value_negated_too():
+def test_a_wave_whose_first_step_falls_has_its_first_value_negated_too():
     skip = next(s for s in range(1, 200) if wave(1, 2, s)[1] < wave(1, 2, s)[0])
     assert wave(2, 5, skip)[0] == -wave(1, 5, skip)[0]
 
@@ -97,12 +97,12 @@ def test_the_test_wave_starts_at_twice_the_training_length():
 
 
 @pytest.mark.parametrize("name", ["waves:3", "waves:0:1", "waves:0:many", "mnist:half"])
-def test_a_set_that_does_not_exist_is_an_error_with_those_that_do(name):
+def test_an_unknown_variant_of_a_dataset_is_an_error_that_lists_the_known_ones(name):
     with pytest.raises(DataError, match=f"unknown dataset '{name}': choose"):
         datasets.load(name)
 
 
-def test_an_unknown_name_brings_the_nearest():
+def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(DataError, match="did you mean 'mnist'"):
         datasets.load("minst")
 
@@ -158,8 +158,8 @@ def test_predictions_come_back_under_the_numbers_that_the_user_gave(backend, tmp
     x = np.linspace(-1, 1, 40)[::-1, None]
     path = write(tmp_path / "d.npz", x_train=x, y_train=np.where(x[:, 0] > 0, 7, 3))
     mine = Recipe("mine", "", build, learning_rate=0.3, batch_size=10, epochs=10, validation_split=0.0)
-    said = predict(Bundle.of(Trainer(mine).fit(datasets.load(path))), np.array([[0.9], [-0.9]])).to_json()
-    assert [entry["label"] for entry in said] == ["7", "3"]
+    predictions = predict(Bundle.of(Trainer(mine).fit(datasets.load(path))), np.array([[0.9], [-0.9]])).to_json()
+    assert [entry["label"] for entry in predictions] == ["7", "3"]
 
 
 @pytest.mark.parametrize("y", [np.array([1.0, 2, 2]), np.arange(1, 1002), np.ones((4, 2), int)])
@@ -187,7 +187,7 @@ def named(labels, y=(0, 1, 1)):
     return Dataset("mine", split, split, tuple(labels), "here")
 
 
-def test_classes_are_numbered_as_a_model_does_that_was_trained_on_other_data():
+def test_classes_are_renumbered_to_match_a_model_trained_on_other_data():
     data = named(["3", "7"]).relabelled(tuple("0123456789"))
     assert (data.train.y.tolist(), data.test.y.tolist(), data.labels) == ([3, 7, 7], [3, 7, 7], tuple("0123456789"))
     assert named(["a", "b"]).relabelled(("a", "b", "unused 2")).train.y.tolist() == [0, 1, 1]
@@ -236,22 +236,22 @@ def test_the_checksum_follows_the_values_not_the_file(tmp_path):
         ({"x": np.ones((0, 2)), "y": np.ones(0)}, "there is no sample in it"),
     ],
 )
-def test_arrays_that_cannot_be_are_one_line(tmp_path, arrays, message):
+def test_invalid_arrays_raise_a_one_line_error(tmp_path, arrays, message):
     with pytest.raises(DataError, match=message):
         datasets.load(write(tmp_path / "d.npz", **arrays))
 
 
-def test_a_truncated_file_is_one_line_wherever_it_ends(tmp_path):
-    whole = write(tmp_path / "d.npz", x=np.ones((40, 2)), y=np.arange(40)).read_bytes()
+def test_a_file_truncated_anywhere_raises_a_one_line_error(tmp_path):
+    content = write(tmp_path / "d.npz", x=np.ones((40, 2)), y=np.arange(40)).read_bytes()
     cut = tmp_path / "cut.npz"
-    for length in range(0, len(whole) - 1, max(1, len(whole) // 40)):
-        cut.write_bytes(whole[:length])
+    for length in range(0, len(content) - 1, max(1, len(content) // 40)):
+        cut.write_bytes(content[:length])
         with pytest.raises(DataError, match="cannot be read as arrays"):
             datasets.load(cut)
 
 
-class Trap:
-    """Unpickling this would make a file."""
+class CreatesFile:
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -262,13 +262,13 @@ class Trap:
 
 def test_pickled_objects_are_refused_without_being_unpickled(tmp_path):
     trap = np.empty(1, object)
-    trap[0] = Trap(tmp_path / "sprung")
+    trap[0] = CreatesFile(tmp_path / "sprung")
     np.savez(tmp_path / "d.npz", x=trap, y=np.arange(1))
     with pytest.raises(DataError, match="cannot be read as arrays"):
         datasets.load(tmp_path / "d.npz")
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_the_error_names_a_missing_file(tmp_path):
     with pytest.raises(DataError, match=r"no.npz: no such file"):
         datasets.load(tmp_path / "no.npz")

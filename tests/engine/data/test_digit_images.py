@@ -10,8 +10,8 @@ from trivium.errors import DataError
 pytestmark = pytest.mark.plain
 
 
-def seven(size=(300, 200), ink=0, paper=255, offset=(0, 0), width=16):
-    """A picture of a seven, anywhere on its paper."""
+def draw_seven(size=(300, 200), ink=0, paper=255, offset=(0, 0), width=16):
+    """Return a picture of a seven, at any place on its paper."""
     picture = Image.new("L", size, paper)
     x, y = offset
     ImageDraw.Draw(picture).line(
@@ -31,13 +31,13 @@ def centre(digit):
 
 
 def likeness(a, b):
-    """The correlation of two digits, one moved by at most a pixel: a centre of mass may fall on a pixel's edge."""
+    """Return the correlation of two digits, best of shifts by at most a pixel: a centre of mass can be on an edge."""
     moved = [np.roll(a, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     return max(np.corrcoef(m.ravel().astype(float), b.ravel().astype(float))[0, 1] for m in moved)
 
 
 def test_a_digit_fills_a_box_of_20_with_its_proportions_kept():
-    digit = digit_images.centre_digit(seven())
+    digit = digit_images.centre_digit(draw_seven())
     assert digit.shape == (28, 28)
     assert digit.dtype == np.uint8
     height, width = box(digit)
@@ -47,23 +47,28 @@ def test_a_digit_fills_a_box_of_20_with_its_proportions_kept():
 
 def test_the_centre_of_mass_is_in_the_middle():
     """In MNIST's digits it lies between 14 and 15 pixels from either edge."""
-    np.testing.assert_allclose(centre(digit_images.centre_digit(seven())), (14.5, 14.5), atol=0.52)
+    np.testing.assert_allclose(centre(digit_images.centre_digit(draw_seven())), (14.5, 14.5), atol=0.52)
 
 
 @pytest.mark.parametrize("offset", [(0, 0), (90, 20), (-40, -20)])
 def test_where_the_digit_stands_on_the_paper_does_not_matter(offset):
-    np.testing.assert_array_equal(digit_images.centre_digit(seven(offset=offset)), digit_images.centre_digit(seven()))
+    np.testing.assert_array_equal(
+        digit_images.centre_digit(draw_seven(offset=offset)), digit_images.centre_digit(draw_seven())
+    )
 
 
 def test_ink_is_light_whether_it_was_dark_on_light_or_light_on_dark():
-    dark, light = digit_images.centre_digit(seven(ink=0, paper=255)), digit_images.centre_digit(seven(ink=255, paper=0))
+    dark, light = (
+        digit_images.centre_digit(draw_seven(ink=0, paper=255)),
+        digit_images.centre_digit(draw_seven(ink=255, paper=0)),
+    )
     np.testing.assert_allclose(dark.astype(int), light.astype(int), atol=2)
     assert dark[0].max() == 0
     assert dark.max() > 200
 
 
 def test_a_photograph_with_noise_and_a_shadow_is_nearly_the_drawing(generator):
-    drawn = seven()
+    drawn = draw_seven()
     blurred = np.asarray(Image.fromarray(drawn).filter(ImageFilter.GaussianBlur(1.5)), "float64")
     shadow = np.linspace(0, 50, drawn.shape[1])[None, :]
     photo = np.clip(40 + blurred * 0.7 - shadow + generator.normal(0, 5, drawn.shape), 0, 255).astype("uint8")
@@ -86,24 +91,26 @@ def test_an_empty_page_is_an_error(level):
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
-def test_pictures_are_read_by_their_ending(tmp_path, ending):
+def test_pictures_are_read_by_their_suffix(tmp_path, ending):
     path = tmp_path / f"seven.{ending}"
-    Image.fromarray(seven()).save(path)
+    Image.fromarray(draw_seven()).save(path)
     read = input_files.read(path)
     assert read.shape == (1, 28, 28)
-    assert likeness(read[0], digit_images.centre_digit(seven())) > 0.95
+    assert likeness(read[0], digit_images.centre_digit(draw_seven())) > 0.95
 
 
 def test_a_transparent_background_is_paper(tmp_path):
     rgba = np.zeros((200, 300, 4), "uint8")
-    rgba[..., 3] = 255 - seven(size=(300, 200))
+    rgba[..., 3] = 255 - draw_seven(size=(300, 200))
     Image.fromarray(rgba).save(tmp_path / "seven.png")
     np.testing.assert_allclose(
-        input_files.read(tmp_path / "seven.png")[0].astype(int), digit_images.centre_digit(seven()).astype(int), atol=2
+        input_files.read(tmp_path / "seven.png")[0].astype(int),
+        digit_images.centre_digit(draw_seven()).astype(int),
+        atol=2,
     )
 
 
-def test_what_is_no_picture_is_one_line(tmp_path):
+def test_a_file_that_is_not_a_picture_raises_a_one_line_error(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(DataError, match="not a picture that can be read"):
         input_files.read(tmp_path / "text.png")
@@ -111,8 +118,8 @@ def test_what_is_no_picture_is_one_line(tmp_path):
         input_files.read(tmp_path / "none.png")
 
 
-def test_a_truncated_picture_is_one_line(tmp_path):
-    Image.fromarray(seven()).save(tmp_path / "whole.png")
+def test_a_truncated_picture_raises_a_one_line_error(tmp_path):
+    Image.fromarray(draw_seven()).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
     with pytest.raises(DataError, match="not a picture that can be read"):
         input_files.read(tmp_path / "cut.png")
@@ -137,12 +144,12 @@ def test_a_table_of_more_columns_is_samples(tmp_path):
         ("", "no sample"),
     ],
 )
-def test_a_table_that_cannot_be_is_one_line(tmp_path, text, message):
+def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         input_files.read(tmp_path / "t.csv")
 
 
-def test_an_unknown_ending_says_which_are_known(tmp_path):
+def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(tmp_path):
     with pytest.raises(DataError, match=r"expected .npy, .csv, .png"):
         input_files.read(tmp_path / "x.wav")

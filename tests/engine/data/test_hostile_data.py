@@ -1,4 +1,4 @@
-"""Data files of others: no code, no bomb, no other file is reached; damage is one line."""
+"""Hostile data files run no code, exhaust no memory and reach no other file; damage raises a one-line error."""
 
 import io
 import struct
@@ -18,12 +18,12 @@ from trivium.functions import load_function
 
 pytestmark = pytest.mark.plain
 
-claiming = load_function(f"{Path(__file__).parents[2] / 'helpers' / 'hostile.py'}:claiming")
+with_claimed_size = load_function(f"{Path(__file__).parents[2] / 'helpers' / 'hostile.py'}:with_claimed_size")
 
 
 @pytest.fixture
 def arrays(tmp_path):
-    """The path of an honest `.npz`, to be spoilt."""
+    """The path of an honest `.npz` file, for a test to corrupt."""
     np.savez(tmp_path / "d.npz", x=np.ones((40, 3)), y=np.arange(40) % 2)
     return tmp_path / "d.npz"
 
@@ -39,7 +39,7 @@ def png(width, height, *chunks):
 
 
 def test_an_archive_that_is_a_bomb_is_refused(arrays):
-    arrays.write_bytes(claiming(arrays.read_bytes(), "x.npy", 4_000_000_000))
+    arrays.write_bytes(with_claimed_size(arrays.read_bytes(), "x.npy", 4_000_000_000))
     with pytest.raises(DataError, match=r"x.npy would become 4,000,000,000 bytes .*: a zip bomb"):
         datasets.load(str(arrays))
 
@@ -51,7 +51,7 @@ def test_an_array_with_a_name_that_leaves_its_folder_is_refused(arrays):
         datasets.load(str(arrays))
 
 
-def test_a_header_that_promises_too_much_takes_no_memory(tmp_path):
+def test_a_header_with_too_large_a_shape_allocates_no_memory(tmp_path):
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (10**13,)})
     (tmp_path / "x.npy").write_bytes(stream.getvalue())
@@ -79,17 +79,17 @@ def test_a_picture_with_a_text_that_is_a_bomb_is_refused(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
-def test_a_spoilt_picture_is_one_line_or_a_picture(form, tmp_path, generator):
-    whole = io.BytesIO()
-    Image.fromarray(generator.integers(0, 256, (20, 20), dtype="uint8")).save(whole, form)
+def test_a_corrupted_picture_is_read_or_raises_a_one_line_error(form, tmp_path, generator):
+    honest = io.BytesIO()
+    Image.fromarray(generator.integers(0, 256, (20, 20), dtype="uint8")).save(honest, form)
     path = tmp_path / "p"
     for _ in range(40):
-        content = bytearray(whole.getvalue()[: generator.integers(1, len(whole.getvalue()) + 1)])
+        content = bytearray(honest.getvalue()[: generator.integers(1, len(honest.getvalue()) + 1)])
         content[generator.integers(len(content))] ^= 1 << generator.integers(8)
         path.write_bytes(content)
-        said = ""
+        message = ""
         try:
             assert read_digit(path).shape == (28, 28)
         except DataError as error:
-            said = str(error)
-        assert "\n" not in said
+            message = str(error)
+        assert "\n" not in message

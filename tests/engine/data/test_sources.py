@@ -1,4 +1,4 @@
-"""Data of one's own, and the small sets: read as they are, split evenly, refused clearly."""
+"""A user's own data and the small datasets: read unchanged, split evenly, refused with a clear error."""
 
 import hashlib
 
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.plain
         ("blobs", (800, 2), (200, 2), ("0", "1", "2")),
     ],
 )
-def test_small_sets_by_name(name, train, test, labels):
+def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
     data = datasets.load(name)
     assert (data.train.x.shape, data.test.x.shape, data.labels) == (train, test, labels)
     assert data.checksum == datasets.load(name).checksum
 
 
 @pytest.mark.parametrize("name", ["moons:3", "moons:many", "iris:2", "moons:20:20"])
-def test_settings_that_a_set_does_not_take_are_an_error(name):
+def test_settings_that_a_dataset_does_not_have_are_an_error(name):
     with pytest.raises(DataError, match=f"unknown dataset '{name}'"):
         datasets.load(name)
 
@@ -49,12 +49,12 @@ def test_a_shuffled_digit_keeps_its_ink_and_a_digit_stays_as_it_is():
 def test_one_key_gives_one_set_of_drawings_everywhere():
     drawn = datasets.load("shapes").draw(64, (2, 0, 0))
     assert (drawn.x.shape, drawn.x.dtype, drawn.y.shape, drawn.y.dtype) == ((64, 64, 64), "uint8", (64,), "int64")
-    # The same with Pillow 10.4 and 13.0. A change here changes what every run on drawings was trained on.
-    found = hashlib.sha256(drawn.x.tobytes() + drawn.y.tobytes()).hexdigest()
-    assert found == "e02126ae9862f16f6f1cc86d29e4c914c55a289f95ce6e5d70149143bba5ac0e"
+    # The same with Pillow 10.4 and 13.0. A change here changes the data of every run on these drawings.
+    checksum = hashlib.sha256(drawn.x.tobytes() + drawn.y.tobytes()).hexdigest()
+    assert checksum == "e02126ae9862f16f6f1cc86d29e4c914c55a289f95ce6e5d70149143bba5ac0e"
 
 
-def test_equal_keys_give_equal_drawings_and_others_give_others():
+def test_equal_keys_give_equal_drawings_and_different_keys_different_ones():
     draw = datasets.load("shapes").draw
     first = draw(10, (1, 2))
     np.testing.assert_array_equal(draw(10, (1, 2)).x, first.x)
@@ -72,7 +72,7 @@ def test_drawings_are_of_five_kinds_equally_often_and_no_two_are_alike():
     assert len({image.tobytes() for image in both}) == len(both)
 
 
-def test_a_drawing_is_whole_and_has_ink_where_its_kind_has_it():
+def test_a_drawing_is_complete_and_has_the_topology_of_its_kind():
     from scipy import ndimage
 
     drawn = datasets.load("shapes").draw(300, (5,))
@@ -89,7 +89,7 @@ def table(tmp_path, text):
     return datasets.load(tmp_path / "d.csv")
 
 
-def test_a_table_with_words_for_classes(tmp_path):
+def test_words_in_the_label_column_are_classes(tmp_path):
     data = table(tmp_path, "a,b,kind\n" + "".join(f"{i},{-i},{'cat' if i % 2 else 'ant'}\n" for i in range(20)))
     assert (data.labels, len(data.train), len(data.test)) == (("ant", "cat"), 16, 4)
     for split in (data.train, data.test):
@@ -113,7 +113,7 @@ def test_integers_that_do_not_count_from_0_are_numbered_and_keep_their_names(tmp
 
 
 @pytest.mark.parametrize("cell", ["{2.5}", "{1}", "{3}.0"])
-def test_numbers_that_are_no_integers_or_hardly_repeat_are_values(tmp_path, cell):
+def test_numbers_that_are_not_integers_or_hardly_repeat_are_values(tmp_path, cell):
     text = {"{2.5}": lambda i: 2.5 * i, "{1}": lambda i: 7 * i, "{3}.0": lambda i: f"{3 + i % 2}.0"}[cell]
     data = table(tmp_path, "".join(f"{i},{text(i)}\n" for i in range(10)))
     assert data.labels == ()
@@ -130,7 +130,7 @@ def test_numbers_that_are_no_integers_or_hardly_repeat_are_values(tmp_path, cell
         ("1,2.5\n" * 5 + "1,nan\n", "column 2: 1 of its values are NaN or infinite"),
     ],
 )
-def test_a_table_that_cannot_be_is_one_line(tmp_path, text, message):
+def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         table(tmp_path, text)
 
@@ -140,7 +140,7 @@ def draw(folder, name, size=(6, 4), level=0):
     Image.new("L", size, level).save(folder / name)
 
 
-def test_a_folder_of_pictures_by_class(tmp_path):
+def test_a_folder_with_one_subfolder_of_pictures_per_class_is_a_dataset(tmp_path):
     for index in range(10):
         draw(tmp_path / "dogs", f"{index}.png", level=200)
         draw(tmp_path / "cats", f"{index}.png", level=10)
@@ -149,7 +149,7 @@ def test_a_folder_of_pictures_by_class(tmp_path):
     np.testing.assert_array_equal(data.train.x[:, 0, 0] == 200, data.train.y == 1)
 
 
-def test_a_folder_that_cannot_be_is_one_line(tmp_path):
+def test_an_invalid_folder_raises_a_one_line_error(tmp_path):
     draw(tmp_path / "cats", "a.png")
     with pytest.raises(DataError, match="expected a folder for each of two classes"):
         datasets.load(tmp_path)
@@ -168,12 +168,12 @@ def test_classes_are_equally_frequent_in_both_splits(classes):
     assert sorted([*train.x, *test.x]) == list(range(100))
 
 
-def test_a_survey_counts_what_is_there(tmp_path):
+def test_a_survey_counts_samples_and_duplicates(tmp_path):
     x = np.array([[0.0, 1], [2, 3], [4, 5]])
     data = Dataset("d", Split(x, np.array([0, 1, 1])), Split(x[1:2], np.array([1])), ("no", "yes"), "here")
-    found = data_summary.survey(data)
-    assert found["duplicates"] == 1
-    assert found["splits"]["train"] == {
+    summary = data_summary.summarize(data)
+    assert summary["duplicates"] == 1
+    assert summary["splits"]["train"] == {
         "samples": 3,
         "shape": [2],
         "dtype": "float64",
@@ -189,26 +189,26 @@ def scaled(train, test):
     return Dataset("d", Split(train, y), Split(test, y), ("0", "1"), "here")
 
 
-def test_splits_on_different_scales_are_warned_of(generator):
+def test_splits_on_different_scales_give_a_warning(generator):
     x = generator.random((50, 4))
     for other in (255 * x, 2 * x - 1, x / 255, x + 1, (255 * x).astype("uint8")):
-        (warning,) = data_summary.survey(scaled(x, other))["warnings"]
+        (warning,) = data_summary.summarize(scaled(x, other))["warnings"]
         assert warning.startswith("The splits are on different scales: most of x_train lies between 0.0")
 
 
-def test_splits_of_one_scale_are_not_warned_of(generator):
+def test_splits_on_the_same_scale_give_no_warning(generator):
     x = generator.standard_cauchy((50, 40))
     assert data_summary.warnings(scaled(x[:, :20], x[:, 20:])) == []
     for name in ("mnist:sample", "iris", "moons", "waves:1", "shapes"):
         assert data_summary.warnings(datasets.load(name)) == [], name
 
 
-def test_classes_that_a_split_lacks_are_warned_of():
+def test_classes_that_a_split_lacks_give_a_warning():
     x, labels = np.ones((2, 3)), ("a", "b", "c")
     data = Dataset("d", Split(x, np.array([0, 1])), Split(x, np.array([1, 2])), labels, "here")
-    found = data_summary.survey(data)
-    assert found["warnings"] == ["The training split has no sample of c.", "The test split has no sample of a."]
-    assert found["splits"]["test"]["classes"] == {"a": 0, "b": 1, "c": 1}
+    summary = data_summary.summarize(data)
+    assert summary["warnings"] == ["The training split has no sample of c.", "The test split has no sample of a."]
+    assert summary["splits"]["test"]["classes"] == {"a": 0, "b": 1, "c": 1}
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (1, 8, 8), (8, 8, 3), (3, 8, 8), (8, 8, 7), (5, 8, 8, 3)])

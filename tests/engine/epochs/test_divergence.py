@@ -1,4 +1,4 @@
-"""A loss that is no number stops the run, and the message names the step and the layer that it came from."""
+"""A loss that is NaN or infinite stops the run, and the message names the step and the layer that caused it."""
 
 import numpy as np
 import pytest
@@ -60,8 +60,8 @@ def plans(model):
     return ["fit", *(plan.name for plan in runtime.current().plans(model, 10**9))]
 
 
-def test_the_first_layer_with_such_an_output_is_named_on_every_plan(backend, monkeypatch):
-    monkeypatch.setattr("trivium.engine.epochs.epoch_loop._PIECE_SECONDS", 0.0)
+def test_the_first_layer_with_an_output_that_is_not_finite_is_named_on_every_plan(backend, monkeypatch):
+    monkeypatch.setattr("trivium.engine.epochs.epoch_loop._CHUNK_SECONDS", 0.0)
     for plan in plans(logarithm()):
         with pytest.raises(
             DivergedError, match=r"the loss became nan in epoch 1, step 4: log \(Log\) is the first layer"
@@ -69,7 +69,7 @@ def test_the_first_layer_with_such_an_output_is_named_on_every_plan(backend, mon
             Trainer(**settings(logarithm, plan)).fit(data(wrong=17))
 
 
-def test_a_step_that_was_too_long_is_named_with_what_it_spoilt(backend):
+def test_a_step_that_overshoots_is_named_with_the_layer_it_spoilt(backend):
     for plan in plans(steep()):
         with pytest.raises(DivergedError, match=r"the loss became (nan|inf) in epoch 1, step \d: ") as raised:
             Trainer(**settings(steep, plan)).fit(data())
@@ -79,7 +79,9 @@ def test_a_step_that_was_too_long_is_named_with_what_it_spoilt(backend):
 def test_the_last_good_checkpoint_is_kept(backend, tmp_path, monkeypatch):
     import keras
 
-    monkeypatch.setattr("trivium.engine.epochs.epoch_loop._SHORT_EPOCH_SECONDS", 0.0)  # each epoch is remembered
+    monkeypatch.setattr(
+        "trivium.engine.epochs.epoch_loop._SHORT_EPOCH_SECONDS", 0.0
+    )  # take a snapshot before each epoch
 
     def spoil(epoch, logs=None):
         if epoch == 2:
@@ -90,9 +92,9 @@ def test_the_last_good_checkpoint_is_kept(backend, tmp_path, monkeypatch):
     trainer = Trainer(**settings(logarithm, "auto"), callbacks=[watching])
     with (
         pytest.raises(DivergedError, match="epoch 3, step"),
-        run_folder.opened(tmp_path / "run", parse_rules(["every=1"])) as kept,
+        run_folder.open_run(tmp_path / "run", parse_rules(["every=1"])) as folder,
     ):
-        trainer.fit(data(), kept=kept)
+        trainer.fit(data(), run_folder=folder)
     record = read_record(tmp_path / "run")
     assert record["state"] == "failed"
     assert record["error"].startswith("the loss became")

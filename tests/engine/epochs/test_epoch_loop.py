@@ -1,6 +1,7 @@
-"""The backend's own epochs against `keras.Model.fit`: the same order, callbacks and metrics, so the same run."""
+"""The backend's own epochs against `keras.Model.fit`: the same order, callbacks and metrics give the same run."""
 
 import csv
+import dataclasses
 import os
 import signal
 
@@ -48,11 +49,11 @@ def eager():
     return model
 
 
-# Each with a last batch that is smaller than the others, unless the model takes none such.
+# In each, the last batch is smaller than the others, unless the model requires full batches.
 RUNS = {
     "dense": DENSE,
     "owned dropout": {"recipe": "dense/dropout", "options": {"units": 8, "dropout": 0.4}, "batch_size": 50},
-    # By SGD: what is added before a batch normalisation has no gradient but rounding, of which Adam makes whole steps.
+    # SGD: the gradient of a bias before a batch normalisation is rounding alone, of which Adam makes full steps.
     "batch normalisation": {
         "recipe": "cnn/striding-batchnorm",
         "options": {"filters": (4, 3)},
@@ -73,7 +74,7 @@ RUNS = {
 
 @pytest.fixture
 def data_for(digits, tmp_path):
-    """The data of a run, few of them."""
+    """A small dataset for a recipe: `data_for(recipe)`."""
 
     def find(recipe):
         text = tmp_path / "letters.txt"
@@ -96,9 +97,9 @@ def fit(data_for):
 
 
 @pytest.fixture
-def small_pieces(monkeypatch):
-    """Epochs of one step a piece, every one of them long enough to be undone, and every piece told."""
-    monkeypatch.setattr("trivium.engine.epochs.epoch_loop._PIECE_SECONDS", 0.0)
+def small_chunks(monkeypatch):
+    """Run one step per chunk, undo every interrupted epoch, and report every chunk."""
+    monkeypatch.setattr("trivium.engine.epochs.epoch_loop._CHUNK_SECONDS", 0.0)
     monkeypatch.setattr("trivium.engine.epochs.epoch_loop._SHORT_EPOCH_SECONDS", 0.0)
     monkeypatch.setattr("trivium.engine.epochs.callbacks._SECONDS_BETWEEN_EVENTS", 0.0)
 
@@ -129,7 +130,7 @@ def test_every_plan_gives_the_run_that_fit_gives(backend, fit, name):
         require_same(fit(plan, **RUNS[name]), by_fit, plan)
 
 
-def test_a_learning_rate_schedule_falls_by_the_step_on_every_plan(backend, fit):
+def test_a_learning_rate_schedule_counts_steps_on_every_plan(backend, fit):
     settings = {"recipe": Recipe("scheduled", "two moons", scheduled), "batch_size": 30, "epochs": 1}
     for plan in ["fit", *plan_names(scheduled())]:
         optimizer = fit(plan, **settings).model.optimizer
@@ -138,7 +139,7 @@ def test_a_learning_rate_schedule_falls_by_the_step_on_every_plan(backend, fit):
         assert float(optimizer.learning_rate) == pytest.approx(0.5 * 0.5 ** (steps // 3)), plan
 
 
-def test_auto_takes_the_fastest_plan_and_says_nothing_of_why(backend, fit):
+def test_auto_uses_the_plan_by_the_rule_and_records_no_reason(backend, fit):
     run = fit("auto", **DENSE)
     assert run.settings["plan"] == {"name": plan_names(run.model, steps=10)[0]}
 
@@ -147,7 +148,7 @@ def test_auto_takes_the_fastest_plan_and_says_nothing_of_why(backend, fit):
 
 
 def outcome_of_callbacks(fit, plan, folder):
-    """What Keras' callbacks did in a run whose validation loss soon falls more slowly."""
+    """Return the effects of Keras' callbacks in a run whose validation loss soon falls more slowly."""
     import keras
 
     folder.mkdir()
@@ -165,50 +166,50 @@ def outcome_of_callbacks(fit, plan, folder):
     run = fit(plan, **{**DENSE, "epochs": 12, "optimizer": "sgd", "callbacks": watching})
     with (folder / "log.csv").open() as lines:
         logged = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
-    kept = {}
+    weights = {}
     for path in folder.glob("*.h5"):
         run.model.load_weights(path)
-        kept[path.name] = run.model.get_weights()[0]
-    return run, rates, logged, kept
+        weights[path.name] = run.model.get_weights()[0]
+    return run, rates, logged, weights
 
 
 def test_keras_callbacks_do_the_same_at_the_same_epochs(backend, fit, tmp_path):
-    expected, rates, logged, kept = outcome_of_callbacks(fit, "fit", tmp_path / "fit")
+    expected, rates, logged, checkpoints = outcome_of_callbacks(fit, "fit", tmp_path / "fit")
     assert 2 < len(expected.history) < 12, "stopped early, but not at once"
     assert len(set(rates)) > 1, "the rate was reduced"
     for plan in plan_names(expected.model):
-        run, rates_here, logged_here, kept_here = outcome_of_callbacks(fit, plan, tmp_path / plan)
+        run, rates_here, logged_here, checkpoints_here = outcome_of_callbacks(fit, plan, tmp_path / plan)
         assert run.settings["plan"] == {"name": plan}
         assert rates_here == rates, plan
         assert [row.keys() for row in logged_here] == [row.keys() for row in logged]
         for row, row_expected in zip(logged_here, logged, strict=True):
             assert row == pytest.approx(row_expected, abs=1e-5), plan
-        assert kept_here.keys() == kept.keys()
-        for name, weights in kept_here.items():
-            np.testing.assert_allclose(weights, kept[name], rtol=0, atol=1e-5, err_msg=f"{plan} {name}")
+        assert checkpoints_here.keys() == checkpoints.keys()
+        for name, weights in checkpoints_here.items():
+            np.testing.assert_allclose(weights, checkpoints[name], rtol=0, atol=1e-5, err_msg=f"{plan} {name}")
 
 
-def test_the_best_weights_are_put_back(backend, fit):
+def test_early_stopping_restores_the_best_weights(backend, fit):
     import keras
 
     class Weights(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            self.seen = []
+            self.weights = []
 
         def on_epoch_end(self, epoch, logs=None):
-            self.seen.append(self.model.get_weights())
+            self.weights.append(self.model.get_weights())
 
-    seen = Weights()
+    recorder = Weights()
     best = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
-    run = fit("auto", **{**DENSE, "epochs": 30, "learning_rate": 0.1, "callbacks": [seen, best]})
+    run = fit("auto", **{**DENSE, "epochs": 30, "learning_rate": 0.1, "callbacks": [recorder, best]})
     assert run.settings["plan"]["name"] != "fit"
     assert len(run.history) < 30
     lowest = int(np.argmin(run.history["val_loss"]))
-    for weights, expected in zip(run.model.get_weights(), seen.seen[lowest], strict=True):
+    for weights, expected in zip(run.model.get_weights(), recorder.weights[lowest], strict=True):
         np.testing.assert_array_equal(weights, expected)
 
 
-# --- where only fit will do -----------------------------------------------------------------------------------------
+# --- models that need fit -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -227,27 +228,27 @@ def test_a_model_that_needs_fit_gets_it_and_the_run_says_why(backend, fit, build
         fit(known, **settings)
 
 
-def test_a_model_whose_first_step_cannot_be_compiled_goes_by_fit_as_if_nothing_had_been(backend, fit, monkeypatch):
-    kind, asked = type(runtime.current()), []
+def test_a_model_whose_first_step_cannot_be_compiled_is_trained_by_fit_without_a_trace(backend, fit, monkeypatch):
+    kind, plans = type(runtime.current()), []
     compile_epochs = kind.compile_epochs
 
-    def refusing(self, model, *given):
-        made = compile_epochs(self, model, *given)
-        asked.append(given[-1].name)
+    def refusing(self, model, *arguments):
+        runner = compile_epochs(self, model, *arguments)
+        plans.append(arguments[-1].name)
 
         def run(start, stop):
             model.optimizer.iterations.assign(99)
             raise ValueError("no such kernel\nand more of it")
 
-        made.run = run
-        return made
+        runner.run = run
+        return runner
 
     expected = fit("fit", **DENSE)
     monkeypatch.setattr(kind, "compile_epochs", refusing)
     run = fit("auto", **DENSE)
     why = f"{backend.title} cannot compile its epochs: no such kernel"
     assert run.settings["plan"] == {"name": "fit", "why": why}
-    assert asked
+    assert plans
     assert run.history.to_json() == expected.history.to_json()
     explained = Trainer(**DENSE).explain(datasets.load("mnist:sample")).to_json()
     assert (explained["plan"], explained["why"]) == ("fit", why)
@@ -255,10 +256,10 @@ def test_a_model_whose_first_step_cannot_be_compiled_goes_by_fit_as_if_nothing_h
     endless.open_ended(*endless.make_ready(datasets.load("mnist:sample")), measure=True)
     assert endless.chosen_plan == {"name": "fit", "why": why}
     with pytest.raises(ValueError, match="no such kernel"):
-        fit(asked[0], **DENSE)
+        fit(plans[0], **DENSE)
 
 
-def test_a_loss_that_is_no_mean_is_validated_in_the_batches_of_training(backend, fit):
+def test_a_loss_that_is_no_mean_is_validated_with_the_training_batch_size(backend, fit):
     import keras
 
     def summing():
@@ -283,7 +284,7 @@ def test_a_callback_that_watches_batches_is_called_for_each(backend, fit, hook):
     assert heard == ([0, 1] if hook == "on_test_batch_end" else [0, 1, 2, 3, 4])
 
 
-def test_a_hook_that_is_set_on_the_callback_itself_counts_too(backend, fit):
+def test_a_batch_hook_set_on_the_callback_instance_counts_too(backend, fit):
     import keras
 
     heard = []
@@ -306,7 +307,7 @@ def test_an_unknown_plan_is_refused_and_the_known_ones_are_named(backend, fit):
 
 
 def interrupt_at(epoch, step):
-    """A listener that is Ctrl-C, once, after that step."""
+    """Return a listener that sends Ctrl-C once, after this step."""
     pressed = []
 
     def listen(event):
@@ -317,7 +318,7 @@ def interrupt_at(epoch, step):
     return listen
 
 
-def test_ctrl_c_in_a_long_epoch_leaves_the_weights_of_the_last_finished_one(backend, fit, small_pieces):
+def test_ctrl_c_in_a_long_epoch_restores_the_weights_of_the_last_finished_one(backend, fit, small_chunks):
     import keras
 
     class State(keras.callbacks.Callback):
@@ -336,7 +337,7 @@ def test_ctrl_c_in_a_long_epoch_leaves_the_weights_of_the_last_finished_one(back
             np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), expected, err_msg=variable.path)
 
 
-def test_ctrl_c_in_a_short_epoch_lets_it_end(backend, fit, small_pieces, monkeypatch):
+def test_ctrl_c_in_a_short_epoch_lets_the_epoch_finish(backend, fit, small_chunks, monkeypatch):
     monkeypatch.setattr("trivium.engine.epochs.epoch_loop._SHORT_EPOCH_SECONDS", 60.0)
     run = fit("auto", **{**DENSE, "epochs": 9}, listener=interrupt_at(epoch=2, step=2))
     assert run.interrupted
@@ -344,7 +345,7 @@ def test_ctrl_c_in_a_short_epoch_lets_it_end(backend, fit, small_pieces, monkeyp
     assert int(run.model.optimizer.iterations) == 2 * 5
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(backend, fit, small_pieces):
+def test_ctrl_c_in_the_first_epoch_is_raised(backend, fit, small_chunks):
     heard = []
 
     def listen(event):
@@ -358,7 +359,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(backend, fit, small_pi
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_ctrl_c_in_an_epoch_of_fit_leaves_the_weights_of_the_last_finished_one_too(backend, fit):
+def test_ctrl_c_in_an_epoch_of_fit_restores_the_weights_of_the_last_finished_one_too(backend, fit):
     import keras
 
     class Interrupt(keras.callbacks.Callback):
@@ -384,7 +385,7 @@ def test_ctrl_c_in_an_epoch_of_fit_leaves_the_weights_of_the_last_finished_one_t
 
 
 @pytest.mark.parametrize("augment", [None, "shift=0.1"])
-def test_a_run_in_two_parts_is_the_run_without_a_break(backend, digits, augment):
+def test_a_run_in_two_parts_is_the_same_as_in_one(backend, digits, augment):
     import keras
 
     class Epochs(keras.callbacks.Callback):
@@ -406,15 +407,15 @@ def test_a_run_in_two_parts_is_the_run_without_a_break(backend, digits, augment)
             data = trainer._fresh_batches(digits, trainer.prepare(digits)[0]) or training
             trainer.run_epochs(model, data, None)
             if trainer is parts:
-                trainer.epochs, heard = 3, Epochs()
+                trainer.resolved, heard = dataclasses.replace(trainer.resolved, epochs=3), Epochs()
                 trainer.run_epochs(model, data, None, [heard], first_epoch=1)
                 assert (heard.begun, heard.ended) == ([1, 2], [(1, 3), (2, 3)]), plan
             weights.append(model.get_weights())
-        for found, expected in zip(*weights, strict=True):
-            np.testing.assert_array_equal(found, expected, err_msg=plan)
+        for weight, expected in zip(*weights, strict=True):
+            np.testing.assert_array_equal(weight, expected, err_msg=plan)
 
 
-def test_tuned_layers_are_in_force_by_a_plan_and_not_by_fit(backend, fit, monkeypatch):
+def test_layers_are_tuned_by_a_plan_and_not_by_fit(backend, fit, monkeypatch):
     import keras
 
     kind, entered = type(runtime.current()), []
@@ -430,7 +431,7 @@ def test_tuned_layers_are_in_force_by_a_plan_and_not_by_fit(backend, fit, monkey
 # --- epochs without an end ------------------------------------------------------------------------------------------
 
 
-def test_an_open_ended_run_goes_on_as_a_long_run_would(backend, digits):
+def test_an_open_ended_run_is_the_same_as_a_long_run(backend, digits):
     whole = Trainer(**{**DENSE, "epochs": 3})
     expected = whole.fit(digits)
     trainer = Trainer(**DENSE)
@@ -440,5 +441,5 @@ def test_an_open_ended_run_goes_on_as_a_long_run_would(backend, digits):
     train(2)
     assert trainer.chosen_plan["name"] in plan_names(model)
     assert int(model.optimizer.iterations) == 3 * 5
-    for weights, wanted in zip(model.get_weights(), expected.model.get_weights(), strict=True):
-        np.testing.assert_allclose(weights, wanted, rtol=0, atol=1e-5)
+    for weights, other in zip(model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, other, rtol=0, atol=1e-5)

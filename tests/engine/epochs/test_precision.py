@@ -1,4 +1,4 @@
-"""Training in 16 bits, near what `fit` does by the same policy, or in 64; and a float32 model afterwards."""
+"""Training in 16 bits is close to `fit` under the same policy; any precision gives a float32 model."""
 
 import inspect
 import zipfile
@@ -17,7 +17,7 @@ from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
 from trivium.models.recipe import Recipe
 
-# Of a metric: what some steps in floats of 8 bits, rounded at other places, make of it.
+# The tolerance of a metric after some steps in bfloat16 (8 bits of precision) that round at different places.
 CLOSE = 0.03
 DROPOUT = {
     "recipe": "dense/dropout",
@@ -28,7 +28,7 @@ DROPOUT = {
 
 
 def all_kinds():
-    """Layers that some backend computes in its own way: a convolution, max-pooling, an LSTM, dropout."""
+    """Build a model of layers that some backend computes in its own way: convolution, max-pooling, LSTM, dropout."""
     from keras import Input, Sequential, layers
 
     pictures = [layers.Dense(16), layers.Reshape((4, 4, 1)), layers.Conv2D(2, 3, padding="same", activation="relu")]
@@ -37,17 +37,17 @@ def all_kinds():
 
 
 class Watcher:
-    """A Keras callback that remembers what the layers computed in while they trained, and what the optimizer was."""
+    """A Keras callback that records the compute dtypes of the layers and the class of the optimizer."""
 
     def __new__(cls):
         import keras
 
-        class Watching(keras.callbacks.Callback):
+        class Recorder(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
                 self.dtypes = {layer.compute_dtype for layer in self.model.layers}
                 self.optimizer = type(self.model.optimizer).__name__
 
-        return Watching()
+        return Recorder()
 
 
 # --- training -------------------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def trained(backend, digits):
-    """A run in bfloat16, and what a callback saw of it."""
+    """A run in bfloat16, and a callback that watched it."""
     watcher = Watcher()
     return Trainer(**DROPOUT, precision="mixed_bfloat16", callbacks=[watcher]).fit(digits), watcher
 
@@ -68,7 +68,7 @@ def require_near(run, expected, plan):
         )
 
 
-def test_every_plan_trains_as_fit_does_by_the_same_policy(backend, digits, trained):
+def test_every_plan_trains_like_fit_under_the_same_policy(backend, digits, trained):
     by_fit = Trainer(**DROPOUT, precision="mixed_bfloat16", plan="fit").fit(digits)
     plans = [plan.name for plan in runtime.current().plans(by_fit.model, 10)]
     require_near(trained[0], by_fit, plans[0])
@@ -76,14 +76,14 @@ def test_every_plan_trains_as_fit_does_by_the_same_policy(backend, digits, train
         require_near(Trainer(**DROPOUT, precision="mixed_bfloat16", plan=plan).fit(digits), by_fit, plan)
 
 
-def test_layers_that_are_tuned_train_as_fits_do_by_the_same_policy(backend):
+def test_tuned_layers_train_like_fit_under_the_same_policy(backend):
     recipe, moons = Recipe("kinds", "all kinds", all_kinds), datasets.load("moons")
     settings = {"recipe": recipe, "batch_size": 100, "epochs": 1, "precision": "mixed_bfloat16"}
     by_fit, run = (Trainer(**settings, plan=plan).fit(moons) for plan in ("fit", "auto"))
     require_near(run, by_fit, runtime.current().plans(run.model, 10)[0].name)
 
 
-def test_keras_own_fit_by_the_same_global_policy_is_near(backend, digits, trained):
+def test_keras_own_fit_under_the_same_global_policy_is_close(backend, digits, trained):
     import keras
 
     trainer, before = Trainer(**DROPOUT), keras.config.dtype_policy()
@@ -93,9 +93,9 @@ def test_keras_own_fit_by_the_same_global_policy_is_near(backend, digits, traine
     finally:
         keras.config.set_dtype_policy(before)
     assert model.layers[-1].compute_dtype == "bfloat16"
-    found = model.fit(training.x, training.y, batch_size=75, epochs=2, verbose=0).history
-    # Another order of samples and other masks: the same learning, not the same numbers.
-    np.testing.assert_allclose(trained[0].history["loss"], found["loss"], rtol=0.25)
+    history = model.fit(training.x, training.y, batch_size=75, epochs=2, verbose=0).history
+    # The order of samples and the masks differ, so the numbers are only roughly the same.
+    np.testing.assert_allclose(trained[0].history["loss"], history["loss"], rtol=0.25)
 
 
 def require_float32(run, policy):
@@ -110,7 +110,7 @@ def require_float32(run, policy):
     assert "LossScale" not in config
 
 
-def test_what_comes_out_computes_in_float32_and_says_nothing_of_it(backend, digits, trained):
+def test_the_trained_model_computes_in_float32_without_a_trace_of_the_policy(backend, digits, trained):
     import keras
 
     run, watcher = trained
@@ -120,7 +120,7 @@ def test_what_comes_out_computes_in_float32_and_says_nothing_of_it(backend, digi
     require_float32(run, "mixed_bfloat16")
 
 
-def test_in_float16_the_loss_is_scaled_and_after_it_no_more(backend, digits):
+def test_in_float16_the_loss_is_scaled_during_training_only(backend, digits):
     watcher = Watcher()
     run = Trainer(**DROPOUT, precision="mixed_float16", callbacks=[watcher]).fit(digits)
     assert "float16" in watcher.dtypes
@@ -129,24 +129,24 @@ def test_in_float16_the_loss_is_scaled_and_after_it_no_more(backend, digits):
     require_float32(run, "mixed_float16")
 
 
-def test_masks_are_those_of_float32_bit_by_bit(backend):
+def test_dropout_masks_are_those_of_float32_bit_by_bit(backend):
     import keras
 
-    from trivium.backends.same_run.portable_random import owned_draws
+    from trivium.backends.same_run.portable_random import portable_draws
 
     x = np.ones((7, 33), "float32")
-    with owned_draws():
+    with portable_draws():
         masks = {
             policy: keras.layers.Dropout(0.4, seed=3, dtype=policy)(x, training=True) for policy in precision.POLICIES
         }
-    kept = {name: keras.ops.convert_to_numpy(keras.ops.cast(mask, "float32")) != 0 for name, mask in masks.items()}
+    nonzero = {name: keras.ops.convert_to_numpy(keras.ops.cast(mask, "float32")) != 0 for name, mask in masks.items()}
     assert keras.backend.standardize_dtype(masks["mixed_bfloat16"].dtype) == "bfloat16"
-    assert 0.4 < kept["float32"].mean() < 0.8
+    assert 0.4 < nonzero["float32"].mean() < 0.8
     for policy in precision.MIXED:
-        np.testing.assert_array_equal(kept[policy], kept["float32"], err_msg=policy)
+        np.testing.assert_array_equal(nonzero[policy], nonzero["float32"], err_msg=policy)
 
 
-def test_a_trained_model_goes_on_in_narrower_floats_and_comes_back(backend, digits, striding_run):
+def test_a_trained_model_can_be_trained_further_in_bfloat16(backend, digits, striding_run):
     watcher = Watcher()
     run = Trainer(start=Bundle.of(striding_run), epochs=1, precision="mixed_bfloat16", callbacks=[watcher]).fit(digits)
     assert "bfloat16" in watcher.dtypes
@@ -154,7 +154,7 @@ def test_a_trained_model_goes_on_in_narrower_floats_and_comes_back(backend, digi
     assert run.history["loss"][0] < striding_run.history["loss"][0]
 
 
-def test_an_estimator_passes_it_on(backend):
+def test_an_estimator_passes_the_precision_on(backend):
     import trivium
 
     estimator = trivium.Classifier("dense/dropout", precision="mixed_bfloat16")
@@ -165,24 +165,24 @@ def test_an_estimator_passes_it_on(backend):
     )
 
 
-# --- all of it in 64 bits -------------------------------------------------------------------------------------------
+# --- everything in float64 -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def wide(backend, digits):
-    """A run in float64, and what a callback saw of it."""
+    """A run in float64, and a callback that watched it."""
     watcher = Watcher()
     return Trainer(**DROPOUT, precision="float64", callbacks=[watcher]).fit(digits), watcher
 
 
-def test_in_float64_layers_weights_and_optimizer_are_and_a_float32_model_comes_out(backend, digits, wide):
+def test_in_float64_layers_weights_and_optimizer_are_float64_and_the_result_is_float32(backend, digits, wide):
     import keras
 
     run, watcher = wide
     assert watcher.dtypes == {"float64"}
     trained = watcher.model
-    held = {str(variable.dtype) for variable in (*trained.variables, *trained.optimizer.variables)}
-    assert {dtype for dtype in held if "float" in dtype} == {"float64"}
+    dtypes = {str(variable.dtype) for variable in (*trained.variables, *trained.optimizer.variables)}
+    assert {dtype for dtype in dtypes if "float" in dtype} == {"float64"}
     for mine, theirs in zip(run.model.variables, trained.variables, strict=True):
         np.testing.assert_array_equal(mine.numpy(), np.array(theirs.numpy()).astype(mine.dtype), err_msg=mine.path)
     assert int(run.model.optimizer.iterations) == int(trained.optimizer.iterations) == 6
@@ -191,7 +191,7 @@ def test_in_float64_layers_weights_and_optimizer_are_and_a_float32_model_comes_o
     require_float32(run, "float64")
 
 
-def test_in_float64_it_learns_what_float32_does_nearly(backend, digits, wide):
+def test_a_run_in_float64_is_close_to_one_in_float32(backend, digits, wide):
     expected = Trainer(**DROPOUT).fit(digits)
     np.testing.assert_allclose(wide[0].history["loss"], expected.history["loss"], rtol=1e-4)
     assert wide[0].history["loss"] != expected.history["loss"]
@@ -204,7 +204,7 @@ def test_every_plan_in_float64_is_the_same_run(backend, digits, wide):
         np.testing.assert_allclose(run.history["loss"], wide[0].history["loss"], rtol=1e-11, err_msg=plan)
 
 
-def test_a_trained_model_goes_on_in_float64_from_its_own_weights(backend, digits, striding_run):
+def test_a_trained_model_can_be_trained_further_in_float64(backend, digits, striding_run):
     watcher = Watcher()
     settings = {"epochs": 1, "learning_rate": 1e-12, "callbacks": [watcher], "precision": "float64"}
     run = Trainer(start=Bundle.of(striding_run), **settings).fit(digits)
@@ -225,7 +225,7 @@ def test_an_open_ended_run_in_float64_can_be_timed_and_measured(backend, digits)
 
 @pytest.mark.several_backends
 def test_in_float64_a_run_is_the_same_on_every_backend():
-    names = [each.name for each in catalog.installed()]
+    names = [backend.name for backend in catalog.trainers()]
     curves = [worker.get(name).call(f"{__file__}:losses_in_float64") for name in names]
     assert curves[0][-1] < 0.9 * curves[0][0], "it learns"
     np.testing.assert_allclose(curves, [curves[0]] * len(names), rtol=1e-11)
@@ -236,35 +236,35 @@ def losses_in_float64():
     return run.history["loss"]
 
 
-# --- what layers there are ------------------------------------------------------------------------------------------
+# --- nested layers ------------------------------------------------------------------------------------------
 
 
-def test_all_layers_are_reached_those_within_others_too(backend):
+def test_the_policy_reaches_all_layers_nested_ones_included(backend):
     import keras
 
     assert list(inspect.signature(keras.Model._flatten_layers).parameters) == ["self", "include_self", "recursive"]
     both = keras.layers.Bidirectional(keras.layers.LSTM(2, return_sequences=True))
-    each = keras.layers.TimeDistributed(keras.layers.Dense(1))
-    model = keras.Sequential([keras.Input((2, 3)), keras.Sequential([both]), each])
+    distributed = keras.layers.TimeDistributed(keras.layers.Dense(1))
+    model = keras.Sequential([keras.Input((2, 3)), keras.Sequential([both]), distributed])
     model.compile("sgd", "mse")
     changes = {
-        "bfloat16": lambda: precision.applied(model, "mixed_bfloat16"),
-        "float32": lambda: precision.settled(model, "mixed_bfloat16", anew=pytest.fail),
+        "bfloat16": lambda: precision.apply_policy(model, "mixed_bfloat16"),
+        "float32": lambda: precision.to_float32(model, "mixed_bfloat16", build_float32=pytest.fail),
     }
     for dtype, change in changes.items():
         assert change() is model
-        layers = (model, both, both.forward_layer, both.backward_layer.cell, each, each.layer)
+        layers = (model, both, both.forward_layer, both.backward_layer.cell, distributed, distributed.layer)
         assert {layer.compute_dtype for layer in layers} == {dtype}
 
 
-# --- what cannot be -------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------------------
 
 
 def wide_only():
     import keras
 
     class WideOnly(keras.layers.Layer):
-        """As an operation that a framework has no narrow kernel for: known only when it is computed."""
+        """Like an operation without a 16-bit kernel: it only fails when it is computed."""
 
         def call(self, inputs):
             if self.compute_dtype != "float32":
@@ -277,14 +277,14 @@ def wide_only():
     return keras.Sequential([keras.Input((2,)), WideOnly(), keras.layers.Dense(1, "sigmoid")])
 
 
-def test_what_a_framework_cannot_compute_is_one_line(backend):
+def test_an_operation_without_a_kernel_is_an_error_in_one_line(backend):
     recipe, data = Recipe("wide", "wide only", wide_only), datasets.load("moons")
     device = runtime.current().devices()[0].kind
-    said = (
+    message = (
         rf"^--precision mixed_float16: {backend.title} cannot train this model so on the {device} "
         r"\(.*no kernel for such floats.*\); take float32 or mixed_bfloat16$"
     )
-    with pytest.raises(OptionError, match=said):
+    with pytest.raises(OptionError, match=message):
         Trainer(recipe, epochs=1, precision="mixed_float16").fit(data)
     assert len(Trainer(recipe, epochs=1, precision="float32").fit(data).history) == 1
 
@@ -296,12 +296,16 @@ def test_an_unknown_policy_is_refused():
         Trainer("cnn/striding", precision="half")
 
 
-def test_a_run_goes_on_in_the_precision_it_began_with():
+def test_a_run_is_only_resumed_in_its_own_precision():
     from trivium.engine.runs.resume_rules import require_same
 
     before, now = (
-        {"recipe": "dense/small", "settings": Trainer("dense/small", **given).settings, "dataset": {"checksum": "1"}}
-        for given in ({"precision": "mixed_bfloat16"}, {})
+        {
+            "recipe": "dense/small",
+            "settings": Trainer("dense/small", **options).settings,
+            "dataset": {"checksum": "1"},
+        }
+        for options in ({"precision": "mixed_bfloat16"}, {})
     )
     with pytest.raises(OptionError, match="precision mixed_bfloat16 → none"):
         require_same(Path("run"), before, now)

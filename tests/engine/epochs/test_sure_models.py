@@ -1,4 +1,4 @@
-"""A model that is surer than Keras clips at: what its mistakes cost, by every way of training and measuring."""
+"""A model whose probabilities Keras would clip: the loss of its mistakes is the same by every plan."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.training.trainer import Trainer
 from trivium.models.recipe import Recipe
 
-COST = 40.0  # of a mistake; one of four samples is one
+COST = 40.0  # the loss of a mistake; one of four samples is a mistake
 
 
 def sure():
-    """Always of class 1, with a logit of 40 for it; it learns nothing."""
+    """Build a model that always predicts class 1, with a logit of 40, and learns nothing."""
     import keras
 
     bias = keras.initializers.Constant([0.0, COST])

@@ -1,4 +1,4 @@
-"""A model's rows and its drawing: compared line by line, because what a person sees is the whole point."""
+"""A model's rows and its diagram, compared line by line, as a person sees them."""
 
 import pytest
 
@@ -16,15 +16,15 @@ def layers(backend):
 
 @pytest.fixture
 def make(backend):
-    """Make a model of its inputs and outputs."""
+    """Return a model, given its inputs and outputs."""
     import keras
 
     return keras.Model
 
 
 @pytest.fixture
-def given(backend):
-    """An input of a name."""
+def named_input(backend):
+    """Return an input, given its name and shape."""
     import keras
 
     return lambda name, *shape: keras.Input(shape, name=name)
@@ -65,31 +65,31 @@ def test_a_row_says_what_a_layer_is_and_what_feeds_it(stack, layers):
     assert (second["input"], second["inputs"], second["returned"]) == ([3], ["wide"], True)
 
 
-def test_a_shared_layer_is_fed_by_each_of_its_callers(layers, make, given):
-    left, right = given("left", 4), given("right", 4)
+def test_a_shared_layer_is_fed_by_each_of_its_callers(layers, make, named_input):
+    left, right = named_input("left", 4), named_input("right", 4)
     shared = layers.Dense(2, name="shared")
     both = layers.Concatenate(name="both")([shared(left), shared(right)])
     model = make([left, right], both)
     assert inputs_of(model) == {"left": [], "right": [], "shared": ["left", "right"], "both": ["shared"]}
 
 
-def test_a_layer_counts_only_the_calls_of_the_model_that_is_shown(layers, make, given):
-    pixels, other = given("pixels", 4), given("other", 4)
+def test_a_layer_counts_only_the_calls_of_the_model_that_is_shown(layers, make, named_input):
+    pixels, other = named_input("pixels", 4), named_input("other", 4)
     shared = layers.Dense(2, name="shared")
     shared(other)
     assert inputs_of(make(pixels, shared(pixels))) == {"pixels": [], "shared": ["pixels"]}
 
 
-def test_named_inputs_outputs_and_plain_arithmetic_are_shown_too(layers, make, given):
-    left, right = given("left", 4), given("right", 4)
+def test_named_inputs_outputs_and_plain_arithmetic_are_shown_too(layers, make, named_input):
+    left, right = named_input("left", 4), named_input("right", 4)
     model = make({"left": left, "right": right}, {"sum": left + right, "left": layers.ReLU(name="relu")(left)})
     (added,) = (row for row in summary.rows(model) if row["kind"] == "Add")
     assert (added["inputs"], added["parameters"], added["returned"]) == (["left", "right"], 0, True)
     assert {row["name"] for row in summary.rows(model) if row["returned"]} == {"relu", added["name"]}
 
 
-def test_a_layer_with_several_outputs_has_several_shapes(layers, make, given):
-    series = given("series", None, 1)
+def test_a_layer_with_several_outputs_has_several_shapes(layers, make, named_input):
+    series = named_input("series", None, 1)
     outputs = layers.LSTM(2, return_state=True, name="lstm")(series)
     rows = summary.rows(make(series, outputs))
     assert rows[-1]["output"] == [[2], [2], [2]]
@@ -97,7 +97,7 @@ def test_a_layer_with_several_outputs_has_several_shapes(layers, make, given):
     assert diagram.shape_text(rows[0]["output"]) == "?×1"
 
 
-def test_of_a_model_that_is_a_class_the_connections_are_unknown(layers, backend):
+def test_the_connections_of_a_subclassed_model_are_unknown(layers, backend):
     import keras
 
     class Mine(keras.Model):
@@ -119,7 +119,7 @@ def test_of_a_model_that_is_a_class_the_connections_are_unknown(layers, backend)
     assert drawn(model) == ["● first   Dense  ?", "● second  Dense  ?"]
 
 
-def test_a_model_that_does_not_say_what_it_takes_is_refused(backend, layers):
+def test_a_model_without_declared_inputs_is_refused(backend, layers):
     import keras
 
     recipe = Recipe("mine.py:build", "", lambda: keras.Sequential([layers.Dense(2)]))
@@ -143,8 +143,8 @@ def test_a_stack_is_a_column_of_boxes(stack, layers):
     ]
 
 
-def test_a_functional_model_without_branches_is_a_stack_as_well(layers, make, given):
-    pixels = given("pixels", 784)
+def test_a_functional_model_without_branches_is_a_stack_as_well(layers, make, named_input):
+    pixels = named_input("pixels", 784)
     assert drawn(make(pixels, layers.Dense(10, name="digit")(pixels))) == [
         "┌─────────────────────────┐",
         "│ pixels  InputLayer  784 │",
@@ -154,8 +154,8 @@ def test_a_functional_model_without_branches_is_a_stack_as_well(layers, make, gi
     ]
 
 
-def test_a_skip_connection_runs_beside_what_it_skips(layers, make, given):
-    x = given("x", 4)
+def test_a_skip_connection_runs_beside_what_it_skips(layers, make, named_input):
+    x = named_input("x", 4)
     hidden = layers.Dense(4, name="hidden")(x)
     again = layers.Dense(4, name="again")(hidden)
     model = make(x, layers.Add(name="sum")([hidden, again]))
@@ -169,8 +169,8 @@ def test_a_skip_connection_runs_beside_what_it_skips(layers, make, given):
     ]
 
 
-def test_two_branches_part_and_meet_across_a_third(layers, make, given):
-    x = given("x", 4)
+def test_two_branches_split_and_join_across_a_third(layers, make, named_input):
+    x = named_input("x", 4)
     parts = [layers.Dense(2, name=name)(x) for name in ("a", "b", "c")]
     ends = layers.Concatenate(name="ends")([parts[0], parts[2]])
     assert drawn(make(x, [ends, parts[1]])) == [
@@ -185,10 +185,10 @@ def test_two_branches_part_and_meet_across_a_third(layers, make, given):
     ]
 
 
-def test_two_inputs_and_two_outputs(layers, make, given):
-    picture, text = given("picture", 8, 8), given("text", 5)
-    seen = layers.Flatten(name="seen")(picture)
-    both = layers.Concatenate(name="both")([seen, text])
+def test_two_inputs_and_two_outputs(layers, make, named_input):
+    picture, text = named_input("picture", 8, 8), named_input("text", 5)
+    flat = layers.Flatten(name="seen")(picture)
+    both = layers.Concatenate(name="both")([flat, text])
     model = make([picture, text], [layers.Dense(10, name="what")(both), layers.Dense(1, name="sure")(both)])
     assert drawn(model) == [
         "●   picture  InputLayer   8×8",
@@ -202,8 +202,8 @@ def test_two_inputs_and_two_outputs(layers, make, given):
     ]
 
 
-def test_an_output_that_is_also_used_is_marked(layers, make, given):
-    x = given("x", 4)
+def test_an_output_that_is_also_used_is_marked(layers, make, named_input):
+    x = named_input("x", 4)
     hidden = layers.Dense(2, name="hidden")(x)
     lines = drawn(make(x, [layers.Dense(1, name="end")(hidden), hidden]))
     assert lines == [
@@ -233,8 +233,8 @@ def test_a_nested_model_follows_under_its_name(stack, layers):
     ]
 
 
-def test_a_layer_that_takes_its_own_output_again_is_listed_without_lanes(layers, make, given):
-    x = given("x", 4)
+def test_a_layer_that_takes_its_own_output_again_is_listed_without_lanes(layers, make, named_input):
+    x = named_input("x", 4)
     again = layers.Dense(4, name="again")
     assert drawn(make(x, again(layers.ReLU(name="relu")(again(x))))) == [
         "● x      InputLayer  4",
@@ -243,8 +243,8 @@ def test_a_layer_that_takes_its_own_output_again_is_listed_without_lanes(layers,
     ]
 
 
-def test_with_very_many_branches_the_names_say_it_alone(layers, make, given):
-    x = given("x", 4)
+def test_a_graph_with_too_many_branches_is_listed_without_lanes(layers, make, named_input):
+    x = named_input("x", 4)
     heads = [layers.Dense(1, name=f"head{n}")(x) for n in range(20)]
     assert len(drawn(make(x, layers.Add(name="few")(heads[:3])))) == 1 + 3 + 1 + 3, (
         "three lines lead apart and together"
@@ -254,15 +254,15 @@ def test_with_very_many_branches_the_names_say_it_alone(layers, make, given):
     assert all(line.startswith("● ") for line in many)
 
 
-def test_a_branch_that_has_ended_leaves_its_lane_to_the_next(layers, make, given):
-    x = given("x", 4)
+def test_a_branch_that_has_ended_leaves_its_lane_to_the_next(layers, make, named_input):
+    x = named_input("x", 4)
     lines = drawn(make(x, [layers.Dense(1, name=f"head{n}")(x) for n in range(20)]))
     assert max(line.index("head") for line in lines if "head" in line) == 4
 
 
 @pytest.mark.parametrize("width", [100, 60])
-def test_no_line_is_wider_than_asked(layers, make, given, stack, width):
-    x = given("an_input_with_a_name_that_is_much_too_long_to_be_shown", 4)
+def test_no_line_is_wider_than_asked(layers, make, named_input, stack, width):
+    x = named_input("an_input_with_a_name_that_is_much_too_long_to_be_shown", 4)
     inner = stack(layers.Dense(4, name="n" * 90), name="inner")
     parts = [layers.Dense(4, name=f"a_branch_with_a_long_name_{n}")(x) for n in range(5)]
     lines = drawn(make(x, layers.Add(name="sum")([*parts, inner(x)])), width=width)

@@ -1,4 +1,4 @@
-"""A model answers for any number of samples, whatever batch it was built for, and forgets between two askings."""
+"""A model predicts any number of samples, whatever batch size it was built for, and is reset between calls."""
 
 import numpy as np
 import pytest
@@ -30,35 +30,35 @@ def test_a_last_batch_that_is_not_full_changes_nothing(stateful):
         np.testing.assert_allclose(outputs_of(stateful, windows(8)[:count]), whole[:count], rtol=0, atol=1e-6)
 
 
-def test_a_model_that_remembers_forgets_before_it_is_asked_again(stateful):
+def test_a_stateful_model_is_reset_before_each_call(stateful):
     first = outputs_of(stateful, windows(8))
     np.testing.assert_array_equal(outputs_of(stateful, windows(8)), first)
 
 
-def test_within_one_asking_it_remembers(stateful):
-    """The second batch is answered otherwise than it would be as the first."""
+def test_a_stateful_model_carries_its_states_within_one_call(stateful):
+    """The outputs of the second batch differ from those it would have as the first batch."""
     together, alone = outputs_of(stateful, windows(8))[4:], outputs_of(stateful, windows(8)[4:])
     assert np.abs(together - alone).max() > 1e-4
 
 
-def test_remembering_leaves_no_trace_in_the_model(stateful):
+def test_carrying_states_leaves_no_trace_in_the_model(stateful):
     before = [variable.path for variable in stateful.variables]
-    with runtime.current().remembering(stateful):
+    with runtime.current().carry_rnn_states(stateful):
         pass
     assert [variable.path for variable in stateful.variables] == before
     assert "inner_loop" not in vars(stateful.layers[0])
 
 
-def test_a_stateful_recipe_trains_on_whole_batches_and_lives_in_a_bundle(backend, tmp_path):
+def test_a_stateful_recipe_trains_on_full_batches_and_fits_into_a_bundle(backend, tmp_path):
     run = Trainer("rnn/stateful", options={"batch": 1, "units": 4}, epochs=1).fit(datasets.load("waves:0:30"))
     Bundle.of(run).save(tmp_path / "b.trivium")
-    found = bundles.load(tmp_path / "b.trivium")
+    bundle = bundles.load(tmp_path / "b.trivium")
     np.testing.assert_allclose(
-        outputs_of(found.model, found.recorded_inputs), found.recorded_outputs, rtol=0, atol=1e-6
+        outputs_of(bundle.model, bundle.recorded_inputs), bundle.recorded_outputs, rtol=0, atol=1e-6
     )
 
 
-def test_each_epoch_begins_with_nothing_remembered(stateful):
+def test_each_epoch_begins_with_reset_states(stateful):
     from trivium.engine.epochs.callbacks import ResetStates
 
     callback = ResetStates()
@@ -70,7 +70,7 @@ def test_each_epoch_begins_with_nothing_remembered(stateful):
     assert all((state == 0).all() for state in states)
 
 
-def test_a_step_from_nothing_remembered_is_the_step_of_a_layer_that_never_remembers(backend):
+def test_a_step_from_reset_states_equals_a_step_of_a_stateless_layer(backend):
     import keras
 
     def build(stateful):
@@ -83,13 +83,13 @@ def test_a_step_from_nothing_remembered_is_the_step_of_a_layer_that_never_rememb
     forgets.set_weights(remembers.get_weights())
     x, y = windows(4), windows(4, seed=1)[:, 0]
     forgets.train_on_batch(x, y)
-    with runtime.current().remembering(remembers):
+    with runtime.current().carry_rnn_states(remembers):
         remembers.train_on_batch(x, y)
     for mine, theirs in zip(remembers.get_weights(), forgets.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
 
-def test_samples_that_do_not_fill_the_batches_are_an_error_that_says_which_would(backend):
+def test_samples_that_do_not_fill_the_batches_are_refused_with_a_batch_size_that_fits(backend):
     with pytest.raises(DataError, match=r"37 samples are no multiple of the 10 .* 7 would be left over"):
         Trainer("rnn/stateful", options={"batch": 10}, epochs=1).fit(datasets.load("waves:0:40"))
 
@@ -99,6 +99,6 @@ def test_another_batch_size_than_the_model_was_built_for_is_an_error(backend):
         Trainer("rnn/stateful", options={"batch": 2}, batch_size=8, epochs=1).fit(datasets.load("waves:0:41"))
 
 
-def test_one_output_stands_for_no_and_yes():
+def test_a_single_output_becomes_two_probabilities():
     np.testing.assert_allclose(probabilities(np.array([[0.2], [0.9]])), [[0.8, 0.2], [0.1, 0.9]])
     np.testing.assert_array_equal(probabilities(np.eye(3)), np.eye(3))

@@ -1,4 +1,4 @@
-"""The pictures of a run are drawn for any run, and a run's folder never swallows another's."""
+"""Plots are drawn for any run, and a run folder never overwrites another one."""
 
 import json
 
@@ -15,7 +15,7 @@ from trivium.errors import OutputError
 
 
 def colours(path):
-    """How many different pixels a picture has: an empty one has a single colour."""
+    """Return the number of different pixels in an image; an empty plot has one colour."""
     picture = matplotlib.image.imread(path)
     return len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0))
 
@@ -37,19 +37,19 @@ def test_the_files_agree_with_each_other(saved_runs):
     assert run == bundles.load(folder).run
 
 
-def test_something_is_drawn(saved_runs):
+def test_no_plot_is_empty(saved_runs):
     for folder in saved_runs.values():
         for picture in folder.glob("*.png"):
             assert colours(picture) > 20, picture.name
 
 
 @pytest.mark.parametrize("metrics", [["loss"], ["loss", "val_loss"], ["accuracy", "loss", "val_accuracy", "val_loss"]])
-def test_curves_of_any_metrics(tmp_path, metrics):
+def test_curves_are_plotted_for_any_metrics(tmp_path, metrics):
     history = History([dict.fromkeys(metrics, 1 / epoch) for epoch in range(1, 5)])
     plots.curves(history, tmp_path / "curves.png", title="any")
     wide, narrow = 1100, 550
-    shown = matplotlib.image.imread(tmp_path / "curves.png").shape[1]
-    assert shown == (wide if "accuracy" in metrics else narrow)
+    width = matplotlib.image.imread(tmp_path / "curves.png").shape[1]
+    assert width == (wide if "accuracy" in metrics else narrow)
 
 
 def test_a_run_without_mistakes_has_a_page_that_says_so(tmp_path):

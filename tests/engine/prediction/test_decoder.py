@@ -1,10 +1,10 @@
-"""New digits from an autoencoder's decoder."""
+"""Generating new digits with an autoencoder's decoder."""
 
 import numpy as np
 import pytest
 
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.prediction.decoder import decode, lattice, random_codes
+from trivium.engine.prediction.decoder import code_grid, decode, random_codes
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError, OptionError
 
@@ -22,45 +22,45 @@ def trained(backend):
 
 
 def test_the_loss_is_cross_entropy_plus_divergence(trained, generator):
-    """Kingma and Welling (2013), equation 10, computed by hand outside of training, where no noise is added."""
+    """Kingma and Welling (2013), equation 10, computed by hand in inference mode, without noise."""
     import keras
 
     model = trained.model
     x = generator.uniform(0, 1, (20, 784)).astype("float32")
     heads = keras.Model(model.inputs, [model.get_layer(n).output for n in ("mean", "log_variance")])
     mean, log_variance = (np.asarray(value, "float64") for value in heads.predict(x, verbose=0))
-    again = np.clip(np.asarray(model.predict(x, verbose=0), "float64"), 1e-7, 1 - 1e-7)
-    entropy = -(x * np.log(again) + (1 - x) * np.log(1 - again)).mean()
+    reconstruction = np.clip(np.asarray(model.predict(x, verbose=0), "float64"), 1e-7, 1 - 1e-7)
+    entropy = -(x * np.log(reconstruction) + (1 - x) * np.log(1 - reconstruction)).mean()
     divergence = -0.5 * (1 + log_variance - mean**2 - np.exp(log_variance)).sum(1).mean() / 784
     assert model.evaluate(x, x, batch_size=20, verbose=0) == pytest.approx(entropy + divergence, rel=1e-4)
     assert divergence > 1e-5
 
 
-def test_pictures_come_out_as_the_raw_data_were(trained):
-    drawn = decode(Bundle.of(trained), lattice(3))
-    assert drawn.shape == (9, 28, 28)
-    assert 0 <= drawn.min() < drawn.max() <= 255
-    assert drawn.max() > 60
-    assert len({picture.tobytes() for picture in drawn}) == 9
+def test_decoded_images_have_the_shape_and_range_of_the_raw_data(trained):
+    pictures = decode(Bundle.of(trained), code_grid(3))
+    assert pictures.shape == (9, 28, 28)
+    assert 0 <= pictures.min() < pictures.max() <= 255
+    assert pictures.max() > 60
+    assert len({picture.tobytes() for picture in pictures}) == 9
 
 
-def test_the_code_of_a_digit_gives_what_the_model_gives_for_it(trained):
+def test_decoding_the_code_of_a_digit_gives_the_models_reconstruction(trained):
     import keras
 
     model = trained.model
     x, _ = trained.preprocessing.pairs(trained.dataset.test.x[:5], trained.dataset.test.y[:5])
     codes = np.asarray(keras.Model(model.inputs, model.get_layer("mean").output).predict(x, verbose=0))
-    again = trained.preprocessing.targets.inverse(np.asarray(model.predict(x, verbose=0)))
-    np.testing.assert_allclose(decode(Bundle.of(trained), codes), again, atol=1e-2)
+    reconstruction = trained.preprocessing.targets.inverse(np.asarray(model.predict(x, verbose=0)))
+    np.testing.assert_allclose(decode(Bundle.of(trained), codes), reconstruction, atol=1e-2)
 
 
-def test_a_lattice_cuts_the_normal_distribution_into_equal_shares():
-    codes = lattice(2)
+def test_a_code_grid_cuts_the_normal_distribution_into_equal_shares():
+    codes = code_grid(2)
     np.testing.assert_allclose(
         codes, [(-0.6745, 0.6745), (0.6745, 0.6745), (-0.6745, -0.6745), (0.6745, -0.6745)], atol=1e-4
     )
     with pytest.raises(OptionError, match="1 row or more"):
-        lattice(0)
+        code_grid(0)
 
 
 def test_random_codes_are_normal_and_repeatable():
@@ -75,4 +75,4 @@ def test_codes_of_another_length_and_models_without_a_decoder_are_refused(traine
     with pytest.raises(DataError, match=r"codes have shape \(4, 3\), expected \(n, 2\)"):
         decode(Bundle.of(trained), random_codes(4, 3, 0))
     with pytest.raises(DataError, match="the bundle of cnn/striding has no decoder: train functional/autoencoder"):
-        decode(Bundle.of(striding_run), lattice(2))
+        decode(Bundle.of(striding_run), code_grid(2))

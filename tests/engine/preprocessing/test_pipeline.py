@@ -1,4 +1,4 @@
-"""Preparation: fitted on training data only, undone by its inverse, the same after a journey through JSON."""
+"""Preprocessing: fitted on training data only, inverted by its inverse, and the same after JSON."""
 
 import json
 
@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from trivium.engine.data.axes import fits, remedy
+from trivium.engine.data.axes import reshape_advice, shape_matches
 from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.data.sources.text import to_codes
 from trivium.engine.preprocessing.feature_scaling import MinMax, Scale, Standardise
 from trivium.engine.preprocessing.pipeline import TRANSFORMS, Chain, Preprocessing
-from trivium.engine.preprocessing.tokens import Letters, Words
-from trivium.engine.preprocessing.transforms import After, Ahead, Cast, ChannelAxis, OneHot, Reshape, Window
+from trivium.engine.preprocessing.tokens import CharTokenizer, WordTokenizer
+from trivium.engine.preprocessing.transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Window
 from trivium.errors import DataError
 from trivium.models import recipe as recipes
 
 PIXELS = np.arange(2 * 28 * 28, dtype="uint8").reshape(2, 28, 28)
 TABLE = np.array([[1.0, 200, 7], [3, 600, 7], [8, 100, 7]])
 
-# One example of each step, with values that it takes.
+# One example of each step, with valid values. The keys are the names in recipes and bundles: data, never renamed.
 EXAMPLES = {
     "cast": (Cast(), PIXELS),
     "scale": (Scale(low=-1.0), PIXELS),
@@ -31,10 +31,10 @@ EXAMPLES = {
     "channel-axis": (ChannelAxis(axis=3), PIXELS),
     "one-hot": (OneHot(), np.array([2, 0, 1])),
     "window": (Window(length=3), np.arange(6.0)),
-    "after": (After(length=3), np.arange(6.0)),
-    "letters": (Letters(), to_codes("letters, letters")),
-    "words": (Words(size=3), to_codes("word after word after word")),
-    "ahead": (Ahead(length=2, horizon=2), np.arange(6.0)),
+    "after": (NextValue(length=3), np.arange(6.0)),
+    "letters": (CharTokenizer(), to_codes("letters, letters")),
+    "words": (WordTokenizer(size=3), to_codes("word after word after word")),
+    "ahead": (NextValues(length=2, horizon=2), np.arange(6.0)),
 }
 
 
@@ -43,7 +43,7 @@ def test_every_step_has_an_example():
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_a_fitted_step_survives_json(kind):
+def test_a_fitted_step_is_the_same_after_json(kind):
     step, values = EXAMPLES[kind]
     chain = Chain((step,)) if kind == "channel-axis" else Chain((step,)).fit(values)
     again = Chain.from_json(json.loads(json.dumps(chain.to_json())))
@@ -51,18 +51,18 @@ def test_a_fitted_step_survives_json(kind):
     np.testing.assert_array_equal(again(values), chain(values))
 
 
-ON_EACH_SAMPLE = ["cast", "scale", "min-max", "standardise", "reshape", "channel-axis", "one-hot"]
+PER_SAMPLE = ["cast", "scale", "min-max", "standardise", "reshape", "channel-axis", "one-hot"]
 
 
-@pytest.mark.parametrize("kind", [*ON_EACH_SAMPLE, "letters", "words"])
-def test_the_inverse_gives_back_the_values(kind):
+@pytest.mark.parametrize("kind", [*PER_SAMPLE, "letters", "words"])
+def test_the_inverse_restores_the_values(kind):
     step, values = EXAMPLES[kind]
     fitted = step if kind == "channel-axis" else step.fit(values)
     np.testing.assert_allclose(fitted.inverse(fitted(values)), values, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ON_EACH_SAMPLE)
-def test_the_layers_of_a_step_do_what_the_step_does(backend, kind):
+@pytest.mark.parametrize("kind", PER_SAMPLE)
+def test_the_layers_of_a_step_compute_the_same_as_the_step(backend, kind):
     import keras
 
     step, values = EXAMPLES[kind]
@@ -72,14 +72,14 @@ def test_the_layers_of_a_step_do_what_the_step_does(backend, kind):
     )
     for layer in fitted.layers(values.shape[1:]):
         outputs = layer(outputs)
-    found = np.asarray(keras.Model(inputs, outputs).predict(values, verbose=0))
-    np.testing.assert_allclose(found, fitted(values), rtol=0, atol=1e-6)
-    assert found.shape == fitted(values).shape
+    predicted = np.asarray(keras.Model(inputs, outputs).predict(values, verbose=0))
+    np.testing.assert_allclose(predicted, fitted(values), rtol=0, atol=1e-6)
+    assert predicted.shape == fitted(values).shape
 
 
-@pytest.mark.parametrize("kind", sorted(EXAMPLES.keys() - set(ON_EACH_SAMPLE)))
-def test_a_step_that_makes_samples_of_a_series_has_no_layers(kind):
-    with pytest.raises(DataError, match=f"no Keras layer does what the step '{kind}' does"):
+@pytest.mark.parametrize("kind", sorted(EXAMPLES.keys() - set(PER_SAMPLE)))
+def test_a_step_that_turns_a_series_into_samples_has_no_layers(kind):
+    with pytest.raises(DataError, match=f"the step '{kind}' has no Keras layer"):
         EXAMPLES[kind][0].layers((3,))
 
 
@@ -93,35 +93,35 @@ def test_the_shape_before_a_step_is_that_of_the_raw_values(kind):
 @pytest.mark.parametrize(
     "step", [MinMax(), Standardise(), Standardise(axis="all"), Standardise(axis=-1)], ids=["m", "s", "s all", "s -1"]
 )
-def test_large_numbers_that_lie_close_together_keep_their_precision_in_layers(backend, step):
+def test_large_numbers_close_to_each_other_keep_their_precision_in_layers(backend, step):
     years = np.arange(1990.0, 2020.0)[:, None]
-    fitted, found = step.fit(years), years.astype("float32")
+    fitted, outputs = step.fit(years), years.astype("float32")
     for layer in fitted.layers((1,)):
-        found = layer(found)
+        outputs = layer(outputs)
     import keras
 
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), fitted(years), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs), fitted(years), rtol=0, atol=1e-6)
 
 
 def test_each_feature_is_standardised_by_itself_and_a_constant_one_becomes_0():
-    found = Standardise().fit(TABLE)(TABLE)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.mean(0), 0, atol=1e-6)
-    np.testing.assert_allclose(found.std(0), [1, 1, 0], atol=1e-6)
+    scaled = Standardise().fit(TABLE)(TABLE)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(0), [1, 1, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize("constant", [0.1, 1e9 + 1, -7])
 def test_a_constant_that_float32_cannot_hold_becomes_0_too(constant):
     table = np.stack([np.full(1000, constant), np.arange(1000.0)], axis=1)
-    found = Standardise().fit(table)(table)
-    assert (found[:, 0] == 0).all()
-    assert found[:, 1].std() == pytest.approx(1)
+    scaled = Standardise().fit(table)(table)
+    assert (scaled[:, 0] == 0).all()
+    assert scaled[:, 1].std() == pytest.approx(1)
 
 
 def test_seconds_since_1970_are_standardised_too():
-    found = Standardise().fit(1.7e9 + TABLE)(1.7e9 + TABLE)
-    np.testing.assert_allclose(found.mean(0), 0, atol=1e-3)
-    np.testing.assert_allclose(found.std(0), [1, 1, 0], atol=1e-3)
+    scaled = Standardise().fit(1.7e9 + TABLE)(1.7e9 + TABLE)
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(scaled.std(0), [1, 1, 0], atol=1e-3)
 
 
 def test_images_are_standardised_as_a_whole_unless_an_axis_is_named():
@@ -130,19 +130,19 @@ def test_images_are_standardised_as_a_whole_unless_an_axis_is_named():
     assert len(whole.mean) == 1
     np.testing.assert_allclose([whole(colours).mean(), whole(colours).std()], [0, 1], atol=1e-6)
     for axis, images in ((3, colours), (-1, colours), (1, np.moveaxis(colours, 3, 1))):
-        found = Standardise(axis=axis).fit(images)(images)
+        scaled = Standardise(axis=axis).fit(images)(images)
         rest = (0, 2, 3) if axis == 1 else (0, 1, 2)
-        np.testing.assert_allclose(found.std(rest), [1, 1, 1], atol=1e-6)
+        np.testing.assert_allclose(scaled.std(rest), [1, 1, 1], atol=1e-6)
 
 
-def test_standardise_refuses_other_features_than_it_was_fitted_on():
+def test_standardise_refuses_a_different_number_of_features():
     with pytest.raises(DataError, match=r"expected 3 features on axis 1, received \(3, 2\)"):
         Standardise().fit(TABLE)(TABLE[:, :2])
     with pytest.raises(DataError, match="values of 1 axes have no features on axis 0"):
         Standardise(axis=0).fit(np.arange(3.0))
 
 
-def test_a_deviation_that_keras_takes_for_0_has_no_layer(backend):
+def test_a_standard_deviation_that_keras_treats_as_0_has_no_layer(backend):
     with pytest.raises(DataError, match="give it in a smaller unit"):
         Standardise().fit(TABLE * 1e-12).layers((3,))
 
@@ -156,7 +156,7 @@ def test_a_test_split_is_scaled_by_the_range_of_the_training_split(step):
     assert x.max() > 200
 
 
-def test_training_fits_its_preparation_on_nothing_but_the_training_part(backend):
+def test_training_fits_its_preprocessing_only_on_the_training_split(backend):
     from trivium.engine.training.trainer import Trainer
 
     train, test = np.linspace(0, 1, 40), np.linspace(0, 255, 40)
@@ -166,7 +166,7 @@ def test_training_fits_its_preparation_on_nothing_but_the_training_part(backend)
     assert preprocessing.pairs(test, test)[0].max() > 200
 
 
-def test_images_of_integers_are_cast_once_where_nothing_else_is_done_to_them():
+def test_integer_images_without_preprocessing_are_cast_to_float32():
     prepared = Preprocessing().fit(PIXELS, np.arange(2))
     assert prepared.inputs.steps == (Cast(before="uint8"),)
     x, _ = prepared.pairs(PIXELS, np.arange(2))
@@ -175,7 +175,7 @@ def test_images_of_integers_are_cast_once_where_nothing_else_is_done_to_them():
     assert prepared.inputs.inverse(x).dtype == np.uint8
 
 
-def test_a_model_of_ones_own_learns_the_same_from_integer_pixels_as_from_floats(backend, digits):
+def test_a_users_model_learns_the_same_from_integer_pixels_as_from_floats(backend, digits):
     import keras
 
     from trivium.engine.training.trainer import Trainer
@@ -193,7 +193,7 @@ def test_a_model_of_ones_own_learns_the_same_from_integer_pixels_as_from_floats(
 
 
 @pytest.mark.parametrize("values", [np.ones((2, 3, 3)), np.ones((2, 5), "int32"), np.arange(4)])
-def test_tokens_and_floats_are_left_alone_where_nothing_is_done_to_them(values):
+def test_tokens_and_floats_without_preprocessing_are_not_cast(values):
     assert Preprocessing().fit(values, np.arange(len(values))).inputs.steps == ()
 
 
@@ -210,17 +210,17 @@ def test_scale_gives_float32_whatever_comes_in():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.array([0.0, 300.0]), "values reach from 0 to 300, expected 0 to 255"),
-        (np.array([-1.0, 1.0]), "values reach from -1 to 1, expected 0 to 255"),
+        (np.array([0.0, 300.0]), "values range from 0 to 300, expected 0 to 255"),
+        (np.array([-1.0, 1.0]), "values range from -1 to 1, expected 0 to 255"),
         (np.array([0.0, 1.0]), "already scaled"),
     ],
 )
-def test_scale_refuses_what_is_no_picture_or_is_scaled_already(values, message):
+def test_scale_refuses_values_out_of_range_or_already_scaled(values, message):
     with pytest.raises(DataError, match=message):
         Scale().fit(values)
 
 
-def test_min_max_takes_the_range_of_what_it_is_fitted_on_and_of_nothing_else():
+def test_min_max_uses_only_the_range_it_was_fitted_on():
     fitted = MinMax().fit(np.array([0.0, 10.0]))
     assert fitted(np.array([-5.0, 20.0])).tolist() == [-0.5, 2.0]
 
@@ -240,7 +240,7 @@ def test_min_max_inverts_to_float32_precision(values):
 
 @pytest.mark.parametrize("labels", [np.array([0, 10]), np.array([-1, 3])])
 def test_labels_out_of_range_are_an_error_that_shows_the_range(labels):
-    with pytest.raises(DataError, match=r"labels reach from -?\d+ to \d+, expected 0 to 9 for 10 classes"):
+    with pytest.raises(DataError, match=r"labels range from -?\d+ to \d+, expected 0 to 9 for 10 classes"):
         OneHot(classes=10)(labels)
 
 
@@ -251,7 +251,7 @@ def test_labels_out_of_range_are_an_error_that_says_what_to_do():
         OneHot(classes=10)(np.array([-1, 1]))
 
 
-def test_the_classes_are_those_of_the_whole_data_not_of_the_part_that_is_fitted_on():
+def test_the_classes_are_those_of_the_whole_dataset_not_of_the_training_split():
     prepared = Preprocessing(targets=Chain((OneHot(),)))
     assert prepared.fit(np.ones(2), np.array([0, 1])).targets(np.array([1])).shape == (1, 2)
     assert prepared.fit(np.ones(2), np.array([0, 1]), classes=5).targets(np.array([4])).tolist() == [[0, 0, 0, 0, 1]]
@@ -260,23 +260,25 @@ def test_the_classes_are_those_of_the_whole_data_not_of_the_part_that_is_fitted_
 def test_a_model_with_more_outputs_than_classes_keeps_them_and_one_with_fewer_is_refused():
     prepared = Preprocessing(targets=Chain((OneHot(classes=10),)))
     assert prepared.fit(np.ones(2), np.array([0, 1]), classes=7).targets(np.array([1])).shape == (1, 10)
-    with pytest.raises(DataError, match="the data have 12 classes but the model tells 10 apart: take a model with 12"):
+    with pytest.raises(
+        DataError, match="the data have 12 classes but the model has outputs for 10: take a model with 12"
+    ):
         prepared.fit(np.ones(2), np.array([0, 1]), classes=12)
 
 
-def test_labels_that_are_no_integers_are_an_error():
+def test_labels_that_are_not_integers_are_an_error():
     with pytest.raises(DataError, match=r"expected integer labels \(n,\), received \(2, 1\) of float64"):
         OneHot(classes=10)(np.ones((2, 1)))
 
 
-def test_the_inverse_of_one_hot_takes_probabilities():
+def test_the_inverse_of_one_hot_accepts_probabilities():
     assert OneHot(classes=3).inverse(np.array([[0.2, 0.5, 0.3], [0.9, 0.1, 0.0]])).tolist() == [1, 0]
 
 
 @given(st.integers(1, 7), st.integers(8, 30))
 def test_every_window_is_followed_by_its_target(length, count):
     series = np.arange(float(count))
-    prepared = Preprocessing(Chain((Window(length=length),)), Chain((After(length=length),)))
+    prepared = Preprocessing(Chain((Window(length=length),)), Chain((NextValue(length=length),)))
     x, y = prepared.pairs(series, series)
     assert x.shape == (count - length, length, 1)
     for window, target in zip(x, y, strict=True):
@@ -286,7 +288,7 @@ def test_every_window_is_followed_by_its_target(length, count):
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(12, 20))
 def test_each_value_of_a_window_is_followed_by_the_values_ahead(length, horizon, count):
     series = np.arange(float(count))
-    chains = Chain((Window(length=length, horizon=horizon),)), Chain((Ahead(length=length, horizon=horizon),))
+    chains = Chain((Window(length=length, horizon=horizon),)), Chain((NextValues(length=length, horizon=horizon),))
     x, y = Preprocessing(*chains).pairs(series, series)
     assert len(x) == count - length - horizon + 1
     for window, targets in zip(x, y, strict=True):
@@ -307,7 +309,7 @@ def test_a_series_shorter_than_its_window_is_an_error():
     with pytest.raises(DataError, match="a series of 2 values is shorter than the window of 3"):
         Window(length=3)(np.arange(2.0))
     with pytest.raises(DataError, match="a series of 3 values has none after a window of 3"):
-        After(length=3)(np.arange(3.0))
+        NextValue(length=3)(np.arange(3.0))
 
 
 def test_the_channel_axis_follows_keras(backend):
@@ -325,30 +327,30 @@ def test_the_channel_axis_follows_keras(backend):
 
 @pytest.mark.parametrize("axis", [1, 3])
 @pytest.mark.parametrize("place", [1, 3])
-def test_images_that_have_a_channel_axis_get_it_where_it_belongs(axis, place):
-    found = ChannelAxis(axis=axis)(np.expand_dims(PIXELS, place))
-    np.testing.assert_array_equal(found, np.expand_dims(PIXELS, axis))
+def test_an_existing_channel_axis_is_moved_to_its_place(axis, place):
+    images = ChannelAxis(axis=axis)(np.expand_dims(PIXELS, place))
+    np.testing.assert_array_equal(images, np.expand_dims(PIXELS, axis))
 
 
 @pytest.mark.parametrize(
     ("shape", "advice"),
     [
-        ((2, 28, 28, 3), r"axis 3 holds 3 channels where one is taken, their mean is grey: x = x.mean\(3\)"),
-        ((2, 3, 28, 28), r"axis 1 holds 3 channels where one is taken, their mean is grey: x = x.mean\(1\)"),
+        ((2, 28, 28, 3), r"axis 3 holds 3 channels, expected one; their mean is grey: x = x.mean\(3\)"),
+        ((2, 3, 28, 28), r"axis 1 holds 3 channels, expected one; their mean is grey: x = x.mean\(1\)"),
         ((2, 784), r"if its 784 values are an image, .*: x = x.reshape\(len\(x\), 28, 28\)"),
     ],
 )
-def test_images_of_another_order_are_refused_with_the_line_that_mends_them(shape, advice):
+def test_images_of_a_wrong_shape_are_refused_with_the_line_that_fixes_them(shape, advice):
     x = np.zeros(shape, "uint8")
     with pytest.raises(
         DataError, match=r"expected grey images \(n, height, width\), received shape .*: " + advice
-    ) as found:
+    ) as caught:
         ChannelAxis(axis=3)(x)
-    assert ChannelAxis(axis=3)(mended(x, str(found.value))).shape == (2, 28, 28, 1)
+    assert ChannelAxis(axis=3)(apply_advice(x, str(caught.value))).shape == (2, 28, 28, 1)
 
 
-def mended(x, message):
-    """What the line of NumPy at the end of a message makes of x."""
+def apply_advice(x, message):
+    """Apply the line of NumPy at the end of a message to x."""
     return eval(message.rpartition(": x = ")[2], {"x": x, "np": np, "len": len})
 
 
@@ -368,22 +370,24 @@ def mended(x, message):
     ],
 )
 def test_the_advice_on_axes_brings_samples_to_the_expected_shape(received, expected):
-    advice = remedy(received, lambda shape: fits(expected, shape))
-    assert fits(expected, mended(np.zeros((2, *received)), advice).shape[1:]), advice
+    advice = reshape_advice(received, lambda shape: shape_matches(expected, shape))
+    assert shape_matches(expected, apply_advice(np.zeros((2, *received)), advice).shape[1:]), advice
 
 
 @pytest.mark.parametrize("received", [(), (5,), (28, 28), (3, 28, 28), (2, 3, 4, 5)])
-def test_there_is_no_advice_where_no_single_step_helps(received):
-    assert remedy(received, lambda shape: fits((30, 30), shape)) == ""
+def test_there_is_no_advice_if_no_single_step_helps(received):
+    assert reshape_advice(received, lambda shape: shape_matches((30, 30), shape)) == ""
 
 
-def test_a_series_is_no_image():
+def test_a_series_is_not_an_image():
     with pytest.raises(DataError, match=r"expected grey images \(n, height, width\), received shape \(200,\)$"):
         ChannelAxis(axis=3)(np.zeros(200))
 
 
-def test_coloured_images_for_a_flat_model_are_refused_with_the_line_that_mends_them():
-    with pytest.raises(DataError, match=r"cannot become \(784,\): axis 3 holds 3 channels .* x.mean\(3\)"):
+def test_colour_images_for_a_flat_model_are_refused_with_the_line_that_fixes_them():
+    with pytest.raises(
+        DataError, match=r"cannot become \(784,\): axis 3 holds 3 channels, expected one; .* x.mean\(3\)"
+    ):
         Reshape(shape=(784,)).fit(np.zeros((2, 28, 28, 3)))(np.zeros((2, 28, 28, 3)))
 
 
@@ -392,23 +396,23 @@ def test_samples_that_cannot_be_reshaped_are_an_error():
         Reshape(shape=(100,))(PIXELS)
 
 
-def test_a_step_is_fitted_on_what_the_steps_before_it_make():
+def test_a_step_is_fitted_on_the_output_of_the_steps_before_it():
     chain = Chain((Scale(source=(0.0, 10.0), high=5.0), MinMax())).fit(np.array([2.0, 8.0]))
     assert (chain.steps[1].low, chain.steps[1].high) == (1.0, 4.0)
 
 
-def test_chains_that_disagree_about_the_samples_are_an_error():
+def test_chains_that_give_different_numbers_of_samples_are_an_error():
     with pytest.raises(DataError, match="3 prepared samples but 2 prepared targets"):
         Preprocessing().pairs(np.ones(3), np.ones(2))
 
 
-def test_an_unknown_step_is_named():
-    with pytest.raises(DataError, match="unknown step of preparation 'whiten'"):
+def test_the_error_names_an_unknown_step():
+    with pytest.raises(DataError, match="unknown preprocessing step 'whiten'"):
         Chain.from_json([{"kind": "whiten"}])
 
 
-@pytest.mark.parametrize("name", sorted(recipes.book()))
-def test_every_recipe_names_steps_that_exist(name):
+@pytest.mark.parametrize("name", sorted(recipes.registry()))
+def test_the_steps_of_every_recipe_exist(name):
     recipe = recipes.find(name)
     for steps in (recipe.inputs, recipe.targets):
         assert len(Chain.from_steps(recipe.steps(steps, {})).steps) == len(steps)

@@ -1,4 +1,4 @@
-"""Which checkpoints a run keeps: the words that say so, and what then lies in the folder."""
+"""Which checkpoints a run keeps: parsing the rules, and the files that are left in the folder."""
 
 import os
 
@@ -6,34 +6,40 @@ import numpy as np
 import pytest
 
 from trivium.engine.runs import checkpoint, run_folder
-from trivium.engine.runs.checkpoint_policy import AUTOMATIC, Rule, parse_rules
+from trivium.engine.runs.checkpoint_policy import DEFAULT_RULE, CheckpointRule, parse_rules
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
 
 LOGS = {"loss": 0.5, "val_loss": 0.1234}
 
 
-def test_words_become_rules():
-    assert Rule.parse("every=5,keep=3") == Rule(every=5, keep=3)
-    assert Rule.parse("best=val_accuracy") == Rule(best="val_accuracy", name="best-val_accuracy", keep=1)
-    assert Rule.parse("model-{epoch:03d}-{val_loss:.3f}") == Rule(every=1, name="model-{epoch:03d}-{val_loss:.3f}")
-    assert Rule.parse("every=2,weights,name=w{epoch:,}") == Rule(every=2, weights=True, name="w{epoch:,}")
+def test_text_becomes_rules():
+    assert CheckpointRule.parse("every=5,keep=3") == CheckpointRule(every=5, keep=3)
+    assert CheckpointRule.parse("best=val_accuracy") == CheckpointRule(
+        best="val_accuracy", name="best-val_accuracy", keep=1
+    )
+    assert CheckpointRule.parse("model-{epoch:03d}-{val_loss:.3f}") == CheckpointRule(
+        every=1, name="model-{epoch:03d}-{val_loss:.3f}"
+    )
+    assert CheckpointRule.parse("every=2,weights,name=w{epoch:,}") == CheckpointRule(
+        every=2, weights=True, name="w{epoch:,}"
+    )
 
 
 def test_a_pattern_becomes_a_name():
-    assert Rule.parse("model-{epoch:03d}-{val_loss:.3f}").file_name(7, LOGS) == "model-007-0.123.safetensors"
-    assert Rule.parse("w-{epoch},weights").file_name(7, LOGS) == "w-7.weights.h5"
+    assert CheckpointRule.parse("model-{epoch:03d}-{val_loss:.3f}").file_name(7, LOGS) == "model-007-0.123.safetensors"
+    assert CheckpointRule.parse("w-{epoch},weights").file_name(7, LOGS) == "w-7.weights.h5"
 
 
-def test_a_run_can_always_go_on_unless_it_is_told_otherwise():
-    assert parse_rules([]) == (AUTOMATIC,)
-    assert AUTOMATIC in parse_rules(["best=loss", "every=1,weights"])
-    assert AUTOMATIC not in parse_rules(["every=5"])
+def test_a_run_can_be_resumed_unless_checkpoints_are_off():
+    assert parse_rules([]) == (DEFAULT_RULE,)
+    assert DEFAULT_RULE in parse_rules(["best=loss", "every=1,weights"])
+    assert DEFAULT_RULE not in parse_rules(["every=5"])
     assert parse_rules(["off"]) == ()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("text", "message"),
     [
         ("evry=5", "'evry=5' is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights; did you mean 'every'"),
         ("every=0", "every must be 1 or more, received 0"),
@@ -46,10 +52,10 @@ def test_a_run_can_always_go_on_unless_it_is_told_otherwise():
         ("every=2,best=loss", "give every=… and best=… as two --checkpoint"),
     ],
 )
-def test_words_that_mean_nothing_are_refused(words, said):
+def test_invalid_rules_are_refused(text, message):
     with pytest.raises(OptionError) as refused:
-        Rule.parse(words)
-    assert said in str(refused.value)
+        CheckpointRule.parse(text)
+    assert message in str(refused.value)
 
 
 def test_two_rules_for_one_file_are_refused():
@@ -59,18 +65,18 @@ def test_two_rules_for_one_file_are_refused():
 
 @pytest.fixture
 def train(backend, digits, tmp_path):
-    """Train six epochs by some rules; the names of the checkpoints that are left."""
+    """Train six epochs with some rules: `train(*rules, **settings)` → the names of the checkpoints that are left."""
 
-    def train_by(*words, **settings):
+    def train_by(*texts, **settings):
         settings = {"recipe": "dense/small", "epochs": 6, "batch_size": 50, **settings}
-        with run_folder.opened(tmp_path / "run", parse_rules(words)) as kept:
-            train_by.run = Trainer(**settings).fit(digits, kept=kept)
+        with run_folder.open_run(tmp_path / "run", parse_rules(texts)) as folder:
+            train_by.run = Trainer(**settings).fit(digits, run_folder=folder)
         return sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
 
     return train_by
 
 
-def test_every_and_keep(train):
+def test_every_and_keep_choose_the_epochs(train):
     assert train("every=2,keep=2") == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
 
 
@@ -82,7 +88,7 @@ def test_without_a_rule_short_epochs_do_not_wait_for_the_disk(train):
     assert train() == ["epoch-00001.safetensors", "epoch-00006.safetensors"]
 
 
-def test_the_best_is_the_best(train, tmp_path):
+def test_the_best_checkpoint_is_of_the_best_epoch(train, tmp_path):
     names = train("best=val_loss", "off-{epoch},weights", learning_rate=0.1)
     history = train.run.history
     best = checkpoint.load(tmp_path / "run/checkpoints/best-val_loss.safetensors")
@@ -90,7 +96,7 @@ def test_the_best_is_the_best(train, tmp_path):
     assert sum(name.startswith("off-") for name in names) == 6
 
 
-def test_weights_alone_are_what_plain_keras_loads(train, tmp_path):
+def test_plain_keras_loads_a_checkpoint_of_the_weights_alone(train, tmp_path):
     import keras
 
     train("w{epoch},weights")
@@ -100,7 +106,7 @@ def test_weights_alone_are_what_plain_keras_loads(train, tmp_path):
         np.testing.assert_array_equal(weights, expected)
 
 
-def test_a_metric_that_there_is_not_is_named(train):
+def test_an_unknown_metric_is_named(train):
     with pytest.raises(OptionError, match=r"best=val_acc: there is no metric 'val_acc' \(there are: .*did you mean"):
         train("best=val_acc")
     with pytest.raises(OptionError, match="there is no metric 'val_los'"):
@@ -122,6 +128,6 @@ def test_a_checkpoint_that_cannot_be_written_stops_the_run_and_keeps_the_last_go
     with pytest.raises(Exception, match=r"cannot write .*epoch-0000\d.safetensors: No space left on device"):
         train("every=1")
     monkeypatch.undo()
-    found, passed_over = checkpoint.newest(tmp_path / "run/checkpoints")
-    assert found.epoch >= 1
-    assert passed_over == []
+    newest, skipped = checkpoint.newest(tmp_path / "run/checkpoints")
+    assert newest.epoch >= 1
+    assert skipped == []

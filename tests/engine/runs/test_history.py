@@ -21,16 +21,16 @@ def test_a_metric_is_a_list_over_epochs():
     assert History(EPOCHS).metrics == ["loss", "accuracy", "val_loss", "val_accuracy"]
 
 
-def test_an_unknown_metric_brings_those_that_there_are():
+def test_the_error_for_an_unknown_metric_lists_the_known_ones():
     with pytest.raises(KeyError, match=r"no metric 'mae'.*loss, accuracy"):
         History(EPOCHS)["mae"]
 
 
 @pytest.mark.parametrize(
-    ("kept", "best"), [(("val_accuracy", "val_loss"), 2), (("val_loss",), 2), (("accuracy",), 3), (("loss",), 3)]
+    ("metrics", "best"), [(("val_accuracy", "val_loss"), 2), (("val_loss",), 2), (("accuracy",), 3), (("loss",), 3)]
 )
-def test_the_best_epoch_is_by_validation_before_training_and_accuracy_before_loss(kept, best):
-    history = History([{name: logs[name] for name in kept} for logs in EPOCHS])
+def test_the_best_epoch_is_by_validation_before_training_and_accuracy_before_loss(metrics, best):
+    history = History([{name: logs[name] for name in metrics} for logs in EPOCHS])
     assert history.best_epoch == best
 
 
@@ -38,7 +38,7 @@ def test_an_epoch_with_nan_is_never_the_best():
     assert History([{"loss": math.nan}, {"loss": 3.0}]).best_epoch == 2
 
 
-def test_json_keeps_everything_and_turns_nan_into_null():
+def test_json_holds_every_metric_and_nan_as_null():
     history = History([*EPOCHS, {"loss": math.nan}])
     text = json.dumps(history.to_json(), allow_nan=False)
     again = History.from_json(json.loads(text))

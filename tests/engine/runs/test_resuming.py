@@ -1,4 +1,4 @@
-"""A run that goes on after an interruption ends with the very weights of the run that was never interrupted."""
+"""A run that is resumed after an interruption ends with the same bits as the run that was never interrupted."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from trivium.engine.runs import run_folder
 from trivium.engine.runs.checkpoint_policy import parse_rules
 from trivium.engine.runs.run_record import read_history, read_record
 from trivium.engine.training import saving
-from trivium.engine.training.callback_options import Watching
+from trivium.engine.training.callback_options import CallbackOptions
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import CheckpointError, OptionError, OutputError
 
@@ -25,7 +25,7 @@ class CrashError(Exception):
 
 
 def crash_at(epoch):
-    """A callback that stops the process' work in the middle of everything, once."""
+    """Return a callback that raises an error at the beginning of an epoch."""
     import keras
 
     def crash(number, logs=None):
@@ -47,8 +47,8 @@ def train(backend, data, tmp_path):
     def train_in(name, *, resume=False, rules=EVERY, dataset=None, **settings):
         settings = {**DENSE, **settings}
         dataset = dataset or data[settings["recipe"].partition("/")[0]]
-        with run_folder.opened(tmp_path / name, rules, resume=resume) as kept:
-            run = Trainer(**settings).fit(dataset, kept=kept)
+        with run_folder.open_run(tmp_path / name, rules, resume=resume) as folder:
+            run = Trainer(**settings).fit(dataset, run_folder=folder)
             saving.save(run, tmp_path / name)
         return run
 
@@ -57,7 +57,7 @@ def train(backend, data, tmp_path):
 
 @pytest.fixture
 def broken(train):
-    """Train until the beginning of an epoch, where it crashes."""
+    """Train until the run crashes at the beginning of an epoch: `broken(folder, epoch, **settings)`."""
 
     def train_and_break(name, epoch, **settings):
         with pytest.raises(CrashError):
@@ -68,12 +68,12 @@ def broken(train):
 
 def require_identical(run, expected):
     assert run.history.epochs == expected.history.epochs
-    for weights, wanted, variable in zip(
+    for weights, other, variable in zip(
         run.model.get_weights(), expected.model.get_weights(), run.model.weights, strict=True
     ):
-        np.testing.assert_array_equal(weights, wanted, err_msg=variable.path)
-    for variable, wanted in zip(run.model.optimizer.variables, expected.model.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), wanted.numpy(), err_msg=variable.path)
+        np.testing.assert_array_equal(weights, other, err_msg=variable.path)
+    for variable, other in zip(run.model.optimizer.variables, expected.model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), other.numpy(), err_msg=variable.path)
 
 
 RUNS = {
@@ -92,7 +92,7 @@ RUNS = {
 }
 
 
-# Two stand for all in the daily tests; each trains three times, and compiles as often.
+# The daily tests run two of them: each one trains, and compiles, three times.
 DAILY = ("dropout", "stateful")
 
 
@@ -107,7 +107,7 @@ def test_a_resumed_run_ends_with_the_same_bits(backend, train, broken, name):
     require_identical(resumed, whole)
 
 
-def test_a_resumed_run_appends_to_the_history_and_the_times_of_the_earlier_sitting(backend, train, broken, tmp_path):
+def test_a_resumed_run_appends_to_the_history_and_the_times_of_the_earlier_session(backend, train, broken, tmp_path):
     broken("run", 3)
     left = read_record(tmp_path / "run")
     assert (left["state"], left["error"]) == ("failed", "CrashError")
@@ -119,20 +119,20 @@ def test_a_resumed_run_appends_to_the_history_and_the_times_of_the_earlier_sitti
     assert len(run.timings.epochs) == len(run.timings.validation) == len(run.history) == 6
 
 
-def test_what_callbacks_remember_goes_on(backend, train, broken):
-    words = Watching(
+def test_a_resumed_run_restores_the_state_of_its_callbacks(backend, train, broken):
+    options = CallbackOptions(
         early_stopping="patience=4,min_delta=0.02,restore_best=true",
         reduce_on_plateau="patience=1,factor=0.5,min_delta=0.1",
         lr_schedule="step:0.5@1,6",
     )
-    settings = {"epochs": 30, "optimizer": "sgd", "learning_rate": 0.5, "watching": words}
+    settings = {"epochs": 30, "optimizer": "sgd", "learning_rate": 0.5, "watching": options}
     whole = train("whole", **settings)
     assert 4 < len(whole.history) < 30, "it was stopped early, but not at once"
     broken("broken", 3, **settings)
     require_identical(train("broken", resume=True, **settings, callbacks=[crash_at(99)]), whole)
 
 
-def test_a_run_that_was_killed_before_its_pictures_were_drawn_is_only_finished(backend, train, tmp_path):
+def test_resuming_a_run_that_has_trained_all_epochs_only_saves_it(backend, train, tmp_path):
     whole = train("whole", epochs=3)
     record = json.loads((tmp_path / "whole/run.json").read_text())
     (tmp_path / "whole/run.json").write_text(json.dumps({**record, "state": "running"}))
@@ -142,13 +142,13 @@ def test_a_run_that_was_killed_before_its_pictures_were_drawn_is_only_finished(b
     assert (tmp_path / "whole/bundle.trivium").is_file()
 
 
-def test_a_finished_run_trains_on_for_more_epochs(backend, train):
+def test_a_finished_run_can_be_resumed_for_more_epochs(backend, train):
     whole = train("whole", epochs=5)
     train("short", epochs=3)
     require_identical(train("short", epochs=5, resume=True), whole)
 
 
-def test_a_finished_run_says_so(backend, train):
+def test_resuming_a_finished_run_is_refused(backend, train):
     train("run", epochs=2)
     with pytest.raises(OptionError, match=r"is finished: 2 of 2 epochs; for more add --epochs N"):
         train("run", epochs=2, resume=True)
@@ -156,29 +156,29 @@ def test_a_finished_run_says_so(backend, train):
         train("run", epochs=1, resume=True)
 
 
-def test_whatever_changed_is_named(backend, train, broken, digits):
+def test_every_changed_setting_is_named(backend, train, broken, digits):
     broken("run", 1)
     changed = {"seed": 5, "batch_size": 20, "learning_rate": 0.25, "options": {"units": 9, "dropout": 0.4}}
     with pytest.raises(OptionError) as refused:
         train("run", resume=True, **changed)
-    for words in ("batch_size 50 → 20", "seed 1 → 5", "learning_rate none → 0.25", '"units": 8', '"units": 9'):
-        assert words in str(refused.value)
+    for change in ("batch_size 50 → 20", "seed 1 → 5", "learning_rate none → 0.25", '"units": 8', '"units": 9'):
+        assert change in str(refused.value)
     other = replace(digits, train=Split(digits.train.x[::-1], digits.train.y[::-1]))
     with pytest.raises(OptionError, match=r"data digits for tests → digits for tests \(checksum .{8} → .{8}\)"):
         train("run", resume=True, dataset=other)
     with pytest.raises(OptionError, match=r"recipe dense/dropout → dense/small"):
         train("run", resume=True, recipe="dense/small", options={})
     with pytest.raises(OptionError, match=r"lr_schedule none → cosine"):
-        train("run", resume=True, watching=Watching(lr_schedule="cosine"))
+        train("run", resume=True, watching=CallbackOptions(lr_schedule="cosine"))
 
 
-def test_another_callback_is_refused(backend, train, broken):
+def test_resuming_with_other_callbacks_is_refused(backend, train, broken):
     broken("run", 1)
     with pytest.raises(CheckpointError, match="written with the callbacks LambdaCallback; go on with the same"):
         train("run", resume=True)
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(backend, train, broken, digits, tmp_path):
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before(backend, train, broken, digits, tmp_path):
     whole = train("whole")
     broken("run", 4)
     newest = tmp_path / "run/checkpoints/epoch-00004.safetensors"
@@ -186,17 +186,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(backend, train, 
     content[-1] ^= 1
     newest.write_bytes(content)
     (tmp_path / "run/checkpoints/.epoch-00005.half.safetensors").write_bytes(b"as a kill leaves it")
-    with run_folder.opened(tmp_path / "run", EVERY, resume=True) as kept:
-        assert kept.begin.epoch == 3
-        assert "epoch-00004.safetensors was altered or truncated" in kept.passed_over[0]
-        run = Trainer(**DENSE, callbacks=[crash_at(99)]).fit(digits, kept=kept)
+    with run_folder.open_run(tmp_path / "run", EVERY, resume=True) as folder:
+        assert folder.resume_from.epoch == 3
+        assert "epoch-00004.safetensors was altered or truncated" in folder.skipped[0]
+        run = Trainer(**DENSE, callbacks=[crash_at(99)]).fit(digits, run_folder=folder)
     require_identical(run, whole)
     assert not list((tmp_path / "run/checkpoints").glob(".*"))
 
 
-def test_there_must_be_a_run_to_go_on_with(backend, tmp_path):
+def test_there_must_be_a_run_to_resume(backend, tmp_path):
     with (
-        pytest.raises(OutputError, match=r"there is no run in .* to go on with"),
-        run_folder.opened(tmp_path, resume=True),
+        pytest.raises(OutputError, match=r"there is no run in .* to resume"),
+        run_folder.open_run(tmp_path, resume=True),
     ):
         pass

@@ -1,4 +1,4 @@
-"""A run's folder belongs to one process at a time, and whoever loses takes nothing away."""
+"""One process at a time writes into the folder of a run, and the loser deletes nothing."""
 
 import subprocess
 import sys
@@ -13,15 +13,15 @@ pytestmark = pytest.mark.plain
 HOLD = """
 import pathlib, sys
 from trivium.engine.runs import run_lock
-with run_lock.held(pathlib.Path(sys.argv[1])):
+with run_lock.hold(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
-def elsewhere(tmp_path):
-    """Another process that holds the folder."""
+def other_process(tmp_path):
+    """Another process that holds the lock of the folder."""
     other = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -31,38 +31,38 @@ def elsewhere(tmp_path):
     other.communicate()
 
 
-def test_only_one_process_holds_a_folder(tmp_path, elsewhere, monkeypatch):
+def test_only_one_process_holds_a_folder(tmp_path, other_process, monkeypatch):
     monkeypatch.setattr(run_lock, "_PATIENCE", 0.05)
     assert run_lock.is_held(tmp_path)
-    with pytest.raises(OutputError, match="is being written by another process: wait for it"), run_lock.held(tmp_path):
+    with pytest.raises(OutputError, match="is being written by another process: wait for it"), run_lock.hold(tmp_path):
         pass
-    elsewhere.kill()
-    elsewhere.wait()
-    assert not run_lock.is_held(tmp_path), "the system has given it back"
-    with run_lock.held(tmp_path):
+    other_process.kill()
+    other_process.wait()
+    assert not run_lock.is_held(tmp_path), "the system has released it"
+    with run_lock.hold(tmp_path):
         assert run_lock.is_held(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_of_a_run_that_was_quicker_is_taken_away(tmp_path, monkeypatch):
+def test_the_files_of_a_process_that_was_quicker_are_not_deleted(tmp_path, monkeypatch):
     claim, folder = run_folder.claim, tmp_path / "run"
 
-    def and_another_writes(path):
+    def claim_while_another_writes(path):
         earlier = claim(path)
         (path / "run.json").write_text("theirs")
         return earlier
 
-    monkeypatch.setattr(run_folder, "claim", and_another_writes)
-    with pytest.raises(OutputError, match="another process has just trained into"), run_folder.opened(folder):
+    monkeypatch.setattr(run_folder, "claim", claim_while_another_writes)
+    with pytest.raises(OutputError, match="another process has just trained into"), run_folder.open_run(folder):
         pass
     assert (folder / "run.json").read_text() == "theirs"
 
 
-def test_a_run_that_came_to_nothing_leaves_nothing(tmp_path):
+def test_a_run_that_finishes_no_epoch_leaves_no_files(tmp_path):
     def fail():
-        with run_folder.opened(tmp_path / "deep/run") as kept:
-            kept.begin_run({"settings": {}})
-            kept.note_plan("steps")
+        with run_folder.open_run(tmp_path / "deep/run") as run:
+            run.write_start({"settings": {}})
+            run.record_plan("steps")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""What scikit-learn may expect of a recipe that is made its estimator."""
+"""Estimators made from recipes fulfil scikit-learn's expectations."""
 
 import pickle
 import pickletools
@@ -18,7 +18,7 @@ BUILDERS = ROOT / "tests" / "helpers" / "functions_for_estimators.py"
 QUICK = {"epochs": 15, "batch_size": 512, "learning_rate": 0.1}
 UNEQUAL_BATCHES = "check_sample_weight_equivalence_on_dense_data"
 
-# Those that train once or not at all; the others, some hundred fits, are among the long proofs.
+# The checks that train at most once. The others need some hundred fits and run with the slow tests.
 QUICK_CHECKS = {
     *("check_estimator_cloneable", "check_estimator_repr", "check_no_attributes_set_in_init", "check_set_params"),
     *("check_get_params_invariance", "check_parameters_default_constructible", "check_valid_tag_types"),
@@ -39,7 +39,7 @@ def flowers():
 
 @pytest.fixture(scope="module")
 def fitted(backend):
-    """A classifier of three words, fitted, with its samples."""
+    """A fitted classifier of three string labels, with its samples."""
     from sklearn.datasets import load_iris
 
     x, y = load_iris(return_X_y=True)
@@ -49,25 +49,25 @@ def fitted(backend):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
-def test_all_of_scikit_learns_own_checks_pass_but_for_one(backend, kind):
+def test_all_checks_of_scikit_learn_but_one_pass(backend, kind):
     builder = {"Classifier": "classes", "Regressor": "values"}[kind]
     estimator = getattr(trivium, kind)(f"{BUILDERS}:{builder}", **QUICK)
     outcomes = check_estimator(
         estimator, on_skip=None, on_fail=None, expected_failed_checks={UNEQUAL_BATCHES: "other batches"}
     )
-    failed = {each["check_name"]: each["exception"] for each in outcomes if each["status"] == "failed"}
+    failed = {outcome["check_name"]: outcome["exception"] for outcome in outcomes if outcome["status"] == "failed"}
     assert failed == {}
-    assert [each["check_name"] for each in outcomes if each["status"] == "xfail"] == [UNEQUAL_BATCHES]
-    assert sum(each["status"] == "passed" for each in outcomes) > 40
+    assert [outcome["check_name"] for outcome in outcomes if outcome["status"] == "xfail"] == [UNEQUAL_BATCHES]
+    assert sum(outcome["status"] == "passed" for outcome in outcomes) > 40
 
 
-def test_the_quick_ones_of_scikit_learns_checks_pass(backend):
+def test_the_quick_checks_of_scikit_learn_pass(backend):
     estimator = trivium.Classifier(f"{BUILDERS}:classes", **QUICK)
     passed = set()
-    for each, check in estimator_checks_generator(estimator, mark="skip"):
+    for checked_estimator, check in estimator_checks_generator(estimator, mark="skip"):
         name = getattr(check, "func", check).__name__
         if name in QUICK_CHECKS and not getattr(check, "keywords", None):
-            check(each)
+            check(checked_estimator)
             passed.add(name)
     assert passed == QUICK_CHECKS
 
@@ -75,7 +75,7 @@ def test_the_quick_ones_of_scikit_learns_checks_pass(backend):
 # --- parameters -----------------------------------------------------------------------------------------------------
 
 
-def test_options_of_the_builder_are_parameters_like_any_other():
+def test_options_of_the_builder_are_parameters():
     estimator = trivium.Classifier("dense/dropout", units=8, epochs=3)
     params = estimator.get_params()
     assert (params["units"], params["layers"], params["epochs"], params["inputs"]) == (8, 2, 3, None)
@@ -83,20 +83,20 @@ def test_options_of_the_builder_are_parameters_like_any_other():
     assert copy.get_params() == {**params, "layers": 4, "epochs": 5}
 
 
-def test_a_clone_keeps_no_defaults_of_the_builder_that_a_grid_replaces():
+def test_a_clone_does_not_copy_the_defaults_of_a_builder_that_a_grid_replaces():
     changed = clone(trivium.Classifier("dense/dropout", epochs=3)).set_params(recipe="dense/small")
     assert changed.get_params()["units"] == 64
     assert "layers" not in changed.get_params()
 
 
-def test_a_parameter_that_there_is_none_of_brings_the_nearest():
+def test_an_unknown_parameter_is_refused_with_the_nearest_name():
     with pytest.raises(OptionError, match=r"has no parameter 'unit' .*did you mean 'units'"):
         trivium.Classifier("dense/dropout").set_params(unit=3)
 
 
 @pytest.fixture(scope="module")
 def plain(backend):
-    """A classifier that was trained for three epochs of one step, with its samples."""
+    """A classifier trained for three epochs of one step, with its samples."""
     from sklearn.datasets import load_iris
 
     x, y = load_iris(return_X_y=True)
@@ -104,8 +104,8 @@ def plain(backend):
     return trivium.Classifier(f"{BUILDERS}:classes", **{**QUICK, "epochs": 3}).fit(x, y), x, y
 
 
-def seen_of(estimator):
-    """What parameters may change."""
+def observed(estimator):
+    """Return the results that parameters may change."""
     return {
         "weights": estimator.model_.count_params(),
         "epochs": len(estimator.history_),
@@ -127,10 +127,10 @@ def seen_of(estimator):
         ({"rng": "native"}, "loss"),
     ],
 )
-def test_every_parameter_changes_what_it_is_named_for(plain, change, names):
+def test_every_parameter_has_its_effect(plain, change, names):
     before, x, y = plain
     changed = clone(before).set_params(**change).fit(x, y)
-    assert seen_of(before)[names] != seen_of(changed)[names]
+    assert observed(before)[names] != observed(changed)[names]
 
 
 def test_a_training_option_reaches_a_builder_that_takes_it_too(backend, flowers):
@@ -148,7 +148,7 @@ def test_a_training_option_reaches_a_builder_that_takes_it_too(backend, flowers)
 # --- samples and labels ---------------------------------------------------------------------------------------------
 
 
-def test_words_come_in_and_go_out(fitted):
+def test_labels_may_be_strings(fitted):
     estimator, x, words = fitted
     assert list(estimator.classes_) == ["setosa", "versicolor", "virginica"]
     assert estimator.score(x, words) > 0.9
@@ -170,8 +170,8 @@ def test_a_single_output_tells_two_classes_apart(backend, flowers, from_logits):
     np.testing.assert_array_equal(estimator.decision_function(x) > 0, estimator.predict(x) == "versicolor")
 
 
-def test_pixels_are_prepared_as_the_recipe_says_and_other_samples_left_as_they_are(backend, digits):
-    from trivium.engine.search.recipe_from_arrays import adapted
+def test_pixels_are_scaled_as_the_recipe_says_and_other_samples_are_not(backend, digits):
+    from trivium.engine.search.recipe_from_arrays import adapt_recipe
     from trivium.models.recipe import find
 
     kinds = {
@@ -180,10 +180,10 @@ def test_pixels_are_prepared_as_the_recipe_says_and_other_samples_left_as_they_a
     }
     for dtype, expected in kinds.items():
         x = digits.train.x.reshape(300, -1).astype(dtype)
-        assert [each.kind for each in adapted(find("dense/dropout"), x, classifies=True).inputs] == expected
+        assert [step.kind for step in adapt_recipe(find("dense/dropout"), x, classifies=True).inputs] == expected
 
 
-def test_rows_become_the_pictures_that_a_recipe_takes(backend, digits):
+def test_rows_are_reshaped_for_an_image_recipe(backend, digits):
     rows = digits.train.x[:64].reshape(64, -1)
     estimator = trivium.Classifier("cnn/striding", epochs=1, batch_size=32).fit(rows, digits.train.y[:64])
     assert estimator.model_.input_shape == (None, 28, 28, 1)
@@ -191,7 +191,7 @@ def test_rows_become_the_pictures_that_a_recipe_takes(backend, digits):
     np.testing.assert_array_equal(estimator.predict_proba(rows), pictures.predict_proba(digits.train.x[:64]))
 
 
-def test_weights_decide_between_samples_that_contradict_each_other(backend, generator):
+def test_sample_weights_decide_between_contradicting_samples(backend, generator):
     x = np.repeat(generator.normal(size=(40, 2)), 2, axis=0)
     y = np.tile(["no", "yes"], 40)
     weight = np.tile([1.0, 9.0], 40)
@@ -200,30 +200,30 @@ def test_weights_decide_between_samples_that_contradict_each_other(backend, gene
     np.testing.assert_allclose(estimator.predict_proba(x)[:, 1].mean(), 0.9, atol=0.1)
 
 
-def test_weights_of_classes_are_those_of_their_samples(backend, flowers):
+def test_class_weights_equal_the_sample_weights_of_scikit_learn(backend, flowers):
     from sklearn.utils.class_weight import compute_sample_weight
 
     x, words = flowers
     x, words = x[30:], words[30:]  # one class is rarer than the others
     pace = {"epochs": 2, "batch_size": 40, "learning_rate": 0.05}
-    for given in ("balanced", {"setosa": 9, "versicolor": 1, "virginica": 0.5, "rose": 3}):
-        weighing = trivium.Classifier(f"{BUILDERS}:classes", class_weight=given, **pace)
-        assert clone(weighing).get_params()["class_weight"] == given
-        weights = compute_sample_weight(given, words)
+    for class_weight in ("balanced", {"setosa": 9, "versicolor": 1, "virginica": 0.5, "rose": 3}):
+        weighing = trivium.Classifier(f"{BUILDERS}:classes", class_weight=class_weight, **pace)
+        assert clone(weighing).get_params()["class_weight"] == class_weight
+        weights = compute_sample_weight(class_weight, words)
         plain = trivium.Classifier(f"{BUILDERS}:classes", **pace)
         expected = plain.fit(x, words, weights).predict_proba(x)
         np.testing.assert_allclose(weighing.fit(x, words).predict_proba(x), expected, rtol=1e-4)
         assert np.abs(expected - plain.fit(x, words).predict_proba(x)).max() > 1e-3
 
 
-def test_equal_weights_train_as_none_do(backend, flowers):
+def test_equal_sample_weights_change_nothing(backend, flowers):
     x, words = flowers
     estimator = trivium.Classifier(f"{BUILDERS}:classes", epochs=3, batch_size=40, learning_rate=0.05)
     without = estimator.fit(x, words).predict_proba(x)
     np.testing.assert_allclose(estimator.fit(x, words, np.ones(150)).predict_proba(x), without, atol=1e-5)
 
 
-def test_several_values_at_once(backend, flowers):
+def test_a_regressor_predicts_several_outputs(backend, flowers):
     x, _ = flowers
     estimator = trivium.Regressor(f"{BUILDERS}:values", **{**QUICK, "epochs": 150}).fit(x[:, :2], x[:, 2:])
     assert estimator.predict(x[:5, :2]).shape == (5, 2)
@@ -247,7 +247,7 @@ def test_several_values_at_once(backend, flowers):
         ),
     ],
 )
-def test_what_cannot_be_is_one_line(backend, flowers, make, error, words):
+def test_invalid_parameters_are_refused_in_one_line(backend, flowers, make, error, words):
     with pytest.raises(error, match=re.escape(words)):
         make(*flowers)
 
@@ -265,13 +265,13 @@ def test_a_pickle_holds_a_keras_file_and_nothing_of_a_framework(fitted):
     }
     assert not modules & {"keras", "tensorflow", "jax", "torch"}
     assert not any(name.startswith(("keras.", "tensorflow.", "jax.", "torch.")) for name in modules)
-    again = pickle.loads(pickled)
-    np.testing.assert_array_equal(again.predict(x), estimator.predict(x))
-    np.testing.assert_allclose(again.predict_proba(x), estimator.predict_proba(x), atol=1e-6)
-    assert pickle.loads(pickle.dumps(again)).predict(x[:2]).tolist() == estimator.predict(x[:2]).tolist()
+    copy = pickle.loads(pickled)
+    np.testing.assert_array_equal(copy.predict(x), estimator.predict(x))
+    np.testing.assert_allclose(copy.predict_proba(x), estimator.predict_proba(x), atol=1e-6)
+    assert pickle.loads(pickle.dumps(copy)).predict(x[:2]).tolist() == estimator.predict(x[:2]).tolist()
 
 
-def test_joblib_keeps_one_too(fitted, tmp_path):
+def test_joblib_saves_an_estimator(fitted, tmp_path):
     import joblib
 
     estimator, x, _ = fitted
@@ -279,7 +279,7 @@ def test_joblib_keeps_one_too(fitted, tmp_path):
     np.testing.assert_array_equal(joblib.load(tmp_path / "kept").predict(x), estimator.predict(x))
 
 
-def test_a_layer_is_found_by_name_by_number_and_by_the_name_of_a_fresh_process(fitted):
+def test_a_layer_is_named_by_name_index_or_the_name_in_a_fresh_process(fitted):
     estimator, x, _ = fitted
     hidden = estimator.layer_outputs(x, 0)
     assert hidden.shape == (150, 8)
@@ -291,7 +291,7 @@ def test_a_layer_is_found_by_name_by_number_and_by_the_name_of_a_fresh_process(f
         estimator.layer_outputs(x, "dense_2")
 
 
-def test_an_answer_does_not_depend_on_how_many_are_asked_for(fitted):
+def test_a_prediction_does_not_depend_on_the_number_of_samples(fitted):
     estimator, x, _ = fitted
     all_at_once = estimator.predict_proba(x)
     np.testing.assert_allclose(estimator.predict_proba(x[:7]), all_at_once[:7], atol=1e-6)
@@ -307,9 +307,9 @@ def test_a_decision_boundary_is_drawn(backend, tmp_path, generator):
         y = np.arange(60) % classes
         path = tmp_path / f"{name}.png"
         trivium.plots.decision_boundary(LogisticRegression().fit(x, y), x, y, path, title=name, resolution=40)
-        with Image.open(path) as drawn:
-            assert drawn.width > 2 * drawn.height
-            assert len(drawn.convert("RGB").getcolors(2**24)) > 50
+        with Image.open(path) as image:
+            assert image.width > 2 * image.height
+            assert len(image.convert("RGB").getcolors(2**24)) > 50
     with pytest.raises(DataError, match=r"expected samples \(n, 2\), received \(60, 1\)"):
         trivium.plots.decision_boundary(None, x[:, :1], y, path)
 
@@ -318,24 +318,24 @@ def test_a_decision_boundary_is_drawn(backend, tmp_path, generator):
 
 
 def blocks():
-    """The code of the documentation: (whether it is slow, the code)."""
+    """Return the code blocks of the documentation: (whether the block is slow, the code)."""
     text = (ROOT / "docs" / "scikit-learn.md").read_text()
     return [(bool(mark), code) for mark, code in re.findall(r"(<!-- slow -->\n)?```python\n(.*?)```", text, re.DOTALL)]
 
 
-def execute(chosen, folder, monkeypatch):
+def execute(blocks, folder, monkeypatch):
     monkeypatch.chdir(folder)
     namespace = {"__name__": "documentation"}
-    for code in chosen:
+    for code in blocks:
         exec(compile(code, "docs/scikit-learn.md", "exec"), namespace)
 
 
-def test_the_examples_of_the_documentation_hold(backend, tmp_path, monkeypatch):
+def test_the_examples_of_the_documentation_run(backend, tmp_path, monkeypatch):
     execute([code for slow, code in blocks() if not slow], tmp_path, monkeypatch)
     assert (tmp_path / "moons.png").stat().st_size > 10_000
     assert (tmp_path / "features.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow
-def test_the_long_examples_of_the_documentation_hold_too(backend, tmp_path, monkeypatch):
+def test_the_long_examples_of_the_documentation_run(backend, tmp_path, monkeypatch):
     execute([code for _, code in blocks()], tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""Searching: what is tried, what trains together, and that nothing of it changes a score."""
+"""Parameter search: the candidates, batched training, and that neither batching nor workers change a score."""
 
 import json
 import time
@@ -10,11 +10,11 @@ import pytest
 import trivium
 from trivium.backends import runtime
 from trivium.backends.workers import pool
-from trivium.engine.search import fits, search, search_plot
-from trivium.engine.search.candidates import Candidate, Rounds, combinations, rungs
-from trivium.engine.search.refine_grid import finer
+from trivium.engine.search import fits, search_plot
+from trivium.engine.search.candidates import Candidate, SearchRounds, combinations, rungs
+from trivium.engine.search.refine_grid import refine
 from trivium.engine.search.scoring import Fit
-from trivium.engine.search.search import Search
+from trivium.engine.search.search import Search, search
 from trivium.errors import DataError, OptionError, RecipeError, WorkerError
 
 BUILDERS = Path(__file__).parents[2] / "helpers" / "functions_for_estimators.py"
@@ -22,7 +22,7 @@ HERE = Path(__file__)
 
 
 def silent(done):
-    """Nobody listens."""
+    """Ignore progress."""
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def flowers():
 
 
 def unequal_folds(count):
-    """Training samples of different numbers, in another order each, and what is left of 150."""
+    """Yield shuffled training indices of different lengths, with the remaining of 150 samples as test indices."""
     for number, size in enumerate((100, 101, 100)[:count]):
         order = np.random.default_rng(number).permutation(150)
         yield order[:size], order[size:]
 
 
-# --- what is tried --------------------------------------------------------------------------------------------------
+# --- candidates -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def unequal_folds(count):
         ([5], 5, [5]),
     ],
 )
-def test_a_finer_grid_lies_half_way_to_the_neighbours(values, best, expected):
+def test_a_refined_grid_has_the_midpoints_to_the_neighbours(values, best, expected):
     assert (
-        finer({"option": values}, {"option": best})["option"] == pytest.approx(expected)
+        refine({"option": values}, {"option": best})["option"] == pytest.approx(expected)
         if isinstance(best, float)
-        else finer({"option": values}, {"option": best})["option"] == expected
+        else refine({"option": values}, {"option": best})["option"] == expected
     )
 
 
@@ -77,143 +77,148 @@ def test_a_finer_grid_lies_half_way_to_the_neighbours(values, best, expected):
         (27, [(1 / 27, 27), (1 / 9, 9), (1 / 3, 3), (1, 1)]),
     ],
 )
-def test_halving_ends_with_all_the_epochs(candidates, expected):
-    for found, wanted in zip(rungs(candidates), expected, strict=True):
-        assert found == pytest.approx(wanted)
+def test_the_last_rung_of_halving_trains_for_all_epochs(candidates, expected):
+    for rung, expected_rung in zip(rungs(candidates), expected, strict=True):
+        assert rung == pytest.approx(expected_rung)
 
 
-def test_what_shares_an_architecture_is_one_group(backend):
+def test_fits_of_one_architecture_are_one_group(backend):
     estimator = trivium.Classifier(f"{BUILDERS}:classes", batch_size=10)
     y = np.arange(60) % 3
     train, longer, without = np.arange(41), np.arange(50), np.flatnonzero(y[:45] != 2)[:41]
     same = [{"learning_rate": 0.1}, {"learning_rate": 0.2, "random_state": 7}, {}]
-    tried = [Fit(params, train, np.arange(3)) for params in same]
-    tried += [Fit({"units": 4}, train, train), Fit({}, longer, train), Fit({}, without[:30], train)]
-    assert fits.in_groups(estimator, tried, y) == [[0, 1, 2], [3], [4], [5]]
-    many = fits.in_groups(estimator, [Fit({}, train, train)] * 20, y)
+    fit_list = [Fit(params, train, np.arange(3)) for params in same]
+    fit_list += [Fit({"units": 4}, train, train), Fit({}, longer, train), Fit({}, without[:30], train)]
+    assert fits.group_fits(estimator, fit_list, y) == [[0, 1, 2], [3], [4], [5]]
+    many = fits.group_fits(estimator, [Fit({}, train, train)] * 20, y)
     assert [len(group) for group in many] == [10, 10]
 
 
 # --- training together ----------------------------------------------------------------------------------------------
 
 
-def test_models_that_train_together_become_what_each_becomes_alone(backend, flowers):
-    from trivium.engine.search.batched_fits import Together
+def test_batched_training_gives_the_same_models_as_separate_training(backend, flowers):
+    from trivium.engine.search.batched_fits import BatchedFits
 
     x, y = flowers
     estimator = trivium.Classifier(f"{BUILDERS}:normalised", epochs=4, batch_size=32)
     changes = [{}, {"random_state": 5}, {"random_state": 5, "learning_rate": 0.01}]
-    tried = [Fit(change, *fold) for change, fold in zip(changes, unequal_folds(3), strict=True)]
-    estimators = [trivium.Classifier(**{**estimator.given, **fit.params}) for fit in tried]
-    group = Together.of(estimators, tried, x, y)
+    fit_list = [Fit(change, *fold) for change, fold in zip(changes, unequal_folds(3), strict=True)]
+    estimators = [trivium.Classifier(**{**estimator.explicit_params, **fit.params}) for fit in fit_list]
+    group = BatchedFits.of(estimators, fit_list, x, y)
     if group is None:
-        assert not runtime.current().trains_together(estimators[0].fit(x, y).model_)
+        assert not runtime.current().can_vectorize(estimators[0].fit(x, y).model_)
         pytest.skip(f"{backend.title} trains them one after the other")
     metrics = group.train(silent)
-    for number, (each, fit, score) in enumerate(zip(estimators, tried, group.scores(), strict=True)):
-        each.fit(x[fit.train], y[fit.train])
-        for weight, ours in zip(each.model_.trainable_variables, group.many.weights()[number], strict=True):
+    for number, (single, fit, score) in enumerate(zip(estimators, fit_list, group.scores(), strict=True)):
+        single.fit(x[fit.train], y[fit.train])
+        for weight, ours in zip(single.model_.trainable_variables, group.models.weights()[number], strict=True):
             np.testing.assert_allclose(ours, weight.numpy(), atol=1e-5, err_msg=weight.path)
-        for epoch, logs in enumerate(each.history_.epochs):
+        for epoch, logs in enumerate(single.history_.epochs):
             assert metrics[epoch][number] == pytest.approx(logs, abs=1e-5)
-        assert score == each.score(x[fit.test], y[fit.test])
+        assert score == single.score(x[fit.test], y[fit.test])
 
 
-def test_values_that_are_predicted_train_together_too(backend, flowers):
+def test_regressors_train_together_too(backend, flowers):
     x, _ = flowers
     estimator = trivium.Regressor(f"{BUILDERS}:values", epochs=40, batch_size=256, learning_rate=0.05)
-    tried = [Fit({"random_state": seed}, *next(unequal_folds(1))) for seed in (1, 2)]
-    together = fits.score_all(estimator, tried, x[:, :3], x[:, 3], tell=silent)
-    apart = fits.score_all(estimator, tried, x[:, :3], x[:, 3], together=False, tell=silent)
+    fit_list = [Fit({"random_state": seed}, *next(unequal_folds(1))) for seed in (1, 2)]
+    together = fits.score_all(estimator, fit_list, x[:, :3], x[:, 3], on_progress=silent)
+    apart = fits.score_all(estimator, fit_list, x[:, :3], x[:, 3], batched=False, on_progress=silent)
     np.testing.assert_allclose(together, apart, atol=1e-4)
     assert min(together) > 0.5
 
 
-def test_a_preparation_that_learns_from_its_samples_trains_alone(backend, flowers):
-    from trivium.engine.search.batched_fits import Together
+def test_fits_with_fitted_preprocessing_train_one_by_one(backend, flowers):
+    from trivium.engine.search.batched_fits import BatchedFits
     from trivium.functions import load_function
     from trivium.models.recipe import Recipe, step
 
     x, y = flowers
     recipe = Recipe("own", "standardised", load_function(f"{BUILDERS}:classes"), inputs=(step("standardise"),))
-    tried = [Fit({}, *fold) for fold in unequal_folds(2)]
+    fit_list = [Fit({}, *fold) for fold in unequal_folds(2)]
     for estimator in (trivium.Classifier(recipe), trivium.Classifier(f"{BUILDERS}:classes", validation_split=0.2)):
-        assert Together.of([estimator, estimator], tried, x, y) is None
+        assert BatchedFits.of([estimator, estimator], fit_list, x, y) is None
 
 
-def test_a_class_that_only_test_samples_have_is_never_right(backend, flowers):
+def test_a_class_that_only_test_samples_have_is_never_predicted(backend, flowers):
     x, y = flowers
     two = np.flatnonzero(y != 2)
-    tried = [Fit({"random_state": seed}, two, np.arange(150)) for seed in (1, 2)]
+    fit_list = [Fit({"random_state": seed}, two, np.arange(150)) for seed in (1, 2)]
     estimator = trivium.Classifier(f"{BUILDERS}:classes", epochs=15, batch_size=128, learning_rate=0.1)
-    together = fits.score_all(estimator, tried, x, y, tell=silent)
-    assert together == fits.score_all(estimator, tried, x, y, together=False, tell=silent)
+    together = fits.score_all(estimator, fit_list, x, y, on_progress=silent)
+    assert together == fits.score_all(estimator, fit_list, x, y, batched=False, on_progress=silent)
     assert together == pytest.approx([2 / 3, 2 / 3], abs=0.02)
 
 
 # --- a search -------------------------------------------------------------------------------------------------------
 
 
-def rounds_by(best, halving=False):
-    """A search's rounds that train nothing: the nearer to `best`, and the longer trained, the better."""
-    asked = []
+def search_rounds(best, halving=False):
+    """Return the rounds of a search without training. Scores grow with the epochs and fall with the distance to `best`."""
+    scored_fits = []
 
-    def score(tried):
-        asked.extend(tried)
-        return [fit.params["epochs"] / 100 - abs(fit.params["units"] - best) for fit in tried]
+    def score(fit_list):
+        scored_fits.extend(fit_list)
+        return [fit.params["epochs"] / 100 - abs(fit.params["units"] - best) for fit in fit_list]
 
     estimator = trivium.Classifier("dense/dropout", epochs=9)
     folds = [(np.arange(4), np.arange(2))] * 3
-    return Rounds(estimator, folds, score, halving), asked
+    return SearchRounds(estimator, folds, score, halving), scored_fits
 
 
-def test_nothing_is_tried_twice_and_the_best_comes_first():
-    rounds, asked = rounds_by(best=24)
+def test_no_candidate_is_scored_twice_and_the_best_comes_first():
+    rounds, scored_fits = search_rounds(best=24)
     grid = {"units": [20, 30, 40]}
     rounds.run(combinations(grid, None, 1), 0)
     assert rounds.ranked[0].params == {"units": 20}
-    rounds.run(combinations(finer(grid, rounds.ranked[0].params), None, 1), 1)
-    assert [(each.params["units"], each.round) for each in rounds.ranked] == [
+    rounds.run(combinations(refine(grid, rounds.ranked[0].params), None, 1), 1)
+    assert [(candidate.params["units"], candidate.round) for candidate in rounds.ranked] == [
         (25, 1),
         (20, 0),
         (30, 0),
         (15, 1),
         (40, 0),
     ]
-    assert len(asked) == 3 * 5
+    assert len(scored_fits) == 3 * 5
     assert rounds.ranked[0].scores == (-0.91, -0.91, -0.91)
 
 
-def test_halving_gives_up_the_worst_early():
-    rounds, asked = rounds_by(best=1, halving=True)
+def test_halving_drops_the_worst_candidates_early():
+    rounds, scored_fits = search_rounds(best=1, halving=True)
     rounds.run(combinations({"units": list(range(9, 0, -1))}, None, 1), 0)
-    assert [(each.params["units"], each.epochs) for each in rounds.ranked[:4]] == [(1, 9), (2, 3), (3, 3), (4, 1)]
-    assert len(asked) == 3 * (9 + 3 + 1)
+    assert [(candidate.params["units"], candidate.epochs) for candidate in rounds.ranked[:4]] == [
+        (1, 9),
+        (2, 3),
+        (3, 3),
+        (4, 1),
+    ]
+    assert len(scored_fits) == 3 * (9 + 3 + 1)
 
 
-def test_combinations_are_drawn_by_the_seed():
+def test_random_combinations_depend_on_the_seed_only():
     grid = {"units": list(range(50)), "optimizer": ["adam", "sgd"]}
-    drawn = [combinations(grid, 6, seed) for seed in (1, 1, 2)]
-    assert drawn[0] == drawn[1] != drawn[2]
-    assert len(drawn[0]) == 6
+    samples = [combinations(grid, 6, seed) for seed in (1, 1, 2)]
+    assert samples[0] == samples[1] != samples[2]
+    assert len(samples[0]) == 6
     assert len(combinations(grid, 1_000, 1)) == 100
 
 
-def test_a_search_finds_what_learns(backend, flowers):
-    heard = []
+def test_a_search_finds_the_learning_rate_that_learns(backend, flowers):
+    events = []
     grid = {"learning_rate": [1e-6, 0.1]}
-    given = {"epochs": 20, "batch_size": 128, "units": 6, "workers": 0, "listener": heard.append}
-    found = search(f"{BUILDERS}:classes", grid, flowers, folds=2, **given)
-    assert found.best.params == {"learning_rate": 0.1}
-    assert (found.kind, found.metric, found.fits) == ("classifier", "accuracy", 4)
-    assert (heard[-1]["done"], heard[-1]["total"]) == (4, 4)
-    kept = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert [(row["rank"], row["params"]["learning_rate"]) for row in kept["rows"]] == [(1, 0.1), (2, 1e-6)]
-    assert kept["settings"] == {"random_state": 1, "epochs": 20, "batch_size": 128, "units": 6}
-    assert found.estimator().get_params()["learning_rate"] == 0.1
+    options = {"epochs": 20, "batch_size": 128, "units": 6, "workers": 0, "listener": events.append}
+    result = search(f"{BUILDERS}:classes", grid, flowers, folds=2, **options)
+    assert result.best.params == {"learning_rate": 0.1}
+    assert (result.kind, result.metric, result.fits) == ("classifier", "accuracy", 4)
+    assert (events[-1]["done"], events[-1]["total"]) == (4, 4)
+    document = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert [(row["rank"], row["params"]["learning_rate"]) for row in document["rows"]] == [(1, 0.1), (2, 1e-6)]
+    assert document["settings"] == {"random_state": 1, "epochs": 20, "batch_size": 128, "units": 6}
+    assert result.estimator().get_params()["learning_rate"] == 0.1
 
 
-def test_a_worker_scores_as_this_process_does(backend, shared_worker, flowers):
+def test_a_worker_gives_the_same_scores_as_this_process(backend, shared_worker, flowers):
     x, y = flowers
     words = np.array(["setosa", "versicolor", "virginica"])[y]
     estimator = trivium.Classifier(f"{BUILDERS}:classes", epochs=5, batch_size=64, learning_rate=0.05)
@@ -229,16 +234,16 @@ def pause(seconds):
     return seconds
 
 
-def test_a_call_goes_to_the_next_free_worker_and_a_failure_ends_them(backend, shared_worker):
+def test_a_call_goes_to_the_next_free_worker_and_a_failure_ends_all_calls(backend, shared_worker):
     calls = [(f"{HERE}:pause", (seconds,)) for seconds in (0.02, 0.01, 0.0)]
     assert pool.run([shared_worker], calls) == [0.02, 0.01, 0.0]
-    assert pool.each([shared_worker], calls[0]) == [0.02]
+    assert pool.prepare_all([shared_worker], calls[0]) == [0.02]
     with pytest.raises(WorkerError, match="sleep length must be non-negative"):
         pool.run([shared_worker], [(f"{HERE}:pause", (-1,)), *calls])
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "words"),
+    ("options", "error", "message"),
     [
         ({"grid": {}}, OptionError, "needs values to try"),
         ({"grid": {"units": []}}, OptionError, "needs values to try"),
@@ -248,25 +253,25 @@ def test_a_call_goes_to_the_next_free_worker_and_a_failure_ends_them(backend, sh
         ({"grid": {"units": [3]}, "folds": 200}, DataError, "200 folds cannot be made"),
     ],
 )
-def test_what_cannot_be_searched_is_said_before_anything_starts(backend, flowers, given, error, words):
-    with pytest.raises(error, match=words):
-        search(f"{BUILDERS}:classes", data=flowers, workers=0, **given)
+def test_invalid_arguments_are_refused_before_anything_starts(backend, flowers, options, error, message):
+    with pytest.raises(error, match=message):
+        search(f"{BUILDERS}:classes", data=flowers, workers=0, **options)
 
 
-def test_a_builder_without_a_name_stays_in_this_process(backend, flowers):
+def test_a_builder_without_a_name_cannot_go_to_a_worker(backend, flowers):
     with pytest.raises(OptionError, match="cannot go to a worker"):
         trivium.cross_val_score(trivium.Classifier(lambda inputs: None), *flowers, workers=2)
 
 
-def test_the_picture_has_a_line_for_each_candidate(tmp_path):
+def test_the_plot_has_a_row_for_each_candidate(tmp_path):
     from PIL import Image
 
     heights = []
     for count in (2, 30):
-        tried = [Candidate({"units": n, "rate": 0.1}, 3, (0.9 - n / 100, 0.8)) for n in range(count)]
+        candidates = [Candidate({"units": n, "rate": 0.1}, 3, (0.9 - n / 100, 0.8)) for n in range(count)]
         path = tmp_path / f"{count}.png"
-        search_plot.scores(Search("dense/dropout", "classifier", "accuracy", 2, {}, tried, 1.0, 4), path)
-        with Image.open(path) as drawn:
-            heights.append(drawn.height)
+        search_plot.draw_scores(Search("dense/dropout", "classifier", "accuracy", 2, {}, candidates, 1.0, 4), path)
+        with Image.open(path) as image:
+            heights.append(image.height)
     assert heights[1] > 3 * heights[0]
-    assert search_plot.words({"units": 3, "rate": 0.1}) == "units=3, rate=0.1"
+    assert search_plot.format_params({"units": 3, "rate": 0.1}) == "units=3, rate=0.1"

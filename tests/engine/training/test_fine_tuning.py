@@ -1,4 +1,4 @@
-"""Going on from a trained model: what is frozen stays bit by bit, and a bundle never decides which code is run."""
+"""Fine-tuning: frozen layers keep their weights bit by bit, and a bundle never decides which code runs."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def trained(striding_run):
 
 @pytest.fixture
 def two_kinds(digits):
-    """The digits as even and odd."""
+    """The digits with two labels: even and odd."""
     parts = [Split(split.x, split.y % 2) for split in (digits.train, digits.test)]
     return Dataset("parity", *parts, ("even", "odd"), digits.source)
 
@@ -39,19 +39,19 @@ def test_frozen_layers_keep_their_weights_bit_by_bit_and_the_others_move(trained
         assert same(before[name], after[name]) == name.startswith("conv"), name
 
 
-def test_training_goes_on_from_where_it_was(trained, digits, striding_run):
+def test_fine_tuning_starts_with_the_weights_of_the_bundle(trained, digits, striding_run):
     run = Trainer(start=trained, learning_rate=1e-4, epochs=1).fit(digits)
     assert run.recipe.name == "cnn/striding"
     assert run.history["val_loss"][0] < striding_run.history["val_loss"][0]
 
 
-def test_the_bundle_itself_is_left_alone(trained, digits):
+def test_fine_tuning_does_not_change_the_bundle(trained, digits):
     before = weights(trained.model)
     Trainer(start=trained, epochs=1).fit(digits)
     assert all(same(values, weights(trained.model)[name]) for name, values in before.items())
 
 
-def test_the_inputs_are_prepared_as_they_were_when_the_model_was_trained(backend, lstm_run):
+def test_the_inputs_keep_the_preprocessing_of_the_bundle(backend, lstm_run):
     start = Bundle.of(lstm_run)
     other = np.linspace(100.0, 200.0, 80)
     preprocessing, _, _ = Trainer(start=start, validation_split=0).prepare(
@@ -60,7 +60,7 @@ def test_the_inputs_are_prepared_as_they_were_when_the_model_was_trained(backend
     assert preprocessing.inputs == lstm_run.preprocessing.inputs
 
 
-def test_a_new_head_tells_other_classes_apart_on_the_same_features(trained, two_kinds, tmp_path):
+def test_a_new_head_learns_other_classes_on_the_same_features(trained, two_kinds, tmp_path):
     run = Trainer(start=trained, freeze=["conv*"], replace_head=2, epochs=3, learning_rate=0.003).fit(two_kinds)
     assert run.model.output_shape == (None, 2)
     assert run.history["loss"][-1] < run.history["loss"][0]
@@ -81,12 +81,12 @@ def test_a_new_head_tells_other_classes_apart_on_the_same_features(trained, two_
         ({"replace_head": 1}, "--replace-head needs 2 classes or more, received 1"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(trained, digits, settings, message):
+def test_invalid_settings_are_refused_in_one_line(trained, digits, settings, message):
     with pytest.raises(OptionError, match=message):
         Trainer(start=trained, epochs=1, **settings).fit(digits)
 
 
-def test_another_recipe_than_the_bundle_holds_is_refused(trained):
+def test_another_recipe_than_that_of_the_bundle_is_refused(trained):
     with pytest.raises(OptionError, match="the bundle holds cnn/striding, not cnn/pooling"):
         Trainer("cnn/pooling", start=trained)
 
@@ -96,10 +96,10 @@ def test_freezing_without_a_model_to_start_from_is_refused():
         Trainer("cnn/striding", freeze=["conv*"])
 
 
-def test_a_bundle_does_not_decide_which_file_is_run(trained, tmp_path):
+def test_a_bundle_does_not_decide_which_file_runs(trained, tmp_path):
     path = tmp_path / "own.py"
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     foreign = dataclasses.replace(trained, run={**trained.run, "recipe": f"{path}:build"})
-    with pytest.raises(OptionError, match="which is no recipe of trivium's book: name it before --from"):
+    with pytest.raises(OptionError, match="which is no registered recipe: name it before --from"):
         Trainer(start=foreign)
     assert not (tmp_path / "ran").exists()

@@ -1,4 +1,4 @@
-"""Several devices against one: the same global batches must give the same run."""
+"""Several devices against one: the same global batches give the same run."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.backends.device_group import Group
+from trivium.backends.device_group import DeviceGroup
 from trivium.backends.workers.worker import Worker
 from trivium.engine.data.dataset import Dataset, Split
 from trivium.errors import BackendError, OptionError, WorkerError
@@ -14,7 +14,7 @@ from trivium.models.recipe import Recipe
 
 FUNCTIONS = Path(__file__).parents[2] / "helpers" / "functions_for_devices.py"
 
-# 51 steps each. The last batch has one sample, so that one of two devices has none, or five, which do not divide.
+# 51 steps each. The last batch has one sample, so that one of two devices gets none, or five, an odd number.
 RUNS = {
     "dropout, weights and validation": {
         "recipe": f"{FUNCTIONS}:dense",
@@ -30,11 +30,11 @@ SHORT = {"epochs": 17, "batch_size": 16, "validation_split": 0.0}
 
 @pytest.fixture(scope="module")
 def two(backend):
-    """A worker whose processor counts for two devices."""
+    """A worker whose CPU counts as two devices."""
     if runtime.cores() < 2:
         pytest.skip("two devices need two cores")
-    with Worker(backend.name, devices=2) as found:
-        yield lambda function, **keywords: found.call(f"{FUNCTIONS}:{function}", **keywords)
+    with Worker(backend.name, devices=2) as pair:
+        yield lambda function, **keywords: pair.call(f"{FUNCTIONS}:{function}", **keywords)
 
 
 def require_same(one, several):
@@ -50,8 +50,8 @@ def test_two_devices_give_the_run_of_one(two, name):
     assert len(several["loss"]) == 17
     assert several["loss"][-1] < several["loss"][0]
     require_same(one, several)
-    for found, expected in zip(weights_of_two, weights, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
+    for weight, expected in zip(weights_of_two, weights, strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=0, atol=2e-5)
 
 
 def test_two_processes_give_the_run_of_one_device(two):
@@ -60,8 +60,8 @@ def test_two_processes_give_the_run_of_one_device(two):
     require_same(one, several)
 
 
-class Two(Group):
-    """Two devices that nothing may be asked of."""
+class Two(DeviceGroup):
+    """Two devices that must not be used."""
 
     def __init__(self):
         super().__init__(2)
@@ -70,7 +70,7 @@ class Two(Group):
         raise AssertionError("the model cannot be divided")
 
 
-def remembering():
+def stateful():
     import keras
 
     layers = [keras.layers.LSTM(2, stateful=True), keras.layers.Dense(1)]
@@ -104,7 +104,7 @@ def own_step():
 @pytest.mark.parametrize(
     ("build", "plan", "why"),
     [
-        (remembering, None, "its layers remember from one batch to the next, row by row; so on one device"),
+        (stateful, None, "its layers remember from one batch to the next, row by row; so on one device"),
         (
             masked,
             None,
@@ -114,7 +114,7 @@ def own_step():
         (own_step, "fit", "the model has a train_step of its own; so on one device"),
     ],
 )
-def test_what_cannot_be_divided_is_trained_on_one_device_and_says_why(backend, generator, build, plan, why):
+def test_a_model_that_cannot_be_divided_trains_on_one_device_and_the_run_says_why(backend, generator, build, plan, why):
     from trivium.engine.training.trainer import Trainer
 
     data = Dataset("waves", Split(generator.random((8, 3, 1)), generator.random((8, 1))), None, (), "drawn")
@@ -125,19 +125,19 @@ def test_what_cannot_be_divided_is_trained_on_one_device_and_says_why(backend, g
     assert len(run.history) == 1
 
 
-def test_more_devices_than_there_are_is_one_clear_line(two):
+def test_too_many_devices_are_refused_in_one_line(two):
     with pytest.raises(BackendError, match=r"^1000 devices asked for, but .* ask for \d+ or fewer$"):
         two("refused", recipe=f"{FUNCTIONS}:dense", devices=1000)
 
 
 @pytest.mark.parametrize(("settings", "why"), [({"rng": "native"}, "--rng owned"), ({"plan": "fit"}, "--plan fit")])
-def test_what_does_not_go_with_several_devices_is_refused(settings, why):
+def test_options_that_do_not_go_with_several_devices_are_refused(settings, why):
     from trivium.engine.training.trainer import Trainer
 
     with pytest.raises(OptionError, match=why):
         Trainer("dense/small", devices=2, **settings)
 
 
-def test_a_process_that_is_killed_is_an_error_that_names_it(two):
+def test_the_error_for_a_killed_process_names_its_rank(two):
     with pytest.raises(WorkerError, match=r"rank 1 of 2: .* worker was killed"):
         two("kill_one", how="processes")

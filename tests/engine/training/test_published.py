@@ -1,6 +1,6 @@
-"""What is published about the recipes, reached here: long runs, by `tox -e slow`.
+"""The recipes reach their published results: long runs, by `tox -e slow`.
 
-The digits need the full MNIST: `TRIVIUM_FULL_DATA` names the folder that holds `mnist.npz`; without it they skip.
+The digits need the full MNIST: `TRIVIUM_FULL_DATA` names the folder of `mnist.npz`; without it these tests skip.
 """
 
 import os
@@ -11,11 +11,11 @@ from trivium.backends import catalog
 from trivium.backends.workers import worker
 
 HERE = __file__
-BACKENDS = [backend.name for backend in catalog.installed()]
+BACKENDS = [backend.name for backend in catalog.trainers()]
 
 
 def train(recipe, data, epochs, batch_size=None):
-    """Run in a worker: train and tell the last epoch's metrics, the evaluation, the time of a steady epoch."""
+    """Train in a worker; return the last epoch's metrics, the evaluation, and the time of a steady epoch."""
     from trivium.engine.training.trainer import train
 
     run = train(recipe, data, epochs=epochs, batch_size=batch_size)
@@ -39,7 +39,7 @@ def long_text():
 
 
 def memory_for_words(path):
-    """Run in a fresh process: bytes at the peak of an epoch of text/words, above what a trained toy model needs."""
+    """Run in a fresh process: return the peak memory of an epoch of text/words above that of a toy model, in bytes."""
     import keras
     import numpy as np
 
@@ -60,9 +60,9 @@ ONE_BACKEND = BACKENDS[:1]
 @pytest.mark.slow
 @pytest.mark.parametrize("backend_name", BACKENDS)
 def test_striding_reaches_its_validation_accuracy(full_mnist, backend_name):
-    found = worker.get(backend_name).call(f"{HERE}:train", "cnn/striding", full_mnist, 3)
-    print(f"\ncnn/striding on {backend_name}, all of MNIST, 3 epochs: {found}")
-    assert found["val_accuracy"] >= 0.975
+    metrics = worker.get(backend_name).call(f"{HERE}:train", "cnn/striding", full_mnist, 3)
+    print(f"\ncnn/striding on {backend_name}, all of MNIST, 3 epochs: {metrics}")
+    assert metrics["val_accuracy"] >= 0.975
 
 
 @pytest.mark.slow
@@ -84,26 +84,26 @@ def test_digits_that_were_held_out_are_told_apart_after_five_epochs(
     In the book's batches of 256 five epochs are too few steps for two of them: by Keras' own randomness too cnn/pooling
     reaches 0.983 on that quarter, dense/one-hidden 0.973 (on the test digits 0.987 and 0.977). They take batches of 64.
     """
-    found = worker.get(backend_name).call(f"{HERE}:train", recipe, full_mnist, 5, batch_size)
-    print(f"\n{recipe} on {backend_name}, all of MNIST, 5 epochs, batches of {batch_size or 256}: {found}")
-    assert found["val_accuracy"] >= least
-    assert found["test"]["accuracy"] >= least
+    metrics = worker.get(backend_name).call(f"{HERE}:train", recipe, full_mnist, 5, batch_size)
+    print(f"\n{recipe} on {backend_name}, all of MNIST, 5 epochs, batches of {batch_size or 256}: {metrics}")
+    assert metrics["val_accuracy"] >= least
+    assert metrics["test"]["accuracy"] >= least
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend_name", BACKENDS)
 def test_lstm_learns_the_wave(backend_name):
-    found = worker.get(backend_name).call(f"{HERE}:train", "rnn/lstm", "waves:0", 100)
-    print(f"\nrnn/lstm on {backend_name}, wave set 0, 100 epochs: {found}")
-    assert found["test"]["rms_error"] <= 0.25
+    metrics = worker.get(backend_name).call(f"{HERE}:train", "rnn/lstm", "waves:0", 100)
+    print(f"\nrnn/lstm on {backend_name}, wave set 0, 100 epochs: {metrics}")
+    assert metrics["test"]["rms_error"] <= 0.25
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend_name", BACKENDS[1:2] or BACKENDS)
 def test_three_lstms_learn_the_mirrored_wave(backend_name):
-    found = worker.get(backend_name).call(f"{HERE}:train", "rnn/three-lstm", "waves:2:2000", 100)
-    print(f"\nrnn/three-lstm on {backend_name}, wave set 2, 2,000 steps, 100 epochs: {found}")
-    assert found["loss"] <= 0.006
+    metrics = worker.get(backend_name).call(f"{HERE}:train", "rnn/three-lstm", "waves:2:2000", 100)
+    print(f"\nrnn/three-lstm on {backend_name}, wave set 2, 2,000 steps, 100 epochs: {metrics}")
+    assert metrics["loss"] <= 0.006
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""Runs that several processes train together, on this machine and on a Ray cluster, and what is left of one that dies.
+"""Runs that several processes train together, on this machine and on a Ray cluster, and how they survive a dead rank.
 
-That the numbers are those of one device is shown in test_devices.py; here they are compared with a run in which nothing
-died, bit by bit.
+test_local_devices.py compares such runs with those of one device. Here a run in which a rank dies is compared, bit by
+bit, with a run in which none does.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trivium.backends.distribution.recovery import Recovering
+from trivium.backends.distribution.recovery import FaultTolerantGroup
 from trivium.backends.workers import cluster
 from trivium.backends.workers.worker import Worker
 from trivium.engine.data.dataset import Dataset, Split
@@ -33,40 +33,40 @@ def flowers():
 
 @pytest.fixture
 def here(backend):
-    """Two ranks in processes of this machine."""
-    group = Recovering(2, lambda: [Worker(backend.name, threads=1) for _ in range(2)])
+    """Two ranks, each a process of this machine."""
+    group = FaultTolerantGroup(2, lambda: [Worker(backend.name, threads=1) for _ in range(2)])
     yield group
     group.close()
 
 
 def train(flowers, group=None):
-    """With dropout and batch normalisation; 112 samples in batches of 25 leave 12 for the last."""
+    """Train a model with dropout and batch normalisation; the last of 112 samples in batches of 25 is a batch of 12."""
     options = {"inputs": 4, "classes": 3}
     settings = {"epochs": 3, "batch_size": 25, "learning_rate": 0.05, "validation_split": 0.25}
     return Trainer(f"{BUILDERS}:normalised", options, group=group, **settings).fit(flowers)
 
 
 def kill_within(group, epoch):
-    """Let the second rank be killed between the first two steps of that epoch."""
-    make, begun = group.epochs, []
+    """Kill the second rank between the first two steps of an epoch."""
+    make, epochs_begun = group.epochs, []
 
-    def epochs(*given):
-        found = make(*given)
-        begin, run = found.begin, found.run
+    def epochs(*arguments):
+        runner = make(*arguments)
+        begin, run = runner.begin, runner.run
 
         def count_and_begin(order):
-            begun.append(order)
+            epochs_begun.append(order)
             begin(order)
 
         def run_and_kill(start, stop):
-            if len(begun) == epoch and start == 0 and not group.deaths:
+            if len(epochs_begun) == epoch and start == 0 and not group.deaths:
                 run(0, 1)
                 os.kill(group.workers[1].pid, signal.SIGKILL)
                 start = 1
             run(start, stop)
 
-        found.begin, found.run = count_and_begin, run_and_kill
-        return found
+        runner.begin, runner.run = count_and_begin, run_and_kill
+        return runner
 
     group.epochs = epochs
 
@@ -92,26 +92,26 @@ def test_a_rank_that_is_killed_in_the_middle_of_an_epoch_changes_nothing(here, f
 
 
 def test_ranks_that_die_again_and_again_end_the_run(backend, flowers):
-    """Each dies before it has done anything, which no number of others would change."""
-    made = []
+    """Every new rank dies at once, so starting further ones is useless."""
+    pairs = []
 
-    def doomed():
-        made.append([Worker(backend.name, threads=1) for _ in range(2)])
-        made[-1][1].kill()
-        return made[-1]
+    def start_doomed():
+        pairs.append([Worker(backend.name, threads=1) for _ in range(2)])
+        pairs[-1][1].kill()
+        return pairs[-1]
 
-    group = Recovering(2, doomed)
+    group = FaultTolerantGroup(2, start_doomed)
     with pytest.raises(WorkerError, match=r"worker was killed \(signal 9"):
         train(flowers, group)
-    assert len(made) == len(group.deaths) == 4
-    assert not any(each.alive for pair in made for each in pair)
+    assert len(pairs) == len(group.deaths) == 4
+    assert not any(worker.alive for pair in pairs for worker in pair)
 
 
 @pytest.mark.several_backends
 def test_a_rank_that_is_killed_on_a_cluster_changes_nothing(backend, ray_address, flowers):
     with ray_ranks.ranks(2, ray_address) as group:
         together = train(flowers, group)
-        assert len({each.where["node"] for each in group.workers}) == 2
+        assert len({worker.where["node"] for worker in group.workers}) == 2
         kill_within(group, epoch=2)
         killed = train(flowers, group)
         (death,) = group.deaths
@@ -120,22 +120,22 @@ def test_a_rank_that_is_killed_on_a_cluster_changes_nothing(backend, ray_address
 
 
 @pytest.mark.several_backends
-def test_what_cannot_be_spread_is_said(backend, ray_address):
-    for workers, address, devices, error, said in (
-        (None, "h:1", 1, OptionError, r"--address h:1 is where --workers are: say how many, --workers N"),
-        (2, ray_address, 2, OptionError, r"--devices 2 are this machine's, --workers 2 a cluster's: choose one"),
+def test_options_that_do_not_go_together_are_refused(backend, ray_address):
+    for workers, address, devices, error, message in (
+        (None, "h:1", 1, OptionError, r"--address h:1 needs workers: add --workers N"),
+        (2, ray_address, 2, OptionError, r"--devices 2 is for this machine, --workers 2 for a cluster: choose one"),
         (3, ray_address, 1, ClusterError, r"3 workers want a CPU each, and the Ray cluster at .* has 2: --workers 2"),
     ):
-        with pytest.raises(error, match=said), ray_ranks.ranks(workers, address, devices):
+        with pytest.raises(error, match=message), ray_ranks.ranks(workers, address, devices):
             pass
 
 
 @pytest.mark.several_backends
-def test_gpus_that_do_not_suffice_are_said(ray_address, monkeypatch):
+def test_too_few_gpus_are_refused(ray_address, monkeypatch):
     joined = cluster.connect(ray_address)
-    assert joined.require_gpus(2) == 0
+    assert joined.gpus_per_worker(2) == 0
     nodes = [cluster.Node("n", "h", 4, gpus) for gpus in (1, 0)]
     monkeypatch.setattr(cluster.Cluster, "nodes", lambda self: nodes)
-    assert joined.require_gpus(1) == 1
+    assert joined.gpus_per_worker(1) == 1
     with pytest.raises(ClusterError, match=r"2 workers want a GPU each, and .* has 1: --workers 1"):
-        joined.require_gpus(2)
+        joined.gpus_per_worker(2)

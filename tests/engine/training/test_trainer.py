@@ -1,4 +1,4 @@
-"""Training: what is asked for is what happens, the same seed gives the same run, and the run records it."""
+"""Training: every setting takes effect, the same seed gives the same run, and the run records its settings."""
 
 import json
 import os
@@ -46,25 +46,25 @@ def test_the_history_has_an_entry_an_epoch_with_keras_names(striding_run):
 
 
 def test_the_history_is_what_keras_itself_records(backend, digits):
-    from trivium.backends.same_run.randomness import order, owned_initial_weights
+    from trivium.backends.same_run.randomness import portable_initial_weights, portable_permutation
 
     mine = Trainer("dense/one-hidden", options={"units": 8}, epochs=2, batch_size=50, seed=5, validation_split=0.25)
     recorded = mine.fit(digits).history
     x, y = (digits.train.x.reshape(300, -1) / 255.0).astype("float32"), np.eye(10)[digits.train.y]
-    with owned_initial_weights(5):
+    with portable_initial_weights(5):
         model = mine.recipe(units=8)
     model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
     for epoch in range(2):
-        taken = order(5, epoch, 225)
+        rows = portable_permutation(5, epoch, 225)
         expected = model.fit(
-            *(x[taken], y[taken]), batch_size=50, shuffle=False, validation_data=(x[225:], y[225:]), verbose=0
+            *(x[rows], y[rows]), batch_size=50, shuffle=False, validation_data=(x[225:], y[225:]), verbose=0
         ).history
         assert set(recorded.metrics) == set(expected)
         for metric, (value,) in expected.items():
             np.testing.assert_allclose(recorded[metric][epoch], value, rtol=1e-5, err_msg=metric)
 
 
-def test_a_run_knows_everything_about_itself(striding_run, backend, digits):
+def test_the_record_of_a_run_is_complete(striding_run, backend, digits):
     record = json.loads(json.dumps(striding_run.to_json(), allow_nan=False))
     assert record["recipe"] == "cnn/striding"
     assert record["parameters"] == 114_502
@@ -149,7 +149,7 @@ def test_data_of_the_wrong_shape_are_an_error_that_shows_both_shapes(backend):
 
 def test_labels_out_of_range_name_data_and_recipe(backend, digits):
     wrong = Dataset("odd.npz", Split(digits.train.x, digits.train.y + 5), None, (), "made here")
-    with pytest.raises(DataError, match=r"odd.npz does not go with cnn/striding: labels reach from 5 to 14"):
+    with pytest.raises(DataError, match=r"odd.npz does not go with cnn/striding: labels range from 5 to 14"):
         Trainer("cnn/striding", epochs=1).fit(wrong)
 
 

@@ -1,4 +1,4 @@
-"""The comparison that every verification rests on: it must find what is wrong, and say where."""
+"""The comparison of arrays, on which every verification rests: it finds differences and locates them."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ pytestmark = pytest.mark.plain
 
 def test_equal_arrays_have_no_difference(generator):
     x = generator.normal(size=(5, 3))
-    found = parity.difference(x, x.copy())
-    assert (found.absolute, found.relative, found.samples) == (0.0, 0.0, 5)
+    result = parity.difference(x, x.copy())
+    assert (result.absolute, result.relative, result.samples) == (0.0, 0.0, 5)
 
 
 @pytest.mark.parametrize("where", [(0, 0), (4, 2), (2, 1)])
@@ -19,17 +19,17 @@ def test_a_perturbed_element_is_found_and_located(generator, where):
     x = generator.normal(size=(5, 3))
     perturbed = x.copy()
     perturbed[where] += 1e-3
-    found = parity.difference(x, perturbed)
-    assert found.where == where
-    assert found.absolute == pytest.approx(1e-3)
-    assert found.relative == pytest.approx(1e-3 / np.abs(x).max())
-    assert not found.within(parity.tolerance("float32"))
+    result = parity.difference(x, perturbed)
+    assert result.where == where
+    assert result.absolute == pytest.approx(1e-3)
+    assert result.relative == pytest.approx(1e-3 / np.abs(x).max())
+    assert not result.within(parity.tolerance("float32"))
 
 
 def test_nan_against_a_number_is_infinitely_different():
-    found = parity.difference(np.array([1.0, np.nan]), np.array([1.0, 2.0]))
-    assert found.absolute == np.inf
-    assert not found.within(1.0)
+    result = parity.difference(np.array([1.0, np.nan]), np.array([1.0, 2.0]))
+    assert result.absolute == np.inf
+    assert not result.within(1.0)
 
 
 def test_the_same_nan_and_infinity_are_equal():
@@ -51,7 +51,7 @@ def test_nothing_to_compare_is_an_error():
         parity.difference(np.zeros((0, 3)), np.zeros((0, 3)))
 
 
-def test_anything_beside_an_all_zero_output_is_infinitely_different_in_relation():
+def test_any_difference_from_an_all_zero_output_is_infinite_in_relative_terms():
     assert parity.difference(np.zeros(3), np.full(3, 1e-9)).relative == np.inf
 
 

@@ -1,8 +1,8 @@
-"""The same training run on every backend: equal initial weights, and losses that stay together step by step.
+"""The same training run on every backend: equal initial weights, and losses that agree step by step.
 
-What trains is what `trivium train` would use: the trainer's model, data and order, the backend's fastest plan, its
-tuned layers, and the masks and losses that trivium owns. The whole book is run by `tox -e slow`, which prints a table
-of what it found, that of docs/same-run.md; a slice daily. One recipe by itself: `-m slow -s -k cnn/pooling`.
+Training is that of `trivium train`: the trainer's model, data and batch order, the backend's fastest plan, its tuned
+layers, and trivium's own dropout masks and losses. `tox -e slow` runs all recipes and prints the table of
+docs/same-run.md; the daily tests run a few of them. For a single recipe: `-m slow -s -k cnn/pooling`.
 """
 
 import collections
@@ -15,22 +15,23 @@ from scipy import ndimage
 
 from trivium.backends import catalog
 from trivium.backends.workers import worker
-from trivium.models.recipe import book
+from trivium.models.recipe import registry
 
 HERE = __file__
-BACKENDS = [backend.name for backend in catalog.installed()]
+BACKENDS = [backend.name for backend in catalog.trainers()]
 STEPS = 50
 FLOAT32, FLOAT64 = 1e-5, 1e-10
 SMOOTH = "float32, smooth"
 SMALL_BATCH = 32  # for convolutions, which take minutes in float64
-# The published sizes, but for text: 8,000 words make batches of 128 MB.
+# The published sizes, except for text: a vocabulary of 8,000 makes batches of 128 MB.
 OPTIONS = {"text/words": {"vocabulary": 500}}
 SLICE = ("dense/dropout", "rnn/lstm", "functional/autoencoder")
-# In float32 these part by more, from 9e-4 to 3e-1 (where the loss has sunk to 8e-5). Among the inputs of their relus,
-# which agree to the last digit, one lies so near to zero that it is positive on one backend only, and counts in that
-# one's gradients (of dense/two-hidden: one sample at unit 453 in step 5 on PyTorch); or of two pixels under a pooling
-# window, equal but for rounding, another one is the largest. At some 17 in a thousand steps of dense/two-hidden it must
-# happen (400,000 inputs a step, 1.1 of them per unit near zero, a last digit of 4e-8), of convolutions more often.
+# In float32 these recipes differ more, by 9e-4 to 3e-1 (the latter where the loss has sunk to 8e-5), because their
+# gradients jump. The inputs of their relus agree to the last digit, but one lies so close to zero that it is positive on
+# one backend only, and contributes to the gradients there (in dense/two-hidden: one sample at unit 453 in step 5 on
+# PyTorch). Or two pixels under a pooling window are equal but for rounding, and another one is the largest. In
+# dense/two-hidden this is expected in about 17 of a thousand steps (400,000 inputs per step with a density of 1.1 per
+# unit near zero, and a last digit of 4e-8); with convolutions more often.
 SENSITIVE = (
     "cnn/bigger",
     "cnn/blocks-pooling",
@@ -42,36 +43,38 @@ SENSITIVE = (
 )
 
 
-# --- what a worker does ---------------------------------------------------------------------------------------------
+# --- in a worker ----------------------------------------------------------------------------------------------------
 
 
-def first_steps(recipe, steps, float64, smooth=False, nudge=None):
-    """The initial weights and the loss of each of the first steps: `{"weights", "losses"}`.
+def first_steps(recipe, steps, float64, smooth=False, perturb_seed=None):
+    """Return the initial weights and the losses of the first steps: `{"weights", "losses"}`.
 
     Args:
-        smooth: by the model as `smoothed`.
-        nudge: the seed by which each weight is put off by as much as float32 may round it, before the first step.
+        smooth: train the model as changed by `smooth_copy`.
+        perturb_seed: a seed. The initial weights are perturbed by up to one float32 rounding before the first step.
     """
-    from trivium.engine.verification.model_under_test import Specimen, fresh_keras
+    from trivium.engine.verification.model_under_test import ModelUnderTest, fresh_keras
 
     with fresh_keras(float64):
         batch_size = SMALL_BATCH if recipe.startswith("cnn/") else None
-        specimen = Specimen(recipe, options=OPTIONS.get(recipe, {}), batch_size=batch_size, float64=float64)
-        trainer = specimen.trainer
-        model, training = trainer.make_ready(specimen.dataset(trainer.recipe))
+        model_under_test = ModelUnderTest(
+            recipe, options=OPTIONS.get(recipe, {}), batch_size=batch_size, float64=float64
+        )
+        trainer = model_under_test.trainer
+        model, training = trainer.make_ready(model_under_test.dataset(trainer.recipe))
         weights = model.get_weights()
         if smooth:
-            model = smoothed(model)
-        if nudge is not None:
-            model.set_weights(nudged(weights, nudge))
+            model = smooth_copy(model)
+        if perturb_seed is not None:
+            model.set_weights(perturbed_weights(weights, perturb_seed))
         with contextlib.ExitStack() as stack:
-            plan = enter(stack, model)
+            plan = enter_training_contexts(stack, model)
             losses = list(itertools.islice(step_losses(trainer, model, training, plan, float64), steps))
         return {"weights": weights, "losses": np.array(losses)}
 
 
-def smoothed(model):
-    """The model with silu for relu and average pooling for max pooling: its gradients have no jump."""
+def smooth_copy(model):
+    """Return the model with silu for relu and average pooling for max pooling, so that its gradients do not jump."""
     import keras
 
     def smooth(layer):
@@ -81,36 +84,36 @@ def smoothed(model):
         kind = keras.layers.AveragePooling2D if isinstance(layer, keras.layers.MaxPooling2D) else type(layer)
         return kind.from_config(config)
 
-    found = keras.models.clone_model(model, clone_function=smooth)
-    assert found.to_json() != model.to_json()
-    found.compile_from_config(model.get_compile_config())
-    found.set_weights(model.get_weights())
-    return found
+    clone = keras.models.clone_model(model, clone_function=smooth)
+    assert clone.to_json() != model.to_json()
+    clone.compile_from_config(model.get_compile_config())
+    clone.set_weights(model.get_weights())
+    return clone
 
 
-def nudged(weights, seed):
+def perturbed_weights(weights, seed):
     generator = np.random.default_rng(seed)
     return [weight * (1 + 2.0**-24 * generator.uniform(-1, 1, weight.shape)) for weight in weights]
 
 
-def enter(stack, model):
-    """Put in force what a trainer puts in force, and give the plan of a long run."""
+def enter_training_contexts(stack, model):
+    """Enter the contexts that a trainer enters, and return the plan of a long run."""
     from trivium.backends import runtime
-    from trivium.backends.same_run.crossentropy import owned_losses
-    from trivium.backends.same_run.portable_random import owned_draws
+    from trivium.backends.same_run.crossentropy import losses_from_logits
+    from trivium.backends.same_run.portable_random import portable_draws
     from trivium.engine.epochs.plans import MANY_STEPS
 
     current = runtime.current()
-    for context in (current.remembering(model), current.tuned(model), owned_draws(), owned_losses()):
+    for context in (current.carry_rnn_states(model), current.tuned(model), portable_draws(), losses_from_logits()):
         stack.enter_context(context)
     return current.plans(model, MANY_STEPS)[0]
 
 
 def step_losses(trainer, model, training, plan, float64):
-    """Train without an end, in the trainer's order of samples; the loss of each step by itself."""
+    """Train endlessly in the trainer's sample order, and yield the loss of each single step."""
     from trivium.backends import runtime
     from trivium.backends.epochs import build_metrics
-    from trivium.engine.epochs.batches import taken
+    from trivium.engine.epochs.batches import sample_order
     from trivium.engine.keras_model.inference import reset_states
 
     dtype = "float64" if float64 else "float32"
@@ -119,9 +122,9 @@ def step_losses(trainer, model, training, plan, float64):
     epochs = runtime.current().compile_epochs(model, (x, y), trainer.batch_size, plan)
     for epoch in itertools.count():
         reset_states(model)
-        order = taken(trainer.seed, epoch, len(x), trainer.recipe.shuffle)
+        order = sample_order(trainer.resolved.seed, epoch, len(x), trainer.recipe.shuffle)
         for step in range(epochs.steps):
-            model.reset_metrics()  # else a loss is the mean of the epoch so far
+            model.reset_metrics()  # otherwise the loss is the mean of the epoch so far
             epochs.begin(order)
             epochs.run(step, step + 1)
             epochs.end()
@@ -129,19 +132,19 @@ def step_losses(trainer, model, training, plan, float64):
 
 
 def epoch_losses(recipe, data, epochs):
-    """The loss of each epoch of a run as `trivium train` makes it."""
+    """Return the loss of each epoch of a run of `trivium train`."""
     from trivium.engine.training.trainer import train
 
     return train(recipe, data, epochs=epochs).history["loss"]
 
 
-# --- how far they are apart -----------------------------------------------------------------------------------------
+# --- differences ----------------------------------------------------------------------------------------------------
 
 
-def runs_of(recipe, *, steps=STEPS, **settings):
-    """One run on each backend, all from equal initial weights."""
-    asked = {"steps": steps, **settings}
-    runs = {name: worker.get(name).call(f"{HERE}:first_steps", recipe, **asked) for name in BACKENDS}
+def run_everywhere(recipe, *, steps=STEPS, **settings):
+    """Run the recipe on each backend, and check that the initial weights are equal."""
+    arguments = {"steps": steps, **settings}
+    runs = {name: worker.get(name).call(f"{HERE}:first_steps", recipe, **arguments) for name in BACKENDS}
     first = runs[BACKENDS[0]]
     for name, run in runs.items():
         assert len(run["weights"]) == len(first["weights"])
@@ -151,30 +154,30 @@ def runs_of(recipe, *, steps=STEPS, **settings):
 
 
 def difference(recipe, figures, column, **settings):
-    runs = runs_of(recipe, float64=column == "float64", **settings)
-    return apart(np.array([run["losses"] for run in runs.values()]), figures[recipe], column)
+    runs = run_everywhere(recipe, float64=column == "float64", **settings)
+    return largest_difference(np.array([run["losses"] for run in runs.values()]), figures[recipe], column)
 
 
-def apart(losses, found, column):
-    """The largest difference between curves, (runs, steps), relative to the mean loss of the steps around.
+def largest_difference(losses, row, column):
+    """Return the largest difference between curves, (runs, steps), relative to the mean loss of neighbouring steps.
 
-    Not to each loss itself: the squared error of a single sample passes through zero.
+    It is not relative to each loss itself, because the squared error of a single sample passes through zero.
     """
     assert np.isfinite(losses).all()
     assert np.ptp(losses[0]) > 1e-3 * abs(losses[0, 0]), "it trains"
     by_step = np.ptp(losses, axis=0) / ndimage.uniform_filter1d(np.abs(losses).min(axis=0), 15)
     largest, step = float(by_step.max()), int(by_step.argmax()) + 1
-    found[column] = f"{largest:.1e} at {step}"
+    row[column] = f"{largest:.1e} at {step}"
     return largest
 
 
 @pytest.fixture(scope="module")
 def figures(request):
-    """Of each recipe the cells of its row in the table that is printed when all is done."""
-    found = collections.defaultdict(dict)
-    yield found
+    """The table of differences, printed at the end: by recipe, the cells of its row."""
+    table = collections.defaultdict(dict)
+    yield table
     heads = "float64", "float32", SMOOTH, *BACKENDS
-    rows = [(f"`{recipe}`", *(cells.get(head, "") for head in heads)) for recipe, cells in sorted(found.items())]
+    rows = [(f"`{recipe}`", *(cells.get(head, "") for head in heads)) for recipe, cells in sorted(table.items())]
     lines = [("recipe", *heads), ("---",) * (len(heads) + 1), *rows]
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines))
@@ -188,14 +191,14 @@ def test_a_recipe_trains_the_same_everywhere(recipe, figures):
 
 @pytest.mark.slow
 @pytest.mark.several_backends
-@pytest.mark.parametrize("recipe", sorted(book()))
+@pytest.mark.parametrize("recipe", sorted(registry()))
 def test_in_float64_every_recipe_trains_the_same(recipe, figures):
     assert difference(recipe, figures, "float64") <= FLOAT64
 
 
 @pytest.mark.slow
 @pytest.mark.several_backends
-@pytest.mark.parametrize("recipe", sorted(set(book()) - set(SENSITIVE)))
+@pytest.mark.parametrize("recipe", sorted(set(registry()) - set(SENSITIVE)))
 def test_in_float32_every_recipe_trains_the_same(recipe, figures):
     assert difference(recipe, figures, "float32") <= FLOAT32
 
@@ -203,29 +206,31 @@ def test_in_float32_every_recipe_trains_the_same(recipe, figures):
 @pytest.mark.slow
 @pytest.mark.several_backends
 @pytest.mark.parametrize("recipe", SENSITIVE)
-def test_where_a_jump_parts_them_a_backend_parts_from_itself_as_much_and_a_smooth_model_does_not(recipe, figures):
-    """In float64 they agree (above)."""
+def test_a_sensitive_recipe_differs_as_much_on_one_backend_and_agrees_once_it_is_smooth(recipe, figures):
+    """In float64 these recipes agree, as tested above."""
     smooth = difference(recipe, figures, SMOOTH, smooth=True)
-    found = difference(recipe, figures, "float32")
-    itself = max(apart_from_itself(recipe, name, figures) for name in BACKENDS)
+    between_backends = difference(recipe, figures, "float32")
+    within_backend = max(difference_within(recipe, name, figures) for name in BACKENDS)
     assert smooth <= FLOAT32
-    assert itself > FLOAT32, "no longer sensitive: it belongs to the others"
-    assert found <= 10 * itself
+    assert within_backend > FLOAT32, "no longer sensitive: remove it from SENSITIVE"
+    assert between_backends <= 10 * within_backend
 
 
-def apart_from_itself(recipe, name, figures):
-    """The largest difference between runs on one backend whose initial weights are one rounding apart."""
+def difference_within(recipe, name, figures):
+    """Return the largest difference between runs on one backend whose initial weights differ by one rounding."""
     curves = [
-        worker.get(name).call(f"{HERE}:first_steps", recipe, steps=STEPS, float64=False, nudge=nudge)["losses"]
-        for nudge in (None, *range(4))
+        worker.get(name).call(f"{HERE}:first_steps", recipe, steps=STEPS, float64=False, perturb_seed=perturb_seed)[
+            "losses"
+        ]
+        for perturb_seed in (None, *range(4))
     ]
-    return apart(np.array(curves), figures[recipe], name)
+    return largest_difference(np.array(curves), figures[recipe], name)
 
 
 @pytest.mark.slow
 @pytest.mark.several_backends
 def test_after_an_epoch_with_dropout_the_losses_agree_to_four_digits():
-    asked = "cnn/pooling", "mnist:sample", 1
-    losses = [worker.get(name).call(f"{HERE}:epoch_losses", *asked)[0] for name in BACKENDS]
+    arguments = "cnn/pooling", "mnist:sample", 1
+    losses = [worker.get(name).call(f"{HERE}:epoch_losses", *arguments)[0] for name in BACKENDS]
     print("\ncnn/pooling, one epoch: " + ", ".join(f"{n} {v:.8f}" for n, v in zip(BACKENDS, losses, strict=True)))
     assert np.ptp(losses) <= 0.5e-4 * min(losses)

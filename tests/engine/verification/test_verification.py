@@ -1,6 +1,6 @@
-"""A bug on one backend is found and placed, and where there is none, none is found.
+"""A bug on one backend is found and located, and a model without a bug passes.
 
-The models are in `planted.py`; their bugs show on the last backend installed.
+The models are in `report_on.py`; their bugs show on the last installed backend only.
 """
 
 import functools
@@ -16,62 +16,62 @@ from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.runs import run_folder
 from trivium.engine.training import saving
 from trivium.engine.verification import tolerances
-from trivium.engine.verification.model_under_test import Specimen
-from trivium.engine.verification.tolerances import Check
+from trivium.engine.verification.model_under_test import ModelUnderTest
+from trivium.engine.verification.tolerances import BackendCheck
 from trivium.engine.verification.verification import INITIAL, REPEATED, Report, verify
 from trivium.errors import BackendError, BundleError, DataError, OptionError, RecipeError
-from trivium.models.recipe import book
+from trivium.models.recipe import registry
 
 PLANTED = Path(__file__).parents[2] / "helpers" / "planted.py"
-NAMES = [backend.name for backend in catalog.installed()]
-ODD = NAMES[-1]
+NAMES = [backend.name for backend in catalog.trainers()]
+FAULTY = NAMES[-1]
 ORDER = [INITIAL, REPEATED, f"{REPEATED} in training", *tolerances.LIMITS]
-# What is most apt to differ: a layer that trains otherwise than it answers, and one that remembers. The whole book is
-# verified by `tox -e slow`.
+# The layers that differ most easily: one that behaves differently in training, and a stateful one. `tox -e slow`
+# verifies all recipes.
 SLICE = ("cnn/striding-batchnorm", "rnn/stateful")
 
 
 @functools.cache
-def planted(name, steps=1, float64=False):
-    """The report on a model of `planted.py`, made once for all tests that ask for it."""
+def report_on(name, steps=1, float64=False):
+    """Return the cached report on a model of `report_on.py`."""
     return verify(f"{PLANTED}:{name}", steps=steps, float64=float64)
 
 
 def check(what, difference=0.0, backends=("a", "b"), where="somewhere"):
-    return Check(what, backends, difference, 1e-5, where, (1.0, 2.0))
+    return BackendCheck(what, backends, difference, 1e-5, where, (1.0, 2.0))
 
 
 # --- the report -----------------------------------------------------------------------------------------------------
 
 
-def test_a_report_without_failures_is_the_same():
+def test_a_report_without_failures_has_the_verdict_same():
     report = Report("x", ("a", "b", "c"), (check("loss"), check("gradients", 1e-6)), (), False)
     assert report.passed
-    assert (report.first, report.odd) == (None, None)
+    assert (report.first_failure, report.outlier) == (None, None)
     assert report.finding == "the same on a, b and c"
     assert report.to_json()["verdict"] == "same"
 
 
-def test_a_report_begins_with_the_first_failure_and_the_backend_that_is_alone_in_it():
+def test_a_report_names_the_first_failure_and_the_backend_that_differs_from_all_others():
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
     failed = [check("loss", 0.5 if "b" in pair else 0.0, pair) for pair in pairs]
     report = Report("x", ("a", "b", "c"), (check("forward pass"), *failed, check("gradients", 0.9)), (), False)
-    assert report.first is failed[0]
-    assert report.odd == "b"
-    assert report.finding == "different: loss, somewhere (a 1, b 2); b is alone in this"
+    assert report.first_failure is failed[0]
+    assert report.outlier == "b"
+    assert report.finding == "different: loss, somewhere (a 1, b 2); only b differs"
     assert json.loads(json.dumps(report.to_json()))["verdict"] == "different"
 
 
-def test_of_two_backends_neither_is_alone():
-    assert Report("x", ("a", "b"), (check("loss", 0.5),), (), False).odd is None
+def test_two_backends_have_no_outlier():
+    assert Report("x", ("a", "b"), (check("loss", 0.5),), (), False).outlier is None
 
 
-def test_of_each_kind_the_worst_is_shown():
+def test_the_worst_check_of_each_kind_is_shown():
     report = Report("x", ("a", "b"), (check("loss", 1e-7), check("loss", 2e-6), check("gradients")), (), False)
-    assert [(found.what, found.difference) for found in report.worst()] == [("loss", 2e-6), ("gradients", 0.0)]
+    assert [(worst.what, worst.difference) for worst in report.worst_by_kind()] == [("loss", 2e-6), ("gradients", 0.0)]
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 def test_one_backend_alone_cannot_be_compared(backend):
@@ -82,7 +82,7 @@ def test_one_backend_alone_cannot_be_compared(backend):
 
 
 @pytest.mark.several_backends
-def test_settings_that_cannot_be_are_refused(tmp_path):
+def test_invalid_arguments_are_refused(tmp_path):
     with pytest.raises(OptionError, match="steps must be 1 or more, received 0"):
         verify("dense/small", steps=0)
     with pytest.raises(OptionError, match="batch size must be 1 or more, received 0"):
@@ -91,10 +91,10 @@ def test_settings_that_cannot_be_are_refused(tmp_path):
         verify("dense/smal")
     with pytest.raises(BundleError, match="no bundle at"):
         verify(tmp_path)
-    with pytest.raises(RecipeError, match="names no inputs: begin it with"):
-        planted("without_inputs")
+    with pytest.raises(RecipeError, match="declares no inputs: begin it with"):
+        report_on("without_inputs")
     with pytest.raises(RecipeError, match=r"planted.py has no function 'nosuch'"):
-        planted("nosuch")
+        report_on("nosuch")
     with pytest.raises(DataError, match="unknown dataset 'nosuch'"):
         verify("dense/small", "nosuch")
 
@@ -103,14 +103,16 @@ def test_settings_that_cannot_be_are_refused(tmp_path):
 
 
 def drawn(shared_worker, function, steps=3):
-    specimen = Specimen(f"{PLANTED}:{function}", seed=1)
-    return shared_worker.call("trivium.engine.verification.measurements:prepare", asdict(specimen), steps)["batches"]
+    model_under_test = ModelUnderTest(f"{PLANTED}:{function}", seed=1)
+    return shared_worker.call("trivium.engine.verification.measurements:prepare", asdict(model_under_test), steps)[
+        "batches"
+    ]
 
 
-def test_inputs_and_targets_are_of_the_kind_that_layers_and_losses_take(shared_worker):
-    found = drawn(shared_worker, "of_many_kinds")
-    numbers, other, words = found["x"]  # in the order of the model's inputs
-    kinds, sizes = found["y"]
+def test_drawn_inputs_and_targets_fit_the_layers_and_losses(shared_worker):
+    batches = drawn(shared_worker, "of_many_kinds")
+    numbers, other, words = batches["x"]  # in the order of the model's inputs
+    kinds, sizes = batches["y"]
     assert [values.shape for values in (numbers, other, words)] == [(3, 32, 5), (3, 32, 5), (3, 32, 8)]
     assert (words.min(), words.max()) == (0, 10), "the embedding knows eleven words"
     np.testing.assert_array_equal(words, np.round(words))
@@ -121,10 +123,10 @@ def test_inputs_and_targets_are_of_the_kind_that_layers_and_losses_take(shared_w
 
 
 def test_the_same_seed_draws_the_same(shared_worker):
-    once, again = (drawn(shared_worker, "sound") for _ in range(2))
-    np.testing.assert_array_equal(once["x"][0], again["x"][0])
-    np.testing.assert_array_equal(once["y"][0], again["y"][0])
-    assert not np.array_equal(once["x"][0][0], once["x"][0][1]), "each step has samples of its own"
+    first, second = (drawn(shared_worker, "sound") for _ in range(2))
+    np.testing.assert_array_equal(first["x"][0], second["x"][0])
+    np.testing.assert_array_equal(first["y"][0], second["y"][0])
+    assert not np.array_equal(first["x"][0][0], first["x"][0][1]), "each step has samples of its own"
 
 
 # --- planted bugs ---------------------------------------------------------------------------------------------------
@@ -143,32 +145,32 @@ def test_the_same_seed_draws_the_same(shared_worker):
         ("wider", INITIAL, "sequential/culprit/kernel: (6, 4) against (6, 5)"),
     ],
 )
-def test_a_planted_bug_is_found_and_placed(name, what, where):
-    report = planted(name)
+def test_a_planted_bug_is_found_and_located(name, what, where):
+    report = report_on(name)
     assert not report.passed
-    assert report.first.what == what, report.finding
-    assert report.first.where.startswith(where)
+    assert report.first_failure.what == what, report.finding
+    assert report.first_failure.where.startswith(where)
     assert where in report.finding
-    if name == "noise":  # nobody is right
-        assert {found.backends for found in report.checks if found.what == REPEATED and not found.passed} == {
+    if name == "noise":  # fails on every backend by itself
+        assert {failure.backends for failure in report.checks if failure.what == REPEATED and not failure.passed} == {
             (backend, backend) for backend in NAMES
         }
     elif len(NAMES) > 2:
-        assert report.odd == ODD
+        assert report.outlier == FAULTY
     else:
-        assert report.first.backends == (NAMES[0], ODD)
+        assert report.first_failure.backends == (NAMES[0], FAULTY)
 
 
 @pytest.mark.several_backends
-def test_a_bug_that_begins_in_the_middle_of_training_is_placed_at_its_step_and_layer():
-    report = planted("tiring", steps=5)
-    assert (report.first.what, report.first.where) == ("loss curve", "step 3")
-    located = {found.what: found for found in report.located}
-    layer = located["forward pass in training at step 3"]
+def test_a_bug_that_begins_in_the_middle_of_training_is_located_at_its_step_and_layer():
+    report = report_on("tiring", steps=5)
+    assert (report.first_failure.what, report.first_failure.where) == ("loss curve", "step 3")
+    checks = {result.what: result for result in report.step_checks}
+    layer = checks["forward pass in training at step 3"]
     assert not layer.passed
     assert layer.where.startswith("layer culprit")
     assert layer.values[1] == pytest.approx(1.01 * layer.values[0], rel=1e-3)
-    assert located["weights before step 3"].passed
+    assert checks["weights before step 3"].passed
     assert "forward pass in training at step 3, layer culprit" in report.finding
 
 
@@ -186,33 +188,33 @@ def test_a_bug_that_begins_in_the_middle_of_training_is_placed_at_its_step_and_l
         pytest.param("of_many_kinds", True, marks=pytest.mark.slow),
     ],
 )
-def test_where_there_is_no_bug_none_is_found(name, float64):
-    report = planted(name, 4, float64)
+def test_a_model_without_a_bug_passes(name, float64):
+    report = report_on(name, 4, float64)
     assert report.passed, report.finding
-    assert [found.what for found in report.worst()] == ORDER
-    largest = max(found.difference for found in report.checks)
+    assert [result.what for result in report.worst_by_kind()] == ORDER
+    largest = max(result.difference for result in report.checks)
     assert largest > 0, "no two frameworks sum in the same order"
     if float64 and name != "mixed":
         assert largest < 1e-10
 
 
 @pytest.mark.several_backends
-def test_in_float64_a_bug_stays_what_it_is():
-    single, double = (planted("epsilon", float64=float64).first for float64 in (False, True))
+def test_a_bug_keeps_its_size_in_float64():
+    single, double = (report_on("epsilon", float64=float64).first_failure for float64 in (False, True))
     assert double.where == single.where
     assert double.difference == pytest.approx(single.difference, rel=1e-2)
     assert double.tolerance < 1e-10
 
 
 @pytest.mark.several_backends
-def test_keras_own_difference_is_found():
-    """When this fails, Keras' Adam treats tokens that come twice in a batch alike everywhere: drop the example."""
+def test_a_difference_within_keras_itself_is_found():
+    """If this fails, Keras' Adam treats repeated tokens in a batch alike on all backends: remove the example."""
     if "tensorflow" not in NAMES:
         pytest.skip("for TensorFlow beside another")
     other = next(name for name in NAMES if name != "tensorflow")
     report = verify(f"{PLANTED}:embedding_under_adam", backends=["tensorflow", other], steps=1)
-    assert report.first.what == "weights after 1 step"
-    assert report.first.where.startswith("sequential/culprit/embeddings")
+    assert report.first_failure.what == "weights after 1 step"
+    assert report.first_failure.where.startswith("sequential/culprit/embeddings")
 
 
 # --- recipes, bundles, data -----------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ def test_keras_own_difference_is_found():
 
 @pytest.fixture
 def saved_lstm(lstm_run, tmp_path):
-    """The folder of a run."""
+    """A run folder with a bundle."""
     run_folder.claim(tmp_path / "lstm")
     saving.save(lstm_run, tmp_path / "lstm")
     return tmp_path / "lstm"
@@ -231,13 +233,13 @@ def saved_lstm(lstm_run, tmp_path):
 def test_a_recipe_computes_the_same_everywhere(name):
     report = verify(name, steps=2)
     assert report.passed, report.finding
-    assert [found.what for found in report.worst()] == ORDER
+    assert [result.what for result in report.worst_by_kind()] == ORDER
 
 
 @pytest.mark.slow
 @pytest.mark.several_backends
 @pytest.mark.parametrize("float64", [False, True], ids=["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(book()))
+@pytest.mark.parametrize("name", sorted(registry()))
 def test_every_recipe_computes_the_same_everywhere(name, float64):
     report = verify(name, steps=50, float64=float64)
     assert report.passed, report.finding
@@ -248,7 +250,7 @@ def test_every_recipe_computes_the_same_everywhere(name, float64):
 def test_a_bundle_is_verified_on_what_it_recorded(saved_lstm, float64):
     report = verify(saved_lstm, steps=2, float64=float64)
     assert report.passed, report.finding
-    assert max(found.difference for found in report.checks) < (1e-10 if float64 else 1e-3)
+    assert max(result.difference for result in report.checks) < (1e-10 if float64 else 1e-3)
 
 
 @pytest.mark.several_backends
@@ -260,18 +262,18 @@ def test_given_data_are_used(digits):
     dark = verify("dense/small", zeros, backends=backends, steps=1, batch_size=40, options=narrow)
     assert own.passed
     assert dark.passed
-    losses = [next(found.values[0] for found in each.checks if found.what == "loss") for each in (own, dark)]
+    losses = [next(result.values[0] for result in report.checks if result.what == "loss") for report in (own, dark)]
     assert losses[1] == pytest.approx(np.log(10), rel=1e-5), "all that is left is the bias, which is zero"
     assert abs(losses[0] - losses[1]) > 1e-3
 
 
 @pytest.mark.several_backends
-def test_options_reach_the_model_and_progress_is_told():
+def test_options_reach_the_model_and_progress_is_reported():
     events = []
     report = verify("dense/small", steps=2, options={"units": 3}, backends=NAMES[:2], listener=events.append)
-    kernels = [found for found in report.checks if found.what == INITIAL]
+    kernels = [result for result in report.checks if result.what == INITIAL]
     assert kernels[0].passed
     titles = [catalog.find(name).title for name in NAMES[:2]]
-    assert list(dict.fromkeys(event["title"] for event in events)) == [*titles, f"{titles[0]}, nudged"]
+    assert list(dict.fromkeys(event["title"] for event in events)) == [*titles, f"{titles[0]}, perturbed"]
     assert {event["kind"] for event in events} == {"verify"}
     assert events[-1]["done"] == events[-1]["total"] == 2

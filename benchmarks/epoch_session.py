@@ -1,7 +1,6 @@
-"""A recipe made ready in this process so that single epochs of it can be timed, again and again.
+"""A recipe compiled in this process with its prepared data, so that single epochs of it can be timed repeatedly.
 
-The functions at the end are called in workers: `open_session` there once, then `time_epoch` in any order between
-workers.
+The functions at the end are called in workers: `open_session` once, then `time_epoch` as often as needed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import catalog, runtime
-from ..backends.distribution.processes import Processes
+from ..backends.distribution.processes import ProcessGroup
 from ..backends.workers.worker import Worker
 from ..engine.data import datasets
 from ..engine.data.dataset import Dataset, Split
@@ -37,30 +36,30 @@ if TYPE_CHECKING:
 RUNNERS = ("trivium", "fit", "native")
 
 
-class Session:
-    """A compiled model with its prepared training data. What is timed is the training part of an epoch, nothing else.
+class EpochSession:
+    """A compiled model with its prepared training data. Only the training part of an epoch is timed.
 
     Args:
-        recipe: a name, of the book, of `variants`, or `path/to/file.py:function`.
-        data: a dataset's name, or None for the recipe's own, of MNIST the sample.
-        samples: train on the first so many only.
-        image_size: repeat or leave out pixels until images have that height and width.
-        batch_size: or None for the recipe's own.
+        recipe: the name of a recipe in the book or in `variants`, or `path/to/file.py:function`.
+        data: the name of a dataset; None for the recipe's own, but the shipped sample instead of the whole MNIST.
+        samples: train only on this many samples, the first ones.
+        image_size: scale images to this height and width by repeating or dropping pixels.
+        batch_size: None for the recipe's own.
         options: the recipe's options.
-        runner: `trivium`; `fit` for `keras.Model.fit` on arrays, as anybody would call it; `native` for a loop
+        runner: `trivium`; `fit` for `keras.Model.fit` on arrays, as most people call it; `native` for a loop
             written by hand in the framework itself (see `native.RECIPES`).
-        rng: `owned` or `native`, of the runner `trivium`.
-        plan: of the runner `trivium`.
-        precision: the dtype policy that its layers compute by; see `engine/epochs/precision.py`.
-        timed_plans: let the runner `trivium` time its plans before, as a long run does; else it goes by the rule, or by
-            what was measured on this machine earlier.
-        least: seconds that a timing takes at least: of shorter epochs so many are trained in a row.
-        workers: with more than one, the runner `trivium` leads so many processes, each with this one's threads.
+        rng: `owned` or `native`; only for the runner `trivium`.
+        plan: the epoch plan; only for the runner `trivium`.
+        precision: the dtype policy of its layers; see `engine/epochs/precision.py`.
+        timed_plans: let the runner `trivium` time its plans first, as a long run does; otherwise it chooses by rule, or
+            by earlier measurements on this machine.
+        min_seconds: the least seconds of one timing; several shorter epochs are trained in a row.
+        workers: the number of processes of the runner `trivium`, each with as many threads as this one.
 
     Attributes:
         first_epoch: seconds of the epoch that compiled.
-        warm_epoch: seconds of the one after it, which some backends still use to settle.
-        memory: bytes of main memory that it took at most, above the imported framework.
+        warm_epoch: seconds of the next epoch, in which some backends still compile or allocate.
+        memory: peak bytes of main memory, above that of the imported framework.
     """
 
     def __init__(
@@ -76,12 +75,12 @@ class Session:
         image_size: int | None = None,
         precision: str | None = None,
         timed_plans: bool = False,
-        least: float = 0.0,
+        min_seconds: float = 0.0,
         workers: int = 1,
     ):
         if runner not in RUNNERS:
             raise OptionError(f"unknown runner {runner!r} (known: {', '.join(RUNNERS)})")
-        self._group = _ranks(workers) if workers > 1 else None
+        self._group = _worker_processes(workers) if workers > 1 else None
         self._trainer = Trainer(
             variants.BOOK.get(recipe, recipe),
             options=options or {},
@@ -92,7 +91,7 @@ class Session:
             precision=precision,
             group=self._group,
         )
-        dataset = _cut(self._dataset_of(data), samples, image_size)
+        dataset = _resized(self._dataset_of(data), samples, image_size)
         before = machine.reset_memory_peak()
         began = time.perf_counter()
         self._model, self._training = self._trainer.make_ready(dataset)
@@ -100,106 +99,107 @@ class Session:
         self.parameters = self._model.count_params()
         self.samples = len(self._training)
         self.epochs = 0
-        self._in_a_row = 1
-        self._train = self._training_by(runner, timed_plans)
+        self._epochs_per_timing = 1
+        self._train = self._make_train(runner, timed_plans)
         self.plan = self._trainer.chosen_plan
-        self.first_epoch = self.epoch()
-        self.warm_epoch = self.epoch()
-        self._in_a_row = max(1, math.ceil(least / self.warm_epoch))
+        self.first_epoch = self.time_epoch()
+        self.warm_epoch = self.time_epoch()
+        self._epochs_per_timing = max(1, math.ceil(min_seconds / self.warm_epoch))
         self.memory = runtime.memory_peak() - before
         self._dataset = dataset
 
     def close(self) -> None:
-        """End the processes that it leads."""
+        """End the session's worker processes."""
         if self._group:
             self._group.close()
 
-    def epoch(self) -> float:
-        """Train one more epoch, in a new order; its seconds, the device synchronised at both ends.
+    def time_epoch(self) -> float:
+        """Train one more epoch, in a new order, and return its seconds; the device is synchronised at both ends.
 
-        Of short epochs more than one: the mean of their seconds.
+        Short epochs are trained several in a row, and the mean of their seconds is returned.
         """
         current = runtime.current()
         variables = self._model.variables
         current.synchronise([variable.value for variable in variables])
         began = time.perf_counter()
-        self._train(self._in_a_row)
+        self._train(self._epochs_per_timing)
         current.synchronise([variable.value for variable in variables])
-        self.epochs += self._in_a_row
-        return (time.perf_counter() - began) / self._in_a_row
+        self.epochs += self._epochs_per_timing
+        return (time.perf_counter() - began) / self._epochs_per_timing
 
     def quality(self) -> dict[str, Any]:
-        """How good the model is by now: every metric on the training and, as `val_…`, the held-out part."""
+        """Evaluate the model: every metric on the training samples and, as `val_…`, on the held-out samples."""
         parts = {"": self._training, "val_": self._trainer.prepare(self._dataset)[2]}
-        found = {
+        metrics = {
             f"{prefix}{name}": float(value)
             for prefix, part in parts.items()
             if part is not None
             for name, value in self._evaluate(part).items()
         }
-        return {"epochs": self.epochs, "monitor": History([found]).monitor, "metrics": found}
+        return {"epochs": self.epochs, "monitor": History([metrics]).monitor, "metrics": metrics}
 
     def layer_times(self) -> list[dict[str, Any]]:
-        """Seconds that each layer takes to answer one batch: `{"layer", "kind", "seconds"}`, the fastest of some each.
+        """Time the forward pass of each layer on one batch: `{"layer", "kind", "seconds"}`, the fastest of a few runs.
 
-        Empty where the model is no chain of layers.
+        Empty unless the model is sequential.
         """
         import keras
 
         if not isinstance(self._model, keras.Sequential):
             return []
-        x, found = self._training.x[: self._trainer.batch_size], []
-        with precisions.computing(self._trainer.precision):
+        x, times = self._training.x[: self._trainer.batch_size], []
+        with precisions.global_floatx(self._trainer.resolved.precision):
             for layer in self._model.layers:
                 alone = keras.Sequential([keras.Input(batch_shape=(None, *x.shape[1:])), layer])
                 seconds = machine.fastest(lambda alone=alone, x=x: alone.predict_on_batch(x))  # type: ignore[misc]
-                found.append({"layer": layer.name, "kind": type(layer).__name__, "seconds": seconds})
+                times.append({"layer": layer.name, "kind": type(layer).__name__, "seconds": seconds})
                 x = np.asarray(alone.predict_on_batch(x))
-        return found
+        return times
 
     def flops(self) -> list[dict[str, Any]]:
-        """What each layer does for one sample: see `flops.LayerCost`."""
+        """Count the operations of each layer for one sample; see `flops.LayerCost`."""
         from .flops import count
 
-        return [asdict(cost) for cost in count(self._model, self._trainer.batch_size or 1)]
+        return [asdict(cost) for cost in count(self._model, self._trainer.batch_size)]
 
     def work(self, counted: Mapping[str, Any]) -> dict[str, float]:
-        """Operations and bytes of what is timed, from `flops.total`."""
+        """Return the operations and bytes of one epoch, from the sums of `flops.total`."""
         return {"operations": counted["training"] * self.samples, "traffic": counted["traffic"] * self.samples}
 
     def _dataset_of(self, data: str | None) -> Dataset:
         recipe = self._trainer.recipe
         assert isinstance(recipe, Recipe)
-        return dataset_for(recipe, data or datasets.same_everywhere(recipe.dataset))
+        return dataset_for(recipe, data or datasets.portable_name(recipe.dataset))
 
     def _evaluate(self, part: Split) -> dict[str, float]:
-        with precisions.computing(self._trainer.precision), runtime.current().remembering(self._model):
+        with (
+            precisions.global_floatx(self._trainer.resolved.precision),
+            runtime.current().carry_rnn_states(self._model),
+        ):
             size = fixed_batch(self._model)
-            found = self._model.evaluate(part.x, part.y, batch_size=size, verbose=0, return_dict=True)
-        return dict(found)
+            metrics = self._model.evaluate(part.x, part.y, batch_size=size, verbose=0, return_dict=True)
+        return dict(metrics)
 
-    def _training_by(self, runner: str, timed_plans: bool) -> Callable[[int], None]:
-        """What trains so many more epochs at each call."""
+    def _make_train(self, runner: str, timed_plans: bool) -> Callable[[int], None]:
+        """Return a function that trains a given number of further epochs."""
         if runner == "fit":
             return self._by_fit
         if runner == "trivium":
             return self._trainer.open_ended(self._model, self._training, timed_plans)
-        from ..engine.epochs.batches import taken
+        from ..engine.epochs.batches import sample_order
 
-        assert isinstance(self._trainer.recipe, Recipe)
-        seed, shuffle = self._trainer.seed, self._trainer.recipe.shuffle
+        seed, shuffle = self._trainer.resolved.seed, self._trainer.recipe.shuffle
         loop = native.load(catalog.selected().name, task_of(self._trainer, self._model, self._training))
         numbers = itertools.count()
 
         def train(epochs: int) -> None:
             for epoch in itertools.islice(numbers, epochs):
-                loop.epoch(taken(seed, epoch, self.samples, shuffle))
+                loop.train_epoch(sample_order(seed, epoch, self.samples, shuffle))
 
         return train
 
     def _by_fit(self, epochs: int) -> None:
-        assert isinstance(self._trainer.recipe, Recipe)
-        with runtime.current().remembering(self._model):
+        with runtime.current().carry_rnn_states(self._model):
             self._model.fit(
                 self._training.x,
                 self._training.y,
@@ -210,8 +210,8 @@ class Session:
             )
 
 
-def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.Task:
-    """What a native loop has to train: what the trainer would, beginning with the model's weights.
+def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.NativeTask:
+    """Return the training task of a native loop: the trainer's settings and data, and the model's initial weights.
 
     Raises:
         OptionError: the recipe has no native loop.
@@ -220,26 +220,26 @@ def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.Tas
     assert isinstance(recipe, Recipe)
     x, y = training.x, training.y.reshape(len(training), -1)
     classes = {"categorical_crossentropy": lambda: y.argmax(1), "sparse_categorical_crossentropy": lambda: y[:, 0]}
-    return native.Task(
+    return native.NativeTask(
         recipe.name,
         model.get_weights(),
         x.astype("int32" if x.dtype.kind in "iu" else "float32"),
         classes[recipe.loss]().astype("int64") if recipe.loss in classes else y.astype("float32"),
-        trainer.batch_size or recipe.batch_size,
-        trainer.optimizer or recipe.optimizer,
+        trainer.batch_size,
+        trainer.resolved.optimizer,
         float(model.optimizer.learning_rate),
         trainer.options.get("dropout", 0.0),
     )
 
 
-def _ranks(count: int) -> Processes:
-    """So many processes of this one's backend, each with as many threads as this one."""
+def _worker_processes(count: int) -> ProcessGroup:
+    """Start worker processes with this process' backend, each with as many threads as this one."""
     name, threads = catalog.selected().name, runtime.current().threads()
-    return Processes([Worker(name, threads=threads) for _ in range(count)])
+    return ProcessGroup([Worker(name, threads=threads) for _ in range(count)])
 
 
-def _cut(dataset: Dataset, samples: int | None, image_size: int | None) -> Dataset:
-    """The dataset with fewer training samples, and with images of another size."""
+def _resized(dataset: Dataset, samples: int | None, image_size: int | None) -> Dataset:
+    """Return the dataset with fewer training samples, and with images scaled to another size."""
     x, y = dataset.train.x[:samples], dataset.train.y[:samples]
     if image_size:
         rows, columns = (np.arange(image_size) * size // image_size for size in x.shape[1:3])
@@ -247,23 +247,23 @@ def _cut(dataset: Dataset, samples: int | None, image_size: int | None) -> Datas
     return replace(dataset, train=Split(x, y), test=None)
 
 
-_sessions: dict[str, Any] = {}  # a `Session`, or one of `inference_session.py`
+_sessions: dict[str, Any] = {}  # a `EpochSession`, or one of `inference_session.py`
 
 
 def open_session(key: str, recipe: str, *, device: str | None = None, **settings: Any) -> dict[str, Any]:
-    """Make a recipe ready under a key; what it took to build and compile it, and what it is.
+    """Open a session under a key; return its times, memory, size, operations and environment.
 
     Raises:
-        BackendError: the backend does not compute on that kind of device here.
+        BackendError: the backend has no such device here.
     """
     from .flops import LayerCost, total
 
     current = runtime.current()
-    _settle()
+    _warm_up()
     kind = current.devices()[0].kind
     if device not in (None, kind):
-        raise BackendError(f"{catalog.selected().title} finds no {device} here, it computes on the {kind}")
-    session = _sessions[key] = _opened(recipe, settings)
+        raise BackendError(f"{catalog.selected().title} finds no {device} here; it computes on the {kind}")
+    session = _sessions[key] = _make_session(recipe, settings)
     layers = session.flops()
     counted = total([LayerCost(**layer) for layer in layers])
     return {
@@ -283,8 +283,8 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
 
 
 @functools.cache
-def _settle() -> None:
-    """Train something of no size, once a process: what a framework loads at its first step is not a model's memory."""
+def _warm_up() -> None:
+    """Train a tiny model once per process, so that what the framework loads at its first step is not counted."""
     import keras
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -292,37 +292,37 @@ def _settle() -> None:
     model.fit(np.zeros((2, 1)), np.zeros((2, 1)), verbose=0)
 
 
-def _opened(recipe: str, settings: Mapping[str, Any]) -> Any:
-    from .inference_session import RUNNERS as ANSWERING
-    from .inference_session import Answering
+def _make_session(recipe: str, settings: Mapping[str, Any]) -> Any:
+    from .inference_session import RUNNERS as INFERENCE_RUNNERS
+    from .inference_session import InferenceSession
 
-    return (Answering if settings.get("runner") in ANSWERING else Session)(recipe, **settings)
+    return (InferenceSession if settings.get("runner") in INFERENCE_RUNNERS else EpochSession)(recipe, **settings)
 
 
 def time_epoch(key: str) -> float:
-    """Seconds of one more epoch of the session under that key."""
-    return float(_sessions[key].epoch())
+    """Train one more epoch of the session under this key, and return its seconds."""
+    return float(_sessions[key].time_epoch())
 
 
 def quality(key: str) -> dict[str, Any]:
-    """How good the model of the session under that key is by now."""
-    found: dict[str, Any] = _sessions[key].quality()
-    return found
+    """Evaluate the model of the session under this key."""
+    report: dict[str, Any] = _sessions[key].quality()
+    return report
 
 
 def layer_times(key: str) -> list[dict[str, Any]]:
-    """What each layer of the session under that key takes to answer a batch."""
-    found: list[dict[str, Any]] = _sessions[key].layer_times()
-    return found
+    """Time the layers of the session under this key; see `EpochSession.layer_times`."""
+    times: list[dict[str, Any]] = _sessions[key].layer_times()
+    return times
 
 
 def close_session(key: str) -> None:
-    """Let the session's model and data go."""
+    """Drop a session with its model and data."""
     session = _sessions.pop(key, None)
-    if isinstance(session, Session):
+    if isinstance(session, EpochSession):
         session.close()
 
 
 def kinds() -> list[str]:
-    """The kinds of devices that this process' backend finds, the default one first."""
+    """Return the kinds of devices that this process' backend finds, the default first."""
     return [device.kind for device in runtime.current().devices()]

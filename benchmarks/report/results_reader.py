@@ -1,4 +1,4 @@
-"""Results of suites, read from a folder that may hold anything: checked before a word of it is shown."""
+"""Reads the results of suites from a folder. The files may hold anything, so they are checked before they are shown."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from ...errors import DataError
 from ...storage import safe_json
 from ..results import FILE, SCHEMA
-from ..rows import about
+from ..rows import cell_key
 
 _WORDS = ("recipe", "backend", "device", "runner", "metric", "unit")
-_FIGURES = ("median", "q1", "q3", "n")
+_FIGURE_COLUMNS = ("median", "q1", "q3", "n")
 _COMPARED = ("recipe", "backend", "of", "over", "metric")
 _WHERE = {"suite", "recipe", "backend", "device", "runner"}
-# What else results may hold, and of which type it then is; None of it has to be there.
+# The optional keys of results, and their types.
 _PARTS: dict[str, type | tuple[type, ...]] = {
     "suite": str,
     "asked": dict,
@@ -31,19 +31,19 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
     "uncounted": dict,
     "without": dict,
 }
-_LARGEST_NUMBER = 1e300  # beyond it neither floats nor charts go
+_LARGEST_NUMBER = 1e300  # larger numbers break floats and charts
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one suite found.
+class ReportPart:
+    """The results of one suite.
 
     Attributes:
-        suite: its name.
-        path: the file that it was read from.
-        raw: all of the file.
+        suite: the name of the suite.
+        path: the file of the results.
+        raw: the whole content of the file.
     """
 
     suite: str
@@ -60,53 +60,53 @@ class Part:
 
     @property
     def backends(self) -> list[str]:
-        """Those of the rows, in their order."""
+        """The backends of the rows, in order."""
         return list(dict.fromkeys(row["backend"] for row in self.rows))
 
     def get(self, name: str, otherwise: Any) -> Any:
-        """What the file holds under a name, which may not be there."""
+        """Return an optional key of the file, or `otherwise`."""
         return self.raw.get(name, otherwise)
 
     def of(self, *metrics: str) -> list[Row]:
-        """The rows of these metrics, in their order."""
+        """Return the rows of these metrics, in order."""
         return [row for row in self.rows if row["metric"] in metrics]
 
-    def beside(self, row: Row, metric: str) -> float | None:
-        """The median of another metric of the cell that a row is of."""
-        wanted = about(row)
-        return next((each["median"] for each in self.of(metric) if about(each) == wanted), None)
+    def cell_median(self, row: Row, metric: str) -> float | None:
+        """Return the median of another metric of the row's cell, or None."""
+        key = cell_key(row)
+        return next((other["median"] for other in self.of(metric) if cell_key(other) == key), None)
 
 
-def varied(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What was varied, of a row: `{"batch_size": 64}`."""
-    return {name: value for name, value in about(row).items() if name not in _WHERE}
+def sweep_point(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sweep point of a row, such as `{"batch_size": 64}`."""
+    return {name: value for name, value in cell_key(row).items() if name not in _WHERE}
 
 
-def read(place: Path) -> list[Part]:
-    """What suites left in a folder, or in folders directly within it; or in a file that is named itself.
+def read(place: Path) -> list[ReportPart]:
+    """Read the results in a folder and in the folders directly within it, or in a single file.
 
-    What another command left in a folder within is passed over; in the folder itself it is an error.
+    Results of other commands are ignored in the folders within; in the folder itself they are an error.
 
     Raises:
-        DataError: there are no results, or some that are damaged or of another schema.
+        DataError: there are no results, or they are damaged or of another schema.
     """
     if place.is_file():
         return [_part(place)]
     if not place.is_dir():
         raise DataError(f"there is no {place}: give the --out of a `trivium bench`")
     own = [place / FILE] if (place / FILE).exists() else []
-    within = [path for path in sorted(place.glob(f"*/{FILE}")) if _is_of_a_suite(path)]
+    within = [path for path in sorted(place.glob(f"*/{FILE}")) if _is_suite_result(path)]
     if not own and not within:
         raise DataError(f"{place} holds no {FILE} of `trivium bench`: run one with --out {place}")
     return [_part(path) for path in (*own, *within)]
 
 
-def _is_of_a_suite(path: Path) -> bool:
-    found = safe_json.read(path)
-    return isinstance(found, dict) and {"schema", "rows", "ratios"} <= found.keys()
+def _is_suite_result(path: Path) -> bool:
+    raw = safe_json.read(path)
+    return isinstance(raw, dict) and {"schema", "rows", "ratios"} <= raw.keys()
 
 
-def _part(path: Path) -> Part:
+def _part(path: Path) -> ReportPart:
     raw = safe_json.read(path)
     if not isinstance(raw, dict) or not {"schema", "rows", "ratios"} <= raw.keys():
         raise DataError(f"{path} is no result of `trivium bench` (it has no ratios, rows, schema)")
@@ -115,45 +115,45 @@ def _part(path: Path) -> Part:
     if not _is_well_formed(raw):
         raise DataError(f"{path} is damaged: it is not what `trivium bench` writes")
     suites = [raw["suite"]] if "suite" in raw else [row["suite"] for row in raw["rows"] if "suite" in row]
-    return Part(str(suites[0]) if suites else "results", path, raw)
+    return ReportPart(str(suites[0]) if suites else "results", path, raw)
 
 
 def _is_well_formed(raw: Mapping[str, Any]) -> bool:
-    """Whether everything that the report shows is of the type that it has to be."""
+    """Return whether everything that the report shows has the right type."""
     return (
         all(isinstance(raw[name], kind) for name, kind in _PARTS.items() if name in raw)
-        and all(_is_bounded(node) for node, _ in safe_json.nodes(raw))
-        and _all_like(raw["rows"], _WORDS, _FIGURES)
-        and _all_like(raw["ratios"], _COMPARED, ("ratio", "low", "high"))
+        and all(_is_bounded(node) for node, _ in safe_json.walk(raw))
+        and _all_records(raw["rows"], _WORDS, _FIGURE_COLUMNS)
+        and _all_records(raw["ratios"], _COMPARED, ("ratio", "low", "high"))
         and all(_is_scalar(value) for row in (*raw["rows"], *raw["ratios"]) for value in row.values())
-        and all(_is_interval(each["low"], each["ratio"], each["high"]) for each in raw["ratios"])
-        and _all_like(raw.get("failed", []), ("cell", "why"), ())
-        and _all_like(raw.get("why", []), ("backend", "part"), ("seconds", "share"))
-        and all(isinstance(each, dict) for each in raw.get("environment", {}).values())
+        and all(_is_interval(item["low"], item["ratio"], item["high"]) for item in raw["ratios"])
+        and _all_records(raw.get("failed", []), ("cell", "why"), ())
+        and _all_records(raw.get("why", []), ("backend", "part"), ("seconds", "share"))
+        and all(isinstance(item, dict) for item in raw.get("environment", {}).values())
         and _are_ceilings(raw.get("machine", {}))
     )
 
 
-def _all_like(found: Any, words: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
-    return isinstance(found, list) and all(
-        isinstance(each, dict)
-        and all(isinstance(each.get(name), str) for name in words)
-        and all(_is_number(each.get(name)) for name in numbers)
-        for each in found
+def _all_records(records: Any, words: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
+    return isinstance(records, list) and all(
+        isinstance(record, dict)
+        and all(isinstance(record.get(name), str) for name in words)
+        and all(_is_number(record.get(name)) for name in numbers)
+        for record in records
     )
 
 
 def _are_ceilings(machine: Mapping[str, Any]) -> bool:
     return all(
-        isinstance(kind, dict)
-        and _all_like(list(kind.values()), (), ("gemm_gflops", "copy_gbytes"))
-        and all(value > 0 for each in kind.values() for value in (each["gemm_gflops"], each["copy_gbytes"]))
-        for kind in machine.values()
+        isinstance(libraries, dict)
+        and _all_records(list(libraries.values()), (), ("gemm_gflops", "copy_gbytes"))
+        and all(value > 0 for rates in libraries.values() for value in (rates["gemm_gflops"], rates["copy_gbytes"]))
+        for libraries in machine.values()
     )
 
 
 def _is_interval(low: float, ratio: float, high: float) -> bool:
-    """Whether a ratio lies in its interval, but for rounding."""
+    """Return whether a ratio lies in its interval, up to rounding."""
     return 0 < low <= ratio * (1 + 1e-9) and ratio <= high * (1 + 1e-9)
 
 
@@ -166,5 +166,5 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _is_bounded(node: Any) -> bool:
-    """Whether a number is one that can be drawn; what is no number is none of this."""
+    """Return whether a value is small enough to draw; always true for anything but a number."""
     return not _is_number(node) or -_LARGEST_NUMBER < node < _LARGEST_NUMBER
