@@ -116,6 +116,18 @@ BACKENDS = (
         thread_variables=("OMP_NUM_THREADS", "MKL_NUM_THREADS"),
         cpu_environment=(("CUDA_VISIBLE_DEVICES", "-1"),),
     ),
+    Backend(
+        "numpy",
+        "NumPy",
+        "numpy",
+        ("numpy",),
+        thread_variables=("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        # Keras' NumPy backend convolves by JAX: keras/src/backend/numpy/nn.py.
+        needs=("jax",),
+        trains=False,
+        exports=False,
+        writes_source=False,
+    ),
 )
 
 
