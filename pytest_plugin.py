@@ -43,7 +43,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from .errors import BackendError
 
     try:
-        backends = [catalog.find(name) for name in mark.args] or list(catalog.BACKENDS)
+        backends = [catalog.find(name) for name in mark.args] or [backend for backend in catalog.BACKENDS if backend.trains]
     except BackendError as error:
         pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
     parameters = [

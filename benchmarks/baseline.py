@@ -34,7 +34,7 @@ def find_slowdowns(before: Mapping[str, Any], after: Mapping[str, Any], factor: 
     earlier = {_identity(row): row for row in before["rows"]}
     pairs = [(earlier[_identity(row)], row) for row in after["rows"] if _identity(row) in earlier]
     if not pairs:
-        raise DataError("--baseline has no measurement in common with these results: give results of the same suite")
+        raise DataError("`baseline` has no measurement in common with these results: give results of the same suite")
     return [_sentence(old, new) for old, new in pairs if _is_slowdown(old, new, factor)]
 
 

@@ -84,7 +84,7 @@ def recommended_backend(recipe: str) -> str:
     recommendation = _read_recommendations(_path()).get(recipe)
     if not isinstance(recommendation, dict) or "backend" not in recommendation:
         raise OptionError(
-            f"--backend auto: it is not known yet which backend is fastest for {recipe} here; "
+            f"`backend` auto: it is not known yet which backend is fastest for {recipe} here; "
             f"run: trivium bench epochs --recipes {recipe} --recommend"
         )
     return str(recommendation["backend"])

@@ -125,7 +125,7 @@ class Results:
         if (suite, arguments) != (self.suite, json.loads(json.dumps(self.arguments))):
             raise DataError(
                 f"{FILE} there is from another measurement (suite {suite}, {_as_text(arguments)}): "
-                "choose another --out, or leave --resume out"
+                "choose another `out`, or leave `resume` out"
             )
         self.extra |= {name: earlier[name] for name in ("machine", "uncounted") if name in earlier}
         for group in groups:

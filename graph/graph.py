@@ -57,7 +57,7 @@ class ArrayReference:
 
 
 # An input of a node: an array, or a number that is written into the source.
-Operand = ArrayReference | bool | int | float
+GraphOperand = ArrayReference | bool | int | float
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class GraphNode:
 
     name: str
     layer: GraphLayer
-    inputs: tuple[Operand, ...]
+    inputs: tuple[GraphOperand, ...]
     outputs: tuple[Spec, ...]
     arguments: Mapping[str, ConfigValue] = field(default_factory=dict)
 

@@ -129,7 +129,7 @@ class Recipe:
         complete = {**known, **options}
         missing = [name for name, value in complete.items() if value is inspect.Parameter.empty]
         if missing:
-            raise RecipeError(f"{self.name} needs a value for {', '.join(missing)}: add --set {missing[0]}=…")
+            raise RecipeError(f"{self.name} needs a value for {', '.join(missing)}: add `options` {missing[0]}=…")
         return complete
 
     def steps(self, steps: tuple[PreprocessingStep, ...], options: Mapping[str, Any]) -> list[PreprocessingStep]:

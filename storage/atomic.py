@@ -54,7 +54,7 @@ def require_writable_folder(folder: Path) -> None:
     """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        raise OutputError(f"{nearest} is a file: choose another --out")
+        raise OutputError(f"{nearest} is a file: choose another `out`")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write into {nearest}: Permission denied")
 
@@ -66,7 +66,7 @@ def require_writable_file(path: Path) -> None:
         OutputError: the path is a folder, or its own folder is a file or not writable.
     """
     if path.is_dir():
-        raise OutputError(f"{path} is a folder: choose another --out")
+        raise OutputError(f"{path} is a folder: choose another `out`")
     require_writable_folder(path.parent)
 
 

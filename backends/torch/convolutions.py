@@ -14,7 +14,7 @@ import keras
 import torch
 import torch.nn.functional as functional
 
-LayerCall = Callable[..., Any]
+CallMethod = Callable[..., Any]
 
 
 def is_tunable_convolution(layer: Any) -> bool:
@@ -29,7 +29,7 @@ def is_tunable_convolution(layer: Any) -> bool:
     )
 
 
-def convolution(layer: Any, keras_call: LayerCall) -> LayerCall:
+def convolution(layer: Any, keras_call: CallMethod) -> CallMethod:
     """Return a `call(inputs)` for a tunable convolution. Each call reads the kernel, which training changes."""
 
     def call(inputs: Any) -> Any:
@@ -78,7 +78,7 @@ def is_tunable_pooling(layer: Any) -> bool:
     )
 
 
-def max_pooling(layer: Any, keras_call: LayerCall) -> LayerCall:
+def max_pooling(layer: Any, keras_call: CallMethod) -> CallMethod:
     """Return a `call(inputs)` for a tunable max-pooling."""
 
     def call(inputs: Any) -> Any:
@@ -104,7 +104,7 @@ def is_one_hot_encoding(layer: Any) -> bool:
     )
 
 
-def one_hot(layer: Any, keras_call: LayerCall) -> LayerCall:
+def one_hot(layer: Any, keras_call: CallMethod) -> CallMethod:
     """Return a `call(inputs)` for a one-hot encoding. Keras' makes three passes over 64-bit integers."""
 
     def call(inputs: Any, count_weights: Any = None) -> Any:

@@ -39,7 +39,7 @@ def measure(
     """
     sizes = sorted(set(sizes))
     if not sizes or sizes[0] < 1:
-        raise OptionError("--sizes needs batch sizes of 1 or more, such as 8,64,512")
+        raise OptionError("`sizes` needs batch sizes of 1 or more, such as 8,64,512")
     names = [backend.name for backend in catalog.resolve(backends)]
     groups = []
     for name in names:

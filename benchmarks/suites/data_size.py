@@ -49,7 +49,7 @@ def measure(
     """
     sizes = sorted(set(sizes))
     if len(sizes) < 2:
-        raise OptionError("--sizes needs two lengths or more, such as 200,2000")
+        raise OptionError("`sizes` needs two lengths or more, such as 200,2000")
     names = [backend.name for backend in catalog.resolve(backends)]
     groups = []
     for name in names:

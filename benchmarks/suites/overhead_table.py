@@ -118,7 +118,7 @@ def _conditions(results_json: ResultsJson) -> str:
     first, device = environments[0], device_of(results_json)
     names = {environment["device_name"] for environment in environments}
     versions = {name: version for environment in environments for name, version in environment["versions"].items()}
-    backends = [backend.package for backend in catalog.BACKENDS if backend.package in versions]
+    backends = [backend.package for backend in catalog.BACKENDS if backend.trains and backend.package in versions]
     version_list = ", ".join(f"{name} {versions[name]}" for name in ("keras", *backends))
     parts = [f"{' / '.join(sorted(names))}, {first['cores']} cores; {version_list}."]
     if peaks := results_json.get("machine", {}).get(device):

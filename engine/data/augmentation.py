@@ -62,7 +62,7 @@ class Augmentation:
             name, equals, value = entry.strip().partition("=")
             if name not in known or not equals:
                 raise OptionError(
-                    f"--augment {text}: {entry.strip()!r} is not one of {', '.join(known)} with a value"
+                    f"`augment` {text}: {entry.strip()!r} is not one of {', '.join(known)} with a value"
                     f"{suggest(name, known)} (such as rotation=10,shift=0.1,flip=horizontal)"
                 )
             settings[name] = value if name == "flip" else _number(name, value)

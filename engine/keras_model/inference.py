@@ -77,5 +77,5 @@ def require_full_batches(model: keras.Model, samples: int, what: str) -> None:
         fitting = next(candidate for candidate in range(size, 0, -1) if samples % candidate == 0)
         raise DataError(
             f"{what}: {samples} samples are no multiple of the {size} that the model takes at a time: "
-            f"{samples % size} would be left over (--set batch={fitting} would fit)"
+            f"{samples % size} would be left over (`options` batch={fitting} would fit)"
         )

@@ -132,7 +132,7 @@ def _targets(
 
 
 def _is_batchable(estimator: Estimator) -> bool:
-    """Whether the estimator uses no option that works for a single model only."""
+    """Return whether the estimator uses no option that works for a single model only."""
     weighs = getattr(estimator, "class_weight", None) is not None
     needs_own_training = (
         weighs or estimator.validation_split or estimator.augment or estimator.deterministic or estimator.precision

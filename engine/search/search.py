@@ -228,7 +228,7 @@ def _require_parameters(estimator: Estimator, grid: Mapping[str, Sequence[Any]])
 
 def _require_settings(grid: Mapping[str, Sequence[Any]], folds: int, random: int | None, zoom: int) -> None:
     if not grid or not all(len(values) for values in grid.values()):
-        raise OptionError("a search needs values to try: --grid units=20,30,40")
+        raise OptionError("a search needs values to try: `grid` units=20,30,40")
     for name, value, least in (("folds", folds, 2), ("random", random, 1), ("zoom", zoom, 0)):
         if value is not None and value < least:
             raise OptionError(f"{name} must be {least} or more, received {value}")

@@ -19,7 +19,7 @@ TOLERANCES = {"float16": 1e-2, "bfloat16": 2e-2, "float32": 1e-5, "float64": 1e-
 
 @dataclass(frozen=True)
 class Difference:
-    """How far `received` is from `expected`.
+    """The difference between `received` and `expected`.
 
     Attributes:
         absolute: the largest |received − expected|.

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..graph import ArrayReference, Graph, GraphNode, Operand, Spec
+from ..graph import ArrayReference, Graph, GraphNode, GraphOperand, Spec
 from ..source import identifier
 from .layout import literal, statement
 
@@ -63,7 +63,7 @@ class GraphWriter(ABC, Generic[V]):
 
     # --- for handlers -----------------------------------------------------------------------------------------------
 
-    def operand(self, operand: Operand) -> V | str:
+    def operand(self, operand: GraphOperand) -> V | str:
         """Return the value of an array, or a number as text."""
         return self.values[operand] if isinstance(operand, ArrayReference) else literal(operand)
 

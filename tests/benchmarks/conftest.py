@@ -1,4 +1,4 @@
-"""Results of every suite, made by the code that the suites themselves write them with, of times that were made up."""
+"""Results of every suite with invented times, built by the suites' own code."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A slow-down that is told from noise."""
+"""Slow-downs are distinguished from noise."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def times(factor):
     return [factor * seconds for seconds in STEADY]
 
 
-def test_what_takes_longer_is_named():
+def test_a_longer_time_is_named():
     (line,) = find_slowdowns(results(STEADY), results(times(1.25)), 1.1)
     assert line == "slower: cnn/simple on jax, trivium, steady_epoch: 1.25 s against 1 s before, 1.25 times"
 
@@ -36,7 +36,7 @@ def test_what_takes_longer_is_named():
         ([1.25], "measured once"),
     ],
 )
-def test_what_does_not_is_not(after, why):
+def test_times_within_the_factor_or_the_noise_are_not_named(after, why):
     assert find_slowdowns(results(STEADY), results(after), 1.1) == [], why
 
 

@@ -1,4 +1,4 @@
-"""The book as it is measured: which recipes on which data, what is kept of a run, and one run in a real worker."""
+"""The suite `book`: its recipes and data, the figures that it saves, and one run in a real worker."""
 
 import json
 import math
@@ -51,7 +51,7 @@ def test_recipes_are_chosen_by_name_and_family_in_the_order_of_the_book():
 
 
 @pytest.mark.parametrize(("name", "near"), [("cn", "'cnn'"), ("dense/smal", "'dense/small'")])
-def test_what_the_book_does_not_have_is_refused_with_the_nearest_names(name, near):
+def test_an_unknown_name_is_refused_with_the_nearest_names(name, near):
     with pytest.raises(RecipeError, match=f"no recipe or family '{name}'; did you mean .*{near}"):
         book.select_recipes(["cnn", name])
 
@@ -65,7 +65,7 @@ def test_data_go_to_the_recipes_of_their_kind():
 
 
 @pytest.mark.parametrize("data", ["some/where.npz", "text"])
-def test_data_of_no_recipes_kind_go_to_all(data):
+def test_data_of_an_unknown_kind_go_to_all_recipes(data):
     """So that a file can be given at all, and data that fit nowhere are refused instead of forgotten."""
     assert set(book.data_for(book.select_recipes(["cnn/simple", "rnn/lstm"]), data).values()) == {data}
 
@@ -94,7 +94,7 @@ def test_every_figure_is_a_row():
     }
 
 
-def test_what_was_not_measured_or_is_not_finite_has_no_row():
+def test_a_missing_or_infinite_figure_has_no_row():
     once = measurement(seconds=(3.0,), history=[{"loss": math.nan}])
     assert [row["metric"] for row in once.rows()] == ["parameters"]
     described = once.describe()
@@ -102,7 +102,7 @@ def test_what_was_not_measured_or_is_not_finite_has_no_row():
     assert measured.result(described) == "loss not finite after 1 epoch"
 
 
-def test_the_report_holds_ours_beside_the_published():
+def test_the_report_has_measured_and_published_figures():
     report = json.loads(json.dumps(BookResult([measurement(), measurement("cnn/simple")]).to_json(), allow_nan=False))
     assert report["schema"] == 1
     assert report["environment"]["jax"]["cores"] == 2
@@ -114,7 +114,7 @@ def test_the_report_holds_ours_beside_the_published():
     assert [each["recipe"] for each in report["measured"]] == ["dense/small", "cnn/simple"]
 
 
-def test_a_line_says_what_the_figures_depend_on():
+def test_the_sentence_names_the_conditions_of_the_figures():
     described = measurement().describe()
     assert described["versions"] == {"keras": "3.15.1", "jax": "0.10.2"}
     assert measured.sentence(described) == (
@@ -128,7 +128,7 @@ def test_a_line_says_what_the_figures_depend_on():
 # --- what is kept ---------------------------------------------------------------------------------------------------
 
 
-def test_of_each_recipe_the_fastest_backend_is_kept_beside_what_was_there(tmp_path):
+def test_the_fastest_backend_of_each_recipe_is_merged_into_the_file(tmp_path):
     path = tmp_path / "measured.json"
     book.update_figures(BookResult([measurement("rnn/lstm"), measurement("cnn/simple")]), path)
     before = json.loads(path.read_text())
@@ -142,13 +142,13 @@ def test_of_each_recipe_the_fastest_backend_is_kept_beside_what_was_there(tmp_pa
     assert figures["rnn/lstm"] == before["rnn/lstm"]
 
 
-def test_a_file_that_cannot_be_written_is_said(tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"measured\.json"):
         book.update_figures(BookResult([measurement()]), tmp_path / "file" / "measured.json")
 
 
-def test_the_figures_in_the_package_are_of_the_book_and_can_be_said():
+def test_the_figures_in_the_package_are_of_the_book_and_have_sentences():
     all_figures = measured.figures()
     assert list(all_figures) == sorted(all_figures)
     assert all_figures.keys() <= recipes.registry().keys()
@@ -170,7 +170,7 @@ def few_digits(digits, tmp_path):
     return str(path)
 
 
-def test_a_recipe_is_trained_in_a_worker_and_told_after_each(backend, shared_worker, few_digits):
+def test_a_recipe_is_trained_in_a_worker_and_reported_after_each(backend, shared_worker, few_digits):
     heard, so_far = [], []
     result = book.measure(
         ["dense/small", "dense/two-small"],

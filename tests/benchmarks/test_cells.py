@@ -1,4 +1,4 @@
-"""Cells in real workers: what a death takes with it, and what it does not; resuming."""
+"""Cells in real workers: the death of a worker loses one cell only, which resuming measures again."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_a_killed_worker_loses_its_cell_and_no_other(backend, pair, tmp_path):
     assert opened == [failed["cell"], "done"], "what was whole is not measured again"
 
 
-def test_when_every_cell_is_lost_that_is_an_error(monkeypatch, backend, pair):
+def test_losing_every_cell_is_an_error(monkeypatch, backend, pair):
     def die(self, cell):
         raise WorkerError("it was killed")
 
@@ -84,7 +84,7 @@ def test_when_every_cell_is_lost_that_is_an_error(monkeypatch, backend, pair):
         compare("test", [CellGroup("g", pair, [tuple(pair)])], {}, QUICK)
 
 
-def test_a_device_that_is_not_there_is_said(backend, shared_worker):
+def test_a_missing_device_is_an_error(backend, shared_worker):
     from trivium.backends import runtime
 
     other = "gpu" if runtime.current().devices()[0].kind == "cpu" else "tpu"
@@ -92,7 +92,7 @@ def test_a_device_that_is_not_there_is_said(backend, shared_worker):
         shared_worker.call("trivium.benchmarks.epoch_session:open_session", "x", "rnn/lstm", device=other)
 
 
-def test_results_hold_what_was_asked_and_how_busy_the_machine_was(backend, shared_worker, pair):
+def test_results_have_the_arguments_and_the_load_of_the_machine(backend, shared_worker, pair):
     saved = []
     options = BenchmarkOptions(
         0.1, 1.0, ceilings=False, save=lambda results: saved.append(json.dumps(results.to_json()))

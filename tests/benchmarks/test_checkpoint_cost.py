@@ -1,4 +1,4 @@
-"""What checkpoints cost, measured small in a real worker, and what is said of it."""
+"""The cost of checkpoints, measured small in a real worker, and its report."""
 
 import json
 
@@ -20,7 +20,7 @@ def test_both_sides_are_timed_in_the_same_rounds(backend, shared_worker, tmp_pat
     assert {row["metric"] for row in report["rows"]} >= {EPOCH, CHECKPOINT, "large_checkpoint_size"}
 
 
-def test_the_shares_are_the_right_way_round():
+def test_the_ratios_have_the_right_direction():
     samples = {EPOCH: [2.0] * 6, CHECKPOINT: [0.02] * 6, DISK: [1.0] * 6, LARGE: [1.25] * 6}
     result = checkpoint_cost.CheckpointCostResult("rnn/lstm", "jax", samples, {LARGE: 100}, 10, {"device": "cpu"})
     assert round(result.share.ratio, 6) == 0.01

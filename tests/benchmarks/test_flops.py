@@ -83,14 +83,14 @@ def test_attention(layers):
     assert cost.forward == 2 * 25 * 8 + 5 * 25
 
 
-def test_normalisation_activation_and_what_only_moves(layers):
+def test_normalisation_activation_and_data_movement(layers):
     assert forward((6, 5), layers.BatchNormalization(), layers.LayerNormalization()) == [120, 240]
     assert forward((6, 5), layers.Activation("relu"), layers.ReLU(), layers.Softmax()) == [30, 30, 150]
     assert forward((6, 5), layers.Flatten(), layers.Reshape((5, 6)), layers.Dropout(0.5)) == [0, 0, 0]
     assert forward((6,), layers.Embedding(10, 4)) == [0]
 
 
-def test_training_adds_a_gradient_by_weights_and_one_by_inputs_where_they_are_needed(layers):
+def test_training_adds_the_gradients_of_weights_and_inputs_where_needed(layers):
     first, drop, second = cost_of((4,), layers.Dense(3), layers.Dropout(0.5), layers.Dense(2))
     assert (first.forward, first.training) == (27, 2 * 27), "nothing before it trains"
     assert (second.forward, second.training) == (14, 3 * 14)
@@ -101,7 +101,7 @@ def test_training_adds_a_gradient_by_weights_and_one_by_inputs_where_they_are_ne
     assert (first.training, second.training) == (27, 2 * 14)
 
 
-def test_traffic_is_what_has_to_be_moved_at_least(backend, layers):
+def test_traffic_is_the_least_number_of_bytes_moved(backend, layers):
     import keras
 
     from trivium.benchmarks.flops import count

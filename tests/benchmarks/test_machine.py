@@ -1,4 +1,4 @@
-"""What the machine can do at most: orders of magnitude, because the machine is not known."""
+"""The ceilings of the machine: only orders of magnitude, because the machine is unknown."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def brief(monkeypatch):
     monkeypatch.setattr(machine, "_MIN_SECONDS", 1e-5)
 
 
-def test_numpy_and_the_framework_say_how_fast_the_machine_is(backend, brief):
+def test_numpy_and_the_framework_measure_the_ceilings(backend, brief):
     by_library = {"numpy": machine.numpy_ceilings(**SMALL), backend.name: machine.framework_ceilings(**SMALL)}
     for ceilings in by_library.values():
         assert 0.01 < ceilings["gemm_gflops"] < 1e6
@@ -25,7 +25,7 @@ def test_one_thread_is_one_thread(brief):
     assert machine.numpy_ceilings(1, **SMALL)["gemm_gflops"] > 0
 
 
-def test_the_peak_of_memory_begins_anew():
+def test_the_memory_peak_is_reset():
     import numpy as np
 
     from trivium.backends import runtime
@@ -38,7 +38,7 @@ def test_the_peak_of_memory_begins_anew():
         assert runtime.memory_peak() - before >= 0.9 * block.nbytes
 
 
-def test_the_settings_of_the_process_are_told(monkeypatch):
+def test_the_settings_of_the_process_are_described(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     settings = machine.describe()
     assert settings["thread_settings"]["OMP_NUM_THREADS"] == "3"

@@ -1,4 +1,4 @@
-"""Owned masks against native ones, small: real epochs in real workers, and what is said of them."""
+"""Owned masks against native ones, small: real epochs in real workers, and the report."""
 
 import json
 
@@ -78,7 +78,7 @@ def test_an_unknown_recipe_is_refused_before_anything_starts():
         masks.measure("cnn/poling")
 
 
-def test_both_kinds_are_timed(backend, shared_worker, digits, tmp_path):
+def test_owned_and_native_masks_are_timed(backend, shared_worker, digits, tmp_path):
     import numpy as np
 
     train, test = digits.train, digits.test

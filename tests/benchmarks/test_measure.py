@@ -1,4 +1,4 @@
-"""Rounds that are fair to every cell, and the harness measured by itself."""
+"""Rounds are fair to every cell, and the harness measures itself."""
 
 import itertools
 import json
@@ -44,12 +44,12 @@ def test_rounds_end_when_the_time_is_up(generator):
     assert (rounds.count, rounds.stopped_by) == (30, "budget")
 
 
-def test_rounds_end_when_there_are_many_and_nothing_is_compared():
+def test_rounds_end_at_the_maximum_when_nothing_is_compared():
     rounds = interleave({"a": lambda: 1.0}, [], budget=60, precision=0.01)
     assert (rounds.count, rounds.stopped_by) == (1_000, "rounds")
 
 
-def test_progress_never_goes_back_and_ends_at_one():
+def test_progress_never_decreases_and_ends_at_one():
     shares = []
     interleave({"a": lambda: 1.0}, [], budget=0.001, precision=0.1, after_round=lambda _, share: shares.append(share))
     assert shares == sorted(shares)
@@ -145,5 +145,5 @@ def test_identical_workloads_are_called_no_difference_under_recorded_noise():
     assert sum(not measured_under_noise(1.0, seed).differs for seed in range(200)) >= 190
 
 
-def test_a_difference_of_a_tenth_is_found_under_recorded_noise():
+def test_a_difference_of_a_tenth_is_detected_under_recorded_noise():
     assert sum(measured_under_noise(1.1, seed).low > 1 for seed in range(100)) >= 90

@@ -1,4 +1,4 @@
-"""The suites beside pooling and overhead, small: real epochs in real workers, and what is worked out from rows."""
+"""The other suites, small: real epochs in real workers, and the figures that follow from rows."""
 
 import itertools
 import json
@@ -87,7 +87,7 @@ def test_a_first_answer_has_its_stages(backend):
 
 
 @pytest.mark.slow
-def test_what_a_user_waits_for_is_measured_in_fresh_processes(backend):
+def test_the_wait_for_a_first_prediction_is_measured_in_fresh_processes(backend):
     results = start_up.measure("dense/small", [backend.name], options=QUICK)
     medians = {name: results.median(metric=name) for name in (*start_up.STAGES, start_up.TOTAL)}
     assert all(seconds > 0 for seconds in medians.values())
@@ -133,19 +133,19 @@ def ladder(*seconds):
     return Results("x", groups={"ladder": group})
 
 
-def test_what_pooling_costs_is_the_sum_of_its_parts():
+def test_the_cost_of_pooling_is_the_sum_of_its_parts():
     parts = pooling_vs_striding.explain(ladder(10.0, 8.0, 7.0, 2.0), "jax")
     assert [part["part"] for part in parts] == list(pooling_vs_striding.PARTS)
     assert [part["seconds"] for part in parts] == pytest.approx([2.0, 1.0, 5.0])
     assert [part["share"] for part in parts] == pytest.approx([0.25, 0.125, 0.625])
 
 
-def test_a_part_within_the_interval_of_its_two_rungs_is_no_difference():
+def test_a_part_whose_interval_contains_one_is_no_difference():
     parts = pooling_vs_striding.explain(ladder(10.0, 8.0, 8.0, 2.0), "jax")
     assert [part["differs"] for part in parts] == [True, False, True]
 
 
-def test_nothing_is_explained_where_a_rung_is_missing_or_pooling_costs_nothing():
+def test_there_are_no_parts_if_a_variant_is_missing_or_pooling_costs_nothing():
     assert pooling_vs_striding.explain(ladder(10.0, 8.0, 7.0), "jax") == []
     assert pooling_vs_striding.explain(ladder(1.0, 1.0, 1.0, 2.0), "jax") == []
     assert pooling_vs_striding.explain(Results("x", groups={"g": GroupResult()}), "jax") == []

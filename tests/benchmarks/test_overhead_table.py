@@ -1,4 +1,4 @@
-"""The table of what Keras costs: every ratio in it is one of the results, and it goes where its device belongs."""
+"""The table of Keras' overhead: its ratios are those of the results, and it is written to the section of its device."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_results_of_several_runs_are_one_table(overhead):
     assert sorted(lines) == sorted(overhead_table.table(overhead).splitlines())
 
 
-def test_what_was_measured_again_is_the_later_runs(overhead):
+def test_a_repeated_measurement_replaces_the_earlier_one(overhead):
     again = {
         **overhead,
         **{name: [each for each in overhead[name] if each["backend"] == "jax"] for name in ("rows", "ratios")},
@@ -62,7 +62,7 @@ def test_what_was_measured_again_is_the_later_runs(overhead):
     assert all(("7.77 [7.50, 7.90]" in line) == ("| jax |" in line) for line in lines)
 
 
-def test_it_says_what_machine_it_was_and_what_was_lost(overhead):
+def test_the_table_names_the_machine_and_the_lost_cells(overhead):
     shown = overhead_table.table({**overhead, "failed": [{"cell": "cnn/pooling on torch", "why": "killed"}]})
     assert "A Processor, 2 cores; keras 3.15.1." in shown
     assert "The largest matrix product reached 80 GFLOP/s, by numpy." in shown
@@ -71,7 +71,7 @@ def test_it_says_what_machine_it_was_and_what_was_lost(overhead):
     assert "The machine was busy" in overhead_table.table({**overhead, "load": {"busy": True}})
 
 
-def test_it_takes_the_place_of_what_stood_between_the_marks_of_its_device(overhead, tmp_path, capsys):
+def test_the_table_replaces_the_text_between_the_marks_of_its_device(overhead, tmp_path, capsys):
     import json
 
     (tmp_path / "results.json").write_text(json.dumps(overhead))

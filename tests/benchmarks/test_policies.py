@@ -1,4 +1,4 @@
-"""`bench epochs` over precisions: each is a cell of its own, told apart by a column."""
+"""`bench epochs` over dtype policies: each is a cell of its own, identified by a column."""
 
 import pytest
 

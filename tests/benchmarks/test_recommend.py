@@ -1,4 +1,4 @@
-"""Which backend to take: said in a line, and remembered."""
+"""The recommended backend: a line of text, and remembered."""
 
 import pytest
 
@@ -44,13 +44,13 @@ def results(seconds, ratios=()):
     return Results("epochs", groups={"rnn/lstm": GroupResult(rows=rows, ratios=ratio_rows)})
 
 
-def test_the_fastest_is_said_with_how_much_faster_it_is_than_the_next():
+def test_the_fastest_backend_is_named_with_its_ratio_to_the_next():
     ratios = [("tensorflow", "jax", 12.0, 10.0, 14.0), ("jax", "torch", 0.5, 0.4, 0.625)]
     (recommendation,) = recommend(results({"tensorflow": 1.2, "jax": 0.1, "torch": 0.2}, ratios))
     assert str(recommendation) == "rnn/lstm: take jax on the cpu, 0.1 s an epoch, 2.00 × as fast as torch [1.60, 2.50]"
 
 
-def test_no_difference_is_said_too():
+def test_no_difference_is_reported_as_such():
     (recommendation,) = recommend(results({"jax": 0.1, "torch": 0.11}, [("jax", "torch", 0.9, 0.8, 1.05)]))
     assert str(recommendation).endswith("no difference from torch was found [0.95, 1.25]")
 
@@ -60,7 +60,7 @@ def test_a_single_backend_is_the_fastest():
     assert str(recommendation).endswith("(nothing else was measured)")
 
 
-def test_what_was_found_is_remembered_beside_what_was_there(cache):
+def test_a_recommendation_is_remembered_and_replaced(cache):
     path = remember(recommend(results({"jax": 0.1})))
     assert path.is_relative_to(cache)
     assert recommended_backend("rnn/lstm") == "jax"
@@ -68,7 +68,7 @@ def test_what_was_found_is_remembered_beside_what_was_there(cache):
     assert recommended_backend("rnn/lstm") == "torch"
 
 
-def test_what_was_never_measured_is_said_with_what_to_run(cache):
+def test_a_recipe_without_a_measurement_is_an_error_with_the_command_to_run(cache):
     with pytest.raises(OptionError, match="trivium bench epochs --recipes cnn/simple --recommend"):
         recommended_backend("cnn/simple")
     (cache / "trivium").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The report: what it says of results, what it refuses to read, and that nothing of a file is run. No framework."""
+"""The report: its statements about results, the files it refuses, and that nothing from a file is run. No framework."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def test_a_folder_of_suites_is_read_and_so_are_one_suite_and_one_file(results_fo
     assert one == same
 
 
-def test_what_other_commands_leave_beside_suites_is_passed_over(tmp_path, suite_results):
+def test_results_of_other_commands_beside_suites_are_ignored(tmp_path, suite_results):
     write_json(tmp_path / "a-search" / "results.json", {"schema": 1, "recipe": "dense/small", "rows": []})
     with pytest.raises(DataError, match=r"holds no results\.json of `trivium bench`"):
         results_reader.read(tmp_path)
@@ -97,7 +97,7 @@ RATIO = ratio_of("jax", "torch", 1.0, 2.0, 3.0)
         (json.dumps({**NOTHING, "load": []}), "is damaged"),
     ],
 )
-def test_what_is_damaged_or_foreign_is_one_line(tmp_path, text, said):
+def test_a_damaged_or_foreign_file_is_an_error_of_one_line(tmp_path, text, said):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(TriviumError, match=said) as refused:
         results_reader.read(tmp_path)
@@ -105,7 +105,7 @@ def test_what_is_damaged_or_foreign_is_one_line(tmp_path, text, said):
     assert "\n" not in str(refused.value)
 
 
-def test_nothing_there_is_one_line(tmp_path):
+def test_a_missing_folder_is_an_error_of_one_line(tmp_path):
     with pytest.raises(DataError, match=r"there is no .*nowhere: give the --out of a `trivium bench`"):
         results_reader.read(tmp_path / "nowhere")
 
@@ -134,7 +134,7 @@ def test_the_fastest_is_named_with_how_much_slower_the_others_are_and_which_are_
     )
 
 
-def test_a_ratio_at_another_thing_varied_is_not_taken():
+def test_a_ratio_at_another_sweep_point_is_not_used():
     rows = [timed(name, 1.0 + at, batch_size=size) for size in (1, 256) for at, name in enumerate(("jax", "torch"))]
     rows = [{**row, "metric": "answer"} for row in rows]
     ratios = [ratio_of("jax", "torch", 0.4, 0.5, 0.6, batch_size=1)]
@@ -157,7 +157,7 @@ def test_an_interval_that_holds_one_is_no_difference(low, high, said):
     assert answers.answer(part_of({"suite": "overhead", "rows": [], "ratios": [ratio]})) == [said]
 
 
-def test_pooling_says_how_much_and_of_what_it_is_made(parts):
+def test_the_answer_on_pooling_has_its_ratio_and_its_parts(parts):
     sentences = answers.answer(parts["pooling-vs-striding"])
     assert re.fullmatch(r"On jax cnn/pooling takes 3\.0\d \[.*\] × as long as cnn/striding\.", sentences[0])
     (jax, *_) = (each for each in sentences if each.startswith("What pooling costs"))
@@ -167,7 +167,7 @@ def test_pooling_says_how_much_and_of_what_it_is_made(parts):
     assert shares == sorted(shares, reverse=True)
 
 
-def test_the_other_suites_say_what_they_found(parts):
+def test_the_answers_of_the_other_suites(parts):
     assert "batches of 2048 are fastest" in answers.answer(parts["batch-size"])[0]
     assert "batch 8 takes 19" in answers.answer(parts["batch-size"])[0]
     assert "time goes with the steps to the power 1.00" in answers.answer(parts["data-size"])[0]
@@ -179,7 +179,7 @@ def test_the_other_suites_say_what_they_found(parts):
     assert answers.answer(part_of(NOTHING, "new")) == ["Nothing was compared: the figures below stand for themselves."]
 
 
-def test_what_a_reader_has_to_know_is_told():
+def test_the_remarks_name_rounds_load_failures_and_gaps():
     raw = {**NOTHING, "rounds": 8, "stopped_by": "budget", "failed": [{"cell": "rnn/lstm on jax", "why": "killed"}]}
     raw["load"] = {"average": 3.5, "cores": 2, "busy": True}
     raw["without"] = {"cnn/striding by openvino": "none can export it"}
@@ -193,7 +193,7 @@ def test_what_a_reader_has_to_know_is_told():
     assert "8 to 12 interleaved rounds; groups stopped: 1 by budget, 1 by precision." in text
 
 
-def test_intervals_of_few_rounds_are_said_to_promise_less(parts):
+def test_intervals_of_few_rounds_are_marked_as_below_95_percent(parts):
     for suite, said in (
         ("epochs", "with their 95 % intervals"),
         ("masks", "with their 95 % intervals"),
@@ -202,7 +202,7 @@ def test_intervals_of_few_rounds_are_said_to_promise_less(parts):
         assert said in "\n".join(answers.remarks(parts[suite]))
 
 
-def test_numbers_have_three_digits_and_a_unit_that_suits_them():
+def test_numbers_have_three_digits_and_a_suitable_unit():
     assert [three(value) for value in (0, 0.5, 1234.5, 1e-5, 2e12)] == ["0", "0.5", "1,234", "1.0e-05", "2.00e+12"]
     assert [duration(value) for value in (2.5, 0.036, 3e-4)] == ["2.5 s", "36 ms", "300 µs"]
     assert [times(value) for value in (0.05, 0.5, 9.999, 20)] == ["0.05", "0.50", "10.00", "20.0"]
@@ -244,7 +244,7 @@ def values_of(chart):
         ),
     ],
 )
-def test_what_each_suite_draws(parts, suite, titles):
+def test_the_charts_of_each_suite(parts, suite, titles):
     drawings = {each.title: each for each in charts.draw(parts[suite])}
     assert set(titles) <= drawings.keys()
     assert all(values_of(each) for each in drawings.values())
@@ -257,7 +257,7 @@ def test_a_bar_is_the_median_with_its_quartiles(parts):
     assert shown == {row["backend"]: (row["median"], row["q1"], row["q3"]) for row in rows}
 
 
-def test_the_roof_is_the_least_of_bandwidth_and_peak(parts):
+def test_the_roof_is_the_minimum_of_bandwidth_and_peak(parts):
     chart = next(each for each in charts.draw(parts["epochs"]) if each.title.startswith("Roofline"))
     roof = sorted((v["intensity"], v["median"]) for v in values_of(chart) if "series" not in v)
     reached = [(v["intensity"], v["median"]) for v in values_of(chart) if "series" in v]
@@ -268,13 +268,13 @@ def test_the_roof_is_the_least_of_bandwidth_and_peak(parts):
     assert all(pytest.approx(intensity) == 10 for intensity, _ in reached)
 
 
-def test_no_chart_needs_what_was_not_measured():
+def test_empty_results_have_no_charts():
     assert charts.draw(part_of(NOTHING, "epochs")) == []
     for suite in answers.QUESTIONS:
         assert charts.draw(part_of(NOTHING, suite)) == []
 
 
-def test_tables_hold_the_figures_and_what_they_are_sorted_by(parts):
+def test_tables_have_the_figures_and_their_sort_keys(parts):
     medians, ratios = tables.tables(parts["overhead"])
     assert list(medians.columns[:3]) == ["backend", "runner", "steady epoch (s)"]
     (fit,) = (row for row in medians.rows if [cell.text for cell in row[:2]] == ["jax", "fit"])
@@ -288,7 +288,7 @@ def test_tables_hold_the_figures_and_what_they_are_sorted_by(parts):
     assert environment["cpu, gemm gflops by numpy"] == "80"
 
 
-def test_a_sweep_over_what_is_no_number_is_left_out():
+def test_a_sweep_over_values_other_than_counts_is_left_out():
     ratios = [
         ratio_of("pooling", "striding", 1.0, 2.0, 3.0, filters=filters, image_size=28) for filters in ("8", 16, -1)
     ]
@@ -299,7 +299,7 @@ def test_a_sweep_over_what_is_no_number_is_left_out():
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_names_no_place_in_the_network(parts):
+def test_the_page_has_no_network_addresses(parts):
     text = written(list(parts.values()))
     assert set(re.findall(r"(?:https?|ftp|wss?)://([\w.-]+)", text)) <= {"www.w3.org"}
     assert not re.findall(r"<(?:link|iframe|object|embed|base)\b|<script[^>]*\bsrc=|@import|url\(\s*['\"]?//", text)
@@ -308,12 +308,12 @@ def test_the_page_names_no_place_in_the_network(parts):
     assert text.count('class="spec"') == sum(len(charts.draw(part)) for part in parts.values())
 
 
-def test_addresses_are_taken_out_and_namespaces_left():
+def test_addresses_are_removed_and_namespaces_kept():
     script = 'a("https://vega.github.io/editor/", `http://x.org/a?b#c`, "http://www.w3.org/2000/svg", "https:")'
     assert page.without_addresses(script) == 'a("", ``, "http://www.w3.org/2000/svg", "https:")'
 
 
-def test_the_results_are_in_the_page_as_they_were(parts):
+def test_the_page_contains_the_unchanged_results(parts):
     text = written([parts["masks"]])
     (raw,) = re.findall(r'<script type="application/json" class="raw">(.*?)</script>', text, re.DOTALL)
     assert json.loads(json.loads(raw)) == parts["masks"].raw
@@ -329,7 +329,7 @@ def hostile(value):
 
 
 @pytest.mark.parametrize("suite", ["epochs", "pooling-vs-striding", "book"])
-def test_what_comes_from_a_file_never_becomes_markup(suite_results, suite):
+def test_text_from_a_file_never_becomes_markup(suite_results, suite):
     raw = {**hostile(suite_results[suite]), "stopped_by": HOSTILE, "failed": [{"cell": HOSTILE, "why": HOSTILE}]}
     for row in raw["rows"]:
         row["metric"] = row["metric"].removesuffix(HOSTILE)  # else nothing is found to be drawn
@@ -340,7 +340,7 @@ def test_what_comes_from_a_file_never_becomes_markup(suite_results, suite):
     assert text.count("<script") == text.count("</script") == len(charts.draw(part)) + 3
 
 
-def test_markdown_escapes_what_it_would_take_for_its_own(suite_results, tmp_path):
+def test_markdown_syntax_is_escaped(suite_results, tmp_path):
     raw = hostile(suite_results["epochs"])
     part = part_of(raw, "epochs")
     text = markdown.write([part], HOSTILE, [{tmp_path / "charts" / "a.png": HOSTILE}], tmp_path / "report.md")
@@ -360,13 +360,13 @@ def test_pictures_are_drawn_without_a_browser(parts, tmp_path):
     assert heard[-1]["done"] == heard[-1]["total"] == len(files)
 
 
-def test_a_name_of_a_file_stays_within_its_folder():
+def test_a_file_name_cannot_leave_its_folder():
     assert page.slug("../../etc/passwd") == "etc-passwd"
     assert page.slug("÷") == "results"
 
 
 @pytest.mark.parametrize("library", ["altair", "vl_convert", "jinja2"])
-def test_a_missing_library_is_one_line_that_installs_it(monkeypatch, library):
+def test_a_missing_library_is_an_error_with_the_install_command(monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(OptionError, match=rf"a report needs {library}, .*: pip install 'trivium\[report\]'"):
         getattr(libraries, library)()

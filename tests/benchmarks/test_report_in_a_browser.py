@@ -1,4 +1,4 @@
-"""The report in a real Chromium without a window: it opens, draws, sorts, is readable, and asks for nothing."""
+"""The report in a headless Chromium: it opens, draws, sorts, is readable, and requests nothing."""
 
 import json
 import shutil
@@ -87,7 +87,7 @@ def requested(chromium):
     return {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
 
 
-def test_it_draws_every_chart_says_nothing_on_the_console_and_asks_for_nothing(opened, address, parts):
+def test_it_draws_every_chart_without_console_messages_or_requests(opened, address, parts):
     chromium = opened()
     marks = chromium.execute_script(
         "return [...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg path, svg line').length)"
@@ -106,7 +106,7 @@ def test_a_hostile_name_is_shown_and_not_run(opened):
     )
 
 
-def test_the_page_forbids_what_it_does_not_need(opened):
+def test_the_content_security_policy_forbids_scripts_and_images(opened):
     chromium = opened()
     chromium.execute_script(
         "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s);"
@@ -143,7 +143,7 @@ def test_a_table_sorts_by_numbers_both_ways_on_a_click(opened):
     assert first == sorted(first)
 
 
-def test_light_and_dark_follow_the_reader_even_while_it_is_open(opened):
+def test_the_open_page_follows_the_readers_theme(opened):
     chromium = opened("light")
 
     def colours():
@@ -175,7 +175,7 @@ def test_nothing_is_wider_than_the_screen(opened, width):
     assert max(charts_wide) <= 0
 
 
-def test_the_json_can_be_downloaded_as_it_was(opened, parts, tmp_path):
+def test_the_unchanged_json_can_be_downloaded(opened, parts, tmp_path):
     chromium = opened()
     chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     (number, part) = next((number, part) for number, part in enumerate(parts) if part.suite == "import")

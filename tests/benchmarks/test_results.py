@@ -1,4 +1,4 @@
-"""Results as data: what is written can be read, gone on with, and is refused where it is something else."""
+"""Results as data: they are written, read and resumed; foreign files are refused."""
 
 import itertools
 import json
@@ -47,7 +47,7 @@ def taken(earlier):
     return results
 
 
-def test_what_is_written_is_taken_over_group_by_group(whole, tmp_path):
+def test_written_results_are_resumed_group_by_group(whole, tmp_path):
     write_json(tmp_path / "results.json", whole.to_json())
     resumed = taken(read(tmp_path))
     assert {title: vars(group) for title, group in resumed.groups.items()} == {
@@ -56,7 +56,7 @@ def test_what_is_written_is_taken_over_group_by_group(whole, tmp_path):
     assert resumed.to_json() == whole.to_json()
 
 
-def test_a_group_that_lacks_something_is_not(whole):
+def test_an_incomplete_group_is_not_resumed(whole):
     earlier = json.loads(json.dumps(whole.to_json()))
     first, _, third, *rest = GROUPS
     earlier["failed"] = [{"cell": first.cells[0].title, "why": "killed"}]
@@ -75,9 +75,9 @@ def test_when_nothing_is_missing_nothing_is_measured(whole):
     assert {event["stage"] for event in heard} == {"done"}
 
 
-def test_results_of_another_question_are_not_gone_on_with(whole):
+def test_results_of_other_arguments_are_not_resumed(whole):
     for earlier in ({**whole.to_json(), "asked": {"data": "mnist"}}, {**whole.to_json(), "suite": "book"}):
-        with pytest.raises(DataError, match=r"another measurement \(suite .*leave --resume out"):
+        with pytest.raises(DataError, match=r"another measurement \(suite .*leave `resume` out"):
             taken(earlier)
     with pytest.raises(DataError, match="another measurement"):
         taken({"schema": 1, "rows": [], "ratios": []})
@@ -105,7 +105,7 @@ def test_the_rows_of_a_cell(whole):
     json.dumps(whole.to_json(), allow_nan=False)
 
 
-def test_beside_a_row_stand_others_of_the_same_cell_only(whole):
+def test_the_median_of_another_metric_is_of_the_same_cell(whole):
     ladder, swept = (
         next(row for row in whole.find(metric=STEADY, way="pooling") if ("filters" in row) is swept)
         for swept in (False, True)
@@ -115,7 +115,7 @@ def test_beside_a_row_stand_others_of_the_same_cell_only(whole):
     assert whole.cell_median(swept, "val_loss") is None
 
 
-def test_a_ratio_of_two_recipes_says_so_and_has_what_both_share(whole):
+def test_a_ratio_of_two_recipes_names_both_and_has_their_common_sweep_point(whole):
     assert whole.ratios[0]["recipe"] == "cnn/pooling ÷ cnn/striding"
     swept = [ratio for ratio in whole.ratios if "filters" in ratio]
     assert [(ratio["of"], ratio["over"], ratio["filters"], ratio["image_size"]) for ratio in swept] == [

@@ -1,4 +1,4 @@
-"""What scaling is said to be bounded by, against sums done by hand and against every count tried."""
+"""The model of scaling, against results by hand and an exhaustive search."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from trivium.errors import DataError
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 
-def test_a_ring_sends_everything_twice_but_for_one_part():
+def test_a_ring_all_reduce_sends_almost_twice_the_gradients():
     """100 MB at 1 GB/s: two workers send half of it twice, a hundred nearly all of it twice."""
     step, network = StepCost(1.0, 10**8), Network(bandwidth=1e9, latency=0.0)
     assert step.communication(1, network) == 0
@@ -25,7 +25,7 @@ def test_a_ring_sends_everything_twice_but_for_one_part():
 
 @pytest.mark.parametrize("latency", [0.0, 50e-6, 0.01])
 @pytest.mark.parametrize(("compute", "gradients"), [(1.0, 10**8), (0.5, 2_493_160), (0.001, 3_616), (1e-5, 10**9)])
-def test_the_counts_are_those_that_trying_all_finds(compute, gradients, latency):
+def test_the_counts_are_those_of_an_exhaustive_search(compute, gradients, latency):
     step, network = StepCost(compute, gradients), Network(1.25e9, latency)
     tried = range(1, 20_000)
     equal = next(n for n in tried if n > 1 and step.communication(n, network) >= compute / n)
@@ -39,7 +39,7 @@ def test_without_a_network_there_is_no_limit():
     assert StepCost(1.0, 0).equal_at(Network(1.0, 0.0)) == 1_000_000
 
 
-def test_what_is_reckoned_follows_from_what_was_measured(suite_results):
+def test_the_modelled_figures_follow_from_the_measured_ones(suite_results):
     """An epoch of 0.1 s by one and of 0.08 s by two; 3,750 samples are 15 batches of 256."""
     rows = {
         (row["metric"], row.get("cores")): row["median"]
@@ -59,7 +59,7 @@ def test_what_is_reckoned_follows_from_what_was_measured(suite_results):
     assert (rows["best_workers", None], rows["best_speedup", None]) == step.best(Network())
 
 
-def test_the_tables_hold_what_was_found_and_go_between_their_marks(suite_results, tmp_path, capsys):
+def test_the_tables_show_the_results_and_are_written_between_their_marks(suite_results, tmp_path, capsys):
     (tmp_path / "results.json").write_text(json.dumps(suite_results["scaling"]))
     document = tmp_path / "scaling.md"
     document.write_text(DOCUMENT.read_text())
@@ -95,7 +95,7 @@ def test_other_results_and_other_documents_are_refused(suite_results):
         scaling_table.SECTION.insert_into("nothing", "")
 
 
-def test_a_session_leads_as_many_workers_as_it_was_asked_for(backend):
+def test_a_session_leads_the_requested_number_of_workers(backend):
     from trivium.benchmarks.epoch_session import EpochSession
 
     session = EpochSession("dense/small", samples=128, batch_size=32, workers=2)

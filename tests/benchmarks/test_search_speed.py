@@ -1,4 +1,4 @@
-"""A search beside scikit-learn over Keras' wrapper, small, and what is said of it."""
+"""A small search against scikit-learn over Keras' wrapper, and its report."""
 
 import json
 
@@ -30,7 +30,7 @@ def test_the_report_has_the_schema_of_all_suites():
     assert ratio["ratio"] == pytest.approx(10 / 3, rel=0.02)
 
 
-def test_the_command_prints_both_and_how_much_faster(tmp_path, monkeypatch, capsys):
+def test_the_command_prints_both_runners_and_their_ratio(tmp_path, monkeypatch, capsys):
     from trivium.cli.main import main
 
     monkeypatch.setattr(search_speed, "measure", lambda *arguments, **settings: result())

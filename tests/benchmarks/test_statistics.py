@@ -1,4 +1,4 @@
-"""The statistics: intervals that hold what they promise."""
+"""The statistics: intervals keep their level."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def test_the_ranks_are_those_of_the_printed_tables(rounds, largest):
     assert _rejected_ranks(rounds) == largest
 
 
-def test_many_rounds_go_on_where_few_end():
+def test_the_normal_approximation_continues_the_exact_ranks():
     """The normal approximation takes over without a step."""
     ranks = [_rejected_ranks(rounds) for rounds in range(45, 57)]
     steps = [later - earlier for earlier, later in itertools.pairwise(ranks)]
@@ -43,7 +43,7 @@ def test_few_rounds_give_the_widest_interval_there_is():
     assert MIN_ROUNDS > 3
 
 
-def test_it_turns_round():
+def test_the_inverse_ratio_has_the_inverse_interval():
     of, over = [3.0, 5.0, 4.0, 4.5, 6.0, 3.5, 5.5, 4.2, 4.1], [1.0, 2.0, 1.5, 1.2, 2.5, 1.1, 1.9, 1.4, 1.6]
     one, other = ratio(of, over), ratio(over, of)
     assert (one.low, one.ratio, one.high) == pytest.approx((1 / other.high, 1 / other.ratio, 1 / other.low))
@@ -54,12 +54,12 @@ def test_two_identical_workloads_are_called_no_difference(generator):
     assert wrong <= 9, "3 %; one look is wrong in 1 %"
 
 
-def test_a_true_difference_is_found(generator):
+def test_a_true_difference_is_detected(generator):
     of, over = generator.lognormal(0, 0.05, (2, 100, 15))
     assert sum(ratio(1.3 * a, b).differs for a, b in zip(of, over, strict=True)) >= 98
 
 
-def test_what_disturbs_a_whole_round_cancels(generator):
+def test_a_disturbance_of_a_whole_round_cancels(generator):
     drift = generator.lognormal(0, 1.0, 21)
     estimate = ratio(2 * drift, drift)
     assert estimate.ratio == pytest.approx(2)

@@ -87,7 +87,7 @@ def test_pytest_benchmark_times_an_epoch(backend, tmp_path):
     assert timing["stats"]["median"] > 0
 
 
-def test_a_session_times_epochs_of_the_model_it_says(backend):
+def test_a_session_reports_its_model_and_times_its_epochs(backend):
     from trivium.benchmarks import epoch_session
 
     opened = epoch_session.open_session("here", "rnn/lstm", data="waves:0:40", batch_size=8)

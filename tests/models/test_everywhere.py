@@ -76,6 +76,6 @@ def test_a_model_trained_on_one_backend_predicts_the_same_on_the_next(name, tmp_
         assert losses[-1] < losses[0], here
         bundle = bundles.load(path)
         batches = {"recorded": [bundle.recorded_inputs]}
-        answers = worker.get(there).call("trivium.porting.source_model:answers", path, batches)
+        answers = worker.get(there).call("trivium.porting.source_model:predict_batches", path, batches)
         difference = parity.difference(bundle.recorded_outputs, answers["recorded"][0])
         assert difference.within(1e-5), f"{name} from {here} to {there}: {difference}"

@@ -78,6 +78,6 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_a_file_in_the_way_is_left_alone(tmp_path):
     (tmp_path / "out").write_text("precious")
-    with pytest.raises(OutputError, match="is a file: choose another --out"):
+    with pytest.raises(OutputError, match="is a file: choose another `out`"):
         run_folder.claim(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "precious"

@@ -155,7 +155,7 @@ def test_a_class_that_only_test_samples_have_is_never_predicted(backend, flowers
 
 
 def search_rounds(best, halving=False):
-    """Return the rounds of a search without training. Scores grow with the epochs and fall with the distance to `best`."""
+    """Return search rounds that do not train. Scores grow with the epochs and fall with the distance to `best`."""
     scored_fits = []
 
     def score(fit_list):

@@ -27,8 +27,8 @@ SMALL_BATCH = 32  # for convolutions, which take minutes in float64
 OPTIONS = {"text/words": {"vocabulary": 500}}
 SLICE = ("dense/dropout", "rnn/lstm", "functional/autoencoder")
 # In float32 these recipes differ more, by 9e-4 to 3e-1 (the latter where the loss has sunk to 8e-5), because their
-# gradients jump. The inputs of their relus agree to the last digit, but one lies so close to zero that it is positive on
-# one backend only, and contributes to the gradients there (in dense/two-hidden: one sample at unit 453 in step 5 on
+# gradients jump. The inputs of their relus agree to the last digit, but one lies so close to zero that it is positive
+# on one backend only, and contributes to the gradients there (in dense/two-hidden: one sample at unit 453 in step 5 on
 # PyTorch). Or two pixels under a pooling window are equal but for rounding, and another one is the largest. In
 # dense/two-hidden this is expected in about 17 of a thousand steps (400,000 inputs per step with a density of 1.1 per
 # unit near zero, and a last digit of 4e-8); with convolutions more often.

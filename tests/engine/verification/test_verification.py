@@ -1,6 +1,6 @@
 """A bug on one backend is found and located, and a model without a bug passes.
 
-The models are in `report_on.py`; their bugs show on the last installed backend only.
+The models are in `planted.py`; their bugs show on the last installed backend only.
 """
 
 import functools
@@ -33,11 +33,11 @@ SLICE = ("cnn/striding-batchnorm", "rnn/stateful")
 
 @functools.cache
 def report_on(name, steps=1, float64=False):
-    """Return the cached report on a model of `report_on.py`."""
+    """Return the cached report on a model of `planted.py`."""
     return verify(f"{PLANTED}:{name}", steps=steps, float64=float64)
 
 
-def check(what, difference=0.0, backends=("a", "b"), where="somewhere"):
+def check(what, difference=0.0, backends=("tensorflow", "jax"), where="somewhere"):
     return BackendCheck(what, backends, difference, 1e-5, where, (1.0, 2.0))
 
 
@@ -45,29 +45,33 @@ def check(what, difference=0.0, backends=("a", "b"), where="somewhere"):
 
 
 def test_a_report_without_failures_has_the_verdict_same():
-    report = Report("x", ("a", "b", "c"), (check("loss"), check("gradients", 1e-6)), (), False)
+    report = Report("x", ("tensorflow", "jax", "torch"), (check("loss"), check("gradients", 1e-6)), (), False)
     assert report.passed
     assert (report.first_failure, report.outlier) == (None, None)
-    assert report.finding == "the same on a, b and c"
+    assert report.finding == "the same on tensorflow, jax and torch"
     assert report.to_json()["verdict"] == "same"
 
 
 def test_a_report_names_the_first_failure_and_the_backend_that_differs_from_all_others():
-    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
-    failed = [check("loss", 0.5 if "b" in pair else 0.0, pair) for pair in pairs]
-    report = Report("x", ("a", "b", "c"), (check("forward pass"), *failed, check("gradients", 0.9)), (), False)
+    pairs = [("tensorflow", "jax"), ("tensorflow", "torch"), ("jax", "torch")]
+    failed = [check("loss", 0.5 if "jax" in pair else 0.0, pair) for pair in pairs]
+    report = Report(
+        "x", ("tensorflow", "jax", "torch"), (check("forward pass"), *failed, check("gradients", 0.9)), (), False
+    )
     assert report.first_failure is failed[0]
-    assert report.outlier == "b"
-    assert report.finding == "different: loss, somewhere (a 1, b 2); only b differs"
+    assert report.outlier == "jax"
+    assert report.finding == "different: loss, somewhere (tensorflow 1, jax 2); only jax differs"
     assert json.loads(json.dumps(report.to_json()))["verdict"] == "different"
 
 
 def test_two_backends_have_no_outlier():
-    assert Report("x", ("a", "b"), (check("loss", 0.5),), (), False).outlier is None
+    assert Report("x", ("tensorflow", "jax"), (check("loss", 0.5),), (), False).outlier is None
 
 
 def test_the_worst_check_of_each_kind_is_shown():
-    report = Report("x", ("a", "b"), (check("loss", 1e-7), check("loss", 2e-6), check("gradients")), (), False)
+    report = Report(
+        "x", ("tensorflow", "jax"), (check("loss", 1e-7), check("loss", 2e-6), check("gradients")), (), False
+    )
     assert [(worst.what, worst.difference) for worst in report.worst_by_kind()] == [("loss", 2e-6), ("gradients", 0.0)]
 
 
@@ -99,7 +103,7 @@ def test_invalid_arguments_are_refused(tmp_path):
         verify("dense/small", "nosuch")
 
 
-# --- what is drawn for a model that brings no data ------------------------------------------------------------------
+# --- drawn batches of a model without data --------------------------------------------------------------------------
 
 
 def drawn(shared_worker, function, steps=3):
