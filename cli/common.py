@@ -1,4 +1,4 @@
-"""What several subcommands share: their common options, and how results are printed."""
+"""Options that several subcommands share, and helpers that print results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
 from ..errors import OptionError
+from .option_names import errors_name_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,55 +33,64 @@ def _trust_files(ctx: click.Context, parameter: click.Parameter, value: bool) ->
         os.environ[TRUST_VARIABLE] = "1"
 
 
-debug_option = click.option(
+_debug_flag = click.option(
     "--debug",
     is_flag=True,
     expose_value=False,
     is_eager=True,
     callback=_show_tracebacks,
-    help="Show the traceback of an error.",
+    help="Print the traceback of an error.",
 )
+
+
+def debug_option(command: Command) -> Command:
+    """Add `--debug`, which every subcommand has, and let its errors name its options."""
+    return _debug_flag(errors_name_options(command))
+
+
 trust_option = click.option(
     "--trust",
     is_flag=True,
     expose_value=False,
     callback=_trust_files,
-    help="Run code that the model brings (Lambda layers, custom classes); says which.",
+    help="Let code in the model file run (Lambda layers, custom classes); a message names it.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 backend_option = click.option(
-    "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy; by default what KERAS_BACKEND says."
+    "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy. Default: KERAS_BACKEND."
 )
 data_option = click.option(
-    "--data", metavar="NAME|FILE", help="A dataset's name (mnist, waves:0, …) or an .npz file with x_train, y_train."
+    "--data",
+    metavar="NAME|FILE",
+    help="Name of a dataset (mnist, waves:0, …), or an .npz file with x_train and y_train.",
 )
 set_option = click.option(
-    "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="An option of the recipe; may be repeated."
+    "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="Set an option of the recipe; may be repeated."
 )
 executor_option = click.option(
     "--executor",
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Where workers are: processes on this machine, or a Ray cluster's.",
+    help="Where workers run: local processes, or processes on a Ray cluster.",
 )
 address_option = click.option(
     "--address",
     metavar="HOST:PORT",
-    help="Of the Ray cluster's head, or auto; otherwise RAY_ADDRESS holds, or one is started on this machine.",
+    help="Head of the Ray cluster, or auto. Default: RAY_ADDRESS; if that is not set, a new cluster on this machine.",
 )
 
 
 def common_options(command: Command) -> Command:
-    """The options that every subcommand has."""
+    """Add the options that every subcommand has: `--json` and `--debug`."""
     return debug_option(json_option(command))
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """`("units=64", "filters=[8,4]")` as a dictionary; values are JSON where they can be, else words.
+    """Parse `("units=64", "filters=[8,4]")` into a dictionary. A value that is not JSON is taken as a string.
 
     Raises:
-        OptionError: one has no `=`.
+        OptionError: an assignment has no `=` or no name.
     """
     parsed = {}
     for assignment in assignments:
@@ -100,40 +110,40 @@ def print_json(value: Any) -> None:
 
 
 def console() -> Console:
-    """Where results are printed, word for word: `[jax]` is no style and `:cat:` no picture.
+    """Return the console for results. It prints text verbatim: `[jax]` is not a style, and `:cat:` is not an emoji.
 
-    Wide when it is no terminal, so that logs and pipes keep whole tables.
+    Without a terminal it is 160 columns wide, so that logs and pipes keep whole tables.
     """
     from rich.console import Console
 
     class Screen(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # as `click.echo` does; the entry point knows what it means
+            raise BrokenPipeError  # as `click.echo` does; the entry point handles it
 
-    found = Screen(highlight=False, markup=False, emoji=False)
-    return found if found.is_terminal else Screen(highlight=False, markup=False, emoji=False, width=160)
+    screen = Screen(highlight=False, markup=False, emoji=False)
+    return screen if screen.is_terminal else Screen(highlight=False, markup=False, emoji=False, width=160)
 
 
 def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Table:
-    """An empty table; the columns named in `right` hold numbers."""
+    """Return an empty table. The columns named in `right` hold numbers and are aligned right."""
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left")
-    return made
+        rows.add_column(column, justify="right" if column in right else "left")
+    return rows
 
 
 def seconds(value: float | None) -> str:
-    """Seconds with three significant digits, a dash where they were not measured."""
+    """Format seconds with three significant digits, or a dash where nothing was measured."""
     if value is None:
         return "–"
     return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.3g}" if value >= 0.001 else f"{value:.1e}"
 
 
 def default_out(recipe: str) -> Path:
-    """Where a run goes that was given no `--out`: `runs/cnn-striding`, `runs/my_model-build`."""
+    """Return the folder of a run without `--out`: `runs/cnn-striding`, `runs/my_model-build`."""
     place, _, function = recipe.partition(":")
     name = f"{Path(place).stem}-{function}" if function else place
     return Path("runs") / name.replace("/", "-")
