@@ -1,8 +1,8 @@
-"""A model outside of Keras: what a runtime that serves a file is asked for, and the two of the frameworks' own.
+"""The interface of artifacts: exported models that run without Keras.
 
-A room's `artifacts.py` has `export_options(name, model)`: what Keras' export to a format must be told on this backend
-for a batch of any size. The rooms whose framework serves files without Keras also have `read(path)`, which gives an
-`Artifact`; nothing in it may import Keras or need the code of the model.
+Each backend's `artifacts.py` has `export_options(name, model)`: the options with which Keras exports a model to a
+format on this backend, for batches of any size. Backends whose framework serves files without Keras also have
+`read(path)`, which returns an `Artifact`; it must not import Keras or need the code of the model.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from . import catalog
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of an artifact, as the artifact itself declares it.
+    """An input or an output, as the artifact declares it.
 
     Attributes:
-        name: as its runtime addresses it.
-        shape: with None where any length is taken.
-        dtype: as NumPy calls it.
+        name: the runtime's name for it.
+        shape: None stands for any length.
+        dtype: NumPy's name.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model that its runtime has loaded.
+    """An exported model, loaded by its runtime.
 
     Attributes:
-        inputs, outputs: in the order in which `run` takes and gives them.
-        run: the outputs for one batch; an array an input.
+        inputs, outputs: in the order of the arguments and results of `run`.
+        run: computes the outputs of one batch from one array per input.
         versions: of the runtime.
     """
 
@@ -52,12 +52,12 @@ class Artifact:
 
 
 def in_model_order(runtime_names: Sequence[str], model_names: Sequence[str]) -> list[str]:
-    """Names as a runtime lists them, in the order of the model's own: by name where all are known, else as they are."""
+    """Return a runtime's names in the order of the model's names; unchanged if the two are not the same set."""
     return list(model_names) if set(runtime_names) == set(model_names) else list(runtime_names)
 
 
 def export_options(name: str, model: Any) -> dict[str, Any]:
-    """What the room of this process' backend says that Keras' export of the model to a format must be told."""
+    """Return the options with which Keras exports the model to a format on this process' backend."""
     return room(catalog.selected().name).export_options(name, model)  # type: ignore[no-any-return]
 
 

@@ -1,8 +1,7 @@
-"""The backends as data, and the choice between them, made without importing any.
+"""The catalogue of backends, and the choice between them, without importing any.
 
-A framework costs seconds to import and Keras takes one backend for the life of a process, so everything here reads
-package metadata and the environment only. What a framework can *do* is asked of its room (`runtime.py`), not of this
-list.
+A framework takes seconds to import, and Keras has one backend for the life of a process. So this module reads only
+package metadata and the environment. What a framework can *do* is a question for its `runtime.py`, not for this list.
 """
 
 import importlib.util
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from ..errors import BackendError
 
-SWITCH = "KERAS_BACKEND"
+BACKEND_VARIABLE = "KERAS_BACKEND"
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,15 @@ class Backend:
     """One framework that Keras can compute with.
 
     Attributes:
-        name: the word that `KERAS_BACKEND` takes.
-        title: the name as its makers write it.
-        package: the top-level package that is imported.
-        distributions: the names under which it is published, the likeliest first.
-        environment: variables that keep it quiet; set unless the user has set them.
-        thread_variables: variables read at its start that bound its CPU threads.
-        device_variables: variables read at its start that say how many devices its CPU counts for.
-        cpu_environment: variables read at its start that keep it on the CPU where there is an accelerator too.
-        always_imported: whether Keras imports it, where it is installed, under every other backend too.
+        name: the value of `KERAS_BACKEND`.
+        title: the official spelling.
+        package: the top-level package to import.
+        distributions: the names of its distributions on the package index, the most likely first.
+        environment: environment variables that silence its log, unless the user has set them.
+        thread_variables: variables, read when it starts, that limit its CPU threads.
+        device_variables: variables, read when it starts, with the number of devices into which the CPU is split.
+        cpu_environment: variables, read when it starts, that keep it on the CPU even if there is an accelerator.
+        always_imported: whether Keras imports it under every other backend too, if it is installed.
         needs: further packages that Keras imports under it.
         trains: whether it differentiates; a backend that does not can still predict and evaluate.
         exports: whether it makes artifacts that other runtimes serve.
@@ -59,7 +58,7 @@ class Backend:
 
     @property
     def version(self) -> str | None:
-        """The version of the first distribution found, or None."""
+        """The version of the first installed distribution, or None."""
         for distribution in self.distributions:
             try:
                 return metadata.version(distribution)
@@ -70,17 +69,22 @@ class Backend:
     def settings(
         self, threads: int | None = None, device: str | None = None, devices: int | None = None
     ) -> dict[str, str]:
-        """The environment variables under which a process runs on this backend.
+        """Return the environment variables with which a process runs on this backend.
 
         Args:
-            threads: at most this many CPU threads for one operation.
-            device: `cpu` keeps it on the CPU; otherwise it takes an accelerator where it finds one.
-            devices: how many devices the CPU counts for, where they are several.
+            threads: the maximum of CPU threads for one operation.
+            device: `cpu` keeps the process on the CPU; by default it uses an accelerator if there is one.
+            devices: the number of devices into which the CPU is split, if more than one.
         """
         quiet = {variable: os.environ.get(variable, value) for variable, value in self.environment}
         limits = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
         limits |= dict.fromkeys(self.device_variables, str(devices)) if devices and devices > 1 else {}
-        return {SWITCH: self.name, **quiet, **limits, **(dict(self.cpu_environment) if device == "cpu" else {})}
+        return {
+            BACKEND_VARIABLE: self.name,
+            **quiet,
+            **limits,
+            **(dict(self.cpu_environment) if device == "cpu" else {}),
+        }
 
     @property
     def install_hint(self) -> str:
@@ -132,7 +136,7 @@ BACKENDS = (
 
 
 def installed() -> list[Backend]:
-    """The backends that can be used here, in catalogue order."""
+    """Return the installed backends, in catalogue order."""
     return [backend for backend in BACKENDS if backend.installed]
 
 
@@ -142,10 +146,10 @@ def trainers() -> list[Backend]:
 
 
 def find(name: str) -> Backend:
-    """The backend of that name.
+    """Return the backend of that name.
 
     Raises:
-        BackendError: no backend is called so; the message lists those that are.
+        BackendError: there is no such backend; the message lists the known ones.
     """
     for backend in BACKENDS:
         if backend.name == name:
@@ -155,10 +159,10 @@ def find(name: str) -> Backend:
 
 
 def require(name: str) -> Backend:
-    """The backend of that name, installed.
+    """Return the backend of that name, if it is installed.
 
     Raises:
-        BackendError: unknown, or not installed; the message gives the line that installs it.
+        BackendError: it is unknown or not installed; the message gives the command that installs it.
     """
     backend = find(name)
     if not backend.installed:
@@ -201,12 +205,12 @@ def resolve(names: Iterable[str], *, trains: bool = True) -> list[Backend]:
 
 
 def selected() -> Backend:
-    """The backend that this process uses, or will use when Keras is imported.
+    """Return the backend that this process uses, or will use when Keras is imported.
 
-    In order: what Keras was already imported under, `KERAS_BACKEND`, Keras' own configuration file, the first
-        installed.
+    In order of priority: the backend under which Keras was imported, `KERAS_BACKEND`, Keras' own configuration file,
+    the first installed backend.
     """
-    name = imported_by_keras() or os.environ.get(SWITCH) or _configured()
+    name = imported_by_keras() or os.environ.get(BACKEND_VARIABLE) or _configured()
     return require(name) if name else resolve(())[0]
 
 
@@ -214,9 +218,9 @@ def use(name: str | None = None, *, threads: int | None = None, devices: int | N
     """Choose the backend of this process before Keras is imported.
 
     Args:
-        name: a backend's name; without one the order of `selected` holds.
-        threads: at most this many CPU threads for one operation; without it the framework's own choice.
-        devices: how many devices the CPU counts for, where there is no accelerator; without it one.
+        name: a backend's name; by default that of `selected`.
+        threads: the maximum of CPU threads for one operation; by default the framework's own choice.
+        devices: the number of devices into which the CPU is split if there is no accelerator; by default one.
 
     Raises:
         BackendError: unknown, not installed, or Keras was already imported under another.
@@ -226,24 +230,24 @@ def use(name: str | None = None, *, threads: int | None = None, devices: int | N
     if active and active != backend.name:
         raise BackendError(
             f"Keras is already imported under {active!r} and keeps it for the life of the process: "
-            f"call trivium.use({backend.name!r}) before importing keras, or set {SWITCH}={backend.name}"
+            f"call trivium.use({backend.name!r}) before importing keras, or set {BACKEND_VARIABLE}={backend.name}"
         )
     os.environ.update(backend.settings(threads, devices=devices))
     return backend
 
 
 def imported_by_keras() -> str | None:
-    """The backend that Keras runs on in this process, or None while Keras is not imported."""
+    """Return the name of the backend that Keras runs on in this process, or None if Keras is not imported."""
     keras = sys.modules.get("keras")
     config = getattr(keras, "config", None)
     return str(config.backend()) if config else None
 
 
 def _configured() -> str | None:
-    """The backend in Keras' configuration file, where that file says something.
+    """Return the backend in Keras' configuration file, or None.
 
-    Keras writes the file by itself, with "tensorflow" in it, the first time it is imported anywhere; so that entry
-    counts only where TensorFlow is installed, while any other was written by a person and is taken at its word.
+    Keras itself writes the file, with "tensorflow" in it, when it is first imported. So that entry counts only if
+    TensorFlow is installed. Any other entry was written by the user, and always counts.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:

@@ -1,8 +1,8 @@
-"""What an epoch is to a framework: many steps in few calls, over data that lie on the device already.
+"""The interface of an epoch: many steps in few calls, over data that are already on the device.
 
-`keras.Model.fit` goes through Python, an iterator and two dozen small calls for every step; for a small model that is
-nearly all of its time. Each room (`tensorflow/`, `jax/`, `torch/`) runs the model's own `train_step` in its own kind
-of loop instead, in `epochs.py`.
+For every step, `keras.Model.fit` goes through Python, an iterator and two dozen small calls, which takes nearly all
+the time of a small model. Instead, the `epochs.py` of each backend (`tensorflow/`, `jax/`, `torch/`) runs the model's
+own `train_step` in a loop of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from . import keras_internals
 
-# What a step takes its batch from: inputs, targets and perhaps weights.
+# The data of an epoch: inputs, targets and, optionally, sample weights.
 Data = tuple[np.ndarray, ...]
 
 
@@ -26,9 +26,9 @@ class Plan:
     """How to run an epoch's steps.
 
     Attributes:
-        name: what it is called, unique within a backend.
-        loop: all steps of a call in one compiled loop, not one call a step.
-        jit: compiled by XLA or by PyTorch's compiler.
+        name: unique within a backend.
+        loop: whether all steps of a call run in one compiled loop, rather than in one call per step.
+        jit: whether XLA or PyTorch's compiler compiles the steps.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Plan:
 
 
 class EpochRunner(ABC):
-    """Runs a compiled Keras model's epochs. Each is `begin`, any number of `run`, and `end`.
+    """Runs epochs of a compiled Keras model: `begin`, any number of `run`, and `end` for each.
 
-    Between `begin` and `end` the model's variables may be out of date: their values are on their way.
+    Between `begin` and `end` the model's variables may be out of date.
 
     Args:
-        model: compiled, with one input, its metrics built.
-        data: (n, …) arrays: prepared samples, targets and, where samples count differently, their weights.
-        batch_size: samples in a step; the last step has what is left.
+        model: compiled, with one input, and with its metrics built.
+        data: (n, …) arrays: prepared samples, targets and, optionally, sample weights.
+        batch_size: samples per step; the last step has the remainder.
         plan: one of the runtime's `plans`.
     """
 
@@ -57,23 +57,23 @@ class EpochRunner(ABC):
         self.steps = math.ceil(self.samples / batch_size)
 
     def reset(self) -> None:
-        """Let the model's metrics begin anew, as they do before each epoch."""
+        """Reset the model's metrics, as before each epoch."""
         self.model.reset_metrics()
 
     @abstractmethod
     def begin(self, order: np.ndarray) -> None:
-        """Make ready for an epoch that takes the samples in this order, (n,) integers."""
+        """Begin an epoch with the samples in this order, (n,) integers."""
 
     @abstractmethod
     def run(self, start: int, stop: int) -> None:
-        """Train the steps from `start` up to but not including `stop`; done when this returns."""
+        """Train the steps from `start` up to, not including, `stop`; return when they are computed."""
 
     def loss(self) -> float:
-        """The mean loss of the epoch's steps so far; between `begin` and `end`."""
+        """Return the mean loss of the steps so far. To be called between `begin` and `end`."""
         return self.results()["loss"]
 
     def results(self) -> dict[str, float]:
-        """What the model's metrics say, by what its variables hold."""
+        """Return the model's metrics, computed from its variables."""
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
     @abstractmethod
@@ -82,11 +82,11 @@ class EpochRunner(ABC):
 
     @abstractmethod
     def evaluate(self) -> None:
-        """Go through the data once in their own order without training: what the model's metrics then hold is new."""
+        """Evaluate the model on all data, in their own order, without training; this updates the model's metrics."""
 
 
 def layers_of(model: Any) -> list[Any]:
-    """The layers of a Keras model, each once, those of nested models and the wrapped ones included."""
+    """Return each layer of a Keras model once, including the layers of nested models and wrapped layers."""
     layers: dict[int, Any] = {}
     waiting = list(model.layers)
     while waiting:
@@ -100,9 +100,10 @@ def layers_of(model: Any) -> list[Any]:
 
 
 def variable_groups(model: Any) -> tuple[list[Any], ...]:
-    """All that training a Keras model changes: weights, other variables such as seeds, the optimizer's, the metrics'.
+    """Return all variables that training changes: weights, others such as seeds, the optimizer's, the metrics'.
 
-    In the order in which Keras' `train_step` takes and returns them under JAX; the same for every copy of the model.
+    The order is that in which Keras' `train_step` takes and returns them under JAX; it is the same for every copy of
+    the model.
     """
     return (
         model.trainable_variables,
@@ -113,27 +114,27 @@ def variable_groups(model: Any) -> tuple[list[Any], ...]:
 
 
 def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
-    """Let each of these Keras variables hold the value at its place."""
+    """Assign each value to the Keras variable at the same position."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 def has_convolutions(model: Any) -> bool:
-    """Whether some layer is a convolution."""
+    """Return whether some layer is a convolution."""
     return any("Conv" in type(layer).__name__ for layer in layers_of(model))
 
 
 def has_recurrence(model: Any) -> bool:
-    """Whether some layer steps through a sequence."""
+    """Return whether some layer is recurrent."""
     import keras
 
     return any(isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional) for layer in layers_of(model))
 
 
 def recurrence_of(layer: Any) -> Any:
-    """`keras.layers.LSTM` or `GRU` where the layer loops and steps as that does, else None.
+    """Return `keras.layers.LSTM` or `GRU` if the layer computes as that class does, else None.
 
-    A layer of a user's own may inherit from either, as long as it keeps Keras' loop and Keras' cell.
+    A user's class may inherit from either, as long as it keeps Keras' loop and Keras' cell.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""The half of `Runtime` that a backend answers alike where it predicts and evaluates but does not train."""
+"""The methods of `Runtime` that are the same on every backend that predicts and evaluates but does not train."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .runtime import Runtime
 
 
 class InferenceOnly(Runtime, ABC):
-    """A runtime without gradients, plans and device groups: each refuses in one line, whatever asks for it.
+    """A runtime that has no plans and refuses to train with a BackendError.
 
-    Its entry in the catalogue says `trains=False`, so that commands refuse earlier (`catalog.require_trainer`).
+    Its entry in the catalogue has `trains=False`, so that commands fail earlier (`catalog.require_trainer`).
     """
 
     def make_deterministic(self) -> None:

@@ -1,7 +1,7 @@
-"""The one interface that the engine asks of a framework.
+"""The interface between the engine and a framework.
 
-Each room (`tensorflow/`, `jax/`, `torch/`) answers it in its own `runtime.py`; nothing outside the rooms says a
-framework's name in a conditional. Whatever Keras itself already does the same on every backend does not belong here.
+Each backend (`tensorflow/`, `jax/`, `torch/`, `numpy/`) implements it in its own `runtime.py`; code outside these
+folders has no conditional on a framework's name. What Keras already does alike on every backend does not belong here.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Device:
     """A device that the backend can compute on.
 
     Attributes:
-        name: how the framework addresses it, such as `cpu:0`.
+        name: the framework's name for it, such as `cpu:0`.
         kind: `cpu`, `gpu` or `tpu`.
-        description: what its maker calls it, where the framework knows.
+        description: the name of the product, if the framework knows it.
     """
 
     name: str
@@ -45,116 +45,116 @@ class Device:
 
 
 class Runtime(ABC):
-    """What the engine asks of a framework. One instance serves a process."""
+    """What the engine needs from a framework. There is one instance per process."""
 
     @abstractmethod
     def devices(self) -> list[Device]:
-        """The devices that computation can run on, the default one first."""
+        """Return the devices that can compute, the default device first."""
 
     @abstractmethod
     def threads(self) -> int:
-        """How many CPU threads one operation may use, which `catalog.use(threads=…)` can limit beforehand."""
+        """Return how many CPU threads one operation may use; `catalog.use(threads=…)` can set a limit beforehand."""
 
     @abstractmethod
     def synchronise(self, value: Any = None) -> None:
-        """Wait until `value` (any nest of arrays), and on an accelerator all queued work, is computed."""
+        """Wait until `value` (any nest of arrays) is computed, and on an accelerator all queued work."""
 
     @abstractmethod
     def device_memory_peak(self) -> int | None:
-        """The most bytes that were allocated on the default device, or None where it is the CPU."""
+        """Return the peak of allocated bytes on the default device, or None if that is the CPU."""
 
     @abstractmethod
     def make_deterministic(self) -> None:
-        """Choose reproducible kernels over fast ones; before the first computation, after the seeds are set."""
+        """Prefer reproducible kernels to fast ones. Call it after setting the seeds, before the first computation."""
 
     @abstractmethod
     def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
-        """While a Keras model trains or answers: let its stateful layers remember from batch to batch.
+        """Within this context, stateful RNN layers of a Keras model carry their states from batch to batch.
 
-        Whatever this framework needs for it is in force for that time only, and leaves no trace in the model.
+        It is needed for training and prediction. It leaves no trace in the model.
         """
 
     @abstractmethod
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
-        """The loss of one batch and its gradient by each of `model.trainable_variables`, in their order.
+        """Return the loss of one batch and its gradients with respect to `model.trainable_variables`, in that order.
 
-        Computed as in training: dropout drops, batch normalisation takes the batch's own statistics, and the losses
-        that layers add are in it. Nothing in the model is changed by it.
+        They are computed as in training: with dropout, with the batch statistics of batch normalisation, and with the
+        losses that layers add. The model is not changed.
 
         Args:
             model: a compiled Keras model.
-            x, y: what its `train_on_batch` takes.
+            x, y: as for `train_on_batch`.
         """
 
     @abstractmethod
     def double_precision(self) -> AbstractContextManager[None]:
-        """For the time of the context: let the framework compute in float64 what is asked for in float64."""
+        """Within this context, operations on float64 are computed in float64."""
 
     @abstractmethod
     def tuned(self, model: Any) -> AbstractContextManager[None]:
-        """While it lasts, the model's layers compute the same in the way that is fastest on this backend and device.
+        """Within this context, the model's layers use the fastest implementation for this backend and device.
 
-        On the layers themselves: their weights and classes, and what is saved of them, stay as they are.
+        Methods are replaced on the layer objects only; their weights, classes and saved form do not change.
         """
 
     @abstractmethod
     def plans(self, model: Any, steps: int) -> list[Plan]:
-        """The ways in which this framework can run the model's epochs here, the one that should be fastest first.
+        """Return the plans by which this framework can run the model's epochs, the presumably fastest first.
 
         Args:
             model: a compiled Keras model.
-            steps: of the whole run: compiling must pay for itself.
+            steps: number of steps of the whole run, in which compilation must pay for itself.
         """
 
     @abstractmethod
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
-        """Epochs of the model over these data: see `EpochRunner`. What is slow about it happens when they first run."""
+        """Return a runner of the model's epochs on these data. It compiles when an epoch first runs."""
 
     @abstractmethod
     def device_group(self, count: int) -> DeviceGroup:
-        """So many devices of this machine, to train a model on together. To be closed by whoever has asked for it.
+        """Return a group of `count` devices of this machine. The caller closes it.
 
         Raises:
-            BackendError: there are fewer.
+            BackendError: this machine has fewer devices.
         """
 
     @abstractmethod
     def init_process_group(self, rank: int, addresses: Sequence[str]) -> DeviceGroup:
-        """Make this process one of several that train a model together; before it computes anything.
+        """Join this process to a group of processes that train a model together. Call it before any computation.
 
         Args:
-            rank: its number, from 0.
-            addresses: `host:port` of each of them, where nobody listens yet.
+            rank: rank of this process, from 0.
+            addresses: `host:port` of each process, where nothing listens yet.
         """
 
     def can_vectorize(self, model: Any) -> bool:
-        """Whether several models like this one are faster trained together, by `compile_vectorized`, than one by one."""
+        """Return whether `compile_vectorized` trains several models like this one faster than one by one."""
         return False
 
     def compile_vectorized(
         self, model: Any, starts: Sequence[InitialState], x: np.ndarray, y: np.ndarray, batch_size: int
     ) -> VectorizedModels:
-        """Several models of one architecture over these data: see `VectorizedModels`. Only where `can_vectorize` says so."""
+        """Return several models of one architecture, trained together. Call it only if `can_vectorize` is true."""
         raise NotImplementedError
 
     def generator_states(self) -> list[np.ndarray]:
-        """What the framework's own random generators stand at, (n,) bytes each; none where it has no such thing."""
+        """Return the states of the framework's own random generators, (n,) bytes each; empty if it has none."""
         return []
 
     def set_generator_states(self, states: Sequence[np.ndarray]) -> None:
-        """Let them go on from what `generator_states` gave."""
+        """Restore the states that `generator_states` returned."""
         return
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """The versions of the framework and of what it computes with (such as CUDA)."""
+        """Return the versions of the framework and of its libraries, such as CUDA."""
 
 
 def current() -> Runtime:
-    """The runtime of the backend that this process uses; imports that framework.
+    """Return the runtime of the backend that this process uses; this imports the framework.
 
     Raises:
-        BackendError: that backend is not installed, or Keras runs on another.
+        BackendError: the backend is not installed, or Keras already runs on another.
     """
     backend = catalog.use()
     return _import_room(backend.name).RUNTIME  # type: ignore[no-any-return]
@@ -162,11 +162,11 @@ def current() -> Runtime:
 
 @functools.cache
 def _import_room(name: str) -> ModuleType:
-    """The room of a backend, imported with its framework and Keras.
+    """Import a backend's module `runtime`, with its framework and Keras.
 
-    Some frameworks write to file descriptor 2 while they load, whatever their log level; that is held back, and shown
-    only when the import fails. Keras would import an `always_imported` one later anyway, when it first seeds or
-    saves.
+    Some frameworks write to file descriptor 2 while they load, whatever their log level; this output is captured, and
+    shown only if the import fails. A backend that is `always_imported` is imported here too, because Keras would import
+    it later, when it first sets a seed or saves.
     """
     with tempfile.TemporaryFile() as captured:
         sys.stderr.flush()
@@ -189,13 +189,13 @@ def _import_room(name: str) -> ModuleType:
 
 
 def stateful_layers(model: Any) -> list[Any]:
-    """The layers of a Keras model that remember from one batch to the next."""
+    """Return the layers of a Keras model that carry states from one batch to the next."""
     return [layer for layer in model.layers if getattr(layer, "stateful", False)]
 
 
 def variables_of(model: Any) -> list[Any]:
-    """All that training a Keras model changes, each once: weights, seeds, metrics, states, the optimizer's own."""
-    # Keras leaves what stateful layers remember out of a model's variables.
+    """Return each variable that training changes once: weights, seeds, metrics, RNN states, the optimizer's."""
+    # Keras does not count the states of stateful layers among a model's variables.
     states = [state for layer in stateful_layers(model) for state in layer.states or ()]
     optimizer = getattr(model, "optimizer", None)
     variables = [*model.variables, *model.metrics_variables, *states, *(optimizer.variables if optimizer else ())]
@@ -203,8 +203,8 @@ def variables_of(model: Any) -> list[Any]:
 
 
 def snapshot(variables: Sequence[Any]) -> Callable[[], None]:
-    """Keep what Keras variables hold; what is returned puts it back, as often as it is called."""
-    # Copies: NumPy's view of a variable would follow what happens to it.
+    """Copy the values of Keras variables; return a function that restores them and can be called repeatedly."""
+    # Copied, because NumPy's view of a variable would follow its changes.
     saved = [(variable, np.array(variable.numpy())) for variable in variables]
 
     def restore() -> None:
@@ -216,7 +216,7 @@ def snapshot(variables: Sequence[Any]) -> Callable[[], None]:
 
 @contextlib.contextmanager
 def unchanged(model: Any) -> Iterator[None]:
-    """Put back all that training changes in a Keras model as it was before: see `variables_of`."""
+    """On leaving this context, restore the values of `variables_of(model)`."""
     restore = snapshot(variables_of(model))
     try:
         yield
@@ -236,7 +236,7 @@ def memory_peak() -> int:
 
 
 def cores() -> int:
-    """The processor cores that this process may run on."""
+    """Return the number of processor cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

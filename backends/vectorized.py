@@ -1,8 +1,8 @@
-"""What it is to train several models of one architecture together: one more axis, in front, counts the models.
+"""Vectorized training: several models of one architecture, stacked along a leading axis.
 
-Small models leave most of a processor idle, and each compiles for itself. Together they compile once and compute in
-the same operations. Each still has its own weights, its own optimizer, its own draws and its own samples; what comes
-out is what separate training gives, up to rounding.
+Small models leave most of a processor idle, and each is compiled separately. Vectorized, they are compiled once and
+compute in the same operations. Each model keeps its own weights, optimizer, random numbers and samples; the results
+equal those of separate training up to rounding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class InitialState:
-    """What a model begins with: the values of its variables, group by group, in the order of the variables."""
+    """The initial values of a model's variables, group by group, in the order of the variables."""
 
     trainable: list[np.ndarray]
     non_trainable: list[np.ndarray]
@@ -25,19 +25,19 @@ class InitialState:
 
     @classmethod
     def of(cls, model: Any) -> InitialState:
-        """Of a compiled Keras model whose optimizer is built."""
+        """Return the state of a compiled Keras model whose optimizer is built."""
         groups = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
         return cls(*([np.array(variable.numpy()) for variable in group] for group in groups))
 
 
 class VectorizedModels(ABC):
-    """Several models, trained together.
+    """Several models of one architecture, trained together.
 
     Args:
-        model: any of them, compiled, its metrics and its optimizer built; it stays as it is.
-        starts: what each begins with.
-        x, y: (n, …) prepared samples and targets that all of them take theirs from.
-        batch_size: samples in a step; a model's last step has what is left.
+        model: any one of them, compiled, with its metrics and its optimizer built; it is not changed.
+        starts: the initial state of each model.
+        x, y: (n, …) prepared samples and targets, from which each model takes its own.
+        batch_size: samples per step; a model's last step has the remainder.
     """
 
     def __init__(self, model: Any, starts: Sequence[InitialState], x: np.ndarray, y: np.ndarray, batch_size: int):
@@ -50,18 +50,18 @@ class VectorizedModels(ABC):
         """Train one epoch and return each model's metrics.
 
         Args:
-            orders: for each model the samples that it takes, in their order, (n,) integers each. Their lengths may
-                differ, but not the number of whole batches in them.
+            orders: for each model, the indices of its samples in the order of training, (n,) integers. The lengths
+                may differ, but not the number of full batches.
         """
 
     @abstractmethod
     def outputs(self, indices: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """What each model answers to samples of its own.
+        """Return the outputs of each model for samples of its own.
 
         Args:
-            indices: for each model which samples, (n,) integers.
+            indices: for each model, the indices of the samples, (n,) integers.
         """
 
     @abstractmethod
     def weights(self) -> list[list[np.ndarray]]:
-        """The values of each model's `trainable_variables`, as they are now."""
+        """Return the current values of each model's `trainable_variables`."""

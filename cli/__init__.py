@@ -1,1 +1,1 @@
-"""The command line: one file a subcommand, holding its options, one call into the floors below, and what it prints."""
+"""The command line: one file for each subcommand, with its options, one call into the library, and its output."""

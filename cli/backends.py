@@ -1,4 +1,4 @@
-"""`trivium backends`: which backends are here, and which one would be used."""
+"""`trivium backends`: list the backends, and show which one is used."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .common import common_options, console, print_json, seconds, table
 
 
 @click.command()
-@click.option("--probe", is_flag=True, help="Start each in a process of its own and list its devices.")
+@click.option("--probe", is_flag=True, help="Start each backend in its own process and list its devices.")
 @common_options
 def command(probe: bool, as_json: bool) -> None:
-    """List the backends: installed, selected, and how to get the others.
+    """List the backends: which are installed, which one is selected, and how to install the others.
 
     \b
     Example:
@@ -37,7 +37,7 @@ def command(probe: bool, as_json: bool) -> None:
         probed = (row.get("device", ""), str(row.get("threads", "")), _start(row)) if probe else ("",)
         shown.add_row("▸" if row["selected"] else "", row["name"], state, *probed)
     console().print(shown)
-    console().print(f"▸ is used unless --backend or {catalog.SWITCH} says otherwise.")
+    console().print(f"▸ marks the backend that is used unless --backend or {catalog.BACKEND_VARIABLE} names another.")
 
 
 def _row(backend: catalog.Backend) -> dict[str, Any]:
@@ -58,12 +58,12 @@ def _probe(name: str) -> dict[str, Any]:
     from ..engine.epochs import environment
 
     began = time.perf_counter()
-    found: dict[str, Any] = worker.get(name).call(environment.describe)
+    description: dict[str, Any] = worker.get(name).call(environment.describe)
     return {
-        "device": f"{found['device']} ({found['device_name']})",
-        "threads": found["threads"],
+        "device": f"{description['device']} ({description['device_name']})",
+        "threads": description["threads"],
         "start_seconds": time.perf_counter() - began,
-        "versions": found["versions"],
+        "versions": description["versions"],
     }
 
 

@@ -1,4 +1,4 @@
-"""`trivium bench`: what is faster here, measured so that it can be believed, and what the recipes give here."""
+"""`trivium bench`: measure what is fastest on this machine, and what results the recipes reach."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .benches import (
 from .common import common_options
 
 
-class _Suites(click.Group):
-    """One subcommand a suite, because each has options of its own."""
+class _SuiteGroup(click.Group):
+    """Group with one subcommand for each suite, because each suite has its own options."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -32,11 +32,11 @@ class _Suites(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Suites)
+@click.group(cls=_SuiteGroup)
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Measure a suite on the installed backends, each in a process of its own.
+    """Run a benchmark suite on the installed backends, each in its own process.
 
     \b
     Example:

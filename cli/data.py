@@ -1,4 +1,4 @@
-"""`trivium data`: what some data look like, before anything is trained on them."""
+"""`trivium data`: summarize a dataset before a model is trained on it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from .common import common_options, console, print_json, table
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Draw a picture of the data.")
 @click.option(
-    "--augment", metavar="CHANGES", help="Preview pictures as training would see them: rotation=10,shift=0.1,…"
+    "--preview", type=click.Path(path_type=Path), metavar="PNG", help="Draw samples of the data into this file."
+)
+@click.option(
+    "--augment",
+    metavar="CHANGES",
+    help="Draw the --preview with augmented pictures, as in training: rotation=10,shift=0.1,…",
 )
 @common_options
 def command(name: str | None, preview: Path | None, augment: str | None, as_json: bool) -> None:
-    """List the datasets, or tell what one holds: shapes, ranges, class balance, duplicates, likely mistakes.
+    """List the datasets, or summarize one: shapes, ranges, class balance, duplicates, likely mistakes.
 
-    NAME is one of them, an .npz or .csv file, or a folder of pictures by class.
+    NAME is a listed dataset, an .npz or .csv file, or a folder with one folder of pictures per class.
 
     \b
     Example:
@@ -34,20 +38,20 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
 
     changes = Augmentation.parse(augment) if augment else None
     if changes and not preview:
-        raise OptionError("--augment is for a picture here: add --preview changed.png")
+        raise OptionError("--augment only changes the preview: add --preview changed.png")
     if name is None:
         _list(list(datasets.LOADERS), as_json)
         return
     dataset = datasets.load(name)
-    found = data_summary.summarize(dataset)
+    summary = data_summary.summarize(dataset)
     if preview and changes:
         data_summary.preview_augmented(dataset, changes, preview)
     elif preview:
         data_summary.preview(dataset, preview)
     if as_json:
-        print_json(found)
+        print_json(summary)
         return
-    _print(found)
+    _print(summary)
     if preview:
         console().print(f"drawn       {preview}")
 
@@ -59,21 +63,21 @@ def _list(names: list[str], as_json: bool) -> None:
         console().print("\n".join(names))
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(summary: dict[str, Any]) -> None:
     screen = console()
-    screen.print(f"source      {found['source']}")
+    screen.print(f"source      {summary['source']}")
     shown = table("split", "samples", "shape", "dtype", "range", "mean", right=("samples", "mean"))
-    for name, split in found["splits"].items():
+    for name, split in summary["splits"].items():
         reach = f"{split['low']:.4g} … {split['high']:.4g}"
         shape = "×".join(map(str, split["shape"])) or "one value"
         shown.add_row(name, f"{split['samples']:,}", shape, split["dtype"], reach, f"{split['mean']:.4g}")
     screen.print(shown)
-    if found["labels"]:
-        balance = table("class", *found["splits"], right=tuple(found["splits"]))
-        for label in found["labels"]:
-            balance.add_row(label, *(f"{split['classes'][label]:,}" for split in found["splits"].values()))
+    if summary["labels"]:
+        balance = table("class", *summary["splits"], right=tuple(summary["splits"]))
+        for label in summary["labels"]:
+            balance.add_row(label, *(f"{split['classes'][label]:,}" for split in summary["splits"].values()))
         screen.print(balance)
-    if found["duplicates"]:
-        screen.print(f"{found['duplicates']} of the test samples stand in the training split too.")
-    for warning in found["warnings"]:
+    if summary["duplicates"]:
+        screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
+    for warning in summary["warnings"]:
         screen.print(f"warning     {warning}")

@@ -1,4 +1,4 @@
-"""`trivium demo`: the main job, small, on every installed backend."""
+"""`trivium demo`: train, compare and port small models on every installed backend."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path), default="runs/demo", show_default=True, help="Where to keep it all."
+    "--out", type=click.Path(path_type=Path), default="runs/demo", show_default=True, help="Folder for all results."
 )
 @common_options
 @click.pass_context
 def command(ctx: click.Context, out: Path, as_json: bool) -> None:
     """Train four recipes on every installed backend, compare them, and port a model between them.
 
-    Takes some minutes; needs no network: the digits are those inside trivium. Exit 1 when a ported model differs.
+    Takes a few minutes and needs no network: the digits come with trivium. If a ported model differs, the exit code
+    is 1.
 
     \b
     Example:

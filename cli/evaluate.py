@@ -1,4 +1,4 @@
-"""`trivium evaluate`: how good a trained model is on test data."""
+"""`trivium evaluate`: measure a trained model on test data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .common import backend_option, common_options, console, data_option, print_
 def command(source: Path, data: str | None, backend: str | None, as_json: bool) -> None:
     """Measure a trained model on the test split of its data, or of other data.
 
-    SOURCE is a run's folder or a bundle file. Any backend will do, whichever it was trained on.
+    SOURCE is a run folder or a bundle file. The backend need not be the one that trained the model.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`trivium generate`: text from a trained text model, pictures from a trained autoencoder."""
+"""`trivium generate`: generate text with a trained text model, or pictures with a trained autoencoder."""
 
 from __future__ import annotations
 
@@ -13,16 +13,25 @@ from .common import backend_option, common_options, console, print_json, trust_o
 if TYPE_CHECKING:
     from ..engine.bundles.bundle import Bundle
 
-_SIDE = 12
+_GRID_SIDE = 12
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--seed-text", metavar="TEXT", help="What to continue; by default the beginning of the training text.")
-@click.option("--length", default=400, show_default=True, help="Letters or words to add.")
-@click.option("--temperature", default=1.0, show_default=True, help="Low is sure, high is wild.")
-@click.option("--seed", default=0, show_default=True, help="Of the choices: the same on every backend.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="PNG", help="Where an autoencoder's pictures go.")
+@click.option("--seed-text", metavar="TEXT", help="Text to continue. Default: the beginning of the training text.")
+@click.option("--length", default=400, show_default=True, help="Number of letters or words to add.")
+@click.option(
+    "--temperature", default=1.0, show_default=True, help="Sampling temperature: lower is safer, higher is more varied."
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Seed of the sampling; gives the same result on every backend."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PNG",
+    help="File for an autoencoder's pictures. Default: generated.png.",
+)
 @backend_option
 @trust_option
 @common_options
@@ -36,9 +45,9 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Let a trained text model write on, or a trained autoencoder draw.
+    """Continue a text with a trained text model, or draw pictures with a trained autoencoder.
 
-    SOURCE is the folder or bundle of a text recipe's run, or of functional/autoencoder.
+    SOURCE is the run folder or bundle file of a text recipe or of functional/autoencoder.
 
     \b
     Example:
@@ -50,11 +59,11 @@ def command(
     from ..engine.prediction.decoder import has_decoder
     from ..engine.prediction.generation import generate, is_text_model
 
-    found = bundle.load(source)
-    if not is_text_model(found) and has_decoder(found):
-        _draw(found, out or Path("generated.png"), seed, as_json)
+    loaded = bundle.load(source)
+    if not is_text_model(loaded) and has_decoder(loaded):
+        _draw(loaded, out or Path("generated.png"), seed, as_json)
         return
-    pieces = generate(found, seed_text, length=length, temperature=temperature, seed=seed)
+    pieces = generate(loaded, seed_text, length=length, temperature=temperature, seed=seed)
     if as_json:
         print_json({"schema": 1, "source": str(source), "text": "".join(pieces)})
         return
@@ -63,14 +72,14 @@ def command(
     click.echo()
 
 
-def _draw(found: Bundle, out: Path, seed: int, as_json: bool) -> None:
+def _draw(bundle: Bundle, out: Path, seed: int, as_json: bool) -> None:
     from ..engine.plots import plots
     from ..engine.prediction.decoder import code_grid, code_length, decode, random_codes
 
-    length = code_length(found)
-    codes = code_grid(_SIDE) if length == 2 else random_codes(_SIDE**2, length, seed)
-    title = "each place is a code of two numbers" if length == 2 else f"random codes of {length} numbers"
-    plots.contact_sheet(decode(found, codes), _SIDE, out, title=title)
+    length = code_length(bundle)
+    codes = code_grid(_GRID_SIDE) if length == 2 else random_codes(_GRID_SIDE**2, length, seed)
+    title = "each position is a code of two numbers" if length == 2 else f"random codes of {length} numbers"
+    plots.contact_sheet(decode(bundle, codes), _GRID_SIDE, out, title=title)
     if as_json:
         print_json({"schema": 1, "drawn": len(codes), "file": str(out)})
         return

@@ -1,6 +1,6 @@
-"""The entry point: finds the subcommand, and turns what it raises into one line and an exit code.
+"""The entry point: runs a subcommand, and turns an exception into one line and an exit code.
 
-Exit codes: 0 done; 1 a check failed; 2 bad input; 70 a bug in trivium, with its traceback; 130 stopped by Ctrl-C.
+Exit codes: 0 success; 1 a check failed; 2 bad input; 70 a bug in trivium, with its traceback; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ COMMANDS = (
 )
 
 
-class _Commands(click.Group):
-    """Imports a subcommand's file when it is asked for, so that `--help` stays fast."""
+class _CommandGroup(click.Group):
+    """Group that imports the module of a subcommand only when it is used, so that `--help` stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -52,17 +52,17 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # whoever read our output has closed it; Click would call that a failure
+        except BrokenPipeError:  # the reader of our output closed the pipe, which Click treats as a failure
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="trivium")
 def cli() -> None:
     """One Keras 3 model on TensorFlow, JAX and PyTorch: compared, proved the same, ported.
 
-    The backend is chosen by the environment variable KERAS_BACKEND, or by --backend.
+    Choose the backend with --backend, or with the environment variable KERAS_BACKEND.
 
     \b
     Example:
@@ -79,9 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(shown.format_message())
         code = 2
     except click.ClickException as error:
-        code = _complain(error.format_message())
+        code = _print_error(error.format_message())
     except TriviumError as error:
-        code = _complain(str(error))
+        code = _print_error(str(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("trivium: stopped", err=True)
         code = 130
@@ -92,8 +92,8 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complain(text: str) -> int:
-    """One line on standard error; the traceback too, when it is wanted."""
+def _print_error(text: str) -> int:
+    """Print one line on standard error, with the traceback if `--debug` is set. Return the exit code."""
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     click.echo("trivium: " + " ".join(text.split()), err=True)

@@ -43,6 +43,6 @@ def with_options(text: str, parameters: Iterable[click.Parameter]) -> str:
         if isinstance(parameter, click.Option):
             option = max(parameter.opts, key=len)
             names = {parameter.name or "", option.lstrip("-").replace("-", "_")}
-            options |= {name: option for name in names}
+            options |= dict.fromkeys(names, option)
     options |= {name: options[known] for name, known in _SYNONYMS.items() if known in options}
     return re.sub(r"`(\w+)`", lambda match: options.get(match[1], match[0]), text)

@@ -1,4 +1,4 @@
-"""How `trivium train --explain` shows the plans that a run could go by."""
+"""The output of `trivium train --explain`: the plans that a run could use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show(explanation: Explanation, as_json: bool) -> None:
-    """Print the candidates with their times, and which of them is taken."""
+    """Print the candidate plans with their times, and the plan that is chosen."""
     if as_json:
         print_json(explanation.to_json())
         return
@@ -24,9 +24,9 @@ def show(explanation: Explanation, as_json: bool) -> None:
         screen.print(f"{name} cannot be used here: {why}")
     screen.print(f"run by      {explanation.choice.name}: {explanation.why}")
     if explanation.choice.from_cache:
-        screen.print("measured    by an earlier run; the times lie in your cache")
+        screen.print("measured    by an earlier run; the times are in your cache")
     elif explanation.timings:
-        screen.print(f"measured    in {seconds(explanation.choice.seconds)} s, and kept for later runs")
+        screen.print(f"measured    in {seconds(explanation.choice.seconds)} s, and saved for later runs")
 
 
 def _candidates(explanation: Explanation, where: str) -> object:

@@ -1,4 +1,4 @@
-"""`trivium port`: a trained model moved to another backend or format, the move verified."""
+"""`trivium port`: move a trained model to another backend or format, and verify the result."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     required=True,
     metavar="TARGET",
     help="tensorflow, jax, torch; savedmodel, onnx, openvino, litert, torch-export; source:BACKEND; "
-    "or keras, of a .pt2 or .onnx file.",
+    "or keras, for a .pt2 or .onnx file.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where it goes; beside the source by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="Output file or folder. Default: beside the source.")
 @click.option(
     "--raw-inputs/--prepared-inputs",
     "raw_inputs",
     default=None,
-    help="Whether a format takes what you have, such as pixels from 0 to 255, or what the model was trained on.  "
-    "[default: raw where layers can prepare it]",
+    help="Whether the exported model takes raw data, such as pixels from 0 to 255, or data prepared as for training.  "
+    "[default: raw where layers can prepare the data]",
 )
 @trust_option
 @common_options
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context, source: Path, target: str, out: Path | None, raw_inputs: bool | None, as_json: bool
 ) -> None:
-    """Move a trained model to another backend, to a format, or to source code, and check that it computes the same.
+    """Move a trained model to another backend, to a format, or to source code, and check its predictions.
 
-    SOURCE is a run's folder, a bundle, or a Keras model file (.keras, .h5). A torch.export program (.pt2) or an ONNX
-    graph (.onnx) goes --to keras: it is rebuilt as a Keras model that trains on any backend. Exit 1, and nothing
-    written, when the predictions differ.
+    SOURCE is a run folder, a bundle file, or a Keras model file (.keras, .h5). A torch.export program (.pt2) or an
+    ONNX graph (.onnx) can be ported --to keras: it becomes a Keras model that trains on any backend. If predictions
+    differ, nothing is written and the exit code is 1.
 
     \b
     Example:
@@ -67,27 +67,27 @@ def _show(report: PortReport) -> None:
     numbers = ("samples", "difference", "allowed", "same class")
     shown = table("inputs", "samples", "against", "difference", "allowed", "same class", right=numbers)
     for check in report.checks:
-        found, same = check.difference, "" if check.agreement is None else f"{check.agreement:.0%}"
-        sizes = f"{found.relative:.1e}", f"{check.tolerance:.0e}"
-        shown.add_row(check.inputs, str(found.samples), check.against, *sizes, same)
+        difference, same = check.difference, "" if check.agreement is None else f"{check.agreement:.0%}"
+        sizes = f"{difference.relative:.1e}", f"{check.tolerance:.0e}"
+        shown.add_row(check.inputs, str(difference.samples), check.against, *sizes, same)
     for step in report.training:
         shown.add_row(step.what, "", step.backends[0], f"{step.difference:.1e}", f"{step.tolerance:.0e}", "")
     screen.print(shown)
     for verb, side in (("takes", "inputs"), ("gives", "outputs")):
         for tensor in report.facts.get(side, ()):
-            screen.print(f"{verb} {_in_words(tensor)}" + _classes(report, tensor, side))
-    kept = f"kept as {report.artifact}" if report.passed else "nothing kept"
-    screen.print(f"{report.source} → {report.target}: {report.finding}, {kept}")
+            screen.print(f"{verb} {_describe_tensor(tensor)}" + _classes(report, tensor, side))
+    outcome = f"kept as {report.artifact}" if report.passed else "nothing kept"
+    screen.print(f"{report.source} → {report.target}: {report.finding}, {outcome}")
 
 
-def _in_words(tensor: dict[str, Any]) -> str:
-    """`raw (any, 28, 28) uint8`."""
+def _describe_tensor(tensor: dict[str, Any]) -> str:
+    """Describe a tensor: `raw (any, 28, 28) uint8`."""
     shape = ", ".join("any" if length is None else str(length) for length in tensor["shape"])
     return f"{tensor['name']} ({shape}) {tensor['dtype']}"
 
 
 def _classes(report: PortReport, tensor: dict[str, Any], side: str) -> str:
-    """Of what an output is the probability, where it is one."""
+    """Name the classes whose probabilities an output holds; empty for any other tensor."""
     labels = report.facts.get("labels") or []
     if side == "inputs" or not labels:
         return ""

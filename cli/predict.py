@@ -1,4 +1,4 @@
-"""`trivium predict`: what a trained model says of new data."""
+"""`trivium predict`: predict labels or values for new data."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MOST_ROWS = 20
 @trust_option
 @common_options
 def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json: bool) -> None:
-    """Let a trained model say what the INPUTS are.
+    """Predict the labels or values of INPUTS with a trained model.
 
-    SOURCE is a run's folder or a bundle file. INPUTS are .npy arrays and .csv tables of samples as the training data
-    had them, or .png and .jpg pictures, which are brought into the form of MNIST's digits.
+    SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
+    training data, or .png and .jpg pictures, which are converted to the format of MNIST's digits.
 
     \b
     Example:
@@ -34,23 +34,23 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
     from ..engine.data import input_files as readers
     from ..engine.prediction.evaluation import predict
 
-    found = bundle.load(source)
+    loaded = bundle.load(source)
     predictions: list[dict[str, Any]] = []
     for path in inputs:
-        said = predict(found, readers.read(path)).to_json()
+        said = predict(loaded, readers.read(path)).to_json()
         predictions += [{"file": str(path), "index": i, "prediction": entry} for i, entry in enumerate(said)]
     if as_json:
         print_json({"schema": 1, "source": str(source), "predictions": predictions})
         return
     shown = table("file", "sample", "prediction", "probability", right=("sample", "probability"))
     for row in predictions[:_MOST_ROWS]:
-        shown.add_row(row["file"], str(row["index"]), *_words(row["prediction"]))
+        shown.add_row(row["file"], str(row["index"]), *_columns(row["prediction"]))
     console().print(shown)
     if len(predictions) > _MOST_ROWS:
         console().print(f"… and {len(predictions) - _MOST_ROWS} more: --json prints all.")
 
 
-def _words(prediction: Any) -> tuple[str, str]:
+def _columns(prediction: Any) -> tuple[str, str]:
     if isinstance(prediction, dict):
         return prediction["label"], f"{prediction['probability']:.1%}"
     return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""

@@ -1,4 +1,4 @@
-"""Progress of what takes longer than a glance, on standard error: bars on a terminal, plain lines elsewhere."""
+"""Progress of long operations, on standard error: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Listener]:
-    """A listener that shows the events of training, porting and measuring under a title.
+    """Yield a listener that shows the events of training, porting and measuring under a title.
 
-    An event may carry its own `title`; each title gets a bar of its own.
+    An event may carry its own `title`. Each title gets its own bar.
     """
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _Lines(title)
+        yield _LineListener(title)
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -39,11 +39,11 @@ def progress(title: str) -> Iterator[Listener]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bars:
-        yield _Bars(bars, title)
+        yield _BarListener(bars, title)
 
 
-class _Bars:
-    """Draws each title's events as one bar."""
+class _BarListener:
+    """Listener that draws the events of each title as one bar."""
 
     def __init__(self, bars: Progress, title: str):
         self._bars = bars
@@ -54,7 +54,7 @@ class _Bars:
     def __call__(self, event: Event) -> None:
         title = event.get("title", self._title)
         if title not in self._tasks:
-            # The untitled bar only said that something is starting: titled ones say it better.
+            # The untitled bar only announced the start; a bar with a title replaces it.
             if title != self._title and self._title in self._tasks:
                 self._bars.remove_task(self._tasks.pop(self._title))
             self._tasks[title] = self._bars.add_task(title, text="", total=None)
@@ -62,8 +62,8 @@ class _Bars:
         self._bars.update(self._tasks[title], completed=done, total=total, text=_text(event))
 
 
-class _Lines:
-    """Prints where things are, at most one line in five seconds, the end of each title always."""
+class _LineListener:
+    """Listener that prints at most one line in five seconds, and always the end of each title."""
 
     def __init__(self, title: str):
         self._title = title
@@ -87,7 +87,7 @@ class _Lines:
 
 
 def _position(event: Event) -> tuple[float, float | None]:
-    """How much of the whole is done, and the whole, in steps."""
+    """Return the steps done, and the total number of steps or None."""
     if event["kind"] == "train":
         return (event["epoch"] - 1) * event["steps"] + event["step"], event["epochs"] * event["steps"]
     return event.get("done", 0), event.get("total")
@@ -100,6 +100,6 @@ def _text(event: Event) -> str:
 
 
 def _logs(logs: dict[str, Any]) -> str:
-    """The metrics of the last epoch that a person watches: validation where there is one."""
+    """Format the metrics of the last epoch: those of the validation data if there are any."""
     shown = [name for name in logs if name.startswith("val_")] or list(logs)
     return "".join(f"  {name} {logs[name]:.4g}" for name in shown)

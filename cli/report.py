@@ -1,4 +1,4 @@
-"""`trivium report`: what suites found, as one page that works with no network, and as Markdown and pictures."""
+"""`trivium report`: benchmark results as one HTML page that works offline, as Markdown and as pictures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ PAGE = "report.html"
 
 @click.command()
 @click.argument("place", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--out", type=_FILE, metavar="HTML", help=f"The page; {PAGE} in FOLDER by default.")
-@click.option("--markdown", type=_FILE, metavar="FILE", help="The same in Markdown, with the pictures of --png.")
-@click.option("--png", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Each chart as a PNG.")
-@click.option("--title", default="What was measured", show_default=True, help="Of the page.")
+@click.option("--out", type=_FILE, metavar="HTML", help=f"Output file. Default: {PAGE} in FOLDER.")
+@click.option("--markdown", type=_FILE, metavar="FILE", help="Also write Markdown, with the charts of --png.")
+@click.option(
+    "--png", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Also save each chart as a PNG."
+)
+@click.option("--title", default="What was measured", show_default=True, help="Title of the page.")
 @common_options
 def command(place: Path, out: Path | None, markdown: Path | None, png: Path | None, title: str, as_json: bool) -> None:
-    """Write what benchmarks found as one page of HTML.
+    """Write benchmark results as one HTML page.
 
-    FOLDER is the --out of a `trivium bench`, or a folder of such folders. The page needs no network: charts, sortable
-    tables, the environment and the JSON itself are in it.
+    FOLDER is the --out of a `trivium bench`, or a folder of such folders. The page works offline: it contains charts,
+    sortable tables, the environment and the JSON itself.
 
     \b
     Example:
@@ -46,11 +48,11 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
         write_text(out, page.write(parts, drawn, title))
         if markdown:
             write_text(markdown, readme.write(parts, title, files, markdown))
-    made = [out, *([markdown] if markdown else []), *(path for each in files for path in each)]
-    told: dict[str, Any] = {"schema": 1, "files": [str(path) for path in made]}
+    written = [out, *([markdown] if markdown else []), *(path for each in files for path in each)]
+    document: dict[str, Any] = {"schema": 1, "files": [str(path) for path in written]}
     if as_json:
-        print_json({**told, "suites": [answers.as_json(part) for part in parts]})
+        print_json({**document, "suites": [answers.as_json(part) for part in parts]})
         return
     for part in parts:
         console().print("\n".join([answers.question(part), *(f"  {said}" for said in answers.answer(part))]))
-    console().print(f"kept {', '.join(told['files'])}")
+    console().print(f"kept {', '.join(document['files'])}")

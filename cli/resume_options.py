@@ -1,4 +1,4 @@
-"""What a run was asked for on the command line, so that `--resume` need not be told again."""
+"""The command line of a run, recorded so that its options need not be repeated with `--resume`."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from click.core import ParameterSource
 from ..backends import catalog
 from ..errors import OptionError
 
-# How the command is run, not what is trained.
-_NOT_KEPT = ("out", "resume", "as_json", "backend", "threads", "explain", "workers", "address")
+# These say how the command runs, not what it trains.
+_NOT_RECORDED = ("out", "resume", "as_json", "backend", "threads", "explain", "workers", "address")
 
 
-def of(ctx: click.Context) -> dict[str, Any]:
-    """The parameters that stood on the command line, as JSON."""
+def from_command_line(ctx: click.Context) -> dict[str, Any]:
+    """Return the parameters that were set on the command line, as JSON values."""
     return {
         name: _as_json(value)
         for name, value in ctx.params.items()
-        if name not in _NOT_KEPT and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if name not in _NOT_RECORDED and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
 
 
-def complete(ctx: click.Context, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in what the run in a folder was asked for and is not asked for now, and choose its backend again.
+def complete(ctx: click.Context, folder: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the recorded parameters of the run in a folder that are not set now, and select its backend again.
 
-    What is read from the folder is checked as if it stood on the command line.
+    Recorded values are checked like those on the command line.
 
     Returns:
-        All that is asked for, as JSON.
+        All parameters of the run, as JSON values.
 
     Raises:
-        OutputError, OptionError: there is no run in the folder, or what it was asked for cannot be.
+        OutputError, OptionError: there is no run in the folder, or its record has an invalid value.
     """
     from ..engine.runs import resume_rules
     from ..engine.runs.run_record import read_record
 
     record = read_record(folder)
-    before = resume_rules.previous_arguments(folder, record, given)
+    before = resume_rules.previous_arguments(folder, record, arguments)
     for parameter in ctx.command.params:
-        if parameter.expose_value and parameter.name in before and parameter.name not in _NOT_KEPT:
+        if parameter.expose_value and parameter.name in before and parameter.name not in _NOT_RECORDED:
             try:
                 ctx.params[parameter.name] = parameter.type_cast_value(ctx, before[parameter.name])
             except (click.BadParameter, TypeError) as error:
                 raise OptionError(f"{folder}: the run's record asks for {parameter.name}: {error}") from error
     environment = record.get("environment")
-    if not ctx.params["backend"] and catalog.SWITCH not in os.environ and isinstance(environment, dict):
+    if not ctx.params["backend"] and catalog.BACKEND_VARIABLE not in os.environ and isinstance(environment, dict):
         ctx.params["backend"] = str(environment.get("backend"))
-    return {**before, **given}
+    return {**before, **arguments}
 
 
 def _as_json(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`trivium runs`: the runs that are kept, how each stands, and two of them side by side."""
+"""`trivium runs`: list the runs, show one, or compare several."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 FOLDER = "runs"
 
 
-class _Runs(click.Group):
-    """`runs`, `runs FOLDER`, `runs show …` and `runs compare …`: what is no subcommand is a folder to list."""
+class _RunGroup(click.Group):
+    """Group for `runs`, `runs FOLDER`, `runs show …` and `runs compare …`: any other word is a folder to list."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -31,14 +31,14 @@ class _Runs(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=_Runs)
+@click.group(cls=_RunGroup)
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the runs in a folder (`trivium runs [FOLDER]`), show one, or compare several.
 
-    A run is `running`, `finished`, `interrupted`, `failed`, or `died`: its process is gone without a word. All but the
-    finished ones go on with `trivium train --resume --out RUN`.
+    A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process ended without a message). Continue
+    a run that is not finished with `trivium train --resume --out RUN`.
 
     \b
     Example:
@@ -61,17 +61,17 @@ def list_runs(folder: Path, as_json: bool) -> None:
     """
     from ..engine.runs import run_list
 
-    found = run_list.find(folder)
+    stored_runs = run_list.find(folder)
     if as_json:
-        print_json([kept.to_json() for kept in found])
+        print_json([stored.to_json() for stored in stored_runs])
         return
     rows = table("run", "recipe", "backend", "state", "epochs", "best", right=("epochs",))
-    for kept in found:
-        facts = kept.to_json()
+    for stored in stored_runs:
+        facts = stored.to_json()
         rows.add_row(
-            str(kept.folder), facts["recipe"], facts["backend"] or "–", kept.state, _progress(kept), _best(kept)
+            str(stored.folder), facts["recipe"], facts["backend"] or "–", stored.state, _progress(stored), _best(stored)
         )
-    if found:
+    if stored_runs:
         console().print(rows)
     else:
         console().print(f"There is no run in {folder}.")
@@ -81,7 +81,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @common_options
 def show(run: Path, as_json: bool) -> None:
-    """Show how RUN, a folder, stands, what it was asked for, and its last epochs.
+    """Show the state, the settings and the last epochs of the run in the folder RUN.
 
     \b
     Example:
@@ -89,29 +89,31 @@ def show(run: Path, as_json: bool) -> None:
     """
     from ..engine.runs import run_list
 
-    kept = run_list.read(run)
+    stored = run_list.read(run)
     if as_json:
-        print_json({**kept.to_json(), "settings": kept.record["settings"], "history": kept.history.to_json()})
+        print_json({**stored.to_json(), "settings": stored.record["settings"], "history": stored.history.to_json()})
         return
-    screen, facts = console(), kept.to_json()
+    screen, facts = console(), stored.to_json()
     for name in ("recipe", "backend", "state"):
         screen.print(f"{name:<10}  {facts[name] or '–'}")
     if "error" in facts:
         screen.print(f"error       {facts['error']}")
-    screen.print(f"epochs      {_progress(kept)}")
-    screen.print(f"best        {_best(kept)}")
-    for name, value in kept.record["settings"].items():
+    screen.print(f"epochs      {_progress(stored)}")
+    screen.print(f"best        {_best(stored)}")
+    for name, value in stored.record["settings"].items():
         screen.print(f"{name:<18}  {value}")
-    if kept.history.metrics:
-        _print_epochs(kept)
+    if stored.history.metrics:
+        _print_epochs(stored)
 
 
 @command.command("compare")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), metavar="PNG", help="Draw their curves over each other.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="PNG", help="Draw the curves of all runs into one plot."
+)
 @common_options
 def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Compare RUNS, folders: how each did, what they were asked for differently, and their curves.
+    """Compare the runs in the folders RUNS: their results, the settings that differ, and their curves.
 
     \b
     Example:
@@ -119,20 +121,20 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """
     from ..engine.runs import run_list
 
-    found = [run_list.read(run) for run in runs]
-    differing = run_list.differences(found)
+    stored_runs = [run_list.read(run) for run in runs]
+    differing = run_list.differences(stored_runs)
     if out:
         from ..engine.plots.overlay import overlay  # slow to import, and only needed here
 
-        overlay(found, out)
+        overlay(stored_runs, out)
     if as_json:
-        print_json({"runs": [kept.to_json() for kept in found], "differences": dict(differing)})
+        print_json({"runs": [stored.to_json() for stored in stored_runs], "differences": dict(differing)})
         return
-    rows = table("", *(str(kept.folder) for kept in found))
+    rows = table("", *(str(stored.folder) for stored in stored_runs))
     for name, values in [
-        ("state", [kept.state for kept in found]),
-        ("epochs", [_progress(kept) for kept in found]),
-        ("best", [_best(kept) for kept in found]),
+        ("state", [stored.state for stored in stored_runs]),
+        ("epochs", [_progress(stored) for stored in stored_runs]),
+        ("best", [_best(stored) for stored in stored_runs]),
         *differing,
     ]:
         rows.add_row(name, *values)
@@ -142,22 +144,22 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
         screen.print(f"curves      {out}")
 
 
-def _progress(kept: StoredRun) -> str:
-    asked = "?" if kept.epochs is None else kept.epochs
-    return f"{len(kept.history)}/{asked}"
+def _progress(stored: StoredRun) -> str:
+    total = "?" if stored.epochs is None else stored.epochs
+    return f"{len(stored.history)}/{total}"
 
 
-def _best(kept: StoredRun) -> str:
-    if kept.best is None:
+def _best(stored: StoredRun) -> str:
+    if stored.best is None:
         return "–"
-    metric, value, epoch = kept.best
+    metric, value, epoch = stored.best
     return f"{metric} {value:.4g} (epoch {epoch})"
 
 
-def _print_epochs(kept: StoredRun) -> None:
-    metrics, most = kept.history.metrics, 10
+def _print_epochs(stored: StoredRun) -> None:
+    metrics, most = stored.history.metrics, 10
     rows = table("epoch", *metrics, right=("epoch", *metrics))
-    first = max(0, len(kept.history) - most)
-    for number, logs in enumerate(kept.history.epochs[first:], start=first + 1):
+    first = max(0, len(stored.history) - most)
+    for number, logs in enumerate(stored.history.epochs[first:], start=first + 1):
         rows.add_row(str(number), *(f"{logs[name]:.4g}" if name in logs else "–" for name in metrics))
     console().print(rows)

@@ -1,4 +1,4 @@
-"""`trivium save`: weights, architecture or the whole model, each as a file of its own."""
+"""`trivium save`: save weights, architecture or the whole model as separate files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .common import common_options, print_json
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @common_options
 def command(bundle: Path, files: tuple[Path, ...], as_json: bool) -> None:
-    """Save parts of the model in BUNDLE, a run's folder or its bundle, as FILES that plain Keras reads.
+    """Save parts of the model in BUNDLE (a run folder or a bundle file) as FILES that plain Keras reads.
 
-    What a file holds is told by its name: *.weights.h5 the weights, *.json or *.yaml the architecture, *.keras all.
+    The file name decides the content: *.weights.h5 the weights, *.json or *.yaml the architecture, *.keras all.
 
     \b
     Example:
@@ -25,9 +25,9 @@ def command(bundle: Path, files: tuple[Path, ...], as_json: bool) -> None:
     from ..engine.bundles import bundle as bundles
     from ..engine.bundles import extract
 
-    held = bundles.load(bundle)
+    loaded = bundles.load(bundle)
     for file in files:
-        extract.save(held, file)
+        extract.save(loaded, file)
     if as_json:
         print_json({"files": [str(file) for file in files]})
     else:

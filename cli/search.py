@@ -1,4 +1,4 @@
-"""`trivium search`: which options of a recipe do best, by cross-validation."""
+"""`trivium search`: find the best options of a recipe by cross-validation."""
 
 from __future__ import annotations
 
@@ -42,21 +42,27 @@ _MOST_ROWS = 30
     metavar="OPTION=VALUES",
     help="Values to try, such as units=20,30,40; may be repeated.",
 )
-@click.option("--folds", type=int, default=3, show_default=True, metavar="N", help="Of the cross-validation.")
-@click.option("--random", type=int, metavar="N", help="Try N combinations drawn at random, not all.")
-@click.option("--halving", is_flag=True, help="Begin with few epochs; the best third goes on to three times as many.")
-@click.option("--zoom", type=int, default=0, metavar="N", help="N times, search again around the best, finer.")
+@click.option(
+    "--folds", type=int, default=3, show_default=True, metavar="N", help="Number of folds of the cross-validation."
+)
+@click.option("--random", type=int, metavar="N", help="Try N random combinations instead of all.")
+@click.option(
+    "--halving", is_flag=True, help="Start with few epochs; the best third continues with three times as many."
+)
+@click.option("--zoom", type=int, default=0, metavar="N", help="Search again N times on a finer grid around the best.")
 @set_option
 @data_option
-@click.option("--epochs", type=int, metavar="N", help="Of each fit; the recipe's own by default.")
-@click.option("--batch-size", type=int, metavar="N", help="Samples in a step.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs of each fit. Default: the recipe's own.")
+@click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
-@click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the models, the folds and what is drawn.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default.")
+@click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the weights, the folds and --random.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Number of worker processes. Default: one per core."
+)
 @executor_option
 @address_option
-@click.option("--out", type=click.Path(path_type=Path), help="A folder; runs/search-RECIPE by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="Output folder. Default: runs/search-RECIPE.")
 @backend_option
 @common_options
 def command(
@@ -71,8 +77,8 @@ def command(
 ) -> None:
     """Score combinations of RECIPE's options by cross-validation, and rank them.
 
-    What can be tried: the recipe's own options and those of training, such as optimizer, epochs or batch_size. The
-    test split of the data is left alone.
+    The grid may vary the recipe's own options and those of training, such as optimizer, epochs or batch_size. The
+    test split of the data is not used.
 
     \b
     Example:
@@ -87,22 +93,22 @@ def command(
 
     out = out or default_out(recipe).with_name(f"search-{default_out(recipe).name}")
     atomic.require_writable_folder(out)
-    kept = {name: value for name, value in settings.items() if value is not None}
+    chosen = {name: value for name, value in settings.items() if value is not None}
     with progress(f"search {recipe}") as listener:
-        found = search(recipe, values, data, listener=listener, **fixed, **kept)
-        listener({"kind": "stage", "stage": "drawing", "done": found.fits, "total": found.fits})
-        written = _keep(found, out)
+        result = search(recipe, values, data, listener=listener, **fixed, **chosen)
+        listener({"kind": "stage", "stage": "drawing", "done": result.fits, "total": result.fits})
+        written = _save(result, out)
     if as_json:
-        print_json({**found.to_json(), "files": [str(file) for file in written]})
+        print_json({**result.to_json(), "files": [str(file) for file in written]})
         return
-    _print(found, written)
+    _print(result, written)
 
 
 def parse_grid(assignments: tuple[str, ...]) -> dict[str, list[Any]]:
-    """`("units=20,30", "optimizer=adam,sgd")` as lists of values; `filters=[8,4],[16,8]` tries two lists.
+    """Parse `("units=20,30", "optimizer=adam,sgd")` into lists of values; `filters=[8,4],[16,8]` has two values.
 
     Raises:
-        OptionError: one has no `=`, or no values.
+        OptionError: an assignment has no `=` or no values, or an option appears twice.
     """
     grid = {}
     for assignment in assignments:
@@ -110,7 +116,7 @@ def parse_grid(assignments: tuple[str, ...]) -> dict[str, list[Any]]:
         if not equals or not name or not text:
             raise OptionError(f"--grid {assignment}: expected OPTION=VALUES, such as --grid units=20,30,40")
         if name in grid:
-            raise OptionError(f"--grid {name} was given twice: put its values behind one, --grid {name}=…,…")
+            raise OptionError(f"--grid {name} appears twice: give all values at once, --grid {name}=…,…")
         try:
             values = json.loads(f"[{text}]")
         except ValueError:
@@ -126,31 +132,31 @@ def _value(word: str) -> Any:
         return word
 
 
-def _keep(found: Search, out: Path) -> list[Path]:
+def _save(result: Search, out: Path) -> list[Path]:
     from ..engine.search import search_plot
     from ..storage import atomic
 
     written = [out / "scores.png", out / "results.json"]
-    search_plot.draw_scores(found, written[0])
-    atomic.write_json(written[1], found.to_json())
+    search_plot.draw_scores(result, written[0])
+    atomic.write_json(written[1], result.to_json())
     return written
 
 
-def _print(found: Search, written: list[Path]) -> None:
+def _print(result: Search, written: list[Path]) -> None:
     from ..engine.search.search_plot import format_params
 
-    names = list(found.best.params)
+    names = list(result.best.params)
     screen = console()
-    shown = table("rank", *names, "epochs", found.metric, "±", "folds", right=("rank", "epochs", found.metric, "±"))
-    for rank, each in enumerate(found.candidates[:_MOST_ROWS], start=1):
+    shown = table("rank", *names, "epochs", result.metric, "±", "folds", right=("rank", "epochs", result.metric, "±"))
+    for rank, each in enumerate(result.candidates[:_MOST_ROWS], start=1):
         values = [format_params({name: each.params[name]}).partition("=")[2] for name in names]
         folds = " ".join(f"{score:.4f}" for score in each.scores)
         shown.add_row(str(rank), *values, str(each.epochs), f"{each.mean:.4f}", f"{each.deviation:.4f}", folds)
     screen.print(shown)
-    if len(found.candidates) > _MOST_ROWS:
-        screen.print(f"and {len(found.candidates) - _MOST_ROWS} more in {written[1]}")
+    if len(result.candidates) > _MOST_ROWS:
+        screen.print(f"and {len(result.candidates) - _MOST_ROWS} more in {written[1]}")
     screen.print(
-        f"best    {format_params(found.best.params)}: {found.metric} {found.best.mean:.4f} over {found.folds} folds"
+        f"best    {format_params(result.best.params)}: {result.metric} {result.best.mean:.4f} over {result.folds} folds"
     )
-    screen.print(f"took    {seconds(found.seconds)} s for {found.fits} fits")
+    screen.print(f"took    {seconds(result.seconds)} s for {result.fits} fits")
     screen.print(f"kept    {', '.join(str(file) for file in written)}")

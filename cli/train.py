@@ -1,4 +1,4 @@
-"""`trivium train`: a recipe, trained and kept as a run."""
+"""`trivium train`: train a recipe, and save the result as a run."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from ..engine.runs.run import Run
     from ..engine.runs.run_folder import RunFolder
 
-# What a shell says of a program that SIGTERM ended.
+# The exit code that a shell reports for a program that SIGTERM ended.
 _TERMINATED = 128 + signal.SIGTERM
 
-# Of --backend: what `trivium bench epochs --recommend` has found for the recipe.
+# The value of --backend that takes the recommendation of `trivium bench epochs --recommend` for the recipe.
 AUTO = "auto"
 
 
@@ -45,72 +45,94 @@ AUTO = "auto"
 @click.argument("recipe", required=False, default="")
 @set_option
 @data_option
-@click.option("--epochs", type=int, metavar="N", help="How often to go through the data; by default as published.")
-@click.option("--batch-size", type=int, metavar="N", help="Samples in a step.")
-@click.option("--validation-split", type=float, metavar="SHARE", help="Share of the training data to hold out.")
+@click.option("--epochs", type=int, metavar="N", help="Passes over the training data. Default: as published.")
+@click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
+@click.option(
+    "--validation-split", type=float, metavar="SHARE", help="Share of the training data held out for validation."
+)
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
-@click.option("--learning-rate", type=float, metavar="RATE", help="Of the optimizer.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of weights, batch order and dropout.")
+@click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and dropout."
+)
 @click.option(
     "--rng",
     type=click.Choice(["owned", "native"]),
     default="owned",
     show_default=True,
-    help="Whose randomness: ours, the same on every backend, or each framework's.",
+    help="Random numbers: trivium's own (the same on every backend), or those of each framework.",
 )
-@click.option(
-    "--plan", default="auto", metavar="NAME", help="How epochs are run: auto, fit, or one of the backend's plans."
-)
+@click.option("--plan", default="auto", metavar="NAME", help="How epochs run: auto, fit, or a plan of the backend.")
 @click.option(
     "--devices",
     type=click.IntRange(min=1),
     default=1,
     metavar="N",
-    help="Devices of this machine (GPUs, else cores) that train together, each on its share of a batch.",
+    help="Train on N devices of this machine (GPUs, else cores); each takes a share of every batch.",
 )
-@click.option("--explain", is_flag=True, help="Only show what the plans cost here and which would be taken.")
+@click.option("--explain", is_flag=True, help="Show the time of each plan and which one would be used; do not train.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes on a Ray cluster that train together instead."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train on N processes of a Ray cluster instead of --devices.",
 )
 @address_option
 @click.option(
-    "--precision", type=click.Choice(POLICIES), help="Floats that layers compute in; the trained model is float32."
+    "--precision",
+    type=click.Choice(POLICIES),
+    help="Dtype policy that layers compute in; the trained model is float32.",
 )
-@click.option("--class-weight", metavar="WORDS", help="How much classes count: balanced, or 0=1,1=5 by their names.")
-@click.option("--augment", metavar="CHANGES", help="Change pictures anew each epoch: rotation=10,shift=0.1,zoom=0.1,…")
-@click.option("--from", "start", type=click.Path(path_type=Path), metavar="BUNDLE", help="Go on with a trained model.")
-@click.option("--freeze", multiple=True, metavar="PATTERN", help="Layers to leave as they are, such as 'conv*'.")
-@click.option("--replace-head", type=int, metavar="N", help="A new output layer, for N classes.")
-@click.option("--deterministic", is_flag=True, help="Reproducible kernels, even where they are slower.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads one operation may use.")
 @click.option(
-    "--early-stopping", metavar="WORDS", help="monitor=val_loss,patience=10,min_delta=0,restore_best=true, or a part."
+    "--class-weight", metavar="WEIGHTS", help="Weights of the classes: balanced, or by name, such as 0=1,1=5."
 )
-@click.option("--lr-schedule", metavar="WORDS", help="step:0.1@30,60, cosine, exponential:0.95 or file.py:function.")
 @click.option(
-    "--reduce-on-plateau", metavar="WORDS", help="monitor=val_loss,factor=0.1,patience=10,min_lr=0, or a part."
+    "--augment", metavar="CHANGES", help="Augment pictures anew in each epoch: rotation=10,shift=0.1,zoom=0.1,…"
 )
-@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write logs for TensorBoard.")
-@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write a line of metrics an epoch.")
+@click.option("--from", "start", type=click.Path(path_type=Path), metavar="BUNDLE", help="Start from a trained model.")
+@click.option(
+    "--freeze", multiple=True, metavar="PATTERN", help="Do not train these layers, such as 'conv*'; may be repeated."
+)
+@click.option("--replace-head", type=int, metavar="N", help="Replace the output layer by a new one for N classes.")
+@click.option("--deterministic", is_flag=True, help="Use reproducible kernels, even where they are slower.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads per operation.")
+@click.option(
+    "--early-stopping",
+    metavar="SETTINGS",
+    help="Stop when a metric stops improving: any of monitor=val_loss,patience=10,min_delta=0,restore_best=true.",
+)
+@click.option("--lr-schedule", metavar="SCHEDULE", help="step:0.1@30,60, cosine, exponential:0.95 or file.py:function.")
+@click.option(
+    "--reduce-on-plateau",
+    metavar="SETTINGS",
+    help="Lower the learning rate when a metric stops improving: any of "
+    "monitor=val_loss,factor=0.1,patience=10,min_lr=0.",
+)
+@click.option(
+    "--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write logs for TensorBoard into this folder."
+)
+@click.option(
+    "--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write a line of metrics per epoch into this file."
+)
 @click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
-    metavar="WORDS",
-    help="every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}, each also with weights; or off. "
-    "By default the newest two.",
+    metavar="RULE",
+    help="When to save: every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}; add weights to save the "
+    "weights alone; or off. May be repeated. Default: keep the newest two.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder, exactly as if it had not stopped.")
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/RECIPE by default.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, exactly as if it had not stopped.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
 @backend_option
 @trust_option
 @common_options
 @click.pass_context
 def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool, as_json: bool, **_: Any) -> None:
-    """Train RECIPE, and keep model, history, checkpoints and pictures in a folder.
+    """Train RECIPE, and save model, history, checkpoints and pictures in a folder.
 
-    RECIPE is one of `trivium recipes`, or a model of your own: path/to/file.py:function. With --from it may be
-    left out; with --resume everything may that the run in the folder was asked for.
+    RECIPE is a name from `trivium recipes`, or your own model: path/to/file.py:function. It may be left out with
+    --from. With --resume, all options that the run was started with may be left out.
 
     \b
     Example:
@@ -121,11 +143,11 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
       trivium train rnn/lstm --explain
       trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread
     """
-    asked = resume_options.of(ctx)
+    arguments = resume_options.from_command_line(ctx)
     if resume:
         out = out or default_out(ctx.params["recipe"])
-        asked = resume_options.complete(ctx, out, asked)
-    backend, threads, workers, address, assignments, data, checkpoints, settings = _sorted_out(ctx.params)
+        arguments = resume_options.complete(ctx, out, arguments)
+    backend, threads, workers, address, assignments, data, checkpoints, settings = _split_options(ctx.params)
     if backend == AUTO:
         from ..benchmarks.recommend import recommended_backend
 
@@ -141,7 +163,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     group = ctx.with_resource(ray_ranks.ranks(workers, address, settings["devices"]))
     trainer = Trainer(options=parse_assignments(assignments), group=group, **settings)
     dataset = dataset_for(trainer.recipe, data)
-    runtime.current()  # here, because it is quiet about it: preparation may import Keras
+    runtime.current()  # imported here, where its messages are silenced; preparation may import Keras
     prepared = trainer.prepare(dataset)
     name = trainer.recipe.name
     out = out or default_out(name)
@@ -151,25 +173,25 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
             explanation = trainer.explain(dataset, prepared)
         plan_report.show(explanation, as_json)
         return
-    with run_folder.open_run(out, rules, resume=resume) as kept, progress(title) as trainer.listener:
-        kept.arguments = asked
+    with run_folder.open_run(out, rules, resume=resume) as folder, progress(title) as trainer.listener:
+        folder.arguments = arguments
         if group:
             group.listener = trainer.listener
-        run = trainer.fit(dataset, prepared, kept)
+        run = trainer.fit(dataset, prepared, folder)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
         files = save(run, out)
     if as_json:
         print_json({**run.to_json(), "files": [str(file) for file in files]})
     else:
-        _print(run, files, kept, console())
+        _print(run, files, folder, console())
         for death in group.deaths if group else ():
             console().print(f"on the way  {death}")
     if run.terminated:
         ctx.exit(_TERMINATED)
 
 
-def _sorted_out(params: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the parameters are for: where it runs, the recipe's options, data, checkpoints, the trainer."""
+def _split_options(params: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return backend, threads, workers, address, assignments, data, checkpoints, and the settings of the trainer."""
     from ..engine.training.callback_options import CallbackOptions
 
     left = {name: value for name, value in params.items() if name not in ("out", "resume", "explain", "as_json")}
@@ -179,11 +201,11 @@ def _sorted_out(params: Mapping[str, Any]) -> tuple[Any, ...]:
     return (*first, {**left, "watching": CallbackOptions(**watching)})
 
 
-def _print(run: Run, files: list[Path], kept: RunFolder, screen: Console) -> None:
+def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> None:
     if run.interrupted:
         screen.print(f"Stopped after {len(run.history)} of {run.settings['epochs']} epochs; they are kept.")
-        screen.print(f"go on       trivium train --resume --out {kept.path}")
-    for note in kept.skipped:
+        screen.print(f"go on       trivium train --resume --out {folder.path}")
+    for note in folder.skipped:
         screen.print(f"passed over {note}")
     for resumed in run.resumed[-1:]:
         screen.print(f"went on     after epoch {resumed['after_epoch']}")
@@ -206,5 +228,5 @@ def _print(run: Run, files: list[Path], kept: RunFolder, screen: Console) -> Non
     if plan.get("seconds"):
         screen.print(f"run by      {plan['name']}, compiled and chosen in {seconds(plan['seconds'])} s of trials")
     screen.print(f"kept        {', '.join(str(file) for file in files)}")
-    if kept.earlier:
-        screen.print(f"earlier     the run that was there is now {kept.earlier}")
+    if folder.earlier:
+        screen.print(f"earlier     the run that was there is now {folder.earlier}")

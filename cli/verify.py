@@ -1,4 +1,4 @@
-"""`trivium verify`: one model on several backends, compared step by step and layer by layer."""
+"""`trivium verify`: compare one model on several backends, step by step and layer by layer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source")
-@click.option("--backends", metavar="NAMES", help="Such as jax,torch; all that are installed by default.")
-@click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="How many steps to train.")
-@click.option("--float64", is_flag=True, help="Compute in float64: rounding becomes 1e-12, a bug stays what it is.")
+@click.option("--backends", metavar="NAMES", help="Backends, such as jax,torch. Default: all that are installed.")
+@click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="Number of training steps.")
+@click.option("--float64", is_flag=True, help="Compute in float64: rounding shrinks to 1e-12, and a bug stands out.")
 @data_option
 @set_option
-@click.option("--batch-size", type=int, metavar="N", help="Samples in a step; the recipe's by default, 32 at most.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of weights, batch order and drawn data.")
+@click.option("--batch-size", type=int, metavar="N", help="Samples per step. Default: the recipe's own, at most 32.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and generated data."
+)
 @trust_option
 @common_options
 @click.pass_context
@@ -39,10 +41,10 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Check that a model computes the same on several backends, and say where it first does not.
+    """Check that a model computes the same on several backends, and show where it first differs.
 
-    SOURCE is a recipe, a run's folder or bundle file, or path/to/file.py:function; a model that brings no data is given
-    some that suit it. Exit 1 when the backends differ.
+    SOURCE is a recipe, a run folder, a bundle file, or path/to/file.py:function. For a model without data, suitable
+    data are generated. The exit code is 1 if the backends differ.
 
     \b
     Example:
@@ -73,7 +75,7 @@ def command(
 
 
 def _table(report: Report) -> Table:
-    """Of each kind of check the worst."""
+    """Return a table with the worst check of each kind."""
     shown = table("", "compared", "backends", "difference", "allowed", "where", right=("difference", "allowed"))
     for check in report.worst_by_kind():
         shown.add_row(

@@ -1,1 +1,1 @@
-"""Where a trained model goes: serving formats and native source, each run as its users run it before it is kept."""
+"""Port trained models to backends, serving formats and native source; every port is verified before it is kept."""

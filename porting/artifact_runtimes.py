@@ -1,7 +1,7 @@
-"""A ported artifact in its own runtime, where there is no Keras: what it takes and gives, and what it answers.
+"""Run a ported artifact in its own runtime, without Keras, and return its signature and its outputs.
 
-Runs in a process of its own that has imported neither Keras nor the code of any model, so that what is verified is what
-somebody with nothing but the file gets. The two formats that a framework serves are read in that framework's room.
+This runs in a separate process that has imported neither Keras nor any model code, so the test has only what a user
+with just the file has. The two formats that a framework serves are read by that framework's module `artifacts`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,29 @@ from ..backends import artifacts
 from ..backends.artifacts import Artifact, Tensor, in_model_order
 from ..functions import load_function
 
-Batches = dict[str, list[np.ndarray]]
+# Batches by name; each batch has one array per input, or one per output.
+NamedBatches = dict[str, list[np.ndarray]]
 
 
-def answer(opener: str, path: str, names: list[list[str]], batches: Batches, fixed_batch: int | None) -> dict[str, Any]:
-    """Open an artifact, and give it every batch.
+def run_artifact(
+    opener: str, path: str, names: list[list[str]], batches: NamedBatches, fixed_batch: int | None
+) -> dict[str, Any]:
+    """Open an artifact and run it on every batch.
 
     Args:
-        reader: the function that opens it.
-        path: the artifact.
-        names: of the model's own inputs, and of its outputs, in their order.
-        batches: by name, an array an input.
-        size: of the only batch that the model takes, or None.
+        opener: the name of the function that opens it, "module:function".
+        path: the artifact's path.
+        names: the names of the Keras model's inputs, and of its outputs, in the model's order.
+        batches: batches by name, one array per input.
+        fixed_batch: the only batch size that the model accepts, or None for any.
 
     Returns:
-        `inputs`, `outputs` and `versions` as the artifact tells them; `answers`: by batch, an array an output.
+        `inputs`, `outputs` and `versions` as the artifact reports them; `answers`: its outputs by batch name, one array
+        per output.
     """
-    _forbid("keras")
+    _hide_module("keras")
     artifact: Artifact = load_function(opener)(Path(path), *names)
-    answers = {name: _answer(artifact, arrays, fixed_batch) for name, arrays in batches.items()}
+    answers = {name: _run_batch(artifact, arrays, fixed_batch) for name, arrays in batches.items()}
     return {
         "inputs": [tensor.to_json() for tensor in artifact.inputs],
         "outputs": [tensor.to_json() for tensor in artifact.outputs],
@@ -44,14 +48,14 @@ def answer(opener: str, path: str, names: list[list[str]], batches: Batches, fix
     }
 
 
-def _forbid(module: str) -> None:
-    """Let a module be as if it were not installed: what needs Keras is no artifact of its own."""
+def _hide_module(module: str) -> None:
+    """Make a module look as if it were not installed: an artifact that needs Keras does not stand alone."""
     assert getattr(sys.modules.get(module), "__file__", None) is None, f"{module} was imported before"
     sys.modules[module] = None  # type: ignore[assignment]
 
 
-def _answer(artifact: Artifact, arrays: Sequence[np.ndarray], fixed_batch: int | None) -> list[np.ndarray]:
-    """The outputs for a whole batch; in parts of the one size that is taken, the last one filled up."""
+def _run_batch(artifact: Artifact, arrays: Sequence[np.ndarray], fixed_batch: int | None) -> list[np.ndarray]:
+    """Return the outputs of one batch; with a fixed batch size it is split, and the last part padded."""
     if fixed_batch is None:
         return [np.asarray(output) for output in artifact.run(arrays)]
     samples = len(arrays[0])
@@ -61,17 +65,17 @@ def _answer(artifact: Artifact, arrays: Sequence[np.ndarray], fixed_batch: int |
 
 
 def read_savedmodel(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """Read a SavedModel by TensorFlow."""
+    """Open a SavedModel in TensorFlow."""
     return artifacts.room("tensorflow").read(path, inputs, outputs)  # type: ignore[no-any-return]
 
 
 def read_torch_export(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """Read an exported program by PyTorch."""
+    """Open an exported program in PyTorch."""
     return artifacts.room("torch").read(path, inputs, outputs)  # type: ignore[no-any-return]
 
 
 def read_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """A graph in ONNX Runtime, on the CPU."""
+    """Open an ONNX graph in ONNX Runtime, on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -89,8 +93,8 @@ def read_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Arti
     )
 
 
-def read_onnx_slowly(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """A graph in the evaluator that comes with the package `onnx`, written in NumPy: where there is no ONNX Runtime."""
+def read_onnx_reference(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
+    """Open an ONNX graph in the slow NumPy evaluator of the package `onnx`, for use without ONNX Runtime."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
@@ -100,7 +104,7 @@ def read_onnx_slowly(path: Path, inputs: Sequence[str], outputs: Sequence[str]) 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [np.asarray(value) for value in evaluator.run(None, dict(zip(names, arrays, strict=True)))]
 
-    # The evaluator does not tell shapes.
+    # The evaluator does not report shapes.
     return Artifact(
         tuple(Tensor(name, (), "") for name in names),
         tuple(Tensor(name, (), "") for name in evaluator.output_names),
@@ -116,7 +120,7 @@ def _onnx_tensor(argument: Any) -> Tensor:
 
 
 def read_openvino(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """A model in OpenVINO, on the CPU, in float32: by itself it computes in half precision where the CPU can."""
+    """Open a model in OpenVINO, on the CPU, in float32; its default is half precision if the CPU supports it."""
     import openvino
 
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -142,7 +146,7 @@ def _openvino_tensor(name: str, port: Any) -> Tensor:
 
 
 def read_litert(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
-    """A model in the LiteRT interpreter, by its signature."""
+    """Open a model in the LiteRT interpreter, through its signature."""
     import ai_edge_litert
     from ai_edge_litert.interpreter import Interpreter
 
@@ -150,7 +154,10 @@ def read_litert(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Ar
     (signature,) = interpreter.get_signature_list()
     runner = interpreter.get_signature_runner(signature)
     input_details, output_details = runner.get_input_details(), runner.get_output_details()
-    names, output_details = in_model_order(list(input_details), inputs), {name: output_details[name] for name in in_model_order(list(output_details), outputs)}
+    names, output_details = (
+        in_model_order(list(input_details), inputs),
+        {name: output_details[name] for name in in_model_order(list(output_details), outputs)},
+    )
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         results = runner(**dict(zip(names, arrays, strict=True)))

@@ -1,13 +1,12 @@
-"""A model moved to another backend, and shown to compute and to learn on there as it did at home.
+"""Port a model to another backend, and verify that it predicts and trains there as on its own backend.
 
-The target answers the inputs that a bundle recorded where it was trained: that needs no other framework. Where the
-source's backend is installed too, both also answer random and extreme inputs in several batch sizes, and both take one
-more training step.
+The target's predictions are compared with those that the bundle recorded during training; this needs no other
+framework. If the source's backend is installed too, both also predict for random and extreme inputs in several batch
+sizes, and both take one more training step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,92 +20,92 @@ from ..engine.bundles import bundle as bundles
 from ..engine.bundles.bundle import Bundle
 from ..engine.verification import tolerances
 from ..storage import atomic
-from . import destination, source_model, training_step
-from .destination import Place
-from .export import probes
-from .report import RECORDED, PortReport, compare_all
-from .source_model import UNKNOWN, Subject
-
-Tell = Callable[[str], None]
+from . import source_model, training_step
+from .destination import Destination, choose_destination, publish, staging
+from .export import StageCallback, probe_batches
+from .report import RECORDED, PortReport, compare_batches
+from .source_model import UNKNOWN_BACKEND, SourceModel
 
 
-def move(source: Subject, target: Backend, out: Path | None, tell: Tell) -> PortReport:
-    """Port to a backend: a bundle to a bundle, a model file to a `.keras` file; nothing when a check fails.
+def port_to_backend(source: SourceModel, target: Backend, out: Path | None, announce: StageCallback) -> PortReport:
+    """Port a bundle to a bundle, or a model file to a `.keras` file; write nothing if a check fails.
 
     Raises:
         BundleError: the model cannot be loaded.
-        OutputError: what was ported cannot be written.
+        OutputError: the port cannot be written.
     """
     bundle_path = out or source.path.with_name(f"bundle-{target.name}.trivium")
     if source.bundle is None:
-        place = destination.choose(source.path, target.name, "model.keras", out)
+        destination = choose_destination(source.path, target.name, "model.keras", out)
     else:
         atomic.require_writable_file(bundle_path)
-    report = _compare(source, target, tell)
+    report = _compare(source, target, announce)
     if not report.passed:
         return report
-    tell("writing it")
+    announce("writing it")
     if source.bundle is None:
-        return _keep_file(source, target, place, report)
+        return _write_model_file(source, target, destination, report)
     report = replace(report, artifact=bundle_path)
     worker.get(target.name).call(save_bundle, str(source.path), str(bundle_path), report.to_json())
     return report
 
 
-def _compare(source: Subject, target: Backend, tell: Tell) -> PortReport:
-    """Everything that is compared, without an artifact yet."""
-    path, reference = str(source.path), _home(source, target)
-    tell(f"loading it on {target.title}")
-    recorded = [source.bundle.recorded_inputs] if source.bundle else _drawn(path, target)
-    batches = {RECORDED: recorded, **probes(recorded)}
-    received = worker.get(target.name).call(source_model.answers, path, batches)
+def _compare(source: SourceModel, target: Backend, announce: StageCallback) -> PortReport:
+    """Return the report of all comparisons; its artifact is not written yet."""
+    path, reference = str(source.path), _reference_backend(source, target)
+    announce(f"loading it on {target.title}")
+    recorded = [source.bundle.recorded_inputs] if source.bundle else _draw_inputs(path, target)
+    batches = {RECORDED: recorded, **probe_batches(recorded)}
+    received = worker.get(target.name).call(source_model.predict_batches, path, batches)
     expected = {RECORDED: [source.bundle.recorded_outputs]} if source.bundle else {}
     if reference:
-        tell(f"comparing with {reference.title}")
+        announce(f"comparing with {reference.title}")
         unanswered = {name: arrays for name, arrays in batches.items() if name not in expected}
-        expected |= worker.get(reference.name).call(source_model.answers, path, unanswered)
+        expected |= worker.get(reference.name).call(source_model.predict_batches, path, unanswered)
     against = reference.name if reference else source.backend
-    checks = compare_all(target.name, dict.fromkeys(expected, against), expected, received)
+    checks = compare_batches(target.name, dict.fromkeys(expected, against), expected, received)
     training: tuple[tolerances.BackendCheck, ...] = ()
     if reference and target.trains and all(check.passed for check in checks):
-        tell("taking one more training step on both")
+        announce("taking one more training step on both")
         training = training_step.compare(path, reference.name, target.name)
     return PortReport(source.backend, target.name, None, checks, target.name, training)
 
 
-def _home(source: Subject, target: Backend) -> Backend | None:
-    """The backend to compare with: where the model was trained, if it is installed; for a model file any other."""
-    if source.backend == UNKNOWN:
+def _reference_backend(source: SourceModel, target: Backend) -> Backend | None:
+    """Return the backend to compare with: the source's, or None if it is not installed; for a model file any other."""
+    if source.backend == UNKNOWN_BACKEND:
         return next((backend for backend in catalog.trainers() if backend != target), target)
     origin = catalog.find(source.backend)
     return origin if origin.installed else None
 
 
-def _drawn(path: str, target: Backend) -> list[np.ndarray]:
-    interface = worker.get(target.name).call(source_model.examine, path, False)
+def _draw_inputs(path: str, target: Backend) -> list[np.ndarray]:
+    interface = worker.get(target.name).call(source_model.inspect_model, path, False)
     return list(interface["drawn"])
 
 
-def _keep_file(source: Subject, target: Backend, place: Place, report: PortReport) -> PortReport:
-    report = replace(report, artifact=place.artifact, facts={"source_file": source.describe(), "files": [place.name]})
-    with destination.aside(place) as staged:
-        worker.get(target.name).call(save_file, str(source.path), str(staged / place.name))
-        destination.deliver(staged, place, report.to_json())
+def _write_model_file(source: SourceModel, target: Backend, destination: Destination, report: PortReport) -> PortReport:
+    report = replace(
+        report, artifact=destination.artifact, facts={"source_file": source.describe(), "files": [destination.name]}
+    )
+    with staging(destination) as staged:
+        worker.get(target.name).call(save_file, str(source.path), str(staged / destination.name))
+        publish(staged, destination, report.to_json())
     return report
 
 
-# --- run in a worker, under the backend that is asked ---------------------------------------------------------------
+# --- run in a worker, under the chosen backend ---------------------------------------------------------------------
 
 
 def save_file(path: str, out: str) -> None:
-    """Write a model file as this backend saves it, in Keras' current format, for any backend."""
+    """Write a model file in Keras' current format, with this backend's variables."""
     Path(out).write_bytes(bundles.keras_bytes(source_model.load(path)))
 
 
 def save_bundle(path: str, destination: str, report: dict[str, Any]) -> None:
-    """Write the bundle as this backend saves it, with the port noted in its run and its own recorded outputs."""
+    """Write the bundle with this backend's recorded outputs and the port's report in its run record."""
     bundle = bundles.load(path)
-    predictions = source_model.answers(path, {RECORDED: [bundle.recorded_inputs]})
+    predictions = source_model.predict_batches(path, {RECORDED: [bundle.recorded_inputs]})
     Bundle(
         bundles.keras_bytes(bundle.model),
         bundle.preprocessing,

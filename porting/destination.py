@@ -1,7 +1,7 @@
-"""Where an artifact goes: a folder of its own with `port.json` in it, or a file that `--out` names.
+"""Where an artifact is written: its own folder with `port.json` in it, or a file that `--out` names.
 
-It is made and verified aside and takes its place only then, whole, so that nothing that failed goes by the name of
-something that works.
+The artifact is built and verified in a staging folder and published in one step, so no failed port ever has the name of
+one that works.
 """
 
 from __future__ import annotations
@@ -18,79 +18,81 @@ from typing import Any
 from ..errors import OutputError
 from ..storage import atomic
 
-NOTE = "port.json"
+REPORT_FILE = "port.json"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an artifact goes.
+class Destination:
+    """Where an artifact is written.
 
     Attributes:
-        folder: that holds it and `port.json`.
-        name: of the artifact in it, empty where the folder itself is the artifact.
-        whole: whether the folder is the port's own and is replaced as a whole.
+        folder: the folder of the artifact and `port.json`.
+        name: the artifact's name in the folder; empty if the folder itself is the artifact.
+        whole: whether the folder belongs to the port alone and is replaced as a whole.
     """
 
     folder: Path
     name: str
-    whole: bool
+    owns_folder: bool
 
     @property
     def artifact(self) -> Path:
         return self.folder / self.name
 
 
-def choose(source: Path, target: str, file: str, out: Path | None) -> Place:
-    """The place for an artifact: `out`, or a folder beside the source.
+def choose_destination(source: Path, target: str, file: str, out: Path | None) -> Destination:
+    """Return where to write an artifact: at `out`, or in a folder beside the source.
 
     Args:
-        source: what is ported.
+        source: the path of the model that is ported.
         target: the target's name.
-        file: the artifact's usual name, empty where it is a folder.
-        out: a folder; or a file, where its suffix is that of the artifact.
+        file: the artifact's default name; empty if it is a folder.
+        out: a folder, or a file with the artifact's suffix.
 
     Raises:
-        OutputError: something else is there, or it cannot be written to.
+        OutputError: something other than an earlier port is there, or it cannot be written to.
     """
     if out is not None and file and out.suffix == Path(file).suffix:
-        place = Place(out.parent, out.name, whole=False)
+        destination = Destination(out.parent, out.name, owns_folder=False)
     else:
-        place = Place(out or source.with_name(f"{source.stem}-{target}"), file, whole=True)
-    _require(place)
-    return place
+        destination = Destination(out or source.with_name(f"{source.stem}-{target}"), file, owns_folder=True)
+    _require_replaceable(destination)
+    return destination
 
 
-def _require(place: Place) -> None:
-    atomic.require_writable_folder(place.folder)
-    if not place.folder.exists():
+def _require_replaceable(destination: Destination) -> None:
+    atomic.require_writable_folder(destination.folder)
+    if not destination.folder.exists():
         return
-    existing = {path.name for path in place.folder.iterdir()}
-    ported = _files_of(place.folder / NOTE)
-    if place.whole and existing - ported:
+    existing = {path.name for path in destination.folder.iterdir()}
+    ported = _ported_files(destination.folder / REPORT_FILE)
+    if destination.owns_folder and existing - ported:
         raise OutputError(
-            f"{place.folder} exists and holds {min(existing - ported)}, which is no port's: choose another --out"
+            f"{destination.folder} exists and holds {min(existing - ported)}, which no port wrote: choose another `out`"
         )
-    if not place.whole and ported and place.name not in ported:
-        raise OutputError(f"{place.folder / NOTE} belongs to {min(ported - {NOTE})}: choose another folder for --out")
+    if not destination.owns_folder and ported and destination.name not in ported:
+        raise OutputError(
+            f"{destination.folder / REPORT_FILE} belongs to {min(ported - {REPORT_FILE})}: choose another folder for `out`"
+        )
 
 
-def _files_of(note: Path) -> set[str]:
-    """What an earlier port wrote into a folder, by its note; nothing without one."""
+def _ported_files(note: Path) -> set[str]:
+    """Return the names of an earlier port's files according to its `port.json`; none without it."""
     try:
-        return {*json.loads(note.read_text())["files"], NOTE}
+        return {*json.loads(note.read_text())["files"], REPORT_FILE}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
 
 @contextlib.contextmanager
-def aside(place: Place) -> Iterator[Path]:
-    """An empty folder to make the artifact in, on the same disk as its place; gone with what is in it at the end.
+def staging(destination: Destination) -> Iterator[Path]:
+    """Yield an empty folder on the destination's disk to build the artifact in; it is deleted at the end.
 
     Raises:
-        OutputError: nothing can be written there.
+        OutputError: the disk cannot be written to.
     """
-    folders = place.folder.absolute(), *place.folder.absolute().parents
-    parent = next(path for path in folders[place.whole :] if path.exists())
+    folders = destination.folder.absolute(), *destination.folder.absolute().parents
+    parent = next(path for path in folders[destination.owns_folder :] if path.exists())
     try:
         scratch = tempfile.TemporaryDirectory(prefix=".port-", dir=parent)
     except OSError as error:
@@ -101,17 +103,17 @@ def aside(place: Place) -> Iterator[Path]:
         yield staged
 
 
-def deliver(staged: Path, place: Place, note: dict[str, Any]) -> None:
-    """Put what lies in the folder `made`, verified, into its place, and `note` beside it. An earlier port is replaced.
+def publish(staged: Path, destination: Destination, note: dict[str, Any]) -> None:
+    """Move the verified files to the destination with `note` as `port.json`; an earlier port is replaced.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the destination cannot be written.
     """
-    atomic.write_json(staged / NOTE, {**note, "artifact": place.name or "."})
-    if place.whole:
-        atomic.replace_folder(staged, place.folder)
+    atomic.write_json(staged / REPORT_FILE, {**note, "artifact": destination.name or "."})
+    if destination.owns_folder:
+        atomic.replace_folder(staged, destination.folder)
         return
     names = (path.name for path in staged.iterdir())
-    for name in sorted(names, key=lambda name: name == place.name):  # the artifact itself last
-        with atomic.atomic_write(place.folder / name) as temporary:
+    for name in sorted(names, key=lambda name: name == destination.name):  # the artifact itself last
+        with atomic.atomic_write(destination.folder / name) as temporary:
             shutil.copyfile(staged / name, temporary)

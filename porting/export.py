@@ -1,7 +1,7 @@
-"""A model ported to a format that other runtimes serve, and the artifact verified in its runtime.
+"""Port a model to a format that other runtimes serve, and verify the artifact in its runtime.
 
-The host that can make the format writes it, aside; a process without Keras opens it and answers recorded, random,
-single and extreme inputs; only when every answer is the model's own does it take its place.
+A host, that is, a backend that can write the format, writes it into a staging folder. A process without Keras opens it
+and predicts for recorded, random, single and extreme inputs. It is published only if every output is the model's own.
 """
 
 from __future__ import annotations
@@ -21,38 +21,41 @@ from ..backends.workers.worker import Worker
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from ..functions import function_name
-from . import artifact_runtimes, destination, keras_export, source_model, targets
-from .destination import Place
-from .report import RECORDED, Check, PortReport, compare_all
-from .source_model import UNKNOWN, Batches, Subject
+from . import artifact_runtimes, keras_export, source_model, targets
+from .artifact_runtimes import NamedBatches
+from .destination import Destination, choose_destination, publish, staging
+from .report import RECORDED, PortReport, PredictionCheck, compare_batches
+from .source_model import UNKNOWN_BACKEND, SourceModel
 from .targets import Format, Host
 
-# Prepared anew from raw values, a recorded sample may be off by rounding; then its recorded answer still holds.
+# A recorded sample that is prepared again from raw values may differ by rounding; its recorded output still applies.
 _SAME_SAMPLE = 1e-6
 
-Tell = Callable[[str], None]
+StageCallback = Callable[[str], None]
 
 
-def export(subject: Subject, target: Format, out: Path | None, raw: bool | None, tell: Tell) -> PortReport:
-    """Port to a format; without an artifact when a check fails.
+def port_to_format(
+    source: SourceModel, target: Format, out: Path | None, raw: bool | None, announce: StageCallback
+) -> PortReport:
+    """Port to a format; the report has no artifact if a check failed.
 
     Args:
-        raw: whether the artifact takes raw inputs; None wherever the preparation has a form of layers.
+        raw: whether the artifact takes raw inputs; None means wherever the preprocessing can be written as layers.
 
     Raises:
-        PortError: nothing here makes the format, or it cannot hold this model.
-        DataError: raw inputs are asked for that no layer prepares.
+        PortError: no installed backend can write the format, or the format cannot represent this model.
+        DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
         OutputError: the artifact cannot be written.
     """
     hosts = targets.hosts(target)
-    place = destination.choose(subject.path, target.name, target.file, out)
-    tell(f"loading it on {catalog.find(hosts[0].backend).title}")
-    interface = worker.get(hosts[0].backend).call(source_model.examine, str(subject.path), raw)
+    destination = choose_destination(source.path, target.name, target.file, out)
+    announce(f"loading it on {catalog.find(hosts[0].backend).title}")
+    interface = worker.get(hosts[0].backend).call(source_model.inspect_model, str(source.path), raw)
     _require_no_memory(interface["stateful"], target)
     reasons = []
     for host in hosts:
         try:
-            return _Export(subject, target, host, place, interface, tell).run()
+            return _Export(source, target, host, destination, interface, announce).run()
         except PortError as error:
             reasons.append(str(error))
     raise PortError("; ".join(reasons))
@@ -68,55 +71,55 @@ def _require_no_memory(stateful: list[str], target: Format) -> None:
 
 @dataclass
 class _Export:
-    """One attempt, by one host.
+    """One attempt by one host.
 
     Attributes:
-        examined: what `subject.examine` told of the model.
+        interface: what `source_model.inspect_model` returned.
     """
 
-    subject: Subject
+    source: SourceModel
     target: Format
     host: Host
-    place: Place
-    examined: dict[str, Any]
-    tell: Tell
+    destination: Destination
+    interface: dict[str, Any]
+    announce: StageCallback
 
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
         description = {
-            "labels": list(self.subject.labels),
-            "inputs": self.examined["inputs"],
-            "outputs": self.examined["outputs"],
-            "raw_inputs": self.examined["raw"],
-            "preparation": self.subject.preprocessing.to_json(),
-            "recipe": self.subject.recipe,
+            "labels": list(self.source.labels),
+            "inputs": self.interface["inputs"],
+            "outputs": self.interface["outputs"],
+            "raw_inputs": self.interface["raw"],
+            "preparation": self.source.preprocessing.to_json(),
+            "recipe": self.source.recipe,
             "trivium": metadata.version("trivium"),
         }
-        with destination.aside(self.place) as staged:
-            versions = self._write(staged / self.place.name, description)
-            result = self._answer(staged / self.place.name, inputs)
-            self.tell("comparing")
+        with staging(self.destination) as staged:
+            versions = self._write(staged / self.destination.name, description)
+            result = self._run_artifact(staged / self.destination.name, inputs)
+            self.announce("comparing")
             facts = {
-                "source_file": self.subject.describe(),
+                "source_file": self.source.describe(),
                 **description,
-                "prepared_because": self.examined["reason"],
+                "prepared_because": self.interface["reason"],
                 **{side: result[side] for side in ("inputs", "outputs")},
-                "fixed_batch": self.examined["size"],
+                "fixed_batch": self.interface["size"],
                 "files": sorted(path.name for path in staged.iterdir()),
                 "versions": {**versions, **result["versions"]},
             }
             checks = self._compare(prepared_inputs, result["answers"])
-            names = self.subject.backend, self.target.name
-            report = PortReport(*names, self.place.artifact, checks, self.host.backend, facts=facts)
+            names = self.source.backend, self.target.name
+            report = PortReport(*names, self.destination.artifact, checks, self.host.backend, facts=facts)
             if not report.passed:
                 return replace(report, artifact=None)
-            destination.deliver(staged, self.place, report.to_json())
+            publish(staged, self.destination, report.to_json())
         return report
 
     def _write(self, artifact: Path, description: dict[str, Any]) -> dict[str, str]:
-        """Let the host write the artifact; the versions of what did."""
+        """Let the host write the artifact; return the versions of the packages that wrote it."""
         host = catalog.find(self.host.backend)
-        self.tell(f"writing {self.target.title} by Keras on {host.title}")
+        self.announce(f"writing {self.target.title} by Keras on {host.title}")
         options = (
             description["raw_inputs"],
             self.target.name,
@@ -124,71 +127,73 @@ class _Export:
             str(artifact),
             json.dumps(description),
         )
-        return dict(worker.get(host.name).call(keras_export.export, str(self.subject.path), *options))
+        return dict(worker.get(host.name).call(keras_export.export_model, str(self.source.path), *options))
 
-    def _answer(self, artifact: Path, inputs: Batches) -> dict[str, Any]:
-        """What the artifact is, and what it answers, in a process that has its runtime and never sees Keras."""
-        self.tell(f"answering in {self.target.runtime}")
-        names = [[tensor["name"] for tensor in self.examined[side]] for side in ("inputs", "outputs")]
-        options = (function_name(self.target.reader), str(artifact), names, inputs, self.examined["size"])
+    def _run_artifact(self, artifact: Path, inputs: NamedBatches) -> dict[str, Any]:
+        """Run the artifact in a process that has its runtime and never imports Keras (see `artifact_runtimes`)."""
+        self.announce(f"running it in {self.target.runtime}")
+        names = [[tensor["name"] for tensor in self.interface[side]] for side in ("inputs", "outputs")]
+        options = (function_name(self.target.reader), str(artifact), names, inputs, self.interface["size"])
         try:
-            return dict(checker(self.target.name, self.host.backend).call(artifact_runtimes.answer, *options))
+            return dict(
+                artifact_worker(self.target.name, self.host.backend).call(artifact_runtimes.run_artifact, *options)
+            )
         except WorkerError as error:
             origin = f"what Keras on {self.host.backend} wrote as {self.target.title}"
             raise PortError(f"{self.target.runtime} does not run {origin}: {error}") from error
 
-    def _batches(self) -> tuple[Batches, Batches]:
-        """What the artifact is given, and the same prepared, as the model is given it."""
-        bundle = self.subject.bundle
-        recorded = [bundle.recorded_inputs] if bundle else self.examined["drawn"]
-        chain = self.subject.preprocessing.inputs
-        if self.examined["raw"]:
-            recorded = [as_dtype(chain.inverse(recorded[0]), self.examined["inputs"][0]["dtype"])]
-        inputs = {RECORDED: recorded, **probes(recorded)}
-        if not self.examined["raw"]:
+    def _batches(self) -> tuple[NamedBatches, NamedBatches]:
+        """Return the artifact's inputs, and the same samples preprocessed, as the model takes them."""
+        bundle = self.source.bundle
+        recorded = [bundle.recorded_inputs] if bundle else self.interface["drawn"]
+        chain = self.source.preprocessing.inputs
+        if self.interface["raw"]:
+            recorded = [as_dtype(chain.inverse(recorded[0]), self.interface["inputs"][0]["dtype"])]
+        inputs = {RECORDED: recorded, **probe_batches(recorded)}
+        if not self.interface["raw"]:
             return inputs, inputs
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
-    def _compare(self, prepared: Batches, received: Batches) -> tuple[Check, ...]:
-        """Each batch against the backend that the model was trained on, where it is here, else against the host."""
-        origin = self.subject.backend
-        installed = origin != UNKNOWN and catalog.find(origin).installed
+    def _compare(self, prepared: NamedBatches, received: NamedBatches) -> tuple[PredictionCheck, ...]:
+        """Compare each batch with the backend that the model was trained on if it is installed, else with the host."""
+        origin = self.source.backend
+        installed = origin != UNKNOWN_BACKEND and catalog.find(origin).installed
         against = origin if installed else self.host.backend
-        bundle = self.subject.bundle
-        expected: Batches = {}
-        if bundle and _same(bundle.recorded_inputs, prepared[RECORDED][0]):
+        bundle = self.source.bundle
+        expected: NamedBatches = {}
+        if bundle and _same_samples(bundle.recorded_inputs, prepared[RECORDED][0]):
             expected[RECORDED] = [bundle.recorded_outputs]
         unanswered = {name: arrays for name, arrays in prepared.items() if name not in expected}
-        answers = worker.get(against).call(source_model.answers, str(self.subject.path), unanswered)
+        answers = worker.get(against).call(source_model.predict_batches, str(self.source.path), unanswered)
         references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
         expected |= answers
-        return compare_all(self.target.name, references, {name: expected[name] for name in prepared}, received)
+        return compare_batches(self.target.name, references, {name: expected[name] for name in prepared}, received)
 
 
-def probes(recorded: list[np.ndarray]) -> Batches:
-    """Inputs beside the recorded ones and within their range, by name, an array an input: see `parity.probe_inputs`."""
+def probe_batches(recorded: list[np.ndarray]) -> NamedBatches:
+    """Return further inputs within the range of the recorded ones, one array per input (see `parity.probe_inputs`)."""
     probes_by_input = [parity.probe_inputs(values, seed) for seed, values in enumerate(recorded)]
     return {name: [probes_of_input[name] for probes_of_input in probes_by_input] for name in probes_by_input[0]}
 
 
 def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Values in another dtype; to whole numbers they are rounded, not cut off."""
+    """Cast values to another dtype; to an integer dtype they are rounded and clipped to its range."""
     if np.dtype(dtype).kind not in "iu":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
     return np.asarray(np.clip(np.rint(values), limits.min, limits.max), dtype)
 
 
-def _same(recorded: np.ndarray, prepared: np.ndarray) -> bool:
+def _same_samples(recorded: np.ndarray, prepared: np.ndarray) -> bool:
     return recorded.shape == prepared.shape and parity.difference(recorded, prepared).within(_SAME_SAMPLE)
 
 
-def checker(target: str, host: str) -> Worker:
-    """A process in which artifacts of one format are run: it has the runtime, and never sees Keras."""
-    process = _checkers.get(target)
+def artifact_worker(target: str, host: str) -> Worker:
+    """Return the process that runs artifacts of one format; it has the runtime and never imports Keras."""
+    process = _artifact_workers.get(target)
     if process is None or not process.alive:
-        process = _checkers[target] = Worker(host)
+        process = _artifact_workers[target] = Worker(host)
     return process
 
 
-_checkers: dict[str, Worker] = {}
+_artifact_workers: dict[str, Worker] = {}

@@ -1,6 +1,6 @@
-"""A model written as a file that other runtimes serve, by Keras' own `export` under the backend that can.
+"""Write a model in a serving format with Keras' own `export`.
 
-Runs in the host's worker. Nothing is verified here: that is done in `export.py`, where there is no Keras.
+This runs in the worker of the host, a backend that supports the format. `export.py` verifies the file without Keras.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
     import keras
 
 
-def export(path: str, raw: bool, format_name: str, unroll: bool, artifact: str, description: str) -> dict[str, str]:
-    """Write a model in a format, what it is within it.
+def export_model(
+    path: str, raw: bool, format_name: str, unroll: bool, artifact: str, description: str
+) -> dict[str, str]:
+    """Write a model in a format, with its description as metadata.
 
     Args:
         path: a bundle or a model file.
         raw: whether the artifact takes raw inputs.
-        name: the format's.
-        unroll: whether to write recurrent layers out step by step.
-        place: where the artifact goes.
-        description: JSON.
+        format_name: the format's name.
+        unroll: whether to unroll recurrent layers.
+        artifact: the path to write it to.
+        description: labels, inputs, outputs and preprocessing as JSON.
 
     Returns:
-        The versions of what made it.
+        The versions of the packages that wrote it.
 
     Raises:
         PortError: Keras cannot write this model in this format under this backend.
@@ -39,10 +41,10 @@ def export(path: str, raw: bool, format_name: str, unroll: bool, artifact: str, 
     current = runtime.current()
     import keras
 
-    model = source_model.load_as(path, raw)
+    model = source_model.load_for_port(path, raw)
     try:
-        model = _unrolled(model) if unroll else model
-        _drop_penalties(model)
+        model = _unroll(model) if unroll else model
+        _drop_activity_regularizers(model)
         _call_once(model)
         options = artifacts.export_options(target.keras_name, model)
         model.export(artifact, format=target.keras_name, verbose=False, **options)
@@ -51,28 +53,28 @@ def export(path: str, raw: bool, format_name: str, unroll: bool, artifact: str, 
             f"Keras on {keras.config.backend()} cannot write this model as {target.title}: "
             f"{type(error).__name__}: {first_line(error)}"
         ) from error
-    if target.describer:
-        target.describer(Path(artifact), description)
+    if target.write_metadata:
+        target.write_metadata(Path(artifact), description)
     return {"keras": keras.__version__, **current.versions()}
 
 
-def _drop_penalties(model: keras.Model) -> None:
-    """Leave out what layers add to the loss: artifacts are not trained, and PyTorch would fix the batch in them."""
+def _drop_activity_regularizers(model: keras.Model) -> None:
+    """Remove activity regularizers: artifacts are not trained, and with them PyTorch would fix the batch size."""
     for layer in flat_layers(model):
         layer.activity_regularizer = None
 
 
 def _call_once(model: keras.Model) -> None:
-    """Some exporters of Keras refuse a model that was loaded and never called."""
+    """Call the model, because some of Keras' exporters refuse a loaded model that was never called."""
     import keras
 
     shapes = [[1 if length is None else length for length in tensor.shape] for tensor in model.inputs]
     inputs = [keras.ops.ones(shape, model_input.dtype) for shape, model_input in zip(shapes, model.inputs, strict=True)]
-    model(source_model.nested(model, inputs), training=False)
+    model(source_model.pack_inputs(model, inputs), training=False)
 
 
-def _unrolled(model: keras.Model) -> keras.Model:
-    """The same model with its recurrent layers written out step by step."""
+def _unroll(model: keras.Model) -> keras.Model:
+    """Return the same model with unrolled recurrent layers."""
     import keras
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -84,7 +86,7 @@ def _unrolled(model: keras.Model) -> keras.Model:
 
 
 def _with_unroll(config: Any) -> Any:
-    """A layer's settings with `unroll` switched on, in the layers within it too."""
+    """Return a layer's configuration with `unroll` switched on, also in nested layers."""
     if isinstance(config, dict):
         return {key: True if key == "unroll" else _with_unroll(value) for key, value in config.items()}
     return config

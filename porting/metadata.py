@@ -1,7 +1,7 @@
-"""What an artifact is, written into the artifact itself, where its format has a place for that.
+"""Write an artifact's description into the artifact itself, for formats that can hold metadata.
 
-A text in JSON: labels, preparation, origin. Runs beside the export, before the artifact is verified, so that what is
-verified is the file that is kept.
+The description is JSON: labels, preprocessing, origin. It is written right after the export and before verification, so
+the file that is verified is the file that is kept.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from ..backends import artifacts
 
 
-def describe_onnx(path: Path, description: str) -> None:
-    """As the model's metadata: an entry for each key, `labels` among them."""
+def write_onnx_metadata(path: Path, description: str) -> None:
+    """Write the description into the ONNX metadata, one entry per key, and restore the names of the outputs."""
     import onnx
 
     model = onnx.load(str(path))
@@ -28,7 +28,7 @@ def describe_onnx(path: Path, description: str) -> None:
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
-    """Give values of a graph other names: some exporters number them."""
+    """Rename values of a graph, since some exporters number them; a name that is already in use is left alone."""
     existing = {name for node in graph.node for name in node.output} | {graph_input.name for graph_input in graph.input}
     names = {old_name: name for old_name, name in names.items() if name not in existing}
     for node in graph.node:
@@ -38,15 +38,15 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
         output.name = names.get(output.name, output.name)
 
 
-def describe_openvino(path: Path, description: str) -> None:
-    """As runtime information: `model.get_rt_info(["trivium", "labels"])`."""
+def write_openvino_metadata(path: Path, description: str) -> None:
+    """Write the description as runtime information; read it with `model.get_rt_info(["trivium", "labels"])`."""
     import openvino
 
     model = openvino.Core().read_model(str(path))
     values = json.loads(description)
     for key, value in values.items():
         model.set_rt_info(json.dumps(value), ["trivium", key])
-    # Traced by PyTorch, inputs have lost their shapes, and outputs never had names.
+    # Tracing by PyTorch loses the shapes of the inputs and gives the outputs no names.
     shapes = [[-1 if length is None else length for length in tensor["shape"]] for tensor in values["inputs"]]
     model.reshape({port: openvino.PartialShape(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
     for ports, side in ((model.inputs, "inputs"), (model.outputs, "outputs")):
@@ -54,19 +54,19 @@ def describe_openvino(path: Path, description: str) -> None:
             port.tensor.set_names({tensor["name"]})
     temporary = path.with_name(f"aside-{path.name}")
     openvino.serialize(model, str(temporary))
-    del model  # which holds the weights' file open
+    del model  # it holds the weights file open
     for suffix in (".xml", ".bin"):
         os.replace(temporary.with_suffix(suffix), path.with_suffix(suffix))
 
 
-def describe_litert(path: Path, description: str) -> None:
-    """As files in a zip behind the model, where LiteRT's own tools keep theirs: `unzip model.tflite labels.txt`."""
+def write_litert_metadata(path: Path, description: str) -> None:
+    """Append the description as a zip archive, as LiteRT's own tools do; read it with `unzip model.tflite labels.txt`."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo("port.json"), description)
         if labels := json.loads(description)["labels"]:
             archive.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{label}\n" for label in labels))
 
 
-def describe_torch_export(path: Path, description: str) -> None:
+def write_torch_export_metadata(path: Path, description: str) -> None:
     """Write the description into an exported program, as its extra file `port.json`."""
     artifacts.room("torch").describe(path, description)

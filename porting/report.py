@@ -1,4 +1,4 @@
-"""What a port did, and how it was verified."""
+"""The report of a port: its source and target, and the checks that verified it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ import numpy as np
 from ..engine.verification import parity, tolerances
 from ..errors import PortError
 
-# The batch that a bundle has recorded; its answers are what the outputs usually are.
+# The name of the batch that a bundle recorded; its outputs show the usual scale of each output.
 RECORDED = "recorded"
 Outputs = Sequence[np.ndarray]
 
-# How far the values of a row may be from adding up to 1 for it to be taken for probabilities.
-_ADD_UP = 1e-3
+# A row counts as probabilities if its sum differs from 1 by less than this.
+_SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Check:
-    """One comparison of predictions: on which inputs, of which two, how far apart, how far allowed.
+class PredictionCheck:
+    """One comparison of predictions on one batch of inputs.
 
     Attributes:
-        inputs: which inputs.
-        against, target: who gave what is expected, and who is compared with it.
-        difference: the largest of all outputs.
+        inputs: the name of the batch.
+        against: the backend or runtime that gave the expected predictions.
+        target: the backend or format that is compared with it.
+        difference: the largest difference of all outputs.
         tolerance: the relative difference that is allowed.
-        agreement: the share of samples for which both find the same class likeliest; None where there are no classes.
+        agreement: the share of samples with the same most probable class; None if the outputs are not probabilities.
     """
 
     inputs: str
@@ -49,8 +50,8 @@ class Check:
             "what": f"predictions of {self.inputs} inputs",
             "backends": [self.against, self.target],
             "samples": self.difference.samples,
-            "difference": _finite(self.difference.relative),
-            "absolute_difference": _finite(self.difference.absolute),
+            "difference": _finite_or_none(self.difference.relative),
+            "absolute_difference": _finite_or_none(self.difference.absolute),
             "tolerance": self.tolerance,
             "where": list(self.difference.where),
             "top1_agreement": self.agreement,
@@ -60,22 +61,22 @@ class Check:
 
 @dataclass(frozen=True)
 class PortReport:
-    """What a port did and how it was verified.
+    """The source, target, artifact and checks of a port.
 
     Attributes:
-        source: the backend that the model was trained on, "keras" where nothing says.
+        source: the backend that the model was trained on; "keras" if unknown.
         target: the name of a backend or a format.
-        artifact: what was made, or None when a check failed.
+        artifact: the path of the port, or None if a check failed.
         checks: every comparison of predictions.
-        host: the backend that made the artifact.
+        host: the backend that wrote the artifact.
         training: every comparison of gradients and of one more training step.
-        facts: what else `port.json` says: inputs, outputs, labels, preparation, versions.
+        facts: further entries of `port.json`: inputs, outputs, labels, preprocessing, versions.
     """
 
     source: str
     target: str
     artifact: Path | None
-    checks: tuple[Check, ...]
+    checks: tuple[PredictionCheck, ...]
     host: str
     training: tuple[tolerances.BackendCheck, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class PortReport:
 
     @property
     def finding(self) -> str:
-        """What the checks found, in words; of a port that failed, what of it differs."""
+        """The result of the checks in words, for example "the same predictions"."""
         if not all(check.passed for check in self.checks):
             return "DIFFERENT predictions"
         if not all(check.passed for check in self.training):
@@ -106,48 +107,53 @@ class PortReport:
             "target": self.target,
             "host": self.host,
             "artifact": str(self.artifact) if self.artifact else None,
-            "largest_difference": _finite(self.largest.relative),
-            "largest_absolute_difference": _finite(self.largest.absolute),
+            "largest_difference": _finite_or_none(self.largest.relative),
+            "largest_absolute_difference": _finite_or_none(self.largest.absolute),
             "checks": [*(check.to_json() for check in self.checks), *(step.to_json() for step in self.training)],
             **self.facts,
         }
 
 
-def compare_all(
+def compare_batches(
     target: str, against: Mapping[str, str], expected: Mapping[str, Outputs], received: Mapping[str, Outputs]
-) -> tuple[Check, ...]:
-    """The checks of the answers to several batches, by their names.
+) -> tuple[PredictionCheck, ...]:
+    """Return the checks of several batches.
 
-    An output's scale is that of its answers to the recorded inputs, where a batch has none that is larger: to random
-    inputs a sigmoid may well answer 0.00001 throughout, and a runtime's sigmoid is as exact as floats near 1 are.
+    Differences are relative to the largest value of an output, in its batch or in the recorded batch. For random inputs
+    a sigmoid may return 0.00001 for every sample, but a runtime's sigmoid is only as exact as floats near 1.
 
     Args:
-        target: who is compared.
-        against: who gave what is expected, of each batch.
+        target: the backend or format that is compared.
+        against: the backend that gave the expected outputs, by batch.
+        expected, received: outputs by batch, one array per output.
 
     Raises:
-        PortError: there are more or fewer outputs, or one has another shape.
+        PortError: the number or the shapes of the outputs differ.
     """
     scales = [parity.scale_of(output) for output in expected.get(RECORDED, ())]
-    return tuple(compare(name, against[name], target, expected[name], received[name], scales) for name in expected)
+    return tuple(
+        compare_batch(name, against[name], target, expected[name], received[name], scales) for name in expected
+    )
 
 
-def compare(
+def compare_batch(
     inputs: str, against: str, target: str, expected: Outputs, received: Outputs, scales: Sequence[float] = ()
-) -> Check:
-    """The check of the answers to one batch: that of the output which is furthest off.
+) -> PredictionCheck:
+    """Return the check of one batch: that of the output with the largest difference.
 
     Args:
-        scales: what differences of each output are relative to at least.
+        scales: the least value that the differences of each output are relative to.
 
     Raises:
-        PortError: there are more or fewer outputs, or one has another shape.
+        PortError: the number or the shapes of the outputs differ.
     """
     shapes = [output.shape for output in expected], [output.shape for output in received]
     if shapes[0] != shapes[1]:
         raise PortError(f"{target} gives outputs of shapes {shapes[1]} for {inputs} inputs, expected {shapes[0]}")
     checks = [
-        Check(inputs, against, target, parity.difference(e, r, scale), parity.tolerance(e.dtype), _agreement(e, r))
+        PredictionCheck(
+            inputs, against, target, parity.difference(e, r, scale), parity.tolerance(e.dtype), _agreement(e, r)
+        )
         for e, r, scale in zip(expected, received, scales or [0.0] * len(expected), strict=True)
     ]
     return max(checks, key=lambda check: check.difference.relative / check.tolerance)
@@ -160,9 +166,9 @@ def _agreement(expected: np.ndarray, received: np.ndarray) -> float | None:
 
 
 def _are_probabilities(values: np.ndarray) -> bool:
-    return bool((values >= 0).all() and (abs(values.sum(-1, dtype="float64") - 1) < _ADD_UP).all())
+    return bool((values >= 0).all() and (abs(values.sum(-1, dtype="float64") - 1) < _SUM_TOLERANCE).all())
 
 
-def _finite(value: float) -> float | None:
-    """As JSON has it; what is no finite number is null."""
+def _finite_or_none(value: float) -> float | None:
+    """Return the value, or None if it is not finite: JSON has no infinity and no NaN."""
     return value if math.isfinite(value) else None

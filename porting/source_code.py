@@ -1,8 +1,8 @@
-"""A model ported to native source code, and the code verified where there is neither Keras nor trivium.
+"""Port a model to native source code, and verify the code without Keras and trivium.
 
-The backend that the model was trained on reads it, the target framework's room writes it, and a new process that cannot
-import Keras or trivium imports the result and answers recorded, random, single and extreme inputs. Only when every
-answer is the model's own does the folder take its place.
+The backend that the model was trained on reads it, and the `source` package of the target backend writes it. A new
+process that cannot import Keras or trivium imports the result and predicts for recorded, random, single and extreme
+inputs. The folder is published only if every output is the model's own.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ from ..engine.verification import parity
 from ..errors import PortError
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
-from . import destination, source_model, targets
-from .export import as_dtype, probes
-from .report import PortReport, compare_all
-from .source_files import CHECK, FRESH, readme
-from .source_model import UNKNOWN, Batches, Subject, find, load, load_as
+from . import source_model, targets
+from .artifact_runtimes import NamedBatches
+from .destination import choose_destination, publish, staging
+from .export import StageCallback, as_dtype, probe_batches
+from .report import PortReport, compare_batches
+from .source_files import CHECK_TEMPLATE, ISOLATED_RUN, readme
+from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
 
 _RECORDED = "recorded.npz"
-_SECONDS = 600
-_LINES = 4
-# What Keras calls a model that nobody has named.
+_TIMEOUT_SECONDS = 600
+_ERROR_LINES = 4
+# The name that Keras gives to a model without one.
 _DEFAULT_NAME = re.compile(r"(sequential|functional|model)(_\d+)?")
 
 
@@ -50,100 +52,102 @@ def port_source(
 
     Args:
         source: a bundle's file, the run folder that holds it, or a Keras model file.
-        framework: the backend whose framework the source is for; it must be installed, to verify it.
-        out: the folder; beside the source by default.
+        framework: the backend whose framework the source is for; it must be installed to verify the source.
+        out: the folder; by default it is beside the source.
         listener: called with `{"kind": "port", "stage": …}` events.
-        raw_inputs: whether the source takes raw inputs, their preparation within; None wherever that has a form of
-            layers.
+        raw_inputs: whether the code takes raw inputs and contains the preprocessing; None means wherever the
+            preprocessing can be written as layers.
 
     Returns:
-        The report; without an artifact, and no folder written, when a check failed.
+        The report. If a check failed, it has no artifact, and no folder was written.
 
     Raises:
-        PortError: no source can be written for that framework, or not of this model; every layer that is in the way
-            is named.
+        PortError: no source can be written for this framework or this model; the message names every layer that is
+            not supported.
         BackendError: the framework is not installed.
         BundleError: the source cannot be read.
         OutputError: the folder cannot be written.
     """
 
-    def tell(stage: str) -> None:
+    def announce(stage: str) -> None:
         if listener:
             listener({"kind": "port", "stage": stage})
 
     _room(framework)
     target = catalog.require(framework)
-    return _Port(find(source), target, tell).run(out, raw_inputs)
+    return _SourcePort(find(source), target, announce).run(out, raw_inputs)
 
 
 @dataclass
-class _Port:
-    subject: Subject
+class _SourcePort:
+    source: SourceModel
     target: Backend
-    tell: Any
+    announce: StageCallback
 
     def run(self, out: Path | None, raw: bool | None) -> PortReport:
-        place = destination.choose(self.subject.path, f"source-{self.target.name}", "", out)
+        destination = choose_destination(self.source.path, f"source-{self.target.name}", "", out)
         host = self._host()
-        path = str(self.subject.path)
-        self.tell(f"reading it on {host.title}")
-        interface = worker.get(host.name).call(source_model.examine, path, raw)
+        path = str(self.source.path)
+        self.announce(f"reading it on {host.title}")
+        interface = worker.get(host.name).call(source_model.inspect_model, path, raw)
         inputs, prepared_inputs = self._batches(interface)
-        with destination.aside(place) as staged:
-            options = (interface["raw"], self.target.name, str(staged), self.subject.recipe)
+        with staging(destination) as staged:
+            options = (interface["raw"], self.target.name, str(staged), self.source.recipe)
             written = worker.get(host.name).call(write, path, *options)
-            self.tell(f"asking {host.title}")
+            self.announce(f"predicting on {host.title}")
             expected, references = self._expected(host, inputs, prepared_inputs)
-            _record(staged / _RECORDED, inputs, expected)
+            save_batches(staged / _RECORDED, inputs, expected)
             facts = self._facts(interface, [file.name for file in staged.iterdir()], written["requires"])
             (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
-            self.tell(f"running it on {self.target.title} alone")
-            received = run_alone(staged, self.target)
+            self.announce(f"running it on {self.target.title} alone")
+            received = run_isolated(staged, self.target)
             name = f"{targets.SOURCE}{self.target.name}"
-            checks = compare_all(name, references, {batch: expected[batch] for batch in inputs}, received)
-            report = PortReport(self.subject.backend, name, place.artifact, checks, host.name, facts=facts)
+            checks = compare_batches(name, references, {batch: expected[batch] for batch in inputs}, received)
+            report = PortReport(self.source.backend, name, destination.artifact, checks, host.name, facts=facts)
             if not report.passed:
                 return replace(report, artifact=None)
-            destination.deliver(staged, place, report.to_json())
+            publish(staged, destination, report.to_json())
         return report
 
     def _host(self) -> Backend:
-        """The backend that reads the model and says what it answers: where it was trained, if that is here."""
-        if self.subject.backend != UNKNOWN and catalog.find(self.subject.backend).installed:
-            return catalog.find(self.subject.backend)
+        """Return the backend that reads the model and predicts: its own backend if installed, else the target."""
+        if self.source.backend != UNKNOWN_BACKEND and catalog.find(self.source.backend).installed:
+            return catalog.find(self.source.backend)
         return self.target
 
-    def _batches(self, interface: dict[str, Any]) -> tuple[Batches, Batches]:
-        """What the source is given, and the same prepared, as the model is given it."""
-        bundle = self.subject.bundle
+    def _batches(self, interface: dict[str, Any]) -> tuple[NamedBatches, NamedBatches]:
+        """Return the inputs of the source code, and the same samples preprocessed, as the model takes them."""
+        bundle = self.source.bundle
         recorded = [bundle.recorded_inputs] if bundle else interface["drawn"]
         if not interface["raw"]:
-            inputs = {"recorded": recorded, **probes(recorded)}
+            inputs = {"recorded": recorded, **probe_batches(recorded)}
             return inputs, inputs
-        chain = self.subject.preprocessing.inputs
+        chain = self.source.preprocessing.inputs
         recorded = [as_dtype(chain.inverse(recorded[0]), interface["inputs"][0]["dtype"])]
-        inputs = {"recorded": recorded, **probes(recorded)}
+        inputs = {"recorded": recorded, **probe_batches(recorded)}
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
-    def _expected(self, host: Backend, inputs: Batches, prepared: Batches) -> tuple[Batches, dict[str, str]]:
-        """What the model answers to each batch, and on whose word."""
-        expected = worker.get(host.name).call(source_model.answers, str(self.subject.path), prepared)
+    def _expected(
+        self, host: Backend, inputs: NamedBatches, prepared: NamedBatches
+    ) -> tuple[NamedBatches, dict[str, str]]:
+        """Return the expected outputs of each batch, and the name of the backend that computed them."""
+        expected = worker.get(host.name).call(source_model.predict_batches, str(self.source.path), prepared)
         references = dict.fromkeys(inputs, host.name)
-        bundle = self.subject.bundle
+        bundle = self.source.bundle
         if bundle and inputs is prepared:
-            expected["recorded"], references["recorded"] = [bundle.recorded_outputs], self.subject.backend
+            expected["recorded"], references["recorded"] = [bundle.recorded_outputs], self.source.backend
         return expected, references
 
     def _facts(self, interface: dict[str, Any], files: list[str], requires: list[str]) -> dict[str, Any]:
         return {
-            "source_file": self.subject.describe(),
-            "labels": list(self.subject.labels),
+            "source_file": self.source.describe(),
+            "labels": list(self.source.labels),
             "inputs": interface["inputs"],
             "outputs": interface["outputs"],
             "raw_inputs": interface["raw"],
             "prepared_because": interface["reason"],
-            "preparation": self.subject.preprocessing.to_json(),
-            "recipe": self.subject.recipe,
+            "preparation": self.source.preprocessing.to_json(),
+            "recipe": self.source.recipe,
             "trivium": metadata.version("trivium"),
             "files": sorted([*files, "README.md"]),
             "requires": list(requires),
@@ -151,10 +155,10 @@ class _Port:
 
 
 def _room(framework: str) -> ModuleType:
-    """The module that writes source for a framework.
+    """Return the module that writes source for a framework.
 
     Raises:
-        PortError: there is none.
+        PortError: no source can be written for it.
     """
     rooms = f"{__package__.rpartition('.')[0]}.backends"
     writers = [backend.name for backend in catalog.BACKENDS if backend.writes_source]
@@ -171,18 +175,18 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
     """Write `model.py`, its weights and `check.py` into a folder.
 
     Args:
-        name: what the model is called where Keras has numbered it only.
+        name: the name for a model that has only the name that Keras numbered.
 
     Returns:
-        `requires`: the packages that they need; `example`: a few lines that use the model.
+        `requires`: the packages that the code needs; `example`: a few lines that use the model.
 
     Raises:
-        PortError: not all layers of the model can be; each is named.
+        PortError: some layers cannot be written as source; each is named.
     """
     from .keras_to_graph.model import read
 
     room = _room(framework)
-    graph = read(load_as(path, raw), room.refuses, load(path) if raw else None)
+    graph = read(load_for_port(path, raw), room.refuses, load(path) if raw else None)
     if _DEFAULT_NAME.fullmatch(graph.name) and name:
         graph = replace(graph, name=identifier(name))
     source = room.write(graph)
@@ -191,7 +195,7 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
 
 
 def save(source: Source, graph: Graph, folder: Path) -> None:
-    """Write what a room gave as files."""
+    """Write generated source, its weights and `check.py` into a folder."""
     from safetensors.numpy import save as to_bytes
 
     tensors = {name: np.ascontiguousarray(value) for name, value in source.weights.items()}
@@ -200,38 +204,38 @@ def save(source: Source, graph: Graph, folder: Path) -> None:
     )
     (folder / "model.py").write_text(source.model)
     tolerance = parity.tolerance("float32")
-    (folder / "check.py").write_text(CHECK.format(predict=source.predict.rstrip(), tolerance=tolerance))
+    (folder / "check.py").write_text(CHECK_TEMPLATE.format(predict=source.predict.rstrip(), tolerance=tolerance))
 
 
 # --- the process that has neither Keras nor trivium -----------------------------------------------------------------
 
 
-def run_alone(folder: Path, backend: Backend) -> Batches:
-    """What the source in a folder answers to the inputs recorded there, in a new process.
+def run_isolated(folder: Path, backend: Backend) -> NamedBatches:
+    """Run the source in a folder on the inputs recorded there, in a new process, and return its outputs.
 
-    Neither Keras nor trivium can be imported in it, and it is run from the folder.
+    The process runs in that folder and cannot import Keras or trivium.
 
     Raises:
-        PortError: it does not run; the message has the last lines of what it said.
+        PortError: the source does not run; the message has the last lines of its error output.
     """
     with tempfile.TemporaryDirectory() as scratch:
         answers = Path(scratch) / "answers.npz"
         process = subprocess.run(
-            [sys.executable, "-I", "-B", "-c", FRESH, str(folder), str(answers)],
+            [sys.executable, "-I", "-B", "-c", ISOLATED_RUN, str(folder), str(answers)],
             cwd=folder,
             env={**os.environ, **backend.settings()},
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
         if process.returncode or not answers.exists():
-            output = " / ".join((process.stderr.strip() or process.stdout.strip()).splitlines()[-_LINES:])
-            raise PortError(f"the source that was written does not run: {output}")
+            output = " / ".join((process.stderr.strip() or process.stdout.strip()).splitlines()[-_ERROR_LINES:])
+            raise PortError(f"the generated source does not run: {output}")
         with np.load(answers, allow_pickle=False) as arrays:
-            return _batches_of(arrays, "output")
+            return _load_batches(arrays, "output")
 
 
-def _record(path: Path, inputs: Batches, expected: Batches) -> None:
+def save_batches(path: Path, inputs: NamedBatches, expected: NamedBatches) -> None:
     arrays = {
         f"{name}/{side}_{index}": array
         for side, batches in (("input", inputs), ("output", expected))
@@ -241,8 +245,8 @@ def _record(path: Path, inputs: Batches, expected: Batches) -> None:
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-def _batches_of(arrays: Any, side: str) -> Batches:
-    batches: Batches = {}
+def _load_batches(arrays: Any, side: str) -> NamedBatches:
+    batches: NamedBatches = {}
     for key in sorted(arrays.files, key=lambda key: (key.split("/")[0], int(key.rpartition("_")[2]))):
         name, _, rest = key.partition("/")
         if rest.startswith(side):

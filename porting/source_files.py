@@ -1,16 +1,16 @@
-"""The files beside `model.py` in a folder of native source: `check.py`, and the README."""
+"""Templates of the files beside `model.py` in a folder of native source: `check.py` and the README."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# Follows `python -I -B -c`: imports the check where neither Keras nor trivium can be, and keeps what the model answers.
-FRESH = """
+# Run by `python -I -B -c`: imports `check.py` with Keras and trivium hidden, and saves the outputs of the model.
+ISOLATED_RUN = """
 import sys
 
 
-class Without:
+class HidingFinder:
     def __init__(self, finder):
         self.finder = finder
 
@@ -18,25 +18,26 @@ class Without:
         return getattr(self.finder, name)
 
     def find_spec(self, name, path=None, target=None):
-        absent = name.partition(".")[0] in ("keras", "trivium")
-        return None if absent else self.finder.find_spec(name, path, target)
+        hidden = name.partition(".")[0] in ("keras", "trivium")
+        return None if hidden else self.finder.find_spec(name, path, target)
 
 
-sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
-folder, answers = sys.argv[1:]
+sys.meta_path[:] = [HidingFinder(finder) for finder in sys.meta_path]
+folder, output_file = sys.argv[1:]
 sys.path.insert(0, folder)
 import numpy as np
 import check
 
-found = check.answers()
+outputs = check.predict_batches()
 assert not {"keras", "trivium"} & set(sys.modules)
-np.savez(answers, **{f"{name}/output_{i}": a for name, batch in found.items() for i, a in enumerate(batch)})
+np.savez(output_file, **{f"{name}/output_{i}": a for name, batch in outputs.items() for i, a in enumerate(batch)})
 """
 
-CHECK = '''"""Does `model.py` answer as the Keras model did that it was written from?
+CHECK_TEMPLATE = '''"""Check that `model.py` predicts what the original Keras model predicted.
 
-`python check.py` gives it the inputs in `recorded.npz` and compares its answers with those
-recorded there; the exit code is 1 where they differ. Neither Keras nor trivium is needed.
+`python check.py` runs the model on the inputs in `recorded.npz` and compares its outputs with
+the Keras model's outputs recorded there. If they differ, the exit code is 1. Neither Keras nor
+trivium is needed.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ import numpy as np
 {predict}
 
 
-TOLERANCE = {tolerance!r}  # of the largest value in an output
+TOLERANCE = {tolerance!r}  # relative to the largest value of an output
 
 
 def recorded(side: str) -> dict[str, list[np.ndarray]]:
-    """The recorded batches of one side, "input" or "output", an array for each."""
+    """Return the recorded batches of one side, "input" or "output", as lists of arrays."""
     path = Path(__file__).with_name("recorded.npz")
     batches: dict[str, list[np.ndarray]] = {{}}
     with np.load(path, allow_pickle=False) as arrays:
@@ -63,25 +64,27 @@ def recorded(side: str) -> dict[str, list[np.ndarray]]:
     return batches
 
 
-def answers() -> dict[str, list[np.ndarray]]:
-    """What the model answers to each recorded batch."""
-    return {{name: list(predict(*given)) for name, given in recorded("input").items()}}
+def predict_batches() -> dict[str, list[np.ndarray]]:
+    """Return the model's outputs for each recorded batch of inputs."""
+    return {{name: list(predict(*inputs)) for name, inputs in recorded("input").items()}}
 
 
-def difference(expected: np.ndarray, received: np.ndarray, usual: np.ndarray) -> float:
-    """The largest difference, relative to the largest value that is expected, here or of what is usual."""
+def difference(expected: np.ndarray, received: np.ndarray, typical: np.ndarray) -> float:
+    """Return the largest difference, relative to the largest value of `expected` and `typical`."""
     expected, received = expected.astype("float64"), received.astype("float64")
-    scale = max(float(abs(expected).max()), float(abs(usual).max()))
+    scale = max(float(abs(expected).max()), float(abs(typical).max()))
     return float(abs(received - expected).max()) / (scale or 1.0)
 
 
 def main() -> int:
     failed = False
-    every, received = recorded("output"), answers()
-    for name, expected in every.items():
-        found = max(map(difference, expected, received[name], every.get("recorded", expected)))
-        failed = failed or not found <= TOLERANCE
-        print(f"{{name:10}} largest difference {{found:.1e}}, allowed {{TOLERANCE:.0e}}")
+    batches, received = recorded("output"), predict_batches()
+    for name, expected in batches.items():
+        # Outputs of samples from the training data show the usual scale of each output.
+        typical = batches.get("recorded", expected)
+        largest = max(map(difference, expected, received[name], typical))
+        failed = failed or not largest <= TOLERANCE
+        print(f"{{name:10}} largest difference {{largest:.1e}}, allowed {{TOLERANCE:.0e}}")
     return int(failed)
 
 
@@ -91,17 +94,17 @@ if __name__ == "__main__":
 
 
 def readme(title: str, facts: dict[str, Any], example: str) -> str:
-    """What the folder holds and how it is used.
+    """Return the text of the README: the contents of the folder and how to use them.
 
     Args:
-        title: the framework's.
-        facts: what `port.json` says.
+        title: the framework's name.
+        facts: the entries of `port.json`.
         example: a few lines of Python that use the model.
     """
     lines = [
         f"# {facts['recipe'] or 'A model'} for {title}",
         "",
-        "Native source code that trivium wrote from a trained Keras model; it needs neither.",
+        "Native source code that trivium generated from a trained Keras model. It needs neither trivium nor Keras.",
         "",
         f"    pip install {' '.join(facts['requires'])}",
         "    python check.py",
@@ -110,22 +113,26 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
         *example.rstrip().splitlines(),
         "```",
         "",
-        "| file | what is in it |",
+        "| file | contents |",
         "|---|---|",
-        "| `model.py` | the model; what it takes and gives is said in it |",
+        "| `model.py` | the model; its docstrings describe inputs and outputs |",
         "| `weights.safetensors` | its trained weights, which `model.py` loads |",
-        "| `check.py`, `recorded.npz` | inputs with the Keras model's answers, and the comparison with them |",
-        "| `port.json` | inputs, outputs, labels, preparation, and how this was verified |",
+        "| `check.py`, `recorded.npz` | a check against recorded inputs and outputs of the Keras model |",
+        "| `port.json` | inputs, outputs, labels, preprocessing, and how the code was verified |",
         "",
     ]
     for side in ("inputs", "outputs"):
         lines.append(f"{side.capitalize()}:")
-        lines += ["", *(f"- `{tensor['name']}` {_shape(tensor['shape'])} {tensor['dtype']}" for tensor in facts[side]), ""]
+        lines += [
+            "",
+            *(f"- `{tensor['name']}` {_shape(tensor['shape'])} {tensor['dtype']}" for tensor in facts[side]),
+            "",
+        ]
     if facts["raw_inputs"]:
-        lines += ["Inputs are raw: their preparation is part of the model.", ""]
+        lines += ["Inputs are raw: the model contains their preprocessing.", ""]
     elif facts["preparation"].get("inputs"):
         steps = json.dumps(facts["preparation"]["inputs"])
-        lines += ["Inputs must be prepared as the model was trained:", "", f"    {steps}", ""]
+        lines += ["Inputs must be preprocessed as they were for training:", "", f"    {steps}", ""]
     if facts["labels"]:
         lines += [f"Classes, in the order of the last axis: {', '.join(map(str, facts['labels']))}.", ""]
     return "\n".join(lines)

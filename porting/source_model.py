@@ -1,7 +1,7 @@
-"""What is ported: a bundle, or a plain Keras model file that brings nothing but its weights.
+"""The model that is ported: a bundle, or a plain Keras model file, which has no preprocessing and no recorded inputs.
 
-Finding one reads no model. `examine` and `answers` run in a worker, under the backend that is asked, and build it in
-Keras' safe mode.
+`find` builds no model. `inspect_model` and `predict_batches` run in a worker under the chosen backend and build the
+model in Keras' safe mode.
 """
 
 from __future__ import annotations
@@ -23,42 +23,40 @@ from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.preprocessing.pipeline import Preprocessing
 from ..engine.verification.model_under_test import ModelUnderTest, make_batches
 from ..errors import BundleError, DataError, PortError
+from .artifact_runtimes import NamedBatches
 
 if TYPE_CHECKING:
     import keras
 
-# For each batch an array an input, or an array an output.
-Batches = dict[str, list[np.ndarray]]
-
-LEGACY = (".h5", ".hdf5")
-MODEL_FILES = (".keras", *LEGACY)
-# Where nothing says on which backend a model was trained.
-UNKNOWN = "keras"
+LEGACY_FILES = (".h5", ".hdf5")
+MODEL_FILES = (".keras", *LEGACY_FILES)
+# The name of the backend of a model file, which does not record it.
+UNKNOWN_BACKEND = "keras"
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is ported.
+class SourceModel:
+    """The model that is ported.
 
     Attributes:
-        path: the bundle or the model file, absolute.
+        path: the absolute path of the bundle or the model file.
     """
 
     path: Path
 
     @cached_property
     def bundle(self) -> Bundle | None:
-        """What a bundle holds, or None for a model file.
+        """The content of the bundle, or None for a model file.
 
         Raises:
-            BundleError: it cannot be read.
+            BundleError: the bundle cannot be read.
         """
         return None if is_model_file(self.path) else bundles.load(self.path)
 
     @property
     def backend(self) -> str:
-        """The backend it was trained on, or `UNKNOWN`."""
-        return str(self.bundle.run["environment"]["backend"]) if self.bundle else UNKNOWN
+        """The backend that the model was trained on, or `UNKNOWN_BACKEND`."""
+        return str(self.bundle.run["environment"]["backend"]) if self.bundle else UNKNOWN_BACKEND
 
     @property
     def recipe(self) -> str | None:
@@ -73,80 +71,80 @@ class Subject:
         return self.bundle.preprocessing if self.bundle else Preprocessing()
 
     def describe(self) -> dict[str, str]:
-        """Which file it is: its name and checksum."""
+        """Return the name and the checksum of the file."""
         with self.path.open("rb") as stream:
             return {"name": self.path.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether a path names a Keras model file and no bundle."""
+    """Return whether a path names a Keras model file rather than a bundle."""
     return path.suffix.lower() in MODEL_FILES
 
 
-def find(source: str | Path) -> Subject:
-    """What a path names: a run's folder, a bundle, or a Keras model file.
+def find(source: str | Path) -> SourceModel:
+    """Return the model at a path: a run folder, a bundle, or a Keras model file.
 
     Raises:
-        BundleError: it is not there, or no bundle.
-        FileError: it is no model file, or one that nobody should open.
+        BundleError: nothing is there, or it is not a bundle.
+        FileError: it is not a model file, or it is unsafe to open.
     """
     path = Path(source)
     if not is_model_file(path) or path.is_dir():
-        model = Subject(bundles.locate(path).resolve())
+        model = SourceModel(bundles.locate(path).resolve())
     elif not path.is_file():
         raise BundleError(f"no model file at {path}")
     else:
-        model = Subject(path.resolve())
+        model = SourceModel(path.resolve())
         keras_files.examine(model.path, str(path))
-    _ = model.bundle  # a damaged one is refused before any backend is started
+    _ = model.bundle  # refuse a damaged bundle before a backend is started
     return model
 
 
-# --- run in a worker, under the backend that is asked ---------------------------------------------------------------
+# --- run in a worker, under the chosen backend ---------------------------------------------------------------------
 
 
 def load(path: str) -> keras.Model:
-    """The model, built anew under this process' backend without running code from the file.
+    """Build the model under this process' backend, without running code from the file.
 
     Raises:
-        BundleError: Keras refuses it, or it would run code that nobody trusts.
-        PortError: it names no inputs, so that nobody can tell what to give it.
+        BundleError: Keras refuses the file, or it would run untrusted code.
+        PortError: the model does not define its inputs.
     """
     runtime.current()
     if not is_model_file(Path(path)):
         return bundles.load(path).build()
     model = keras_files.load_model(Path(path))
     if not getattr(model, "inputs", None):
-        raise PortError(f"{path} holds a model that names no inputs: begin it with keras.Input and save it again")
+        raise PortError(f"{path} holds a model without defined inputs: build it with keras.Input and save it again")
     return model
 
 
-def load_as(path: str, raw: bool) -> keras.Model:
-    """The model as it is ported: taking raw inputs, its preparation within, or prepared ones."""
+def load_for_port(path: str, raw: bool) -> keras.Model:
+    """Build the model that is ported: with its preprocessing, for raw inputs, or without."""
     return raw_model(bundles.load(path)) if raw else load(path)
 
 
-def examine(path: str, raw: bool | None) -> dict[str, Any]:
-    """What a model takes and gives, before anything is made of it.
+def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
+    """Return the interface of a model before it is ported.
 
     Args:
-        raw: whether it is to take raw inputs; None wherever its preparation has a form of layers.
+        raw: whether the port takes raw inputs; None means wherever the preprocessing can be written as layers.
 
     Returns:
-        `raw`: whether it does; `reason`: why not, where that was left open; `inputs`: name, shape and dtype of each;
-            `size`: the only batch that it takes, or None; `stateful`: the layers that remember from batch to batch;
-            `drawn`: inputs for a model file, which brings none.
+        `raw`: whether it takes raw inputs; `reason`: if it does not and `raw` was None, why; `inputs`, `outputs`: name,
+            shape and dtype of each; `size`: the only batch size that it accepts, or None; `stateful`: the layers that
+            carry a state from batch to batch; `drawn`: random inputs for a model file, which has no recorded ones.
 
     Raises:
-        DataError: raw inputs are asked for, and the preparation has no form of layers.
+        DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
     """
     model, reason = load(path), None
     names = _output_names(model)
     if is_model_file(Path(path)):
-        raw, reason = False, "a model file brings no preparation"
+        raw, reason = False, "a model file has no preprocessing"
     if raw is not False:
         try:
-            model, raw = load_as(path, True), True
+            model, raw = load_for_port(path, True), True
         except DataError as error:
             if raw:
                 raise
@@ -158,12 +156,12 @@ def examine(path: str, raw: bool | None) -> dict[str, Any]:
         "outputs": [_describe(*output) for output in zip(names, model.outputs, strict=True)],
         "size": fixed_batch(model),
         "stateful": [layer.name for layer in runtime.stateful_layers(model)],
-        "drawn": _draw(path, model) if is_model_file(Path(path)) else None,
+        "drawn": _draw_inputs(path, model) if is_model_file(Path(path)) else None,
     }
 
 
-def answers(path: str, batches: Batches) -> Batches:
-    """What the model gives for batches of prepared inputs under this process' backend, an array an output."""
+def predict_batches(path: str, batches: NamedBatches) -> NamedBatches:
+    """Return the model's outputs under this process' backend for preprocessed batches, one array per output."""
     import keras
 
     model = load(path)
@@ -172,13 +170,13 @@ def answers(path: str, batches: Batches) -> Batches:
         if len(arrays) == len(model.outputs) == 1:
             outputs[name] = [outputs_of(model, arrays[0])]
         else:
-            predictions = model.predict(nested(model, arrays), verbose=0)
+            predictions = model.predict(pack_inputs(model, arrays), verbose=0)
             outputs[name] = [np.asarray(array) for array in keras.tree.flatten(predictions)]
     return outputs
 
 
-def nested(model: keras.Model, arrays: list[Any]) -> Any:
-    """An array an input in the nest that the model takes; a plain stack has no nest."""
+def pack_inputs(model: keras.Model, arrays: list[Any]) -> Any:
+    """Pack one array per input into the structure that the model takes; a Sequential model takes a single array."""
     import keras
 
     return arrays[0] if isinstance(model, keras.Sequential) else keras.tree.pack_sequence_as(model.input, arrays)
@@ -189,13 +187,13 @@ def _describe(name: str, tensor: Any) -> dict[str, Any]:
 
 
 def _output_names(model: keras.Model) -> list[str]:
-    """The names of the layers that the outputs come from; a plain stack has one, and calls it nothing."""
+    """Return the names of the output layers; a Sequential model has no `output_names`, so its last layer is used."""
     return list(getattr(model, "output_names", [model.layers[-1].name]))
 
 
-def _draw(path: str, model: keras.Model) -> list[np.ndarray]:
-    """Inputs that a model can take, a batch of each."""
+def _draw_inputs(path: str, model: keras.Model) -> list[np.ndarray]:
+    """Return one batch of random values for each input of a model."""
     if not model.compiled:
-        model.compile(loss="mean_squared_error")  # targets are drawn by it; they are not needed here
+        model.compile(loss="mean_squared_error")  # `make_batches` draws targets for the loss; here they are unused
     inputs = make_batches(ModelUnderTest(path, is_bundle=True), model, None, 1)["x"]
     return [values[0] for values in inputs]

@@ -1,7 +1,7 @@
-"""The targets of a port as data: what makes each, what runs it, and what must be installed for that.
+"""The targets of a port as data: the backends that can write each, the runtime that runs it, and the packages needed.
 
-Which backend can host which of Keras' exports was measured on every recipe (docs/porting.md). A target that a backend
-fails on is not in its list, so that nothing is tried that is known not to work. No framework is imported here.
+Which backend can host which of Keras' exports was measured on every recipe (docs/porting.md). A format lists only the
+backends that passed. No framework is imported here.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ..errors import PortError
 from ..functions import suggest
 from . import artifact_runtimes, metadata
 
-# A target that is written as native source is named so, with the framework behind it.
+# The prefix of the targets for native source; the framework follows.
 SOURCE = "source:"
-# Where networks of other frameworks go: the way back.
+# The target for networks of other frameworks.
 KERAS = "keras"
 
 
 @dataclass(frozen=True)
 class Package:
-    """What pip installs: the module that is imported, and the name it is published under."""
+    """A package: the name of its module, and the name of its distribution on PyPI."""
 
     module: str
     distribution: str
@@ -38,12 +38,12 @@ class Package:
 
 @dataclass(frozen=True)
 class Host:
-    """A backend on which Keras makes a format.
+    """A backend on which Keras can write a format.
 
     Attributes:
-        backend: its name.
-        packages: what the export imports beside the framework.
-        unroll: whether recurrent layers must be written out step by step for it, which computes the same.
+        backend: the backend's name.
+        packages: packages that the export needs beside the framework.
+        unroll: whether recurrent layers must be unrolled; this changes no results.
     """
 
     backend: str
@@ -60,15 +60,15 @@ class Format:
     """A file, or a folder of files, that a runtime other than Keras serves.
 
     Attributes:
-        name: the word that `--to` takes.
-        title: what it is called.
-        keras_name: what `keras.Model.export` calls it.
-        file: the name of the artifact within its folder; empty where the folder is the artifact.
-        hosts: the backends that make it, the one to be tried first before the others.
-        runtime: what checks it is called.
-        packages: what that is made of.
+        name: the name that `--to` takes.
+        title: the format's own name.
+        keras_name: its name for `keras.Model.export`.
+        file: the name of the artifact within its folder; empty if the folder is the artifact.
+        hosts: the backends that can write it, in the order in which they are tried.
+        runtime: the name of the runtime that verifies it.
+        packages: the packages of that runtime.
         reader: the function that opens it (see `artifact_runtimes.py`).
-        describer: the function that writes what the artifact is into it, or None where the format has no place for it.
+        describer: the function that writes the description into the artifact; None if the format holds none.
         extra: the extra of trivium that installs the packages.
     """
 
@@ -80,7 +80,7 @@ class Format:
     runtime: str
     packages: tuple[Package, ...]
     reader: Callable[..., Artifact]
-    describer: Callable[[Path, str], None] | None
+    write_metadata: Callable[[Path, str], None] | None
     extra: str
 
 
@@ -111,7 +111,7 @@ FORMATS = (
         "ONNX Runtime",
         (_ONNXRUNTIME,),
         artifact_runtimes.read_onnx,
-        metadata.describe_onnx,
+        metadata.write_onnx_metadata,
         "onnx",
     ),
     Format(
@@ -123,7 +123,7 @@ FORMATS = (
         "OpenVINO",
         (_OPENVINO,),
         artifact_runtimes.read_openvino,
-        metadata.describe_openvino,
+        metadata.write_openvino_metadata,
         "openvino",
     ),
     Format(
@@ -131,12 +131,12 @@ FORMATS = (
         "LiteRT",
         "litert",
         "model.tflite",
-        # Loops over a sequence become operations that the interpreter does not have.
+        # A loop over a sequence would become operations that the interpreter does not have.
         (Host("tensorflow", unroll=True),),
         "the LiteRT interpreter",
         (_LITERT,),
         artifact_runtimes.read_litert,
-        metadata.describe_litert,
+        metadata.write_litert_metadata,
         "litert",
     ),
     Format(
@@ -148,23 +148,23 @@ FORMATS = (
         "PyTorch",
         (_TORCH,),
         artifact_runtimes.read_torch_export,
-        metadata.describe_torch_export,
+        metadata.write_torch_export_metadata,
         "torch",
     ),
 )
 
 
 def names() -> list[str]:
-    """Every word that `--to` takes: backends, formats, source code."""
+    """Return the names of all targets: backends, formats, source code."""
     sources = [SOURCE + backend.name for backend in catalog.BACKENDS if backend.writes_source]
     return [*(backend.name for backend in catalog.BACKENDS), *(target.name for target in FORMATS), *sources]
 
 
 def find(name: str) -> Backend | Format:
-    """The backend or format of that name, a backend required to be installed.
+    """Return the backend or format of a name; a backend must be installed.
 
     Raises:
-        PortError: there is none.
+        PortError: there is no such target.
         BackendError: it is a backend that is not installed.
     """
     for target in FORMATS:
@@ -176,17 +176,17 @@ def find(name: str) -> Backend | Format:
 
 
 def hosts(target: Format) -> list[Host]:
-    """The hosts that can make a format here, the one to be tried first before the others.
+    """Return the installed hosts of a format, in the order in which they are tried.
 
     Raises:
-        PortError: none can, or the runtime that checks the artifact is missing; the message has the line that installs
-            what is.
+        PortError: no host is installed, or the runtime that verifies the artifact is missing; the message has the pip
+            command that installs it.
     """
     available = [host for host in target.hosts if host.installed]
     missing = _missing(target.packages)
     if available and not missing:
         return available
-    # Of several hosts the one whose framework is here already costs the least.
+    # Name the host with an installed framework: it needs the fewest further packages.
     nearest = next((host for host in target.hosts if catalog.find(host.backend).installed), target.hosts[0])
     framework = catalog.find(nearest.backend)
     needed = ([] if framework.installed else [framework.title]) + [*missing, *_missing(nearest.packages)]

@@ -1,8 +1,8 @@
-"""A network of another framework made a Keras model, and the model shown to answer as the network does.
+"""Port a network of another framework to Keras, and verify that the Keras model predicts what the network predicts.
 
-The file is read as data and rebuilt by the selected backend, in a worker; the network itself answers in its own
-runtime, in a process without Keras; both are given recorded, random, single and extreme inputs. The `.keras` file takes
-its place only when every answer agrees. What comes out is plain Keras: any backend loads and trains it without trivium.
+The file is read as data and rebuilt by the selected backend in a worker. The network itself runs in its own runtime, in
+a process without Keras. Both predict for recorded, random, single and extreme inputs, and the `.keras` file is
+published only if all outputs agree. The result is plain Keras: any backend loads and trains it without trivium.
 """
 
 from __future__ import annotations
@@ -25,34 +25,33 @@ from ..backends.workers.worker import Listener
 from ..engine.bundles import bundle as bundles
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
-from . import artifact_runtimes, destination, source_model, targets
-from .export import checker, probes
-from .report import RECORDED, Check, PortReport, compare, compare_all
-from .source_model import Batches
+from . import artifact_runtimes, source_model, targets
+from .artifact_runtimes import NamedBatches
+from .destination import Destination, choose_destination, publish, staging
+from .export import StageCallback, artifact_worker, probe_batches
+from .report import RECORDED, PortReport, PredictionCheck, compare_batch, compare_batches
 
-# The format that a file is in, by its ending.
+# The format of a file by its suffix.
 _FORMATS = {".pt2": "torch-export", ".onnx": "onnx"}
 _SAMPLES = 32
-# Where an axis may have any length, inputs are drawn with this one.
+# The length of drawn inputs along an axis of unknown length.
 _OPEN_LENGTH = 8
-# Whole numbers are drawn below this where no table says how many there are.
-_FEW = 2
-# Extreme inputs may be off by this many times what their rounding does to the network itself, and never by more than
-# the most: what is wired wrongly is off by more.
-_SLACK, _MOST = 10, 1e-2
-_NUDGE = 1e-6  # of each value: as much as rounding does to a sum of some dozens
+# Integers are drawn below this if no embedding table tells their number.
+_INTEGER_BOUND = 2
+# For extreme inputs the tolerance is this multiple of the effect that rounding of the inputs has on the network's own
+# outputs, up to the maximum: a wrongly rebuilt network differs by more.
+_SLACK, _MAX_TOLERANCE = 10, 1e-2
+_PERTURBATION = 1e-6  # relative; about the rounding error of a sum of some dozen values
 _ROOMS = "trivium.backends"
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """What runs the network that is rebuilt.
+class NetworkRuntime:
+    """The runtime of the network that is rebuilt.
 
     Attributes:
-        name: for the report.
-        backend: under which the process is that runs it, or None for any.
+        name: its name in the report.
+        backend: the backend of the process that runs it, or None for any.
         reader: the function that opens the file.
     """
 
@@ -62,16 +61,16 @@ class Runtime:
 
 
 def is_network(path: Path) -> bool:
-    """Whether a path names a file that is rebuilt in Keras, and no model or bundle of its own."""
+    """Return whether a path names a network of another framework, judged by its suffix."""
     return path.suffix.lower() in _FORMATS
 
 
-def port_back(source: Path, out: Path | None, tell: Tell) -> PortReport:
-    """Rebuild a `torch.export` program or an ONNX graph as a Keras model; nothing is written when a check fails.
+def port_to_keras(source: Path, out: Path | None, announce: StageCallback) -> PortReport:
+    """Rebuild a `torch.export` program or an ONNX graph as a Keras model; write nothing if a check fails.
 
     Raises:
-        PortError: it has operators that are not covered, each is named; or nothing here runs the network.
-        FileError: it is none, was truncated, or a hostile file.
+        PortError: it has operators that are not supported, each of which is named; or its runtime is not installed.
+        FileError: the file is missing, damaged, or unsafe.
         OutputError: the model cannot be written.
     """
     if not is_network(source):
@@ -82,19 +81,19 @@ def port_back(source: Path, out: Path | None, tell: Tell) -> PortReport:
     with tempfile.TemporaryDirectory() as scratch:
         clean = Path(scratch) / "model.pt2"
 
-        def answer(batches: Batches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
-            tell(f"asking the network itself, in {runtime.name}")
+        def run_network(batches: NamedBatches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
+            announce(f"running the network in {runtime.name}")
             file = clean if clean.exists() else source.resolve()
             options = (function_name(runtime.reader), str(file), names, batches, size)
-            process = checker(f"from {runtime.name}", runtime.backend or catalog.selected().name)
+            process = artifact_worker(f"from {runtime.name}", runtime.backend or catalog.selected().name)
             try:
-                return dict(process.call(artifact_runtimes.answer, *options))
+                return dict(process.call(artifact_runtimes.run_artifact, *options))
             except WorkerError as error:
                 raise PortError(f"{runtime.name} does not run {source}: {error}") from error
 
-        return _Return(source, destination.choose(source, targets.KERAS, "model.keras", out), runtime.name, tell).run(
-            clean, None, answer
-        )
+        return _KerasPort(
+            source, choose_destination(source, targets.KERAS, "model.keras", out), runtime.name, announce
+        ).run(clean, None, run_network)
 
 
 def port_from_torch(
@@ -107,17 +106,17 @@ def port_from_torch(
     """Rebuild an `nn.Module` as a Keras model.
 
     Args:
-        module: the module; it is exported and asked in eval mode, and is left as it was.
-        example_inputs: the tensors that it is called with, the samples along the first axis of each.
+        module: the module; it is exported and run in eval mode, and its mode is restored.
+        example_inputs: the tensors to call it with; the first axis of each is the batch axis.
         out: a `.keras` file, or a folder for `model.keras` and `port.json`.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
-        The report; when a check failed, `passed` is false and no file was written. The module itself answers
-        `example_inputs` (recorded), and random, single and extreme inputs.
+        The report. If a check failed, `passed` is false and no file was written. The module and the Keras model are
+        compared on `example_inputs` (named "recorded") and on random, single and extreme inputs.
 
     Raises:
-        PortError: the module cannot be exported, or has operators that are not covered; each is named.
+        PortError: the module cannot be exported, or has operators that are not supported, each of which is named.
         OutputError: the model cannot be written.
 
     Example:
@@ -125,47 +124,47 @@ def port_from_torch(
         >>> model = keras.saving.load_model(report.artifact)
     """
 
-    def tell(stage: str) -> None:
+    def announce(stage: str) -> None:
         if listener:
             listener({"kind": "port", "stage": stage})
 
     catalog.require("torch")
-    export, answers, arrays = (
+    export, run_module, as_arrays = (
         load_function(f"{_ROOMS}.torch.programs:{name}") for name in ("export", "answers", "as_arrays")
     )
-    recorded = arrays(example_inputs)
-    place = destination.choose(Path(type(module).__name__.lower()), targets.KERAS, "model.keras", Path(out))
-    tell("exporting it by torch.export")
+    recorded = as_arrays(example_inputs)
+    destination = choose_destination(Path(type(module).__name__.lower()), targets.KERAS, "model.keras", Path(out))
+    announce("exporting it by torch.export")
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / f"{type(module).__name__.lower()}.pt2"
         source.write_bytes(export(module, example_inputs))
 
-        def answer(batches: Batches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
-            tell("asking the module itself")
-            return dict(answers(module, batches))
+        def run_network(batches: NamedBatches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
+            announce("running the module")
+            return dict(run_module(module, batches))
 
-        rebuilt = _Return(source, place, "torch", tell)
-        return rebuilt.run(Path(scratch) / "clean.pt2", recorded, answer)
+        rebuilt = _KerasPort(source, destination, "torch", announce)
+        return rebuilt.run(Path(scratch) / "clean.pt2", recorded, run_network)
 
 
-def _runtime(source: Path) -> Runtime:
-    """What runs the network in a file here.
+def _runtime(source: Path) -> NetworkRuntime:
+    """Return the installed runtime for the network in a file.
 
     Raises:
-        PortError: nothing does; the message has the line that installs it.
+        PortError: there is none; the message has the pip command that installs one.
     """
     target = targets.find(_FORMATS[source.suffix.lower()])
     assert isinstance(target, targets.Format)
     installed = all(package.installed for package in target.packages)
     if target.extra in {backend.name for backend in catalog.BACKENDS}:
         if installed:
-            return Runtime(target.runtime, target.extra, target.reader)
+            return NetworkRuntime(target.runtime, target.extra, target.reader)
         raise _missing(source, target.runtime, target.extra)
     if importlib.util.find_spec(target.extra) is None:
         raise _missing(source, f"the package {target.extra}", target.extra)
     if installed:
-        return Runtime(target.runtime, None, target.reader)
-    return Runtime(f"{target.title}'s reference evaluator", None, artifact_runtimes.read_onnx_slowly)
+        return NetworkRuntime(target.runtime, None, target.reader)
+    return NetworkRuntime(f"{target.title}'s reference evaluator", None, artifact_runtimes.read_onnx_reference)
 
 
 def _missing(source: Path, what: str, extra: str) -> PortError:
@@ -174,83 +173,90 @@ def _missing(source: Path, what: str, extra: str) -> PortError:
     )
 
 
-Answer = Callable[[Batches, "int | None", list[list[str]]], dict[str, Any]]
-Again = Callable[[Batches], Batches]
+RunNetwork = Callable[[NamedBatches, "int | None", list[list[str]]], dict[str, Any]]
+RunBatches = Callable[[NamedBatches], NamedBatches]
 
 
 @dataclass(frozen=True)
-class _Return:
-    """One network on its way.
+class _KerasPort:
+    """The port of one network to Keras.
 
     Attributes:
-        against: who says what is expected.
+        against: the name of the runtime that gives the expected outputs.
     """
 
     source: Path
-    place: destination.Place
+    destination: Destination
     against: str
-    tell: Tell
+    announce: StageCallback
 
-    def run(self, clean: Path, recorded: list[np.ndarray] | None, answer: Answer) -> PortReport:
-        """Build the model, compare it with what `answer` says, and keep it.
+    def run(self, clean: Path, recorded: list[np.ndarray] | None, run_network: RunNetwork) -> PortReport:
+        """Build the model, compare its outputs with those of `run_network`, and publish it.
 
         Args:
-            clean: where a file goes that is run in place of the source.
-            recorded: inputs that the caller brings, in the network's own layout.
+            clean: the path for a cleaned copy of the source, which is run in its place if it is written.
+            recorded: the caller's example inputs in the network's own layout, or None.
         """
         host = catalog.selected()
-        with destination.aside(self.place) as staged:
-            artifact = staged / self.place.name
-            self.tell(f"rebuilding it in Keras on {host.title}")
+        with staging(self.destination) as staged:
+            artifact = staged / self.destination.name
+            self.announce(f"rebuilding it in Keras on {host.title}")
             options = (str(self.source), str(clean), str(artifact))
             rebuilt = worker.get(host.name).call(rebuild, *options)
-            batches_by_name = _batches(rebuilt, recorded)
-            names = [[arrays["name"] for arrays in rebuilt[side]] for side in ("inputs", "outputs")]
+            batches = _probe_batches(rebuilt, recorded)
+            names = [[tensor["name"] for tensor in rebuilt[side]] for side in ("inputs", "outputs")]
 
-            def again(batches: Batches) -> Batches:
-                found = answer(_for_source(batches, rebuilt), rebuilt["size"], names)["answers"]
-                return {name: _samples_first(arrays, rebuilt) for name, arrays in found.items()}
+            def run_again(inputs: NamedBatches) -> NamedBatches:
+                answers = run_network(_for_source(inputs, rebuilt), rebuilt["size"], names)["answers"]
+                return {name: _samples_first(arrays, rebuilt) for name, arrays in answers.items()}
 
-            answered = answer(_for_source(batches_by_name, rebuilt), rebuilt["size"], names)
-            self.tell("comparing")
-            received = worker.get(host.name).call(source_model.answers, str(artifact), _for_keras(batches_by_name, rebuilt))
-            expected = {name: _samples_first(arrays, rebuilt) for name, arrays in answered["answers"].items()}
-            references = dict.fromkeys(batches_by_name, self.against)
-            checks = [*compare_all(targets.KERAS, references, {name: expected[name] for name in batches_by_name}, received)]
+            result = run_network(_for_source(batches, rebuilt), rebuilt["size"], names)
+            self.announce("comparing")
+            received = worker.get(host.name).call(
+                source_model.predict_batches, str(artifact), _for_keras(batches, rebuilt)
+            )
+            expected = {name: _samples_first(arrays, rebuilt) for name, arrays in result["answers"].items()}
+            references = dict.fromkeys(batches, self.against)
+            checks = [*compare_batches(targets.KERAS, references, {name: expected[name] for name in batches}, received)]
             if not checks[-1].passed:
-                checks[-1] = self._judged(checks[-1], batches_by_name["extreme"], expected, received, again)
+                checks[-1] = self._recheck_extremes(checks[-1], batches["extreme"], expected, received, run_again)
             report = PortReport(
                 rebuilt["source"],
                 targets.KERAS,
-                self.place.artifact,
+                self.destination.artifact,
                 tuple(checks),
                 host.name,
-                facts=self._facts(rebuilt, answered["versions"]),
+                facts=self._facts(rebuilt, result["versions"]),
             )
             if not report.passed:
                 return replace(report, artifact=None)
-            destination.deliver(staged, self.place, report.to_json())
+            publish(staged, self.destination, report.to_json())
         return report
 
-    def _judged(
-        self, check: Check, extreme_inputs: list[np.ndarray], expected: Batches, received: Batches, run_again: Again
-    ) -> Check:
-        """The check of extreme inputs once more, as far as these say anything.
+    def _recheck_extremes(
+        self,
+        check: PredictionCheck,
+        extreme_inputs: list[np.ndarray],
+        expected: NamedBatches,
+        received: NamedBatches,
+        run_again: RunBatches,
+    ) -> PredictionCheck:
+        """Return the check of the extreme inputs with a tolerance measured on the network itself.
 
-        Normalising values that are all alike leaves nothing but their rounding, which no two runtimes share. So what a
-        nudge of the inputs makes of the network's own answers is allowed, all of it relative to the answers to random
-        inputs too.
+        Normalising values that are all equal leaves only their rounding errors, which differ between runtimes. So the
+        tolerance is derived from the change of the network's own outputs when its inputs are perturbed. Differences are
+        relative to the outputs for random inputs too.
         """
-        perturbed = run_again({"extreme": [_nudged(x, seed) for seed, x in enumerate(extreme_inputs)]})
+        perturbed = run_again({"extreme": [_perturb(x, seed) for seed, x in enumerate(extreme_inputs)]})
         typical = expected["random"]
         reference, rebuilt, shifted = (
             [np.concatenate(pair) for pair in zip(answers["extreme"], random_answers, strict=True)]
             for answers, random_answers in ((expected, typical), (received, received["random"]), (perturbed, typical))
         )
-        recheck = compare(check.inputs, check.against, check.target, reference, rebuilt)
-        rounding = compare(check.inputs, check.against, check.against, reference, shifted).difference.relative
+        recheck = compare_batch(check.inputs, check.against, check.target, reference, rebuilt)
+        rounding = compare_batch(check.inputs, check.against, check.against, reference, shifted).difference.relative
         difference = replace(recheck.difference, samples=check.difference.samples)
-        tolerance = max(check.tolerance, min(_SLACK * rounding, _MOST))
+        tolerance = max(check.tolerance, min(_SLACK * rounding, _MAX_TOLERANCE))
         return replace(check, difference=difference, tolerance=tolerance)
 
     def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
@@ -265,7 +271,7 @@ class _Return:
             "parameters": rebuilt["parameters"],
             "fixed_batch": rebuilt["size"],
             "labels": [],
-            "files": [self.place.name],
+            "files": [self.destination.name],
             "versions": {**rebuilt["versions"], **versions},
             "trivium": metadata.version("trivium"),
         }
@@ -274,69 +280,81 @@ class _Return:
 # --- inputs ---------------------------------------------------------------------------------------------------------
 
 
-def _batches(rebuilt: dict[str, Any], recorded: list[np.ndarray] | None) -> Batches:
-    """Inputs with the samples first: those that the caller brings or that are drawn, and others within their range."""
+def _probe_batches(rebuilt: dict[str, Any], recorded: list[np.ndarray] | None) -> NamedBatches:
+    """Return the input batches, samples first: the caller's or drawn ones, and others within their range."""
     inputs = rebuilt["inputs"]
     if recorded is None:
-        recorded = [_drawn(network_input, rebuilt["rows"], seed) for seed, network_input in enumerate(inputs)]
+        recorded = [_draw_samples(network_input, rebuilt["rows"], seed) for seed, network_input in enumerate(inputs)]
     elif len(recorded) != len(inputs):
-        raise PortError(f"the network takes {len(inputs)} arrays, and there are {len(recorded)} example inputs")
+        raise PortError(f"expected {len(inputs)} example inputs, as the network takes, received {len(recorded)}")
     else:
-        recorded = [np.moveaxis(x, network_input["batch"], 0) for x, network_input in zip(recorded, inputs, strict=True)]
-    return {RECORDED: recorded, **probes(recorded)}
+        recorded = [
+            np.moveaxis(x, network_input["batch"], 0) for x, network_input in zip(recorded, inputs, strict=True)
+        ]
+    return {RECORDED: recorded, **probe_batches(recorded)}
 
 
-def _drawn(network_input: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:
-    """Samples for an input: normal numbers, or whole ones below the number of rows that a table has."""
+def _draw_samples(network_input: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:
+    """Draw samples for an input: normally distributed, or integers below the number of rows of an embedding table."""
     generator = np.random.default_rng(seed)
     lengths = [_OPEN_LENGTH if length is None else length for length in network_input["shape"]]
     del lengths[network_input["batch"]]
     shape = (_SAMPLES, *lengths)
     if network_input["dtype"] == "float32":
         return generator.standard_normal(shape, dtype="float32")
-    return generator.integers(0, 2 if network_input["dtype"] == "bool" else rows or _FEW, shape).astype(network_input["dtype"])
+    return generator.integers(0, 2 if network_input["dtype"] == "bool" else rows or _INTEGER_BOUND, shape).astype(
+        network_input["dtype"]
+    )
 
 
-def _nudged(values: np.ndarray, seed: int) -> np.ndarray:
-    """The same but for rounding; whole numbers stay."""
+def _perturb(values: np.ndarray, seed: int) -> np.ndarray:
+    """Change floats by as much as rounding does; integers stay as they are."""
     if values.dtype.kind != "f":
         return values
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], values.shape)
-    return np.asarray(values * (1 + signs * _NUDGE), values.dtype)
+    return np.asarray(values * (1 + signs * _PERTURBATION), values.dtype)
 
 
-def _for_source(batches: Batches, rebuilt: dict[str, Any]) -> Batches:
-    """As the network takes them: its own order of axes and its own dtypes."""
+def _for_source(batches: NamedBatches, rebuilt: dict[str, Any]) -> NamedBatches:
+    """Return batches as the network takes them, in its own order of axes and its own dtypes."""
     inputs = rebuilt["inputs"]
     return {
-        name: [np.moveaxis(x, 0, network_input["batch"]).astype(network_input["dtype"]) for x, network_input in zip(arrays, inputs, strict=True)]
+        name: [
+            np.moveaxis(x, 0, network_input["batch"]).astype(network_input["dtype"])
+            for x, network_input in zip(arrays, inputs, strict=True)
+        ]
         for name, arrays in batches.items()
     }
 
 
-def _for_keras(batches: Batches, rebuilt: dict[str, Any]) -> Batches:
+def _for_keras(batches: NamedBatches, rebuilt: dict[str, Any]) -> NamedBatches:
     dtypes = [model_input["dtype"] for model_input in rebuilt["keras_inputs"]]
-    return {name: [x.astype(dtype) for x, dtype in zip(arrays, dtypes, strict=True)] for name, arrays in batches.items()}
+    return {
+        name: [x.astype(dtype) for x, dtype in zip(arrays, dtypes, strict=True)] for name, arrays in batches.items()
+    }
 
 
 def _samples_first(answers: Sequence[np.ndarray], rebuilt: dict[str, Any]) -> list[np.ndarray]:
-    """The network's answers with the axis of samples where the Keras model has it."""
-    return [np.moveaxis(x, network_output["batch"], 0) for x, network_output in zip(answers, rebuilt["outputs"], strict=True)]
+    """Return the network's outputs with the batch axis first, where the Keras model has it."""
+    return [
+        np.moveaxis(x, network_output["batch"], 0)
+        for x, network_output in zip(answers, rebuilt["outputs"], strict=True)
+    ]
 
 
-# --- run in a worker, under the backend that builds -----------------------------------------------------------------
+# --- run in a worker, under the selected backend -------------------------------------------------------------------
 
 
 def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
     """Read a network and write it as a `.keras` file.
 
     Args:
-        clean: where a file goes that is to be run in place of it, where it should not be run itself.
+        clean: the path for a cleaned copy of the file, written if the file itself should not be run.
 
     Returns:
-        `inputs` (name, shape, dtype, batch: the axis of the samples) and `outputs` of the network; `keras_inputs` and
-        `keras_outputs` of the model; `size`: the only batch that the network takes, or None; `rows`: of its smallest
-        table of embeddings; `operators`, `parameters`, `source`, `versions`.
+        `inputs` (name, shape, dtype, and the batch axis as `batch`) and `outputs` of the network; `keras_inputs` and
+        `keras_outputs` of the model; `size`: the only batch size that the network accepts, or None; `rows`: the number
+        of rows of its smallest embedding table; `operators`, `parameters`, `source`, `versions`.
     """
     from ..backends import runtime
 
@@ -345,23 +363,28 @@ def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
 
     from .graph_to_keras import network_file
 
-    form = network_file.read(Path(path), Path(clean))
-    model, builder = network_file.build(form)
+    graph = network_file.read(Path(path), Path(clean))
+    model, builder = network_file.build(graph)
     Path(out).write_bytes(bundles.keras_bytes(model))
-    tables = [builder.array(node.inputs[0]) for node in form.nodes if node.kind == "embedding"]
+    tables = [builder.array(node.inputs[0]) for node in graph.nodes if node.kind == "embedding"]
     rows = [len(table) for table in tables if table is not None]
     return {
-        "source": form.source,
+        "source": graph.source,
         "inputs": [
-            {"name": graph_input.name, "shape": list(graph_input.shape), "dtype": graph_input.dtype, "batch": graph_input.batch}
-            for graph_input in form.given
+            {
+                "name": graph_input.name,
+                "shape": list(graph_input.shape),
+                "dtype": graph_input.dtype,
+                "batch": graph_input.batch,
+            }
+            for graph_input in graph.inputs
         ],
-        "outputs": [{"name": name, "batch": builder.values[name].samples} for name in form.outputs],
+        "outputs": [{"name": name, "batch": builder.values[name].samples} for name in graph.outputs],
         "keras_inputs": [_describe(tensor.name, tensor) for tensor in model.inputs],
-        "keras_outputs": [_describe(name, tensor) for name, tensor in zip(form.outputs, model.outputs, strict=True)],
-        "size": form.size,
+        "keras_outputs": [_describe(name, tensor) for name, tensor in zip(graph.outputs, model.outputs, strict=True)],
+        "size": graph.size,
         "rows": min(rows, default=None),
-        "operators": form.operators(),
+        "operators": graph.operators(),
         "parameters": model.count_params(),
         "versions": {"keras": keras.__version__, **runtime.current().versions()},
     }

@@ -1,12 +1,13 @@
-"""Whether a model that was moved to another backend learns on there as it would have at home.
+"""Verify that a ported model takes the same training step on its new backend as on its own.
 
-Both load the same file, optimizer state included, and take one more training step on the same batch: the loss, its
-gradients, the weights and the optimizer's state after it must agree as far as rounding lets them, which is measured by
-a third run from weights nudged by as much as one pass may be off (see `tolerances.py`).
+Both backends load the same file with the optimizer state and take one more training step on the same batch. The loss,
+the gradients, the updated weights and the updated optimizer state must agree up to rounding. A third run from perturbed
+weights measures how much rounding may change them (see `tolerances.py`).
 
-That measures most of what rounding does. But where the input of a relu lies within rounding of zero, or two values
-under one window do of each other, each backend may take another side, and gradients differ by what a sample counts. So
-where they disagree, the step is taken once more in float64, a billion times less often undecided; what it says holds.
+That run misses one case. If the input of a ReLU is within rounding error of zero, or two values in a pooling window
+differ by as little, the backends may choose different branches, and the gradients differ by a sample's whole share. So
+if a check fails in float32, the step is repeated in float64, where such ties are a billion times rarer. The result in
+float64 decides.
 """
 
 from __future__ import annotations
@@ -29,73 +30,80 @@ from ..engine.keras_model.inference import reset_states
 from ..engine.verification import parity, tolerances
 from ..engine.verification.model_under_test import ModelUnderTest, StepBatches, batch_at, fresh_keras, make_batches
 from ..engine.verification.tolerances import GRADIENTS, LOSS, UPDATED, BackendCheck, NamedArrays
-from . import source_model as subjects
+from . import source_model
 
 if TYPE_CHECKING:
     import keras
 
-LEARNT, REMEMBERED = "weights after one more step", "optimizer state after one more step"
-IN_DOUBLE = ", in float64"
-_KINDS = {LOSS: LOSS, GRADIENTS: GRADIENTS, LEARNT: UPDATED, REMEMBERED: UPDATED}
+UPDATED_WEIGHTS, OPTIMIZER_STATE = "weights after one more step", "optimizer state after one more step"
+IN_FLOAT64 = ", in float64"
+_KINDS = {LOSS: LOSS, GRADIENTS: GRADIENTS, UPDATED_WEIGHTS: UPDATED, OPTIMIZER_STATE: UPDATED}
 
 
 def compare(path: str, origin: str, target: str) -> tuple[BackendCheck, ...]:
-    """The checks of one more training step on two backends; none where it cannot go on learning on both.
+    """Return the checks of one more training step on two backends; empty if one of them cannot train the model.
 
     Args:
         path: a bundle or a model file.
         origin, target: the names of two installed backends.
     """
-    # Processes of their own: in one that has trained before, a loaded model's step was seen to come out otherwise.
+    # Use new processes: in one that had trained before, the step of a loaded model gave another result.
     with Worker(origin) as home, Worker(target) as away:
-        if not all(process.call(learns, path) for process in (home, away)):
+        if not all(process.call(can_train, path) for process in (home, away)):
             return ()
         checks = _checks(home, away, path)
         if all(check.passed for check in checks):
             return checks
-        if not all(process.call(widens, path) for process in (home, away)):
+        if not all(process.call(supports_float64, path) for process in (home, away)):
             return checks
-        return tuple(replace(check, what=f"{check.what}{IN_DOUBLE}") for check in _checks(home, away, path, wide=True))
+        return tuple(
+            replace(check, what=f"{check.what}{IN_FLOAT64}") for check in _checks(home, away, path, in_float64=True)
+        )
 
 
-def _checks(home: Worker, away: Worker, path: str, wide: bool = False) -> tuple[BackendCheck, ...]:
-    options = {**home.call(draw_batch, path), "wide": wide}
-    expected = home.call(step_further, path, **options)
-    perturbed = home.call(step_further, path, **options, perturbed=True)
-    received = away.call(step_further, path, **options)
-    return judge((home.backend.name, away.backend.name), expected, perturbed, received)
+def _checks(home: Worker, away: Worker, path: str, in_float64: bool = False) -> tuple[BackendCheck, ...]:
+    options = {**home.call(draw_batch, path), "in_float64": in_float64}
+    expected = home.call(take_step, path, **options)
+    perturbed = home.call(take_step, path, **options, perturbed=True)
+    received = away.call(take_step, path, **options)
+    return compare_steps((home.backend.name, away.backend.name), expected, perturbed, received)
 
 
-def judge(
+def compare_steps(
     backends: tuple[str, str], expected: dict[str, Any], perturbed: dict[str, Any], received: dict[str, Any]
 ) -> tuple[BackendCheck, ...]:
-    """The checks of what `step_further` gave on two backends, and on the first from nudged weights."""
-    runs = [result["found"] for result in (expected, received, perturbed)]
+    """Return the checks of three results of `take_step`: on two backends, and on the first from perturbed weights."""
+    runs = [result["arrays"] for result in (expected, received, perturbed)]
     return tuple(_compare(what, backends, expected["dtype"], *(run[what] for run in runs)) for what in runs[0])
 
 
 def _compare(
-    what: str, backends: tuple[str, str], dtype: str, expected: NamedArrays, received: NamedArrays, perturbed: NamedArrays
+    what: str,
+    backends: tuple[str, str],
+    dtype: str,
+    expected: NamedArrays,
+    received: NamedArrays,
+    perturbed: NamedArrays,
 ) -> BackendCheck:
     kind = _KINDS[what.partition(":")[0]]
     allowed = tolerances.derive_tolerances(dtype, {kind: expected}, {kind: perturbed})[kind]
     return tolerances.compare(what, backends, expected, received, allowed, kind=kind)
 
 
-# --- run in a worker, under the backend that is asked ---------------------------------------------------------------
+# --- run in a worker, under the chosen backend ---------------------------------------------------------------------
 
 
-def learns(path: str) -> bool:
-    """Whether a model can go on learning here: it has a loss, and an optimizer of this backend's own.
+def can_train(path: str) -> bool:
+    """Return whether this backend can train the model: it has a loss, and an optimizer that runs here.
 
-    Keras 3.15 writes into a model file which backend's form of an optimizer it was saved with, and that form runs on no
-    other; a bundle does not have it. From a legacy `.h5` it builds an optimizer that does not know the weights.
+    Keras 3.15 saves the backend-specific class of the optimizer in a model file, and this class runs on no other
+    backend; a bundle does not have the problem. For a legacy `.h5` file, Keras builds an optimizer without its state.
     """
     import keras
 
-    if Path(path).suffix.lower() in subjects.LEGACY:
+    if Path(path).suffix.lower() in source_model.LEGACY_FILES:
         return False
-    with _loaded(path) as model:
+    with _load_model(path) as model:
         if not model.compiled or model.loss is None:
             return False
         kind = getattr(keras.optimizers, type(model.optimizer).__name__, None)
@@ -103,79 +111,79 @@ def learns(path: str) -> bool:
         return type(own) is type(model.optimizer)
 
 
-def widens(path: str) -> bool:
-    """Whether a model that learns here can be had in float64."""
+def supports_float64(path: str) -> bool:
+    """Return whether a model that this backend can train can be loaded in float64."""
     try:
-        with _loaded(path, wide=True) as model:
+        with _load_model(path, in_float64=True) as model:
             return {str(v.dtype) for v in model.trainable_variables} == {"float64"}
-    except Exception:  # whatever layers of a user's own do when their floats are others
+    except Exception:  # a user's own layers may raise anything in another dtype
         return False
 
 
 def draw_batch(path: str) -> dict[str, Any]:
-    """What both backends are given.
+    """Draw one batch and the generator states for both backends.
 
     Returns:
-        `batches`: one batch, its inputs the recorded ones where there are some, its targets drawn for the loss;
-            `states`: of the random generators, which a file does not keep.
+        `batches`: one batch of the recorded inputs, or of random ones if there are none, with targets drawn for the
+            loss; `states`: the states of the random generators, which a file does not store.
     """
-    with _loaded(path) as model:
+    with _load_model(path) as model:
         data = None
-        if not subjects.is_model_file(Path(path)):
+        if not source_model.is_model_file(Path(path)):
             bundle = bundles.load(path)
             data = Split(bundle.recorded_inputs, bundle.recorded_outputs)
         batches = make_batches(ModelUnderTest(path, is_bundle=True), model, data, 1)
-        return {"batches": batches, "states": [np.array(v.numpy()) for v in generators(model)]}
+        return {"batches": batches, "states": [np.array(v.numpy()) for v in rng_variables(model)]}
 
 
-def step_further(
-    path: str, batches: StepBatches, states: list[np.ndarray], perturbed: bool = False, wide: bool = False
+def take_step(
+    path: str, batches: StepBatches, states: list[np.ndarray], perturbed: bool = False, in_float64: bool = False
 ) -> dict[str, Any]:
-    """What becomes of a model in one more training step, from the optimizer state that it was saved with.
+    """Take one more training step from the saved optimizer state, and return its results.
 
     Args:
         path: a bundle or a model file, compiled.
         batches: one batch.
-        states: of the random generators.
-        nudged: whether to start from weights that are off by as much as one pass may be.
-        wide: whether in float64.
+        states: the states of the random generators.
+        perturbed: whether to perturb the weights first by the rounding error of one pass.
+        in_float64: whether to compute in float64.
 
     Returns:
-        `dtype`: how far the results must agree, that of the coarsest variable; `found`: arrays with their names, by
-            what they are.
+        `dtype`: the least precise dtype of the variables, which sets the tolerance; `arrays`: named arrays by quantity
+            (loss, gradients, weights, optimizer state).
     """
-    with _loaded(path, wide) as model:
+    with _load_model(path, in_float64) as model:
         dtype = max((str(v.dtype) for v in model.trainable_variables), key=parity.tolerance, default="float32")
         if perturbed:
             values = tolerances.perturb([np.array(v.numpy()) for v in model.variables], dtype, seed=0)
             for variable, value in zip(model.variables, values, strict=True):
                 variable.assign(value)
-        for variable, value in zip(generators(model), states, strict=True):
+        for variable, value in zip(rng_variables(model), states, strict=True):
             variable.assign(value)
         x, y = batch_at(model, batches, 0)
         current = runtime.current()
         reset_states(model)
         loss, gradients = current.gradients(model, x, y)
         named = [(v.path, gradient) for v, gradient in zip(model.trainable_variables, gradients, strict=True)]
-        weights = model.weights  # asked for now: what remembers may count its states among them
+        weights = model.weights  # read now: a layer that carries its states may add them to its weights
         with current.carry_rnn_states(model):
             model.train_on_batch(x, y)
         arrays = {
             LOSS: [("the loss of the batch", np.array(loss))],
             GRADIENTS: named,
-            LEARNT: _named(weights),
-            **_by_kind(_named(model.optimizer.variables)),
+            UPDATED_WEIGHTS: _named_arrays(weights),
+            **_by_kind(_named_arrays(model.optimizer.variables)),
         }
-        # In float64 too what counts is that they agree as far as float32 can: no further than weights are kept.
-        return {"dtype": "float32" if wide else dtype, "found": arrays}
+        # In float64 too, agreement to float32 precision is enough: weights are stored in float32.
+        return {"dtype": "float32" if in_float64 else dtype, "arrays": arrays}
 
 
 @contextlib.contextmanager
-def _loaded(path: str, wide: bool = False) -> Iterator[keras.Model]:
-    """The model as it was saved, or in float64; in the context draws and losses are those that all backends share."""
-    with fresh_keras(float64=wide):
-        model = subjects.load(path)
-        if wide:
+def _load_model(path: str, in_float64: bool = False) -> Iterator[keras.Model]:
+    """Load the model as saved, or in float64; in the context all backends share random numbers and loss functions."""
+    with fresh_keras(float64=in_float64):
+        model = source_model.load(path)
+        if in_float64:
             from ..engine.keras_model.float64 import to_float64
 
             model = to_float64(model)
@@ -183,21 +191,21 @@ def _loaded(path: str, wide: bool = False) -> Iterator[keras.Model]:
             yield model
 
 
-def generators(model: keras.Model) -> list[keras.Variable]:
-    """A model's variables that are no weights: the states of random generators."""
+def rng_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return the states of a model's random generators: its variables that are not weights."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 
 
 def _by_kind(state: NamedArrays) -> dict[str, NamedArrays]:
-    """An optimizer's state by what it is of a weight: the scale of one kind says nothing about another's."""
+    """Group an optimizer's state by quantity, such as momentum and velocity, since each has its own scale."""
     kinds: dict[str, NamedArrays] = {}
     for name, value in state:
         kind = name.rpartition("/")[2]
         kind = kind.rpartition("_")[2] if value.ndim else kind
-        kinds.setdefault(f"{REMEMBERED}: {kind}", []).append((name, value))
+        kinds.setdefault(f"{OPTIMIZER_STATE}: {kind}", []).append((name, value))
     return kinds
 
 
-def _named(variables: list[keras.Variable]) -> NamedArrays:
+def _named_arrays(variables: list[keras.Variable]) -> NamedArrays:
     return [(variable.path, np.array(variable.numpy())) for variable in variables]

@@ -31,7 +31,7 @@ from .distributed_epochs import DistributedEpochs, set_variable_values, variable
 _FAILURE_GRACE = 1.0
 
 
-# --- the leader ----------------------------------------------------------------------------------------------------
+# --- the leader -----------------------------------------------------------------------------------------------------
 
 
 class ProcessGroup(DeviceGroup):
@@ -52,10 +52,11 @@ class ProcessGroup(DeviceGroup):
         self._workers = list(workers)
         self._pool = ThreadPoolExecutor(len(workers))
         addresses = self.call_all(free_address)
-        self.call_all(join_group, each=[(rank, addresses, *gpu_indices[rank : rank + 1]) for rank in range(self.count)])
+        per_rank = [(rank, addresses, *gpu_indices[rank : rank + 1]) for rank in range(self.count)]
+        self.call_all(join_group, per_rank=per_rank)
 
     def call_all(
-        self, function: Callable[..., Any], *arguments: Any, each: Sequence[tuple[Any, ...]] | None = None
+        self, function: Callable[..., Any], *arguments: Any, per_rank: Sequence[tuple[Any, ...]] | None = None
     ) -> list[Any]:
         """Call a function of this module in all workers at once; return the results in the order of the workers.
 
@@ -65,7 +66,7 @@ class ProcessGroup(DeviceGroup):
         Raises:
             TriviumError, WorkerError: one worker failed; all workers have been ended.
         """
-        own_arguments = each or [()] * self.count
+        own_arguments = per_rank or [()] * self.count
         calls = [
             self._pool.submit(worker.call, function, *arguments, *own_argument)
             for worker, own_argument in zip(self._workers, own_arguments, strict=True)

@@ -1,7 +1,7 @@
-"""Epochs over processes that may die: others take their place, and the epoch begins again as it began.
+"""Fault tolerance: when a rank dies, new processes are started and the epoch is repeated from its beginning.
 
-What the model was at the beginning of an epoch is with the process that leads, as everything else that the run goes on
-from. So what is lost with a rank is the time since then; the numbers are those of a run in which nothing died.
+The leader holds the model as it was at the beginning of the epoch, and all other state of the run. So a death costs
+only the time since then; the results are those of a run without failures.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from ..workers.protocol import WorkerProtocol
 from ..workers.worker import Listener
 from .processes import ProcessGroup
 
-# As many deaths in a row, without an epoch that came to its end, are no accident.
+# Failures in a row, without a finished epoch between them, before the error is raised.
 _MAX_FAILURES_IN_A_ROW = 3
 
 Result = TypeVar("Result")
 
 
 class FaultTolerantGroup(DeviceGroup):
-    """Ranks in processes, made anew whenever one of them dies.
+    """Ranks in processes, all of which are restarted when one of them dies.
 
     Args:
-        count: of ranks.
-        workers: makes so many fresh ones.
+        count: number of ranks.
+        workers: starts `count` fresh workers and returns them.
 
     Attributes:
-        deaths: what was said of each.
-        workers: those that there are now, a rank each.
-        listener: called with a progress event when there was one.
+        deaths: the error message of each death so far.
+        workers: the current workers, one per rank.
+        listener: called with a progress event after a death.
     """
 
     name = "processes"
@@ -58,17 +58,17 @@ class FaultTolerantGroup(DeviceGroup):
 
     @property
     def processes(self) -> ProcessGroup:
-        """Those that are alive, as far as is known."""
+        """The current process group, started on first use and again after a death."""
         if self._processes is None:
             self.workers = self._start_workers()
             self._processes = ProcessGroup(self.workers)
         return self._processes
 
     def drop_dead(self, error: WorkerError) -> None:
-        """A rank has died: let the next who asks make others.
+        """Close the process group after the death of a rank; the next use of `processes` starts another.
 
         Raises:
-            WorkerError: the same, when it has happened too often.
+            WorkerError: `error` itself, after too many failures in a row.
         """
         self.close()
         self.deaths.append(str(error))
@@ -79,20 +79,20 @@ class FaultTolerantGroup(DeviceGroup):
             self.listener({"kind": "stage", "stage": f"{error}; the epoch begins again"})
 
     def epoch_finished(self) -> None:
-        """An epoch has: what dies later dies anew."""
+        """Reset the count of failures in a row."""
         self._failures_in_a_row = 0
 
 
 class _FaultTolerantEpochs(EpochRunner):
-    """Epochs by the group's processes; after a death compiled anew, and brought to where they were."""
+    """Epochs in the group's processes; after a death they are compiled again and brought to the same step."""
 
     def __init__(self, group: FaultTolerantGroup, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
         self._group = group
         self._arguments = model, data, batch_size, plan
         self._active: tuple[ProcessGroup, EpochRunner] | None = None
-        self._order: np.ndarray | None = None  # of the epoch under way
-        self._done = 0  # steps of it
+        self._order: np.ndarray | None = None  # sample order of the current epoch, or None between epochs
+        self._done = 0  # steps of the current epoch that are done
         self._retry(lambda runner: None)
 
     def begin(self, order: np.ndarray) -> None:
@@ -124,7 +124,7 @@ class _FaultTolerantEpochs(EpochRunner):
                 self._group.drop_dead(error)
 
     def _runner(self) -> EpochRunner:
-        """The epochs of the processes that are alive, brought to where those of an earlier set were."""
+        """Return the runner of the current processes, after repeating the steps that earlier processes had done."""
         processes = self._group.processes
         if self._active is None or self._active[0] is not processes:
             runner = processes.epochs(*self._arguments)

@@ -1,12 +1,12 @@
 """Crossentropies that are the same function on every backend, and have a gradient wherever a model may be wrong.
 
-Keras 3.15 takes the crossentropy of a softmax or a sigmoid from the logits on TensorFlow; elsewhere from probabilities
-that it clips to 1e-7 … 1 - 1e-7. There a mistake that is surer than that costs 16.1 whatever it should cost, and
-teaches nothing. Two runs that agreed to the last digits part at the first such sample; and two backends that both
-clip part as soon as one probability lies just above the bound on one of them and just below it on the other.
+Keras 3.15 computes the crossentropy of a softmax or a sigmoid from the logits on TensorFlow, but elsewhere from
+probabilities clipped to 1e-7 … 1 - 1e-7. There a wrong prediction beyond that bound has a loss of 16.1, whatever it
+should be, and no gradient. Two runs that agreed to the last digit diverge at the first such sample. Two backends that
+both clip diverge as soon as a probability is just above the bound on one and just below it on the other.
 
-`losses_from_logits` takes them from the logits everywhere. The model itself is not touched: what is saved is plain Keras.
-Left as they are: losses of probabilities that no softmax or sigmoid gave, or that something was done to since.
+Under `losses_from_logits` they are computed from the logits on every backend. The model is not changed, and is saved
+as plain Keras. Losses of other probabilities, or of a softmax's output that was changed since, are not replaced.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from .. import keras_internals, runtime
 
-# Keras' functions, and the method of `_LogitsTracker` that makes what takes the place of each.
+# Keras' functions, and the method of `_LogitsTracker` that creates the replacement of each.
 REPLACED = {
     "softmax": "softmax",
     "sigmoid": "sigmoid",
@@ -27,17 +27,17 @@ REPLACED = {
     "binary_crossentropy": "binary",
 }
 
-# Of Keras' losses: a batch's is the mean of its samples'.
+# The reductions of Keras' losses with which the loss of a batch is the mean over its samples.
 _MEAN_REDUCTIONS = ("sum_over_batch_size", "mean")
 
 Function = Callable[..., Any]
 
 
 def has_mean_losses(model: Any) -> bool:
-    """Whether each loss of a compiled model is a mean over the samples of a batch."""
+    """Return whether each loss of a compiled model is a mean over the samples of a batch."""
     import keras
 
-    # What is named or a function is a mean; an object may have been told otherwise.
+    # A loss given by name or as a function is a mean; a loss object may have another reduction.
     return all(
         getattr(loss, "reduction", _MEAN_REDUCTIONS[0]) in _MEAN_REDUCTIONS for loss in keras.tree.flatten(model.loss)
     )
@@ -45,9 +45,9 @@ def has_mean_losses(model: Any) -> bool:
 
 @contextlib.contextmanager
 def losses_from_logits() -> Iterator[None]:
-    """While it lasts, Keras takes crossentropies by our functions. May be nested; put back also after an exception.
+    """Within this context, Keras computes crossentropies from logits. It can be nested.
 
-    What is compiled within it, such as a model's training function, keeps ours.
+    A function that is compiled within it, such as a model's training function, keeps the replaced losses.
     """
     runtime.current()
     module, tracker = keras_internals.nn_module(), _LogitsTracker()
@@ -62,7 +62,7 @@ def losses_from_logits() -> Iterator[None]:
 
 
 class _Origin(NamedTuple):
-    """What an activation's output was computed from; `axis` from the end, None where it goes element by element."""
+    """What an activation's output was computed from; `axis` counts from the end, None for an elementwise activation."""
 
     output: weakref.ref[Any]
     logits: Any
@@ -71,9 +71,9 @@ class _Origin(NamedTuple):
 
 
 class _LogitsTracker:
-    """Remembers, for as long as an activation's output lives, what it was computed from.
+    """Remembers the logits behind an activation's output for as long as the output lives.
 
-    By identity: what JAX traces takes no attributes, and a framework's arrays cannot be keys.
+    Outputs are recognised by identity, because JAX's tracers take no attributes and arrays cannot be dictionary keys.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class _LogitsTracker:
         return sigmoid
 
     def categorical(self, native: Function) -> Function:
-        """Either of the categorical crossentropies."""
+        """Replace one of the two categorical crossentropies."""
 
         def crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
             logits = None if from_logits else self._logits_behind(output, "softmax", _from_end(axis, output))
@@ -116,7 +116,7 @@ class _LogitsTracker:
             logits = output if from_logits else self._logits_behind(output, "sigmoid", None)
             if logits is not None:
                 target, logits = (keras.ops.convert_to_tensor(array) for array in (target, logits))
-                if tuple(target.shape) == tuple(logits.shape):  # else Keras says what is wrong
+                if tuple(target.shape) == tuple(logits.shape):  # else Keras raises its own error
                     return _binary_crossentropy_from_logits(keras.ops.cast(target, logits.dtype), logits)
             return native(target, output if from_logits else _without_keras_logits(output), from_logits=from_logits)
 
@@ -128,7 +128,7 @@ class _LogitsTracker:
         origins[name] = _Origin(reference, logits, activation, axis)
 
     def _logits_behind(self, output: Any, activation: str, axis: int | None) -> Any:
-        """The logits of what that activation gave along that axis, or None."""
+        """Return the logits if `output` came from that activation along that axis, else None."""
         origin = self._origins.get(id(output))
         if origin is None or origin.output() is not output or (origin.activation, origin.axis) != (activation, axis):
             return None
@@ -140,14 +140,14 @@ def _from_end(axis: int, array: Any) -> int:
 
 
 def _without_keras_logits(output: Any) -> Any:
-    """The same numbers, without the logits that some backend finds on them by itself and takes for any loss's."""
+    """Return the same values without `_keras_logits`: one backend attaches it, and then uses it for any loss."""
     return output * 1 if hasattr(output, "_keras_logits") else output
 
 
 def _binary_crossentropy_from_logits(target: Any, logits: Any) -> Any:
-    """Binary crossentropy, each element by itself: its digits and its slope's are right however small it is."""
+    """Return the elementwise binary crossentropy; it and its gradient are accurate however small they are."""
     import keras
 
     ops, positive = keras.ops, logits >= 0
-    below = ops.where(positive, -logits, logits)  # -|x|, but with a slope at zero
+    below = ops.where(positive, -logits, logits)  # -|x|, but with a gradient at zero
     return ops.where(positive, 1 - target, -target) * logits + ops.log1p(ops.exp(below))

@@ -1,7 +1,7 @@
-"""What Keras' random initializers draw, computed by NumPy instead of by the framework.
+"""The distributions of Keras' random initializers, drawn by NumPy instead of by the framework.
 
-Each function takes an initializer's own settings, so the distributions are those of Keras: its fans, its limits, its
-truncation at two standard deviations. `randomness.py` decides by which key they draw.
+Each function uses the initializer's own settings, so the distributions are Keras': its fans, its limits, its truncation
+at two standard deviations. `randomness.py` chooses the key of the generator.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-Units = Callable[[int], np.ndarray]  # so many float64 in (0, 1), neither end among them
+Units = Callable[[int], np.ndarray]  # draws so many float64 from (0, 1), both ends excluded
 
-# The share of the normal distribution that lies below minus two standard deviations, and the standard deviation of what
-# is left when both tails are cut off there: Keras divides by it to get the variance it was asked for.
+# The probability below minus two standard deviations, and the standard deviation of a normal distribution truncated at
+# two: Keras divides by it to get the requested variance.
 _TAIL = 0.5 * math.erfc(math.sqrt(2))
 _TRUNCATED_STDDEV = 0.87962566103423978
 
@@ -30,7 +30,7 @@ def normal(units: Units, shape: Sequence[int], mean: float, stddev: float) -> np
 
 
 def truncated_normal(units: Units, shape: Sequence[int], mean: float, stddev: float) -> np.ndarray:
-    """None is more than two standard deviations from the mean; no value is drawn twice."""
+    """Draw values within two standard deviations of the mean, without rejection."""
     inside = _TAIL + (1 - 2 * _TAIL) * units(math.prod(shape))
     return np.asarray(mean + stddev * ndtri(inside).reshape(shape))
 
@@ -48,7 +48,7 @@ def variance_scaling(units: Units, shape: Sequence[int], initializer: Any) -> np
 
 
 def orthogonal(units: Units, shape: Sequence[int], initializer: Any) -> np.ndarray:
-    """A matrix whose rows or columns, whichever are fewer, are orthogonal and of length `gain`.
+    """Draw a matrix whose rows or columns, whichever are fewer, are orthogonal and have length `gain`.
 
     Raises:
         ValueError: the shape has fewer than two axes.
@@ -57,24 +57,24 @@ def orthogonal(units: Units, shape: Sequence[int], initializer: Any) -> np.ndarr
         raise ValueError(f"an orthogonal initializer needs two axes or more, received shape {tuple(shape)}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(normal(units, (max(rows, columns), min(rows, columns)), 0.0, 1.0))
-    q *= np.sign(np.diag(r))  # without it some orthogonal matrices would be likelier than others
+    q *= np.sign(np.diag(r))  # makes the distribution over orthogonal matrices uniform
     return np.asarray(initializer.gain * (q.T if rows < columns else q).reshape(shape))
 
 
 def fans(
     shape: Sequence[int], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
 ) -> tuple[int, int]:
-    """How many inputs each output of a kernel has, and how many outputs each input, as Keras counts them."""
+    """Return the fan-in and the fan-out of a kernel, as Keras counts them."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if len(shape) < 2:
         size = shape[0] if shape else 1
         return size, size
-    field = math.prod(shape[:-2])  # of a convolution's kernel: (…, input channels, output channels)
+    field = math.prod(shape[:-2])  # the receptive field of a kernel (…, input channels, output channels)
     return shape[-2] * field, shape[-1] * field
 
 
-# By the name of the public initializer class; those that derive from one, such as GlorotUniform, draw as it does.
+# Keyed by the public initializer class; subclasses, such as GlorotUniform, draw as their base class does.
 DISTRIBUTIONS: dict[str, Callable[[Units, Sequence[int], Any], np.ndarray]] = {
     "VarianceScaling": variance_scaling,
     "RandomNormal": lambda units, shape, given: normal(units, shape, given.mean, given.stddev),

@@ -1,17 +1,17 @@
-"""Dropout masks and noise that are the same bits on every backend.
+"""Portable random numbers: dropout masks and noise that have the same bits on every backend.
 
-Each framework has a generator of its own, so one seed gives three different training runs. `portable_draws` puts one
-generator in their place: a hash of (seed, counter, element), where seed and counter are what Keras' own
-`SeedGenerator` hands out, so that the counter is the step. All of Keras' layers draw through it, and so do a user's
-own that call `keras.random`. The model itself is not touched: what is saved is plain Keras.
+Each framework has its own generator, so one seed gives three different training runs. `portable_draws` replaces them
+by one counter-based generator: a hash of (seed, counter, element). Seed and counter come from Keras' `SeedGenerator`,
+so that the counter is the step. All Keras layers draw from it, and so do custom layers that call `keras.random`. The
+model is not changed, and is saved as plain Keras.
 
 The hash is the 32-bit mixer `[16 21f0aaad 15 735a2d97 15]`, whose avalanche bias of 0.107 is the lowest published for
 two multiplications (found by TheIronBorn with Chris Wellons' hash-prospector,
-https://github.com/skeeto/hash-prospector/issues/19). One word of the key goes in before its first step, another before
-its second multiplication. Not for cryptography. Each room computes it in the way that is fast there.
+https://github.com/skeeto/hash-prospector/issues/19). One word of the key is mixed in before the first step, another
+before the second multiplication. It is not for cryptography. Each backend has its own fast implementation.
 
-Left as they are: `categorical`, `shuffle`, `gamma`, `binomial` and `beta`; what calls a framework's generator past
-`keras.random` (RandomElasticTransform); and layers that run inside a `tf.data` pipeline of another backend.
+Not replaced: `categorical`, `shuffle`, `gamma`, `binomial` and `beta`; layers that call a framework's generator without
+`keras.random` (RandomElasticTransform); and layers inside a `tf.data` pipeline under another backend.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from ..shard import shard_rows, whole_batch_shape
 # Shift and multiply, as [16 A 15 B 15]; both mask fit in a signed 32-bit integer.
 MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
 
-# What is added to a seed before it is mixed, so that seed 0 under counter 0 is nothing special; the golden ratio and
-# the square root of two, in 32 bits.
+# Added to a seed before it is mixed, so that seed 0 with counter 0 does not hash to 0: the golden ratio and the square
+# root of two, in 32 bits.
 OFFSETS = (0x1E3779B9, 0x6A09E667)
 
-KEEP_LEVELS = 2**16  # a dropout decision takes 16 bits, half of a word
+KEEP_LEVELS = 2**16  # resolution of a keep probability: each decision uses 16 bits, half of a word
 
 REPLACED = ("uniform", "normal", "truncated_normal", "randint", "dropout")
 
-# How many random bits the significand of each dtype holds; with more, a number below one could be rounded to one.
+# Bits of each dtype's significand. With more random bits, a number below one could be rounded to one.
 _BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 
 
 @contextlib.contextmanager
 def portable_draws(generator: PortableRandom | None = None) -> Iterator[None]:
-    """While it lasts, Keras draws by our functions. May be nested; put back also after an exception.
+    """Within this context, Keras draws portable random numbers. It can be nested, and ends also after an exception.
 
-    What is compiled within it, such as a model's training function, keeps our draws, and what was compiled before
-    keeps the native ones. A draw without a seed follows `keras.utils.set_random_seed` as it was on entry.
+    A function that is compiled within it, such as a model's training function, keeps portable draws; one compiled
+    before keeps native draws. Unseeded draws follow `keras.utils.set_random_seed` as it was on entry.
 
     Args:
         draws: go on with these, whose draws without a seed follow those before; by default new ones.
@@ -69,12 +69,12 @@ _in_force: list[PortableRandom] = []
 
 
 def active_random() -> PortableRandom | None:
-    """The draws that Keras draws by now, unless they are its own."""
+    """Return the generator that Keras draws from, or None if that is its own."""
     return _in_force[-1] if _in_force else None
 
 
 class PortableRandom:
-    """Our functions, with the signatures of Keras' own. The bits agree exactly, floats to a few ulps."""
+    """Portable replacements of Keras' random functions. Bits agree exactly between backends, floats to a few ulps."""
 
     def __init__(self, module: ModuleType, randint: Any) -> None:
         import keras
@@ -87,37 +87,37 @@ class PortableRandom:
 
     @classmethod
     def for_current_backend(cls) -> PortableRandom:
-        """Those of the backend that this process uses. Making them costs as much as a small model's step."""
+        """Return a generator for this process' backend. Creating one takes as long as a step of a small model."""
         runtime.current()
         module = keras_internals.random_module()
         return cls(module, module.randint)
 
     @property
     def rng_variables(self) -> list[Any]:
-        """What changes when something is drawn without a seed, for whoever has to put it back."""
+        """The state of unseeded draws, to be saved and restored."""
         return [self._unseeded.state]
 
     def uniform(self, shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-        """Floats from minval up to, not including, maxval, as many bits fine as the dtype's significand is."""
+        """Draw floats from minval up to, not including, maxval, with as many random bits as the dtype's significand."""
         dtype = self._real_dtype(dtype)
         count, bits = self._integers(shape, dtype, seed)
         unit = self._ops.cast(count * 2.0**-bits, dtype)
         return unit * self._ops.cast(maxval - minval, dtype) + self._ops.cast(minval, dtype)
 
     def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-        """Normal floats by the inverse of the distribution function; float32 reaches 5.4 standard deviations."""
+        """Draw normal floats by the inverse distribution function; float32 reaches 5.4 standard deviations."""
         return self._normal(shape, mean, stddev, dtype, seed, within=math.inf)
 
     def truncated_normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
     ) -> Any:
-        """Normal floats of which none is more than two standard deviations from the mean; nothing is drawn twice."""
+        """Draw normal floats within two standard deviations of the mean, without rejection."""
         return self._normal(shape, mean, stddev, dtype, seed, within=2.0)
 
     def randint(self, shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
-        """Integers from minval up to, not including, maxval; minval itself where the two are equal.
+        """Draw integers from minval up to, not including, maxval; minval itself if the two are equal.
 
-        A range of n values is uneven by at most n / 2**31. Bounds beyond 32 bits are left to the native function.
+        The probabilities of n values differ by at most n / 2**31. The native function handles bounds beyond 32 bits.
         """
         ops = self._ops
         static = isinstance(minval, int) and isinstance(maxval, int)
@@ -128,10 +128,10 @@ class PortableRandom:
         return ops.cast(low + ops.mod(bits, ops.maximum(high - low, 1)), dtype)
 
     def dropout(self, inputs: Any, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> Any:
-        """Inputs scaled by 1 / (1 - rate), or zero for a share `rate` of them; in steps of 1 / 65,536.
+        """Drop a fraction `rate` of the inputs, in steps of 1 / 65,536, and scale the others by 1 / (1 - rate).
 
-        Element e of n takes half of word e mod ceil(n / 2), the low one for the first ceil(n / 2) elements, the high
-        one for the others, and is kept where that is below (1 - rate) * 65,536.
+        Element e of n uses one half of word e mod ceil(n / 2): the low half for the first ceil(n / 2) elements, the
+        high half for the others. It is kept if that half is below (1 - rate) * 65,536.
         """
         ops = self._ops
         inputs = ops.convert_to_tensor(inputs)
@@ -153,10 +153,10 @@ class PortableRandom:
         return inputs * (ops.cast(mask, dtype) * (scale / single) if scale != single else ops.cast(mask, dtype))
 
     def _draw(self, seed: Any) -> Any:
-        """What Keras draws for a seed: an integer tensor [seed, counter]."""
+        """Return the next key of a seed, as Keras does: an integer tensor [seed, counter]."""
         if seed is None:
-            # Keras' generator for this wraps round differently on each backend, but it is the one that refuses where
-            # a trace would make a constant of what is drawn.
+            # Called only for its check: it raises an error in a trace, where an unseeded draw would become a constant.
+            # Its numbers are not used, because its counter overflows differently on each backend.
             self._draw_seed(None)
             seed = self._unseeded
         return seed if self._ops.is_tensor(seed) else self._draw_seed(seed)
@@ -172,7 +172,7 @@ class PortableRandom:
         return values * ops.cast(stddev, dtype) + ops.cast(mean, dtype)
 
     def _integers(self, shape: Any, dtype: str, seed: Any) -> tuple[Any, int]:
-        """Whole random numbers from 0 to 2**bits - 1 as float32, for float64 as that; and how many bits."""
+        """Return random integers from 0 to 2**bits - 1, as float64 for that dtype and else as float32; and `bits`."""
         ops, bits, shape = self._ops, _BITS[dtype], tuple(shape)
         key = self._draw(seed)
         if dtype != "float64":
@@ -182,16 +182,16 @@ class PortableRandom:
         return high * 2.0**26 + low, bits
 
     def _random_bits(self, key: Any, shape: tuple[Any, ...]) -> Any:
-        """32 random bits for each element: on one of several devices those of its share of a batch."""
+        """Return 32 random bits per element; on one of several devices, those of its shard of the batch."""
         return shard_rows(self._room.random_bits(key, whole_batch_shape(shape)), shape)
 
     def _high_bits(self, words: Any, bits: int) -> Any:
-        """The highest bits of each word, as integers of 0 or more."""
+        """Return the highest bits of each word, as integers of at least 0."""
         ops = self._ops
         return ops.bitwise_and(ops.bitwise_right_shift(words, 32 - bits), 2**bits - 1)
 
     def _real_dtype(self, dtype: Any) -> str:
-        """The name of the dtype that the backend gives for this one; JAX has no float64 unless it is told to."""
+        """Return the dtype that the backend gives for this one: JAX gives float32 for float64 unless x64 is enabled."""
         name = str(self._keras.backend.standardize_dtype(dtype or self._keras.config.floatx()))
         return (
             str(self._keras.backend.standardize_dtype(self._ops.zeros((), name).dtype)) if name == "float64" else name

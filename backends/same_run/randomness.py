@@ -1,8 +1,8 @@
 """One seed, one run: initial weights and the order of samples, the same on every backend.
 
-Each framework has a generator of its own, so the same seed gives three different models. Here both come from NumPy's
-Philox, keyed by what the numbers are for: one more layer or one more epoch changes no other's. Dropout and noise,
-which are drawn inside compiled steps, are in `backends/same_run/portable_random.py`.
+Each framework has its own generator, so the same seed gives three different models. Here both come from NumPy's
+Philox, with a key that says what the numbers are for: another layer or another epoch does not change the rest.
+Dropout and noise, which are drawn inside compiled steps, are in `backends/same_run/portable_random.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def portable_permutation(seed: int, epoch: int, samples: int) -> np.ndarray:
-    """The order of the samples in an epoch; any epoch can be asked for without those before it.
+    """Return the sample order of one epoch; it does not depend on earlier calls.
 
     Returns:
         (samples,) int64, a permutation of 0 to samples - 1.
@@ -38,17 +38,18 @@ def portable_permutation(seed: int, epoch: int, samples: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def portable_initial_weights(seed: int) -> Iterator[None]:
-    """While it lasts, the weights that Keras layers add start from values that depend on seed and path alone.
+    """Within this context, the initial weights of Keras layers depend on the seed and on their path alone.
 
-    A path is a variable's `path`, such as `sequential_3/dense_7/kernel`. The numbers in it come from counters that
-    Keras keeps for the whole process, so each name is counted afresh here by its order of first appearance: the same
-    model gets the same weights whatever was built before. A seed that an initializer was given joins the key.
+    The path is that of the variable, such as `sequential_3/dense_7/kernel`. The numbers in it come from counters that
+    Keras keeps for the whole process. They are therefore replaced by numbers in order of first appearance, so that the
+    same model gets the same weights whatever was built before. If an initializer has its own seed, that is part of the
+    key.
 
-    Random initializers draw by NumPy, also where another initializer calls them; all others are called as they are.
-    Weights that are no layer's (`keras.Variable`) keep what the framework draws.
+    Random initializers draw from NumPy, also if another initializer calls them; all other initializers are called
+    unchanged. Weights outside layers (`keras.Variable`) are drawn by the framework.
 
-    Python's own `random` is seeded too: Keras draws from it the seeds of dropout layers, and of initializers that some
-    layers hand on with a seed of their own (`EinsumDense`, hence `MultiHeadAttention`).
+    Python's `random` is seeded too: Keras draws from it the seeds of dropout layers, and of initializers that some
+    layers copy with a new seed (`EinsumDense`, hence `MultiHeadAttention`).
     """
     import keras
 
@@ -65,7 +66,7 @@ def portable_initial_weights(seed: int) -> Iterator[None]:
 
 
 class _WeightFactory:
-    """Adds weights to layers within one context, and counts names in it."""
+    """Adds weights to layers, and counts the names of variables, within one context."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -75,10 +76,10 @@ class _WeightFactory:
     def add(
         self, add_weight: Callable[..., keras.Variable], arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> keras.Variable:
-        """Add the weight filled with zeros, then fill it: its path is known only when it is there.
+        """Add the weight as zeros, then assign its values: its path is known only after it was created.
 
-        Within Keras' stateless scopes a variable is filled later, by the initializer it was made with, which by then
-        knows the path.
+        Within Keras' stateless scopes, a variable is initialised later, by the initializer that it was created with;
+        by then that initializer has its key.
         """
         positional = list(arguments)
         if len(positional) > 1:
@@ -92,7 +93,7 @@ class _WeightFactory:
         return variable
 
     def _canonical(self, path: str) -> tuple[str, int]:
-        """The path with names counted afresh, and how many before had the same."""
+        """Return the path with renumbered names, and the number of earlier variables with the same path."""
         parts = []
         for name in path.split("/"):
             base = re.sub(r"_\d+$", "", name)
@@ -104,7 +105,7 @@ class _WeightFactory:
 
 
 class _KeyedInitializer:
-    """Stands in for an initializer: gives zeros as long as it has no key, then what the initializer gives under it."""
+    """Wraps an initializer: returns zeros while it has no key, then draws the initializer's values with that key."""
 
     def __init__(self, initializer: Any) -> None:
         self._initializer = initializer
@@ -117,7 +118,7 @@ class _KeyedInitializer:
         if self.key is None:
             self.filled_with_zeros = True
             return keras.ops.zeros(shape, dtype=dtype)
-        default = "glorot_uniform" if "float" in str(dtype) else "zeros"  # as Keras' add_weight has it
+        default = "glorot_uniform" if "float" in str(dtype) else "zeros"  # the defaults of Keras' add_weight
         initializer = keras.initializers.get(default if self._initializer is None else self._initializer)
         with _keyed_draws(self.key):
             return initializer(shape, dtype=dtype)
@@ -125,7 +126,7 @@ class _KeyedInitializer:
 
 @contextlib.contextmanager
 def _keyed_draws(key: tuple[Any, ...]) -> Iterator[None]:
-    """While it lasts, Keras' random initializers draw by this key, and by how many drew before under it."""
+    """Within this context, random initializers draw with this key and the number of earlier draws with it."""
     import keras
 
     draws = itertools.count()
@@ -143,7 +144,7 @@ def _keyed_draws(key: tuple[Any, ...]) -> Iterator[None]:
 
 
 def _tensor(values: np.ndarray, dtype: Any) -> Any:
-    """Float64 values as a tensor, rounded on the way in NumPy where every backend rounds alike."""
+    """Convert float64 values to a tensor. NumPy rounds to float32, so that every backend gets the same values."""
     import keras
 
     dtype = keras.backend.standardize_dtype(dtype or keras.config.floatx())
@@ -152,18 +153,18 @@ def _tensor(values: np.ndarray, dtype: Any) -> Any:
 
 
 def _initializer_seed(initializer: Any) -> Any:
-    """The seed that the user gave to an initializer, or None; of a seed generator the one it began with."""
+    """Return the seed that the user gave to an initializer, or None; for a seed generator, its initial seed."""
     seed = initializer.get_config().get("seed")
     return seed["config"]["seed"] if isinstance(seed, dict) else seed
 
 
 def _uniform_source(*key: Any) -> Units:
-    """Floats in (0, 1): the middles of 2**52 equal parts, of which each is as likely as the others."""
+    """Return a source of uniform floats in (0, 1): the midpoints of 2**52 equal intervals."""
     generator = _philox("weights", *key)
     return lambda count: ((generator.random_raw(count) >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
 def _philox(*key: Any) -> np.random.Philox:
-    """The generator for a key of numbers and names, of which a change in any part changes everything."""
+    """Return the generator for a key of numbers and names; a change in any part gives an unrelated generator."""
     digest = hashlib.sha256(json.dumps(key).encode()).digest()
     return np.random.Philox(key=int.from_bytes(digest[:16], "little"))

@@ -1,7 +1,7 @@
-"""A Ray cluster as a place for workers: one that is running, or one of our own on this machine.
+"""A Ray cluster for workers: a running cluster, or a new one on this machine.
 
-Ray starts processes, watches them and carries bytes; what they do is said by us. It is imported when a cluster is asked
-for, and tells nobody of it: its usage statistics and its dashboard stay off in whatever is started here.
+Ray starts and watches processes and transports bytes; trivium decides what they do. Ray is imported when a cluster is
+first used. Its usage statistics and its dashboard are off in everything that is started here.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any
 from ...errors import ClusterError, first_line
 from ..runtime import cores
 
-# Seconds in which a cluster that is there answers.
+# Seconds to wait for an answer from the head of a cluster.
 _CONNECT_TIMEOUT = 5.0
-# Of a cluster of our own: bytes for samples on their way to workers. Ray writes to the disk what is more.
+# Bytes of shared memory for data sent to workers, in a cluster started here. Ray spills the rest to disk.
 _OBJECT_STORE = 256 * 1024**2
 
 AUTO = "auto"
 
-# Read when Ray is imported. What it prints of its own accord, on standard output, is said by our errors.
+# Read when Ray is imported. They silence what Ray prints on standard output; our errors say the same.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_BACKEND_LOG_LEVEL": "error"}
 
 
@@ -36,9 +36,9 @@ class ClusterNode:
     """A machine of the cluster.
 
     Attributes:
-        id: Ray's name for it.
-        host: its address.
-        cpus, gpus: how many it gives, whoever uses them now.
+        id: Ray's identifier.
+        host: address of the machine.
+        cpus, gpus: how many it has in total, whether in use or not.
     """
 
     id: str
@@ -52,46 +52,46 @@ class Cluster:
     """A cluster that this process is connected to.
 
     Attributes:
-        name: what a person calls it.
-        job: Ray's name for this connection; workers end with it.
+        name: a name for messages.
+        job: Ray's identifier of this connection; workers end with it.
     """
 
     name: str
     job: str
 
     def nodes(self) -> list[ClusterNode]:
-        """Those that are alive, the largest first."""
+        """Return the nodes that are alive, the largest first."""
         ray = _import_ray()
         nodes = [_node(entry) for entry in ray.nodes() if entry["Alive"]]
         return sorted(nodes, key=lambda node: (-node.cpus, node.host, node.id))
 
     def cpus(self) -> int:
-        """Of all nodes together."""
+        """Return the number of CPUs of all nodes together."""
         return sum(node.cpus for node in self.nodes())
 
     def cpus_per_worker(self, workers: int) -> int:
-        """How many CPUs each of so many workers can have.
+        """Return how many CPUs each of `workers` workers can have.
 
         Raises:
-            ClusterError: not even one.
+            ClusterError: there is less than one CPU per worker.
         """
         cpus = divide_cpus([node.cpus for node in self.nodes()], workers)
         if not cpus:
             raise ClusterError(
                 f"{workers} workers want a CPU each, and {self.name} has {self.cpus()}: "
-                f"--workers {max(1, self.cpus())}, or add nodes to it"
+                f"`workers` {max(1, self.cpus())}, or add nodes to it"
             )
         return cpus
 
     def gpus_per_worker(self, workers: int) -> int:
-        """How many GPUs each of so many workers can have: one, or none where the cluster has none.
+        """Return how many GPUs each of `workers` workers can have: one, or none if the cluster has no GPUs.
 
         Raises:
-            ClusterError: some could have one, and others not: they would wait for each other.
+            ClusterError: there are GPUs, but fewer than workers; some workers would wait forever.
         """
         gpus = sum(node.gpus for node in self.nodes())
         if 0 < gpus < workers:
-            raise ClusterError(f"{workers} workers want a GPU each, and {self.name} has {gpus}: --workers {gpus}")
+            raise ClusterError(f"{workers} workers want a GPU each, and {self.name} has {gpus}: `workers` {gpus}")
         return 1 if gpus else 0
 
 
@@ -99,9 +99,9 @@ def connect(address: str | None = None) -> Cluster:
     """Connect this process to a cluster, once.
 
     Args:
-        address: `HOST:PORT` of its head, or `auto` for the one that runs on this machine. Without one the environment
-            variable RAY_ADDRESS holds; where that is not set either, a cluster is started on this machine, and ends
-            with this process.
+        address: `HOST:PORT` of the head, or `auto` for the cluster that runs on this machine. The default is the
+            environment variable RAY_ADDRESS; if that is not set, a cluster is started on this machine, which ends with
+            this process.
 
     Raises:
         ClusterError: Ray is not installed, nothing answers at the address, or this process is connected elsewhere.
@@ -117,7 +117,7 @@ def connect(address: str | None = None) -> Cluster:
         "num_cpus": cores(),
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE,
-        "_node_ip_address": "127.0.0.1",  # nobody else has business there
+        "_node_ip_address": "127.0.0.1",  # reachable from this machine only
     }
     try:
         with _sigterm_handler_preserved():
@@ -133,7 +133,7 @@ def connect(address: str | None = None) -> Cluster:
 
 
 def divide_cpus(cpus: Sequence[int], workers: int) -> int:
-    """The most CPUs that each of so many workers can have, none of them divided between nodes; 0 if they do not fit."""
+    """Return the most CPUs that each worker can have on a single node; 0 if the workers do not fit."""
     sizes = (
         size for size in range(max(cpus, default=0), 0, -1) if sum(node_cpus // size for node_cpus in cpus) >= workers
     )
@@ -146,10 +146,10 @@ def _node(entry: dict[str, Any]) -> ClusterNode:
 
 
 def _import_ray() -> Any:
-    """Ray, where it is installed."""
+    """Import Ray, or raise a ClusterError if it is not installed."""
     if importlib.util.find_spec("ray") is None:
         raise ClusterError(
-            "Ray is not installed, which --executor ray and --workers need; run: pip install 'trivium[ray]'"
+            "Ray is not installed, which `executor` ray and `workers` need; run: pip install 'trivium[ray]'"
         )
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -159,10 +159,10 @@ def _import_ray() -> Any:
 
 
 def _existing_connection(ray: Any, target: str | None) -> Cluster:
-    """The cluster that this process is connected to, if that is the wanted one."""
+    """Return the cluster that this process is already connected to; raise a ClusterError if `target` is another."""
     current = ray.get_runtime_context().gcs_address
     if target and target != AUTO and not _same_address(target, current):
-        raise ClusterError(f"--address {target}: this process is connected to the Ray cluster at {current} already")
+        raise ClusterError(f"`address` {target}: this process is connected to the Ray cluster at {current} already")
     return _connected(ray, f"at {current}")
 
 
@@ -172,7 +172,7 @@ def _connected(ray: Any, where: str) -> Cluster:
 
 @contextlib.contextmanager
 def _sigterm_handler_preserved() -> Iterator[None]:
-    """Ray would have SIGTERM end the process at once; a run wants to end its epoch's step first."""
+    """Restore the handler of SIGTERM: Ray's ends the process at once, but a run finishes its current step first."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -184,15 +184,15 @@ def _sigterm_handler_preserved() -> Iterator[None]:
 
 
 def _require_listener(address: str) -> None:
-    """Raise a ClusterError unless something listens there: Ray itself would try for a minute."""
+    """Raise a ClusterError unless something listens at the address: Ray itself would retry for a minute."""
     if "://" in address:
         raise ClusterError(
-            f"--address {address}: trivium runs on a node of the cluster, not through a client: log in there, "
+            f"`address` {address}: trivium runs on a node of the cluster, not through a client: log in there, "
             "and give the head's HOST:PORT"
         )
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
-        raise ClusterError(f"--address {address}: expected the head's HOST:PORT, such as 10.0.0.1:6379, or {AUTO}")
+        raise ClusterError(f"`address` {address}: expected the head's HOST:PORT, such as 10.0.0.1:6379, or {AUTO}")
     try:
         socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
     except (OSError, OverflowError) as error:
@@ -203,7 +203,7 @@ def _require_listener(address: str) -> None:
 
 
 def _same_address(one: str, other: str) -> bool:
-    """Whether two addresses are the same place; to Ray this machine has another name than `localhost`."""
+    """Return whether two addresses are the same; Ray does not call this machine `localhost`."""
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
     resolved = socket.gethostbyname(host)
     return port == other_port and (resolved.startswith("127.") or resolved == socket.gethostbyname(other_host))

@@ -1,7 +1,7 @@
-"""A worker that lives on a Ray cluster: an actor that runs functions under one backend, called as any worker is.
+"""A worker on a Ray cluster: an actor that runs functions under one backend, with the interface of any worker.
 
-The actor's process has `KERAS_BACKEND` and the limits of threads in its runtime environment, and is sent what the pipe
-of a local worker would carry. What comes of a call streams back, events first.
+The runtime environment of the actor's process sets `KERAS_BACKEND` and the limits on threads. The messages are those of
+a local worker's pipe. A call streams its events back, and then its result.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from .cluster import Cluster
 from .messages import Buffer
 from .worker import Listener
 
-# Seconds to wait for a place on the cluster, which others may be using.
+# Seconds to wait for free CPUs on the cluster, which others may be using.
 _START_TIMEOUT = 300.0
-# What the caller's frameworks and trivium were told by the environment holds on the cluster too.
+# Environment variables with these prefixes are set on the cluster as they are here.
 _FORWARDED_PREFIXES = ("JAX_", "KERAS_", "TF_", "TRIVIUM_", "XLA_")
 
 
-# --- the side that calls --------------------------------------------------------------------------------------------
+# --- the caller's side ----------------------------------------------------------------------------------------------
 
 
 class ClusterWorker:
-    """A process on a cluster that runs functions under one backend: what `worker.Worker` is on this machine.
+    """A process on a cluster that runs functions under one backend; `worker.Worker` is its local counterpart.
 
     Args:
-        cluster: where.
+        cluster: the cluster to start it on.
         backend: the backend's name.
-        threads: at most this many CPU threads for one operation.
-        device: `cpu` keeps it on the CPU where there is an accelerator too.
-        cpus, gpus: it occupies.
-        node: the name of the one that it must be on; otherwise Ray chooses.
-        restarts: how often another process takes the place of one that died, and does the call again.
-        environment: further variables.
+        threads: the maximum of CPU threads for one operation.
+        device: `cpu` keeps the worker on the CPU even if there is an accelerator.
+        cpus, gpus: the resources that it reserves.
+        node: identifier of the node to run on; by default Ray chooses.
+        restarts: how often a new process replaces one that died and repeats the call.
+        environment: further environment variables.
 
     Raises:
         BackendError: the backend is unknown or not installed.
@@ -86,7 +86,7 @@ class ClusterWorker:
 
     @property
     def alive(self) -> bool:
-        """As far as is known: it may have died without having been called since."""
+        """Whether it was alive at the last call; a death since then is not noticed before the next."""
         return self._actor is not None
 
     @property
@@ -95,11 +95,11 @@ class ClusterWorker:
 
     @property
     def where(self) -> dict[str, Any]:
-        """Its process: `{"pid", "host", "node", "version"}`; waits until there is one.
+        """Its process, as `{"pid", "host", "node", "version"}`; waits until it has started.
 
         Raises:
-            ClusterError: the cluster has no place for it, or its node lacks something.
-            WorkerError: it has died.
+            ClusterError: the cluster has no free CPUs, or the node lacks trivium or has another version.
+            WorkerError: the worker has died.
         """
         import ray
 
@@ -131,13 +131,13 @@ class ClusterWorker:
         listener: Listener | None = None,
         **keywords: Any,
     ) -> Any:
-        """Run a named function in the worker and wait for what it returns: see `worker.Worker.call`.
+        """Run a function in the worker and wait for its result: see `worker.Worker.call`.
 
-        A relative path means the same there where the node has the caller's current folder too.
+        Relative paths mean the same there if the node has the caller's current folder.
 
         Raises:
-            ClusterError: as `where`.
-            TriviumError, WorkerError: as a worker of this machine; WorkerError when it died more often than it may.
+            ClusterError: as for `where`.
+            TriviumError, WorkerError: as for a local worker; WorkerError if it died more often than `restarts`.
         """
         return self._call(_to_bytes(worker.call_request(function, arguments, keywords)), timeout, listener)
 
@@ -146,12 +146,12 @@ class ClusterWorker:
             try:
                 return self._call_with_restarts(request, timeout, listener)
             except BaseException as error:
-                if not isinstance(error, Exception):  # the actor would go on with what nobody waits for any more
+                if not isinstance(error, Exception):  # an interrupt: the actor would go on with the call
                     self.kill()
                 raise
 
     def prepare(self, function: FunctionOrName, /, *arguments: Any) -> Any:
-        """`call`, and again in any process that takes this one's place; of each function what it was last asked."""
+        """Call a function now, and again in every process that replaces this one, with its most recent arguments."""
         request = _to_bytes(worker.call_request(function, arguments, {}))
         result = self._call(request)
         self._prepared[function_name(function)] = request
@@ -162,7 +162,7 @@ class ClusterWorker:
         self.kill()
 
     def kill(self) -> None:
-        """End the worker at once, and for good."""
+        """End the worker at once; it is not restarted."""
         self._restarts = 0
         self._drop()
 
@@ -179,7 +179,7 @@ class ClusterWorker:
         return f"{self.backend.title} worker"
 
     def _call_with_restarts(self, request: bytes, timeout: float | None, listener: Listener | None) -> Any:
-        """What the request gives, if need be in the place of a process that died."""
+        """Return the result of a request; if the process dies, start another and repeat the request."""
         while True:
             try:
                 return self._call_once(request, timeout, listener)
@@ -227,7 +227,7 @@ class ClusterWorker:
 
 
 class _ProcessLostError(WorkerError):
-    """The process has gone, or what was on its way from it has."""
+    """The process or its result was lost."""
 
 
 def _pinned_to(node: str) -> Any:
@@ -237,7 +237,7 @@ def _pinned_to(node: str) -> Any:
 
 
 def _describe_failure(error: Exception) -> str:
-    """What Ray says of a process that has gone, in a few words."""
+    """Return in a few words why a process was lost."""
     import ray
 
     if isinstance(error, ray.exceptions.OutOfMemoryError):
@@ -257,11 +257,11 @@ def _to_bytes(parts: list[Buffer]) -> bytes:
     return stream.getvalue()
 
 
-# --- the side that is called ----------------------------------------------------------------------------------------
+# --- the worker's side ----------------------------------------------------------------------------------------------
 
 
 class CallActor:
-    """The actor. What it is called to do runs in one thread, always the same; another hands on what it reports."""
+    """The actor. One thread makes all calls; another forwards their events and results."""
 
     def __init__(self) -> None:
         self._outbox: queue.Queue[bytes | None] = queue.Queue()
@@ -269,14 +269,14 @@ class CallActor:
         worker.report_to(lambda event: self._outbox.put(_to_bytes(messages.pack({"event": event}))))
 
     def describe(self) -> dict[str, Any]:
-        """Its process."""
+        """Return its process id, host, node and version of trivium."""
         import ray
 
         node = ray.get_runtime_context().get_node_id()
         return {"pid": os.getpid(), "host": socket.gethostname(), "node": node, "version": metadata.version("trivium")}
 
     def call(self, request: bytes) -> Iterator[bytes]:
-        """Do what a request asks for: the events as messages, last what came of it."""
+        """Make the requested call; yield the messages of its events, and last that of its result or error."""
         self._thread.submit(self._serve, request)
         while (message := self._outbox.get()) is not None:
             yield message
@@ -284,9 +284,9 @@ class CallActor:
     def _serve(self, data: bytes) -> None:
         try:
             request = messages.read(io.BytesIO(data))
-            if not os.path.isdir(request["folder"]):  # what is named by a whole path, or lies nowhere, needs none
+            if not os.path.isdir(request["folder"]):  # the call may not need it, as with absolute paths
                 request["folder"] = os.getcwd()
             self._outbox.put(_to_bytes(worker.answer(request)))
             self._outbox.put(None)
-        except BaseException:  # `sys.exit` and its like: whoever waits shall know
+        except BaseException:  # for instance `sys.exit`: end the process, so that the caller notices
             os._exit(1)

@@ -1,4 +1,4 @@
-"""Where work that takes several processes is done: on this machine, or on a Ray cluster. The numbers are the same."""
+"""Executors: run work in several processes, on this machine or on a Ray cluster, with the same results."""
 
 from __future__ import annotations
 
@@ -15,47 +15,49 @@ from .cluster import Cluster, connect
 from .cluster_worker import ClusterWorker
 from .protocol import WorkerProtocol
 
-# How often another process takes the place of a worker of a team that died: its node may have gone, its call did not.
+# How often a worker of a team is restarted after its process died, for instance because its node was lost.
 _RESTARTS = 2
 
 
 class Executor(ABC):
-    """Gives workers; they stay warm for whoever asks next."""
+    """Provides workers, which stay warm for the next caller."""
 
     @abstractmethod
     def cores(self) -> int:
-        """How many processor cores there are for its workers."""
+        """Return the number of processor cores for its workers."""
 
     @abstractmethod
     def team(self, count: int, backend: str | None = None) -> list[WorkerProtocol]:
-        """So many workers that compute at the same time, each on its share of the cores.
+        """Return `count` workers that compute at the same time, each on its share of the cores.
 
         Raises:
             BackendError: the backend is unknown or not installed.
-            ClusterError: there are not so many cores.
+            ClusterError: the cluster has too few cores.
         """
 
     @abstractmethod
     def dedicated_worker(
         self, backend: str, *, threads: int | None = None, device: str | None = None
     ) -> WorkerProtocol:
-        """The worker of a backend that has a machine to itself, the same machine for all; a new one after it died.
+        """Return a backend's worker that has a machine to itself; all dedicated workers have the same machine.
+
+        A worker that died is replaced.
 
         Args:
-            threads: at most this many CPU threads for one operation; by default the backend's own choice.
-            device: `cpu` keeps it on the CPU where there is an accelerator too.
+            threads: the maximum of CPU threads for one operation; by default the backend's own choice.
+            device: `cpu` keeps the worker on the CPU even if there is an accelerator.
 
         Raises:
-            BackendError, ClusterError: as `team`.
+            BackendError, ClusterError: as for `team`.
         """
 
     @abstractmethod
     def call_on_host(self, function: FunctionOrName, *arguments: Any) -> Any:
-        """What a named function, which needs no backend, says of the machine of the workers that are alone."""
+        """Call a function that needs no backend on the machine of the dedicated workers; return its result."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What results say of it; nothing where they are of this machine."""
+        """Return the entries that results record about the executor; empty for this machine."""
 
 
 class LocalExecutor(Executor):
@@ -112,7 +114,8 @@ class ClusterExecutor(Executor):
         process = self._dedicated.get(key)
         if process is None or not process.alive:
             node = self._cluster.nodes()[0]
-            # It occupies nothing, for several are there at once and take turns; Ray would then give it one thread.
+            # It reserves no CPUs, because several workers exist at once and take turns. With none reserved, Ray would
+            # limit it to one thread.
             limit = threads or max(1, node.cpus)
             process = ClusterWorker(self._cluster, backend, threads=limit, device=device, cpus=0, node=node.id)
             self._dedicated[key] = process
@@ -126,7 +129,7 @@ class ClusterExecutor(Executor):
         return {"executor": "ray"}
 
     def release(self) -> None:
-        """End the team: somebody else wants its cores."""
+        """End the team, to free its cores."""
         for member in self._team[2]:
             member.close()
         self._team = "", 0, []
@@ -138,7 +141,7 @@ _clusters: dict[Cluster, ClusterExecutor] = {}
 
 def _local(address: str | None) -> Executor:
     if address:
-        raise OptionError(f"--address {address} is a Ray cluster's: add --executor ray")
+        raise OptionError(f"`address` {address} is a Ray cluster's: add `executor` ray")
     return LOCAL
 
 
@@ -152,21 +155,21 @@ EXECUTORS = tuple(_EXECUTORS)
 
 
 def release() -> None:
-    """End the teams that are warm on clusters: what is not theirs wants their cores."""
+    """End the warm teams of all clusters, to free their cores for other workers."""
     for executor in _clusters.values():
         executor.release()
 
 
 def find_executor(name: str = "local", address: str | None = None) -> Executor:
-    """The executor of that name.
+    """Return the executor of that name.
 
     Args:
         name: one of `EXECUTORS`.
-        address: of a Ray cluster: see `cluster.connect`.
+        address: address of a Ray cluster, as for `cluster.connect`.
 
     Raises:
-        OptionError: there is no such executor, or it has no address.
-        ClusterError: there is no such cluster, or no Ray to reach it with.
+        OptionError: there is no such executor, or an address was given for the local one.
+        ClusterError: the cluster cannot be reached, or Ray is not installed.
     """
     if name not in _EXECUTORS:
         raise OptionError(f"executor must be {' or '.join(EXECUTORS)}, received {name!r}")

@@ -1,6 +1,6 @@
-"""Messages between two processes over a pipe: JSON, with the arrays in it behind it as raw bytes.
+"""The format of messages between processes: JSON, followed by the raw bytes of its arrays.
 
-Nothing is pickled, so nothing that arrives can run; no array becomes text, so nothing is rounded or slow.
+Nothing is pickled, so a message cannot run code. Arrays are not converted to text, so they are fast and exact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def pack(message: dict[str, Any]) -> list[Buffer]:
-    """One message as parts: its JSON, then the bytes of each array in it.
+    """Return the parts of a message: its JSON, then the bytes of each array in it.
 
     Raises:
         TypeError, ValueError: something in it is neither JSON nor an array of plain numbers.
@@ -28,7 +28,7 @@ def pack(message: dict[str, Any]) -> list[Buffer]:
 
 
 def write(stream: IO[bytes], parts: list[Buffer]) -> None:
-    """Send the parts of a message, each after its length."""
+    """Send the parts of a message, each preceded by its length."""
     for part in parts:
         stream.write(_LENGTH.pack(len(part)))
         stream.write(part)
@@ -39,7 +39,7 @@ def read(stream: IO[bytes]) -> dict[str, Any]:
     """Receive one message.
 
     Raises:
-        EOFError: the other side has gone.
+        EOFError: the other side has closed the stream.
     """
     return dict(_put_arrays(json.loads(_read_part(stream)), stream))
 

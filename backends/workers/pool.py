@@ -1,4 +1,4 @@
-"""Several workers of one backend, the cores divided among them: started once, kept warm for the next call."""
+"""A pool of workers of one backend that share the cores; they are started once and reused."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CallListener = Callable[[int, Event], None]
 
 
 def get(count: int, backend: str | None = None) -> list[Worker]:
-    """So many workers, alive; each computes on its share of the cores.
+    """Return `count` live workers, each on its share of the cores.
 
     Raises:
         BackendError: the backend is unknown or not installed.
     """
     name = (catalog.require(backend) if backend else catalog.selected()).name
     if count == 1:
-        return [worker.get(name)]  # the one that everybody shares
+        return [worker.get(name)]  # the shared worker
     threads = max(1, cores() // count)
     members = [process for process in _running.get((name, threads), []) if process.alive]
     members += [Worker(name, threads=threads) for _ in range(len(members), count)]
@@ -37,14 +37,14 @@ def get(count: int, backend: str | None = None) -> list[Worker]:
 
 
 def run(workers: Sequence[WorkerProtocol], calls: Sequence[Call], listener: CallListener | None = None) -> list[Any]:
-    """What the calls return, in their order; each goes to the next worker that is free.
+    """Return the results of the calls, in their order; each call goes to the next free worker.
 
     Args:
-        hear: called with a call's number and what it reports, by one thread at a time.
+        hear: called with a call's number and each of its events, by one thread at a time.
 
     Raises:
-        TriviumError: what the first call that failed raised; no further one begins.
-        KeyboardInterrupt: the workers are stopped, for they would not notice.
+        TriviumError: the error of the first call that failed; no further call is begun.
+        KeyboardInterrupt: the workers are killed first, because they ignore interrupts.
     """
     numbers = iter(range(len(calls)))
     lock = threading.Lock()
@@ -57,10 +57,10 @@ def run(workers: Sequence[WorkerProtocol], calls: Sequence[Call], listener: Call
 
 
 def prepare_all(workers: Sequence[WorkerProtocol], call: Call) -> list[Any]:
-    """What every worker returns for the call, all at the same time: what it is made ready by for later ones.
+    """Make the same call in every worker at once, to prepare them for later calls; return the results.
 
     Raises:
-        TriviumError, KeyboardInterrupt: as `run` does.
+        TriviumError, KeyboardInterrupt: as for `run`.
     """
     function, arguments = call
     numbers = [iter([number]) for number in range(len(workers))]
@@ -73,7 +73,7 @@ def _serve_all(
     answer: Callable[[WorkerProtocol, int], Any],
     count: int,
 ) -> list[Any]:
-    """Let each worker answer the calls whose numbers it gets, until there are none left; their results."""
+    """Let each worker make the calls with its numbers until there are none left; return all results."""
     results: list[Any] = [None] * count
     failures: list[BaseException] = []
     lock = threading.Lock()  # of the iterators

@@ -1,4 +1,4 @@
-"""What a worker is to whoever calls it, wherever its process is."""
+"""The interface of a worker, whether it runs on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .worker import Listener
 
 
 class WorkerProtocol(Protocol):
-    """A process that runs functions under one backend: see `worker.Worker`, which is one on this machine."""
+    """A process that runs functions under one backend; `worker.Worker` is the one on this machine."""
 
     backend: Backend
 
@@ -31,7 +31,7 @@ class WorkerProtocol(Protocol):
     ) -> Any: ...
 
     def prepare(self, function: FunctionOrName, /, *arguments: Any) -> Any:
-        """`call`, and again in any process that takes this one's place."""
+        """Call a function now, and again in every process that replaces this one."""
 
     def close(self) -> None: ...
 

@@ -1,12 +1,12 @@
-"""A process per backend: run a function there, get its result and its progress back.
+"""Workers: one process per backend, which runs functions and returns their results and progress.
 
-Keras computes with one backend for the life of a process, so whatever needs several runs each in a worker: started
-once, reused for every later call, because importing a framework takes seconds. A worker is an ordinary child process
-that speaks over its standard input and output; what a framework prints there goes to its log instead, whose last
-lines an error shows. How things are said is in `messages.py`.
+Keras has one backend for the life of a process, so work on several backends runs in one worker each. A worker is
+started once and reused for later calls, because importing a framework takes seconds. It is a child process that
+communicates over its standard input and output. Anything printed there goes to a log instead, and errors show its last
+lines. `messages.py` defines the format of messages.
 
-A call is given a function at the top of a module, or the name of a user's, `file.py:function`. The function may call `report(...)` to stream progress to
-whoever called.
+A call takes a function at the top level of a module, or the name of a user's function, `file.py:function`. The function
+may call `report(...)` to stream progress to the caller.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Listener = Callable[[Event], None]
 _LOG_LINES = 6
 
 
-# --- the side that calls --------------------------------------------------------------------------------------------
+# --- the caller's side ----------------------------------------------------------------------------------------------
 
 
 class Worker:
@@ -43,9 +43,9 @@ class Worker:
 
     Args:
         backend: the backend's name; it must be installed.
-        threads: at most this many CPU threads for one operation; without it the framework's own choice.
-        device: `cpu` keeps it on the CPU where there is an accelerator too.
-        devices: how many devices the CPU counts for.
+        threads: the maximum of CPU threads for one operation; by default the framework's own choice.
+        device: `cpu` keeps the worker on the CPU even if there is an accelerator.
+        devices: the number of devices into which the CPU is split.
 
     Raises:
         BackendError: the backend is unknown or not installed.
@@ -92,16 +92,16 @@ class Worker:
     ) -> Any:
         """Run a function in the worker and wait for its result.
 
-        Arguments and results are what JSON holds, and NumPy arrays at any depth; tuples arrive as lists. A relative
-        path means the same there as here: the worker follows to the caller's current folder.
+        Arguments and results may consist of JSON values and, at any depth, NumPy arrays; tuples arrive as lists. The
+        worker changes to the caller's current folder, so relative paths mean the same there.
 
         Args:
-            timeout: seconds without any sign from the worker after which it is stopped; None waits for ever.
+            timeout: seconds without a message after which the worker is stopped; None waits forever.
             listener: called with each event that the function reports.
 
         Raises:
-            TriviumError: the function raised one; it is raised here with the same class and text.
-            WorkerError: the worker crashed, was killed, hung, or the function raised something else.
+            TriviumError: the function raised one; its class and text are kept.
+            WorkerError: the worker crashed, was killed or hung, or the function raised another exception.
         """
         with self._lock:
             message = call_request(function, arguments, keywords)
@@ -110,17 +110,17 @@ class Worker:
                 self._send(message)
                 return self._await_result(timeout, listener)
             except BaseException:
-                # Half a request, or an answer that comes back later, would spoil the next call.
+                # Half a request, or a late answer, would break the next call.
                 if self.alive and self._busy:
                     self.kill()
                 raise
 
     def prepare(self, function: FunctionOrName, /, *arguments: Any) -> Any:
-        """`call`; where a worker is started again when it has died, it does this again too. This one is not."""
+        """Call a function. Unlike a cluster worker, this one is never restarted, so there is nothing to repeat."""
         return self.call(function, *arguments)
 
     def close(self) -> None:
-        """Let the worker finish and end; kill it when it does not within two seconds."""
+        """Ask the worker to end; kill it if it has not ended after two seconds."""
         with contextlib.suppress(BrokenPipeError, ValueError):
             self._stdin.close()
         try:
@@ -190,7 +190,7 @@ class Worker:
         return errors.WorkerError(f"{self.backend.title} worker {cause}{self._last_lines()}")
 
     def _last_lines(self) -> str:
-        """The end of what the worker printed, on one line, or nothing."""
+        """Return the last lines that the worker printed, as one line, or an empty string."""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 4000))
         lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
@@ -198,13 +198,13 @@ class Worker:
 
 
 def call_request(function: FunctionOrName, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Buffer]:
-    """The message that asks for a call: what `answer` answers."""
+    """Return the message that requests a call; `answer` handles it."""
     call = {"function": function_name(function), "arguments": arguments, "keywords": keywords, "folder": os.getcwd()}
     return pack(call)
 
 
 def to_exception(error: dict[str, str], source: str) -> errors.TriviumError:
-    """What a call raised on the other side, with the same class and text where it is one of ours."""
+    """Return the exception that a call raised in the worker: as the same class if that is a TriviumError."""
     error_class = getattr(errors, error["kind"], None)
     if isinstance(error_class, type) and issubclass(error_class, errors.TriviumError):
         return error_class(error["text"])
@@ -217,7 +217,7 @@ _running: dict[tuple[str, int | None, str | None], Worker] = {}
 
 
 def get(backend: str, *, threads: int | None = None, device: str | None = None) -> Worker:
-    """The shared worker of a backend, started on first use and again after it died."""
+    """Return the shared worker of a backend, started on first use and again after it died."""
     worker = _running.get((backend, threads, device))
     if worker is None or not worker.alive:
         worker = _running[backend, threads, device] = Worker(backend, threads=threads, device=device)
@@ -231,7 +231,7 @@ def close_all() -> None:
         _running.popitem()[1].close()
 
 
-# --- the side that is called ----------------------------------------------------------------------------------------
+# --- the worker's side ----------------------------------------------------------------------------------------------
 
 _reporter: Listener | None = None
 
@@ -243,16 +243,16 @@ def report(**event: Any) -> None:
 
 
 def report_to(listener: Listener) -> None:
-    """Let what is reported in this process be heard."""
+    """Set the listener of the events that this process reports."""
     global _reporter
     _reporter = listener
 
 
 def main() -> None:
-    """Serve calls until the caller closes its end or dies."""
+    """Serve calls until the caller closes the pipe or dies."""
     requests, replies = _claim_standard_streams()
     report_to(lambda event: write(replies, pack({"event": event})))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the caller handles it
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     while True:
@@ -260,7 +260,7 @@ def main() -> None:
 
 
 def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """Keep the two pipes for messages, and send everything that is printed to the log."""
+    """Reserve the two pipes for messages, and redirect everything that is printed to the log."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -268,7 +268,7 @@ def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _listen(requests: IO[bytes], waiting: queue.Queue[dict[str, Any]]) -> None:
-    """Queue the requests; end the process when the caller has gone, even in the middle of a long computation."""
+    """Queue requests. End the process when the caller has gone, even in the middle of a long computation."""
     try:
         while True:
             waiting.put(read(requests))
@@ -277,7 +277,7 @@ def _listen(requests: IO[bytes], waiting: queue.Queue[dict[str, Any]]) -> None:
 
 
 def answer(request: dict[str, Any]) -> list[Buffer]:
-    """Do what a request asks for; the message that says what came of it."""
+    """Make the requested call; return the message with its result or error."""
     try:
         os.chdir(request["folder"])
         function = load_function(request["function"])

@@ -112,7 +112,7 @@ def measure(
     Raises:
         TriviumError: the backend, the recipe, the data or the folder cannot be used.
     """
-    name = catalog.use(backend).name
+    name = catalog.require_trainer(catalog.use(backend).name).name
     place = str(folder or tempfile.gettempdir())
     figures = worker.get(name).call(_measure_here, recipe, data, parameters, place, rounds, listener=listener)
     return CheckpointCostResult(

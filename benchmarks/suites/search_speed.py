@@ -111,7 +111,7 @@ def measure(
     """
     if not set(tasks) <= set(TASKS):
         raise OptionError(f"unknown task in {', '.join(tasks)} (known: {', '.join(TASKS)})")
-    name = catalog.use(backend).name
+    name = catalog.require_trainer(catalog.use(backend).name).name
     digits = datasets.load("mnist:sample").train
     x, y = digits.x[:samples], digits.y[:samples]
     wrapper_worker = worker.get(name)

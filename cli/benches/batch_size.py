@@ -6,37 +6,38 @@ from typing import Any
 
 import click
 
-from .common import backends_option, cells_table, numbers, ratio_lines, run, suite_options
+from .common import backends_option, cells_table, parse_counts, ratio_lines, run, suite_options
 
 
 @click.command("batch-size")
-@click.option("--recipe", default="dense/one-hidden", show_default=True, help="A recipe's name.")
+@click.option("--recipe", default="dense/one-hidden", show_default=True, help="Recipe to train.")
 @backends_option
-@click.option("--sizes", default="8,16,32,64,128,256,512,1024,2048", show_default=True, help="Samples in a step.")
-@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option("--sizes", default="8,16,32,64,128,256,512,1024,2048", show_default=True, help="Samples per step.")
+@click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
 @suite_options(precision="10%")
 @click.pass_context
 def command(
     ctx: click.Context, /, recipe: str, backends: str | None, sizes: str, data: str | None, **options: Any
 ) -> None:
-    """What a larger batch buys, and what it costs.
+    """Measure what a larger batch gains, and what it costs.
 
-    Time of an epoch, accuracy after as many epochs, and the gap to held-out data, over batch sizes.
+    Measures, for each batch size, the time per epoch, the accuracy after the same number of epochs, and the gap to
+    held-out data.
 
     \b
     Example:
       trivium bench batch-size --backends jax --sizes 8,64,512 --budget 60s
     """
     from ...benchmarks.suites import batch_size
-    from .common import listed
+    from .common import split_names
 
-    chosen = numbers("--sizes", sizes)
+    chosen = parse_counts("--sizes", sizes)
     run(
         ctx,
         batch_size.SUITE,
         lambda benchmark_options: batch_size.measure(
-            recipe, listed(backends), sizes=chosen, data=data, options=benchmark_options
+            recipe, split_names(backends), sizes=chosen, data=data, options=benchmark_options
         ),
-        lambda found: [cells_table(found, {"batch_size": "batch size"}), *ratio_lines(found)],
+        lambda results: [cells_table(results, {"batch_size": "batch size"}), *ratio_lines(results)],
         options,
     )

@@ -9,23 +9,19 @@ import click
 
 from ..common import common_options, console, print_json, seconds, table
 from ..progress import progress
-from .common import backends_option, listed, out_option
+from .common import backends_option, out_option, split_names
 
 if TYPE_CHECKING:
     from ...benchmarks.suites import book
 
 
 @click.command("book")
-@click.option(
-    "--recipes", metavar="NAMES", help="Recipes or families, such as cnn,rnn/lstm; the whole book by default."
-)
+@click.option("--recipes", metavar="NAMES", help="Recipes or families, such as cnn,rnn/lstm. Default: all recipes.")
 @backends_option
-@click.option("--data", metavar="NAME", help="Such as mnist:sample, for the recipes whose own data are of its kind.")
-@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="Of each recipe.")
+@click.option("--data", metavar="NAME", help="Dataset, such as mnist:sample, for the recipes with data of that kind.")
+@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="Epochs of each recipe.")
 @out_option
-@click.option(
-    "--keep", is_flag=True, help="Let `trivium recipes` show the figures, of each recipe the fastest backend's."
-)
+@click.option("--keep", is_flag=True, help="Save the figures of the fastest backend for `trivium recipes`.")
 @common_options
 def command(
     recipes: str | None,
@@ -36,10 +32,10 @@ def command(
     keep: bool,
     as_json: bool,
 ) -> None:
-    """Train recipes; our figures beside the published.
+    """Train recipes, and compare our figures with the published ones.
 
-    How good each becomes here, and how long an epoch takes. What is measured is kept after each recipe, so that
-    stopping half-way loses nothing.
+    Measures how good each recipe becomes and how long an epoch takes. Results are saved after each recipe, so that
+    nothing is lost if you stop half-way.
 
     \b
     Example:
@@ -51,7 +47,7 @@ def command(
     if out:
         require_writable_folder(out)
     if keep:
-        book.update_figures(book.BookResult([]))  # a file that cannot be written is better known before the work
+        book.update_figures(book.BookResult([]))  # fails now, not after the work, if the file cannot be written
 
     def keep_all(so_far: book.BookResult) -> None:
         if out:
@@ -61,7 +57,12 @@ def command(
 
     with progress(book.SUITE) as listener:
         result = book.measure(
-            listed(recipes), listed(backends), data=data, epochs=epochs, listener=listener, after_each=keep_all
+            split_names(recipes),
+            split_names(backends),
+            data=data,
+            epochs=epochs,
+            listener=listener,
+            after_each=keep_all,
         )
     if as_json:
         print_json(result.to_json())

@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 
 @click.command("checkpoint")
-@click.option("--recipe", default="cnn/pooling", show_default=True, help="Whose epochs are kept.")
-@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option("--recipe", default="cnn/pooling", show_default=True, help="Recipe whose epochs are saved.")
+@click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
 @click.option(
-    "--parameters", type=click.IntRange(min=1), default=100_000_000, show_default=True, help="Of the large model."
+    "--parameters",
+    type=click.IntRange(min=1),
+    default=100_000_000,
+    show_default=True,
+    help="Parameters of the large model.",
 )
-@click.option("--folder", type=click.Path(path_type=Path), help="On the disk to measure; that of temporary files.")
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="How often each is timed.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Folder on the disk to measure. Default: that of temporary files."
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="How often each operation is timed."
+)
 @out_option
 @backend_option
 @common_options
@@ -36,7 +44,7 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """What checkpoints cost: of an epoch, and of what the disk can do.
+    """Measure the cost of checkpoints, compared with an epoch and with the speed of the disk.
 
     \b
     Example:
@@ -48,35 +56,35 @@ def command(
     for place in filter(None, (out, folder)):
         require_writable_folder(place)
     with progress("bench checkpoint") as listener:
-        found = checkpoint_cost.measure(
+        result = checkpoint_cost.measure(
             recipe, backend, data=data, parameters=parameters, folder=folder, rounds=rounds, listener=listener
         )
     if out:
-        write_json(out / "results.json", found.to_json())
+        write_json(out / "results.json", result.to_json())
     if as_json:
-        print_json(found.to_json())
+        print_json(result.to_json())
     else:
-        _print(found, out)
+        _print(result, out)
 
 
-def _print(found: checkpoint_cost.CheckpointCostResult, out: Path | None) -> None:
+def _print(result: checkpoint_cost.CheckpointCostResult, out: Path | None) -> None:
     from ...benchmarks.statistics import Summary
     from ...benchmarks.suites.checkpoint_cost import LARGE
 
     screen = console()
     shown = table("what", "s", "MB", right=("s", "MB"))
-    for name, samples in found.samples.items():
-        size = found.bytes.get(name)
+    for name, samples in result.samples.items():
+        size = result.bytes.get(name)
         shown.add_row(name.replace("_", " "), seconds(Summary.of(samples).median), f"{size / 1e6:.1f}" if size else "–")
     screen.print(shown)
-    share, speed = found.share, found.speed
+    share, speed = result.share, result.speed
     screen.print(
-        f"a checkpoint costs {share.ratio:.2%} [{share.low:.2%}, {share.high:.2%}] of an epoch of {found.recipe}"
+        f"a checkpoint costs {share.ratio:.2%} [{share.low:.2%}, {share.high:.2%}] of an epoch of {result.recipe}"
     )
     screen.print(
         f"the large one is written at {speed.ratio:.0%} [{speed.low:.0%}, {speed.high:.0%}] of the disk's speed"
     )
-    if found.extra_memory is not None:
-        screen.print(f"and takes {found.extra_memory / found.bytes[LARGE]:.2f} × its size of further memory")
+    if result.extra_memory is not None:
+        screen.print(f"and takes {result.extra_memory / result.bytes[LARGE]:.2f} × its size of further memory")
     if out:
         screen.print(f"kept {out / 'results.json'}")

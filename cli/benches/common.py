@@ -1,4 +1,4 @@
-"""What the suites share: their options, keeping and resuming results, and how rows and ratios are printed."""
+"""Shared code of the suites: options, saving and resuming of results, and printing of rows and ratios."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     _Float = click.ParamType[float]
 else:
-    _Float = click.ParamType  # older ones cannot be subscripted
+    _Float = click.ParamType  # older versions of Click cannot be subscripted
 
-Shown = Iterable["Table | str"]
+Printable = Iterable["Table | str"]
 
-# What a table shows of a row whose metric begins so: heading, unit factor, form.
+# Further columns of a table: prefix of the metric, heading, unit factor, format.
 _COLUMNS = (
     ("compile", "compile s", 1.0, "seconds"),
     ("memory", "MB", 1e-6, ".0f"),
@@ -35,24 +35,24 @@ _COLUMNS = (
 )
 
 
-class Share(_Float):
-    """`5%` or `0.05`."""
+class ShareType(_Float):
+    """A share, such as `5%` or `0.05`."""
 
     name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value).strip()
         try:
-            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         except ValueError:
-            found = 0.0
-        if not 0.001 <= found <= 1:
-            self.fail(f"{text} is no share such as 5% or 0.05 (0.1% to 100%)", param, ctx)
-        return found
+            share = 0.0
+        if not 0.001 <= share <= 1:
+            self.fail(f"expected a share from 0.1% to 100%, such as 5% or 0.05, received {text}", param, ctx)
+        return share
 
 
-class Duration(_Float):
-    """`120`, `120s` or `2m`: seconds, at least one."""
+class DurationType(_Float):
+    """A duration of at least one second, such as `120`, `120s` or `2m`; converted to seconds."""
 
     name = "time"
 
@@ -60,26 +60,26 @@ class Duration(_Float):
         text = str(value).strip()
         factor = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
         try:
-            found = float(text[:-1]) * factor if factor else float(text)
+            seconds = float(text[:-1]) * factor if factor else float(text)
         except ValueError:
-            found = 0.0
-        if not 1 <= found < 1e6:
-            self.fail(f"{text} is no time such as 120s or 2m (at least one second)", param, ctx)
-        return found
+            seconds = 0.0
+        if not 1 <= seconds < 1e6:
+            self.fail(f"expected a duration of at least one second, such as 120s or 2m, received {text}", param, ctx)
+        return seconds
 
 
 backends_option = click.option(
-    "--backends", metavar="NAMES", help="Such as jax,torch; all that are installed by default."
+    "--backends", metavar="NAMES", help="Backends, such as jax,torch. Default: all that are installed."
 )
 device_option = click.option(
-    "--device", type=click.Choice(["cpu", "gpu"]), help="Where to compute; by default what each backend chooses."
+    "--device", type=click.Choice(["cpu", "gpu"]), help="Device to compute on. Default: the choice of each backend."
 )
-out_option = click.option("--out", type=click.Path(path_type=Path), help="A folder for results.json.")
+out_option = click.option("--out", type=click.Path(path_type=Path), help="Folder for results.json.")
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """What is done with results, as the options of every suite say it."""
+class OutputOptions:
+    """The options of every suite that say what to do with the results."""
 
     out: Path | None
     resume: bool
@@ -91,17 +91,29 @@ class Keeping:
 def suite_options(
     budget: str = "120s", precision: str = "5%", *, elsewhere: bool = True
 ) -> Callable[[Command], Command]:
-    """The options that every suite has which times epochs in rounds.
+    """Return a decorator that adds the options of a suite which times epochs in rounds.
 
     Args:
-        elsewhere: whether it can be measured on a Ray cluster too.
+        elsewhere: whether the suite can also run on a Ray cluster.
     """
     options = (
-        click.option("--budget", type=Duration(), default=budget, show_default=True, help="Time for measuring."),
         click.option(
-            "--precision", type=Share(), default=precision, show_default=True, help="Interval at which to stop earlier."
+            "--budget",
+            type=DurationType(),
+            default=budget,
+            show_default=True,
+            help="Time for measuring, such as 90s or 5m.",
         ),
-        click.option("--threads", type=click.IntRange(min=1), help="CPU threads one operation may use, alike for all."),
+        click.option(
+            "--precision",
+            type=ShareType(),
+            default=precision,
+            show_default=True,
+            help="Stop earlier once the intervals are this narrow.",
+        ),
+        click.option(
+            "--threads", type=click.IntRange(min=1), help="CPU threads per operation, the same for every backend."
+        ),
         out_option,
         click.option("--resume", is_flag=True, help="Measure only what is missing in --out."),
         click.option(
@@ -112,7 +124,7 @@ def suite_options(
             type=click.FloatRange(min=1),
             default=1.1,
             show_default=True,
-            help="Exit 1 when something is significantly slower than the baseline by this factor.",
+            help="Exit with 1 if something is significantly slower than the baseline by this factor.",
         ),
         *((executor_option, address_option) if elsewhere else ()),
         common_options,
@@ -130,15 +142,17 @@ def run(
     ctx: click.Context,
     suite: str,
     measure: Callable[[BenchmarkOptions], Results],
-    show: Callable[[Results], Shown],
+    show: Callable[[Results], Printable],
     options: Mapping[str, Any],
     after: Callable[[Results, Path], list[Path]] | None = None,
 ) -> None:
-    """Measure, keep while measuring, print; exit 1 when a cell was lost or something is slower than the baseline.
+    """Measure, save results while measuring, and print them.
+
+    The exit code is 1 if a cell failed, or if something is slower than the baseline.
 
     Args:
-        options: those of `suite_options`.
-        after: draws into the folder; the files it made.
+        options: the values of `suite_options`.
+        after: draws charts into the folder, and returns their files.
     """
     from ...backends.workers.executors import find_executor
     from ...benchmarks import results as data
@@ -146,80 +160,82 @@ def run(
     from ...storage.atomic import require_writable_folder, write_json
 
     limits = {name: options[name] for name in ("budget", "precision", "threads")}
-    keeping = Keeping(**{each.name: options[each.name] for each in fields(Keeping)})
-    if keeping.out:
-        require_writable_folder(keeping.out)
-    before = data.read_file(keeping.baseline) if keeping.baseline else None
-    kept = data.read(keeping.out) if keeping.out and keeping.resume else None
+    output = OutputOptions(**{each.name: options[each.name] for each in fields(OutputOptions)})
+    if output.out:
+        require_writable_folder(output.out)
+    baseline = data.read_file(output.baseline) if output.baseline else None
+    earlier = data.read(output.out) if output.out and output.resume else None
 
     def keep(so_far: Results) -> None:
-        if keeping.out:
-            write_json(keeping.out / data.FILE, so_far.to_json())
+        if output.out:
+            write_json(output.out / data.FILE, so_far.to_json())
 
     with progress(suite) as listener:
         executor = find_executor(options.get("executor", "local"), options.get("address"))
-        found = measure(
-            BenchmarkOptions(**limits, executor=executor, earlier_results=kept, listener=listener, save=keep)
+        results = measure(
+            BenchmarkOptions(**limits, executor=executor, earlier_results=earlier, listener=listener, save=keep)
         )
-    keep(found)
-    files = [keeping.out / data.FILE, *(after(found, keeping.out) if after else [])] if keeping.out else []
-    slower = _slower(before, found, keeping.fail_on)
-    if keeping.as_json:
-        print_json(found.to_json())
+    keep(results)
+    files = [output.out / data.FILE, *(after(results, output.out) if after else [])] if output.out else []
+    slower = _slowdowns(baseline, results, output.fail_on)
+    if output.as_json:
+        print_json(results.to_json())
     else:
-        _print(found, show, files)
+        _print(results, show, files)
     for line in slower:
         click.echo(line, err=True)
-    if slower or found.failed:
+    if slower or results.failed:
         ctx.exit(1)
 
 
-def listed(names: str | None) -> list[str]:
-    """`a,b` as a list."""
+def split_names(names: str | None) -> list[str]:
+    """Split `a,b` into a list."""
     return [name for name in (names or "").split(",") if name]
 
 
-def numbers(option: str, names: str) -> list[int]:
-    """`8,16` as a list.
+def parse_counts(option: str, names: str) -> list[int]:
+    """Parse `8,16` into a list of integers.
 
     Raises:
-        OptionError: one is no whole number above 0.
+        OptionError: an entry is not a whole number above 0.
     """
-    found = listed(names)
-    if not all(name.strip().isdecimal() and int(name) for name in found):
+    words = split_names(names)
+    if not all(name.strip().isdecimal() and int(name) for name in words):
         raise OptionError(f"{option} {names}: expected whole numbers above 0, such as 8,64,512")
-    return [int(name) for name in found]
+    return [int(name) for name in words]
 
 
 # --- printing -------------------------------------------------------------------------------------------------------
 
 
-def cells_table(found: Results, varied: Mapping[str, str] | None = None) -> Table:
-    """A line for each cell: where it ran, seconds of an epoch, and what else is known of it.
+def cells_table(results: Results, varied: Mapping[str, str] | None = None) -> Table:
+    """Return a table with a line for each cell: where it ran, seconds per epoch, and its other measurements.
 
     Args:
-        varied: the columns of a row that tell cells apart beside backend and recipe, with their headings.
+        varied: the keys that distinguish the rows besides the backend, with their headings.
     """
     from ...benchmarks.results import STEADY
 
     varied = dict(varied or {"recipe": "recipe"})
-    steady = [each for each in found.rows if each["metric"].startswith(STEADY)]
-    extra = [column for column in _COLUMNS if any(each["metric"].startswith(column[0]) for each in found.rows)]
+    steady = [each for each in results.rows if each["metric"].startswith(STEADY)]
+    extra = [column for column in _COLUMNS if any(each["metric"].startswith(column[0]) for each in results.rows)]
     numbers = ("s/epoch", "quartiles", *(heading for _, heading, *_ in extra))
     shown = table("backend", *varied.values(), *numbers, right=numbers)
     for each in steady:
         suffix = each["metric"].removeprefix(STEADY)
         cells = [each["backend"], *(str(_value(each, name, suffix)) for name in varied)]
         quartiles = f"{seconds(each['q1'])} – {seconds(each['q3'])}"
-        told = [_told(found.cell_median(each, metric + suffix), factor, form) for metric, _, factor, form in extra]
-        shown.add_row(*cells, seconds(each["median"]), quartiles, *told)
+        columns = [
+            _format_value(results.cell_median(each, metric + suffix), factor, form) for metric, _, factor, form in extra
+        ]
+        shown.add_row(*cells, seconds(each["median"]), quartiles, *columns)
     return shown
 
 
-def ratio_lines(found: Results) -> list[str]:
-    """A sentence for each ratio."""
+def ratio_lines(results: Results) -> list[str]:
+    """Return a sentence for each ratio."""
     lines = []
-    for each in found.ratios:
+    for each in results.ratios:
         verdict = "" if not each["low"] <= 1 <= each["high"] else ": no difference"
         interval = f"[{each['low']:.2f}, {each['high']:.2f}]"
         lines.append(
@@ -228,22 +244,22 @@ def ratio_lines(found: Results) -> list[str]:
     return lines
 
 
-def _print(found: Results, show: Callable[[Results], Shown], files: list[Path]) -> None:
+def _print(results: Results, show: Callable[[Results], Printable], files: list[Path]) -> None:
     screen = console()
-    for part in show(found):
+    for part in show(results):
         screen.print(part)
-    for each in found.failed:
+    for each in results.failed:
         screen.print(f"FAILED {each['cell']}: {each['why']}")
-    told = found.to_json()
-    if isinstance(told["rounds"], int):
-        screen.print(f"{told['rounds']} interleaved rounds, stopped by {told['stopped_by']}.")
+    document = results.to_json()
+    if isinstance(document["rounds"], int):
+        screen.print(f"{document['rounds']} interleaved rounds, stopped by {document['stopped_by']}.")
     else:
-        stops = list(told["stopped_by"].values())
+        stops = list(document["stopped_by"].values())
         ends = ", ".join(f"{stops.count(end)} by {end}" for end in dict.fromkeys(stops))
-        least, most = min(told["rounds"].values()), max(told["rounds"].values())
+        least, most = min(document["rounds"].values()), max(document["rounds"].values())
         screen.print(f"{least} to {most} interleaved rounds; groups stopped: {ends}.")
-    if told.get("load", {}).get("busy"):
-        load = told["load"]
+    if document.get("load", {}).get("busy"):
+        load = document["load"]
         screen.print(
             f"The machine was busy before this began (load {load['average']:.2f} on {load['cores']} cores): "
             "times are longer, and ratios less certain, than on a quiet one."
@@ -252,19 +268,19 @@ def _print(found: Results, show: Callable[[Results], Shown], files: list[Path]) 
         screen.print(f"kept {', '.join(map(str, files))}")
 
 
-def _slower(before: Mapping[str, Any] | None, found: Results, fail_on: float) -> list[str]:
-    if before is None:
+def _slowdowns(baseline: Mapping[str, Any] | None, results: Results, fail_on: float) -> list[str]:
+    if baseline is None:
         return []
     from ...benchmarks.baseline import find_slowdowns
 
-    return find_slowdowns(before, found.to_json(), fail_on)
+    return find_slowdowns(baseline, results.to_json(), fail_on)
 
 
 def _value(row: Mapping[str, Any], name: str, suffix: str) -> Any:
     return suffix.strip("_") if name == "suffix" else row.get(name, "")
 
 
-def _told(value: float | None, factor: float, form: str) -> str:
+def _format_value(value: float | None, factor: float, form: str) -> str:
     if value is None:
         return "–"
     return seconds(value) if form == "seconds" else format(value * factor, form)

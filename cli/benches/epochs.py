@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import OptionError
-from .common import Shown, backends_option, cells_table, listed, ratio_lines, run, suite_options
+from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 
 
 @click.command("epochs")
-@click.option("--recipes", metavar="NAMES", help="Such as dense/one-hidden,rnn/lstm; one of each family by default.")
-@click.option("--model", metavar="FILE:FUNCTION", help="A model of your own, such as my.py:build.")
-@backends_option
-@click.option("--devices", metavar="NAMES", help="Of cpu,gpu; by default the CPU, and the GPU where there is one.")
 @click.option(
-    "--policies", metavar="NAMES", help="Floats that layers compute in: of float32,mixed_bfloat16,mixed_float16."
+    "--recipes", metavar="NAMES", help="Recipes, such as dense/one-hidden,rnn/lstm. Default: one of each family."
 )
-@click.option("--data", metavar="NAME|FILE", help="The recipe's own by default, of MNIST the sample.")
-@click.option("--recommend", is_flag=True, help="Say which backend to take, and remember it for --backend auto.")
+@click.option("--model", metavar="FILE:FUNCTION", help="Your own model, such as my.py:build.")
+@backends_option
+@click.option(
+    "--devices", metavar="NAMES", help="cpu, gpu, or both with a comma. Default: the CPU, and a GPU if there is one."
+)
+@click.option(
+    "--policies",
+    metavar="NAMES",
+    help="Dtype policies that layers compute in: any of float32,mixed_bfloat16,mixed_float16.",
+)
+@click.option("--data", metavar="NAME|FILE", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
+@click.option("--recommend", is_flag=True, help="Recommend a backend, and remember it for --backend auto.")
 @suite_options()
 @click.pass_context
 def command(
@@ -39,9 +45,9 @@ def command(
     recommend: bool,
     **options: Any,
 ) -> None:
-    """Which backend is fastest here, for recipes or a model of yours.
+    """Find the fastest backend on this machine, for recipes or your own model.
 
-    Each recipe on every backend and device, interleaved, each with each compared, with intervals.
+    Times each recipe on every backend and device, interleaved, and compares every pair, with intervals.
 
     \b
     Example:
@@ -51,27 +57,27 @@ def command(
     from ...benchmarks import recommend as answers
     from ...benchmarks.suites import epochs
 
-    if unknown := set(listed(devices)) - {"cpu", "gpu"}:
-        raise OptionError(f"--devices: no device {min(unknown)!r}: choose of cpu,gpu")
+    if unknown := set(split_names(devices)) - {"cpu", "gpu"}:
+        raise OptionError(f"--devices: no device {min(unknown)!r}: choose from cpu,gpu")
     if recommend and policies:
-        raise OptionError("--recommend is about backends, whatever the floats: leave --policies out")
-    chosen = [*listed(recipes), *([model] if model else [])]
+        raise OptionError("--recommend compares backends, not dtype policies: leave --policies out")
+    chosen = [*split_names(recipes), *([model] if model else [])]
 
     def measure(benchmark_options: BenchmarkOptions) -> Results:
-        places = {"devices": listed(devices), "policies": listed(policies)}
-        found = epochs.measure(chosen, listed(backends), **places, data=data, options=benchmark_options)
+        places = {"devices": split_names(devices), "policies": split_names(policies)}
+        results = epochs.measure(chosen, split_names(backends), **places, data=data, options=benchmark_options)
         if recommend:
-            best = answers.recommend(found)
+            best = answers.recommend(results)
             answers.remember(best)
-            found.extra["recommended"] = [{**asdict(each), "said": str(each)} for each in best]
-        return found
+            results.extra["recommended"] = [{**asdict(each), "said": str(each)} for each in best]
+        return results
 
     run(ctx, epochs.SUITE, measure, _show, options)
 
 
-def _show(found: Results) -> Shown:
-    varied = {"device": len({each["device"] for each in found.rows}) > 1}
-    varied["precision"] = any("precision" in each for each in found.rows)
-    yield cells_table(found, {"recipe": "recipe", **{name: name for name, shown in varied.items() if shown}})
-    yield from ratio_lines(found)
-    yield from (each["said"] for each in found.extra.get("recommended", []))
+def _show(results: Results) -> Printable:
+    varied = {"device": len({each["device"] for each in results.rows}) > 1}
+    varied["precision"] = any("precision" in each for each in results.rows)
+    yield cells_table(results, {"recipe": "recipe", **{name: name for name, shown in varied.items() if shown}})
+    yield from ratio_lines(results)
+    yield from (each["said"] for each in results.extra.get("recommended", []))

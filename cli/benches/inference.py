@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
-from .common import Shown, backends_option, listed, ratio_lines, run, suite_options
+from .common import Printable, backends_option, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
 
 
 @click.command("inference")
-@click.option("--recipes", metavar="NAMES", help="Names of recipes; dense/one-hidden,cnn/striding by default.")
+@click.option("--recipes", metavar="NAMES", help="Recipes. Default: dense/one-hidden,cnn/striding.")
 @backends_option
 @suite_options()
 @click.pass_context
 def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **options: Any) -> None:
-    """How fast a model answers: one sample, and 256.
+    """Measure how fast a model predicts: one sample, and 256.
 
-    By Keras on each backend; ONNX Runtime and OpenVINO beside it where they are installed.
+    Times Keras on each backend, and ONNX Runtime and OpenVINO if they are installed.
 
     \b
     Example:
@@ -32,20 +32,22 @@ def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **
     run(
         ctx,
         inference.SUITE,
-        lambda benchmark_options: inference.measure(listed(recipes), listed(backends), options=benchmark_options),
+        lambda benchmark_options: inference.measure(
+            split_names(recipes), split_names(backends), options=benchmark_options
+        ),
         _show,
         options,
     )
 
 
-def _show(found: Results) -> Shown:
+def _show(results: Results) -> Printable:
     from ...benchmarks.suites.inference import LATENCY, METRIC, THROUGHPUT
 
     numbers = ("latency s", "samples/s")
     shown = table("recipe", "by", "on", *numbers, right=numbers)
-    for each in found.find(metric=METRIC, batch_size=LATENCY):
+    for each in results.find(metric=METRIC, batch_size=LATENCY):
         same = {name: each[name] for name in ("recipe", "backend", "runner")}
-        many = found.median(**same, metric="throughput", batch_size=THROUGHPUT)
+        many = results.median(**same, metric="throughput", batch_size=THROUGHPUT)
         shown.add_row(
             each["recipe"],
             "Keras" if each["runner"] == "predict" else each["runner"],
@@ -54,6 +56,6 @@ def _show(found: Results) -> Shown:
             "–" if many is None else f"{many:,.0f}",
         )
     yield shown
-    yield from ratio_lines(found)
-    for what, why in found.extra["without"].items():
+    yield from ratio_lines(results)
+    for what, why in results.extra["without"].items():
         yield f"without {what}: {why}"

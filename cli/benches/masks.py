@@ -6,19 +6,19 @@ from typing import Any
 
 import click
 
-from .common import backends_option, cells_table, listed, ratio_lines, run, suite_options
+from .common import backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 
 @click.command("masks")
-@click.option("--recipe", default="cnn/pooling", show_default=True, help="One with dropout or noise.")
+@click.option("--recipe", default="cnn/pooling", show_default=True, help="A recipe with dropout or noise.")
 @backends_option
-@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
 @suite_options(precision="2%")
 @click.pass_context
 def command(ctx: click.Context, /, recipe: str, backends: str | None, data: str | None, **options: Any) -> None:
-    """What dropout that is the same everywhere costs.
+    """Measure the cost of dropout that is the same on every backend.
 
-    An epoch with the masks that trivium owns against one with the backend's own dropout, by the same plan, interleaved.
+    Compares epochs with trivium's dropout masks and epochs with the backend's own, under the same plan, interleaved.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def command(ctx: click.Context, /, recipe: str, backends: str | None, data: str 
     run(
         ctx,
         masks.SUITE,
-        lambda benchmark_options: masks.measure(recipe, listed(backends), data=data, options=benchmark_options),
-        lambda found: [cells_table(found, {"suffix": "masks"}), *ratio_lines(found)],
+        lambda benchmark_options: masks.measure(recipe, split_names(backends), data=data, options=benchmark_options),
+        lambda results: [cells_table(results, {"suffix": "masks"}), *ratio_lines(results)],
         options,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import table
-from .common import Shown, backends_option, cells_table, device_option, listed, run, suite_options
+from .common import Printable, backends_option, cells_table, device_option, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 @click.command("overhead")
 @click.option(
-    "--recipes", metavar="NAMES", help="Such as dense/one-hidden,rnn/lstm, or all; those with a native loop by default."
+    "--recipes",
+    metavar="NAMES",
+    help="Recipes, such as dense/one-hidden,rnn/lstm, or all. Default: those with a native loop.",
 )
 @backends_option
-@click.option("--data", metavar="NAME", help="The recipe's own by default, of MNIST the sample.")
+@click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
 @device_option
 @suite_options(budget="300s")
 @click.pass_context
@@ -31,10 +33,10 @@ def command(
     device: str | None,
     **options: Any,
 ) -> None:
-    """What Keras' fit and a native loop take beside trivium.
+    """Compare the speed of trivium with Keras' fit and with a native loop.
 
-    The same model, data and arithmetic by `keras.Model.fit`, by trivium and by a loop written by hand in the framework,
-    interleaved, with intervals. A recipe without a loop written by hand is compared with fit alone.
+    Trains the same model on the same data with `keras.Model.fit`, with trivium, and with a loop written by hand in the
+    framework, interleaved, with intervals. A recipe without a native loop is compared with fit alone.
 
     \b
     Example:
@@ -46,26 +48,26 @@ def command(
         ctx,
         overhead.SUITE,
         lambda benchmark_options: overhead.measure(
-            listed(recipes), listed(backends), data=data, device=device, options=benchmark_options
+            split_names(recipes), split_names(backends), data=data, device=device, options=benchmark_options
         ),
         _show,
         options,
     )
 
 
-def _show(found: Results) -> Shown:
+def _show(results: Results) -> Printable:
     from ...benchmarks.suites.overhead import OTHERS, TRIVIUM
 
-    yield cells_table(found, {"recipe": "recipe", "runner": "runner"})
-    backends = list(dict.fromkeys(each["backend"] for each in found.ratios))
+    yield cells_table(results, {"recipe": "recipe", "runner": "runner"})
+    backends = list(dict.fromkeys(each["backend"] for each in results.ratios))
     for of in OTHERS:
         yield f"{of} ÷ {TRIVIUM}, seconds of a steady epoch:"
         shown = table("recipe", *backends, right=tuple(backends))
-        costs = {(each["recipe"], each["backend"]): each for each in found.ratios if each["of"] == of}
+        costs = {(each["recipe"], each["backend"]): each for each in results.ratios if each["of"] == of}
         for recipe in dict.fromkeys(recipe for recipe, _ in costs):
             shown.add_row(recipe, *(_interval(costs.get((recipe, backend))) for backend in backends))
         yield shown
-    yield "Above 1 trivium is faster; an interval that holds 1 is no difference."
+    yield "Above 1, trivium is faster. An interval that contains 1 shows no difference."
 
 
 def _interval(cost: dict[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
-from .common import Shown, backends_option, cells_table, listed, ratio_lines, run, suite_options
+from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -18,16 +18,16 @@ _VARIED = {"recipe": "recipe", "way": "way", "filters": "filters", "image_size":
 
 @click.command("pooling-vs-striding")
 @backends_option
-@click.option("--data", default="mnist:sample", show_default=True, help="The dataset to train on.")
-@click.option("--why/--no-why", default=True, show_default=True, help="Also what lies between, and a sweep.")
-@click.option("--quick", is_flag=True, help="Few samples, few rounds, a short sweep: some minutes in all.")
+@click.option("--data", default="mnist:sample", show_default=True, help="Dataset to train on.")
+@click.option("--why/--no-why", default=True, show_default=True, help="Also time the models in between, and a sweep.")
+@click.option("--quick", is_flag=True, help="Few samples, few rounds and a short sweep: a few minutes in all.")
 @suite_options(budget="10m")
 @click.pass_context
 def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, quick: bool, **options: Any) -> None:
-    """What pooling costs against striding, and why.
+    """Measure what pooling costs compared with striding, and why.
 
-    Both pairs of the book, the models between them, and a sweep over filters and image sizes, on every backend,
-    interleaved, with intervals. --quick measures for 75 s unless --budget says otherwise.
+    Times both pairs of recipes, the models in between, and a sweep over filters and image sizes, on every backend,
+    interleaved, with intervals. The budget of --quick is 75 s unless you set --budget.
 
     \b
     Example:
@@ -41,7 +41,7 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
         ctx,
         pooling_vs_striding.SUITE,
         lambda benchmark_options: pooling_vs_striding.measure(
-            listed(backends), data=data, why=why, quick=quick, options=benchmark_options
+            split_names(backends), data=data, why=why, quick=quick, options=benchmark_options
         ),
         _show,
         options,
@@ -49,21 +49,21 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
     )
 
 
-def _show(found: Results) -> Shown:
-    yield cells_table(found, _VARIED if found.find(way="pooling") else None)
-    yield from ratio_lines(found)
-    if not found.extra["why"]:
+def _show(results: Results) -> Printable:
+    yield cells_table(results, _VARIED if results.find(way="pooling") else None)
+    yield from ratio_lines(results)
+    if not results.extra["why"]:
         return
-    yield "What pooling costs is made of:"
+    yield "The cost of pooling has these parts:"
     shown = table("backend", "part", "s/epoch", "share", right=("s/epoch", "share"))
-    for each in found.extra["why"]:
+    for each in results.extra["why"]:
         share = f"{each['share']:.0%}" if each["differs"] else "no difference"
         shown.add_row(each["backend"], each["part"], seconds(each["seconds"]), share)
     yield shown
 
 
-def _draw(found: Results, out: Path) -> list[Path]:
+def _draw(results: Results, out: Path) -> list[Path]:
     from ...benchmarks import pooling_chart
 
-    pooling_chart.save_epoch_bars(found, out / "epochs.png")
+    pooling_chart.save_epoch_bars(results, out / "epochs.png")
     return [out / "epochs.png"]

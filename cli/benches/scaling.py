@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
-from .common import Shown, backends_option, cells_table, listed, ratio_lines, run, suite_options
+from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @click.command("scaling")
 @click.option(
-    "--recipes", metavar="NAMES", help="Such as dense/one-hidden,cnn/striding; one of each family by default."
+    "--recipes", metavar="NAMES", help="Recipes, such as dense/one-hidden,cnn/striding. Default: one of each family."
 )
 @backends_option
 @click.option(
-    "--batch-size", type=click.IntRange(min=2), default=256, show_default=True, help="Of all workers together."
+    "--batch-size",
+    type=click.IntRange(min=2),
+    default=256,
+    show_default=True,
+    help="Samples per step, of all workers together.",
 )
 @click.option(
     "--bandwidth",
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     default=10.0,
     show_default=True,
     metavar="GBIT/S",
-    help="Between the workers of a cluster, for what is computed and not measured.",
+    help="Network bandwidth between workers, for the estimate.",
 )
 @click.option(
     "--latency",
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     default=50.0,
     show_default=True,
     metavar="MICROSECONDS",
-    help="Until the first byte of a message arrives.",
+    help="Network latency of a message, for the estimate.",
 )
 @suite_options(elsewhere=False)
 @click.pass_context
@@ -49,10 +53,10 @@ def command(
     latency: float,
     **options: Any,
 ) -> None:
-    """What two workers gain over one, and how many would be too many.
+    """Measure what two workers gain over one, and estimate how many would be too many.
 
-    An epoch by one worker with a core, by two, and by one with two cores, interleaved; from it, for workers on a
-    network, the number at which they communicate as long as they compute.
+    Times an epoch with one worker on one core, with two workers, and with one worker on two cores, interleaved. From
+    these it estimates, for workers on a network, the number at which they communicate as long as they compute.
 
     \b
     Example:
@@ -66,35 +70,39 @@ def command(
         ctx,
         scaling.SUITE,
         lambda benchmark_options: scaling.measure(
-            listed(recipes), listed(backends), batch_size=batch_size, network=network, options=benchmark_options
+            split_names(recipes),
+            split_names(backends),
+            batch_size=batch_size,
+            network=network,
+            options=benchmark_options,
         ),
         _show,
         options,
     )
 
 
-def _show(found: Results) -> Shown:
-    yield cells_table(found, {"recipe": "recipe", "workers": "workers", "cores": "cores"})
-    yield from ratio_lines(found)
-    network = found.arguments["network"]
+def _show(results: Results) -> Printable:
+    yield cells_table(results, {"recipe": "recipe", "workers": "workers", "cores": "cores"})
+    yield from ratio_lines(results)
+    network = results.arguments["network"]
     yield (
         f"With {network['bandwidth'] * 8 / 1e9:g} Gbit/s and {network['latency'] * 1e6:g} µs between workers, "
-        "if nothing else were in the way:"
+        "without any other overhead:"
     )
     numbers = ("compute s", "gradients MB", "equal at", "best with", "then")
     shown = table("backend", "recipe", *numbers, right=numbers)
-    for each in found.find(metric="step_compute"):
-        told = {name: found.cell_median(each, name) or 0.0 for name in _RECKONED}
+    for each in results.find(metric="step_compute"):
+        medians = {name: results.cell_median(each, name) or 0.0 for name in _ESTIMATES}
         shown.add_row(
             each["backend"],
             each["recipe"],
             seconds(each["median"]),
-            f"{told['gradient_bytes'] / 1e6:.3g}",
-            f"{told['equal_at']:,.0f} workers",
-            f"{told['best_workers']:,.0f} workers",
-            f"{told['best_speedup']:.1f} × one",
+            f"{medians['gradient_bytes'] / 1e6:.3g}",
+            f"{medians['equal_at']:,.0f} workers",
+            f"{medians['best_workers']:,.0f} workers",
+            f"{medians['best_speedup']:.1f} × one",
         )
     yield shown
 
 
-_RECKONED = ("gradient_bytes", "equal_at", "best_workers", "best_speedup")
+_ESTIMATES = ("gradient_bytes", "equal_at", "best_workers", "best_speedup")

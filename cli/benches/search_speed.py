@@ -9,18 +9,24 @@ import click
 
 from ..common import backend_option, common_options, console, print_json, seconds, table
 from ..progress import progress
-from .common import listed, out_option
+from .common import out_option, split_names
 
 if TYPE_CHECKING:
     from ...benchmarks.suites import search_speed
 
 
 @click.command("search")
-@click.option("--tasks", metavar="NAMES", help="cross-validation, grid, or both with a comma; both by default.")
-@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Of each fit.")
-@click.option("--folds", type=click.IntRange(min=2), default=10, show_default=True, help="Of the cross-validation.")
-@click.option("--samples", type=click.IntRange(min=100), metavar="N", help="Digits; the whole sample by default.")
-@click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often each is timed.")
+@click.option("--tasks", metavar="NAMES", help="cross-validation, grid, or both with a comma. Default: both.")
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Epochs of each fit.")
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=10, show_default=True, help="Folds of the cross-validation."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=100), metavar="N", help="Number of digits. Default: the whole sample."
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often each task is timed."
+)
 @out_option
 @backend_option
 @common_options
@@ -34,10 +40,10 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """How much sooner a search ends than fit after fit.
+    """Measure how much faster a search is than one fit after another.
 
-    A cross-validation of dense/dropout and a grid of 18 candidates in three folds, by trivium and by scikit-learn over
-    Keras' own wrapper, in the same run on the same cores.
+    Runs a cross-validation of dense/dropout, and a grid of 18 candidates in three folds, with trivium and with
+    scikit-learn over Keras' own wrapper, in the same run on the same cores.
 
     \b
     Example:
@@ -49,9 +55,9 @@ def command(
     if out:
         require_writable_folder(out)
     with progress("bench search") as listener:
-        found = search_speed.measure(
+        result = search_speed.measure(
             backend,
-            tasks=tuple(listed(tasks)) or search_speed.TASKS,
+            tasks=tuple(split_names(tasks)) or search_speed.TASKS,
             epochs=epochs,
             folds=folds,
             samples=samples,
@@ -59,24 +65,24 @@ def command(
             listener=listener,
         )
     if out:
-        write_json(out / "results.json", found.to_json())
+        write_json(out / "results.json", result.to_json())
     if as_json:
-        print_json(found.to_json())
+        print_json(result.to_json())
         return
-    _print(found, out)
+    _print(result, out)
 
 
-def _print(found: search_speed.SearchSpeedResult, out: Path | None) -> None:
+def _print(result: search_speed.SearchSpeedResult, out: Path | None) -> None:
     from ...benchmarks.statistics import Summary
 
     screen = console()
     shown = table("task", "by", "s", "score", right=("s", "score"))
-    for (task, runner), samples in found.samples.items():
-        score = Summary.of(found.scores[task, runner]).median
+    for (task, runner), samples in result.samples.items():
+        score = Summary.of(result.scores[task, runner]).median
         shown.add_row(task, runner, seconds(Summary.of(samples).median), f"{score:.4f}")
     screen.print(shown)
-    for task in found.tasks:
-        cost = found.speedup(task)
+    for task in result.tasks:
+        cost = result.speedup(task)
         screen.print(f"{task}: trivium is {cost.ratio:.2f} [{cost.low:.2f}, {cost.high:.2f}] × as fast")
     if out:
         screen.print(f"kept {out / 'results.json'}")

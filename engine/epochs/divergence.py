@@ -68,7 +68,7 @@ def steps_from(data: Split | TrainingBatches, schedule: Schedule, first: int) ->
 
 def _error(loss: float, epoch: int, where: str) -> DivergedError:
     return DivergedError(
-        f"the loss became {loss} in epoch {epoch + 1}{where}; try a lower --learning-rate, or look at the data there"
+        f"the loss became {loss} in epoch {epoch + 1}{where}; try a lower `learning_rate`, or look at the data there"
     )
 
 

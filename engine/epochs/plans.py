@@ -107,7 +107,7 @@ def choose(
         if plan.name == name and not why:
             return PlanChoice(plan)
     listed = ", ".join(plan.name for plan in plans)
-    raise OptionError(f"--plan {name}: " + (why or f"expected {AUTO}, {FIT}, {listed}"))
+    raise OptionError(f"`plan` {name}: " + (why or f"expected {AUTO}, {FIT}, {listed}"))
 
 
 def choose_by_timing(

@@ -137,8 +137,8 @@ def explain_errors(policy: str | None, model: keras.Model, data: Split | Trainin
         device = runtime.current().devices()[0].kind
         others = " or ".join(name for name in (FLOAT32, *MIXED) if name != policy)
         raise OptionError(
-            f"--precision {policy}: {catalog.selected().title} cannot train this model so on the {device} ({reason}); "
-            f"take {others}"
+            f"`precision` {policy}: {catalog.selected().title} cannot train this model with it on the {device} "
+            f"({reason}); use {others}"
         ) from error
 
 

@@ -54,7 +54,7 @@ class CheckpointRule:
         keep = _parse_count(text, "keep", values["keep"]) if "keep" in values else None
         best = values.get("best", "")
         if best and every:
-            raise OptionError(f"--checkpoint {text}: give every=… and best=… as two --checkpoint")
+            raise OptionError(f"`checkpoint` {text}: give every=… and best=… as two `checkpoint`")
         if best and "name" not in values:
             values["name"], keep = f"best-{best}", keep or 1
         rule = cls(every if best or every else 1, keep, best, values.get("name", DEFAULT_NAME), "weights" in values)
@@ -80,13 +80,13 @@ class CheckpointRule:
         try:
             name = self.name.format(**{**values, "epoch": epoch})
         except KeyError as error:
-            raise OptionError(f"--checkpoint {self.name}: {_unknown_metric(str(error.args[0]), logs)}") from error
+            raise OptionError(f"`checkpoint` {self.name}: {_unknown_metric(str(error.args[0]), logs)}") from error
         except (ValueError, IndexError, AttributeError) as error:
             raise OptionError(
-                f"--checkpoint {self.name}: expected a name such as model-{{epoch:03d}}-{{val_loss:.3f}} ({error})"
+                f"`checkpoint` {self.name}: expected a name such as model-{{epoch:03d}}-{{val_loss:.3f}} ({error})"
             ) from error
         if not name or name.startswith(".") or Path(name).name != name:
-            raise OptionError(f"--checkpoint {self.name}: expected the name of a file, received {name!r}")
+            raise OptionError(f"`checkpoint` {self.name}: expected the name of a file, received {name!r}")
         return name.removesuffix(self._suffix) + self._suffix
 
     def value(self, logs: Mapping[str, float]) -> float:
@@ -96,7 +96,7 @@ class CheckpointRule:
             OptionError: the metric is unknown.
         """
         if self.best not in logs:
-            raise OptionError(f"--checkpoint best={self.best}: {_unknown_metric(self.best, logs)}")
+            raise OptionError(f"`checkpoint` best={self.best}: {_unknown_metric(self.best, logs)}")
         return logs[self.best]
 
     @property
@@ -123,7 +123,7 @@ def parse_rules(texts: Sequence[str]) -> tuple[CheckpointRule, ...]:
         rules.append(DEFAULT_RULE)
     for (name, _), count in Counter((rule.name, rule.weights) for rule in rules).items():
         if count > 1:
-            raise OptionError(f"--checkpoint: {count} would be written as {name}: give each a name=…")
+            raise OptionError(f"`checkpoint`: {count} would be written as {name}: give each a name=…")
     return tuple(rules)
 
 
@@ -133,7 +133,7 @@ def _parse_entry(text: str, entry: str) -> tuple[str, str]:
     word, equals, value = entry.partition("=")
     if word not in _KEYS or bool(equals) == (word == "weights") or (equals and not value):
         raise OptionError(
-            f"--checkpoint {text}: {entry!r} is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights"
+            f"`checkpoint` {text}: {entry!r} is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights"
             f"{suggest(word, list(_KEYS))}"
         )
     return word, value
@@ -141,7 +141,7 @@ def _parse_entry(text: str, entry: str) -> tuple[str, str]:
 
 def _parse_count(text: str, word: str, value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
-        raise OptionError(f"--checkpoint {text}: {word} must be 1 or more, received {value}")
+        raise OptionError(f"`checkpoint` {text}: {word} must be 1 or more, received {value}")
     return int(value)
 
 

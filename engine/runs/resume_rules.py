@@ -41,7 +41,7 @@ def require_same(folder: Path, record: Mapping[str, Any], now: Mapping[str, Any]
     if changed:
         raise OptionError(
             f"the run in {folder} cannot be resumed, because it began with other settings: {'; '.join(changed)}. "
-            "Give the settings that it began with, or another --out"
+            "Give the settings that it began with, or another `out`"
         )
 
 
@@ -50,21 +50,21 @@ def require_epochs_left(folder: Path, record: Mapping[str, Any], checkpoint: Che
     before = record["settings"].get("epochs")
     done = checkpoint.epoch if checkpoint else 0
     if epochs < done:
-        raise OptionError(f"--epochs {epochs}: the run in {folder} has trained {done} already")
+        raise OptionError(f"`epochs` {epochs}: the run in {folder} has trained {done} already")
     if record["settings"].get("lr_schedule") == "cosine" and epochs != before:
         raise OptionError(
-            f"--epochs {epochs}: the learning rate of the run in {folder} falls to 0 over {before} epochs "
-            f"(cosine): to train its model further, start another run with --from {folder}"
+            f"`epochs` {epochs}: the learning rate of the run in {folder} falls to 0 over {before} epochs "
+            f"(cosine): to train its model further, start another run with `start` {folder}"
         )
     if record.get("state") != "finished":
         return
     if checkpoint and checkpoint.stopped:
         raise OptionError(f"the run in {folder} is finished: its early stopping ended it after {done} epochs")
     if done == epochs:
-        raise OptionError(f"the run in {folder} is finished: {done} of {epochs} epochs; for more add --epochs N")
+        raise OptionError(f"the run in {folder} is finished: {done} of {epochs} epochs; for more add `epochs` N")
     if checkpoint is None:
         raise OptionError(
-            f"the run in {folder} is finished and has no checkpoint: to train its model further, use --from {folder}"
+            f"the run in {folder} is finished and has no checkpoint: to train its model further, use `start` {folder}"
         )
 
 

@@ -133,7 +133,7 @@ def reserve(folder: Path) -> Iterator[Path | None]:
 @contextlib.contextmanager
 def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
     if not (folder / RECORD).is_file():
-        raise OutputError(f"there is no run in {folder} to resume (no {RECORD} in it): leave --resume out")
+        raise OutputError(f"there is no run in {folder} to resume (no {RECORD} in it): leave `resume` out")
     with run_lock.hold(folder):
         _remove_partial_files(folder)
         resume_from, skipped = checkpoint.newest(folder / CHECKPOINTS)
@@ -151,7 +151,7 @@ def _open_new(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFold
     try:
         with run_lock.hold(folder):
             if any(path.name != run_lock.FILE_NAME for path in folder.iterdir()):
-                raise OutputError(f"another process has just trained into {folder}: choose another --out")
+                raise OutputError(f"another process has just trained into {folder}: choose another `out`")
             is_ours = True
             with _record_failure(run, lambda: run.has_history):
                 yield run
@@ -209,10 +209,10 @@ def claim(folder: Path) -> Path | None:
     """
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file: choose another --out")
+            raise OutputError(f"{folder} is a file: choose another `out`")
         if folder.is_dir() and any(path.name != run_lock.FILE_NAME for path in folder.iterdir()):
             if not (folder / RECORD).is_file():
-                raise OutputError(f"{folder} exists and is not a run (no {RECORD} in it): choose another --out")
+                raise OutputError(f"{folder} exists and is not a run (no {RECORD} in it): choose another `out`")
             with run_lock.hold(folder, moving=True):
                 aside = _free_name(folder)
                 os.rename(folder, aside)

@@ -39,7 +39,7 @@ def hold(folder: Path, *, moving: bool = False) -> Iterator[None]:
         lock.acquire(timeout=_PATIENCE)
     except filelock.Timeout as error:
         raise OutputError(
-            f"{folder} is being written by {_holder(folder)}: wait for it, stop it, or choose another --out"
+            f"{folder} is being written by {_holder(folder)}: wait for it, stop it, or choose another `out`"
         ) from error
     try:
         yield

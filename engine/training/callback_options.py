@@ -59,12 +59,12 @@ class CallbackOptions:
 
     def __post_init__(self) -> None:
         if self.early_stopping is not None:
-            parse("--early-stopping", self.early_stopping, _EARLY_STOPPING)
+            parse("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
         if self.reduce_on_plateau is not None:
-            arguments = parse("--reduce-on-plateau", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
+            arguments = parse("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
             if not 0 < arguments["factor"] < 1:
                 raise OptionError(
-                    f"--reduce-on-plateau: factor must be between 0 and 1, received {arguments['factor']:g}"
+                    f"`reduce_on_plateau`: factor must be between 0 and 1, received {arguments['factor']:g}"
                 )
         if self.lr_schedule is not None:
             schedule(self.lr_schedule, 1)
@@ -84,8 +84,8 @@ class CallbackOptions:
     def require_metrics(self, validated: bool) -> None:
         """Raise an OptionError if a callback monitors a validation metric and there is no validation."""
         for option, text, defaults in (
-            ("--early-stopping", self.early_stopping, _EARLY_STOPPING),
-            ("--reduce-on-plateau", self.reduce_on_plateau, _REDUCE_ON_PLATEAU),
+            ("`early_stopping`", self.early_stopping, _EARLY_STOPPING),
+            ("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU),
         ):
             monitor = parse(option, text, defaults)["monitor"] if text is not None else ""
             if monitor.startswith("val_") and not validated:
@@ -107,10 +107,10 @@ class CallbackOptions:
         if self.lr_schedule is not None:
             callbacks.append(keras.callbacks.LearningRateScheduler(schedule(self.lr_schedule, epochs)))
         if self.reduce_on_plateau is not None:
-            arguments = parse("--reduce-on-plateau", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
+            arguments = parse("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
             callbacks.append(keras.callbacks.ReduceLROnPlateau(**arguments))
         if self.early_stopping is not None:
-            arguments = parse("--early-stopping", self.early_stopping, _EARLY_STOPPING)
+            arguments = parse("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
             arguments["restore_best_weights"] = arguments.pop("restore_best")
             callbacks.append(keras.callbacks.EarlyStopping(**arguments))
         if self.tensorboard is not None:
@@ -164,7 +164,7 @@ def schedule(text: str, epochs: int) -> Callable[..., float]:
             factor, drops = _parse_factor(text, by), {int(number) for number in numbers}
             return lambda epoch, rate: rate * factor if epoch in drops else rate
     raise OptionError(
-        f"--lr-schedule {text}: expected step:0.1@30,60, cosine, exponential, exponential:0.95 or file.py:function"
+        f"`lr_schedule` {text}: expected step:0.1@30,60, cosine, exponential, exponential:0.95 or file.py:function"
     )
 
 
@@ -183,7 +183,7 @@ def _parse_factor(text: str, number: str) -> float:
     except ValueError:
         factor = math.nan
     if not 0 < factor < 1:
-        raise OptionError(f"--lr-schedule {text}: the factor must be between 0 and 1, received {number!r}")
+        raise OptionError(f"`lr_schedule` {text}: the factor must be between 0 and 1, received {number!r}")
     return factor
 
 
@@ -210,8 +210,8 @@ def _tensorboard(folder: Path) -> keras.callbacks.Callback:
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise OptionError(
-            f"--tensorboard: Keras needs {' and '.join(missing)} to write these logs: "
-            f"pip install {' '.join(missing)}, or use --csv FILE"
+            f"`tensorboard`: Keras needs {' and '.join(missing)} to write these logs: "
+            f"pip install {' '.join(missing)}, or use `csv` FILE"
         )
     return keras.callbacks.TensorBoard(str(folder), write_graph=False)
 
@@ -225,5 +225,5 @@ def _truncate_csv(path: Path, epochs: int) -> None:
         column = next(csv.reader(lines[:1])).index("epoch")
         rows = [line for line, row in zip(lines[1:], csv.reader(lines[1:]), strict=True) if int(row[column]) < epochs]
     except (ValueError, IndexError, StopIteration, csv.Error) as error:
-        raise OptionError(f"--csv {path}: the file exists and is no log of a run: name another file") from error
+        raise OptionError(f"`csv` {path}: the file exists and is no log of a run: name another file") from error
     write_text(path, "".join([*lines[:1], *rows]))

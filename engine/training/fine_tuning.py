@@ -36,11 +36,11 @@ def prepare_model(bundle: Bundle, freeze: Sequence[str] = (), classes: int | Non
         matching = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
         if not matching:
             named = ", ".join(layer.name for layer in model.layers if layer.weights)
-            raise OptionError(f"--freeze {pattern}: no layer has such a name (there are: {named})")
+            raise OptionError(f"`freeze` {pattern}: no layer has such a name (there are: {named})")
         for layer in matching:
             layer.trainable = False
     if not model.trainable_variables:
-        raise OptionError(f"--freeze {' '.join(freeze)}: every weight is frozen, there is nothing left to train")
+        raise OptionError(f"`freeze` {' '.join(freeze)}: every weight is frozen, there is nothing left to train")
     return model
 
 
@@ -55,7 +55,7 @@ def replace_head(model: keras.Model, classes: int) -> keras.Model:
     head = model.layers[-1]
     if len(model.outputs) != 1 or not isinstance(head, keras.layers.Dense):
         raise OptionError(
-            f"--replace-head: {model.name} ends in {head.name} ({type(head).__name__}), expected one Dense layer"
+            f"`replace_head`: {model.name} ends in {head.name} ({type(head).__name__}), expected one Dense layer"
         )
     new = keras.layers.Dense(classes, activation="softmax", name=f"{head.name}_of_{classes}")
     return keras.Model(model.inputs, new(head.input), name=model.name)
@@ -71,7 +71,7 @@ def recipe_of(bundle: Bundle, named: Recipe | None, classes: int | None) -> Reci
     """
     bundled = bundle.run["recipe"]
     if named is None and bundled not in registry():
-        raise OptionError(f"the bundle holds {bundled}, which is no registered recipe: name it before --from")
+        raise OptionError(f"the bundle holds {bundled}, which is no registered recipe: name it before `start`")
     if named is not None and named.name != bundled and bundled in registry():
         raise OptionError(f"the bundle holds {bundled}, not {named.name}: leave the recipe out, or name that one")
     recipe = named or registry()[bundled]

@@ -37,12 +37,12 @@ class LocalDevices:
             return
         if rng != "owned":
             raise OptionError(
-                "several devices need --rng owned: with native generators, each would draw masks for a whole batch"
+                "several devices need `rng` owned: with native generators, each would draw masks for a whole batch"
             )
         if plan not in ("auto", "devices"):
-            raise OptionError(f"--plan {plan} works on one device only: leave out --plan, or --devices")
+            raise OptionError(f"`plan` {plan} works on one device only: leave out `plan`, or `devices`")
         if precision == FLOAT64:
-            raise OptionError(f"--precision {precision} works on one device only: leave out --precision, or --devices")
+            raise OptionError(f"`precision` {precision} works on one device only: leave out `precision`, or `devices`")
 
     def group(self) -> DeviceGroup | None:
         """Return the devices that train together, or None for one device.

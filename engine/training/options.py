@@ -129,7 +129,7 @@ class TrainingOptions:
         if self.start is not None:
             return bundles.load(self.start)
         if self.freeze or self.replace_head is not None:
-            raise OptionError("--freeze and --replace-head need a trained model to start from: add --from BUNDLE")
+            raise OptionError("`freeze` and `replace_head` need a trained model to start from: add `start` BUNDLE")
         return None
 
     def _find_recipe(self, start: Bundle | None) -> Recipe:
@@ -188,7 +188,7 @@ class ResolvedOptions:
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"seed must be from 0 to 2**32 - 1, received {self.seed}")
         if self.replace_head is not None and self.replace_head < 2:
-            raise OptionError(f"--replace-head needs 2 classes or more, received {self.replace_head}")
+            raise OptionError(f"`replace_head` needs 2 classes or more, received {self.replace_head}")
         if self.rng not in GENERATORS:
             raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
 

@@ -34,11 +34,11 @@ def ranks(workers: int | None, address: str | None = None, devices: int = 1) -> 
     """
     if workers is None:
         if address:
-            raise OptionError(f"--address {address} needs workers: add --workers N")
+            raise OptionError(f"`address` {address} needs workers: add `workers` N")
         yield None
         return
     if devices != 1:
-        raise OptionError(f"--devices {devices} is for this machine, --workers {workers} for a cluster: choose one")
+        raise OptionError(f"`devices` {devices} is for this machine, `workers` {workers} for a cluster: choose one")
     with contextlib.closing(start_ranks(connect(address), workers)) as group:
         yield group
 

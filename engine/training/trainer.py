@@ -48,7 +48,7 @@ class Trainer:
         settings: further fields of `TrainingOptions`, such as `epochs=3`.
 
     Attributes:
-        given: the options as they were given.
+        requested: the options as the caller gave them.
         resolved: the options in force.
         chosen_plan: the plan that the last epochs were run by, as the record of a run has it.
 
@@ -66,12 +66,12 @@ class Trainer:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **settings: Any,
     ) -> None:
-        self.given = TrainingOptions(recipe, options or {}, **settings)
-        self.resolved: ResolvedOptions = self.given.resolve()
+        self.requested = TrainingOptions(recipe, options or {}, **settings)
+        self.resolved: ResolvedOptions = self.requested.resolve()
         self.listener = listener
         self.callbacks = list(callbacks)
         self.chosen_plan: dict[str, Any] = {}
-        self._devices = self.given.local_devices()
+        self._devices = self.requested.local_devices()
 
     @property
     def recipe(self) -> Recipe:
@@ -322,6 +322,6 @@ def dataset_for(recipe: Recipe | str, data: Dataset | str | Path | None) -> Data
     name = data or recipe.dataset
     if name is None:
         raise DataError(
-            f"{recipe.name} brings no data of its own: add --data FILE.npz (x_train, y_train) or --data mnist"
+            f"{recipe.name} brings no data of its own: add `data` FILE.npz (x_train, y_train) or `data` mnist"
         )
     return datasets.load(name)

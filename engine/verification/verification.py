@@ -73,7 +73,8 @@ class Report:
     def finding(self) -> str:
         """Return the verdict as one line of text."""
         if self.first_failure is None:
-            left_out = f" (left out because not every backend trains: {', '.join(self.left_out)})" if self.left_out else ""
+            kinds = ", ".join(self.left_out)
+            left_out = f" (left out because not every backend trains: {kinds})" if kinds else ""
             return f"the same on {', '.join(self.backends[:-1])} and {self.backends[-1]}{left_out}"
         sentences = [
             _describe(check) for check in (self.first_failure, *[c for c in self.step_checks if not c.passed][:1])

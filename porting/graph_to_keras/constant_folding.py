@@ -1,7 +1,7 @@
-"""What is known before a model runs: lengths, constants, and weights that the file keeps in another shape.
+"""Compute values that are known before a model runs: lengths, constants, and weights stored in another shape.
 
-Lengths may be open, as that of the batch is: arithmetic with those is `OPEN` again. A weight that is only moved about
-stays a weight, under its name.
+A length may be open, as that of the batch is; arithmetic with it gives `OPEN` again. A weight that is only rearranged
+remains a weight with its name.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from .foreign_graph import Weight
 
-# A constant that a file of a few lines computes may not take all of the memory.
+# The largest computed constant, so that a small hostile file cannot use up the memory.
 _LARGEST = 2**26  # numbers
-# Stands for an open length where NumPy wants a number.
+# Stands for an open length where NumPy needs a number.
 _MARK = 1_000_003
 
 
@@ -36,40 +36,40 @@ OPEN = _Open()
 
 
 def is_open(length: Any) -> bool:
-    """Whether a length is not told: open, or -1 for what is left."""
+    """Return whether a length is unknown: open, or -1 for the rest."""
     return length is OPEN or length == -1
 
 
 @dataclass(frozen=True)
-class Filled:
-    """An array of one value, whose lengths may be open."""
+class UniformArray:
+    """An array with the same value everywhere, whose lengths may be open."""
 
     value: float
     shape: tuple[Any, ...]
 
 
 def is_known(value: Any) -> bool:
-    """Whether it is a constant or a weight: nothing that the model computes."""
-    return value is None or isinstance(value, (bool, int, float, np.ndarray, np.generic, Weight, Filled, _Open))
+    """Return whether a value is a constant or a weight, and not computed by the model."""
+    return value is None or isinstance(value, (bool, int, float, np.ndarray, np.generic, Weight, UniformArray, _Open))
 
 
 Fold = Callable[[Sequence[Any], Mapping[str, Any]], "Sequence[Any] | None"]
 
 
 def lengths(value: Any) -> tuple[Any, ...]:
-    """A list of lengths, however it was given, as ints and `OPEN`."""
-    found = value.value if isinstance(value, Weight) else value
-    listed = list(np.ravel(found)) if isinstance(found, np.ndarray) else found
+    """Convert lengths of any type to a tuple of ints and `OPEN`."""
+    array = value.value if isinstance(value, Weight) else value
+    listed = list(np.ravel(array)) if isinstance(array, np.ndarray) else array
     return tuple(each if isinstance(each, _Open) else int(each) for each in np.ravel(np.array(listed, dtype=object)))
 
 
-def _moved(function: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]) -> Fold:
-    """Of one array, whose values are only moved about: a weight stays one."""
+def _rearrange(function: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]) -> Fold:
+    """Return the fold of a function that only rearranges one array: a weight remains a weight."""
 
-    def fold(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-        value = given[0]
-        if isinstance(value, Filled):
-            return [_filled(value, function, attributes)]
+    def fold(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+        value = inputs[0]
+        if isinstance(value, UniformArray):
+            return [_rearrange_uniform(value, function, attributes)]
         if isinstance(value, Weight):
             return [replace(value, value=function(value.value, attributes))]
         return [function(_array(value), attributes)]
@@ -77,33 +77,37 @@ def _moved(function: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]) -> F
     return fold
 
 
-def _filled(value: Filled, function: Callable[..., np.ndarray], attributes: Mapping[str, Any]) -> Filled:
-    """Of an array of one value only the shape changes. It takes no memory; an open length is one that nobody has."""
+def _rearrange_uniform(
+    value: UniformArray, function: Callable[..., np.ndarray], attributes: Mapping[str, Any]
+) -> UniformArray:
+    """Apply a function to the shape of a uniform array, without allocating it. `_MARK` stands for an open length."""
     shape = [_MARK if isinstance(length, _Open) else length for length in value.shape]
     moved = function(np.broadcast_to(np.float32(value.value), shape), attributes)
-    return Filled(value.value, tuple(OPEN if length == _MARK else length for length in moved.shape))
+    return UniformArray(value.value, tuple(OPEN if length == _MARK else length for length in moved.shape))
 
 
-def _computed(function: Callable[..., Any]) -> Fold:
-    """Of constants; not of weights that train, which the model must compute with."""
+def _compute(function: Callable[..., Any]) -> Fold:
+    """Return the fold of a function of constants. It leaves trainable weights to the model."""
 
-    def fold(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-        if any((isinstance(each, Weight) and each.trains_alone) or isinstance(each, Filled) for each in given):
+    def fold(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+        if any(
+            (isinstance(each, Weight) and each.trains_standalone) or isinstance(each, UniformArray) for each in inputs
+        ):
             return None
-        return [function(*(_array(each) for each in given), **attributes)]
+        return [function(*(_array(each) for each in inputs), **attributes)]
 
     return fold
 
 
 def _array(value: Any) -> np.ndarray:
-    found = value.value if isinstance(value, Weight) else value
-    return np.array(found, dtype=object) if isinstance(found, _Open) else np.asarray(found)
+    array = value.value if isinstance(value, Weight) else value
+    return np.array(array, dtype=object) if isinstance(array, _Open) else np.asarray(array)
 
 
-def _reshape(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    value, shape = given[0], lengths(attributes["shape"])
-    if isinstance(value, Filled):
-        return [Filled(value.value, shape)]
+def _reshape(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+    value, shape = inputs[0], lengths(attributes["shape"])
+    if isinstance(value, UniformArray):
+        return [UniformArray(value.value, shape)]
     if isinstance(value, Weight):
         return [replace(value, value=value.value.reshape(shape))]
     return [_array(value).reshape(shape)]
@@ -142,8 +146,8 @@ def _slice(value: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
     return np.asarray(value[tuple(places)])
 
 
-def slices_of(attributes: Mapping[str, Any]) -> list[tuple[int, Any, Any, int]]:
-    """(axis, start, stop, step) of each axis that is cut; a start or stop may be open."""
+def slice_ranges(attributes: Mapping[str, Any]) -> list[tuple[int, Any, Any, int]]:
+    """Return (axis, start, stop, step) for each sliced axis; start and stop may be open."""
     starts, stops = lengths(attributes["starts"]), lengths(attributes["stops"])
     axes = range(len(starts)) if attributes["axes"] is None else lengths(attributes["axes"])
     steps = (1,) * len(starts) if attributes["steps"] is None else lengths(attributes["steps"])
@@ -151,101 +155,101 @@ def slices_of(attributes: Mapping[str, Any]) -> list[tuple[int, Any, Any, int]]:
 
 
 def _slices(value: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
-    for axis, start, stop, step in slices_of(attributes):
+    for axis, start, stop, step in slice_ranges(attributes):
         stop = None if isinstance(stop, _Open) else stop
         value = _slice(value, {"axis": axis, "start": start, "stop": stop, "step": step})
     return value
 
 
-def _take(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    value, places = given[0], _array(given[1]).astype(int)
+def _take(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+    value, places = inputs[0], _array(inputs[1]).astype(int)
     if isinstance(value, Weight):
         return [replace(value, value=value.value.take(places, axis=attributes["axis"]))]
     return [np.asarray(_array(value).take(places, axis=attributes["axis"]))]
 
 
-def _embedding(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    weight, places = given
+def _embedding(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+    weight, places = inputs
     return _take((weight, places), {"axis": 0})
 
 
-def _concatenate(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    if any((isinstance(each, Weight) and each.trains_alone) or isinstance(each, Filled) for each in given):
+def _concatenate(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+    if any((isinstance(each, Weight) and each.trains_standalone) or isinstance(each, UniformArray) for each in inputs):
         return None
-    return [np.concatenate([np.atleast_1d(_array(each)) for each in given], attributes["axis"])]
+    return [np.concatenate([np.atleast_1d(_array(each)) for each in inputs], attributes["axis"])]
 
 
-def _stack(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    if any(isinstance(each, (Weight, Filled)) for each in given):
+def _stack(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+    if any(isinstance(each, (Weight, UniformArray)) for each in inputs):
         return None
-    return [np.stack([_array(each) for each in given], attributes["axis"])]
+    return [np.stack([_array(each) for each in inputs], attributes["axis"])]
 
 
-def _matmul(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Of zeros by a matrix: the states that a recurrent layer begins with."""
-    zeros, weight = given
-    if isinstance(zeros, Filled) and zeros.value == 0 and isinstance(weight, Weight) and weight.value.ndim == 2:
-        return [Filled(0.0, (*zeros.shape[:-1], weight.value.shape[1]))]
+def _matmul(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Fold zeros times a matrix: the initial states of a recurrent layer."""
+    zeros, weight = inputs
+    if isinstance(zeros, UniformArray) and zeros.value == 0 and isinstance(weight, Weight) and weight.value.ndim == 2:
+        return [UniformArray(0.0, (*zeros.shape[:-1], weight.value.shape[1]))]
     return None
 
 
-def _cast(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    value = given[0]
-    if isinstance(value, (Weight, Filled, _Open)) or _array(value).dtype == object:
+def _cast(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+    value = inputs[0]
+    if isinstance(value, (Weight, UniformArray, _Open)) or _array(value).dtype == object:
         return [value]
     return [_array(value).astype(attributes["dtype"])]
 
 
-def _full(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+def _full(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
     shape, value = lengths(attributes["shape"]), np.ravel(attributes["value"])[0]
-    # Whole numbers are lengths themselves.
+    # Integers are lengths themselves, so they need their values.
     if str(attributes.get("dtype")).startswith("int") and all(isinstance(n, int) for n in shape) and len(shape) < 2:
         _require_small(int(np.prod(shape, dtype=object)))
         return [np.full(shape, value)]
-    return [Filled(float(value), shape)]
+    return [UniformArray(float(value), shape)]
 
 
-def _expand(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    value, shape = given[0], lengths(attributes["shape"])
-    if isinstance(value, Filled):
-        return [Filled(value.value, shape)]
-    if isinstance(value, Weight) and value.trains_alone:
+def _expand(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+    value, shape = inputs[0], lengths(attributes["shape"])
+    if isinstance(value, UniformArray):
+        return [UniformArray(value.value, shape)]
+    if isinstance(value, Weight) and value.trains_standalone:
         return None
-    found = _array(value)
-    if found.size and found.dtype != object and (found == found.flat[0]).all():
-        return [Filled(float(found.flat[0]), shape)]
+    array = _array(value)
+    if array.size and array.dtype != object and (array == array.flat[0]).all():
+        return [UniformArray(float(array.flat[0]), shape)]
     return None
 
 
-def _arange(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    found = [np.ravel(np.array(attributes[name], dtype=object))[0] for name in ("start", "stop", "step")]
-    if any(isinstance(each, _Open) for each in found):
-        raise ValueError("it counts to a length that is open")
-    _require_small((found[1] - found[0]) / found[2])
-    return [np.arange(*found)]
+def _arange(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+    bounds = [np.ravel(np.array(attributes[name], dtype=object))[0] for name in ("start", "stop", "step")]
+    if any(isinstance(each, _Open) for each in bounds):
+        raise ValueError("it counts to a length that is not known in advance")
+    _require_small((bounds[1] - bounds[0]) / bounds[2])
+    return [np.arange(*bounds)]
 
 
 def _require_small(count: float) -> None:
     if count > _LARGEST:
-        raise ValueError(f"it makes over {_LARGEST:,} numbers")
+        raise ValueError(f"it computes a constant of over {_LARGEST:,} numbers")
 
 
-def _same(given: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    return [given[0]]
+def _same(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
+    return [inputs[0]]
 
 
 FOLDS: dict[str, Fold] = {
     "same": _same,
     "dropout": _same,
     "reshape": _reshape,
-    "permute": _moved(_permute),
-    "swap": _moved(_swap),
-    "squeeze": _moved(_squeeze),
-    "unsqueeze": _moved(_unsqueeze),
-    "flatten": _moved(_flatten),
-    "select": _moved(_select),
-    "slice": _moved(_slice),
-    "slices": _moved(_slices),
+    "permute": _rearrange(_permute),
+    "swap": _rearrange(_swap),
+    "squeeze": _rearrange(_squeeze),
+    "unsqueeze": _rearrange(_unsqueeze),
+    "flatten": _rearrange(_flatten),
+    "select": _rearrange(_select),
+    "slice": _rearrange(_slice),
+    "slices": _rearrange(_slices),
     "take": _take,
     "embedding": _embedding,
     "concatenate": _concatenate,
@@ -255,15 +259,15 @@ FOLDS: dict[str, Fold] = {
     "full": _full,
     "expand": _expand,
     "arange": _arange,
-    "add": _computed(np.add),
-    "subtract": _computed(np.subtract),
-    "multiply": _computed(np.multiply),
-    "divide": _computed(np.true_divide),
-    "floor_divide": _computed(np.floor_divide),
-    "sqrt": _computed(np.sqrt),
-    "negative": _computed(np.negative),
-    "power": _computed(np.power),
-    "equal": _computed(np.equal),
-    "greater": _computed(np.greater),
-    "where": _computed(np.where),
+    "add": _compute(np.add),
+    "subtract": _compute(np.subtract),
+    "multiply": _compute(np.multiply),
+    "divide": _compute(np.true_divide),
+    "floor_divide": _compute(np.floor_divide),
+    "sqrt": _compute(np.sqrt),
+    "negative": _compute(np.negative),
+    "power": _compute(np.power),
+    "equal": _compute(np.equal),
+    "greater": _compute(np.greater),
+    "where": _compute(np.where),
 }

@@ -1,10 +1,10 @@
-"""A network as its file has it, in one small form whatever the file: operators, what feeds which, and arrays.
+"""`ForeignGraph`: a network from another framework in one small, file-independent representation.
 
-A reader (`program.py`, `graph.py`) translates the operators of its file into these few kinds; `builder.py` makes a
-Keras model of them. Nothing here knows a framework. Axes are those of the file, which has channels second.
+A reader (`program.py`, `graph.py`) translates the operators of its file into a few kinds of nodes, and `builder.py`
+builds a Keras model from them. Nothing here depends on a framework. Axes are in the file's order, with channels second.
 
-A kind computes what the function of that name in `keras.ops` does, but for these (sizes are one number an axis of the
-window; `padding` is pairs (before, after), or "same_upper" or "same_lower"):
+A kind computes the same as the function of that name in `keras.ops`, except for those in the table. Sizes have one
+number per axis of the window; `padding` is pairs (before, after), or "same_upper" or "same_lower":
 
 | kind | inputs | attributes |
 |---|---|---|
@@ -12,8 +12,8 @@ window; `padding` is pairs (before, after), or "same_upper" or "same_lower"):
 | `affine` | x, weight (in, out), bias | |
 | `conv` | x, weight (out, in / groups, …), bias | strides, padding, dilation, groups |
 | `conv_transpose` | x, weight (in, out, …), bias | strides, padding, dilation, groups, output_padding |
-| `batch_norm` | x, weight, bias, mean, variance | epsilon, momentum: the share of the new batch |
-| `layer_norm`, `rms_norm` | x, weight, bias | rank: how many of the last axes; epsilon |
+| `batch_norm` | x, weight, bias, mean, variance | epsilon, momentum: the weight of the new batch |
+| `layer_norm`, `rms_norm` | x, weight, bias | rank: the number of last axes that it normalizes; epsilon |
 | `group_norm` | x, weight, bias | groups, epsilon |
 | `embedding` | weight, indices | |
 | `recurrent` | x, initial states…; see `recurrent.py` | |
@@ -22,10 +22,10 @@ window; `padding` is pairs (before, after), or "same_upper" or "same_lower"):
 | `max_pool`, `average_pool` | x | window, strides, padding, dilation, ceil, count_padding |
 | `adaptive_pool`, `global_pool` | x | size; reduces: average or max |
 | `upsample` | x | size, factors, mode |
-| `activation` | x | name, and what belongs to it |
-| `size` | x | axis: the length of it, a number; of all axes where axis is None |
+| `activation` | x | name, and the options of that activation |
+| `size` | x | axis: returns its length, a number; with None the lengths of all axes |
 | `full` | | shape, value |
-| `same` | x | nothing happens |
+| `same` | x | the identity |
 """
 
 from __future__ import annotations
@@ -39,45 +39,45 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ref:
-    """What another node computes, a weight, or an input of the network, by its name."""
+    """A reference, by name, to the output of a node, a weight, or an input of the network."""
 
     name: str
 
 
-# An input or attribute: what a node computes, or plain values, perhaps in tuples.
+# An input or attribute of a node: a `Ref`, a plain value, or a tuple of these.
 Operand = Any
 
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """An array that the file brings.
+    """An array that is stored in the file.
 
     Attributes:
-        name: as the file calls it, such as "layer1.0.conv1.weight".
+        name: its name in the file, such as "layer1.0.conv1.weight".
         value: in the file's own layout.
-        trainable: whether training changes it: a parameter, not a constant.
-        alone: whether that holds where no layer has it too. An ONNX graph does not say which arrays are parameters.
+        trainable: whether training changes it: true for a parameter, false for a constant.
+        standalone: whether it is trainable even if no layer owns it. False for ONNX, which does not mark parameters.
     """
 
     name: str
     value: np.ndarray
     trainable: bool
-    alone: bool = True
+    standalone: bool = True
 
     @property
-    def trains_alone(self) -> bool:
-        return self.trainable and self.alone
+    def trains_standalone(self) -> bool:
+        return self.trainable and self.standalone
 
 
 @dataclass(frozen=True)
-class Given:
+class GraphInput:
     """An input of the network.
 
     Attributes:
-        shape: with None where any length is taken; the batch among them.
-        dtype: as NumPy calls it.
+        shape: with the batch axis; None for an axis of any length.
+        dtype: NumPy's name of it.
         batch: the axis of the samples.
-        size: the only length of that axis which the file itself takes, or None.
+        size: the only batch size that the file itself accepts, or None for any.
     """
 
     name: str
@@ -88,15 +88,15 @@ class Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class ForeignNode:
     """One operator.
 
     Attributes:
-        kind: one of those above.
-        inputs: `Ref`s, numbers, or None where an optional one is absent.
-        outputs: the names of what it gives.
-        attributes: plain values, `Ref`s to what is computed before it (such as a length), and tuples of these.
-        operator: what the file calls it, for messages.
+        kind: one of the kinds above.
+        inputs: `Ref`s, numbers, or None for an absent optional input.
+        outputs: the names of its outputs.
+        attributes: plain values, `Ref`s to earlier outputs (such as a length), and tuples of these.
+        operator: its name in the file, for messages.
     """
 
     kind: str
@@ -106,129 +106,131 @@ class Node:
     operator: str = ""
 
     def refs(self) -> Iterator[str]:
-        """The names of all that it needs."""
-        return _refs((*self.inputs, *self.attributes.values()))
+        """Yield the names of everything that it reads."""
+        return _ref_names((*self.inputs, *self.attributes.values()))
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
-    """A network.
+class ForeignGraph:
+    """A network: nodes in the order of execution, and weights.
 
     Attributes:
         name: of the file.
-        source: who runs it, for the report: "torch" or "onnx".
-        given: its inputs.
-        nodes: each after all that it needs.
-        outputs: names of what it gives.
-        weights: by the name that `Ref` has.
+        source: the framework that runs it, for the report: "torch" or "onnx".
+        inputs: what it takes.
+        nodes: each after the nodes that it reads.
+        outputs: the names of its outputs.
+        weights: by the name that a `Ref` has.
     """
 
     name: str
     source: str
-    given: tuple[Given, ...]
-    nodes: tuple[Node, ...]
+    inputs: tuple[GraphInput, ...]
+    nodes: tuple[ForeignNode, ...]
     outputs: tuple[str, ...]
     weights: Mapping[str, Weight]
 
     @property
     def size(self) -> int | None:
-        """The only number of samples that the file itself takes, or None."""
-        return next((given.size for given in self.given if given.size is not None), None)
+        """The only batch size that the file itself accepts, or None for any."""
+        return next((graph_input.size for graph_input in self.inputs if graph_input.size is not None), None)
 
     def operators(self) -> dict[str, int]:
-        """How often each operator of the file is in it."""
-        found: dict[str, int] = {}
+        """Count the operators of the file."""
+        counts: dict[str, int] = {}
         for node in self.nodes:
-            found[node.operator] = found.get(node.operator, 0) + 1
-        return found
+            counts[node.operator] = counts.get(node.operator, 0) + 1
+        return counts
 
 
-def simplified(form: Form) -> Form:
-    """The same network in as few nodes: nothing that is not needed, or that does nothing, and sums within products."""
-    return needed(fused(_without_copies(needed(form))))
+def simplify(graph: ForeignGraph) -> ForeignGraph:
+    """Return the same network in fewer nodes: unused nodes and copies are dropped, products and sums are fused."""
+    return drop_unused(fuse_affine(_drop_copies(drop_unused(graph))))
 
 
-def _without_copies(form: Form) -> Form:
-    """The same network without nodes that give what they are given; a weight may be cast to what it is already."""
+def _drop_copies(graph: ForeignGraph) -> ForeignGraph:
+    """Return the same network without identity nodes and without casts of a weight to its own dtype."""
     names: dict[str, str] = {}
-    kept = []
-    for node in form.nodes:
+    nodes = []
+    for node in graph.nodes:
         node = replace(
             node,
-            inputs=renamed(node.inputs, names),
-            attributes={key: renamed(value, names) for key, value in node.attributes.items()},
+            inputs=rename_refs(node.inputs, names),
+            attributes={key: rename_refs(value, names) for key, value in node.attributes.items()},
         )
-        if _is_copy(node, form):
+        if _is_copy(node, graph):
             names[node.outputs[0]] = node.inputs[0].name
         else:
-            kept.append(node)
-    return replace(form, nodes=tuple(kept), outputs=tuple(names.get(name, name) for name in form.outputs))
+            nodes.append(node)
+    return replace(graph, nodes=tuple(nodes), outputs=tuple(names.get(name, name) for name in graph.outputs))
 
 
-def _is_copy(node: Node, form: Form) -> bool:
+def _is_copy(node: ForeignNode, graph: ForeignGraph) -> bool:
     if not node.inputs or not isinstance(node.inputs[0], Ref):
         return False
-    weight = form.weights.get(node.inputs[0].name)
+    weight = graph.weights.get(node.inputs[0].name)
     return node.kind == "same" or (
         node.kind == "cast" and weight is not None and weight.value.dtype.name == node.attributes["dtype"]
     )
 
 
-def renamed(value: Operand, names: Mapping[str, str]) -> Operand:
-    """An operand that refers to what has other names now."""
+def rename_refs(value: Operand, names: Mapping[str, str]) -> Operand:
+    """Return an operand with the names of its references replaced."""
     if isinstance(value, tuple):
-        return tuple(renamed(each, names) for each in value)
+        return tuple(rename_refs(each, names) for each in value)
     return Ref(names.get(value.name, value.name)) if isinstance(value, Ref) else value
 
 
-def needed(form: Form) -> Form:
-    """The same network without the nodes that nothing needs."""
-    wanted, kept = set(form.outputs), []
-    for node in reversed(form.nodes):
+def drop_unused(graph: ForeignGraph) -> ForeignGraph:
+    """Return the same network without nodes whose outputs are not used."""
+    wanted, nodes = set(graph.outputs), []
+    for node in reversed(graph.nodes):
         if wanted.intersection(node.outputs):
             wanted.update(node.refs())
-            kept.append(node)
-    return replace(form, nodes=tuple(reversed(kept)))
+            nodes.append(node)
+    return replace(graph, nodes=tuple(reversed(nodes)))
 
 
-def fused(form: Form) -> Form:
-    """The same network with each product by a weight and the sum with another after it as one `affine` node."""
+def fuse_affine(graph: ForeignGraph) -> ForeignGraph:
+    """Return the same network with each `matmul` by a weight and the `add` of a bias after it as one `affine` node."""
     readers: dict[str, int] = {}
-    for node in form.nodes:
+    for node in graph.nodes:
         for name in node.refs():
             readers[name] = readers.get(name, 0) + 1
-    for name in form.outputs:
+    for name in graph.outputs:
         readers[name] = readers.get(name, 0) + 1
-    made: dict[str, Node] = {}
-    for node in form.nodes:
-        if product := _product_before(node, made, form, readers):
+    nodes: dict[str, ForeignNode] = {}
+    for node in graph.nodes:
+        if product := _matmul_before(node, nodes, graph, readers):
             x, weight = product.inputs[:2]
             bias = next(each for each in node.inputs if each != Ref(product.outputs[0]))
-            del made[product.outputs[0]]
+            del nodes[product.outputs[0]]
             node = replace(node, kind="affine", inputs=(x, weight, bias), attributes={}, operator=product.operator)
-        made[node.outputs[0]] = node
-    return replace(form, nodes=tuple(made.values()))
+        nodes[node.outputs[0]] = node
+    return replace(graph, nodes=tuple(nodes.values()))
 
 
-def _product_before(node: Node, made: Mapping[str, Node], form: Form, readers: Mapping[str, int]) -> Node | None:
-    """The product by a matrix of weights that a sum takes beside a vector of weights, when nothing else reads it."""
+def _matmul_before(
+    node: ForeignNode, nodes: Mapping[str, ForeignNode], graph: ForeignGraph, readers: Mapping[str, int]
+) -> ForeignNode | None:
+    """Return the `matmul` by a weight whose output is only read by this `add` of a bias, or None."""
     if node.kind != "add" or len(node.inputs) != 2:
         return None
     for one, other in (node.inputs, node.inputs[::-1]):
         if not isinstance(one, Ref) or not isinstance(other, Ref) or readers.get(one.name) != 1:
             continue
-        product, bias = made.get(one.name), form.weights.get(other.name)
+        product, bias = nodes.get(one.name), graph.weights.get(other.name)
         if product is None or product.kind != "matmul" or bias is None or not isinstance(product.inputs[1], Ref):
             continue
-        kernel = form.weights.get(product.inputs[1].name)
+        kernel = graph.weights.get(product.inputs[1].name)
         if kernel is not None and kernel.value.ndim == 2 and bias.value.shape == kernel.value.shape[1:]:
             return product
     return None
 
 
-def _refs(value: Operand) -> Iterator[str]:
+def _ref_names(value: Operand) -> Iterator[str]:
     if isinstance(value, Ref):
         yield value.name
     elif isinstance(value, (tuple, list)):
         for each in value:
-            yield from _refs(each)
+            yield from _ref_names(each)

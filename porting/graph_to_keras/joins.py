@@ -1,4 +1,4 @@
-"""What puts arrays together, repeats them, or puts something round them."""
+"""Nodes that join, repeat, pad, flip or roll arrays."""
 
 from __future__ import annotations
 
@@ -8,99 +8,101 @@ from typing import Any
 import keras
 import numpy as np
 
-from .builder import Builder, Handler, Held, RefusedError, inserted, plain_order
-from .constant_folding import OPEN, Filled, is_open, lengths
-from .foreign_graph import Node, Weight
+from .builder import Builder, Handler, OrderedTensor, UnsupportedNodeError, identity_order, insert_axis
+from .constant_folding import OPEN, UniformArray, is_open, lengths
+from .foreign_graph import ForeignNode, Weight
 
 
-def _joined(builder: Builder, node: Node) -> tuple[list[Any], tuple[int, ...]]:
-    """Tensors of one order; what the model does not compute becomes a weight of it, one that does not train."""
-    found = [builder.operand(each) for each in node.inputs]
-    held = [each for each in found if isinstance(each, Held)]
-    rank = held[0].rank if held else np.asarray(builder.array(node.inputs[0])).ndim
-    order, tensors = held[0].order if held else plain_order(rank), []
-    for value in found:
-        if isinstance(value, Held):
-            tensors.append(builder.arranged(value, order))
+def _aligned_inputs(builder: Builder, node: ForeignNode) -> tuple[list[Any], tuple[int, ...]]:
+    """Return the inputs as tensors with the same order of axes, and that order. A constant becomes a frozen weight."""
+    values = [builder.operand(each) for each in node.inputs]
+    tensor_values = [each for each in values if isinstance(each, OrderedTensor)]
+    rank = tensor_values[0].rank if tensor_values else np.asarray(builder.array(node.inputs[0])).ndim
+    order, tensors = tensor_values[0].order if tensor_values else identity_order(rank), []
+    for value in values:
+        if isinstance(value, OrderedTensor):
+            tensors.append(builder.in_order(value, order))
             continue
-        if isinstance(value, Filled):
-            raise RefusedError("it joins an array of zeros or ones to another")
+        if isinstance(value, UniformArray):
+            raise UnsupportedNodeError("it joins a constant array of zeros or ones to another array")
         weight = value if isinstance(value, Weight) else Weight("constant", np.asarray(value, "float32"), False)
         tensors.append(builder.parameter(weight, rank, order).tensor)
     return tensors, order
 
 
-def _concatenate(builder: Builder, node: Node) -> Sequence[Held]:
-    tensors, order = _joined(builder, node)
+def _concatenate(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    tensors, order = _aligned_inputs(builder, node)
     axis = order.index(int(node.attributes["axis"]) % len(order))
-    return [Held(keras.layers.Concatenate(axis=axis)(tensors) if len(tensors) > 1 else tensors[0], order)]
+    return [OrderedTensor(keras.layers.Concatenate(axis=axis)(tensors) if len(tensors) > 1 else tensors[0], order)]
 
 
-def _stack(builder: Builder, node: Node) -> Sequence[Held]:
-    tensors, order = _joined(builder, node)
-    order, place = inserted(order, int(node.attributes["axis"]) % (len(order) + 1))
-    return [Held(keras.ops.stack(tensors, axis=place), order)]
+def _stack(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    tensors, order = _aligned_inputs(builder, node)
+    order, place = insert_axis(order, int(node.attributes["axis"]) % (len(order) + 1))
+    return [OrderedTensor(keras.ops.stack(tensors, axis=place), order)]
 
 
-def _expand(builder: Builder, node: Node) -> Sequence[Held]:
+def _expand(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     target = lengths(node.attributes["shape"])
-    found = builder.operand(node.inputs[0])
-    x = builder.parameter(found, len(target)) if isinstance(found, Weight) else builder.unscrambled(node)
+    value = builder.operand(node.inputs[0])
+    x = builder.parameter(value, len(target)) if isinstance(value, Weight) else builder.with_file_features(node)
     tensor, order, target = x.tensor, x.order, (1,) * (x.rank - len(target)) + target
     for _ in range(len(target) - x.rank):
-        order, place = inserted(order, 0)
+        order, place = insert_axis(order, 0)
         tensor = keras.ops.expand_dims(tensor, place)
     for axis, length in enumerate(target):
         place = order.index(axis)
         if place and not is_open(length) and tensor.shape[place] == 1 and length != 1:
             tensor = keras.ops.repeat(tensor, int(length), axis=place)
         elif place and length is OPEN and tensor.shape[place] == 1:
-            raise RefusedError("it repeats an axis to a length that is open")
-    return [Held(tensor, order)]
+            raise UnsupportedNodeError("it repeats an axis to a length that is not known in advance")
+    return [OrderedTensor(tensor, order)]
 
 
-def _tile(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.unscrambled(node)
+def _tile(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.with_file_features(node)
     repeats = lengths(node.attributes["repeats"])
     if len(repeats) != x.rank or any(length is OPEN for length in repeats):
-        raise RefusedError("it repeats an array along new axes, or as often as there are samples")
+        raise UnsupportedNodeError("it repeats an array along new axes, or once per sample")
     arranged = tuple(int(repeats[axis]) for axis in x.order)
     if arranged[0] != 1:
-        raise RefusedError("it repeats samples")
-    return [Held(keras.ops.tile(x.tensor, arranged), x.order)]
+        raise UnsupportedNodeError("it repeats samples")
+    return [OrderedTensor(keras.ops.tile(x.tensor, arranged), x.order)]
 
 
-def _pad(builder: Builder, node: Node) -> Sequence[Held]:
-    """Widths as PyTorch has them: (before, after) of the last axis first."""
-    x, widths = builder.unscrambled(node), lengths(node.attributes["widths"])
+def _pad(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """Pad by widths in PyTorch's order: (before, after) of the last axis first."""
+    x, widths = builder.with_file_features(node), lengths(node.attributes["widths"])
     pairs = [(0, 0)] * x.rank
     for number, at in enumerate(range(0, len(widths), 2)):
         pairs[-1 - number] = (int(widths[at]), int(widths[at + 1]))
     if any(width < 0 for pair in pairs for width in pair):
-        raise RefusedError("it pads by less than nothing")
+        raise UnsupportedNodeError("it pads by a negative width")
     arranged = tuple(pairs[axis] for axis in x.order)
     mode = node.attributes["mode"]
     options = {"constant_values": float(np.ravel(node.attributes["value"])[0])} if mode == "constant" else {}
-    return [Held(keras.ops.pad(x.tensor, arranged, mode=mode, **options), x.order)]
+    return [OrderedTensor(keras.ops.pad(x.tensor, arranged, mode=mode, **options), x.order)]
 
 
-def _flip(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.unscrambled(node)
-    return [Held(keras.ops.flip(x.tensor, axis=tuple(x.axis(axis) for axis in node.attributes["axes"])), x.order)]
+def _flip(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.with_file_features(node)
+    return [
+        OrderedTensor(keras.ops.flip(x.tensor, axis=tuple(x.axis(axis) for axis in node.attributes["axes"])), x.order)
+    ]
 
 
-def _roll(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.unscrambled(node)
+def _roll(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.with_file_features(node)
     axes, shifts = (lengths(node.attributes[name]) for name in ("axes", "shifts"))
     if len(axes) != len(shifts):
-        raise RefusedError("it rolls a whole array at once")
+        raise UnsupportedNodeError("it rolls the flattened array")
     tensor = x.tensor
     for axis, shift in zip(axes, shifts, strict=True):
         tensor = keras.ops.roll(tensor, int(shift), axis=x.axis(int(axis)))
-    return [Held(tensor, x.order)]
+    return [OrderedTensor(tensor, x.order)]
 
 
-JOINING: dict[str, Handler] = {
+JOINS: dict[str, Handler] = {
     "concatenate": _concatenate,
     "stack": _stack,
     "expand": _expand,

@@ -1,4 +1,4 @@
-"""Keras layers for what has weights: products, convolutions, normalisations, embeddings; and attention."""
+"""Nodes with weights as Keras layers: products, convolutions, normalizations, embeddings; and attention."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from .builder import Builder, Handler, Held, RefusedError, at_the_end, channels_last, plain_order
-from .foreign_graph import Node, Weight
+from .builder import Builder, Handler, OrderedTensor, UnsupportedNodeError, channels_last, identity_order, move_to_end
+from .foreign_graph import ForeignNode, Weight
 from .pooling import zero_padded
-from .windows import Pairs, is_same, pairs_of
+from .windows import Pairs, is_same, padding_pairs
 
 _CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 _DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}
@@ -23,81 +23,85 @@ _CROPPING = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D, 3: keras.la
 # --- products -------------------------------------------------------------------------------------------------------
 
 
-def _linear(builder: Builder, node: Node) -> Sequence[Held]:
-    return [_dense(builder, node, turned=True)]
+def _linear(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    return [_dense(builder, node, transpose=True)]
 
 
-def _affine(builder: Builder, node: Node) -> Sequence[Held]:
-    return [_dense(builder, node, turned=False)]
+def _affine(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    return [_dense(builder, node, transpose=False)]
 
 
-def _dense(builder: Builder, node: Node, *, turned: bool) -> Held:
-    """A Dense layer; of an array that was flattened with its channels last, the kernel's rows are put in that order.
+def _dense(builder: Builder, node: ForeignNode, *, transpose: bool) -> OrderedTensor:
+    """Return the output of a Dense layer. For a flattened array, the kernel's rows follow the order of its features.
 
     Args:
-        turned: whether the weight is (out, in).
+        transpose: whether the weight is (out, in) and must be transposed.
     """
-    x = builder.held(node.inputs[0])
+    x = builder.model_tensor(node.inputs[0])
     weight, bias = builder.array(node.inputs[1]), builder.array(node.inputs[2]) if len(node.inputs) > 2 else None
     assert weight is not None
-    kernel = weight.T if turned else weight
-    order = at_the_end(x.order, [x.rank - 1])
+    kernel = weight.T if transpose else weight
+    order = move_to_end(x.order, [x.rank - 1])
     if x.features is not None:
         kernel, tensor = kernel[x.features], x.tensor
     else:
-        tensor = builder.arranged(x, order)
+        tensor = builder.in_order(x, order)
     weights = [(node.inputs[1], kernel)]
     if bias is not None:
         weights.append((node.inputs[2], bias.reshape(-1)))
     dense = builder.layer(keras.layers.Dense, tensor, weights, units=int(kernel.shape[1]), use_bias=bias is not None)
-    return Held(dense, order)
+    return OrderedTensor(dense, order)
 
 
-def _matmul(builder: Builder, node: Node) -> Sequence[Held]:
-    """A product with a matrix of weights is a Dense layer; of two arrays it is a product."""
+def _matmul(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """A product with a matrix of weights becomes a Dense layer; a product of two tensors remains one."""
     other = builder.operand(node.inputs[1])
     if isinstance(other, Weight) and other.trainable and other.value.ndim == 2:
         return _affine(builder, node)
     one, two = (_factor(builder, each) for each in node.inputs)
-    rank = max(each.rank if isinstance(each, Held) else each.ndim for each in (one, two))
-    arrays = [builder.plain(each) if isinstance(each, Held) else each for each in (one, two)]
-    return [Held(keras.ops.matmul(*arrays), plain_order(rank))]
+    rank = max(each.rank if isinstance(each, OrderedTensor) else each.ndim for each in (one, two))
+    arrays = [builder.in_file_order(each) if isinstance(each, OrderedTensor) else each for each in (one, two)]
+    return [OrderedTensor(keras.ops.matmul(*arrays), identity_order(rank))]
 
 
-def _factor(builder: Builder, value: Any) -> Held | np.ndarray:
-    found = builder.operand(value)
-    if isinstance(found, Weight) and found.trains_alone:
-        return builder.parameter(found, max(found.value.ndim, 3))
-    return found if isinstance(found, Held) else np.asarray(found.value if isinstance(found, Weight) else found)
+def _factor(builder: Builder, value: Any) -> OrderedTensor | np.ndarray:
+    operand = builder.operand(value)
+    if isinstance(operand, Weight) and operand.trains_standalone:
+        return builder.parameter(operand, max(operand.value.ndim, 3))
+    return (
+        operand
+        if isinstance(operand, OrderedTensor)
+        else np.asarray(operand.value if isinstance(operand, Weight) else operand)
+    )
 
 
 # --- convolutions ---------------------------------------------------------------------------------------------------
 
 
-def _conv(builder: Builder, node: Node) -> Sequence[Held]:
-    x, attributes = builder.held(node.inputs[0]), node.attributes
+def _conv(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x, attributes = builder.model_tensor(node.inputs[0]), node.attributes
     weight, bias = builder.array(node.inputs[1]), builder.array(node.inputs[2])
     assert weight is not None
     rank = weight.ndim - 2
     if x.rank != rank + 2:
-        raise RefusedError(f"an array of {x.rank} axes: give it one for the samples")
+        raise UnsupportedNodeError(f"its input has {x.rank} axes: add one for the batch")
     spans = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], attributes["dilation"], strict=True)]
-    tensor, padding = _padded(builder, x, attributes["padding"], spans, attributes["strides"])
+    tensor, padding = _pad(builder, x, attributes["padding"], spans, attributes["strides"])
     config = {
-        "strides": _plain(attributes["strides"]),
-        "dilation_rate": _plain(attributes["dilation"]),
+        "strides": _ints(attributes["strides"]),
+        "dilation_rate": _ints(attributes["dilation"]),
         "padding": padding,
         "use_bias": bias is not None,
     }
     biases = [] if bias is None else [(node.inputs[2], bias)]
-    made = _convolved(builder, tensor, node, weight, biases, config)
-    return [Held(made, channels_last(x.rank))]
+    convolved = _convolve(builder, tensor, node, weight, biases, config)
+    return [OrderedTensor(convolved, channels_last(x.rank))]
 
 
-def _convolved(
-    builder: Builder, tensor: Any, node: Node, weight: np.ndarray, biases: list[Any], config: dict[str, Any]
+def _convolve(
+    builder: Builder, tensor: Any, node: ForeignNode, weight: np.ndarray, biases: list[Any], config: dict[str, Any]
 ) -> Any:
-    """The convolution itself: each channel by itself where there is a group a channel and Keras has a layer for it."""
+    """Return the output of the convolution: depthwise if each channel is a group and Keras has a layer for it."""
     groups, rank, channels = int(node.attributes["groups"]), weight.ndim - 2, tensor.shape[-1]
     kernel_size = tuple(int(size) for size in weight.shape[2:])
     kernel = np.moveaxis(weight, (0, 1), (-1, -2))
@@ -118,11 +122,13 @@ def _convolved(
     )
 
 
-def _padded(builder: Builder, x: Held, padding: Any, spans: Sequence[int], strides: Sequence[int]) -> tuple[Any, str]:
-    """The array with its channels last, padded where Keras' own padding is another, and the padding that is left."""
-    tensor = builder.last(x)
+def _pad(
+    builder: Builder, x: OrderedTensor, padding: Any, spans: Sequence[int], strides: Sequence[int]
+) -> tuple[Any, str]:
+    """Return the tensor with channels last, padded if Keras cannot pad so itself, and the layer's `padding`."""
+    tensor = builder.with_channels_last(x)
     lengths = tensor.shape[1:-1]
-    pairs = pairs_of(padding, lengths, spans, strides)
+    pairs = padding_pairs(padding, lengths, spans, strides)
     if pairs is None or is_same(pairs, lengths, spans, strides):
         return tensor, "same"
     if any(before or after for before, after in pairs):
@@ -130,25 +136,25 @@ def _padded(builder: Builder, x: Held, padding: Any, spans: Sequence[int], strid
     return tensor, "valid"
 
 
-def _conv_transpose(builder: Builder, node: Node) -> Sequence[Held]:
-    """A transposed convolution of the full length, and then cropped as the file pads it."""
-    x, attributes = builder.held(node.inputs[0]), node.attributes
+def _conv_transpose(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """Compute a transposed convolution of full length, and crop it by the file's padding."""
+    x, attributes = builder.model_tensor(node.inputs[0]), node.attributes
     weight, bias = builder.array(node.inputs[1]), builder.array(node.inputs[2])
     assert weight is not None
-    rank, strides, dilation = weight.ndim - 2, attributes["strides"], _plain(attributes["dilation"])
+    rank, strides, dilation = weight.ndim - 2, attributes["strides"], _ints(attributes["dilation"])
     if attributes["groups"] != 1:
-        raise RefusedError("a transposed convolution in groups")
+        raise UnsupportedNodeError("a transposed convolution with groups is not covered")
     if max(dilation) > 1 and max(strides) > 1:
-        raise RefusedError("a transposed convolution that is dilated and strided")
+        raise UnsupportedNodeError("a transposed convolution with both dilation and strides is not covered")
     weights = [(node.inputs[1], np.moveaxis(weight, (0, 1), (-1, -2)))]
     weights += [] if bias is None else [(node.inputs[2], bias)]
-    made = builder.layer(
+    convolved = builder.layer(
         _TRANSPOSED[rank],
-        builder.last(x),
+        builder.with_channels_last(x),
         weights,
         filters=int(weight.shape[1]),
         kernel_size=tuple(int(size) for size in weight.shape[2:]),
-        strides=_plain(strides),
+        strides=_ints(strides),
         dilation_rate=dilation,
         padding="valid",
         use_bias=bias is not None,
@@ -156,131 +162,141 @@ def _conv_transpose(builder: Builder, node: Node) -> Sequence[Held]:
     spans = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation, strict=True)]
     crop = _cropping(attributes, spans, strides)
     if any(before or after for before, after in crop):
-        made = _CROPPING[rank](crop if rank > 1 else crop[0])(made)
-    return [Held(made, channels_last(x.rank))]
+        convolved = _CROPPING[rank](crop if rank > 1 else crop[0])(convolved)
+    return [OrderedTensor(convolved, channels_last(x.rank))]
 
 
 def _cropping(attributes: Any, spans: Sequence[int], strides: Sequence[int]) -> Pairs:
-    """How much of the full length the file leaves out at either end of each axis."""
+    """Return how much to crop at either end of each axis."""
     crop = []
     for (before, after), more, span, step in zip(
         attributes["padding"], attributes["output_padding"], spans, strides, strict=True
     ):
-        # Keras gives at least as many as the strides reach: zeros, where the window is shorter.
+        # Keras' output always covers the strides: it ends with zeros where the window is shorter.
         end = max(step - span, 0) + after - more
         if end < 0:
-            raise RefusedError("an output padding that is larger than the padding")
+            raise UnsupportedNodeError("its output padding is larger than its padding")
         crop.append((int(before), int(end)))
     return tuple(crop)
 
 
-def _plain(values: Sequence[Any]) -> tuple[int, ...]:
+def _ints(values: Sequence[Any]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)
 
 
-# --- normalisation, embedding, dropout ------------------------------------------------------------------------------
+# --- normalization, embedding, dropout ------------------------------------------------------------------------------
 
 
-def _batch_norm(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.held(node.inputs[0])
+def _batch_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.model_tensor(node.inputs[0])
     order = channels_last(x.rank)
     epsilon, momentum = float(node.attributes["epsilon"]), 1 - float(node.attributes["momentum"])
     weights, has = _scale_and_shift(builder, node)
-    tensor = builder.arranged(x, order)
+    tensor = builder.in_order(x, order)
     kind = keras.layers.BatchNormalization
-    return [Held(builder.layer(kind, tensor, weights, epsilon=epsilon, momentum=momentum, **has), order)]
+    return [OrderedTensor(builder.layer(kind, tensor, weights, epsilon=epsilon, momentum=momentum, **has), order)]
 
 
-def _layer_norm(builder: Builder, node: Node) -> Sequence[Held]:
-    x, rank = builder.held(node.inputs[0]), int(node.attributes["rank"])
+def _layer_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x, rank = builder.model_tensor(node.inputs[0]), int(node.attributes["rank"])
     axes = list(range(x.rank - rank, x.rank))
-    order = at_the_end(x.order, axes)
+    order = move_to_end(x.order, axes)
     weights, has = _scale_and_shift(builder, node)
     config: dict[str, Any] = {"axis": -1 if rank == 1 else axes, "epsilon": float(node.attributes["epsilon"]), **has}
-    return [Held(builder.layer(keras.layers.LayerNormalization, builder.arranged(x, order), weights, **config), order)]
+    return [
+        OrderedTensor(
+            builder.layer(keras.layers.LayerNormalization, builder.in_order(x, order), weights, **config), order
+        )
+    ]
 
 
-def _rms_norm(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.held(node.inputs[0])
+def _rms_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.model_tensor(node.inputs[0])
     weights = builder.arrays(node.inputs[1:2])
     if not weights or node.attributes["rank"] != 1:
-        raise RefusedError("without a scale, or over several axes")
-    order = at_the_end(x.order, [x.rank - 1])
+        raise UnsupportedNodeError("it has no scale, or normalizes several axes")
+    order = move_to_end(x.order, [x.rank - 1])
     config: dict[str, Any] = {"axis": -1, "epsilon": float(node.attributes["epsilon"])}
-    return [Held(builder.layer(keras.layers.RMSNormalization, builder.arranged(x, order), weights, **config), order)]
+    return [
+        OrderedTensor(
+            builder.layer(keras.layers.RMSNormalization, builder.in_order(x, order), weights, **config), order
+        )
+    ]
 
 
-def _group_norm(builder: Builder, node: Node) -> Sequence[Held]:
-    x = builder.held(node.inputs[0])
+def _group_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.model_tensor(node.inputs[0])
     order = channels_last(x.rank)
-    tensor = builder.arranged(x, order)
+    tensor = builder.in_order(x, order)
     weights, has = _scale_and_shift(builder, node)
     groups, epsilon = int(node.attributes["groups"] or tensor.shape[-1]), float(node.attributes["epsilon"])
     kind = keras.layers.GroupNormalization
-    return [Held(builder.layer(kind, tensor, weights, groups=groups, axis=-1, epsilon=epsilon, **has), order)]
+    return [OrderedTensor(builder.layer(kind, tensor, weights, groups=groups, axis=-1, epsilon=epsilon, **has), order)]
 
 
-def _scale_and_shift(builder: Builder, node: Node) -> tuple[list[tuple[Any, np.ndarray]], dict[str, Any]]:
-    """The weights of a normalisation, and which of the first two, its scale and its shift, are there."""
+def _scale_and_shift(builder: Builder, node: ForeignNode) -> tuple[list[tuple[Any, np.ndarray]], dict[str, Any]]:
+    """Return the weights of a normalization, and the layer's arguments `scale` and `center`."""
     scale, shift = (builder.array(each) is not None for each in node.inputs[1:3])
     return builder.arrays(node.inputs[1:]), {"scale": scale, "center": shift}
 
 
-def _embedding(builder: Builder, node: Node) -> Sequence[Held]:
-    table, places = builder.array(node.inputs[0]), builder.held(node.inputs[1])
+def _embedding(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    table, places = builder.array(node.inputs[0]), builder.model_tensor(node.inputs[1])
     assert table is not None
-    tensor = builder.plain(places)
-    made = builder.layer(
+    tensor = builder.in_file_order(places)
+    layer = builder.layer(
         keras.layers.Embedding,
         tensor,
         [(node.inputs[0], table)],
         input_dim=int(table.shape[0]),
         output_dim=int(table.shape[1]),
     )
-    return [Held(made, plain_order(places.rank + 1))]
+    return [OrderedTensor(layer, identity_order(places.rank + 1))]
 
 
-def _dropout(builder: Builder, node: Node) -> Sequence[Held]:
-    x, rate = builder.held(node.inputs[0]), float(node.attributes["rate"])
-    return [Held(keras.layers.Dropout(rate)(x.tensor), x.order, x.features) if rate else x]
+def _dropout(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x, rate = builder.model_tensor(node.inputs[0]), float(node.attributes["rate"])
+    return [OrderedTensor(keras.layers.Dropout(rate)(x.tensor), x.order, x.features) if rate else x]
 
 
 # --- attention ------------------------------------------------------------------------------------------------------
 
 
-def _attention(builder: Builder, node: Node) -> Sequence[Held]:
-    """softmax(query · keyᵀ · scale + mask) · value, over the last two axes."""
-    query, key, value = (builder.held(each) for each in node.inputs[:3])
+def _attention(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """Compute softmax(query · keyᵀ · scale + mask) · value over the last two axes."""
+    query, key, value = (builder.model_tensor(each) for each in node.inputs[:3])
     mask = builder.operand(node.inputs[3]) if len(node.inputs) > 3 else None
     rank, scale = query.rank, node.attributes["scale"]
     width = query.shape[-1]
     if scale is None and width is None:
-        raise RefusedError("its width is open")
+        raise UnsupportedNodeError("its width is not known in advance")
     factor = float(scale) if scale is not None else 1 / math.sqrt(int(width or 1))
-    turned = builder.arranged(key, (*range(rank - 2), rank - 1, rank - 2))
-    scores = keras.ops.matmul(keras.ops.multiply(builder.plain(query), factor), turned)
+    transposed_key = builder.in_order(key, (*range(rank - 2), rank - 1, rank - 2))
+    scores = keras.ops.matmul(keras.ops.multiply(builder.in_file_order(query), factor), transposed_key)
     if node.attributes["causal"]:
         mask = _causal(query.shape[-2], key.shape[-2])
     if mask is not None:
-        scores = _masked(builder, scores, mask)
+        scores = _apply_mask(builder, scores, mask)
     weights = keras.ops.softmax(scores, axis=-1)
-    return [Held(keras.ops.matmul(weights, builder.plain(value)), plain_order(rank))]
+    return [OrderedTensor(keras.ops.matmul(weights, builder.in_file_order(value)), identity_order(rank))]
 
 
 def _causal(queries: int | None, keys: int | None) -> np.ndarray:
     if queries is None or keys is None:
-        raise RefusedError("it looks back only, over a length that is open")
+        raise UnsupportedNodeError("its causal mask needs a length that is not known in advance")
     return np.tril(np.ones((queries, keys), bool))
 
 
-def _masked(builder: Builder, scores: Any, mask: Any) -> Any:
-    """The scores with a mask: true where to look, or numbers to add."""
-    found = (
-        builder.plain(mask) if isinstance(mask, Held) else np.asarray(mask.value if isinstance(mask, Weight) else mask)
+def _apply_mask(builder: Builder, scores: Any, mask: Any) -> Any:
+    """Apply a mask to the scores: a boolean mask, true where to attend, or numbers to add."""
+    mask_value = (
+        builder.in_file_order(mask)
+        if isinstance(mask, OrderedTensor)
+        else np.asarray(mask.value if isinstance(mask, Weight) else mask)
     )
-    if str(found.dtype) == "bool":
-        return keras.ops.where(found, scores, float(np.finfo("float32").min))
-    return keras.ops.add(scores, found)
+    if str(mask_value.dtype) == "bool":
+        return keras.ops.where(mask_value, scores, float(np.finfo("float32").min))
+    return keras.ops.add(scores, mask_value)
 
 
 LAYERS: dict[str, Handler] = {

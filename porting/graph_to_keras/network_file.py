@@ -1,4 +1,4 @@
-"""What file it is, read into a form, and the model that is built of it."""
+"""Read a network file of any supported format, and build the Keras model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import keras
 
 from ...errors import PortError
 from .builder import Builder
-from .foreign_graph import Form
+from .foreign_graph import ForeignGraph
 from .functions import FUNCTIONS
-from .joins import JOINING
+from .joins import JOINS
 from .layers import LAYERS
 from .onnx import graph
 from .pooling import POOLING
@@ -19,44 +19,44 @@ from .recurrent import RECURRENT
 from .shapes import SHAPES
 from .torch_export import program, program_file
 
-HANDLERS = {**LAYERS, **POOLING, **FUNCTIONS, **SHAPES, **JOINING, **RECURRENT}
+HANDLERS = {**LAYERS, **POOLING, **FUNCTIONS, **SHAPES, **JOINS, **RECURRENT}
 
 
-def _program(path: Path, clean: Path) -> Form:
-    found = program_file.read(path)
-    form = program.to_form(found, path)
-    clean.write_bytes(program_file.clean(found))
-    return form
+def _read_program(path: Path, clean_path: Path) -> ForeignGraph:
+    exported = program_file.read(path)
+    network = program.to_graph(exported, path)
+    clean_path.write_bytes(program_file.clean(exported))
+    return network
 
 
-def _onnx(path: Path, clean: Path) -> Form:
-    return graph.to_form(path)
+def _read_onnx(path: Path, clean_path: Path) -> ForeignGraph:
+    return graph.to_graph(path)
 
 
-_READERS: dict[str, Callable[[Path, Path], Form]] = {".pt2": _program, ".onnx": _onnx}
+_READERS: dict[str, Callable[[Path, Path], ForeignGraph]] = {".pt2": _read_program, ".onnx": _read_onnx}
 
 
-def read(path: Path, clean: Path) -> Form:
-    """The network in a `.pt2` or `.onnx` file.
+def read(path: Path, clean_path: Path) -> ForeignGraph:
+    """Read the network in a `.pt2` or `.onnx` file.
 
     Args:
-        clean: where a file goes that is to be run in place of it; nothing is written where the file itself can be.
+        clean: receives a file that is safe to run instead of the original; not written if the original is safe.
 
     Raises:
-        PortError: it has operators that are not covered; each is named.
-        FileError: it is none, was truncated, or a hostile one.
+        PortError: the network has unsupported operators; the message names each.
+        FileError: the file has another format, was truncated, or is hostile.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise PortError(f"{path} is neither a torch.export program (.pt2) nor an ONNX graph (.onnx)")
-    return reader(path, clean)
+    return reader(path, clean_path)
 
 
-def build(form: Form) -> tuple[keras.Model, Builder]:
-    """The Keras model, and what it was made by.
+def build(network: ForeignGraph) -> tuple[keras.Model, Builder]:
+    """Build the Keras model, and return it with its builder.
 
     Raises:
-        PortError: a node has no counterpart in Keras; it is named.
+        PortError: a node has no counterpart in Keras; the message names it.
     """
-    builder = Builder(form, HANDLERS)
+    builder = Builder(network, HANDLERS)
     return builder.build(), builder

@@ -1,8 +1,9 @@
-"""What a recurrent node of `foreign_graph.py` says: which weights belong to which layer and direction.
+"""The attributes of a recurrent node of `foreign_graph.py`: the weights of each layer and direction.
 
-Inputs of the node: the sequences, then the initial states, (layers · directions, batch, units) each, or None for zeros.
-Outputs: the sequences of the last layer, then the states after it. Weights are (gates · units, in), their gates in
-PyTorch's order: input, forget, cell, output for an LSTM; reset, update, new for a GRU, which resets after its product.
+Inputs of the node: the sequences, then the initial states, each (layers · directions, batch, units) or None for zeros.
+Outputs: the sequences of the last layer, then the final states. Weights are (gates · units, in), their gates in
+PyTorch's order: input, forget, cell, output for an LSTM; reset, update, new for a GRU, which resets after the
+product.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ def recurrent(
     bias: bool,
     dropout: float,
 ) -> dict[str, Any]:
-    """The attributes of a node with PyTorch's list of weights.
+    """Return the attributes of a node with PyTorch's list of weights.
 
     Args:
         kind: lstm, gru, rnn_tanh or rnn_relu.
-        params: for each layer, and each direction of it, the weights of inputs and of states, and their two biases.
-        batch_first: whether the sequences are (batch, time, …) and not (time, batch, …).
+        params: for each layer and direction, the kernel, the recurrent kernel, and their two biases.
+        batch_first: whether the sequences are (batch, time, …) instead of (time, batch, …).
 
     Raises:
-        PortError: there are other weights, as an LSTM with projections has them.
+        PortError: the number of weights is unexpected, as for an LSTM with projections.
     """
     directions, each = 2 if bidirectional else 1, 4 if bias else 2
     if len(params) != layers * directions * each:
-        raise PortError(f"a {kind} with {len(params)} weights, as one with projections has them, is not covered")
+        expected = layers * directions * each
+        raise PortError(f"{kind}: expected {expected} weights, received {len(params)} (projections are not covered)")
     absent = () if bias else (None, None)
     single = [(*params[at : at + each], *absent) for at in range(0, len(params), each)]
     return {

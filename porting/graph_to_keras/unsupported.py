@@ -1,4 +1,4 @@
-"""The refusal of what is not covered: all of it at once, by name, before anything is built."""
+"""Refuse a network with unsupported operators: all are named at once, before anything is built."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...errors import PortError
 
 
 def refuse(operators: Sequence[str], path: Path) -> None:
-    """Raise a PortError that names each operator and how often it is there; nothing when there is none."""
+    """Raise a PortError that names each operator and its count. Do nothing if the list is empty."""
     if not operators:
         return
-    found = Counter(operators)
-    names = ", ".join(f"{name[:60]} ({count})" if count > 1 else name[:60] for name, count in sorted(found.items()))
+    counts = Counter(operators)
+    names = ", ".join(f"{name[:60]} ({count})" if count > 1 else name[:60] for name, count in sorted(counts.items()))
     raise PortError(f"{path} has operators that cannot be rebuilt in Keras: {names}")

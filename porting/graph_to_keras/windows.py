@@ -1,4 +1,4 @@
-"""How much is padded where a window moves over an array, and whether that is what Keras calls "same"."""
+"""The padding of moving windows, and whether it is Keras' "same" padding."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from typing import Any
 Pairs = tuple[tuple[int, int], ...]
 
 
-def pairs_of(padding: Any, lengths: Sequence[int | None], spans: Sequence[int], strides: Sequence[int]) -> Pairs | None:
-    """The padding as pairs; None for Keras' own "same", whose widths may depend on a length that is open.
+def padding_pairs(
+    padding: Any, lengths: Sequence[int | None], spans: Sequence[int], strides: Sequence[int]
+) -> Pairs | None:
+    """Return the padding as pairs, or None for Keras' "same", whose widths may depend on an unknown length.
 
     Args:
         padding: pairs, "same_upper" or "same_lower".
-        lengths: of the axes.
-        spans: of the window, dilation included.
+        lengths: the lengths of the axes.
+        spans: the sizes of the window, with dilation.
     """
     if padding == "same_upper":
         return None
     if padding == "same_lower":
-        found = same_pairs(lengths, spans, strides)
-        if found is None:
-            raise ValueError("its padding depends on a length that is open")
-        return tuple((after, before) for before, after in found)
+        pairs = same_pairs(lengths, spans, strides)
+        if pairs is None:
+            raise ValueError("its padding depends on a length that is not known in advance")
+        return tuple((after, before) for before, after in pairs)
     return tuple((int(before), int(after)) for before, after in padding)
 
 
 def same_pairs(lengths: Sequence[int | None], spans: Sequence[int], strides: Sequence[int]) -> Pairs | None:
-    """So that ceil(length / stride) windows fit, the odd one after; None where a length that matters is open."""
+    """Return the padding for ceil(length / stride) windows, the odd one after; None if a required length is unknown."""
     pairs = []
     for length, span, stride in zip(lengths, spans, strides, strict=True):
         if stride == 1:
@@ -42,5 +44,5 @@ def same_pairs(lengths: Sequence[int | None], spans: Sequence[int], strides: Seq
 
 
 def is_same(pairs: Pairs, lengths: Sequence[int | None], spans: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether a padding is Keras' "same"; none at all is called "valid"."""
+    """Return whether a padding is Keras' "same"; no padding at all is "valid", not "same"."""
     return any(before or after for before, after in pairs) and pairs == same_pairs(lengths, spans, strides)

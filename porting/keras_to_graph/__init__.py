@@ -1,1 +1,1 @@
-"""Keras models read as graphs, which the frameworks' rooms write as native source."""
+"""Read a Keras model as a graph, which each backend's `source` package writes as native source."""

@@ -1,4 +1,4 @@
-"""Which kind of the graph an activation function of Keras is."""
+"""Map Keras' activation functions to kinds of graph nodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 
 from ...graph.graph import ConfigValue
 
-# What a function does when it is called with nothing but its input, which is how layers call it.
+# The default options of each function. Layers call an activation with its input only.
 _DEFAULTS: dict[str, dict[str, ConfigValue]] = {
     "relu": {"negative_slope": 0.0, "max_value": None, "threshold": 0.0},
     "leaky_relu": {"negative_slope": 0.2},
@@ -27,11 +27,11 @@ _WITHOUT_OPTIONS = (
 
 
 def activation_of(function: Any, rank: int) -> tuple[str, dict[str, ConfigValue]] | None:
-    """The kind and configuration of an activation that a layer calls, or None when it is not one of Keras' own.
+    """Return the kind and configuration of a layer's activation, or None if the function is not one of Keras'.
 
     Args:
-        function: of `keras.activations`, or None for nothing.
-        rank: of what it is applied to.
+        function: a function of `keras.activations`; None means no activation.
+        rank: the rank of the array that it is applied to.
     """
     if function is None:
         return "linear", {}

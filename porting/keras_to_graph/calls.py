@@ -1,7 +1,7 @@
-"""The calls that a functional Keras model is made of, in an order in which they can be computed.
+"""The layer calls of a functional Keras model, in topological order.
 
-Keras keeps them but shows them nowhere: `ordered_calls` is the one place that looks. tests/porting/test_calls.py notices
-when they move.
+Keras records the calls but has no public interface to them. Only `ordered_calls` reads them, so that a change in Keras
+breaks one function; tests/porting/test_keras_to_graph.py notices it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ...backends import keras_internals
 
 @dataclass(frozen=True, eq=False)
 class LayerCall:
-    """One call of a layer or of an operation of `keras.ops`.
+    """One call of a layer or of a `keras.ops` operation.
 
     Attributes:
         operation: the layer or operation.
-        arguments: what its `call` got, by its parameters' names; symbolic tensors where arrays will be.
-        outputs: the symbolic tensors that it gave.
+        arguments: the arguments of `call` by parameter name; arrays are symbolic tensors.
+        outputs: the symbolic tensors that it returned.
     """
 
     operation: Any
@@ -33,7 +33,7 @@ class LayerCall:
 
 
 def is_layer_graph(operation: Any) -> bool:
-    """Whether it is a model that is nothing but a graph of layers: Keras' own Sequential or functional, and built."""
+    """Return whether this is a built Sequential or functional model with Keras' own `call`, that is, a layer graph."""
     if not isinstance(operation, keras.Model):
         return False
     return type(operation).call in _keras_calls() and bool(getattr(operation, "inputs", None))
@@ -46,12 +46,12 @@ def _keras_calls() -> tuple[Any, ...]:
 
 
 def ordered_calls(model: Any) -> Iterator[LayerCall]:
-    """Each call between the model's inputs and outputs, after all those that it needs.
+    """Yield each call between the model's inputs and outputs, after the calls that it depends on.
 
     Args:
-        model: one that `is_layer_graph`.
+        model: a model for which `is_layer_graph` is true.
     """
-    # A new function over the same tensors: a Sequential keeps its own elsewhere than a functional model does.
+    # Build a new function over the same tensors: Sequential and functional models store their own in different places.
     function = keras.Function(model.inputs, model.outputs)
     makers = {id(tensor): node for node in keras_internals.nodes_of(function) for tensor in node.outputs}
     done = {id(tensor) for tensor in model.inputs}
@@ -71,7 +71,7 @@ def ordered_calls(model: Any) -> Iterator[LayerCall]:
 
 
 def _arguments_by_name(node: Any) -> dict[str, Any]:
-    """The arguments of a call by name; a `*variadic` parameter is a tuple under its own."""
+    """Return the arguments of a call by name; those of a `*variadic` parameter are a tuple."""
     signature_arguments = node.arguments
     bound = inspect.signature(node.operation.call).bind(*signature_arguments.args, **signature_arguments.kwargs)
     arguments = dict(bound.arguments)

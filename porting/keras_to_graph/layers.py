@@ -1,6 +1,6 @@
-"""What each of Keras' layers that compute becomes in the graph.
+"""Readers of the Keras layers that compute: dense, convolution, pooling, normalisation, activation and so on.
 
-Those that join, cut or move arrays are in `shape_layers.py`; wrappers, recurrent and attention layers in `wrappers.py`.
+Layers that merge, slice or reshape are in `shape_layers.py`; wrappers, recurrent and attention layers in `wrappers.py`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _einsum_dense(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReferen
 
 
 def layer_scale(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    """A learnt factor for each channel, which `keras.applications` has in ConvNeXt."""
+    """Read ConvNeXt's `LayerScale` of `keras.applications`: a trainable factor per channel."""
     value = float32_input(reader, call)
     axes = "abcdefgh"[: reader.spec(value).rank]
     config: dict[str, ConfigValue] = {"equation": f"{axes},{axes[-1]}->{axes}"}
@@ -67,7 +67,7 @@ def _window(layer: Any, padding: str) -> dict[str, ConfigValue]:
 
 
 def _causal(reader: GraphReader, call: LayerCall, value: ArrayReference) -> tuple[ArrayReference, str]:
-    """What a causal convolution sees, and the padding that is left to do."""
+    """Return the input, padded for a causal convolution, and the padding mode that remains."""
     layer = call.operation
     if layer.padding != "causal":
         return value, layer.padding
@@ -189,7 +189,7 @@ def _batch_normalization(reader: GraphReader, call: LayerCall) -> Sequence[Array
 def _layer_normalization(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
     if layer.rms_scaling:
-        raise UnreadableError("rms_scaling is not covered: RMSNormalization is")
+        raise UnreadableError("rms_scaling is not covered: use RMSNormalization")
     value = float32_input(reader, call)
     config: dict[str, ConfigValue] = {
         "axis": normalized_axes(layer.axis, reader.spec(value).rank),
@@ -228,7 +228,7 @@ def _group_normalization(reader: GraphReader, call: LayerCall) -> Sequence[Array
 
 
 def _axis_last(rank: int, axis: int) -> tuple[int, ...]:
-    """All axes with one of them last."""
+    """Return the permutation that moves one axis to the end."""
     return (*(other for other in range(rank) if other != axis), axis)
 
 
@@ -252,7 +252,7 @@ def _rescaling(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
 
 
 def _per_channel(value: Any) -> float | tuple[float, ...]:
-    """A number, or one number a channel."""
+    """Return a number, or a tuple with one number per channel."""
     array = np.asarray(value, "float64")
     if array.ndim > 1:
         raise UnreadableError("its scale or offset has more than one axis")
@@ -267,7 +267,7 @@ def _embedding(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
     if layer.mask_zero:
         raise UnreadableError("mask_zero: masks are not covered")
     if getattr(layer, "quantization_mode", None) or layer.compute_dtype != "float32":
-        raise UnreadableError("computes in other than float32")
+        raise UnreadableError("is quantised or not in float32, and only float32 is covered")
     value = reader.cast(call, single_input(call), "int32")
     config: dict[str, ConfigValue] = {"input_dim": layer.input_dim, "output_dim": layer.output_dim}
     return reader.add(call, "embedding", [value], config=config, weights={"embeddings": layer.embeddings})
@@ -359,7 +359,7 @@ def _gaussian_dropout(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRef
 
 
 def _pass_through(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    """A layer that computes nothing: what it adds to the loss is no part of the model's answers."""
+    """Read a layer that returns its input: a term that it adds to the loss is not part of the model's outputs."""
     return [single_input(call)]
 
 

@@ -1,4 +1,4 @@
-"""A built Keras model read as a `Graph`: the table of readers, handed to the `GraphReader` that calls them."""
+"""Read a built Keras model as a `Graph`; here the tables of layer readers are handed to the `GraphReader`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from .wrappers import WRAPPERS
 
 
 def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: None, inner_model: Any = None) -> Graph:
-    """The graph of a built Keras model.
+    """Return the graph of a built Keras model.
 
     Args:
-        model: Sequential or functional, nested as it may be.
-        refuses: why a node cannot be used, or None where it can: a room's `refuses`.
-        inner: where a nested model is the model proper, the other layers being its preparation: one of its name. The
-            names of its layers and outputs are the graph's, without its own before them.
+        model: a Sequential or functional model; models within it are inlined.
+        refuses: returns why a node cannot be written, or None if it can: the `refuses` of a backend's `source` package.
+        inner_model: the trained model, if `model` wraps it in preprocessing layers. The nested model of this name gives
+            the graph its name and the names of its outputs, and the names of its layers get no prefix.
 
     Raises:
-        PortError: the model is no graph of layers, or holds layers that cannot be read or are refused; the message
-            names every one.
+        PortError: the model is not a layer graph, or some layers cannot be read or are refused; the message names each
+            of them.
     """
     if not is_layer_graph(model):
         raise PortError(
-            f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs: what its own "
-            "`call` computes cannot be read; build it with keras.Model(inputs, outputs)"
+            f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs, and its own "
+            "`call` cannot be read: build it with keras.Model(inputs, outputs)"
         )
     reader = GraphReader(_reader_for, inner_model)
     graph = reader.graph(model)
@@ -49,7 +49,7 @@ def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: N
 
 
 def _reader_for(operation: Any) -> LayerReader:
-    """The function that reads this layer or operation; only of Keras' own, as a user's may compute anything."""
+    """Return the reader of a layer or operation; a user's class has none, since it may compute anything."""
     for name, reader in (*LAYERS.items(), *WRAPPERS.items()):
         if type(operation) is getattr(keras.layers, name):
             return reader

@@ -1,7 +1,7 @@
-"""What each operation of `keras.ops`, called on symbolic arrays in a functional model, becomes in the graph.
+"""Readers of `keras.ops` operations that a functional model calls on symbolic arrays.
 
-Keras' operation classes are private: they are known here by their names, and their settings by their attributes.
-tests/porting/test_operations.py notices when one moves.
+Keras' operation classes are private, so they are identified by name, and their options are read from attributes.
+tests/porting/test_keras_to_graph.py notices when one moves.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...graph.graph import ArrayReference, ConfigValue, Operand
+from ...graph.graph import ArrayReference, ConfigValue, GraphOperand
 from .calls import LayerCall
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
 from .shared import normalized_axes, to_tuple
 
 Config = Callable[[Any, int], dict[str, ConfigValue]]
 
-# --- what the readers share -----------------------------------------------------------------------------------------
+# --- shared by the readers ------------------------------------------------------------------------------------------
 
 
-def _operands(reader: GraphReader, call: LayerCall) -> list[Operand]:
-    """What an operation computes with: arrays, and numbers where a number was written."""
+def _operands(reader: GraphReader, call: LayerCall) -> list[GraphOperand]:
+    """Return the operands of an operation: array references, and Python numbers for scalars."""
     values = [value for value in keras.tree.flatten(list(call.arguments.values())) if value is not None]
     return [_operand(reader, call, value, index) for index, value in enumerate(values)]
 
 
-def _operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> Operand:
+def _operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> GraphOperand:
     if isinstance(value, (ArrayReference, bool, int, float)):
         return value
     if isinstance(value, (keras.Variable, str)):
-        raise UnreadableError("uses a variable or a text that belongs to no layer")
+        raise UnreadableError("uses a variable or a string that belongs to no layer")
     array = np.asarray(keras.ops.convert_to_numpy(value))
     return array.item() if array.ndim == 0 else reader.constant(call, array, f"constant_{index}")
 
 
-def _cast_integers(reader: GraphReader, call: LayerCall, operands: list[Operand]) -> list[Operand]:
-    """Integers as floats, where the operation makes floats of integers."""
+def _cast_integers(reader: GraphReader, call: LayerCall, operands: list[GraphOperand]) -> list[GraphOperand]:
+    """Cast integer arrays to float if the operation's result is float."""
     (result, *_) = specs_of(call)
     if not result.dtype.startswith("float"):
         return operands
@@ -50,21 +50,21 @@ def _cast_integers(reader: GraphReader, call: LayerCall, operands: list[Operand]
     ]
 
 
-def _rank(reader: GraphReader, operands: Sequence[Operand]) -> int:
+def _rank(reader: GraphReader, operands: Sequence[GraphOperand]) -> int:
     return max(reader.spec(operand).rank for operand in operands if isinstance(operand, ArrayReference))
 
 
 def _operation_reader(
     kind: str, config: Config = lambda operation, rank: {}, *, cast_integers: bool = True
 ) -> LayerReader:
-    """A reader of operations that take arrays and numbers, and are set by their attributes."""
+    """Return a reader for an operation whose operands are arrays and numbers and whose options are attributes."""
 
     def read_call(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
         operands = _operands(reader, call)
         if cast_integers:
             operands = _cast_integers(reader, call, operands)
         if not any(isinstance(operand, ArrayReference) for operand in operands):
-            raise UnreadableError("computes with no array")
+            raise UnreadableError("takes no array")
         node_config = config(call.operation, _rank(reader, operands))
         return reader.add(call, kind, operands, config=node_config)
 
@@ -76,19 +76,19 @@ def _operation_reader(
 
 def _reduction(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if getattr(operation, "initial", None) is not None:
-        raise UnreadableError("starts from a value of its own")
+        raise UnreadableError("an initial value is not covered")
     return {"axis": normalized_axes(operation.axis, rank), "keepdims": bool(operation.keepdims)}
 
 
 def _arg_reduction(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if operation.axis is None:
-        raise UnreadableError("looks through all axes at once")
+        raise UnreadableError("axis=None is not covered")
     return {"axis": int(operation.axis) % rank, "keepdims": bool(operation.keepdims)}
 
 
 def _axis(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if operation.axis is None:
-        raise UnreadableError("works on the flattened array")
+        raise UnreadableError("axis=None, which flattens the array, is not covered")
     return {"axis": int(operation.axis) % rank}
 
 
@@ -121,11 +121,11 @@ def _to_config(value: Any) -> ConfigValue:
         return value
     if np.ndim(value) == 0:
         return np.asarray(value).item()  # type: ignore[no-any-return]
-    raise UnreadableError("is set by something other than plain numbers")
+    raise UnreadableError("has an option that is no plain number or string")
 
 
 def _relu(operation: Any, rank: int) -> dict[str, ConfigValue]:
-    """Of `keras.ops.relu`, which has no settings, and of `keras.activations.relu`, which has."""
+    """Return the options of `keras.activations.relu`; `keras.ops.relu` has none and gets the defaults."""
     top = getattr(operation, "max_value", None)
     return {
         "negative_slope": float(getattr(operation, "negative_slope", 0.0)),
@@ -150,7 +150,7 @@ def _reshape(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     if keeps_batch:
         return reader.add(call, "reshape", [value], config={"shape": (None, *shape[1:])})
     if shape.count(-1) > 1:
-        raise UnreadableError("has more than one open length")
+        raise UnreadableError("has more than one unknown length")
     return reader.add(call, "reshape", [value], config={"shape": tuple(shape)})
 
 
@@ -255,13 +255,13 @@ def _einsum(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
 
 def _cumsum(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if getattr(operation, "dtype", None) is not None:
-        raise UnreadableError("sums in a dtype of its own")
+        raise UnreadableError("its option dtype is not covered")
     return _axis(operation, rank)
 
 
 def _round(operation: Any, rank: int) -> dict[str, ConfigValue]:
     if operation.decimals:
-        raise UnreadableError("rounds to decimals")
+        raise UnreadableError("its option decimals is not covered")
     return {}
 
 
@@ -341,5 +341,5 @@ OPERATIONS: dict[str, LayerReader] = {
 
 def _repeats(operation: Any) -> dict[str, ConfigValue]:
     if not isinstance(operation.repeats, int):
-        raise UnreadableError("repeats each element another number of times")
+        raise UnreadableError("repeats that differ between elements are not covered")
     return {"repeats": operation.repeats}

@@ -1,7 +1,7 @@
-"""Keras' model read as a `Graph`, in which the same thing is always said in the same way (see `graph/graph.py`).
+"""Build a `Graph` from a Keras model, with one canonical form for each computation (see `graph/graph.py`).
 
-What each layer and operation becomes stands in `layers.py`, `wrappers.py` and `operations.py`. What none of them
-knows is refused, all of it in one error, before anything is written.
+The readers of layers and operations are in `layers.py`, `shape_layers.py`, `wrappers.py` and `operations.py`. Layers
+without a reader are refused, all in one error, before anything is written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...graph.graph import ArrayReference, ConfigValue, Graph, GraphLayer, GraphNode, Input, Operand, Output, Spec
+from ...graph.graph import ArrayReference, ConfigValue, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output, Spec
 from ...graph.source import identifier
 from .activations import activation_of
 from .calls import LayerCall, is_layer_graph, ordered_calls
@@ -21,31 +21,31 @@ Weights = Mapping[str, Any]
 LayerReader = Callable[["GraphReader", LayerCall], Sequence[ArrayReference]]
 
 
-# What stands in the graph for what could not be read, until `read` refuses it.
+# The kind of the placeholder node for a layer that could not be read, until `read` raises the error.
 UNREADABLE = "unreadable"
 
 
 class UnreadableError(Exception):
-    """Why one layer cannot be read; `read` gathers them."""
+    """Why one layer cannot be read; `read` collects the reasons."""
 
 
 class GraphReader:
-    """A graph in the making.
+    """Reads a model call by call and collects the nodes of its graph.
 
     Args:
-        reader_of: the function that reads a layer or operation; raises UnreadableError where there is none.
-        inner: where a nested model is the model proper, that model.
+        reader_for: returns the reader of a layer or operation; raises UnreadableError if there is none.
+        inner_model: the trained model, if the model that is read wraps it in preprocessing layers.
     """
 
     def __init__(self, reader_for: Callable[[Any], LayerReader], inner_model: Any = None) -> None:
         self._reader_for = reader_for
-        self._inner = inner_model
+        self._inner_model = inner_model
         self.problems: dict[str, str] = {}
         self._nodes: list[GraphNode] = []
         self._names: set[str] = set()
         self._layers: dict[tuple[int, str], GraphLayer] = {}
         self._specs: dict[ArrayReference, Spec] = {}
-        # What has been read, held on to so that no id is used again for something else.
+        # Kept alive, because layers are looked up by id, and Python reuses the ids of deleted objects.
         self._operations: list[Any] = []
         self._prefix = ""
 
@@ -56,13 +56,13 @@ class GraphReader:
             self._specs[ArrayReference(graph_input.name)] = graph_input.spec
             inputs.append(graph_input)
         results = self.run(model, [ArrayReference(graph_input.name) for graph_input in inputs])
-        named_model = self._inner or model
+        named_model = self._inner_model or model
         names = _output_names(named_model)
         outputs = tuple(Output(name, result) for name, result in zip(names, results, strict=True))
         return Graph(identifier(named_model.name), tuple(inputs), tuple(self._nodes), outputs)
 
     def run(self, model: Any, inputs: Sequence[ArrayReference]) -> list[ArrayReference]:
-        """Add the calls of a model, given what goes into it; what comes out of it."""
+        """Add the calls of a model on these inputs, and return the references of its outputs."""
         references = {id(tensor): ref for tensor, ref in zip(model.inputs, inputs, strict=True)}
 
         def fill_in(leaf: Any) -> Any:
@@ -75,7 +75,7 @@ class GraphReader:
         return [references[id(tensor)] for tensor in model.outputs]
 
     def call(self, call: LayerCall) -> Sequence[ArrayReference]:
-        """Add one call; where it cannot be read, note why and go on."""
+        """Add one call; if it cannot be read, record why, add a placeholder, and go on."""
         self._operations.append(call.operation)
         try:
             if is_layer_graph(call.operation):
@@ -89,25 +89,25 @@ class GraphReader:
         model = call.operation
         inputs = [ref for ref in keras.tree.flatten(call.arguments) if isinstance(ref, ArrayReference)]
         if len(inputs) != len(model.inputs):
-            raise UnreadableError("is called with other inputs than it has")
+            raise UnreadableError("is called with another number of inputs than it has")
         inputs = [
             self.cast(call, ref, tensor.dtype, role=f"cast_{index}")
             for index, (ref, tensor) in enumerate(zip(inputs, model.inputs, strict=True))
         ]
         outer_prefix = self._prefix
-        if self._inner is None or model.name != self._inner.name:
+        if self._inner_model is None or model.name != self._inner_model.name:
             self._prefix = f"{outer_prefix}{model.name}_"
         results = self.run(model, inputs)
         self._prefix = outer_prefix
         return results
 
-    # --- what the readers of layers and operations build with -------------------------------------------------------
+    # --- used by the readers of layers and operations ---------------------------------------------------------------
 
     def add(
         self,
         call: LayerCall,
         kind: str,
-        inputs: Sequence[Operand],
+        inputs: Sequence[GraphOperand],
         *,
         config: Mapping[str, ConfigValue] | None = None,
         weights: Weights | None = None,
@@ -118,10 +118,10 @@ class GraphReader:
         """Add a node.
 
         Args:
-            call: what is being read.
-            config, weights: of the layer; weights that are None are left out.
-            role: what the node is for, when a call becomes several.
-            outputs: what comes out; by default what comes out of the call.
+            call: the call that is being read.
+            config, weights: the layer's; weights that are None are left out.
+            role: the node's part in the call, if a call becomes several nodes.
+            outputs: the specs of the outputs; by default those of the call.
             arguments: see `GraphNode.arguments`.
         """
         key = (id(call.operation), role)
@@ -141,7 +141,7 @@ class GraphReader:
         return references
 
     def activation(self, call: LayerCall, value: ArrayReference, function: Any) -> ArrayReference:
-        """An activation function after a layer, or nothing where it does nothing."""
+        """Add a layer's activation function; a linear one adds no node."""
         kind_and_config = activation_of(function, self.spec(value).rank)
         if kind_and_config is None:
             raise UnreadableError(f"its activation {getattr(function, '__name__', function)} is not one of Keras'")
@@ -150,8 +150,8 @@ class GraphReader:
             return value
         return self.add(call, kind, [value], config=config, role=kind, outputs=[self.spec(value)])[0]
 
-    def cast(self, call: LayerCall, value: Operand, dtype: str, role: str = "cast") -> ArrayReference:
-        """The value in this dtype; where it is a number, as an array."""
+    def cast(self, call: LayerCall, value: GraphOperand, dtype: str, role: str = "cast") -> ArrayReference:
+        """Return the value cast to a dtype, without a node if it already has it; a number becomes a constant array."""
         if not isinstance(value, ArrayReference):
             return self.constant(call, np.asarray(value, dtype), role)
         spec = self.spec(value)
@@ -160,7 +160,7 @@ class GraphReader:
         return self.add(call, "cast", [value], config={"dtype": dtype}, role=role, outputs=[Spec(spec.shape, dtype)])[0]
 
     def constant(self, call: LayerCall, value: Any, role: str = "constant") -> ArrayReference:
-        """An array that is written into the model."""
+        """Add a constant array."""
         array = _array(value)
         return self.add(
             call, "constant", [], weights={"value": array}, role=role, outputs=[Spec(array.shape, array.dtype.name)]
@@ -176,7 +176,7 @@ class GraphReader:
 
 
 def specs_of(call: LayerCall) -> list[Spec]:
-    """What is known of a call's outputs."""
+    """Return the specs of a call's outputs."""
     return [Spec(tuple(tensor.shape), tensor.dtype) for tensor in call.outputs]
 
 

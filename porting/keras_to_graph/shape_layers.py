@@ -1,4 +1,4 @@
-"""What each of Keras' layers that join, cut or move arrays becomes in the graph."""
+"""Readers of the Keras layers that merge, slice, pad, reshape or resize arrays."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _repeat_vector(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefere
 
 
 def _before_and_after(layer: Any, amounts: Any, rank: int) -> tuple[ConfigValue, ...]:
-    """(before, after) for each axis of a layer that pads or crops the axes between batch and channels."""
+    """Return (before, after) for every axis of a layer that pads or crops the axes between batch and channels."""
     pairs = [tuple(amounts)] if rank == 3 and not isinstance(amounts[0], (list, tuple)) else amounts
     inner = tuple((int(before), int(after)) for before, after in pairs)
     if getattr(layer, "data_format", "channels_last") == "channels_first":
@@ -115,7 +115,7 @@ def _resizing(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     if layer.interpolation not in ("nearest", "bilinear") or layer.antialias:
         raise UnreadableError(f"interpolation {layer.interpolation!r} is not covered")
     if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio or layer.data_format != "channels_last":
-        raise UnreadableError("crops, pads, or has its channels first")
+        raise UnreadableError("crop_to_aspect_ratio, pad_to_aspect_ratio and channels_first are not covered")
     config: dict[str, ConfigValue] = {
         "height": layer.height, "width": layer.width, "interpolation": layer.interpolation
     }  # fmt: skip

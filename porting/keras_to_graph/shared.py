@@ -1,4 +1,4 @@
-"""What the readers of layers share: the arrays of a call, its axes, and channels that come first."""
+"""Helpers of the layer readers: the arrays of a call, its axes, and the channels-first layout."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .reader import GraphReader, UnreadableError, specs_of
 
 
 def single_input(call: LayerCall) -> ArrayReference:
-    """The one array that a layer takes.
+    """Return the only array that a layer is called with.
 
     Raises:
-        UnreadableError: it is given more, such as a mask.
+        UnreadableError: there are none, or several, such as a mask.
     """
     values = {name: argument for name, argument in call.arguments.items() if isinstance(argument, ArrayReference)}
     if len(values) != 1:
@@ -22,7 +22,7 @@ def single_input(call: LayerCall) -> ArrayReference:
 
 
 def input_list(call: LayerCall) -> list[ArrayReference]:
-    """The arrays of a layer that takes a list of them."""
+    """Return the arrays of a layer that is called with a list of them."""
     lists = [argument for argument in call.arguments.values() if isinstance(argument, (list, tuple))]
     if len(lists) != 1 or not all(isinstance(value, ArrayReference) for value in lists[0]):
         raise UnreadableError("is called with something other than one list of arrays")
@@ -30,10 +30,10 @@ def input_list(call: LayerCall) -> list[ArrayReference]:
 
 
 def float32_input(reader: GraphReader, call: LayerCall) -> ArrayReference:
-    """The one array that a layer takes, as what the layer computes in.
+    """Return the only array that a layer is called with, cast to float32.
 
     Raises:
-        UnreadableError: that is not float32.
+        UnreadableError: the layer does not compute in float32.
     """
     layer = call.operation
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
@@ -42,19 +42,19 @@ def float32_input(reader: GraphReader, call: LayerCall) -> ArrayReference:
 
 
 def to_tuple(value: Any) -> tuple[ConfigValue, ...]:
-    """A nest of integers or floats as tuples."""
+    """Convert nested lists of numbers to tuples."""
     return tuple(to_tuple(item) if isinstance(item, (list, tuple)) else item for item in value)
 
 
 def normalized_axes(axis: Any, rank: int) -> tuple[int, ...]:
-    """Axes counted from 0, ascending; all of them for None."""
+    """Return the axes as non-negative numbers in ascending order; None means all."""
     if axis is None:
         return tuple(range(rank))
     return tuple(sorted(int(a) % rank for a in (axis if isinstance(axis, (list, tuple)) else [axis])))
 
 
 def to_channels_last(reader: GraphReader, call: LayerCall, value: ArrayReference) -> ArrayReference:
-    """The value with its channels last; of a layer that has them first, moved there."""
+    """Return the value in the channels-last layout, transposed if the layer is channels-first."""
     if call.operation.data_format == "channels_last":
         return value
     shape = reader.spec(value).shape
@@ -62,7 +62,7 @@ def to_channels_last(reader: GraphReader, call: LayerCall, value: ArrayReference
 
 
 def restore_layout(reader: GraphReader, call: LayerCall, value: ArrayReference) -> ArrayReference:
-    """The value with its channels where the layer has them."""
+    """Return a channels-last value in the layer's own layout."""
     if call.operation.data_format == "channels_last":
         return value
     rank = reader.spec(value).rank
@@ -70,7 +70,7 @@ def restore_layout(reader: GraphReader, call: LayerCall, value: ArrayReference) 
 
 
 def channels_last_spec(call: LayerCall) -> Spec:
-    """The spec of a layer's output with its channels last."""
+    """Return the spec of a layer's output in the channels-last layout."""
     (spec,) = specs_of(call)
     if call.operation.data_format == "channels_last":
         return spec

@@ -1,4 +1,4 @@
-"""What Keras' recurrent layers, wrappers and attention layers become in the graph."""
+"""Readers of Keras' recurrent layers, wrappers and attention layers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _initial_states(call: LayerCall) -> list[ArrayReference]:
     states = keras.tree.flatten(call.arguments.get("initial_state"))
     present = [state for state in states if state is not None]
     if not all(isinstance(state, ArrayReference) for state in present):
-        raise UnreadableError("its initial state is written into the model")
+        raise UnreadableError("its initial state is a constant, which is not covered")
     return present
 
 
@@ -51,9 +51,9 @@ def _kind(layer: Any) -> str:
 
 
 def _cell(layer: Any) -> tuple[dict[str, ConfigValue], dict[str, Any]]:
-    """The configuration and the weights of a recurrent layer."""
+    """Return the configuration and the weights of a recurrent layer."""
     if layer.stateful:
-        raise UnreadableError("stateful: what it remembers from batch to batch is not covered")
+        raise UnreadableError("stateful: a state that is carried from batch to batch is not covered")
     cell = layer.cell
     config: dict[str, ConfigValue] = {
         "units": layer.units,
@@ -131,7 +131,7 @@ def _merge(
 
 # --- over time ------------------------------------------------------------------------------------------------------
 
-# In these the steps of a sequence are not independent samples.
+# These do not treat the steps of a sequence as independent samples.
 _NOT_PER_STEP = ("BatchNormalization", "Dropout", "GaussianNoise", "GaussianDropout")
 
 
@@ -139,7 +139,7 @@ def _time_distributed(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRef
     value, inner = float32_input(reader, call), call.operation.layer
     spec, (result,) = reader.spec(value), specs_of(call)
     if type(inner) is keras.layers.Dense:
-        # A dense layer works on the last axis, whatever is before it.
+        # A dense layer works on the last axis, so it needs no folding.
         return reader.call(LayerCall(inner, {"inputs": value}, call.outputs))
     if type(inner).__name__ in _NOT_PER_STEP or is_layer_graph(inner):
         raise UnreadableError(f"{type(inner).__name__} in TimeDistributed is not covered")
@@ -207,7 +207,7 @@ def _add_attention(reader: GraphReader, call: LayerCall, config: Mapping[str, Co
     }
     if mask is not None:
         if not isinstance(mask, ArrayReference) or reader.spec(mask).rank != 3:
-            raise UnreadableError("its attention mask is not an array (batch, T, S) that the model computes")
+            raise UnreadableError("its attention mask is not an array of shape (batch, T, S) that the model computes")
         inputs.append(reader.cast(call, mask, "bool", "mask"))
     return reader.add(
         *(call, "multi_head_attention", inputs),
@@ -218,7 +218,7 @@ def _add_attention(reader: GraphReader, call: LayerCall, config: Mapping[str, Co
 
 
 def _attention_weights(layer: Any) -> dict[str, Any]:
-    """The weights by their paths, which end in `query/kernel`, …, `attention_output/bias`."""
+    """Return the weights, named after the ends of their paths: `query/kernel`, …, `attention_output/bias`."""
     weights = {}
     for variable in layer.weights:
         *_, part, name = variable.path.split("/")

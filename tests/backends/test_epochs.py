@@ -1,4 +1,4 @@
-"""A backend's epochs against arithmetic done by hand in NumPy, and against single steps of the model itself."""
+"""Compare a backend's epochs with gradient descent in NumPy, and with single steps of the model itself."""
 
 import inspect
 
@@ -32,7 +32,7 @@ def plans(backend):
 
 @pytest.fixture
 def captured(plans):
-    """The plan of a step that is written down and replayed; skips where a backend has none such."""
+    """The plan that captures a step and replays it; skips if the backend has none."""
     matching = [plan for plan in plans if plan.name == CAPTURED]
     if not matching:
         pytest.skip("this backend replays no steps")
@@ -40,7 +40,7 @@ def captured(plans):
 
 
 def by_hand(order, size, counts=EQUAL):
-    """The weights after an epoch of gradient descent, and the mean of the loss over samples that count so much."""
+    """Return the weights after an epoch of gradient descent, and the mean loss with the sample weights `counts`."""
     weights, bias, lost = np.ones((3, 1)), np.zeros(1), 0.0
     for first in range(0, len(order), size):
         chosen = order[first : first + size]
@@ -57,7 +57,7 @@ def epochs_of(model, plan, size, data=(X, Y)):
 
 
 def run_epoch(epochs, order, *ends):
-    """One epoch in pieces that end at these steps, and at the last."""
+    """Run one epoch, divided into runs that end at these steps and at the last."""
     epochs.begin(order)
     starts = [0, *ends]
     for start, stop in zip(starts, [*ends, epochs.steps], strict=True):
@@ -72,7 +72,7 @@ def values_of(variables):
 
 
 @pytest.mark.parametrize(("size", "ends"), [(4, ()), (4, (1, 3)), (4, (5,)), (23, ()), (100, ()), (1, (7,))])
-def test_an_epoch_takes_the_samples_in_the_order_given_whatever_its_pieces(plans, size, ends):
+def test_an_epoch_follows_the_sample_order_however_it_is_divided_into_runs(plans, size, ends):
     order = np.random.default_rng(size).permutation(23)
     weights, bias, loss = by_hand(order, size)
     for plan in plans:
@@ -117,11 +117,11 @@ def test_a_second_epoch_goes_on_where_the_first_ended(plans):
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_metrics_begin_anew_and_say_what_keras_says(plans, own):
+def test_metrics_are_reset_and_equal_those_of_keras(plans, own):
     import keras
 
     class Scaled(keras.metrics.MeanSquaredError):
-        """Not all of what it says is in its variables."""
+        """A metric whose result depends on state outside its variables."""
 
         times = 1
 
@@ -164,7 +164,7 @@ def test_evaluating_measures_every_sample_once_and_trains_nothing(plans, size):
             np.testing.assert_array_equal(value, expected, err_msg=plan.name)
 
 
-def test_plans_have_names_of_their_own_whatever_the_length_of_the_run(backend):
+def test_plans_have_unique_names_whatever_the_length_of_the_run(backend):
     for steps in (1, 10**9):
         names = [plan.name for plan in runtime.current().plans(linear(), steps)]
         assert names
@@ -172,7 +172,7 @@ def test_plans_have_names_of_their_own_whatever_the_length_of_the_run(backend):
         assert not {"fit", "auto"} & set(names)
 
 
-def test_a_convolution_is_not_put_into_a_loop_that_is_compiled_on_a_processor(backend):
+def test_on_a_cpu_the_first_plan_for_a_convolution_is_no_compiled_loop(backend):
     import keras
 
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
@@ -182,7 +182,7 @@ def test_a_convolution_is_not_put_into_a_loop_that_is_compiled_on_a_processor(ba
         assert not (first.loop and first.jit)
 
 
-def test_what_a_model_is_made_of_is_seen_through_wrappers_and_models(backend):
+def test_layers_are_found_inside_wrappers_and_nested_models(backend):
     import keras
 
     inner = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
@@ -205,17 +205,17 @@ def test_what_a_model_is_made_of_is_seen_through_wrappers_and_models(backend):
     assert sorted(type(layer).__name__ for layer in layers_of(twice)).count("Conv2D") == 1
 
 
-# --- what fit makes at its first batch ------------------------------------------------------------------------------
+# --- metrics and optimizer are built --------------------------------------------------------------------------------
 
 
-def test_the_private_method_that_makes_metrics_is_where_we_expect_it(backend):
+def test_keras_private_method_that_builds_metrics_has_the_expected_signature(backend):
     import keras
 
     parameters = inspect.signature(keras.Model._symbolic_build).parameters
     assert list(parameters) == ["self", "iterator", "data_batch"]
 
 
-def test_metrics_and_optimizer_are_made_without_training_anything(backend):
+def test_building_metrics_and_optimizer_trains_nothing(backend):
     import keras
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -230,7 +230,7 @@ def test_metrics_and_optimizer_are_made_without_training_anything(backend):
         np.testing.assert_array_equal(actual, expected)
 
 
-# --- steps that are written down and replayed -----------------------------------------------------------------------
+# --- captured steps -------------------------------------------------------------------------------------------------
 
 
 def compiled(layers, optimizer):
@@ -321,7 +321,7 @@ def test_a_replayed_step_is_the_step_to_the_bit(plans, captured, kind, optimizer
 
 
 @pytest.mark.parametrize(("kind", "count"), [("convolution", 1), ("wide recurrent", 4)])
-def test_what_a_captured_step_cannot_hold_is_let_go_with_it(captured, kind, count):
+def test_opaque_calls_are_released_with_the_captured_step(captured, kind, count):
     import gc
 
     from trivium.backends.torch import opaque
@@ -347,7 +347,7 @@ def test_capturing_changes_nothing(captured):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_a_model_that_python_decides_upon_anew_is_not_captured_and_trains_all_the_same(captured):
+def test_a_model_with_python_state_is_not_captured_but_still_trains(captured):
     import keras
 
     class Counting(keras.layers.Layer):

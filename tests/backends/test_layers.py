@@ -6,7 +6,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.engine.verification.parity import difference
 
-# What is asked of the layer, and the shape of a batch; sizes that no kernel likes among them.
+# The layer's settings and the shape of a batch; some sizes are no multiple of a vector length.
 NATIVE = {
     "plain": ({}, (5, 7, 3)),
     "one more step than is spelled out": ({}, (5, 9, 3)),
@@ -29,7 +29,7 @@ BY_KERAS = {
 
 @pytest.fixture(params=["LSTM", "GRU"])
 def recurrent(request, backend):
-    """Makes a recurrent layer with large random weights; skips where this backend computes them as Keras does."""
+    """Return a function that creates a recurrent layer with large random weights; skips if the backend tunes none."""
     import keras
 
     kind = getattr(keras.layers, request.param)
@@ -48,7 +48,7 @@ def recurrent(request, backend):
 
 
 def replaced(model):
-    """The layers whose computation is another while the model is tuned, by name."""
+    """Return the names of the layers whose computation is replaced while the model is tuned."""
     from trivium.backends.epochs import layers_of
 
     with runtime.current().tuned(model):
@@ -62,7 +62,7 @@ def answers_of(model, x):
 
 
 def outcome(model, x):
-    """Its answers, its loss in training and the gradients of that."""
+    """Return the model's outputs, its loss in training and the gradients of the loss."""
     model.compile("sgd", "mean_squared_error")
     answers = answers_of(model, x)
     y = np.random.default_rng(2).normal(size=answers.shape).astype("float32")
@@ -98,7 +98,7 @@ def test_a_native_layer_gives_what_keras_gives(recurrent, case):
 
 
 @pytest.mark.parametrize("case", BY_KERAS)
-def test_what_no_native_kernel_knows_is_computed_as_keras_does(recurrent, backend, case):
+def test_a_layer_that_no_native_kernel_supports_is_left_to_keras(recurrent, backend, case):
     import keras
 
     model = keras.Sequential([keras.Input((6, 2)), recurrent(**BY_KERAS[case])])
@@ -107,7 +107,7 @@ def test_what_no_native_kernel_knows_is_computed_as_keras_does(recurrent, backen
 
 
 def require_left_to_keras(model, backend):
-    """By every backend but JAX, which has no kernel to choose: it spells out Keras' own steps."""
+    """Assert that no layer is replaced, except under JAX, which unrolls Keras' own steps for every layer."""
     assert backend.name == "jax" or replaced(model) == []
 
 

@@ -1,4 +1,4 @@
-"""What the engine asks of a framework, asked of the one that this process runs on."""
+"""The interface between engine and framework, tested on the backend of this process."""
 
 import importlib
 import os
@@ -21,12 +21,12 @@ def current(backend):
 
 @pytest.fixture(scope="module")
 def single_threaded(backend):
-    """A worker of its own: it is limited to one thread, and made deterministic, which cannot be undone."""
+    """A separate worker, as it is limited to one thread and made deterministic, which cannot be undone."""
     with Worker(backend.name, threads=1) as process:
         yield process
 
 
-def test_the_runtime_is_that_of_the_room(current, backend):
+def test_the_runtime_is_that_of_the_backend(current, backend):
     room = importlib.import_module(f"trivium.backends.{backend.name}.runtime")
     assert current is room.RUNTIME
     assert runtime.current() is current
@@ -37,7 +37,7 @@ def test_asking_for_it_imports_keras_under_that_backend(current, backend):
     assert backend.package in sys.modules
 
 
-def test_there_is_a_processor_among_the_devices(current):
+def test_the_cpu_is_the_last_of_the_devices(current):
     devices = current.devices()
     assert {device.kind for device in devices} <= {"cpu", "gpu", "tpu"}
     assert len({device.name for device in devices}) == len(devices)
@@ -49,7 +49,7 @@ def test_threads_are_no_more_than_a_process_may_use(current):
     assert 1 <= current.threads() <= (os.cpu_count() or 1)
 
 
-def test_waiting_takes_nothing_one_array_or_a_nest_of_them(current):
+def test_synchronise_accepts_none_one_array_and_a_nest_of_arrays(current):
     import keras
 
     doubled = keras.ops.ones((64, 64)) * 2
@@ -118,7 +118,7 @@ def test_gradients_are_those_of_the_loss_with_everything_that_layers_add_to_it(c
     np.testing.assert_allclose(bias, [4.0], rtol=1e-6)
 
 
-def test_the_gradient_of_an_embedding_is_dense_and_sums_what_comes_twice(current):
+def test_the_gradient_of_an_embedding_is_dense_and_sums_repeated_rows(current):
     import keras
 
     model = keras.Sequential([keras.Input((3,), dtype="int32"), keras.layers.Embedding(4, 1)])
@@ -147,7 +147,7 @@ def test_asking_for_gradients_leaves_the_model_as_it_was(current):
     assert max(np.abs(gradient).max() for gradient in first[1]) > 0.1
 
 
-def test_what_a_stateful_layer_remembers_is_not_changed_by_its_gradients(current):
+def test_gradients_do_not_change_the_states_of_a_stateful_layer(current):
     import keras
 
     model = keras.Sequential([keras.Input(batch_shape=(2, 3, 1)), keras.layers.LSTM(2, stateful=True)])
@@ -168,7 +168,7 @@ def float64_by_default(backend):
 
 
 def in_float64():
-    """How far off a relu of float64 is, and a Python float that is cast as an optimizer casts its rates."""
+    """Return the error of a relu of float64, plus that of a cast Python float, such as an optimizer's rate."""
     import keras
 
     x = np.linspace(0.1, 1.0, 7)
@@ -183,12 +183,12 @@ def test_double_precision_is_double_while_it_lasts(current, float64_by_default):
 
 
 def test_keras_still_loses_float64_by_itself(current, float64_by_default):
-    """When this fails, Keras computes in float64 when asked to, and `double_precision` in that room can go."""
+    """When this fails, Keras computes in float64 by itself, and that backend's `double_precision` can go."""
     assert in_float64() > 1e-9
 
 
 def test_pytorch_still_needs_its_copies_of_states(backend):
-    """When this fails, Keras trains stateful layers on PyTorch by itself, and `_use_copied_states` there can go."""
+    """When this fails, Keras trains stateful layers on PyTorch by itself, and `_use_copied_states` can go."""
     if backend.name != "torch":
         pytest.skip("for PyTorch's room")
     import keras
@@ -200,7 +200,7 @@ def test_pytorch_still_needs_its_copies_of_states(backend):
 
 
 def test_jax_still_needs_its_states_tracked(backend):
-    """When this fails, Keras carries states under JAX by itself, and `_track_states` there can go."""
+    """When this fails, Keras carries states under JAX by itself, and `_track_states` can go."""
     if backend.name != "jax":
         pytest.skip("for JAX's room")
     import keras

@@ -1,4 +1,4 @@
-"""Convolutions and poolings as they are tuned for training against Keras' own: the same outputs and gradients."""
+"""Tuned convolutions and poolings have the same outputs and gradients as Keras' own."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.engine.verification.parity import difference
 
-# What is asked of the layer, and the shape of a batch, channels last: sizes that no window divides among them.
+# The layer's settings and the shape of a batch, channels last; some sizes are no multiple of the window.
 CONVOLUTIONS = {
     "one channel": ({"kernel_size": 5, "padding": "same"}, (3, 9, 9, 1)),
     "one channel, every second pixel": ({"kernel_size": 5, "padding": "same", "strides": 2}, (3, 9, 12, 1)),
@@ -36,7 +36,7 @@ POOLINGS = {
 
 @pytest.fixture(params=["channels_last", "channels_first"])
 def data_format(request, backend):
-    """The order of axes; skips what TensorFlow does not compute on a CPU, tuned or not."""
+    """The data format; skips the one that TensorFlow cannot compute on a CPU."""
     on_cpu = runtime.current().devices()[0].kind == "cpu"
     if request.param == "channels_first" and backend.name == "tensorflow" and on_cpu:
         pytest.skip("TensorFlow computes channels first on a GPU only")
@@ -44,7 +44,7 @@ def data_format(request, backend):
 
 
 def drawn(shape, data_format="channels_last"):
-    """A batch of normal floats, its first sample of so few different values that most windows hold equal ones."""
+    """Return a batch of normal floats; the first sample has only two values, so that most windows have ties."""
     generator = np.random.default_rng(1)
     x = generator.normal(size=shape)
     x[0] = generator.integers(0, 2, shape[1:])
@@ -52,7 +52,7 @@ def drawn(shape, data_format="channels_last"):
 
 
 def model_of(layers, shape):
-    """The layers after one that adds zeros, a weight for each number of a batch: its gradient is the inputs'."""
+    """Return a model of the layers, after one that adds a zero weight to each input: its gradient is the inputs'."""
     import keras
 
     class Added(keras.layers.Layer):
@@ -68,7 +68,7 @@ def model_of(layers, shape):
 
 
 def answered(model, x):
-    """Its outputs for a batch, and the gradients by each weight, the zeros first."""
+    """Return the outputs for a batch, and the gradient of each weight, that of the inputs first."""
     import keras
 
     outputs = keras.ops.convert_to_numpy(model(x))
@@ -77,7 +77,7 @@ def answered(model, x):
 
 
 def both(model, x):
-    """What the model answers by Keras and when it is tuned, in pairs."""
+    """Return pairs of outputs and gradients: by Keras, and tuned."""
     by_keras = answered(model, x)
     with runtime.current().tuned(model):
         by_tuned = answered(model, x)
@@ -149,8 +149,8 @@ def test_nothing_of_it_stays_in_the_model(backend, tmp_path):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(loaded(x)), keras.ops.convert_to_numpy(model(x)))
 
 
-def test_what_should_be_tuned_is(backend):
-    """Without it the others would compare Keras with Keras, should the layers' own methods move."""
+def test_convolutions_and_poolings_are_tuned_on_a_cpu(backend):
+    """Otherwise the other tests would compare Keras with itself if the layers' methods were renamed."""
     import keras
 
     if backend.name == "tensorflow" or runtime.current().devices()[0].kind != "cpu":

@@ -1,7 +1,7 @@
-"""The command line run in this process, because a fresh one spends its time on importing a framework.
+"""Fixtures that run the command line in this process, because a fresh process has to import a framework.
 
-`cli(...)` runs a command and gives exit code, standard output and standard error; `refused(...)` runs one that must be
-turned down, and returns what it said.
+`cli(...)` runs a command and returns exit code, standard output and standard error. `refused(...)` runs a command that
+must be refused, and returns its message.
 """
 
 import importlib.util
@@ -26,14 +26,14 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """The one line that trivium says when it turns something down."""
+        """The one line of trivium's error message."""
         (line,) = (line for line in self.err.splitlines() if line.startswith("trivium: "))
         return line
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty folder that is the current one."""
+    """An empty folder, made the current directory."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -42,7 +42,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cli(backend, here, capfd):
-    """Run a command under this process' backend; what it does to the environment is undone."""
+    """Run a command on this process' backend, and restore the environment afterwards."""
     before = dict(os.environ)
 
     def run(*arguments):
@@ -114,7 +114,7 @@ def others(backend):
 
 @pytest.fixture
 def process(here):
-    """Run the command in a process of its own: for what cannot be seen from inside."""
+    """Run the command in its own process, for effects that cannot be observed from inside."""
 
     def run(*arguments, **environment):
         done = subprocess.run(

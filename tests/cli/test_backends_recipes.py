@@ -52,10 +52,10 @@ def test_backends_marks_the_one_that_would_be_used(cli, backend):
 
 
 def test_backends_as_json(cli, backend):
-    found = json.loads(cli("backends", "--json").out)
-    assert found["schema"] == 1
-    assert [row["name"] for row in found["backends"]] == [each.name for each in catalog.BACKENDS]
-    for row, each in zip(found["backends"], catalog.BACKENDS, strict=True):
+    document = json.loads(cli("backends", "--json").out)
+    assert document["schema"] == 1
+    assert [row["name"] for row in document["backends"]] == [each.name for each in catalog.BACKENDS]
+    for row, each in zip(document["backends"], catalog.BACKENDS, strict=True):
         assert row == {
             "name": each.name,
             "installed": each.installed,
@@ -68,8 +68,8 @@ def test_backends_as_json(cli, backend):
 def test_backends_shows_how_to_get_those_that_are_missing(cli, others, not_installed):
     not_installed(*others)
     shown = cli("backends").out
-    found = json.loads(cli("backends", "--json").out)
-    assert [row["name"] for row in found["backends"] if not row["installed"]] == others
+    document = json.loads(cli("backends", "--json").out)
+    assert [row["name"] for row in document["backends"] if not row["installed"]] == others
     assert all(f"pip install 'trivium[{name}]'" in shown for name in others)
 
 
@@ -103,9 +103,9 @@ def test_recipes_lists_the_book(cli):
 
 
 def test_recipes_as_json(cli):
-    found = json.loads(cli("recipes", "--json").out)
-    assert found["schema"] == 1
-    by_name = {row["name"]: row for row in found["recipes"]}
+    document = json.loads(cli("recipes", "--json").out)
+    assert document["schema"] == 1
+    by_name = {row["name"]: row for row in document["recipes"]}
     assert {name: by_name[name]["published"]["parameters"] for name in RECIPES} == RECIPES
     assert by_name["rnn/lstm"]["options"] == {"window": 3, "units": 3}
     assert (by_name["cnn/pooling"]["batch_size"], by_name["cnn/pooling"]["epochs"]) == (256, 100)
@@ -113,10 +113,10 @@ def test_recipes_as_json(cli):
 
 
 def test_one_recipe_is_shown_layer_by_layer(cli):
-    found = json.loads(cli("recipes", "cnn/pooling", "--json").out)
-    assert found["parameters"] == sum(row["parameters"] for row in found["layers"]) == 114_502
-    assert [row["kind"] for row in found["layers"]][:3] == ["Conv2D", "Dropout", "MaxPooling2D"]
-    assert found["layers"][-1]["output"] == [10]
+    document = json.loads(cli("recipes", "cnn/pooling", "--json").out)
+    assert document["parameters"] == sum(row["parameters"] for row in document["layers"]) == 114_502
+    assert [row["kind"] for row in document["layers"]][:3] == ["Conv2D", "Dropout", "MaxPooling2D"]
+    assert document["layers"][-1]["output"] == [10]
     shown = cli("recipes", "cnn/pooling").out
     assert "114,502 (published: 114,502)" in shown
     assert "batch 256, 100 epochs" in shown
@@ -172,7 +172,7 @@ def test_what_we_measured_stands_under_what_is_published(cli, monkeypatch):
     assert {name for name, figures in by_name.items() if figures} == {"cnn/simple"}
 
 
-def test_of_other_options_no_figures_are_shown(cli, monkeypatch):
+def test_no_figures_are_shown_for_other_options(cli, monkeypatch):
     monkeypatch.setattr(measured, "figures", lambda: {"cnn/simple": FIGURES})
     shown = cli("recipes", "cnn/simple", "--set", "filters=4").out
     assert "published" not in shown
@@ -180,14 +180,14 @@ def test_of_other_options_no_figures_are_shown(cli, monkeypatch):
 
 
 def test_set_changes_the_model_that_is_shown(cli):
-    found = json.loads(cli("recipes", "rnn/lstm", "--set", "units=4", "--set", "window=5", "--json").out)
-    assert found["parameters"] == 4 * ((1 + 4 + 1) * 4) + 5
+    document = json.loads(cli("recipes", "rnn/lstm", "--set", "units=4", "--set", "window=5", "--json").out)
+    assert document["parameters"] == 4 * ((1 + 4 + 1) * 4) + 5
     assert "published" not in cli("recipes", "rnn/lstm", "--set", "units=4").out
 
 
 def test_a_model_of_ones_own_is_shown_the_same_way(cli, model_file):
-    found = json.loads(cli("recipes", f"{model_file}:build", "--set", "units=2", "--json").out)
-    assert (found["summary"], found["parameters"]) == ("A model of one layer.", 784 * 2 + 2)
+    document = json.loads(cli("recipes", f"{model_file}:build", "--set", "units=2", "--json").out)
+    assert (document["summary"], document["parameters"]) == ("A model of one layer.", 784 * 2 + 2)
     assert "yours, by --data" in cli("recipes", f"{model_file}:build").out
 
 
@@ -203,7 +203,7 @@ def test_an_unknown_recipe_is_refused_with_the_nearest_names(refused, name, near
 
 
 @pytest.mark.parametrize(
-    ("assignments", "said"),
+    ("assignments", "message"),
     [
         (["unit=4"], "cnn/striding has no option 'unit'"),
         (["dropuot=0.5"], "did you mean 'dropout'?"),
@@ -213,13 +213,13 @@ def test_an_unknown_recipe_is_refused_with_the_nearest_names(refused, name, near
         (["filters=many"], "cnn/striding(filters='many') cannot be built"),
     ],
 )
-def test_an_option_that_the_recipe_does_not_take_is_refused(refused, assignments, said):
+def test_an_option_that_the_recipe_does_not_take_is_refused(refused, assignments, message):
     flags = [part for assignment in assignments for part in ("--set", assignment)]
-    assert said in refused("recipes", "cnn/striding", *flags)
+    assert message in refused("recipes", "cnn/striding", *flags)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("nosuch.py:build", "nosuch.py: no such file; a model of your own is named path/to/file.py:function"),
         ("my_model.py:biuld", "has no function 'biuld'; did you mean 'build'?"),
@@ -229,9 +229,9 @@ def test_an_option_that_the_recipe_does_not_take_is_refused(refused, assignments
         ("my_model.py:open_ended", "begin it with keras.Input(shape)"),
     ],
 )
-def test_a_model_of_ones_own_that_cannot_be_is_refused(refused, model_file, monkeypatch, name, said):
+def test_an_invalid_model_of_ones_own_is_refused(refused, model_file, monkeypatch, name, message):
     monkeypatch.chdir(model_file.parent)
-    assert said in refused("recipes", name)
+    assert message in refused("recipes", name)
 
 
 @pytest.mark.parametrize("text", ["raise OSError('broken here')", "def build(:", "import nosuch_module"])

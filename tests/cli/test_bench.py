@@ -1,4 +1,4 @@
-"""`trivium bench`: other tools read its results, so their shape is tested; how fast this machine is, is not."""
+"""`trivium bench`: the format of the results, which other tools read. The speed of this machine is not tested."""
 
 import json
 import shutil
@@ -21,9 +21,9 @@ COLUMNS = ["suite", "recipe", "backend", "device", "runner", "metric", "unit", "
 
 @pytest.fixture
 def measured(cli, here, backend, small_digits, shared_worker, tmp_path_factory):
-    """The JSON that the suite printed under this backend, and the folder it kept; run once for all tests."""
-    kept = tmp_path_factory.getbasetemp() / f"bench-{backend.name}"
-    if not kept.exists():
+    """The JSON that the suite printed on this backend, and its output folder; run once for all tests."""
+    folder = tmp_path_factory.getbasetemp() / f"bench-{backend.name}"
+    if not folder.exists():
         shown = cli(
             "bench",
             SUITE,
@@ -40,25 +40,25 @@ def measured(cli, here, backend, small_digits, shared_worker, tmp_path_factory):
         assert shown.code == 0, shown.err
         (here / "kept/printed.json").write_text(shown.out)
         (here / "kept/progress.txt").write_text(shown.err)
-        shutil.copytree(here / "kept", kept)
-    return json.loads((kept / "printed.json").read_text()), kept
+        shutil.copytree(here / "kept", folder)
+    return json.loads((folder / "printed.json").read_text()), folder
 
 
 def test_a_suite_keeps_what_it_prints_with_a_chart_and_tells_how_far_it_is(measured, backend):
-    found, kept = measured
-    assert found == json.loads((kept / "results.json").read_text())
-    assert (kept / "epochs.png").read_bytes().startswith(b"\x89PNG")
-    assert (found["schema"], list(found["environment"])) == (1, [backend.name])
-    assert found["stopped_by"] in {"precision", "budget"}
-    assert "measure: 100% " in (kept / "progress.txt").read_text()
+    results, folder = measured
+    assert results == json.loads((folder / "results.json").read_text())
+    assert (folder / "epochs.png").read_bytes().startswith(b"\x89PNG")
+    assert (results["schema"], list(results["environment"])) == (1, [backend.name])
+    assert results["stopped_by"] in {"precision", "budget"}
+    assert "measure: 100% " in (folder / "progress.txt").read_text()
 
 
 def test_a_suite_gives_a_row_for_each_recipe_and_quantity(measured, backend):
-    found, _ = measured
-    units = {(row["recipe"], row["metric"], row.get("layer")): row["unit"] for row in found["rows"]}
-    assert len(units) == len(found["rows"])
+    results, _ = measured
+    units = {(row["recipe"], row["metric"], row.get("layer")): row["unit"] for row in results["rows"]}
+    assert len(units) == len(results["rows"])
     layers = [
-        row["kind"] for row in found["rows"] if row["metric"] == "layer_answer" and row["recipe"] == "cnn/pooling"
+        row["kind"] for row in results["rows"] if row["metric"] == "layer_answer" and row["recipe"] == "cnn/pooling"
     ]
     assert layers == [*["Conv2D", "Dropout", "MaxPooling2D"] * 2, "Flatten", *["Dense"] * 3]
     for recipe in ("cnn/pooling", "cnn/striding"):
@@ -67,22 +67,22 @@ def test_a_suite_gives_a_row_for_each_recipe_and_quantity(measured, backend):
         quality = {"accuracy": "1", "val_accuracy": "1", "gap": "1"}
         for metric, unit in {**times, **arithmetic, **quality}.items():
             assert units[recipe, metric, None] == unit
-    for row in found["rows"]:
+    for row in results["rows"]:
         assert list(row)[: len(COLUMNS)] == COLUMNS
         assert (row["suite"], row["backend"], row["runner"]) == (SUITE, backend.name, "trivium")
         several = row["metric"] in {"steady_epoch", "gflops", "gemm_share", "copy_share", "throughput"}
-        assert row["n"] == (found["rounds"] if several else 1)
+        assert row["n"] == (results["rounds"] if several else 1)
         assert row["q1"] <= row["median"] <= row["q3"]
         assert row["q1"] >= 0 or row["metric"] == "gap"
-    assert found["rounds"] >= 8
-    ceilings = found["machine"]["cpu"]
+    assert results["rounds"] >= 8
+    ceilings = results["machine"]["cpu"]
     assert set(ceilings) == {backend.name, "numpy"}
 
 
 def test_a_suite_gives_the_ratio_of_the_medians_with_its_interval(measured):
-    found, _ = measured
-    steady = {row["recipe"]: row["median"] for row in found["rows"] if row["metric"] == "steady_epoch"}
-    (ratio,) = found["ratios"]
+    results, _ = measured
+    steady = {row["recipe"]: row["median"] for row in results["rows"] if row["metric"] == "steady_epoch"}
+    (ratio,) = results["ratios"]
     assert (ratio["of"], ratio["over"], ratio["metric"]) == ("cnn/pooling", "cnn/striding", "steady_epoch")
     # Of the rounds, not of the medians: near enough to them all the same.
     assert ratio["ratio"] == pytest.approx(steady["cnn/pooling"] / steady["cnn/striding"], rel=0.5)
@@ -90,27 +90,27 @@ def test_a_suite_gives_the_ratio_of_the_medians_with_its_interval(measured):
 
 
 def result(of_pooling, failed=None):
-    """What rounds with these seconds would give."""
+    """Return the results of rounds with these timings."""
     cells = [TimedCell(recipe, "jax", recipe) for recipe in pooling_vs_striding.RECIPES]
-    told = {"environment": {"device": "cpu"}, "plan": {"name": "steps"}, "compile": 1.5, "memory": 25e6}
+    session = {"environment": {"device": "cpu"}, "plan": {"name": "steps"}, "compile": 1.5, "memory": 25e6}
     of_striding = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.0, 1.0, 1.0]
-    samples = {cell: each for cell, each in zip(cells, (of_pooling, of_striding), strict=True) if each}
+    samples = {cell: seconds for cell, seconds in zip(cells, (of_pooling, of_striding), strict=True) if seconds}
     group = CellGroup("jax", cells, [tuple(cells)])
     lost = {cell: "it was killed" for cell in cells if cell not in samples}
-    found = group_result(SUITE, group, dict.fromkeys(cells, told), lost, InterleavedRounds(samples, "budget"))
-    return Results(SUITE, groups={"jax": found}, extra={"why": [], "load": {"busy": False}})
+    timings = group_result(SUITE, group, dict.fromkeys(cells, session), lost, InterleavedRounds(samples, "budget"))
+    return Results(SUITE, groups={"jax": timings}, extra={"why": [], "load": {"busy": False}})
 
 
-def measured_as(monkeypatch, found):
-    """Let the suite find this; what it is asked for."""
-    asked = {}
+def measured_as(monkeypatch, results):
+    """Let the suite return these results. Return the dictionary of arguments that it receives."""
+    arguments = {}
 
     def measure(names, **settings):
-        asked.update(settings, names=names)
-        return found
+        arguments.update(settings, names=names)
+        return results
 
     monkeypatch.setattr(pooling_vs_striding, "measure", measure)
-    return asked
+    return arguments
 
 
 @pytest.mark.parametrize(
@@ -124,13 +124,13 @@ def measured_as(monkeypatch, found):
     ],
 )
 def test_a_suite_prints_a_table_and_a_verdict(cli, here, monkeypatch, of_pooling, verdict):
-    asked = measured_as(monkeypatch, result(of_pooling))
+    arguments = measured_as(monkeypatch, result(of_pooling))
     limits = ["--budget", "2m", "--precision", "10%", "--threads", "1"]
     shown = cli("bench", SUITE, "--backends", "jax,torch", "--data", "waves:0", *limits)
     assert shown.code == 0
-    benchmark_options = asked.pop("options")
+    benchmark_options = arguments.pop("options")
     assert (benchmark_options.budget, benchmark_options.precision, benchmark_options.threads) == (120, 0.1, 1)
-    assert asked == {"names": ["jax", "torch"], "data": "waves:0", "why": True, "quick": False}
+    assert arguments == {"names": ["jax", "torch"], "data": "waves:0", "why": True, "quick": False}
     (line,) = (line for line in shown.out.splitlines() if "cnn/striding" in line and "costs" not in line)
     assert line.split() == ["jax", "cnn/striding", "1", "1", "–", "1", "1.5", "25"]
     assert verdict in shown.out
@@ -149,10 +149,10 @@ def test_a_lost_cell_is_shown_and_the_exit_code_tells(cli, monkeypatch):
     ]
 
 
-def test_a_busy_machine_is_said(cli, monkeypatch):
-    found = result([4.0] * 9)
-    found.extra["load"] = {"busy": True, "average": 1.5, "cores": 2}
-    measured_as(monkeypatch, found)
+def test_a_busy_machine_is_reported(cli, monkeypatch):
+    results = result([4.0] * 9)
+    results.extra["load"] = {"busy": True, "average": 1.5, "cores": 2}
+    measured_as(monkeypatch, results)
     assert "The machine was busy before this began (load 1.50 on 2 cores)" in cli("bench", SUITE).out
 
 
@@ -166,7 +166,7 @@ def test_a_slow_down_against_a_baseline_is_exit_code_1(cli, here, monkeypatch):
     assert cli("bench", SUITE, "--baseline", "old.json", "--fail-on", "2.5").code == 0
 
 
-def test_a_baseline_that_is_none_is_refused_before_anything_is_measured(refused, here):
+def test_an_invalid_baseline_is_refused_before_anything_is_measured(refused, here):
     assert "nosuch.json cannot be read: No such file" in refused("bench", SUITE, "--baseline", "nosuch.json")
     (here / "list.json").write_text("[]")
     assert "no result of `trivium bench`" in refused("bench", SUITE, "--baseline", "list.json")
@@ -179,26 +179,26 @@ def test_a_baseline_that_is_none_is_refused_before_anything_is_measured(refused,
         *(("--budget", value) for value in ("0", "soon", "-5m")),
     ],
 )
-def test_shares_and_times_that_cannot_be_are_refused(refused, wrong):
+def test_invalid_shares_and_durations_are_refused(refused, wrong):
     assert f"Invalid value for '{wrong[0]}'" in refused("bench", SUITE, *wrong)
 
 
-def test_a_backend_that_cannot_be_is_refused(refused, backend, others, not_installed):
+def test_an_unavailable_backend_is_refused(refused, backend, others, not_installed):
     not_installed(*others)
     assert "unknown backend 'nosuch'" in refused("bench", SUITE, "--backends", f"{backend.name},nosuch")
     assert f"pip install 'trivium[{others[0]}]'" in refused("bench", SUITE, "--backends", others[0])
 
 
-def test_data_that_cannot_be_read_are_refused_in_the_workers_words(refused, backend, shared_worker):
-    for data, said in (("nosuch.npz", "nosuch.npz: no such file"), ("waves:0", "does not go with cnn/pooling")):
+def test_unreadable_data_are_refused_with_the_message_of_the_worker(refused, backend, shared_worker):
+    for data, message in (("nosuch.npz", "nosuch.npz: no such file"), ("waves:0", "does not go with cnn/pooling")):
         arguments = ["--no-why", "--backends", backend.name, "--data", data, *QUICK, "--out", "kept"]
-        assert said in refused("bench", SUITE, *arguments, with_progress=True)
+        assert message in refused("bench", SUITE, *arguments, with_progress=True)
 
 
 # --- the book -------------------------------------------------------------------------------------------------------
 
 
-def test_a_suite_that_is_unknown_is_refused_with_those_there_are(refused):
+def test_an_unknown_suite_is_refused_with_the_known_ones(refused):
     line = refused("bench", "nosuch", "--out", "kept")
     assert line == "trivium: no suite 'nosuch': choose one of " + ", ".join(command.commands)
 
@@ -215,9 +215,9 @@ def test_every_suite_has_help_with_an_example_and_explains_its_options(cli, suit
 
 @pytest.mark.parametrize("arguments", [["--json", "book"], ["book", "--json"]])
 def test_json_may_stand_before_the_suite_or_after_it(cli, monkeypatch, arguments):
-    monkeypatch.setattr(book, "measure", lambda *_, **__: book.Result([]))
-    found = json.loads(cli("bench", *arguments).out)
-    assert (found["schema"], found["rows"]) == (1, [])
+    monkeypatch.setattr(book, "measure", lambda *_, **__: book.BookResult([]))
+    document = json.loads(cli("bench", *arguments).out)
+    assert (document["schema"], document["rows"]) == (1, [])
 
 
 def test_the_book_is_measured_and_kept(cli, here, backend, small_digits, shared_worker, tmp_path, monkeypatch):
@@ -225,16 +225,16 @@ def test_the_book_is_measured_and_kept(cli, here, backend, small_digits, shared_
     arguments = ["--recipes", "dense/small", "--backends", backend.name, "--data", small_digits, "--epochs", 2]
     shown = cli("bench", "book", *arguments, "--out", "kept", "--keep", "--json")
     assert shown.code == 0, shown.err
-    found = json.loads(shown.out)
-    assert found == json.loads((here / "kept/results.json").read_text())
-    assert {row["metric"] for row in found["rows"]} == {
+    document = json.loads(shown.out)
+    assert document == json.loads((here / "kept/results.json").read_text())
+    assert {row["metric"] for row in document["rows"]} == {
         "parameters",
         "steady_epoch",
         "val_accuracy",
         "best_val_accuracy",
     }
-    assert all(list(row) == COLUMNS for row in found["rows"])
-    (measured,) = found["measured"]
+    assert all(list(row) == COLUMNS for row in document["rows"])
+    (measured,) = document["measured"]
     assert (measured["recipe"], measured["backend"], measured["epochs"]) == ("dense/small", backend.name, 2)
     assert json.loads((tmp_path / "measured.json").read_text()) == {"dense/small": measured}
     assert "book: 100% " in shown.err
@@ -249,17 +249,17 @@ def test_the_book_prints_ours_beside_the_published(cli, here, monkeypatch):
         "timings": {"epochs": [9.0, 2.5], "steady_epoch": 2.5},
         "environment": {"backend": "jax", "device": "cpu", "device_name": "p", "cores": 2, "versions": {"keras": "3"}},
     }
-    asked = {}
+    received = {}
 
     def measure(chosen, backends, **settings):
-        asked.update(settings, recipes=chosen, backends=backends)
-        return book.Result([book.Measurement(recipes.find("cnn/simple"), run)])
+        received.update(settings, recipes=chosen, backends=backends)
+        return book.BookResult([book.Measurement(recipes.find("cnn/simple"), run)])
 
     monkeypatch.setattr(book, "measure", measure)
     shown = cli("bench", "book", "--recipes", "cnn,rnn/lstm", "--backends", "jax", "--epochs", "7")
     assert shown.code == 0
-    assert asked["recipes"] == ["cnn", "rnn/lstm"]
-    assert (asked["backends"], asked["data"], asked["epochs"]) == (["jax"], None, 7)
+    assert received["recipes"] == ["cnn", "rnn/lstm"]
+    assert (received["backends"], received["data"], received["epochs"]) == (["jax"], None, 7)
     (line,) = (line for line in shown.out.splitlines() if "cnn/simple" in line)
     ours, published = "val. accuracy 0.5 (at best 0.75) after 2 epochs", "val. accuracy 0.9862 after 100 epochs"
     assert " ".join(line.split()) == f"cnn/simple jax 251,722 {ours} {published} 2.5 66"
@@ -267,15 +267,15 @@ def test_the_book_prints_ours_beside_the_published(cli, here, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--recipes", "cnn,dense/smal"], "no recipe or family 'dense/smal'; did you mean 'dense/small'"),
         (["--backends", "nosuch"], "unknown backend 'nosuch'"),
         (["--epochs", "0"], "--epochs"),
     ],
 )
-def test_a_book_that_cannot_be_measured_is_refused(refused, arguments, said):
-    assert said in refused("bench", "book", *arguments, "--out", "kept")
+def test_a_book_that_cannot_be_measured_is_refused(refused, arguments, message):
+    assert message in refused("bench", "book", *arguments, "--out", "kept")
 
 
 def test_data_that_do_not_go_with_a_recipe_are_refused(refused, backend, shared_worker):
@@ -286,33 +286,37 @@ def test_data_that_do_not_go_with_a_recipe_are_refused(refused, backend, shared_
 # --- the suites that say which backend to take, and what is read from a list -----------------------------------------
 
 
-def test_epochs_say_which_backend_to_take_and_remember_it(cli, here, monkeypatch, tmp_path):
+def test_epochs_recommends_a_backend_and_remembers_it(cli, here, monkeypatch, tmp_path):
     from trivium.benchmarks.recommend import recommended_backend
     from trivium.benchmarks.suites import epochs
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     cells = [TimedCell("my.py:build", name, name) for name in ("jax", "torch")]
-    told = {"environment": {"device": "cpu"}, "plan": {}}
+    recommendation = {"environment": {"device": "cpu"}, "plan": {}}
     samples = dict(zip(cells, ([1.0] * 8, [3.0] * 8), strict=True))
-    found = group_result(
-        "epochs", CellGroup("g", cells, [tuple(cells)]), dict.fromkeys(cells, told), {}, InterleavedRounds(samples, "x")
+    timings = group_result(
+        "epochs",
+        CellGroup("g", cells, [tuple(cells)]),
+        dict.fromkeys(cells, recommendation),
+        {},
+        InterleavedRounds(samples, "x"),
     )
-    asked = {}
+    received = {}
 
     def measure(recipes, backends, **settings):
-        asked.update(settings, recipes=recipes, backends=backends)
-        return Results("epochs", groups={"g": found}, interleaved=False)
+        received.update(settings, recipes=recipes, backends=backends)
+        return Results("epochs", groups={"g": timings}, interleaved=False)
 
     monkeypatch.setattr(epochs, "measure", measure)
     arguments = ["--model", "my.py:build", "--data", "my.npz", "--devices", "cpu", "--recommend"]
     shown = cli("bench", "epochs", *arguments)
     assert shown.code == 0, shown.err
-    assert (asked["recipes"], asked["data"], asked["devices"]) == (["my.py:build"], "my.npz", ["cpu"])
-    said = "my.py:build: take jax on the cpu, 1 s an epoch, 3.00 × as fast as torch [3.00, 3.00]"
-    assert said in shown.out.splitlines()
+    assert (received["recipes"], received["data"], received["devices"]) == (["my.py:build"], "my.npz", ["cpu"])
+    sentence = "my.py:build: take jax on the cpu, 1 s an epoch, 3.00 × as fast as torch [3.00, 3.00]"
+    assert sentence in shown.out.splitlines()
     assert recommended_backend("my.py:build") == "jax"
-    (told,) = json.loads(cli("bench", "epochs", *arguments, "--json").out)["recommended"]
-    assert (told["backend"], told["second"], told["said"]) == ("jax", "torch", said)
+    (recommendation,) = json.loads(cli("bench", "epochs", *arguments, "--json").out)["recommended"]
+    assert (recommendation["backend"], recommendation["second"], recommendation["said"]) == ("jax", "torch", sentence)
 
 
 def test_a_backend_that_nobody_recommended_is_refused_with_what_to_run(refused, monkeypatch, tmp_path):
@@ -322,13 +326,13 @@ def test_a_backend_that_nobody_recommended_is_refused_with_what_to_run(refused, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["batch-size", "--sizes", "8,x"], "--sizes 8,x: expected whole numbers above 0"),
         (["data-size", "--sizes", "0,8"], "--sizes 0,8: expected whole numbers above 0"),
-        (["epochs", "--devices", "tpu"], "no device 'tpu': choose of cpu,gpu"),
+        (["epochs", "--devices", "tpu"], "no device 'tpu': choose from cpu,gpu"),
         (["epochs", "--recipes", "rnn/lstmm"], "did you mean 'rnn/lstm'"),
     ],
 )
-def test_what_cannot_be_is_refused_before_a_worker_starts(refused, arguments, said):
-    assert said in refused("bench", *arguments)
+def test_invalid_options_are_refused_before_a_worker_starts(refused, arguments, message):
+    assert message in refused("bench", *arguments)

@@ -1,4 +1,4 @@
-"""`trivium data`: what is told of some data is what is in them."""
+"""`trivium data`: the summary of a dataset agrees with the data."""
 
 import json
 
@@ -8,10 +8,10 @@ from PIL import Image
 
 
 def test_json_tells_splits_and_classes(cli):
-    found = json.loads(cli("data", "mnist:sample", "--json").out)
-    assert found["splits"]["train"]["samples"] == 5000
-    assert found["splits"]["test"]["shape"] == [28, 28]
-    assert sum(found["splits"]["train"]["classes"].values()) == 5000
+    summary = json.loads(cli("data", "mnist:sample", "--json").out)
+    assert summary["splits"]["train"]["samples"] == 5000
+    assert summary["splits"]["test"]["shape"] == [28, 28]
+    assert sum(summary["splits"]["train"]["classes"].values()) == 5000
 
 
 def test_a_table_is_shown_and_a_picture_drawn(cli, tmp_path):
@@ -32,17 +32,17 @@ def test_drawings_are_previewed_as_a_grid(cli, tmp_path):
     assert all((part < 128).any() for part in np.array_split(picture, 10, axis=1))
 
 
-def test_what_is_probably_a_mistake_is_told(cli, tmp_path):
+def test_likely_mistakes_are_reported(cli, tmp_path):
     x, y = np.linspace(0, 1, 40).reshape(20, 2), np.arange(20) % 2
     np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=2 * x - 1, y_test=y + 1)
-    found = json.loads(cli("data", tmp_path / "d.npz", "--json").out)["warnings"]
-    assert [warning.partition(":")[0] for warning in found] == [
+    warnings = json.loads(cli("data", tmp_path / "d.npz", "--json").out)["warnings"]
+    assert [warning.partition(":")[0] for warning in warnings] == [
         "The training split has no sample of 2.",
         "The test split has no sample of 0.",
         "The splits are on different scales",
     ]
     shown = " ".join(cli("data", tmp_path / "d.npz").out.split())
-    assert all(warning in shown for warning in found)
+    assert all(warning in shown for warning in warnings)
 
 
 def test_without_a_name_the_sets_are_listed(cli):

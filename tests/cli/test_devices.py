@@ -1,4 +1,4 @@
-"""`trivium train --devices`, in processes of its own: how many devices there are is settled when a backend starts."""
+"""`trivium train --devices`, in separate processes, because a backend fixes its number of devices at its start."""
 
 import json
 
@@ -18,9 +18,9 @@ def test_a_run_on_two_devices_is_kept_and_goes_on_to_the_run_of_one(process, bac
     assert "run by      2 devices, each on its share of every batch" in first.out
     second = process("train", "--resume", "--out", "run", "--epochs", 4, "--json")
     assert second.code == 0, second.err
-    found = json.loads(second.out)
-    assert found["settings"]["plan"] == {"name": "devices", "count": 2}
+    run = json.loads(second.out)
+    assert run["settings"]["plan"] == {"name": "devices", "count": 2}
     one = Trainer("dense/small", batch_size=16, epochs=4).fit(datasets.load(str(small_digits)))
-    assert len(found["history"]) == 4
-    for epoch, expected in zip(found["history"], one.history.to_json(), strict=True):
+    assert len(run["history"]) == 4
+    for epoch, expected in zip(run["history"], one.history.to_json(), strict=True):
         assert epoch == pytest.approx(expected, rel=1e-5)

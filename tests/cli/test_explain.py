@@ -1,4 +1,4 @@
-"""`trivium train --explain`: what the plans cost here, and nothing trained or written but what was measured."""
+"""`trivium train --explain`: shows the times of the plans, trains nothing, and only writes the plan cache."""
 
 import json
 
@@ -16,11 +16,16 @@ def test_the_plans_are_shown_with_their_times_and_remembered(cli, here, tmp_path
     names = [plan.name for plan in runtime.current().plans(recipes.find("rnn/lstm")(), 5)]
     rows = {line.split()[0]: line.split()[1:] for line in shown.out.splitlines() if line.split()}
     assert f"run by      {names[0]}: a run of fewer than 1,000 steps goes by the rule" in shown.out
-    found = json.loads(cli(*SHORT, "--explain", "--json").out)
-    assert (found["schema"], found["recipe"], found["plan"], found["steps"]) == (1, "rnn/lstm", names[0], 5)
-    assert found["remembered"] is True
-    assert sorted(candidate["plan"] for candidate in found["candidates"]) == sorted(names)
-    for candidate in found["candidates"]:
+    explanation = json.loads(cli(*SHORT, "--explain", "--json").out)
+    assert (explanation["schema"], explanation["recipe"], explanation["plan"], explanation["steps"]) == (
+        1,
+        "rnn/lstm",
+        names[0],
+        5,
+    )
+    assert explanation["remembered"] is True
+    assert sorted(candidate["plan"] for candidate in explanation["candidates"]) == sorted(names)
+    for candidate in explanation["candidates"]:
         assert float(rows[candidate["plan"]][1]) == float(f"{candidate['step'] * 1e3:.3g}")
     (file,) = (tmp_path / "cache/trivium/plans").iterdir()
     assert json.loads(file.read_text())["key"]["batch_size"] == 8

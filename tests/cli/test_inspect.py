@@ -1,4 +1,4 @@
-"""`trivium inspect` shows what a file holds; `--trust` says what it will run."""
+"""`trivium inspect` shows the content of a file; `--trust` names the code that it lets run."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_names_in_a_file_cannot_command_the_terminal(cli, here):
     assert "would run" in shown.out
 
 
-def test_what_is_none_is_one_line(refused, here):
+def test_an_unknown_format_is_refused_in_one_line(refused, here):
     (here / "x.bin").write_text("nothing")
     assert "x.bin has an unknown format" in refused("inspect", "x.bin")
 
@@ -43,21 +43,21 @@ def with_lambda(saved_runs, tmp_path, backend):
 
     from trivium.engine.bundles import bundle as bundles
 
-    found = bundles.load(saved_runs["lstm"])
-    inner = found.model
+    original = bundles.load(saved_runs["lstm"])
+    inner = original.model
     inputs = keras.Input(tuple(inner.inputs[0].shape)[1:])
     model = keras.Model(inputs, inner(keras.layers.Lambda(lambda x: x * 1, name="once")(inputs)))
     model.compile(optimizer="sgd", loss="mse")
     path = tmp_path / "lambda.trivium"
-    replace(found, keras_file=bundles.keras_bytes(model)).save(path)
+    replace(original, keras_file=bundles.keras_bytes(model)).save(path)
     return path
 
 
 def test_a_model_that_brings_code_is_refused_until_it_is_trusted(cli, refused, with_lambda):
     assert "the code of a Lambda (layer 'once')" in cli("inspect", with_lambda).out
-    said = refused("evaluate", with_lambda)
-    assert "would run the code of a Lambda (layer 'once')" in said
-    assert "use --trust if you trust whoever made it" in said
+    message = refused("evaluate", with_lambda)
+    assert "would run the code of a Lambda (layer 'once')" in message
+    assert "use --trust if you trust whoever made it" in message
     done = cli("evaluate", with_lambda, "--trust", "--json")
     assert done.code == 0
     assert "trivium: trusted: the model in the bundle runs the code of a Lambda (layer 'once')" in done.err

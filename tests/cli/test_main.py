@@ -1,4 +1,4 @@
-"""The entry point: help without a wait, and for everything that goes wrong the right exit code and the right words."""
+"""The entry point: fast help, and the right exit code and message for every failure."""
 
 import importlib
 import json
@@ -16,8 +16,8 @@ from trivium.errors import OptionError
 
 
 def options_of(command):
-    found = importlib.import_module(f"trivium.cli.{command}").command
-    return {name for parameter in found.params for name in parameter.opts}
+    click_command = importlib.import_module(f"trivium.cli.{command}").command
+    return {name for parameter in click_command.params for name in parameter.opts}
 
 
 # --- help -----------------------------------------------------------------------------------------------------------
@@ -46,8 +46,8 @@ def test_every_command_has_json_and_debug(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_explained(command):
-    found = importlib.import_module(f"trivium.cli.{command}").command
-    assert all(option.help for option in found.params if isinstance(option, click.Option))
+    click_command = importlib.import_module(f"trivium.cli.{command}").command
+    assert all(option.help for option in click_command.params if isinstance(option, click.Option))
 
 
 def test_no_command_shows_the_help_and_is_bad_input(cli):
@@ -79,7 +79,7 @@ def test_a_command_that_needs_no_framework_imports_none(backend, arguments):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["trian", "cnn/striding"], "trian"),
         (["--nosuch"], "--nosuch"),
@@ -93,8 +93,8 @@ def test_a_command_that_needs_no_framework_imports_none(backend, arguments):
         (["predict", "somewhere"], "INPUTS"),
     ],
 )
-def test_a_wrong_command_line_is_one_line(refused, arguments, said):
-    assert said in refused(*arguments)
+def test_a_wrong_command_line_is_one_line(refused, arguments, message):
+    assert message in refused(*arguments)
 
 
 def test_debug_shows_the_traceback_and_the_same_line(cli, refused):
@@ -128,7 +128,7 @@ def test_ctrl_c_ends_with_its_own_code(cli, monkeypatch):
 
 
 @pytest.mark.parametrize("option", [["--json"], []])
-def test_a_reader_that_has_seen_enough_is_no_error(backend, option):
+def test_a_reader_that_closes_the_pipe_is_no_error(backend, option):
     listing = subprocess.Popen(
         [sys.executable, "-m", "trivium", "recipes", *option], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -150,9 +150,11 @@ ON_A_BACKEND = [
 
 
 @pytest.mark.parametrize("arguments", ON_A_BACKEND, ids=lambda arguments: arguments[0])
-def test_an_unknown_backend_is_refused_with_those_there_are(refused, backend, arguments):
+def test_an_unknown_backend_is_refused_with_the_known_ones(refused, backend, arguments):
     line = refused(*arguments, "--backend", "nosuch")
-    assert line.startswith("trivium: unknown backend 'nosuch': choose one of tensorflow, jax, torch (installed: ")
+    assert line.startswith(
+        "trivium: unknown backend 'nosuch': choose one of tensorflow, jax, torch, numpy (installed: "
+    )
     assert backend.name in line
 
 

@@ -22,8 +22,8 @@ PROGRAMS = Path(__file__).parents[1] / "helpers" / "written_programs.py"
 
 def altered(source, path, by):
     """A bundle whose recorded answers are not those of its model."""
-    found = bundles.load(source)
-    dataclasses.replace(found, recorded_outputs=found.recorded_outputs + np.float32(by)).save(path)
+    original = bundles.load(source)
+    dataclasses.replace(original, recorded_outputs=original.recorded_outputs + np.float32(by)).save(path)
     return path
 
 
@@ -90,20 +90,20 @@ def test_a_source_that_cannot_be_read_is_refused(refused, backend, saved_runs, t
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(refused, here, saved_runs, backend):
     (here / "folder").mkdir()
     (here / "file").write_text("something")
-    told = {"folder": "folder is a folder", "file/below.trivium": "file is a file"}
-    for out, what in told.items():
+    messages = {"folder": "folder is a folder", "file/below.trivium": "file is a file"}
+    for out, what in messages.items():
         line = refused("port", saved_runs["lstm"], "--to", backend.name, "--out", out)
         assert line == f"trivium: {what}: choose another --out"
 
 
 def test_raw_inputs_are_refused_for_a_backend(refused, saved_runs, backend):
     line = refused("port", saved_runs["lstm"], "--to", backend.name, "--raw-inputs")
-    assert "keeps its preparation beside the model" in line
+    assert "keeps its preprocessing beside the model" in line
 
 
 def test_a_network_of_pytorch_comes_back_to_keras(cli, here, backend, shared_worker):
     pytest.importorskip("torch")
-    (here / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:written")())
+    (here / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:program_bytes")())
     shown = cli("port", "net.pt2", "--to", "keras", "--out", "net.keras")
     assert shown.code == 0, shown
     assert sorted(path.name for path in here.iterdir()) == ["net.keras", "net.pt2", "port.json"]
@@ -118,7 +118,7 @@ def test_a_network_that_cannot_come_back_is_refused(refused, backend, tmp_path):
     strange = load_function(f"{PROGRAMS}:program")(
         extra=[("aten.thing.default", {"self": {"as_tensor": {"name": "relu"}}}, "y")]
     )
-    (tmp_path / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:written")(strange))
+    (tmp_path / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:program_bytes")(strange))
     line = refused("port", tmp_path / "net.pt2", "--to", "keras", with_progress=True)
     assert line.endswith("net.pt2 has operators that cannot be rebuilt in Keras: aten.thing.default")
 
@@ -150,6 +150,6 @@ def test_a_port_to_every_other_backend_gives_the_same_predictions(cli, here, sav
         assert {tuple(check["backends"]) for check in report["checks"]} == {(name, other.name)}
         prepared = bundles.load(here / f"{other.name}.trivium").preprocessing.inputs(x)
         answers = worker.get(other.name).call(
-            "trivium.porting.source_model:answers", str(here / f"{other.name}.trivium"), {"x": [prepared]}
+            "trivium.porting.source_model:predict_batches", str(here / f"{other.name}.trivium"), {"x": [prepared]}
         )
         np.testing.assert_allclose(answers["x"][0], original, rtol=0, atol=1e-5)

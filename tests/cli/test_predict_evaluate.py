@@ -1,4 +1,4 @@
-"""What a trained model says of new data, and how good it is: the right numbers, or one line on what cannot be read."""
+"""`trivium predict` and `trivium evaluate`: the right numbers, or a one-line message about unreadable input."""
 
 import json
 import shutil
@@ -37,12 +37,12 @@ def some_digits(digits, tmp_path):
 def test_predict_tells_labels_with_their_probabilities(cli, saved_runs, digits, some_digits):
     shown = cli("predict", saved_runs["striding"], some_digits, "--json")
     assert (shown.code, shown.err) == (0, "")
-    found = json.loads(shown.out)
-    assert (found["schema"], found["source"]) == (1, str(saved_runs["striding"]))
+    document = json.loads(shown.out)
+    assert (document["schema"], document["source"]) == (1, str(saved_runs["striding"]))
     expected = predict(saved_runs["striding"], digits.test.x[:25])
-    assert [row["index"] for row in found["predictions"]] == list(range(25))
-    assert {row["file"] for row in found["predictions"]} == {str(some_digits)}
-    for row, value, output in zip(found["predictions"], expected.values, expected.outputs, strict=True):
+    assert [row["index"] for row in document["predictions"]] == list(range(25))
+    assert {row["file"] for row in document["predictions"]} == {str(some_digits)}
+    for row, value, output in zip(document["predictions"], expected.values, expected.outputs, strict=True):
         assert row["prediction"]["label"] == str(value)
         assert row["prediction"]["probability"] == pytest.approx(output.max(), rel=1e-5)
         assert list(row["prediction"]["probabilities"]) == list("0123456789")
@@ -60,8 +60,8 @@ def test_predict_prints_twenty_rows_and_says_how_many_more(cli, saved_runs, some
 def test_predict_reads_pictures_and_several_files(cli, saved_runs, digits, tmp_path):
     for i, name in enumerate(["a.png", "b.jpg"]):
         Image.fromarray(digits.test.x[i]).resize((280, 280)).save(tmp_path / name)
-    found = json.loads(cli("predict", saved_runs["striding"], tmp_path / "a.png", tmp_path / "b.jpg", "--json").out)
-    assert [(row["file"], row["index"]) for row in found["predictions"]] == [
+    document = json.loads(cli("predict", saved_runs["striding"], tmp_path / "a.png", tmp_path / "b.jpg", "--json").out)
+    assert [(row["file"], row["index"]) for row in document["predictions"]] == [
         (str(tmp_path / "a.png"), 0),
         (str(tmp_path / "b.jpg"), 0),
     ]
@@ -71,10 +71,10 @@ def test_predict_reads_a_table_and_answers_on_the_scale_of_the_data(cli, saved_r
     wave = waves.wave(0, 10)
     table = tmp_path / "wave.csv"
     table.write_text("value\n" + "\n".join(map(repr, map(float, wave))))
-    found = json.loads(cli("predict", saved_runs["lstm"], table, "--json").out)
+    document = json.loads(cli("predict", saved_runs["lstm"], table, "--json").out)
     expected = predict(saved_runs["lstm"], wave).values
-    np.testing.assert_allclose([row["prediction"] for row in found["predictions"]], expected, rtol=1e-5)
-    assert len(found["predictions"]) == 8, "one after each window of three"
+    np.testing.assert_allclose([row["prediction"] for row in document["predictions"]], expected, rtol=1e-5)
+    assert len(document["predictions"]) == 8, "one after each window of three"
     assert str(table) in cli("predict", saved_runs["lstm"], table).out
 
 
@@ -105,7 +105,7 @@ def write_inputs(folder, digits):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("missing.npy", "no such file"),
         ("missing.csv", "no such file"),
@@ -128,9 +128,9 @@ def write_inputs(folder, digits):
         ("model.h5", "expected .npy, .csv, .png, .jpg, .jpeg"),
     ],
 )
-def test_inputs_that_cannot_be_read_are_refused(refused, saved_runs, digits, tmp_path, name, said):
+def test_inputs_that_cannot_be_read_are_refused(refused, saved_runs, digits, tmp_path, name, message):
     write_inputs(tmp_path, digits)
-    assert said in refused("predict", saved_runs["striding"], tmp_path / name)
+    assert message in refused("predict", saved_runs["striding"], tmp_path / name)
 
 
 def test_no_altered_byte_of_an_array_file_is_anything_but_a_data_error(tmp_path):
@@ -158,10 +158,14 @@ def test_a_wave_that_is_shorter_than_the_window_is_refused(refused, saved_runs, 
 
 
 def test_evaluate_measures_on_a_file_of_data(cli, saved_runs, small_digits, backend):
-    found = json.loads(cli("evaluate", saved_runs["striding"], "--data", small_digits, "--json").out)
-    assert (found["schema"], found["source"], found["backend"]) == (1, str(saved_runs["striding"]), backend.name)
-    assert found["metrics"] == pytest.approx(evaluate(saved_runs["striding"], small_digits), rel=1e-5)
-    correct = found["metrics"]["accuracy"] * 20
+    document = json.loads(cli("evaluate", saved_runs["striding"], "--data", small_digits, "--json").out)
+    assert (document["schema"], document["source"], document["backend"]) == (
+        1,
+        str(saved_runs["striding"]),
+        backend.name,
+    )
+    assert document["metrics"] == pytest.approx(evaluate(saved_runs["striding"], small_digits), rel=1e-5)
+    correct = document["metrics"]["accuracy"] * 20
     assert correct == pytest.approx(round(correct), abs=1e-4)
 
 

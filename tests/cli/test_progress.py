@@ -1,4 +1,4 @@
-"""Progress is told on standard error: bars where someone watches, few plain lines where a log is written."""
+"""Progress on standard error: bars on a terminal, few plain lines in a log."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`trivium report` as a command: what it writes and says, and what it refuses."""
+"""`trivium report`: the files, the output, and the refusals."""
 
 import json
 import subprocess
@@ -50,21 +50,21 @@ def test_a_page_is_written_beside_the_results_and_the_answer_said(cli, results):
 def test_markdown_with_pictures_and_everything_as_json(cli, here, results):
     shown = cli("report", "runs/results.json", "--out", "a/page.html", "--markdown", "a/b.md", "--png", "a/c", "--json")
     assert shown.code == 0, shown
-    told = json.loads(shown.out)
-    assert told["files"] == [
+    document = json.loads(shown.out)
+    assert document["files"] == [
         "a/page.html",
         "a/b.md",
         "a/c/epochs-1-rnn-lstm-a-steady-epoch.png",
         "a/c/epochs-2-ratios.png",
     ]
-    assert all((here / file).stat().st_size for file in told["files"])
-    assert [(suite["suite"], suite["answer"]) for suite in told["suites"]] == [("epochs", [ANSWER])]
+    assert all((here / file).stat().st_size for file in document["files"])
+    assert [(suite["suite"], suite["answer"]) for suite in document["suites"]] == [("epochs", [ANSWER])]
     assert "(<c/epochs-2-ratios.png>)" in (here / "a" / "b.md").read_text("utf-8")
     assert not (results / "report.html").exists()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "runs/results.json is not JSON, or was truncated"),
         ('{"rows": []}', "runs/results.json is no result of `trivium bench`"),
@@ -72,9 +72,9 @@ def test_markdown_with_pictures_and_everything_as_json(cli, here, results):
         (json.dumps({**RESULTS, "rows": [1]}), "runs/results.json is damaged"),
     ],
 )
-def test_what_is_no_result_is_refused_in_a_line(refused, results, text, said):
+def test_a_file_that_is_no_result_is_refused_in_one_line(refused, results, text, message):
     (results / "results.json").write_text(text)
-    assert said in refused("report", "runs")
+    assert message in refused("report", "runs")
 
 
 def test_a_place_with_nothing_or_that_cannot_be_written_to_is_refused(refused, here, results):

@@ -44,7 +44,7 @@ def epochs_done(folder):
 
 
 def end_after(training, folder, epochs, sign, wait=0.0):
-    """Send a signal once so many epochs are done; what the process said, and whether it was still there."""
+    """Send a signal after so many epochs. Return standard output, standard error and the exit code."""
     while epochs_done(folder) < epochs and training.poll() is None:
         time.sleep(0.002)
     time.sleep(wait)
@@ -54,26 +54,26 @@ def end_after(training, folder, epochs, sign, wait=0.0):
 
 
 def final(folder, epochs):
-    """Every array of a run's last checkpoint: weights, optimizer, counters."""
-    found, passed_over = checkpoint.newest(folder / "checkpoints")
+    """Return the arrays of a run's last checkpoint (weights, optimizer, counters), and the checkpoint."""
+    newest, passed_over = checkpoint.newest(folder / "checkpoints")
     assert passed_over == []
-    assert found.epoch == epochs
+    assert newest.epoch == epochs
     from safetensors.numpy import load_file
 
-    return load_file(found.path), found
+    return load_file(newest.path), newest
 
 
 def require_identical(folder, expected, epochs=EPOCHS):
-    (arrays, found), (wanted, wanted_found) = final(folder, epochs), final(expected, epochs)
-    assert arrays.keys() == wanted.keys()
-    for name, value in wanted.items():
+    (arrays, last), (expected_arrays, expected_checkpoint) = final(folder, epochs), final(expected, epochs)
+    assert arrays.keys() == expected_arrays.keys()
+    for name, value in expected_arrays.items():
         np.testing.assert_array_equal(arrays[name], value, err_msg=name)
-    assert found.history == wanted_found.history
-    assert read_history(folder / "history.jsonl") == wanted_found.history
+    assert last.history == expected_checkpoint.history
+    assert read_history(folder / "history.jsonl") == expected_checkpoint.history
 
 
 def require_unharmed(folder):
-    """Whatever was killed: every checkpoint that has its name is whole."""
+    """Fail unless every checkpoint with a final name is complete."""
     for path in (folder / "checkpoints").glob("[!.]*"):
         tensor_file.read_record(path)
 
@@ -100,8 +100,8 @@ def test_a_run_that_is_killed_and_then_terminated_goes_on_to_the_same_bits(cli, 
     assert run["resumed"][0]["after_epoch"] == done
     require_identical(folder, here / "whole")
     # The rule it began with holds on: a checkpoint every epoch, the newest two kept.
-    kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
-    assert kept == [f"epoch-{epoch:05}.safetensors" for epoch in (EPOCHS - 1, EPOCHS)]
+    names = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert names == [f"epoch-{epoch:05}.safetensors" for epoch in (EPOCHS - 1, EPOCHS)]
 
 
 @pytest.mark.slow
@@ -124,8 +124,8 @@ def test_twenty_kills_at_any_moment_leave_the_same_bits(name, here, small_digits
     moments.shuffle(plan)
     kills = 0
     for number, moment in enumerate(plan):
-        asked = ["train", "--resume", "--out", folder] if (folder / "run.json").exists() else [*arguments, folder]
-        training = begin(asked, environment, *([(KILLING, *moment)] if moment else []))
+        command = ["train", "--resume", "--out", folder] if (folder / "run.json").exists() else [*arguments, folder]
+        training = begin(command, environment, *([(KILLING, *moment)] if moment else []))
         if moment:
             out, err = training.communicate(timeout=300)
             code = training.returncode
@@ -150,7 +150,7 @@ NAMES = [name for name in ("jax", "torch", "tensorflow") if catalog.find(name).i
 
 @pytest.fixture
 def train(here):
-    """`train(backend, out, epochs, …)`: train or go on; the mean loss of each step since that folder's first."""
+    """`train(backend, out, epochs, …)`: train or resume; returns the loss of each step since the folder's first."""
 
     def run(name, out, epochs, *further, how="plain", batch=256, samples=3750):
         notes = here / f"{out}.notes"
@@ -164,18 +164,18 @@ def train(here):
 
 
 def step_losses(path, batch, samples):
-    """What `noting.py` wrote of an epoch so far, as the loss of each step."""
-    found, seen, total = [], 0, 0.0
+    """Convert the running means that `noting.py` wrote to the loss of each step."""
+    losses, samples_before, total = [], 0, 0.0
     for step, mean in (line.split() for line in path.read_text().splitlines()):
-        seen, total = (0, 0.0) if step == "1" else (seen, total)
-        now = min(int(step) * batch, samples)
-        found.append((float(mean) * now - total) / (now - seen))
-        seen, total = now, float(mean) * now
-    return np.array(found)
+        samples_before, total = (0, 0.0) if step == "1" else (samples_before, total)
+        samples_now = min(int(step) * batch, samples)
+        losses.append((float(mean) * samples_now - total) / (samples_now - samples_before))
+        samples_before, total = samples_now, float(mean) * samples_now
+    return np.array(losses)
 
 
-def apart(losses, others):
-    return float(np.max(np.abs(losses - others) / np.minimum(losses, others)))
+def apart(losses, other_losses):
+    return float(np.max(np.abs(losses - other_losses) / np.minimum(losses, other_losses)))
 
 
 @pytest.mark.slow
@@ -196,10 +196,10 @@ def test_a_run_that_moves_from_backend_to_backend_has_the_same_loss_curve(here, 
     for number, name in enumerate(NAMES, start=1):
         moved = train(name, "moved", 2 * number, *(["--resume"] if number > 1 else part), **few)
     assert len(moved) == len(whole) >= 80
-    found = apart(moved[:100], whole[:100])
+    difference = apart(moved[:100], whole[:100])
     accuracies = [read_record(here / name)["evaluation"]["accuracy"] for name in ("moved", "whole")]
-    print(f"\n{' → '.join(NAMES)}, {len(moved)} steps, {how}, {policy}: {found:.1e}; accuracies {accuracies}")
-    assert found <= bound
+    print(f"\n{' → '.join(NAMES)}, {len(moved)} steps, {how}, {policy}: {difference:.1e}; accuracies {accuracies}")
+    assert difference <= bound
     assert abs(accuracies[0] - accuracies[1]) <= 0.003
 
 
@@ -207,17 +207,17 @@ def test_a_run_that_moves_from_backend_to_backend_has_the_same_loss_curve(here, 
 @pytest.mark.several_backends
 def test_each_move_goes_on_with_the_steps_that_staying_would_have_made(here, train):
     """In float32, at full size: the ten steps behind each move; and at the end the model is as good."""
-    each = 3
-    moved = train(NAMES[0], "moved", each)
+    epochs = 3
+    moved = train(NAMES[0], "moved", epochs)
     for number, (left, entered) in enumerate(itertools.pairwise(NAMES), start=1):
         shutil.copytree(here / "moved", here / f"stayed-{number}")
-        stayed = train(left, f"stayed-{number}", each * number + 1, "--resume")
-        before, moved = len(moved), train(entered, "moved", each * (number + 1), "--resume")
-        found = apart(moved[before : before + 10], stayed[:10])
-        print(f"\n{left} → {entered}: {found:.1e}")
-        assert found <= 1e-4
+        stayed = train(left, f"stayed-{number}", epochs * number + 1, "--resume")
+        before, moved = len(moved), train(entered, "moved", epochs * (number + 1), "--resume")
+        difference = apart(moved[before : before + 10], stayed[:10])
+        print(f"\n{left} → {entered}: {difference:.1e}")
+        assert difference <= 1e-4
     assert [resumed["backend"] for resumed in read_record(here / "moved")["resumed"]] == NAMES[1:]
-    train(NAMES[-1], "whole", each * len(NAMES))
+    train(NAMES[-1], "whole", epochs * len(NAMES))
     accuracies = [read_record(here / name)["evaluation"]["accuracy"] for name in ("moved", "whole")]
     print(f"test accuracy, moved and not: {accuracies}")
     assert abs(accuracies[0] - accuracies[1]) <= 0.003
@@ -240,11 +240,13 @@ def test_on_all_digits_the_first_move_goes_on_with_the_curve_of_staying(here, tr
     for epochs, name in enumerate(NAMES, start=1):
         moved = train(name, "moved", epochs, "--data", "mnist", *(["--resume"] if epochs > 1 else []), **full)
     whole = train(NAMES[0], "whole", len(NAMES), "--data", "mnist", **full)
-    found = abs(moved - whole) / np.minimum(moved, whole)
+    differences = abs(moved - whole) / np.minimum(moved, whole)
     steps = len(whole) // len(NAMES)
-    print(f"\nfirst 100 steps: {found[:100].max():.1e}; above 1e-4 from step {int(np.argmax(found > 1e-4)) + 1}")
-    assert found[:100].max() <= 1e-4
-    assert found[: steps + 10].max() <= 1e-4, "ten steps beyond the first move"
+    print(
+        f"\nfirst 100 steps: {differences[:100].max():.1e}; above 1e-4 from step {int(np.argmax(differences > 1e-4)) + 1}"
+    )
+    assert differences[:100].max() <= 1e-4
+    assert differences[: steps + 10].max() <= 1e-4, "ten steps beyond the first move"
     accuracies = [read_record(here / name)["evaluation"]["accuracy"] for name in ("moved", "whole")]
     print(f"test accuracy, moved and not: {accuracies}")
     assert abs(accuracies[0] - accuracies[1]) <= 0.003
@@ -275,7 +277,7 @@ def test_a_second_writer_is_told_who_the_first_is(cli, here, saved_runs):
 
 @pytest.fixture
 def spoil_at(monkeypatch):
-    """Let something happen to the folder as soon as so many epochs are in its history."""
+    """Do something to the folder as soon as its history has so many epochs."""
 
     def arrange(epochs, happen):
         append = run_folder.RunFolder.append
@@ -299,11 +301,11 @@ def forbidden(*_, **__):
 
 
 @pytest.mark.parametrize(
-    ("function", "fail", "said"),
+    ("function", "fail", "message"),
     [("fsync", full, "No space left on device"), ("open", forbidden, "Permission denied")],
 )
 def test_a_full_or_forbidden_disk_leaves_the_last_good_checkpoint(
-    cli, here, small_digits, spoil_at, monkeypatch, function, fail, said
+    cli, here, small_digits, spoil_at, monkeypatch, function, fail, message
 ):
     assert cli(*TRAIN, "--data", small_digits, "--out", "whole").code == 0
     with monkeypatch.context() as inside:
@@ -311,7 +313,7 @@ def test_a_full_or_forbidden_disk_leaves_the_last_good_checkpoint(
         failed = cli(*TRAIN, "--data", small_digits, "--out", "run")
     assert failed.code == 2
     assert failed.complaint.startswith("trivium: cannot write run/checkpoints/epoch-00004.safetensors: ")
-    assert said in failed.complaint
+    assert message in failed.complaint
     monkeypatch.undo()
     monkeypatch.chdir(here)
     assert checkpoint.newest(here / "run/checkpoints")[0].epoch == 3
@@ -340,14 +342,14 @@ def test_code_is_only_run_when_the_user_names_it(cli, refused, here, saved_runs)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("recorded", "message"),
     [
         ({"epochs": "many"}, "asks for epochs: 'many' is not a valid integer"),
         ({"epochs": -1}, "epochs must be 1 or more"),
     ],
 )
-def test_what_a_record_asks_for_is_checked(cli, refused, here, saved_runs, asked, said):
+def test_what_a_record_asks_for_is_checked(cli, refused, here, saved_runs, recorded, message):
     shutil.copytree(saved_runs["lstm"], here / "run")
-    record = {**read_record(here / "run"), "asked": {"recipe": "rnn/lstm", "data": "waves:0:60", **asked}}
+    record = {**read_record(here / "run"), "asked": {"recipe": "rnn/lstm", "data": "waves:0:60", **recorded}}
     (here / "run/run.json").write_text(json.dumps(record))
-    assert said in refused("train", "--resume", "--out", "run")
+    assert message in refused("train", "--resume", "--out", "run")

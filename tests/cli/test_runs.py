@@ -1,4 +1,4 @@
-"""`trivium runs`: every run below a folder, how it stands, and several beside each other."""
+"""`trivium runs`: the runs below a folder, the state of one, and the comparison of several."""
 
 import json
 import shutil
@@ -26,15 +26,15 @@ def runs(here, saved_runs):
     return here / "runs"
 
 
-def test_the_list_says_how_each_stands_and_how_far_it_is(cli, runs):
-    found = {row["folder"]: row for row in json.loads(cli("runs", "--json").out)}
-    assert found.keys() == {"runs/deep/failed", "runs/lstm", "runs/striding"}
-    assert [row["state"] for row in found.values()] == ["failed", "finished", "finished"]
-    assert [row["epochs_done"] for row in found.values()] == [1, 2, 2]
-    assert all(row["epochs"] == 2 for row in found.values())
-    assert found["runs/deep/failed"]["error"] == "the disk is full"
+def test_the_list_shows_the_state_and_progress_of_each_run(cli, runs):
+    rows = {row["folder"]: row for row in json.loads(cli("runs", "--json").out)}
+    assert rows.keys() == {"runs/deep/failed", "runs/lstm", "runs/striding"}
+    assert [row["state"] for row in rows.values()] == ["failed", "finished", "finished"]
+    assert [row["epochs_done"] for row in rows.values()] == [1, 2, 2]
+    assert all(row["epochs"] == 2 for row in rows.values())
+    assert rows["runs/deep/failed"]["error"] == "the disk is full"
     record = read_record(runs / "striding")
-    best = found["runs/striding"]["best"]
+    best = rows["runs/striding"]["best"]
     assert best["metric"] == "val_accuracy"
     assert best["value"] == record["history"][best["epoch"] - 1]["val_accuracy"]
     shown = cli("runs", "runs").out

@@ -27,7 +27,7 @@ def test_values_are_json_where_they_can_be(typed, expected):
 
 
 @pytest.mark.parametrize("typed", [("units",), ("=3",), ("units=",), ("units=3", "units=4")])
-def test_a_grid_that_is_none_is_refused(typed):
+def test_an_invalid_grid_is_refused(typed):
     with pytest.raises(OptionError, match=r"^--grid "):
         parse_grid(typed)
 
@@ -46,16 +46,16 @@ def test_the_ranked_table_and_its_files(cli, here, shared_worker):
     (first,) = (line for line in lines if line[:1] == ["1"])
     assert first[1:3] == ["0.1", "10"]
     assert next(line for line in lines if line[:1] == ["best"])[:3] == ["best", "learning_rate=0.1:", "accuracy"]
-    kept = json.loads((here / "kept" / "results.json").read_text())
-    assert [row["params"] for row in kept["rows"]] == [{"learning_rate": 0.1}, {"learning_rate": 0.0001}]
+    results = json.loads((here / "kept" / "results.json").read_text())
+    assert [row["params"] for row in results["rows"]] == [{"learning_rate": 0.1}, {"learning_rate": 0.0001}]
     assert (here / "kept" / "scores.png").stat().st_size > 5_000
     as_json = cli("search", f"{BUILDERS}:classes", *grid, "--epochs", "1", "--json", "--random", "1", "--folds", "2")
-    found = json.loads(as_json.out)
-    assert (len(found["rows"]), found["fits"]) == (1, 2)
-    assert found["files"][0] == "runs/search-functions_for_estimators-classes/scores.png"
+    printed = json.loads(as_json.out)
+    assert (len(printed["rows"]), printed["fits"]) == (1, 2)
+    assert printed["files"][0] == "runs/search-functions_for_estimators-classes/scores.png"
 
 
-def test_what_cannot_be_searched_is_one_line(refused, shared_worker):
+def test_an_invalid_search_is_refused_in_one_line(refused, shared_worker):
     assert "unknown recipe 'dense/dropuot'" in refused("search", "dense/dropuot", "--grid", "units=3")
     assert "has no parameter 'unit'" in refused("search", "dense/dropout", "--grid", "unit=3")
     assert "Missing option '--grid'" in refused("search", "dense/dropout")

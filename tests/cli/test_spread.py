@@ -1,4 +1,4 @@
-"""`trivium train --workers`: a run whose epochs go to a Ray cluster is a run as any other, whoever dies."""
+"""`trivium train --workers`: a run on a Ray cluster is like any other run, also when a process dies."""
 
 import json
 import os
@@ -24,9 +24,9 @@ def test_a_run_on_a_cluster_goes_on_without_one(cli, here, backend, small_digits
     shown = cli(*TRAIN, "--data", small_digits, "--epochs", "2", *there, "--out", "run")
     assert shown.code == 0, shown
     assert "run by      2 processes, each on its share of every batch" in shown.out
-    asked = json.loads((here / "run" / "run.json").read_text())["asked"]
-    assert asked["epochs"] == 2
-    assert not {"workers", "address"} & asked.keys()
+    recorded = json.loads((here / "run" / "run.json").read_text())["asked"]
+    assert recorded["epochs"] == 2
+    assert not {"workers", "address"} & recorded.keys()
     alone = cli("train", "--resume", "--out", "run", "--epochs", "3", "--json")
     assert alone.code == 0, alone
     run = json.loads(alone.out)
@@ -65,21 +65,21 @@ def test_when_the_leading_process_is_killed_the_run_goes_on_from_its_last_checkp
 ):
     """Its workers end with it, or the resumed run would have no CPUs."""
     there = ["--workers", "2", "--address", ray_address]
-    asked = [*TRAIN, "--data", small_digits, "--epochs", "40", "--checkpoint", "every=1,keep=2", *there, "--out"]
-    finish(begin(*asked, "whole", backend=name))
-    training, history = begin(*asked, "run", backend=name), here / "run" / "history.jsonl"
+    arguments = [*TRAIN, "--data", small_digits, "--epochs", "40", "--checkpoint", "every=1,keep=2", *there, "--out"]
+    finish(begin(*arguments, "whole", backend=name))
+    training, history = begin(*arguments, "run", backend=name), here / "run" / "history.jsonl"
     while training.poll() is None and not (history.exists() and history.read_bytes().count(b"\n") >= 5):
         time.sleep(0.01)
     training.send_signal(signal.SIGKILL)
     assert training.wait(timeout=60) == -signal.SIGKILL
     finish(begin("train", "--resume", "--out", "run", *there, backend=name))
-    found = [checkpoint.newest(here / run / "checkpoints")[0] for run in ("run", "whole")]
-    assert [each.epoch for each in found] == [40, 40]
+    checkpoints = [checkpoint.newest(here / run / "checkpoints")[0] for run in ("run", "whole")]
+    assert [each.epoch for each in checkpoints] == [40, 40]
     from safetensors.numpy import load_file
 
-    ours, wanted = (load_file(each.path) for each in found)
-    assert ours.keys() == wanted.keys()
-    for path, value in wanted.items():
+    ours, expected = (load_file(each.path) for each in checkpoints)
+    assert ours.keys() == expected.keys()
+    for path, value in expected.items():
         np.testing.assert_array_equal(ours[path], value, err_msg=path)
     (resumed,) = json.loads((here / "run" / "run.json").read_text())["resumed"]
     assert resumed["after_epoch"] >= 4  # an epoch's checkpoint follows its line in the history

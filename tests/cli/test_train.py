@@ -1,4 +1,4 @@
-"""`trivium train`: what it leaves on disk, what it says, and that whatever cannot be trained leaves nothing at all."""
+"""`trivium train`: its files and its output; a training that is refused leaves no files."""
 
 import errno
 import json
@@ -99,7 +99,7 @@ def test_a_model_of_ones_own_gets_a_loss_by_its_labels(cli, here, small_digits):
 
 def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, here, small_digits):
     (here / "my_model.py").write_text(MODEL)
-    asked = [
+    arguments = [
         "my_model.py:build",
         "--data",
         small_digits,
@@ -108,7 +108,7 @@ def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, h
         "--precision",
         "mixed_bfloat16",
     ]
-    first = json.loads(cli("train", *asked, "--epochs", "1", "--out", "run", "--json").out)
+    first = json.loads(cli("train", *arguments, "--epochs", "1", "--out", "run", "--json").out)
     settings = {"class_weight": {"7": 5.0, "1": 0.5}, "precision": "mixed_bfloat16"}
     assert {name: first["settings"][name] for name in settings} == settings
     assert bundles.load(here / "run").run["settings"]["precision"] == "mixed_bfloat16"
@@ -116,7 +116,7 @@ def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, h
     again = json.loads(resumed.out)
     assert {name: again["settings"][name] for name in settings} == settings
     assert len(again["history"]) == 2
-    other = cli("train", *asked[:-3], "7=6", "--resume", "--out", "run", "--epochs", "3")
+    other = cli("train", *arguments[:-3], "7=6", "--resume", "--out", "run", "--epochs", "3")
     assert other.code == 2
     assert 'class_weight {"7": 5.0, "1": 0.5} → {"7": 6.0}' in other.complaint
 
@@ -125,7 +125,7 @@ def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, h
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--epochs", "0"], "epochs must be 1 or more, received 0"),
         (["--epochs", "-3"], "epochs must be 1 or more, received -3"),
@@ -150,8 +150,8 @@ def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, h
         (["--data", "mnist:smaple"], "choose mnist, mnist:full or mnist:sample"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused(refused, arguments, said):
-    assert said in refused("train", *WAVES, *arguments, "--out", "deep/run")
+def test_an_invalid_option_is_refused(refused, arguments, message):
+    assert message in refused("train", *WAVES, *arguments, "--out", "deep/run")
 
 
 def spoil(digits, how):

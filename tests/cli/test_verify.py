@@ -26,7 +26,7 @@ def test_what_cannot_be_verified_is_refused(refused, backend, others, not_instal
 
 
 @pytest.mark.several_backends
-def test_a_source_that_is_nothing_is_refused(refused):
+def test_an_unknown_source_is_refused(refused):
     assert "'nosuch' is no recipe, no bundle and no run folder" in refused("verify", "nosuch")
     assert "steps must be 1 or more" in refused("verify", "dense/small", "--steps", "0")
     assert "dense/small has no option 'width'" in refused("verify", "dense/small", "--set", "width=3")

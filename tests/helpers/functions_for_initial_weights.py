@@ -1,11 +1,11 @@
-"""What the tests of randomness run inside a worker of each backend."""
+"""Functions that the tests of initial weights run in a worker of each backend."""
 
 from trivium.backends import runtime
 from trivium.backends.same_run.randomness import portable_initial_weights
 
 
 def initial_weights(seed):
-    """The initial weights of a model with convolutions, recurrence and attention."""
+    """Return the initial weights of a model with convolutions, recurrence and attention."""
     runtime.current()
     import keras
     from keras import layers

@@ -1,4 +1,4 @@
-"""What the tests of draws run inside a worker of each backend."""
+"""Functions that the tests of portable random numbers run in a worker of each backend."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from trivium.backends.same_run.portable_random import portable_draws
 
 
 def layers_that_draw():
-    """What each layer of Keras that draws makes of the same inputs, three times in a row, by name."""
+    """Return the outputs of each random Keras layer for the same inputs, three times in a row, by name."""
     runtime.current()
     import keras
     from keras import layers
@@ -37,7 +37,7 @@ def layers_that_draw():
 
 
 def training_run():
-    """The losses and final weights of a small model with dropout and noise, its last batch smaller than the others."""
+    """Return losses and final weights of a small model with dropout and noise; its last batch is smaller."""
     runtime.current()
     import keras
     from keras import layers

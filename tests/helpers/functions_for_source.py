@@ -1,4 +1,4 @@
-"""Run in workers by test_source.py: models of `keras.applications` with random weights, written as source."""
+"""Write models of `keras.applications` with random weights as source; run in workers by test_source_code.py."""
 
 import importlib
 import time
@@ -10,7 +10,7 @@ SIZES = {"InceptionV3": 75, "Xception": 71}
 
 
 def write_application(name, framework, folder):
-    """Write the source of an application with its answers to two images; the seconds that reading and writing took."""
+    """Write an application's source and its outputs for two images; return the seconds for reading and writing."""
     import keras
 
     from trivium.porting import source_code
@@ -30,12 +30,12 @@ def write_application(name, framework, folder):
     graph = read(model, room.refuses)
     source_code.save(room.write(graph), graph, Path(folder))
     seconds = time.perf_counter() - began
-    source_code._record(Path(folder) / "recorded.npz", {"random": [images]}, {"random": [answers]})
+    source_code.save_batches(Path(folder) / "recorded.npz", {"random": [images]}, {"random": [answers]})
     return seconds
 
 
 def _randomise(variable, generator):
-    """Statistics and biases that tell channels apart; kernels keep the size that Keras gave them."""
+    """Draw statistics and biases that differ between channels; kernels keep Keras' initial values."""
     name, shape = variable.path, variable.shape
     if "variance" in name or "gamma" in name:
         variable.assign(generator.uniform(0.5, 1.5, shape).astype("float32"))

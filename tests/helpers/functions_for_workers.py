@@ -1,4 +1,4 @@
-"""What the tests of the worker run inside one. Imports no framework, so that such a worker starts in a moment."""
+"""Functions that the tests of workers run in a worker. They import no framework, so that it starts quickly."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def threads():
 
 
 def same_results_twice():
-    """Whether the same computation gives the same bits twice once the runtime is told to be deterministic."""
+    """Return the results of the same computation, made twice in deterministic mode."""
     current = runtime.current()
     import keras
 

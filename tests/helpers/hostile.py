@@ -10,7 +10,7 @@ WEIGHTS = "model.weights.h5"
 
 
 def rezip(content, *, change=None, drop=(), extra=(), compression=zipfile.ZIP_STORED):
-    """Return an archive with members changed by `change(name, bytes)`, without `drop`, and with `extra` (info, bytes)."""
+    """Return an archive with members changed by `change(name, bytes)`, without `drop`, and with `extra` members."""
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w", compression) as new:
         for name in old.namelist():

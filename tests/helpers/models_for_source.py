@@ -1,6 +1,6 @@
-"""Small models, one for each layer and setting that can be written as native source, and some of several together.
+"""Small models: one for each layer and option that can be written as native source, and some that combine several.
 
-`MODELS` has a function for each, so that importing this imports no Keras.
+`MODELS` has a function for each model, so importing this module does not import Keras.
 """
 
 import itertools
@@ -9,15 +9,15 @@ MODELS = {}
 
 
 def case(name):
-    def keep(build):
+    def register(build):
         MODELS[name] = build
         return build
 
-    return keep
+    return register
 
 
 def stack(name, shape, make, dtype=None):
-    """A Sequential of what `make(layers)` gives, on inputs of one shape."""
+    """Register a Sequential model of the layers that `make(keras.layers)` returns, for one input shape."""
 
     def build():
         import keras
@@ -30,7 +30,7 @@ def stack(name, shape, make, dtype=None):
 
 IMAGE, SERIES, BOX = (7, 9, 4), (9, 4), (5, 6, 5, 4)
 
-# --- windows: each padding with each size and stride, as an odd and an even one go other ways ------------------------
+# --- windows: each padding with each size and stride, since odd and even ones take different paths -------------------
 
 WINDOWS = list(itertools.product(("same", "valid"), ((1, 2), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (5, 3))))
 for padding, (size, stride) in WINDOWS:
@@ -42,7 +42,7 @@ for padding, (size, stride) in WINDOWS:
     stack(f"max pooling {label}", IMAGE, lambda layers, s=size, o=options: layers.MaxPooling2D(s, **o))
     stack(f"average pooling {label}", IMAGE, lambda layers, s=size, o=options: layers.AveragePooling2D(s, **o))
 
-# --- every layer with settings of its own ----------------------------------------------------------------------------
+# --- every layer with non-default options ----------------------------------------------------------------------------
 
 ONE_INPUT = {
     "dense": ((4,), lambda layers: [layers.Dense(5, activation="relu"), layers.Dense(3, use_bias=False)]),
@@ -195,9 +195,9 @@ for activation in ACTIVATIONS:
 
 
 def graph(name, *shapes, dtype=None):
-    """A functional model of what the decorated function makes of its inputs."""
+    """Register a functional model: the decorated function returns its outputs for its inputs."""
 
-    def keep(make):
+    def register(make):
         def build():
             import keras
 
@@ -207,7 +207,7 @@ def graph(name, *shapes, dtype=None):
         MODELS[name] = build
         return make
 
-    return keep
+    return register
 
 
 @graph("merging layers", SERIES, SERIES)

@@ -1,16 +1,16 @@
-"""Modules of PyTorch that are rebuilt in Keras: by name, each with what it is called with."""
+"""PyTorch modules that are rebuilt in Keras, by name, each with its example inputs."""
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - everybody calls it so
+from torch.nn import functional as F  # noqa: N812 - the usual name
 
 
 def images(*shape):
     return (torch.randn(2, *(shape or (3, 12, 10))),)
 
 
-class Of(nn.Module):
-    """A function of arrays, with layers beside it."""
+class FunctionModule(nn.Module):
+    """A module whose forward pass is a function, with layers as attributes."""
 
     def __init__(self, function, **layers):
         super().__init__()
@@ -23,7 +23,7 @@ class Of(nn.Module):
 
 
 class Residual(nn.Module):
-    """A block as ResNet has it: batch normalisation, a shortcut by a convolution, activations in place."""
+    """A ResNet block: batch normalisation, a shortcut with a convolution, in-place activations."""
 
     def __init__(self, in_channels, out_channels, stride):
         super().__init__()
@@ -64,7 +64,7 @@ class ResNet(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Words, and their places as weights of their own, through an encoder; the mean of what comes out."""
+    """Token and learnt position embeddings, an encoder layer, and a head on its mean and first output."""
 
     def __init__(self):
         super().__init__()
@@ -82,7 +82,7 @@ class Transformer(nn.Module):
 
 
 class Tagger(nn.Module):
-    """Two layers of LSTMs in both directions; the last states too."""
+    """A recurrent layer with a dense head; returns the last states too."""
 
     def __init__(self, kind=nn.LSTM, **options):
         super().__init__()
@@ -95,8 +95,8 @@ class Tagger(nn.Module):
         return self.head(sequence), last.transpose(0, 1)
 
 
-def randomised(module, seed=0):
-    """The module with all that is learnt, or measured, at values of their own, in eval mode."""
+def randomise(module, seed=0):
+    """Return the module in eval mode with random batch statistics, scales and offsets."""
     generator = torch.Generator().manual_seed(seed)
     for layer in module.modules():
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
@@ -183,32 +183,35 @@ MODULES = {
         images(4),
     ),
     "lstm": lambda: (Tagger(batch_first=True, num_layers=2, bidirectional=True), sequences()),
-    "lstm, time first": lambda: (Of(lambda m, x: m.rnn(x.transpose(0, 1))[0][-1], rnn=nn.LSTM(4, 5)), sequences()),
+    "lstm, time first": lambda: (
+        FunctionModule(lambda m, x: m.rnn(x.transpose(0, 1))[0][-1], rnn=nn.LSTM(4, 5)),
+        sequences(),
+    ),
     "gru": lambda: (Tagger(nn.GRU, batch_first=True, bidirectional=True), sequences()),
     "gru of several layers": lambda: (Tagger(nn.GRU, batch_first=True, num_layers=2, dropout=0.2), sequences()),
     "rnn": lambda: (Tagger(nn.RNN, batch_first=True, nonlinearity="relu", bias=False), sequences()),
     "transformer": lambda: (Transformer(), (torch.randint(0, 20, (2, 6)),)),
-    "arithmetic": lambda: (Of(arithmetic), sequences()),
-    "shapes": lambda: (Of(shapes, norm=nn.LayerNorm(3)), images()),
-    "unusual pools": lambda: (Of(unusual_pools), images(3, 12, 10)),
-    "merged": lambda: (Of(merged), (torch.randn(2, 1, 4), torch.randn(2, 4))),
+    "arithmetic": lambda: (FunctionModule(arithmetic), sequences()),
+    "shapes": lambda: (FunctionModule(shapes, norm=nn.LayerNorm(3)), images()),
+    "unusual pools": lambda: (FunctionModule(unusual_pools), images(3, 12, 10)),
+    "merged": lambda: (FunctionModule(merged), (torch.randn(2, 1, 4), torch.randn(2, 4))),
     "shared": lambda: (
-        Of(lambda m, x, y: m.dense(x) * m.dense(y) + m.scale, dense=nn.Linear(4, 4)),
+        FunctionModule(lambda m, x, y: m.dense(x) * m.dense(y) + m.scale, dense=nn.Linear(4, 4)),
         (*images(4), *images(4)),
     ),
 }
 
 
-def module(name):
-    """A module by its name, its weights random, in eval mode; and what it is called with."""
+def make_module(name):
+    """Return a module by name, with random weights and in eval mode, and its example inputs."""
     torch.manual_seed(1)
     net, inputs = MODULES[name]()
     if name == "shared":
         net.scale = nn.Parameter(torch.randn(4))
-    return randomised(net), inputs
+    return randomise(net), inputs
 
 
-def of_any_batch(net, inputs):
+def open_batch_shapes(net, inputs):
     shapes = torch.export.ShapesCollection()
     for array in inputs:
         shapes[array] = {0: torch.export.Dim.AUTO}
@@ -216,14 +219,14 @@ def of_any_batch(net, inputs):
 
 
 def export(name, path, batch="any"):
-    """Write a module as a `torch.export` program; run in a worker."""
-    net, inputs = module(name)
-    shapes = of_any_batch(net, inputs) if batch == "any" else None
+    """Write a module as a `torch.export` program; runs in a worker."""
+    net, inputs = make_module(name)
+    shapes = open_batch_shapes(net, inputs) if batch == "any" else None
     torch.export.save(torch.export.export(net, inputs, dynamic_shapes=shapes), path)
 
 
 def export_onnx(name, path):
-    """Write a module as an ONNX graph; run in a worker."""
-    net, inputs = module(name)
-    shapes = of_any_batch(net, inputs)
+    """Write a module as an ONNX graph; runs in a worker."""
+    net, inputs = make_module(name)
+    shapes = open_batch_shapes(net, inputs)
     torch.onnx.export(net, inputs, path, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False)

@@ -18,7 +18,7 @@ def main():
     from trivium.engine.training.trainer import Trainer
 
     if how == "elu":
-        Trainer._make_model = smooth(Trainer._make_model)
+        Trainer._build_model = smooth(Trainer._build_model)
     run_chunk = epoch_loop.EpochLoop._run_chunk
     with open(path, "a") as notes:
 
@@ -32,12 +32,12 @@ def main():
         trivium(arguments)
 
 
-def smooth(make_model):
+def smooth(build_model):
     """Return a function that builds the same model with elu, whose slope has no jump."""
     import keras
 
     def make(*arguments):
-        model = make_model(*arguments)
+        model = build_model(*arguments)
         for layer in model.layers:
             if getattr(layer, "activation", None) is keras.activations.relu:
                 layer.activation = keras.activations.elu

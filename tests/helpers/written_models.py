@@ -1,4 +1,4 @@
-"""Models written as source by a backend's room, and run in this process; imported by tests only."""
+"""Write models as source for a backend, and run the source in this process; imported by tests only."""
 
 import importlib
 import importlib.util
@@ -9,15 +9,15 @@ import pytest
 
 
 def room_of(backend):
-    """The module that writes source for a backend; skips where there is none yet."""
+    """Return the module that writes source for a backend; skip the test if there is none."""
     name = f"trivium.backends.{backend.name}.source"
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"no source is written for {backend.title} yet")
     return importlib.import_module(name)
 
 
-def built(make):
-    """A model whose initial weights NumPy draws: a compiler that meets each shape anew would take minutes."""
+def build_model(make):
+    """Build a model with weights drawn by NumPy; compiling initializers for each new shape takes minutes."""
     from trivium.backends.same_run.randomness import portable_initial_weights
 
     with portable_initial_weights(0):
@@ -25,7 +25,7 @@ def built(make):
 
 
 def randomise(model, seed=0):
-    """Give a model weights that tell everything apart: no zeros, no ones, nothing that blows up."""
+    """Give a model random weights of moderate size, none of them 0 or 1, so that mix-ups change the outputs."""
     generator = np.random.default_rng(seed)
     for variable in model.variables:
         if "seed" in variable.path:
@@ -40,8 +40,8 @@ def randomise(model, seed=0):
         variable.assign(values.astype(variable.dtype))
 
 
-def inputs_of(model, samples=3, seed=0):
-    """Random inputs that a model takes, an array each; open lengths are 5."""
+def random_inputs(model, samples=3, seed=0):
+    """Return one random array per input of a model; unknown lengths are 5."""
     generator = np.random.default_rng(seed)
     arrays = []
     for tensor in model.inputs:
@@ -59,8 +59,8 @@ def keras_answers(model, inputs):
     return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(model(packed, training=False))]
 
 
-def written(model, room, folder):
-    """The source of a model, its files in a folder."""
+def write_source(model, room, folder):
+    """Write the source of a model into a folder, and return it."""
     from trivium.porting.keras_to_graph.model import read
     from trivium.porting.source_code import save
 
@@ -70,8 +70,8 @@ def written(model, room, folder):
     return source
 
 
-def module_in(folder):
-    """`model.py` of a folder, imported anew."""
+def import_model(folder):
+    """Import `model.py` of a folder as a new module."""
     spec = importlib.util.spec_from_file_location("model", folder / "model.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -79,9 +79,9 @@ def module_in(folder):
 
 
 def source_answers(source, folder, inputs):
-    """What the source answers by the text that stands in `check.py`."""
+    """Return the outputs of the source, computed by the `predict` function of its `check.py`."""
     previous = sys.modules.get("model")
-    sys.modules["model"] = module_in(folder)
+    sys.modules["model"] = import_model(folder)
     try:
         names = {"np": np}
         exec(source.predict, names)

@@ -1,4 +1,4 @@
-"""`torch.export` programs as files, written without PyTorch: an honest one, and as an attacker would change it."""
+"""`torch.export` program files, written without PyTorch: a valid one, and changes that an attacker would make."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def tensor(name):
 
 
 def meta(shape, dtype=7):
-    """A tensor's description; None in its shape is a length that is open."""
+    """Return a tensor's description; None in its shape is an unknown length."""
     sizes = [
         {"as_expr": {"expr_str": "Symbol('s0', positive=True, integer=True)", "hint": {"as_int": 2}}}
         if length is None
@@ -47,7 +47,7 @@ def node(target, inputs, output, **more):
 
 
 def program(shape=(None, 3), extra=()):
-    """The JSON of `relu(x @ kernel.T + bias)`, and of operators after it: (target, arguments, output)."""
+    """Return the JSON of `relu(x @ kernel.T + bias)`, then of the operators `extra`: (target, arguments, output)."""
     nodes = [
         node("aten.linear.default", {"input": tensor("x"), "weight": tensor("p_w"), "bias": tensor("p_b")}, "linear"),
         node("aten.relu.default", {"self": tensor("linear")}, "relu"),
@@ -106,13 +106,13 @@ def payload(path, shape, **more):
     return {"path_name": path, "is_param": True, "use_pickle": False, "tensor_meta": meta(shape), **more}
 
 
-def written(whole=None, weights=None, members=(), drop=()):
-    """A program's file as bytes.
+def program_bytes(whole=None, weights=None, members=(), drop=()):
+    """Return a program file as bytes.
 
     Args:
-        whole: its JSON.
-        weights: its weights' configuration, changed.
-        members: other members, (name, bytes), in place of those of the same name.
+        whole: the program's JSON.
+        weights: changes to the configuration of its weights.
+        members: further archive members, (name, bytes); they replace those of the same name.
         drop: names of members that are left out.
     """
     config = {"net.dense.weight": payload("weight_0", (2, 3)), "net.dense.bias": payload("weight_1", (2,))}

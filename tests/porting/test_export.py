@@ -1,6 +1,6 @@
-"""An artifact answers in its own runtime as the model does, says what it takes and gives, and is kept only then.
+"""An artifact predicts in its own runtime what the model predicts, describes its inputs and outputs, or is not kept.
 
-The daily slice of `python -m trivium.porting.matrix`: a recipe of each kind to every format. Whole, it is slow.
+These tests port one recipe of each kind to every format; `python -m trivium.porting.matrix`, which is slow, ports all.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ FORMATS = [target.name for target in targets.FORMATS]
 
 
 def require(name):
-    """Skip where what the format needs is not installed: only the environment of all frameworks must have it."""
+    """Skip if the format's packages are missing: only the environment with all frameworks must have them."""
     try:
         return targets.hosts(targets.find(name))
     except PortError as error:
@@ -31,17 +31,17 @@ def require(name):
 
 @pytest.fixture(scope="module")
 def sources(saved_runs, backend, tmp_path_factory):
-    """The bundles of a dense, a convolutional and a recurrent recipe."""
-    from trivium.porting.matrix import learn
+    """Return the bundles of a dense, a convolutional and a recurrent recipe."""
+    from trivium.porting.matrix import train_bundle
 
     path = tmp_path_factory.mktemp("dense") / "bundle.trivium"
-    learn("dense/small", str(path))
+    train_bundle("dense/small", str(path))
     return {"dense": path, **{name: folder / "bundle.trivium" for name, folder in saved_runs.items()}}
 
 
 @pytest.fixture(scope="module")
 def ported(sources, tmp_path_factory):
-    """The report of one of the bundles ported to a format, the folder in its own; each is ported once."""
+    """Return a function that ports a bundle to a format, each once, and returns the report and the folder."""
     reports = {}
 
     def report(name, recipe):
@@ -56,7 +56,7 @@ def ported(sources, tmp_path_factory):
 @pytest.mark.several_backends
 @pytest.mark.parametrize("recipe", ["dense", "striding", "lstm"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_artifact_answers_as_the_model_does(name, recipe, sources, ported, backend):
+def test_an_artifact_predicts_what_the_model_predicts(name, recipe, sources, ported, backend):
     hosts = require(name)
     report, folder = ported(name, recipe)
     assert report.passed, report.to_json()
@@ -80,14 +80,15 @@ def test_an_artifact_answers_as_the_model_does(name, recipe, sources, ported, ba
 
 
 RUNNING = {
-    "savedmodel": "import tensorflow; model = tensorflow.saved_model.load('there'); found = model.serve(x).numpy()",
-    "onnx": "import onnxruntime; found = onnxruntime.InferenceSession('there/model.onnx').run(None, {'raw': x})[0]",
-    # By itself it computes in half precision where the processor can.
+    "savedmodel": "import tensorflow; model = tensorflow.saved_model.load('there'); outputs = model.serve(x).numpy()",
+    "onnx": "import onnxruntime; outputs = onnxruntime.InferenceSession('there/model.onnx').run(None, {'raw': x})[0]",
+    # Its default is half precision if the processor supports it.
     "openvino": "import openvino; precise = {'INFERENCE_PRECISION_HINT': 'f32'}; "
-    "found = openvino.Core().compile_model('there/model.xml', 'CPU', precise)({'raw': x})[0]",
+    "outputs = openvino.Core().compile_model('there/model.xml', 'CPU', precise)({'raw': x})[0]",
     "litert": "from ai_edge_litert.interpreter import Interpreter; "
-    "runner = Interpreter('there/model.tflite').get_signature_runner(); found = runner(raw=x)['output_0']",
-    "torch-export": "import torch; found = torch.export.load('there/model.pt2').module()(torch.from_numpy(x)).detach()",
+    "runner = Interpreter('there/model.tflite').get_signature_runner(); outputs = runner(raw=x)['output_0']",
+    "torch-export": "import torch; net = torch.export.load('there/model.pt2').module(); "
+    "outputs = net(torch.from_numpy(x)).detach()",
 }
 LABELS = {
     "onnx": "session = onnxruntime.InferenceSession('there/model.onnx'); "
@@ -95,30 +96,30 @@ LABELS = {
     "openvino": "model = openvino.Core().read_model('there/model.xml'); "
     "labels = json.loads(model.get_rt_info(['trivium', 'labels']).value)",
     "litert": "import zipfile; labels = zipfile.ZipFile('there/model.tflite').read('labels.txt').decode().split()",
-    "torch-export": "kept = {'port.json': ''}; torch.export.load('there/model.pt2', extra_files=kept); "
-    "labels = json.loads(kept['port.json'])['labels']",
+    "torch-export": "files = {'port.json': ''}; torch.export.load('there/model.pt2', extra_files=files); "
+    "labels = json.loads(files['port.json'])['labels']",
     "savedmodel": "labels = json.load(open('there/port.json'))['labels']",
 }
 
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize("name", FORMATS)
-def test_who_has_nothing_but_the_artifact_gets_labelled_probabilities_of_pixels(name, sources, ported, digits, backend):
-    """As its users do it: a script without trivium and Keras."""
+def test_the_artifact_alone_gives_labelled_probabilities_for_pixels(name, sources, ported, digits, backend):
+    """Run a user's script, without trivium and Keras."""
     require(name)
-    place = ported(name, "dense")[1].parent
-    np.save(place / "x.npy", digits.test.x[:7])
+    folder = ported(name, "dense")[1].parent
+    np.save(folder / "x.npy", digits.test.x[:7])
     program = (
         "import sys, json, numpy; sys.modules['keras'] = sys.modules['trivium'] = None; x = numpy.load('x.npy'); "
-        f"{RUNNING[name]}; {LABELS[name]}; numpy.save('y.npy', found); assert labels == list('0123456789'), labels"
+        f"{RUNNING[name]}; {LABELS[name]}; numpy.save('y.npy', outputs); assert labels == list('0123456789'), labels"
     )
-    subprocess.run([sys.executable, "-P", "-c", program], cwd=place, check=True, timeout=120)
+    subprocess.run([sys.executable, "-P", "-c", program], cwd=folder, check=True, timeout=120)
     expected = predict(sources["dense"], digits.test.x[:7]).outputs
-    np.testing.assert_allclose(np.load(place / "y.npy"), expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(np.load(folder / "y.npy"), expected, rtol=0, atol=2e-6)
 
 
 @pytest.mark.several_backends
-def test_prepared_inputs_are_taken_where_they_are_asked_for(sources, backend, tmp_path):
+def test_an_artifact_takes_prepared_inputs_on_request(sources, backend, tmp_path):
     require("onnx")
     report = port(sources["dense"], "onnx", tmp_path / "digits.onnx", raw_inputs=False)
     assert report.passed
@@ -129,7 +130,7 @@ def test_prepared_inputs_are_taken_where_they_are_asked_for(sources, backend, tm
 
 
 @pytest.mark.several_backends
-def test_an_artifact_that_answers_differently_is_not_kept(sources, backend, tmp_path):
+def test_an_artifact_with_different_predictions_is_not_kept(sources, backend, tmp_path):
     require("onnx")
     bundle = bundles.load(sources["dense"])
     fields = {name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}
@@ -141,7 +142,7 @@ def test_an_artifact_that_answers_differently_is_not_kept(sources, backend, tmp_
 
 
 @pytest.mark.several_backends
-def test_preparation_without_layers_is_refused_where_raw_inputs_are_asked_for(sources, backend, tmp_path):
+def test_raw_inputs_are_refused_if_the_preprocessing_has_no_layers(sources, backend, tmp_path):
     require("onnx")
     with pytest.raises(DataError, match="the step 'window' has no Keras layer"):
         port(sources["lstm"], "onnx", tmp_path / "there", raw_inputs=True)
@@ -149,7 +150,7 @@ def test_preparation_without_layers_is_refused_where_raw_inputs_are_asked_for(so
 
 
 @pytest.mark.several_backends
-def test_a_model_that_remembers_is_refused(backend, tmp_path):
+def test_a_stateful_model_is_refused(backend, tmp_path):
     import keras
 
     require("onnx")
@@ -177,7 +178,7 @@ def test_a_plain_model_file_is_ported_too(ending, backend, tmp_path):
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_model_of_several_inputs_and_outputs_keeps_their_order(name, backend, tmp_path):
+def test_several_inputs_and_outputs_keep_their_order(name, backend, tmp_path):
     import keras
 
     require(name)
@@ -191,12 +192,12 @@ def test_a_model_of_several_inputs_and_outputs_keeps_their_order(name, backend, 
     assert [tensor["shape"] for tensor in report.facts["outputs"]] == [[None, 2], [None, 6]]
 
 
-def test_raw_inputs_are_no_matter_of_a_port_to_a_backend(saved_runs, backend):
-    with pytest.raises(OptionError, match="keeps its preparation beside the model"):
+def test_a_port_to_a_backend_refuses_raw_inputs(saved_runs, backend):
+    with pytest.raises(OptionError, match="keeps its preprocessing beside the model"):
         port(saved_runs["lstm"], backend.name, raw_inputs=True)
 
 
-def test_whole_numbers_are_rounded_and_stay_in_range():
+def test_a_cast_to_integers_rounds_and_stays_in_range():
     values = np.array([-3.0, 0.4999, 126.99999, 254.6, 300.0])
     np.testing.assert_array_equal(export.as_dtype(values, "uint8"), np.array([0, 0, 127, 255, 255], "uint8"))
     assert export.as_dtype(values, "float32").dtype == "float32"

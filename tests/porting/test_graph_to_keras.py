@@ -1,4 +1,4 @@
-"""A network in the neutral form becomes a Keras model on the backend of this process, and trains there."""
+"""A `ForeignGraph` becomes a Keras model on the backend of this process, and trains there."""
 
 import io
 import json
@@ -10,8 +10,8 @@ from scipy.signal import correlate
 
 from trivium.engine.bundles import keras_files
 from trivium.errors import PortError
-from trivium.porting.graph_to_keras.foreign_graph import Form, Given, Node, Ref, Weight, simplified
-from trivium.porting.graph_to_keras.windows import is_same, pairs_of, same_pairs
+from trivium.porting.graph_to_keras.foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, simplify
+from trivium.porting.graph_to_keras.windows import is_same, padding_pairs, same_pairs
 
 RANDOM = np.random.default_rng(3)
 
@@ -20,32 +20,32 @@ def weights(**arrays):
     return {name: Weight(f"net.{name}", np.asarray(value, "float32"), True) for name, value in arrays.items()}
 
 
-def form(given, nodes, found=None):
-    """A network of one input; each node is (kind, inputs, attributes), what it gives is called by its number."""
-    made = []
+def foreign_graph(graph_inputs, nodes, arrays=None):
+    """Return a network; each node is (kind, inputs, attributes), and its output is named by its number."""
+    foreign_nodes = []
     for number, (kind, inputs, attributes) in enumerate(nodes):
         refs = tuple(Ref(each) if isinstance(each, str) else each for each in inputs)
-        made.append(Node(kind, refs, (str(number),), attributes, f"operator.{kind}"))
-    last = made[-1].outputs[-1]
-    return simplified(Form("net", "torch", given, tuple(made), (last,), found or {}))
+        foreign_nodes.append(ForeignNode(kind, refs, (str(number),), attributes, f"operator.{kind}"))
+    last = foreign_nodes[-1].outputs[-1]
+    return simplify(ForeignGraph("net", "torch", graph_inputs, tuple(foreign_nodes), (last,), arrays or {}))
 
 
 def images(*shape):
-    return (Given("x", (None, *shape), "float32"),)
+    return (GraphInput("x", (None, *shape), "float32"),)
 
 
-def built(found):
+def built(graph):
     from trivium.porting.graph_to_keras.network_file import build
 
-    return build(found)[0]
+    return build(graph)[0]
 
 
 def answer(model, *arrays):
     return np.asarray(model.predict(arrays[0] if len(arrays) == 1 else list(arrays), verbose=0))
 
 
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * abs(expected).max())
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * abs(expected).max())
 
 
 CONV = {"strides": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
@@ -65,7 +65,7 @@ def cnn():
         ("flatten", ("3",), {"start": 1, "end": -1}),
         ("linear", ("4", "dense", "shift"), {}),
     ]
-    return form(images(2, 6, 4), nodes, weights(kernel=KERNEL, bias=BIAS, dense=DENSE, shift=SHIFT))
+    return foreign_graph(images(2, 6, 4), nodes, weights(kernel=KERNEL, bias=BIAS, dense=DENSE, shift=SHIFT))
 
 
 def lstm():
@@ -77,7 +77,7 @@ def lstm():
         ("select", ("0",), {"axis": 1, "index": -1}),
         ("linear", ("1", "dense", None), {}),
     ]
-    return form(images(7, 3), nodes, {**gates, **weights(dense=RANDOM.normal(size=(3, 5)))})
+    return foreign_graph(images(7, 3), nodes, {**gates, **weights(dense=RANDOM.normal(size=(3, 5)))})
 
 
 def test_a_convolution_flattened_channels_first_is_a_keras_model_channels_last(backend):
@@ -108,7 +108,7 @@ def test_a_convolution_flattened_channels_first_is_a_keras_model_channels_last(b
         ("activation", {"name": "softmax", "axis": -1}, lambda flat: np.exp(flat) / np.exp(flat).sum(1, keepdims=True)),
     ],
 )
-def test_what_goes_along_a_flattened_axis_meets_it_in_the_order_of_the_file(backend, kind, attributes, expected):
+def test_operations_along_a_flattened_axis_use_the_order_of_the_file(backend, kind, attributes, expected):
     nodes = [
         ("max_pool", ("x",), POOL),
         ("flatten", ("0",), {"start": 1, "end": -1}),
@@ -116,11 +116,11 @@ def test_what_goes_along_a_flattened_axis_meets_it_in_the_order_of_the_file(back
     ]
     x = RANDOM.normal(size=(3, 2, 6, 4)).astype("float32")
     flat = x.reshape(3, 2, 3, 2, 2, 2).max((3, 5)).reshape(3, -1)
-    close(answer(built(form(images(2, 6, 4), nodes)), x), expected(flat))
+    close(answer(built(foreign_graph(images(2, 6, 4), nodes)), x), expected(flat))
 
 
 @pytest.mark.parametrize("network", [cnn, lstm])
-def test_what_was_rebuilt_trains(backend, network):
+def test_a_rebuilt_network_trains(backend, network):
     import keras
 
     keras.utils.set_random_seed(0)
@@ -135,11 +135,11 @@ def test_what_was_rebuilt_trains(backend, network):
     assert all((after != old).any() for after, old in zip(model.get_weights(), before, strict=True))
 
 
-def test_what_was_rebuilt_is_saved_as_plain_keras_without_code(backend, tmp_path):
+def test_a_rebuilt_network_is_saved_as_plain_keras_without_code(backend, tmp_path):
     model = built(cnn())
     model.save(tmp_path / "model.keras")
-    found = keras_files.examine(tmp_path / "model.keras")
-    assert found.code == ()
+    content = keras_files.examine(tmp_path / "model.keras")
+    assert content.code == ()
     with zipfile.ZipFile(io.BytesIO((tmp_path / "model.keras").read_bytes())) as archive:
         assert "trivium" not in json.dumps(json.loads(archive.read("config.json")))
     x = RANDOM.normal(size=(2, 2, 6, 4)).astype("float32")
@@ -147,17 +147,17 @@ def test_what_was_rebuilt_is_saved_as_plain_keras_without_code(backend, tmp_path
 
 
 def test_a_batch_at_another_axis_comes_first_in_keras(backend):
-    given = (Given("x", (5, None, 3), "float32", batch=1),)
-    model = built(form(given, [("sum", ("x",), {"axes": (0,), "keepdims": False})]))
+    inputs = (GraphInput("x", (5, None, 3), "float32", batch=1),)
+    model = built(foreign_graph(inputs, [("sum", ("x",), {"axes": (0,), "keepdims": False})]))
     x = RANDOM.normal(size=(4, 5, 3)).astype("float32")
     assert model.input_shape == (None, 5, 3)
     close(answer(model, x), x.sum(1))
 
 
-def test_a_weight_that_no_layer_has_is_one_of_the_model_and_trains(backend):
+def test_a_weight_that_no_layer_owns_belongs_to_the_model_and_trains(backend):
     scale = RANDOM.normal(size=(4, 1))
     nodes = [("multiply", ("x", "scale"), {}), ("sum", ("0",), {"axes": (2,), "keepdims": False})]
-    model = built(form(images(4, 5), nodes, weights(scale=scale)))
+    model = built(foreign_graph(images(4, 5), nodes, weights(scale=scale)))
     x = RANDOM.normal(size=(3, 4, 5)).astype("float32")
     close(answer(model, x), (x * scale).sum(2))
     assert [variable.shape for variable in model.trainable_variables] == [(1, 4)]
@@ -166,16 +166,16 @@ def test_a_weight_that_no_layer_has_is_one_of_the_model_and_trains(backend):
 
 def test_a_layer_that_is_called_twice_is_one_layer(backend):
     nodes = [("linear", ("x", "w", None), {}), ("linear", ("0", "w", None), {})]
-    model = built(form(images(4), nodes, weights(w=np.eye(4) * 2)))
+    model = built(foreign_graph(images(4), nodes, weights(w=np.eye(4) * 2)))
     assert model.count_params() == 16
     close(answer(model, np.ones((1, 4), "float32")), np.full((1, 4), 4.0))
 
 
 def test_a_product_and_a_sum_with_weights_are_one_layer(backend):
     nodes = [("matmul", ("x", "w"), {}), ("add", ("b", "0"), {})]
-    found = form(images(3), nodes, weights(w=np.arange(6).reshape(3, 2), b=[1, 2]))
-    assert [node.kind for node in found.nodes] == ["affine"]
-    close(answer(built(found), np.ones((1, 3), "float32")), np.array([[7.0, 11.0]]))
+    graph = foreign_graph(images(3), nodes, weights(w=np.arange(6).reshape(3, 2), b=[1, 2]))
+    assert [node.kind for node in graph.nodes] == ["affine"]
+    close(answer(built(graph), np.ones((1, 3), "float32")), np.array([[7.0, 11.0]]))
 
 
 def test_padding_is_keras_own_only_where_it_is_the_same():
@@ -186,8 +186,8 @@ def test_padding_is_keras_own_only_where_it_is_the_same():
     assert is_same(((1, 1),), (7,), (3,), (2,))
     assert not is_same(((1, 1),), (6,), (3,), (2,))
     assert not is_same(((0, 0),), (6,), (1,), (1,))
-    assert pairs_of("same_lower", (6,), (3,), (2,)) == ((1, 0),)
-    assert pairs_of("same_upper", (6,), (3,), (2,)) is None
+    assert padding_pairs("same_lower", (6,), (3,), (2,)) == ((1, 0),)
+    assert padding_pairs("same_upper", (6,), (3,), (2,)) is None
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_padding_is_keras_own_only_where_it_is_the_same():
         ("cast", {"dtype": "float16"}, "computes in float16"),
     ],
 )
-def test_what_has_no_counterpart_is_refused_by_its_name(backend, kind, attributes, why):
+def test_a_node_without_a_counterpart_is_refused_by_its_name(backend, kind, attributes, why):
     with pytest.raises(PortError, match=rf"operator\.{kind} \(0\) cannot be rebuilt in Keras: .*{why}") as caught:
-        built(form(images(2, 6, 5), [(kind, ("x",), attributes)]))
+        built(foreign_graph(images(2, 6, 5), [(kind, ("x",), attributes)]))
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_an_output_that_depends_on_no_input_is_refused(backend):
-    found = form(images(2), [("full", (), {"shape": (3,), "value": 1})])
+    graph = foreign_graph(images(2), [("full", (), {"shape": (3,), "value": 1})])
     with pytest.raises(PortError, match="does not depend on the inputs"):
-        built(found)
+        built(graph)

@@ -1,9 +1,9 @@
-"""Keras models are read as graphs of known kinds, and what cannot be read is refused by name."""
+"""Keras models are read as graphs of known node kinds, and unsupported layers are refused by name."""
 
 import numpy as np
 import pytest
 from models_for_source import MODELS
-from written_models import built
+from written_models import build_model
 
 from trivium.errors import PortError
 from trivium.graph.layer_kinds import KINDS
@@ -11,10 +11,10 @@ from trivium.graph.layer_kinds import KINDS
 
 @pytest.fixture(scope="module")
 def graphs(backend):
-    """The graph of every model."""
+    """Return the graph of every model."""
     from trivium.porting.keras_to_graph.model import read
 
-    return {name: read(built(make)) for name, make in MODELS.items()}
+    return {name: read(build_model(make)) for name, make in MODELS.items()}
 
 
 def test_every_node_is_of_a_known_kind_with_exactly_its_configuration(graphs):
@@ -39,34 +39,34 @@ def test_configuration_is_plain_python(graphs):
 def test_every_weight_of_the_model_is_in_the_graph(graphs):
     for name, graph in graphs.items():
         if name.startswith("normalisation"):
-            continue  # Keras keeps what it was given as plain arrays
+            continue  # Keras stores given statistics as plain arrays
         in_graph = sum(
             array.size for layer in graph.layers if layer.kind != "constant" for array in layer.weights.values()
         )
-        model = built(MODELS[name])
+        model = build_model(MODELS[name])
         in_model = sum(int(np.prod(v.shape)) for v in model.weights if "seed" not in v.path and "count" not in v.path)
         assert in_graph == in_model, name
 
 
-def test_shapes_are_those_that_keras_tells(graphs):
+def test_shapes_and_dtypes_are_those_of_keras(graphs):
     for name, graph in graphs.items():
-        model = built(MODELS[name])
+        model = build_model(MODELS[name])
         expected = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
         specs = [graph.specs[output.reference] for output in graph.outputs]
         assert [(spec.shape, spec.dtype) for spec in specs] == expected, name
 
 
-def test_a_shared_layer_is_one_layer_of_several_calls(graphs):
+def test_a_shared_layer_is_one_layer_with_several_calls(graphs):
     graph = graphs["shared layers and nested models"]
     layers = {layer.name: layer for layer in graph.layers}
     assert [node.name for node in graph.calls(layers["encoder_deep"])] == ["encoder_deep", "encoder_deep_2"]
     assert len(graph.calls(layers["class_"])) == 2
     first, *others = [output.name for output in graph.outputs]
-    assert first.startswith("absolute")  # Keras numbers those of this process
+    assert first.startswith("absolute")  # Keras appends a number that counts within the process
     assert others == ["class_", "for_", "class_2"]
 
 
-def test_an_activation_is_a_node_of_its_own_and_a_linear_one_none(graphs):
+def test_an_activation_is_its_own_node_unless_it_is_linear(graphs):
     assert [node.kind for node in graphs["dense"].nodes] == ["dense", "relu", "dense"]
 
 
@@ -83,7 +83,7 @@ def test_channels_first_becomes_channels_last_between_transpositions(backend):
     assert [node.outputs[0].shape for node in graph.nodes] == [(None, 8, 9, 3), (None, 6, 7, 4), (None, 4, 6, 7)]
 
 
-def test_frozen_layers_are_known_as_frozen(backend):
+def test_frozen_layers_are_marked_as_not_trainable(backend):
     import keras
 
     from trivium.porting.keras_to_graph.model import read
@@ -93,7 +93,7 @@ def test_frozen_layers_are_known_as_frozen(backend):
     assert {layer.name: layer.trainable for layer in read(model).layers} == {"a": False, "b": True}
 
 
-def test_what_a_room_refuses_is_refused_with_what_cannot_be_read(backend):
+def test_layers_that_cannot_be_read_and_nodes_that_are_refused_are_named_in_one_error(backend):
     import keras
 
     from trivium.porting.keras_to_graph.model import read
@@ -124,7 +124,7 @@ def test_what_a_room_refuses_is_refused_with_what_cannot_be_read(backend):
     assert "last: not here" in text
 
 
-def test_a_model_that_is_no_graph_is_refused(backend):
+def test_a_model_that_is_not_a_layer_graph_is_refused(backend):
     import keras
 
     from trivium.porting.keras_to_graph.model import read
@@ -133,7 +133,7 @@ def test_a_model_that_is_no_graph_is_refused(backend):
         def call(self, x):
             return x
 
-    with pytest.raises(PortError, match="what its own `call` computes"):
+    with pytest.raises(PortError, match="its own `call` cannot be read"):
         read(Own())
     with pytest.raises(PortError, match="known inputs"):
         read(keras.Sequential([keras.layers.Dense(2)]))
@@ -152,7 +152,7 @@ def test_a_users_own_functional_class_is_read_when_it_computes_as_keras_does(bac
     assert [node.kind for node in read(Own(inputs, keras.layers.Dense(2)(inputs))).nodes] == ["dense"]
 
 
-def test_calls_come_after_what_they_need_and_only_those_between_inputs_and_outputs(backend):
+def test_calls_between_inputs_and_outputs_come_in_topological_order(backend):
     import keras
 
     from trivium.porting.keras_to_graph.calls import ordered_calls
@@ -167,7 +167,7 @@ def test_calls_come_after_what_they_need_and_only_those_between_inputs_and_outpu
     assert [call.operation.name for call in ordered_calls(keras.Model(inputs, last))] == ["first", "second", "last"]
 
 
-def test_every_operation_and_layer_that_is_known_by_name_is_still_in_keras(backend):
+def test_keras_still_has_every_operation_and_layer_that_is_read_by_name(backend):
     import importlib
 
     import keras

@@ -1,10 +1,10 @@
-"""An ONNX file is data: what leads out of its folder, or is not what it says, is refused in one line."""
+"""An ONNX file is read as data: paths out of its folder and false claims are refused in one line."""
 
 import numpy as np
 import pytest
 
 from trivium.errors import FileError, PortError, TriviumError
-from trivium.porting.graph_to_keras.onnx.graph import to_form
+from trivium.porting.graph_to_keras.onnx.graph import to_graph
 
 onnx = pytest.importorskip("onnx")
 KERNEL = np.arange(6, dtype="float32").reshape(3, 2) / 10
@@ -28,39 +28,39 @@ def model(nodes=None, weights=None):
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)])
 
 
-def saved(made, folder):
+def saved(onnx_model, folder):
     path = folder / "net.onnx"
-    path.write_bytes(made if isinstance(made, bytes) else made.SerializeToString())
+    path.write_bytes(onnx_model if isinstance(onnx_model, bytes) else onnx_model.SerializeToString())
     return path
 
 
-def refused(made, folder, match, error=FileError):
+def refused(onnx_model, folder, match, error=FileError):
     with pytest.raises(TriviumError, match=match) as caught:
-        to_form(saved(made, folder))
+        to_graph(saved(onnx_model, folder))
     assert isinstance(caught.value, error)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def external(location, **told):
+def external(location, **entries):
     """The network with its kernel in a file of its own."""
     kernel = onnx.TensorProto(name="kernel", dims=[3, 2], data_type=onnx.TensorProto.FLOAT)
     kernel.data_location = onnx.TensorProto.EXTERNAL
-    for key, each in {"location": location, **told}.items():
-        kernel.external_data.add(key=key, value=str(each))
+    for key, entry in {"location": location, **entries}.items():
+        kernel.external_data.add(key=key, value=str(entry))
     return model(weights=[kernel, tensor(BIAS, "bias")])
 
 
 def test_an_honest_graph_is_read_with_its_weights_and_names(tmp_path):
-    form = to_form(saved(model(), tmp_path))
-    assert [node.kind for node in form.nodes] == ["affine", "activation"]
-    assert [(given.name, given.shape, given.batch) for given in form.given] == [("x", (None, 3), 0)]
-    np.testing.assert_array_equal(form.weights["kernel"].value, KERNEL)
+    graph = to_graph(saved(model(), tmp_path))
+    assert [node.kind for node in graph.nodes] == ["affine", "activation"]
+    assert [(each.name, each.shape, each.batch) for each in graph.inputs] == [("x", (None, 3), 0)]
+    np.testing.assert_array_equal(graph.weights["kernel"].value, KERNEL)
 
 
 def test_an_array_in_a_file_beside_the_graph_is_read(tmp_path):
     (tmp_path / "weights.bin").write_bytes(b"....." + KERNEL.tobytes() + b"more")
-    form = to_form(saved(external("weights.bin", offset=5, length=24), tmp_path))
-    np.testing.assert_array_equal(form.weights["kernel"].value, KERNEL)
+    graph = to_graph(saved(external("weights.bin", offset=5, length=24), tmp_path))
+    np.testing.assert_array_equal(graph.weights["kernel"].value, KERNEL)
 
 
 @pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "sub/../../secret", "..\\secret", "", "a\0b"])
@@ -68,7 +68,7 @@ def test_an_array_outside_of_the_folder_is_refused(tmp_path, location):
     (tmp_path / "secret").write_bytes(KERNEL.tobytes())
     folder = tmp_path / "inner"
     (folder / "sub").mkdir(parents=True)
-    refused(external(location), folder, "outside of the model's folder: not read|which is not there")
+    refused(external(location), folder, "outside of the model's folder: not read|which does not exist")
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
@@ -79,26 +79,26 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     refused(external("weights.bin"), folder, "outside of the model's folder")
 
 
-@pytest.mark.parametrize("told", [{"offset": 10**9}, {"length": 10**9}, {"offset": 1}, {"offset": -4}])
-def test_an_array_that_reaches_beyond_its_file_is_refused(tmp_path, told):
+@pytest.mark.parametrize("entries", [{"offset": 10**9}, {"length": 10**9}, {"offset": 1}, {"offset": -4}])
+def test_an_array_that_reaches_beyond_its_file_is_refused(tmp_path, entries):
     (tmp_path / "weights.bin").write_bytes(KERNEL.tobytes())
-    refused(external("weights.bin", **told), tmp_path, r"which has not")
+    refused(external("weights.bin", **entries), tmp_path, r"which does not have them")
 
 
 def test_an_array_that_is_not_there_is_refused(tmp_path):
-    refused(external("weights.bin"), tmp_path, r"lies in 'weights\.bin', which is not there")
+    refused(external("weights.bin"), tmp_path, r"lies in 'weights\.bin', which does not exist")
 
 
 def test_an_array_that_claims_more_than_it_has_is_refused(tmp_path):
     kernel = tensor(KERNEL, "kernel")
     del kernel.dims[:]
     kernel.dims.extend([3 * 10**6, 2 * 10**6])
-    refused(model(weights=[kernel, tensor(BIAS, "bias")]), tmp_path, "'kernel' is said to have shape")
+    refused(model(weights=[kernel, tensor(BIAS, "bias")]), tmp_path, "'kernel' claims shape")
 
 
-@pytest.mark.parametrize("kept", [0, 1, 20, 100, -1, -30])
-def test_a_truncated_graph_is_refused(tmp_path, kept):
-    refused(model().SerializeToString()[:kept], tmp_path, "is no ONNX file")
+@pytest.mark.parametrize("length", [0, 1, 20, 100, -1, -30])
+def test_a_truncated_graph_is_refused(tmp_path, length):
+    refused(model().SerializeToString()[:length], tmp_path, "is no ONNX file")
 
 
 def test_other_bytes_are_refused(tmp_path):
@@ -127,9 +127,9 @@ def test_pooling_over_everything_is_read(tmp_path, backend):
         *(nodes, "net", [value("x", "n", 3, 4, 5)], [value("y", "n", 2)]),
         [tensor(KERNEL, "kernel"), tensor(BIAS, "bias")],
     )
-    made, _ = network_file.build(to_form(saved(onnx.helper.make_model(graph), tmp_path)))
+    keras_model, _ = network_file.build(to_graph(saved(onnx.helper.make_model(graph), tmp_path)))
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype("float32")
-    np.testing.assert_allclose(made.predict(x, verbose=0), x.max((2, 3)) @ KERNEL + BIAS, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(keras_model.predict(x, verbose=0), x.max((2, 3)) @ KERNEL + BIAS, rtol=1e-5, atol=1e-6)
 
 
 def test_a_loop_is_refused_by_its_name(tmp_path):
@@ -145,18 +145,18 @@ def test_damage_anywhere_is_refused_in_one_line_or_is_another_graph(tmp_path):
         damaged = bytearray(content)
         for place in generator.integers(0, len(content), generator.integers(1, 4)):
             damaged[place] = generator.integers(0, 256)
-        said = ""
+        message = ""
         try:
-            read += bool(to_form(saved(bytes(damaged), tmp_path)).nodes)
+            read += bool(to_graph(saved(bytes(damaged), tmp_path)).nodes)
         except TriviumError as error:
-            said = str(error)
-        assert len(said.splitlines()) <= 1
+            message = str(error)
+        assert len(message.splitlines()) <= 1
     assert 0 < read < 200
 
 
-def test_a_name_that_nothing_gives_is_refused(tmp_path, backend):
+def test_an_undefined_name_is_refused(tmp_path, backend):
     from trivium.porting.graph_to_keras import network_file
 
     path = saved(model([onnx.helper.make_node("Relu", ["nowhere"], ["y"])]), tmp_path)
     with pytest.raises(PortError, match="Relu \\(y\\) cannot be rebuilt"):
-        network_file.build(to_form(path))
+        network_file.build(to_graph(path))

@@ -1,4 +1,4 @@
-"""A port is done when the target has been shown to compute the same, and not before."""
+"""A port is written only after the target has been shown to predict the same."""
 
 import json
 import zipfile
@@ -14,14 +14,14 @@ from trivium.errors import BundleError, PortError, TriviumError
 from trivium.porting.port import port
 
 
-def changed(path, **fields):
+def altered_bundle(path, **fields):
     bundle = bundles.load(path)
     return Bundle(**{**{name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}, **fields})
 
 
 @pytest.fixture(scope="module")
 def ported(saved_runs, backend, tmp_path_factory):
-    """The report of a bundle's port to the backend that it was trained on; making one takes seconds."""
+    """Return the report of a bundle's port to its own backend; shared, since a port takes seconds."""
     return port(saved_runs["lstm"], backend.name, tmp_path_factory.mktemp("ported") / "again.trivium")
 
 
@@ -70,7 +70,7 @@ def test_a_damaged_model_file_is_refused(tmp_path, backend):
         port(tmp_path / "net.keras", backend.name)
 
 
-def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backend, ported):
+def test_the_ported_bundle_records_its_port(saved_runs, backend, ported):
     bundle = bundles.load(ported.artifact)
     assert bundle.run["ported"][0]["source"] == bundle.run["environment"]["backend"] == backend.name
     weights = bundles.load(saved_runs["lstm"]).model.get_weights()
@@ -78,9 +78,9 @@ def test_the_ported_bundle_is_a_bundle_that_knows_of_its_port(saved_runs, backen
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_model_that_answers_differently_is_not_ported(saved_runs, backend, tmp_path):
+def test_a_model_with_different_predictions_is_not_ported(saved_runs, backend, tmp_path):
     bundle = bundles.load(saved_runs["lstm"])
-    wrong = changed(saved_runs["lstm"], recorded_outputs=bundle.recorded_outputs + np.float32(1e-3))
+    wrong = altered_bundle(saved_runs["lstm"], recorded_outputs=bundle.recorded_outputs + np.float32(1e-3))
     wrong.save(tmp_path / "wrong.trivium")
     report = port(tmp_path / "wrong.trivium", backend.name)
     assert not report.passed
@@ -90,7 +90,7 @@ def test_a_model_that_answers_differently_is_not_ported(saved_runs, backend, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.trivium"]
 
 
-def test_the_report_as_json_has_what_other_tools_read(backend, ported):
+def test_the_json_report_has_the_keys_that_other_tools_read(backend, ported):
     report = json.loads(json.dumps(ported.to_json()))
     assert report["target"] == report["host"] == report["source"] == backend.name
     assert report["verdict"] == "same"
@@ -108,13 +108,13 @@ def test_a_missing_source_is_refused(tmp_path, backend):
         port(tmp_path, backend.name)
 
 
-def test_a_bundle_whose_backend_is_not_installed_is_verified_by_what_it_recorded(saved_runs, backend, tmp_path):
+def test_a_bundle_whose_backend_is_not_installed_is_verified_on_its_recorded_outputs(saved_runs, backend, tmp_path):
     absent = next((b.name for b in catalog.BACKENDS if not b.installed), None)
     if absent is None:
         pytest.skip("every backend is installed here; the single-backend environments run this")
     run = bundles.load(saved_runs["lstm"]).run
     environment = {**run["environment"], "backend": absent}
-    changed(saved_runs["lstm"], run={**run, "environment": environment}).save(tmp_path / "b.trivium")
+    altered_bundle(saved_runs["lstm"], run={**run, "environment": environment}).save(tmp_path / "b.trivium")
     report = port(tmp_path / "b.trivium", backend.name)
     assert report.passed
     assert [(check.inputs, check.against) for check in report.checks] == [("recorded", absent)]
@@ -122,7 +122,7 @@ def test_a_bundle_whose_backend_is_not_installed_is_verified_by_what_it_recorded
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize("run", ["striding", "lstm"])
-def test_every_other_backend_computes_the_same(saved_runs, backend, tmp_path, run):
+def test_every_other_backend_predicts_the_same(saved_runs, backend, tmp_path, run):
     for target in catalog.trainers():
         if target == backend:
             continue

@@ -1,4 +1,4 @@
-"""A `.pt2` file is data: what torch.export.load would unpickle or run is refused in one line, and none of it runs."""
+"""A `.pt2` file is read as data: anything that torch.export.load would unpickle or run is refused in one line."""
 
 import contextlib
 import io
@@ -13,7 +13,9 @@ from trivium.functions import load_function
 from trivium.porting.graph_to_keras.torch_export import program, program_file
 
 WRITTEN = Path(__file__).parents[1] / "helpers" / "written_programs.py"
-written, honest, payload = (load_function(f"{WRITTEN}:{name}") for name in ("written", "program", "payload"))
+program_bytes, honest, payload = (
+    load_function(f"{WRITTEN}:{name}") for name in ("program_bytes", "program", "payload")
+)
 KERNEL, BIAS = (load_function(f"{WRITTEN}:{name}")() for name in ("kernel", "bias"))
 LENGTH = "Symbol('s0', positive=True, integer=True)"
 
@@ -21,7 +23,7 @@ LENGTH = "Symbol('s0', positive=True, integer=True)"
 def form_of(content, folder):
     path = folder / "net.pt2"
     path.write_bytes(content)
-    return program.to_form(program_file.read(path), path)
+    return program.to_graph(program_file.read(path), path)
 
 
 def refused(content, folder, match, error=FileError):
@@ -35,7 +37,7 @@ def refused(content, folder, match, error=FileError):
 def changed(edit):
     whole = honest()
     edit(whole)
-    return written(whole)
+    return program_bytes(whole)
 
 
 def graph_of(whole):
@@ -47,24 +49,24 @@ def renamed(whole, before, after):
 
 
 def test_an_honest_program_is_read_with_its_weights_and_names(tmp_path):
-    form = form_of(written(), tmp_path)
-    assert [(node.kind, node.outputs) for node in form.nodes] == [("linear", ("linear",)), ("activation", ("relu",))]
-    assert [(given.name, given.shape, given.batch, given.size) for given in form.given] == [("x", (None, 3), 0, None)]
-    assert {weight.name for weight in form.weights.values()} == {"net.dense.weight", "net.dense.bias"}
-    np.testing.assert_array_equal(form.weights["p_w"].value, KERNEL)
-    assert all(weight.trainable for weight in form.weights.values())
+    graph = form_of(program_bytes(), tmp_path)
+    assert [(node.kind, node.outputs) for node in graph.nodes] == [("linear", ("linear",)), ("activation", ("relu",))]
+    assert [(each.name, each.shape, each.batch, each.size) for each in graph.inputs] == [("x", (None, 3), 0, None)]
+    assert {weight.name for weight in graph.weights.values()} == {"net.dense.weight", "net.dense.bias"}
+    np.testing.assert_array_equal(graph.weights["p_w"].value, KERNEL)
+    assert all(weight.trainable for weight in graph.weights.values())
 
 
-def test_a_program_of_one_size_of_a_batch_says_so(tmp_path):
-    (given,) = form_of(written(honest((4, 3))), tmp_path).given
-    assert (given.shape, given.size) == ((4, 3), 4)
+def test_a_program_with_a_fixed_batch_size_states_it(tmp_path):
+    (graph_input,) = form_of(program_bytes(honest((4, 3))), tmp_path).inputs
+    assert (graph_input.shape, graph_input.size) == ((4, 3), 4)
 
 
-def test_a_transposed_weight_is_read_as_it_is_meant(tmp_path):
+def test_a_transposed_weight_is_read_by_its_strides(tmp_path):
     turned = payload("weight_0", (2, 3))
     turned["tensor_meta"]["strides"] = [{"as_int": 1}, {"as_int": 2}]
-    found = form_of(written(weights={"net.dense.weight": turned}), tmp_path).weights["p_w"].value
-    np.testing.assert_array_equal(found, KERNEL.ravel().reshape(3, 2).T)
+    value = form_of(program_bytes(weights={"net.dense.weight": turned}), tmp_path).weights["p_w"].value
+    np.testing.assert_array_equal(value, KERNEL.ravel().reshape(3, 2).T)
 
 
 def test_unknown_operators_are_named_all_at_once(tmp_path):
@@ -73,7 +75,7 @@ def test_unknown_operators_are_named_all_at_once(tmp_path):
         ("custom.thing.default", {"self": {"as_tensor": {"name": "a"}}}, "b"),
         ("aten.fft_fft.default", {"self": {"as_tensor": {"name": "b"}}}, "c"),
     ]
-    content = written(honest(extra=extra))
+    content = program_bytes(honest(extra=extra))
     refused(content, tmp_path, r"aten\.fft_fft\.default \(2\), custom\.thing\.default$", PortError)
 
 
@@ -82,21 +84,21 @@ def test_a_program_that_was_exported_in_training_is_refused(tmp_path):
         specs = whole["graph_module"]["signature"]["output_specs"]
         specs[0] = {"buffer_mutation": {"arg": {"name": "relu"}, "buffer_name": "mean"}}
 
-    refused(changed(edit), tmp_path, r"exported in training.*module\.eval\(\)", PortError)
+    refused(changed(edit), tmp_path, r"exported in training mode.*module\.eval\(\)", PortError)
 
 
-@pytest.mark.parametrize("kept", [0, 10, 300, -60, -1])
-def test_a_truncated_program_is_refused(tmp_path, kept):
-    refused(written()[:kept], tmp_path, r"net\.pt2")
+@pytest.mark.parametrize("length", [0, 10, 300, -60, -1])
+def test_a_truncated_program_is_refused(tmp_path, length):
+    refused(program_bytes()[:length], tmp_path, r"net\.pt2")
 
 
 def test_a_pickled_weight_is_refused(tmp_path):
     pickled = payload("weight_0", (2, 3), use_pickle=True)
-    refused(written(weights={"net.dense.weight": pickled}), tmp_path, "is a pickled object, which could run code")
+    refused(program_bytes(weights={"net.dense.weight": pickled}), tmp_path, "is a pickled object, which could run code")
 
 
 def test_weights_of_the_old_kind_are_refused(tmp_path):
-    refused(written(members=[("data/weights/model.pt", b"x")]), tmp_path, "its weights are a pickle")
+    refused(program_bytes(members=[("data/weights/model.pt", b"x")]), tmp_path, "its weights are a pickle")
 
 
 def test_an_object_among_the_constants_is_refused(tmp_path):
@@ -105,32 +107,34 @@ def test_an_object_among_the_constants_is_refused(tmp_path):
         ("data/constants/model_constants_config.json", json.dumps(config)),
         ("data/constants/custom_obj_0", b"x"),
     ]
-    refused(written(members=members), tmp_path, "'object' is a pickled object")
+    refused(program_bytes(members=members), tmp_path, "'object' is a pickled object")
 
 
 def test_compiled_code_is_refused(tmp_path):
     members = [("data/aotinductor/model/net.so", b"\x7fELF")]
-    refused(written(members=members), tmp_path, r"net\.so' is not part of an exported program's graph")
+    refused(program_bytes(members=members), tmp_path, r"net\.so' is not part of an exported program's graph")
 
 
 @pytest.mark.parametrize("name", ["../weight_0", "/etc/passwd", "weight_9"])
 def test_a_weight_from_elsewhere_is_refused(tmp_path, name):
-    refused(written(weights={"net.dense.weight": payload(name, (2, 3))}), tmp_path, r"weight")
+    refused(program_bytes(weights={"net.dense.weight": payload(name, (2, 3))}), tmp_path, r"weight")
 
 
 def test_a_member_that_leaves_its_folder_is_refused(tmp_path):
-    refused(written(members=[("data/weights/../../../out", b"x")]), tmp_path, "could leave the folder")
+    refused(program_bytes(members=[("data/weights/../../../out", b"x")]), tmp_path, "could leave the folder")
 
 
 def test_a_weight_that_reaches_beyond_its_bytes_is_refused(tmp_path):
     refused(
-        written(weights={"net.dense.weight": payload("weight_0", (2000, 3000))}), tmp_path, "the file has 6 numbers"
+        program_bytes(weights={"net.dense.weight": payload("weight_0", (2000, 3000))}),
+        tmp_path,
+        "the file has 6 numbers",
     )
     beyond = payload("weight_0", (2, 3))
     beyond["tensor_meta"]["strides"] = [{"as_int": 4000}, {"as_int": 1}]
-    refused(written(weights={"net.dense.weight": beyond}), tmp_path, "reaches beyond its 6 numbers")
+    refused(program_bytes(weights={"net.dense.weight": beyond}), tmp_path, "reaches beyond its 6 numbers")
     beyond["tensor_meta"]["strides"] = [{"as_int": -1}, {"as_int": 1}]
-    refused(written(weights={"net.dense.weight": beyond}), tmp_path, "-1 is no length")
+    refused(program_bytes(weights={"net.dense.weight": beyond}), tmp_path, "-1 is no length")
 
 
 @pytest.mark.parametrize(
@@ -138,12 +142,12 @@ def test_a_weight_that_reaches_beyond_its_bytes_is_refused(tmp_path):
 )
 def test_a_length_that_sympy_would_run_is_refused(tmp_path, text):
     whole = renamed(honest(), LENGTH, text)
-    refused(written(whole), tmp_path, "which would be run as Python")
+    refused(program_bytes(whole), tmp_path, "which would be run as Python")
 
 
 @pytest.mark.parametrize("name", ["linear = print(1)\n", "a.b", "", "x;y"])
 def test_a_name_that_torch_would_run_is_refused(tmp_path, name):
-    refused(written(renamed(honest(), "linear", name)), tmp_path, "would be run as Python")
+    refused(program_bytes(renamed(honest(), "linear", name)), tmp_path, "would be run as Python")
 
 
 def test_json_that_is_no_graph_is_refused(tmp_path):
@@ -158,30 +162,30 @@ def test_a_program_in_another_schema_is_refused(tmp_path):
     refused(changed(lambda whole: whole["schema_version"].update(major=9)), tmp_path, "schema 9 of torch.export")
 
 
-def test_what_pytorch_is_given_holds_nothing_that_it_would_run(tmp_path):
+def test_the_clean_file_contains_nothing_that_pytorch_would_run(tmp_path):
     whole = honest()
     whole["guards_code"] = ["open('ran', 'w')"]
     graph_of(whole)["nodes"][0]["metadata"] = {"stack_trace": "secret", "custom": "{}"}
     call = whole["graph_module"]["module_call_graph"][0]["signature"]
     call["in_spec"] = json.dumps([1, {"type": "os.system", "context": "{}", "children_spec": []}])
     path = tmp_path / "net.pt2"
-    path.write_bytes(written(whole, members=[("extra/port.json", b"{}")]))
+    path.write_bytes(program_bytes(whole, members=[("extra/port.json", b"{}")]))
     clean = program_file.clean(program_file.read(path))
     again = tmp_path / "clean.pt2"
     again.write_bytes(clean)
-    found = program_file.read(again)
-    assert found.whole["guards_code"] == []
-    assert all(node["metadata"] == {} for node in found.graph["nodes"])
+    reread = program_file.read(again)
+    assert reread.document["guards_code"] == []
+    assert all(node["metadata"] == {} for node in reread.graph["nodes"])
     assert b"os.system" not in clean
     assert b"which nobody reads" not in clean
     assert b"secret" not in clean
-    np.testing.assert_array_equal(next(each.value for each in found.arrays.values()), KERNEL)
+    np.testing.assert_array_equal(next(each.value for each in reread.arrays.values()), KERNEL)
 
 
-def test_pytorch_loads_what_was_written_anew_and_answers_the_same(tmp_path):
+def test_pytorch_loads_the_clean_file_and_computes_the_same(tmp_path):
     torch = pytest.importorskip("torch")
     path = tmp_path / "net.pt2"
-    path.write_bytes(written())
+    path.write_bytes(program_bytes())
     clean = tmp_path / "clean.pt2"
     clean.write_bytes(program_file.clean(program_file.read(path)))
     x = np.array([[1, 2, 3], [-4, 5, 1]], "float32")
@@ -191,7 +195,7 @@ def test_pytorch_loads_what_was_written_anew_and_answers_the_same(tmp_path):
 
 def test_damage_anywhere_is_refused_in_one_line_or_changes_nothing_that_runs(tmp_path):
     generator = np.random.default_rng(0)
-    content, path = written(), tmp_path / "net.pt2"
+    content, path = program_bytes(), tmp_path / "net.pt2"
     for _ in range(150):
         damaged = bytearray(content)
         for place in generator.integers(0, len(content), generator.integers(1, 5)):
@@ -199,17 +203,17 @@ def test_damage_anywhere_is_refused_in_one_line_or_changes_nothing_that_runs(tmp
         path.write_bytes(
             bytes(damaged[: generator.integers(1, len(damaged) + 1)] if generator.random() < 0.2 else damaged)
         )
-        said = ""
+        message = ""
         try:
-            form = program.to_form(program_file.read(path), path)
-            assert {node.operator for node in form.nodes} <= {"aten.linear.default", "aten.relu.default"}
+            graph = program.to_graph(program_file.read(path), path)
+            assert {node.operator for node in graph.nodes} <= {"aten.linear.default", "aten.relu.default"}
         except TriviumError as error:
-            said = str(error)
-        assert len(said.splitlines()) <= 1
+            message = str(error)
+        assert len(message.splitlines()) <= 1
 
 
 class Opens:
-    """What creates a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -220,13 +224,13 @@ class Opens:
 
 @pytest.mark.parametrize("by", ["a pickle", "a length"])
 def test_torch_itself_would_run_what_is_in_a_hostile_program(tmp_path, by):
-    """What is not read here, or is refused, is so for a reason."""
+    """Show that the refusals are necessary: torch runs the code in a hostile file."""
     torch = pytest.importorskip("torch")
     ran, path, pickled = tmp_path / "ran", tmp_path / "net.pt2", io.BytesIO()
     torch.save((Opens(ran),), pickled)
     whole = renamed(honest(), LENGTH, f"open({str(ran)!r}, 'w').close() or 1") if by == "a length" else honest()
     content = pickled.getvalue() if by == "a pickle" else b""
-    path.write_bytes(written(whole, members=[("data/sample_inputs/model.pt", content)]))
+    path.write_bytes(program_bytes(whole, members=[("data/sample_inputs/model.pt", content)]))
     with contextlib.suppress(Exception):
         torch.export.load(path)
     assert ran.exists()

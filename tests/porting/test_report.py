@@ -1,4 +1,4 @@
-"""What a port's checks say of two sets of answers."""
+"""The checks of a port compare two sets of outputs."""
 
 import json
 
@@ -6,53 +6,53 @@ import numpy as np
 import pytest
 
 from trivium.errors import PortError
-from trivium.porting.report import PortReport, compare, compare_all
+from trivium.porting.report import PortReport, compare_batch, compare_batches
 
 PROBABILITIES = np.array([[0.1, 0.7, 0.2], [0.3, 0.3, 0.4]], "float32")
 
 
-def test_the_output_that_is_furthest_off_is_told():
+def test_the_output_with_the_largest_difference_is_reported():
     near, far = np.ones((2, 1), "float32"), np.full((2, 1), 4, "float32")
-    check = compare("random", "here", "there", [near, far], [near, far + np.float32(0.1)])
+    check = compare_batch("random", "here", "there", [near, far], [near, far + np.float32(0.1)])
     assert not check.passed
     assert check.difference.relative == pytest.approx(0.025, rel=1e-3)
 
 
-def test_what_a_batch_makes_small_is_measured_by_what_the_output_usually_is():
+def test_small_outputs_are_compared_on_the_scale_of_the_recorded_outputs():
     typical, tiny, huge = (np.full((2, 1), value, "float32") for value in (0.5, 1e-6, 40.0))
     expected = {"random": [tiny], "recorded": [typical], "extreme": [huge]}
     received = {name: [values + np.float32(1e-7)] for name, (values,) in expected.items()}
     differences = {
         check.inputs: check.difference.relative
-        for check in compare_all("there", dict.fromkeys(expected, "here"), expected, received)
+        for check in compare_batches("there", dict.fromkeys(expected, "here"), expected, received)
     }
     assert differences["random"] == pytest.approx(2e-7, rel=0.1)
     assert differences["extreme"] < 1e-7
     without = {name: values for name, values in expected.items() if name != "recorded"}
-    alone, _ = compare_all("there", dict.fromkeys(without, "here"), without, received)
+    alone, _ = compare_batches("there", dict.fromkeys(without, "here"), without, received)
     assert not alone.passed
-    wrong = compare_all("there", {"random": "here"}, {"random": [tiny]}, {"random": [tiny + np.float32(1e-4)]})
+    wrong = compare_batches("there", {"random": "here"}, {"random": [tiny]}, {"random": [tiny + np.float32(1e-4)]})
     assert not wrong[0].passed
 
 
-def test_classes_that_are_likeliest_for_both_are_counted():
+def test_agreement_counts_equal_most_probable_classes():
     other = PROBABILITIES[:, [0, 2, 1]]
-    assert compare("random", "here", "there", [PROBABILITIES], [PROBABILITIES]).agreement == 1
-    assert compare("random", "here", "there", [PROBABILITIES], [other]).agreement == 0
+    assert compare_batch("random", "here", "there", [PROBABILITIES], [PROBABILITIES]).agreement == 1
+    assert compare_batch("random", "here", "there", [PROBABILITIES], [other]).agreement == 0
 
 
-def test_values_that_are_no_probabilities_have_no_likeliest_class():
-    assert compare("random", "here", "there", [PROBABILITIES * 3], [PROBABILITIES * 3]).agreement is None
+def test_values_that_are_not_probabilities_have_no_agreement():
+    assert compare_batch("random", "here", "there", [PROBABILITIES * 3], [PROBABILITIES * 3]).agreement is None
 
 
 @pytest.mark.parametrize("received", [[PROBABILITIES.T], [PROBABILITIES, PROBABILITIES]], ids=["shape", "number"])
-def test_outputs_of_another_form_are_refused(received):
+def test_outputs_of_other_shapes_are_refused(received):
     with pytest.raises(PortError, match=r"there gives outputs of shapes .* for single inputs, expected \[\(2, 3\)\]"):
-        compare("single", "here", "there", [PROBABILITIES], received)
+        compare_batch("single", "here", "there", [PROBABILITIES], received)
 
 
-def test_what_is_no_number_fails_and_is_null_in_json():
-    check = compare("random", "here", "there", [PROBABILITIES], [PROBABILITIES * np.float32(np.nan)])
+def test_nan_fails_the_check_and_is_null_in_json():
+    check = compare_batch("random", "here", "there", [PROBABILITIES], [PROBABILITIES * np.float32(np.nan)])
     report = PortReport("here", "there", None, (check,), "host").to_json()
     assert report["verdict"] == "different"
     assert json.loads(json.dumps(report, allow_nan=False))["largest_difference"] is None

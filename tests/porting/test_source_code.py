@@ -1,4 +1,4 @@
-"""Native source answers as the Keras model does, for every layer, on every backend that has a room for it."""
+"""Native source predicts what the Keras model predicts, for every layer, on every backend that can write source."""
 
 import json
 import subprocess
@@ -35,43 +35,43 @@ def compare(expected, received, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_source_of_a_model_answers_as_the_model_does(name, backend, room, tmp_path):
-    model = models.built(MODELS[name])
+def test_the_source_of_a_model_predicts_what_the_model_predicts(name, backend, room, tmp_path):
+    model = models.build_model(MODELS[name])
     models.randomise(model)
-    source = models.written(model, room, tmp_path)
+    source = models.write_source(model, room, tmp_path)
     for samples in (3, 1):
-        inputs = models.inputs_of(model, samples, seed=samples)
+        inputs = models.random_inputs(model, samples, seed=samples)
         compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
-def test_a_comparison_of_other_weights_fails(backend, room, tmp_path):
-    model = models.built(MODELS["lstm"])
+def test_the_comparison_fails_for_other_weights(backend, room, tmp_path):
+    model = models.build_model(MODELS["lstm"])
     models.randomise(model)
-    source = models.written(model, room, tmp_path)
+    source = models.write_source(model, room, tmp_path)
     models.randomise(model, seed=1)
-    inputs = models.inputs_of(model)
+    inputs = models.random_inputs(model)
     with pytest.raises(AssertionError, match="Difference"):
         compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
 @pytest.mark.parametrize("name", sorted(recipes.registry()))
 def test_every_recipe_becomes_source_or_is_refused_with_the_reason(name, backend, room, tmp_path):
-    model = models.built(recipes.find(name))
+    model = models.build_model(recipes.find(name))
     if name == "rnn/stateful":
-        with pytest.raises(PortError, match="stateful: what it remembers from batch to batch is not covered"):
-            models.written(model, room, tmp_path)
+        with pytest.raises(PortError, match="stateful: a state that is carried from batch to batch is not covered"):
+            models.write_source(model, room, tmp_path)
         return
     models.randomise(model)
-    source = models.written(model, room, tmp_path)
-    # Whole numbers, that the first layer may take as words; a fraction of them is what any other takes.
-    inputs = [np.round(abs(array) * 2) / (1 if name == "text/words" else 2) for array in models.inputs_of(model)]
+    source = models.write_source(model, room, tmp_path)
+    # Integers for models whose first layer takes tokens; halves for the others.
+    inputs = [np.round(abs(array) * 2) / (1 if name == "text/words" else 2) for array in models.random_inputs(model)]
     inputs = [array.astype(tensor.dtype) for array, tensor in zip(inputs, model.inputs, strict=True)]
     compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
 @pytest.fixture(scope="module")
 def ported(saved_runs, backend, room, tmp_path_factory):
-    """`cnn/striding` as source for this backend: the report."""
+    """Return the report of `cnn/striding` ported to source for this backend."""
     out = tmp_path_factory.mktemp("source") / "digits"
     return port(saved_runs["striding"], f"source:{backend.name}", out)
 
@@ -84,7 +84,7 @@ def test_a_port_to_source_is_verified_on_raw_inputs_in_several_batch_sizes(porte
     assert ported.facts["inputs"][0]["dtype"] == "uint8"
 
 
-def test_the_folder_holds_what_is_needed_and_says_what_it_is(ported):
+def test_the_folder_has_all_files_and_describes_itself(ported):
     files = {path.name for path in ported.artifact.iterdir()}
     expected = {"README.md", "check.py", "model.py", "port.json", "recorded.npz", "weights.safetensors"}
     assert files == expected
@@ -112,7 +112,7 @@ def test_its_own_check_passes_and_fails_when_a_weight_changes(ported, tmp_path):
     assert "largest difference" in bad.stdout
 
 
-def test_a_source_that_answers_differently_is_not_kept(saved_runs, backend, room, tmp_path):
+def test_source_with_different_predictions_is_not_kept(saved_runs, backend, room, tmp_path):
     from trivium.engine.bundles import bundle as bundles
     from trivium.engine.bundles.bundle import Bundle
 
@@ -125,7 +125,7 @@ def test_a_source_that_answers_differently_is_not_kept(saved_runs, backend, room
     assert [path.name for path in tmp_path.iterdir()] == ["a.trivium"]
 
 
-def test_every_layer_that_is_in_the_way_is_named_before_anything_is_written(backend, room, tmp_path):
+def test_every_unsupported_layer_is_named_before_anything_is_written(backend, room, tmp_path):
     import keras
 
     layers = keras.layers
@@ -148,7 +148,7 @@ def test_every_layer_that_is_in_the_way_is_named_before_anything_is_written(back
     assert not (tmp_path / "out").exists()
 
 
-def test_a_framework_without_source_is_refused(saved_runs):
+def test_an_unknown_framework_is_refused(saved_runs):
     with pytest.raises(PortError, match="no source can be written for 'theano'"):
         port(saved_runs["lstm"], "source:theano")
 
@@ -174,17 +174,17 @@ APPLICATIONS = (
 @pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS])
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_applications_of_keras_become_source_within_twenty_seconds(name, target, tmp_path):
-    from trivium.porting.source_code import run_alone
+    from trivium.porting.source_code import run_isolated
 
     models.room_of(catalog.find(target))
-    # Keras 3.15 builds NASNet on no PyTorch.
+    # Keras 3.15 cannot build NASNet under PyTorch.
     host = next(backend for backend in catalog.trainers() if backend.name != "torch")
     function = f"{HELPERS / 'functions_for_source.py'}:write_application"
     seconds = worker.get(host.name).call(function, name, target, str(tmp_path))
     assert seconds < 20
     with np.load(tmp_path / "recorded.npz") as recorded:
         expected = recorded["random/output_0"]
-    assert expected.std() > 1e-3  # an answer that tells inputs and classes apart
-    received = run_alone(tmp_path, catalog.find(target))
+    assert expected.std() > 1e-3  # outputs that differ between inputs and classes
+    received = run_isolated(tmp_path, catalog.find(target))
     compare([expected], received["random"], 1e-4)
     print(name, target, f"{seconds:.1f} s", parity.difference(expected, received["random"][0]).relative)

@@ -1,4 +1,4 @@
-"""What can be ported to is data; what is missing for it is told in one line, with the line that installs it."""
+"""The targets are data; a missing package is reported in one line with the pip command that installs it."""
 
 import dataclasses
 import inspect
@@ -20,7 +20,7 @@ THERE, ABSENT = Package("json", "there"), Package("no_such_module", "no-such-pac
 
 @pytest.fixture
 def only(monkeypatch):
-    """Let these backends alone look as if they were installed."""
+    """Make only these backends look installed."""
 
     def hide(*names):
         monkeypatch.setattr(catalog.Backend, "installed", property(lambda backend: backend.name in names))
@@ -28,27 +28,27 @@ def only(monkeypatch):
     return hide
 
 
-def made_by(*hosts, packages=(THERE,), extra="thing"):
+def format_of(*hosts, packages=(THERE,), extra="thing"):
     return dataclasses.replace(FORMATS[0], name="thing", hosts=hosts, packages=packages, extra=extra)
 
 
 def test_the_targets_are_the_backends_the_formats_and_source_code():
     assert targets.names() == [
-        *("tensorflow", "jax", "torch"),
+        *("tensorflow", "jax", "torch", "numpy"),
         *("savedmodel", "onnx", "openvino", "litert", "torch-export"),
         *("source:tensorflow", "source:jax", "source:torch"),
     ]
 
 
 @pytest.mark.parametrize("target", FORMATS, ids=lambda target: target.name)
-def test_a_format_names_hosts_that_exist_and_functions_that_do(target):
+def test_a_format_names_existing_hosts_and_functions(target):
     assert [catalog.find(host.backend).name for host in target.hosts]
-    for function in filter(None, (target.reader, target.describer)):
+    for function in filter(None, (target.reader, target.write_metadata)):
         assert load_function(function_name(function)) is function
         assert next(iter(inspect.signature(function).parameters)) == "path"
 
 
-def test_an_unknown_target_is_refused_with_the_nearest():
+def test_an_unknown_target_is_refused_with_the_nearest_name():
     with pytest.raises(PortError, match="unknown target 'onyx'; did you mean 'onnx'"):
         targets.find("onyx")
 
@@ -59,28 +59,28 @@ def test_a_backend_that_is_not_installed_is_refused(only):
         targets.find("torch")
 
 
-def test_hosts_are_those_that_are_installed_in_their_order(only):
+def test_the_installed_hosts_come_in_order_of_preference(only):
     only("jax", "torch")
-    hosts = targets.hosts(made_by(Host("tensorflow"), Host("torch", (THERE,)), Host("jax"), Host("torch", (ABSENT,))))
+    hosts = targets.hosts(format_of(Host("tensorflow"), Host("torch", (THERE,)), Host("jax"), Host("torch", (ABSENT,))))
     assert [host.backend for host in hosts] == ["torch", "jax"]
 
 
-def test_a_runtime_that_is_missing_is_told_with_the_line_that_brings_it(only):
+def test_a_missing_runtime_is_reported_with_its_pip_command(only):
     only("jax")
     with pytest.raises(PortError, match=r"a port to thing needs no-such-package, not .*'trivium\[thing\]'$"):
-        targets.hosts(made_by(Host("jax"), packages=(ABSENT,)))
+        targets.hosts(format_of(Host("jax"), packages=(ABSENT,)))
 
 
-def test_an_exporter_that_is_missing_is_asked_for_beside_the_framework_that_is_here(only):
+def test_a_missing_exporter_is_reported_for_the_installed_framework(only):
     only("torch")
     with pytest.raises(PortError, match=r"needs no-such-package, not .*'trivium\[thing\]'$"):
-        targets.hosts(made_by(Host("jax"), Host("torch", (ABSENT,))))
+        targets.hosts(format_of(Host("jax"), Host("torch", (ABSENT,))))
 
 
-def test_a_framework_that_is_missing_is_asked_for(only):
+def test_a_missing_framework_is_reported_with_its_exporter(only):
     only("jax")
     with pytest.raises(PortError, match=r"needs PyTorch and no-such-package, .*'trivium\[thing,torch\]'$"):
-        targets.hosts(made_by(Host("torch"), packages=(ABSENT,)))
+        targets.hosts(format_of(Host("torch"), packages=(ABSENT,)))
 
 
 def test_each_format_has_an_extra_that_names_its_packages():

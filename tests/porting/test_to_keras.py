@@ -1,4 +1,4 @@
-"""Networks of PyTorch and ONNX come back to Keras: verified, or nothing is written."""
+"""Networks of PyTorch and ONNX are ported to Keras and verified, or nothing is written."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ NAMES = (
 )
 MORE = ("along one axis", "in space", "decoder", "lstm, time first", "gru of several layers", "rnn", "merged")
 ONNX = ("resnet", "lstm", "transformer", *(pytest.param(n, marks=pytest.mark.slow) for n in ("autoencoder", "shapes")))
-written, honest = (load_function(f"{WRITTEN}:{name}") for name in ("written", "program"))
+program_bytes, honest = (load_function(f"{WRITTEN}:{name}") for name in ("program_bytes", "program"))
 
 
 def needs(*packages):
@@ -34,9 +34,9 @@ def needs(*packages):
 
 
 @pytest.mark.parametrize("name", [*NAMES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])
-def test_a_module_is_rebuilt_and_answers_the_same(backend, shared_worker, tmp_path, name):
+def test_a_rebuilt_module_predicts_the_same(backend, shared_worker, tmp_path, name):
     needs("torch")
-    module, inputs = load_function(f"{MODULES}:module")(name)
+    module, inputs = load_function(f"{MODULES}:make_module")(name)
     module.train()
     report = trivium.port_from_torch(module, inputs, tmp_path / "net.keras")
     assert report.passed, report.to_json()
@@ -48,7 +48,7 @@ def test_a_module_is_rebuilt_and_answers_the_same(backend, shared_worker, tmp_pa
 
 def test_a_resnet_keeps_the_names_of_its_layers(backend, shared_worker, tmp_path):
     needs("torch")
-    module, inputs = load_function(f"{MODULES}:module")("resnet")
+    module, inputs = load_function(f"{MODULES}:make_module")("resnet")
     report = trivium.port_from_torch(module, inputs, tmp_path / "net.keras")
     assert report.passed, report.to_json()
     model = keras_files.load_model(report.artifact)
@@ -72,7 +72,7 @@ def test_a_module_that_pytorch_cannot_export_is_refused_in_one_line(backend, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_operators_of_a_module_are_named_all_at_once(backend, shared_worker, tmp_path):
+def test_all_unknown_operators_of_a_module_are_named_in_one_error(backend, shared_worker, tmp_path):
     needs("torch")
     import torch
 
@@ -85,9 +85,9 @@ def test_unknown_operators_of_a_module_are_named_all_at_once(backend, shared_wor
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_hand_written_program_comes_in(backend, shared_worker, tmp_path):
+def test_a_hand_written_program_is_ported(backend, shared_worker, tmp_path):
     needs("torch")
-    (tmp_path / "net.pt2").write_bytes(written())
+    (tmp_path / "net.pt2").write_bytes(program_bytes())
     report = port(tmp_path / "net.pt2", "keras")
     assert report.passed
     assert report.artifact == tmp_path / "net-keras" / "model.keras"
@@ -100,12 +100,12 @@ def test_a_hand_written_program_comes_in(backend, shared_worker, tmp_path):
     assert note["largest_difference"] <= parity.tolerance("float32")
 
 
-def test_a_network_that_answers_otherwise_is_not_kept(backend, shared_worker, tmp_path, monkeypatch):
-    """What reads weights wrongly is found out: PyTorch reads the file for itself."""
+def test_a_network_with_different_predictions_is_not_kept(backend, shared_worker, tmp_path, monkeypatch):
+    """Wrongly read weights are noticed, because PyTorch reads the file itself."""
     needs("torch")
     from trivium.porting import to_keras
 
-    (tmp_path / "net.pt2").write_bytes(written())
+    (tmp_path / "net.pt2").write_bytes(program_bytes())
     right = to_keras._for_source
     monkeypatch.setattr(
         to_keras, "_for_source", lambda *arguments: {k: [x + 0.01 for x in v] for k, v in right(*arguments).items()}
@@ -116,21 +116,21 @@ def test_a_network_that_answers_otherwise_is_not_kept(backend, shared_worker, tm
     assert [path.name for path in tmp_path.iterdir()] == ["net.pt2"]
 
 
-def test_what_is_no_network_is_refused(tmp_path, backend):
+def test_a_file_that_is_not_a_network_is_refused(tmp_path, backend):
     with pytest.raises(PortError, match=r"neither a torch.export program \(.pt2\) nor an ONNX graph"):
         port(tmp_path / "net.keras", "keras")
     with pytest.raises(FileError, match="no file at"):
         port(tmp_path / "net.onnx", "keras")
-    with pytest.raises(PortError, match="--to keras; then port that to onnx"):
+    with pytest.raises(PortError, match="--to keras; then port the result"):
         port(tmp_path / "net.pt2", "onnx")
-    with pytest.raises(OptionError, match="brings no preparation"):
+    with pytest.raises(OptionError, match="brings no preprocessing"):
         port(tmp_path / "net.pt2", "keras", raw_inputs=True)
 
 
-def test_a_program_without_pytorch_is_refused_with_the_line_that_installs_it(tmp_path, backend, monkeypatch):
+def test_a_program_is_refused_without_pytorch_with_its_pip_command(tmp_path, backend, monkeypatch):
     if catalog.find("torch").installed:
         pytest.skip("PyTorch is installed here; the other environments run this")
-    (tmp_path / "net.pt2").write_bytes(written())
+    (tmp_path / "net.pt2").write_bytes(program_bytes())
     with pytest.raises(PortError, match=r"pip install 'trivium\[torch\]'"):
         port(tmp_path / "net.pt2", "keras")
 
@@ -139,7 +139,7 @@ def test_a_program_without_pytorch_is_refused_with_the_line_that_installs_it(tmp
 
 
 def train(path, seed=0):
-    """Losses of a few epochs of a model file, and whether it is without anything of trivium; run in a worker."""
+    """Train a model file with plain Keras for a few epochs, and return the losses; runs in a worker."""
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -156,7 +156,7 @@ def train(path, seed=0):
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize("name", ONNX)
-def test_a_graph_that_pytorch_wrote_comes_in(backend, tmp_path, name):
+def test_an_onnx_graph_from_pytorch_is_ported(backend, tmp_path, name):
     needs("onnx", "onnxscript")
     worker.get("torch").call(f"{MODULES}:export_onnx", name, str(tmp_path / "net.onnx"))
     report = port(tmp_path / "net.onnx", "keras")
@@ -165,7 +165,7 @@ def test_a_graph_that_pytorch_wrote_comes_in(backend, tmp_path, name):
 
 
 @pytest.mark.several_backends
-def test_a_program_of_one_size_of_a_batch_becomes_a_model_of_any_that_trains_on_every_backend(backend, tmp_path):
+def test_a_program_of_fixed_batch_size_becomes_a_model_of_any_size_that_trains_on_every_backend(backend, tmp_path):
     worker.get("torch").call(f"{MODULES}:export", "cnn", str(tmp_path / "net.pt2"), "fixed")
     report = port(tmp_path / "net.pt2", "keras", tmp_path / "net.keras")
     assert report.passed, report.to_json()
@@ -177,7 +177,7 @@ def test_a_program_of_one_size_of_a_batch_becomes_a_model_of_any_that_trains_on_
 
 
 def export_source(folder, shape, path):
-    """Write the native source in a folder as a `torch.export` program; run in a worker."""
+    """Export the native source in a folder as a `torch.export` program; runs in a worker."""
     import importlib
     import sys
 
@@ -194,7 +194,7 @@ def export_source(folder, shape, path):
 
 @pytest.fixture
 def runs(saved_runs, backend, digits, tmp_path):
-    """The folders of a dense, a convolutional and a recurrent run."""
+    """Return the folders of a dense, a convolutional and a recurrent run."""
     from trivium.engine.runs import run_folder
     from trivium.engine.training import saving
     from trivium.engine.training.trainer import Trainer
@@ -206,7 +206,7 @@ def runs(saved_runs, backend, digits, tmp_path):
 
 @pytest.mark.several_backends
 @pytest.mark.parametrize("run", ["dense", "striding", "lstm"])
-def test_a_recipe_goes_to_source_and_to_a_program_and_comes_back(backend, runs, tmp_path, run):
+def test_a_recipe_survives_the_way_to_source_to_a_program_and_back_to_keras(backend, runs, tmp_path, run):
     assert port(runs[run], "source:torch", tmp_path / "source", raw_inputs=False).passed
     note = json.loads((tmp_path / "source" / "port.json").read_text())
     shape = note["inputs"][0]["shape"][1:]
@@ -217,7 +217,7 @@ def test_a_recipe_goes_to_source_and_to_a_program_and_comes_back(backend, runs, 
     x = np.random.default_rng(0).uniform(-1, 1, (16, *shape)).astype("float32")
     path = str(runs[run] / "bundle.trivium")
     (before,), (after,) = (
-        worker.get(backend.name).call("trivium.porting.source_model:answers", model_path, {"x": [x]})["x"]
+        worker.get(backend.name).call("trivium.porting.source_model:predict_batches", model_path, {"x": [x]})["x"]
         for model_path in (path, str(tmp_path / "back.keras"))
     )
     assert parity.difference(before, after).within(parity.tolerance("float32"))

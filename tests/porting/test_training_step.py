@@ -1,4 +1,4 @@
-"""A model that was moved learns on as it would have at home, from the optimizer state that it was saved with."""
+"""A ported model trains on from its saved optimizer state as it would on its own backend."""
 
 import numpy as np
 import pytest
@@ -16,17 +16,17 @@ HERE = __file__
 
 @pytest.fixture
 def elsewhere(backend):
-    """Another backend than this process has."""
+    """Return the name of a backend other than this process'."""
     return next(other.name for other in catalog.trainers() if other != backend)
 
 
 def twenty_losses(path, x, y, draws):
-    """Run under any backend: the losses of 20 more steps, from the optimizer state in the bundle."""
+    """Return the losses of 20 more steps from the optimizer state in the bundle; runs in a worker of any backend."""
     from trivium.backends.same_run.portable_random import portable_draws
-    from trivium.porting.training_step import generators
+    from trivium.porting.training_step import rng_variables
 
     model = bundles.load(path).build()
-    for variable, value in zip(generators(model), draws, strict=True):
+    for variable, value in zip(rng_variables(model), draws, strict=True):
         variable.assign(value)
     losses = []
     with portable_draws():
@@ -37,12 +37,12 @@ def twenty_losses(path, x, y, draws):
 
 
 @pytest.mark.several_backends
-def test_twenty_more_steps_lose_what_an_unported_continuation_loses(saved_runs, backend, elsewhere, tmp_path):
+def test_twenty_more_steps_have_the_losses_of_the_unported_model(saved_runs, backend, elsewhere, tmp_path):
     report = port(saved_runs["striding"], elsewhere, tmp_path / "there.trivium")
     assert report.passed, report.to_json()
     bundle = bundles.load(saved_runs["striding"])
     y = np.eye(10, dtype="float32")[np.arange(len(bundle.recorded_inputs)) % 10]
-    draws = [np.array(v.numpy()) for v in training_step.generators(bundle.model)]
+    draws = [np.array(v.numpy()) for v in training_step.rng_variables(bundle.model)]
     homes = {backend.name: saved_runs["striding"] / "bundle.trivium", elsewhere: report.artifact}
     losses = {
         name: worker.get(name).call(f"{HERE}:twenty_losses", str(path), bundle.recorded_inputs, y, draws)
@@ -52,7 +52,7 @@ def test_twenty_more_steps_lose_what_an_unported_continuation_loses(saved_runs, 
     np.testing.assert_allclose(losses[elsewhere], losses[backend.name], rtol=1e-4, atol=0)
 
 
-def test_the_optimizer_state_is_compared_by_kind(saved_runs, backend, shared_worker):
+def test_the_optimizer_state_is_compared_by_quantity(saved_runs, backend, shared_worker):
     path = str(saved_runs["lstm"] / "bundle.trivium")
     checks = {check.what: check for check in training_step.compare(path, backend.name, backend.name)}
     assert {*checks} == {
@@ -68,7 +68,7 @@ def test_the_optimizer_state_is_compared_by_kind(saved_runs, backend, shared_wor
 
 
 def forget_moments(path, out):
-    """Run under any backend: write the bundle with the optimizer's moments at 0."""
+    """Write the bundle with the optimizer's moments set to 0; runs in a worker of any backend."""
     from pathlib import Path
 
     bundle = bundles.load(path)
@@ -80,34 +80,34 @@ def forget_moments(path, out):
 
 
 @pytest.mark.several_backends
-def test_what_float32_leaves_open_is_decided_in_float64(saved_runs, backend, elsewhere, monkeypatch):
-    """As if rounding never moved anything further than a hundred-millionth: in float32 it always does."""
+def test_a_step_that_differs_in_float32_is_judged_in_float64(saved_runs, backend, elsewhere, monkeypatch):
+    """Set the tolerance to 1e-8, which no step in float32 can meet."""
     monkeypatch.setattr(tolerances, "LIMITS", dict.fromkeys(tolerances.LIMITS, tolerances.Limit(1, 0)))
     monkeypatch.setitem(parity.TOLERANCES, "float32", 1e-8)
     path = str(saved_runs["striding"] / "bundle.trivium")
     checks = training_step.compare(path, backend.name, elsewhere)
-    assert all(check.what.endswith(training_step.IN_DOUBLE) for check in checks)
+    assert all(check.what.endswith(training_step.IN_FLOAT64) for check in checks)
     assert [check.what for check in checks if not check.passed] == []
     assert max(check.difference for check in checks) > 0
 
 
-@pytest.mark.parametrize("wide", [False, True])
-def test_moments_that_were_lost_are_noticed(saved_runs, backend, shared_worker, tmp_path, wide):
+@pytest.mark.parametrize("in_float64", [False, True])
+def test_lost_moments_of_the_optimizer_are_noticed(saved_runs, backend, shared_worker, tmp_path, in_float64):
     path, without = str(saved_runs["lstm"] / "bundle.trivium"), str(tmp_path / "without.trivium")
     shared_worker.call(f"{HERE}:forget_moments", path, without)
-    options = {**shared_worker.call("trivium.porting.training_step:draw_batch", path), "wide": wide}
-    assert shared_worker.call("trivium.porting.training_step:widens", path)
+    options = {**shared_worker.call("trivium.porting.training_step:draw_batch", path), "in_float64": in_float64}
+    assert shared_worker.call("trivium.porting.training_step:supports_float64", path)
     runs = {
-        name: shared_worker.call("trivium.porting.training_step:step_further", file, **options, perturbed=perturbed)
+        name: shared_worker.call("trivium.porting.training_step:take_step", file, **options, perturbed=perturbed)
         for name, file, perturbed in (("intact", path, False), ("perturbed", path, True), ("lost", without, False))
     }
-    checks = {check.what: check.passed for check in training_step.judge((backend.name,) * 2, *runs.values())}
+    checks = {check.what: check.passed for check in training_step.compare_steps((backend.name,) * 2, *runs.values())}
     assert checks["gradients"]
     assert not checks["weights after one more step"]
     assert not checks["optimizer state after one more step: momentum"]
 
 
-def test_a_model_without_a_loss_has_nothing_to_learn_on_by(backend, shared_worker, tmp_path):
+def test_a_model_without_a_loss_has_no_training_checks(backend, shared_worker, tmp_path):
     import keras
 
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "net.keras")

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph, as the translations of its operators see it."""
+"""One node of an ONNX graph, the input of the translations."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ..foreign_graph import Node, Operand, Ref, Weight
+from ..foreign_graph import ForeignNode, Operand, Ref, Weight
 
 
 @dataclass(frozen=True)
-class Call:
+class OnnxCall:
     """One node of the graph.
 
     Attributes:
         operator: its name, such as "Conv".
-        inputs: `Ref`s, None where an optional one is left out.
-        outputs: the names of what it gives, empty where that is left out.
+        inputs: `Ref`s, or None for an omitted optional input.
+        outputs: the names of its outputs, empty for an omitted one.
         attributes: plain values and arrays.
-        version: of the operator set.
-        arrays: what is known of the graph's values beforehand, by name.
-        made: takes weights that the translation makes of others.
+        version: the version of the operator set.
+        arrays: the arrays that are stored in the file, by name.
+        new_weights: collects the weights that a translation derives from others.
     """
 
     operator: str
@@ -31,7 +31,7 @@ class Call:
     attributes: Mapping[str, Any]
     version: int
     arrays: Mapping[str, Weight]
-    made: dict[str, Weight] = field(default_factory=dict)
+    new_weights: dict[str, Weight] = field(default_factory=dict)
 
     def __getitem__(self, place: int) -> Ref | None:
         return self.inputs[place] if place < len(self.inputs) else None
@@ -39,18 +39,18 @@ class Call:
     def get(self, name: str, default: Any = None) -> Any:
         return self.attributes.get(name, default)
 
-    def either(self, name: str, place: int) -> Any:
-        """What is an attribute in older operator sets and an input in newer ones."""
+    def attribute_or_input(self, name: str, place: int) -> Any:
+        """Return a value that is an attribute in older operator sets and an input in newer ones."""
         return self.attributes[name] if name in self.attributes else self[place]
 
-    def known(self, operand: Ref | None) -> np.ndarray | None:
-        """The values of an input that the file brings, or None."""
+    def constant(self, operand: Ref | None) -> np.ndarray | None:
+        """Return the value of an input that is stored in the file, or None."""
         return self.arrays[operand.name].value if operand and operand.name in self.arrays else None
 
-    def weight(self, name: str, value: np.ndarray) -> Ref:
-        """A weight made of others."""
-        self.made[name] = Weight(name, np.ascontiguousarray(value), True, alone=False)
+    def add_weight(self, name: str, value: np.ndarray) -> Ref:
+        """Add a weight that is derived from others, and return its reference."""
+        self.new_weights[name] = Weight(name, np.ascontiguousarray(value), True, standalone=False)
         return Ref(name)
 
-    def node(self, kind: str, *inputs: Operand, **attributes: Operand) -> Node:
-        return Node(kind, inputs, self.outputs[:1], attributes, self.operator)
+    def node(self, kind: str, *inputs: Operand, **attributes: Operand) -> ForeignNode:
+        return ForeignNode(kind, inputs, self.outputs[:1], attributes, self.operator)

@@ -1,7 +1,7 @@
-"""An ONNX file that may be hostile, read as data: its graph by the package `onnx`, its arrays here, no runtime.
+"""Read an ONNX file that may be hostile as data: the graph by the package `onnx`, the arrays here, without a runtime.
 
-An array may lie in a file of its own, which the graph names. Only files in the graph's own folder are read, none
-through a link that leads out of it, and an array has as many values as there are bytes for, whatever it says.
+An array may be in a separate file that the graph names. Such a file must be in the folder of the graph, also after
+links are resolved, and must have enough bytes for the stated shape.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 
 from ....errors import FileError, PortError, first_line
 
-# Protobuf reads no larger ones; arrays of larger networks lie in files of their own.
+# The limit of Protobuf; larger networks have their arrays in separate files.
 _LARGEST = 2**31 - 1  # bytes
 _DAMAGE = (ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, MemoryError)
 
 
 def load(path: Path) -> Any:
-    """The model in an ONNX file, without what lies in files of its own; functions in it are put in their places.
+    """Read the model in an ONNX file, without external arrays. Local functions are inlined.
 
     Raises:
-        FileError: it is none, or was truncated.
+        FileError: the file has another format, or was truncated.
         PortError: the package `onnx` is not installed.
     """
     try:
@@ -50,13 +50,13 @@ def load(path: Path) -> Any:
 
 
 def array(tensor: Any, path: Path) -> np.ndarray:
-    """The values of a tensor in a model.
+    """Return the values of a tensor in a model.
 
     Args:
-        path: of the model's file, beside which arrays in files of their own lie.
+        path: the file of the model; external arrays are in the same folder.
 
     Raises:
-        FileError: they are in a file elsewhere, or not as many as the tensor says.
+        FileError: the values are outside the folder, or do not fit the tensor's shape.
     """
     import onnx
     from onnx import numpy_helper
@@ -68,7 +68,7 @@ def array(tensor: Any, path: Path) -> np.ndarray:
     try:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-            return np.array(np.frombuffer(_external(tensor, shape, dtype, path, what), dtype).reshape(shape))
+            return np.array(np.frombuffer(_external_bytes(tensor, shape, dtype, path, what), dtype).reshape(shape))
         _require_values(tensor, shape, what)
         return np.array(numpy_helper.to_array(tensor))
     except _DAMAGE as error:
@@ -76,34 +76,36 @@ def array(tensor: Any, path: Path) -> np.ndarray:
 
 
 def _require_values(tensor: Any, shape: tuple[int, ...], what: str) -> None:
-    """Raise a FileError unless a tensor brings as many values as its shape says."""
+    """Raise a FileError unless a tensor has enough values for its shape."""
     stored = len(tensor.raw_data) or sum(
         len(getattr(tensor, f"{kind}_data")) for kind in ("float", "int32", "int64", "double", "uint64", "string")
     )
     if math.prod(shape) > max(stored, 1) * 2:  # two values of four bits share a byte
-        raise FileError(f"{what} is said to have shape {shape}, and the file has {stored:,} bytes or numbers for it")
+        raise FileError(f"{what} claims shape {shape}, but the file has only {stored:,} bytes or numbers for it")
 
 
-def _external(tensor: Any, shape: tuple[int, ...], dtype: np.dtype, path: Path, what: str) -> bytes:
-    """The bytes of a tensor that lie in a file of its own."""
-    told = {each.key: each.value for each in tensor.external_data}
-    place = _inside(told.get("location", ""), path, what)
-    offset, length = int(told.get("offset") or 0), math.prod(shape) * dtype.itemsize
-    said = int(told.get("length") or length)
+def _external_bytes(tensor: Any, shape: tuple[int, ...], dtype: np.dtype, path: Path, what: str) -> bytes:
+    """Return the bytes of a tensor in an external file."""
+    entries = {each.key: each.value for each in tensor.external_data}
+    place = _external_file(entries.get("location", ""), path, what)
+    offset, length = int(entries.get("offset") or 0), math.prod(shape) * dtype.itemsize
+    said = int(entries.get("length") or length)
     if offset < 0 or said != length or offset + length > place.stat().st_size:
-        raise FileError(f"{what} is said to have {length:,} bytes from {offset:,} on in {place.name}, which has not")
+        raise FileError(
+            f"{what} should have {length:,} bytes at offset {offset:,} of {place.name}, which does not have them"
+        )
     with place.open("rb") as stream:
         stream.seek(offset)
         return stream.read(length)
 
 
-def _inside(location: str, path: Path, what: str) -> Path:
-    """The file that a location names, which must be in the folder of the model, links followed."""
+def _external_file(location: str, path: Path, what: str) -> Path:
+    """Return the file that a location names. It must be in the folder of the model, after links are resolved."""
     folder = path.resolve().parent
     parts = location.replace("\\", "/").split("/")
     place = (folder / location).resolve() if location and "\0" not in location else folder
     if not location or location.startswith("/") or ".." in parts or not place.is_relative_to(folder):
         raise FileError(f"{what} lies in {location[:60]!r}, outside of the model's folder: not read")
     if not place.is_file():
-        raise FileError(f"{what} lies in {location[:60]!r}, which is not there: put it beside the model")
+        raise FileError(f"{what} lies in {location[:60]!r}, which does not exist: put it beside the model")
     return place

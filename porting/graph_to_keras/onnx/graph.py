@@ -1,4 +1,4 @@
-"""An ONNX graph in the neutral form of `foreign_graph.py`, its operators by `operators.py`."""
+"""Translate an ONNX graph into a `ForeignGraph`; `operators.py` translates the operators."""
 
 from __future__ import annotations
 
@@ -9,64 +9,64 @@ from typing import Any
 import numpy as np
 
 from ....errors import FileError, PortError
-from ..foreign_graph import Form, Given, Node, Ref, Weight, simplified
+from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, simplify
 from ..unsupported import refuse
 from . import file
-from .call import Call
+from .call import OnnxCall
 from .operators import OPERATORS
 
 _DOMAINS = ("", "ai.onnx")
-_INPUTS = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
+_INPUT_DTYPES = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
 
 
-def to_form(path: Path) -> Form:
-    """The graph in an ONNX file.
+def to_graph(path: Path) -> ForeignGraph:
+    """Read the graph in an ONNX file.
 
     Raises:
-        PortError: it has operators that are not covered, each is named.
-        FileError: it is none, damaged, or a hostile one.
+        PortError: the graph has unsupported operators; the message names each.
+        FileError: the file has another format, is damaged, or is hostile.
     """
     model = file.load(path)
     try:
-        return _form(model, path)
+        return _translate(model, path)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(
             f"{path} is no ONNX file that can be read: {type(error).__name__} {str(error)[:100]}"
         ) from error
 
 
-def _form(model: Any, path: Path) -> Form:
+def _translate(model: Any, path: Path) -> ForeignGraph:
     _require_printable(model, path)
-    refuse([_name(node) for node in model.graph.node if _name(node) not in (*OPERATORS, "Constant")], path)
+    refuse([_operator(node) for node in model.graph.node if _operator(node) not in (*OPERATORS, "Constant")], path)
     weights = _weights(model, path)
     version = max((each.version for each in model.opset_import if each.domain in _DOMAINS), default=1)
-    given = tuple(_given(each, path) for each in model.graph.input if each.name not in weights)
-    nodes: list[Node] = []
+    inputs = tuple(_graph_input(each, path) for each in model.graph.input if each.name not in weights)
+    nodes: list[ForeignNode] = []
     for node in model.graph.node:
         if node.op_type != "Constant":
             call = _call(node, version, weights, path)
             nodes += OPERATORS[node.op_type](call)
-            weights |= call.made
+            weights |= call.new_weights
     outputs = tuple(each.name for each in model.graph.output)
-    if not given:
-        raise PortError(f"{path} takes no arrays: there is nothing to rebuild")
-    return simplified(Form(path.stem, "onnx", given, tuple(nodes), outputs, weights))
+    if not inputs:
+        raise PortError(f"{path} has no inputs: there is nothing to rebuild")
+    return simplify(ForeignGraph(path.stem, "onnx", inputs, tuple(nodes), outputs, weights))
 
 
 def _require_printable(model: Any, path: Path) -> None:
-    """Raise a FileError for a name that would break the line which tells it."""
+    """Raise a FileError for a name with unprintable characters, which could garble a message."""
     names = [name for node in model.graph.node for name in (node.op_type, node.domain, *node.input, *node.output)]
     names += [each.name for part in ("input", "output", "initializer") for each in getattr(model.graph, part)]
     if strange := next((name for name in names if not name.isprintable()), None):
-        raise FileError(f"{path} has the name {strange[:60]!r} in it, which nobody wrote")
+        raise FileError(f"{path} contains the name {strange[:60]!r}, which is not printable: it is damaged or hostile")
 
 
-def _name(node: Any) -> str:
+def _operator(node: Any) -> str:
     return str(node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}")
 
 
 def _weights(model: Any, path: Path) -> dict[str, Weight]:
-    """All arrays that the graph brings. Floats may train where a layer has them; constants do not."""
+    """Return all arrays of the graph. A float array is trainable if a layer owns it; a constant is not."""
     if model.graph.sparse_initializer:
         raise PortError(f"{path} has sparse arrays, which are not covered")
     weights = {}
@@ -87,31 +87,31 @@ def _weight(name: str, value: np.ndarray, path: Path, *, constant: bool) -> Weig
         if value.size > 1 and not constant:
             raise PortError(f"{path} computes in {value.dtype.name} ({name}), and only float32 is covered")
         value = value.astype("float32")
-    return Weight(name, value, value.dtype == np.float32 and value.size > 1 and not constant, alone=False)
+    return Weight(name, value, value.dtype == np.float32 and value.size > 1 and not constant, standalone=False)
 
 
-def _given(value: Any, path: Path) -> Given:
+def _graph_input(value: Any, path: Path) -> GraphInput:
     kind = value.type.tensor_type
-    if kind.elem_type not in _INPUTS:
-        raise PortError(f"{path}: its input {value.name} is of a dtype that is not covered (number {kind.elem_type})")
+    if kind.elem_type not in _INPUT_DTYPES:
+        raise PortError(f"{path}: the dtype of its input {value.name} is not covered (ONNX dtype {kind.elem_type})")
     shape = tuple(int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
     if not shape:
-        raise PortError(f"{path}: its input {value.name} has no shape, or is a single number")
+        raise PortError(f"{path}: its input {value.name} has no axes: give it a batch axis")
     batch = shape.index(None) if None in shape and shape[0] is not None else 0
-    return Given(value.name, shape, _INPUTS[kind.elem_type], batch, shape[batch])
+    return GraphInput(value.name, shape, _INPUT_DTYPES[kind.elem_type], batch, shape[batch])
 
 
-def _call(node: Any, version: int, weights: Mapping[str, Weight], path: Path) -> Call:
+def _call(node: Any, version: int, weights: Mapping[str, Weight], path: Path) -> OnnxCall:
     inputs = tuple(Ref(name) if name else None for name in node.input)
-    return Call(node.op_type, inputs, tuple(node.output), _attributes(node, path), version, weights)
+    return OnnxCall(node.op_type, inputs, tuple(node.output), _attributes(node, path), version, weights)
 
 
 def _attributes(node: Any, path: Path) -> dict[str, Any]:
-    """The settings of a node as plain Python."""
-    return dict(_setting(each, path) for each in node.attribute)
+    """Return the attributes of a node as plain Python values."""
+    return dict(_attribute(each, path) for each in node.attribute)
 
 
-def _setting(attribute: Any, path: Path) -> tuple[str, Any]:
+def _attribute(attribute: Any, path: Path) -> tuple[str, Any]:
     import onnx
 
     kind = onnx.AttributeProto

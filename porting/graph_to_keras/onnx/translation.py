@@ -1,4 +1,4 @@
-"""How one operator of ONNX becomes nodes of `foreign_graph.py`."""
+"""The type of a translation from an ONNX operator to nodes of `foreign_graph.py`, and helpers for it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ....errors import PortError
-from ..foreign_graph import Node
-from .call import Call
+from ..foreign_graph import ForeignNode
+from .call import OnnxCall
 
-Translation = Callable[[Call], Iterable[Node]]
+Translation = Callable[[OnnxCall], Iterable[ForeignNode]]
 
 
-def refused(call: Call, why: str) -> PortError:
+def unsupported(call: OnnxCall, why: str) -> PortError:
     return PortError(f"{call.operator} ({call.outputs[0]}) cannot be rebuilt in Keras: {why}")
 
 
-def attribute(kind: str, **attributes: tuple[str, Any]) -> Translation:
-    """An operator that is one kind, its settings by their names here."""
+def as_kind(kind: str, **attributes: tuple[str, Any]) -> Translation:
+    """Translate an operator into one kind: for each attribute, (the name in ONNX, the default)."""
 
-    def translate(call: Call) -> Iterator[Node]:
-        yield call.node(kind, *call.inputs, **{name: call.get(*given) for name, given in attributes.items()})
+    def translate(call: OnnxCall) -> Iterator[ForeignNode]:
+        yield call.node(kind, *call.inputs, **{name: call.get(*lookup) for name, lookup in attributes.items()})
 
     return translate

@@ -1,20 +1,20 @@
-"""PyTorch's operators, as `torch.export` writes them, in the kinds of `foreign_graph.py`.
+"""Translations of PyTorch's operators, as `torch.export` writes them, into the kinds of `foreign_graph.py`.
 
-The names of arguments are those of torch's schemas. An argument that has its default is left out of a program's file.
+Arguments have the names of torch's schemas. A program's file omits an argument that has its default value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..foreign_graph import Node
+from ..foreign_graph import ForeignNode
 from .aten_arguments import Arguments as Arguments
 from .aten_arguments import Translation
 from .aten_functions import ACTIVATIONS, ARITHMETIC
 from .aten_layers import LAYERS
 from .aten_shapes import SHAPES
 
-# Checks that a program makes of itself, which need no counterpart.
+# Assertions inside a program, which need no counterpart.
 IGNORED = frozenset(
     {"aten._assert_tensor_metadata.default", "aten._assert_scalar.default", "aten._assert_async.msg"}
     | {f"aten.sym_constrain_range{name}.default" for name in ("", "_for_size")}
@@ -23,19 +23,19 @@ IGNORED = frozenset(
 
 
 def _length(kind: str) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        one, other = given.values.values()
-        yield given.node(kind, one, other)
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        one, other = arguments.values.values()
+        yield arguments.node(kind, one, other)
 
     return translate
 
 
-# What a program computes of lengths.
+# Arithmetic with lengths.
 _LENGTHS = {"mul": "multiply", "add": "add", "sub": "subtract", "floordiv": "floor_divide"}
 
 OPERATORS: dict[str, Translation] = {
     **{f"aten.{name}": each for name, each in {**LAYERS, **ACTIVATIONS, **ARITHMETIC, **SHAPES}.items()},
-    # In place: what an operator does to its first array, under a name with a stroke.
+    # In-place variants, which have an underscore after the name and change their first array.
     **{
         f"aten.{name}_.{overload}": each
         for table in (ACTIVATIONS, ARITHMETIC)

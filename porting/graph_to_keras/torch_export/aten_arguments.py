@@ -1,4 +1,4 @@
-"""What one of PyTorch's operators is given, and how it becomes a node of `foreign_graph.py`."""
+"""The arguments of one of PyTorch's operators, and the type of a translation to nodes of `foreign_graph.py`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....errors import PortError
-from ..foreign_graph import Node, Operand
+from ..foreign_graph import ForeignNode, Operand
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """What one operator is given.
+    """The arguments of one operator.
 
     Attributes:
         operator: its name, such as "aten.linear.default".
-        values: by the names of torch's schema.
-        outputs: the names of what it gives.
+        values: by their names in torch's schema.
+        outputs: the names of its outputs.
     """
 
     operator: str
@@ -28,28 +28,28 @@ class Arguments:
         return self.values.get(name, default)
 
     def sizes(self, name: str, rank: int, default: int | None = None) -> tuple[Any, ...]:
-        """One number an axis: a single one, or one in a list, holds for all."""
-        found = self.values.get(name)
-        found = (default,) if found in (None, ()) else found
-        found = found if isinstance(found, tuple) else (found,)
-        return tuple(found) * rank if len(found) == 1 else found
+        """Return one number per axis; a single number, or a list with one, applies to every axis."""
+        value = self.values.get(name)
+        value = (default,) if value in (None, ()) else value
+        value = value if isinstance(value, tuple) else (value,)
+        return tuple(value) * rank if len(value) == 1 else value
 
-    def node(self, kind: str, *inputs: Operand, **attributes: Operand) -> Node:
-        return Node(kind, inputs, self.outputs, attributes, self.operator)
+    def node(self, kind: str, *inputs: Operand, **attributes: Operand) -> ForeignNode:
+        return ForeignNode(kind, inputs, self.outputs, attributes, self.operator)
 
 
-Translation = Callable[[Arguments], Iterator[Node]]
+Translation = Callable[[Arguments], Iterator[ForeignNode]]
 
 
 def as_kind(kind: str, *inputs: str, **attributes: tuple[str, Any]) -> Translation:
-    """An operator that is one kind: inputs by their names, attributes by theirs with the default."""
+    """Translate an operator into one kind: names of its inputs; for each attribute (the name in torch, the default)."""
 
-    def translate(given: Arguments) -> Iterator[Node]:
-        found = {name: given(argument, default) for name, (argument, default) in attributes.items()}
-        yield given.node(kind, *(given(name) for name in inputs), **found)
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        settings = {name: arguments(argument, default) for name, (argument, default) in attributes.items()}
+        yield arguments.node(kind, *(arguments(name) for name in inputs), **settings)
 
     return translate
 
 
-def refused(given: Arguments, why: str) -> PortError:
-    return PortError(f"{given.operator} ({', '.join(given.outputs)}): {why}")
+def unsupported(arguments: Arguments, why: str) -> PortError:
+    return PortError(f"{arguments.operator} ({', '.join(arguments.outputs)}): {why}")

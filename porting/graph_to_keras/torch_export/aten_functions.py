@@ -1,20 +1,20 @@
-"""PyTorch's activations, arithmetic and reductions, as a program has them, in the kinds of `foreign_graph.py`."""
+"""Translations of PyTorch's activations, arithmetic and reductions into the kinds of `foreign_graph.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from ..foreign_graph import Node, Ref
-from .aten_arguments import Arguments, Translation, as_kind, refused
+from ..foreign_graph import ForeignNode, Ref
+from .aten_arguments import Arguments, Translation, as_kind, unsupported
 
 
 def _activation(name: str, **attributes: tuple[str, Any]) -> Translation:
-    """An activation of one array; its own arguments by their names with the default."""
+    """Translate an activation: for each attribute, (the name in torch, the default)."""
 
-    def translate(given: Arguments) -> Iterator[Node]:
-        found = {key: given(argument, default) for key, (argument, default) in attributes.items()}
-        yield given.node("activation", given("self"), name=name, **found)
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        settings = {key: arguments(argument, default) for key, (argument, default) in attributes.items()}
+        yield arguments.node("activation", arguments("self"), name=name, **settings)
 
     return translate
 
@@ -23,15 +23,15 @@ def _activation(name: str, **attributes: tuple[str, Any]) -> Translation:
 
 
 def _scaled(kind: str, *, reverse: bool = False) -> Translation:
-    """A sum or difference whose second part may be scaled."""
+    """Translate a sum or difference whose second operand may be scaled by alpha."""
 
-    def translate(given: Arguments) -> Iterator[Node]:
-        one, other, alpha = given("self"), given("other"), given("alpha", 1)
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        one, other, alpha = arguments("self"), arguments("other"), arguments("alpha", 1)
         if alpha != 1:
-            scaled = f"{given.outputs[0]}_scaled"
-            yield Node("multiply", (other, alpha), (scaled,), {}, given.operator)
+            scaled = f"{arguments.outputs[0]}_scaled"
+            yield ForeignNode("multiply", (other, alpha), (scaled,), {}, arguments.operator)
             other = Ref(scaled)
-        yield given.node(kind, *((other, one) if reverse else (one, other)))
+        yield arguments.node(kind, *((other, one) if reverse else (one, other)))
 
     return translate
 
@@ -40,46 +40,56 @@ def _binary(kind: str) -> Translation:
     return as_kind(kind, "self", "other")
 
 
-def _div(given: Arguments) -> Iterator[Node]:
-    mode = given("rounding_mode")
+def _div(arguments: Arguments) -> Iterator[ForeignNode]:
+    mode = arguments("rounding_mode")
     if mode not in (None, "floor"):
-        raise refused(given, f"rounding {mode!r}")
-    yield given.node("floor_divide" if mode else "divide", given("self"), given("other"))
+        raise unsupported(arguments, f"rounding {mode!r}")
+    yield arguments.node("floor_divide" if mode else "divide", arguments("self"), arguments("other"))
 
 
-def _clamp(given: Arguments) -> Iterator[Node]:
-    low = given("min", given("min_val"))
-    yield given.node("activation", given("self"), name="clip", low=low, high=given("max", given("max_val")))
+def _clamp(arguments: Arguments) -> Iterator[ForeignNode]:
+    low = arguments("min", arguments("min_val"))
+    yield arguments.node(
+        "activation", arguments("self"), name="clip", low=low, high=arguments("max", arguments("max_val"))
+    )
 
 
-def _hardtanh(given: Arguments) -> Iterator[Node]:
-    yield given.node("activation", given("self"), name="clip", low=given("min_val", -1.0), high=given("max_val", 1.0))
+def _hardtanh(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node(
+        "activation", arguments("self"), name="clip", low=arguments("min_val", -1.0), high=arguments("max_val", 1.0)
+    )
 
 
-def _masked_fill(given: Arguments) -> Iterator[Node]:
-    yield given.node("where", given("mask"), given("value"), given("self"))
+def _masked_fill(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("where", arguments("mask"), arguments("value"), arguments("self"))
 
 
-def _softplus(given: Arguments) -> Iterator[Node]:
-    if given("beta", 1) != 1 or given("threshold", 20) != 20:
-        raise refused(given, "beta or threshold other than usual")
-    yield given.node("activation", given("self"), name="softplus")
+def _softplus(arguments: Arguments) -> Iterator[ForeignNode]:
+    if arguments("beta", 1) != 1 or arguments("threshold", 20) != 20:
+        raise unsupported(arguments, "its beta or threshold is not the default")
+    yield arguments.node("activation", arguments("self"), name="softplus")
 
 
 def _reduction(kind: str, dim: Any = None) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        axes = given("dim", dim)
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        axes = arguments("dim", dim)
         axes = axes if isinstance(axes, tuple) or axes is None else (axes,)
-        keep = bool(given("keepdim", False))
-        if kind in ("var", "std") and (given("correction", 1) not in (0, 0.0) or given("unbiased", False)):
-            raise refused(given, "a variance that is not divided by the number of values")
-        yield Node(kind, (given("self"),), given.outputs[:1], {"axes": axes or None, "keepdims": keep}, given.operator)
+        keep = bool(arguments("keepdim", False))
+        if kind in ("var", "std") and (arguments("correction", 1) not in (0, 0.0) or arguments("unbiased", False)):
+            raise unsupported(arguments, "a variance must be divided by the number of values (correction=0)")
+        yield ForeignNode(
+            kind,
+            (arguments("self"),),
+            arguments.outputs[:1],
+            {"axes": axes or None, "keepdims": keep},
+            arguments.operator,
+        )
 
     return translate
 
 
-def _einsum(given: Arguments) -> Iterator[Node]:
-    yield given.node("einsum", *given("tensors"), equation=given("equation").replace(" ", ""))
+def _einsum(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("einsum", *arguments("tensors"), equation=arguments("equation").replace(" ", ""))
 
 
 ACTIVATIONS: dict[str, Translation] = {

@@ -1,181 +1,198 @@
-"""PyTorch's operators for layers, pooling and attention, as a program has them, in the kinds of `foreign_graph.py`."""
+"""Translations of PyTorch's operators for layers, pooling and attention into the kinds of `foreign_graph.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from ..foreign_graph import Node, Operand, Ref
+from ..foreign_graph import ForeignNode, Operand, Ref
 from ..recurrent_form import recurrent
-from .aten_arguments import Arguments, Translation, as_kind, refused
+from .aten_arguments import Arguments, Translation, as_kind, unsupported
 
 
 def _conv(rank: int) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        padding = given("padding")
-        dilation, strides = given.sizes("dilation", rank, 1), given.sizes("stride", rank, 1)
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        padding = arguments("padding")
+        dilation, strides = arguments.sizes("dilation", rank, 1), arguments.sizes("stride", rank, 1)
         if padding in ("same", "valid"):
             pairs: Any = "same_upper" if padding == "same" else ((0, 0),) * rank
         else:
-            pairs = tuple((width, width) for width in given.sizes("padding", rank, 0))
-        inputs = (given("input"), given("weight"), given("bias"))
-        yield given.node("conv", *inputs, strides=strides, padding=pairs, dilation=dilation, groups=given("groups", 1))
-
-    return translate
-
-
-def _conv_transpose(rank: int) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        yield given.node(
-            "conv_transpose",
-            *(given(name) for name in ("input", "weight", "bias")),
-            strides=given.sizes("stride", rank, 1),
-            padding=tuple((width, width) for width in given.sizes("padding", rank, 0)),
-            dilation=given.sizes("dilation", rank, 1),
-            output_padding=given.sizes("output_padding", rank, 0),
-            groups=given("groups", 1),
+            pairs = tuple((width, width) for width in arguments.sizes("padding", rank, 0))
+        inputs = (arguments("input"), arguments("weight"), arguments("bias"))
+        yield arguments.node(
+            "conv", *inputs, strides=strides, padding=pairs, dilation=dilation, groups=arguments("groups", 1)
         )
 
     return translate
 
 
-def _convolution(given: Arguments) -> Iterator[Node]:
-    """What convolutions are decomposed into."""
-    rank = len(given("stride"))
-    yield from (_conv_transpose(rank) if given("transposed") else _conv(rank))(given)
-
-
-def _batch_norm(given: Arguments) -> Iterator[Node]:
-    if given("training"):
-        raise refused(given, "exported in training; call module.eval() before")
-    inputs = (given(name) for name in ("input", "weight", "bias", "running_mean", "running_var"))
-    momentum = given("momentum")
-    yield given.node("batch_norm", *inputs, epsilon=given("eps", 1e-5), momentum=0.1 if momentum is None else momentum)
-
-
-def _layer_norm(given: Arguments) -> Iterator[Node]:
-    inputs = given("input"), given("weight"), given("bias")
-    yield given.node("layer_norm", *inputs, rank=len(given("normalized_shape")), epsilon=given("eps", 1e-5))
-
-
-def _rms_norm(given: Arguments) -> Iterator[Node]:
-    epsilon = given("eps")  # by default that of the dtype
-    rank = len(given("normalized_shape"))
-    yield given.node(
-        "rms_norm", given("input"), given("weight"), rank=rank, epsilon=1.1920929e-07 if epsilon is None else epsilon
-    )
-
-
-def _instance_norm(given: Arguments) -> Iterator[Node]:
-    if not given("use_input_stats", True):
-        raise refused(given, "running statistics of instances have no counterpart in Keras")
-    yield given.node(
-        "group_norm", given("input"), given("weight"), given("bias"), groups=None, epsilon=given("eps", 1e-5)
-    )
-
-
-def _dropout(given: Arguments) -> Iterator[Node]:
-    if given("train"):
-        raise refused(given, "exported in training; call module.eval() before")
-    yield given.node("dropout", given("input"), rate=given("p", 0.5))
-
-
-def _lstm(given: Arguments) -> Iterator[Node]:
-    yield _recurrent(given, "lstm", given("hx"))
-
-
-def _single_state(kind: str) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        yield _recurrent(given, kind, (given("hx"),))
+def _conv_transpose(rank: int) -> Translation:
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        yield arguments.node(
+            "conv_transpose",
+            *(arguments(name) for name in ("input", "weight", "bias")),
+            strides=arguments.sizes("stride", rank, 1),
+            padding=tuple((width, width) for width in arguments.sizes("padding", rank, 0)),
+            dilation=arguments.sizes("dilation", rank, 1),
+            output_padding=arguments.sizes("output_padding", rank, 0),
+            groups=arguments("groups", 1),
+        )
 
     return translate
 
 
-def _recurrent(given: Arguments, kind: str, states: tuple[Operand, ...]) -> Node:
-    if given("train"):
-        raise refused(given, "exported in training; call module.eval() before")
-    return given.node(
+def _convolution(arguments: Arguments) -> Iterator[ForeignNode]:
+    """Translate `aten.convolution`, into which torch decomposes all convolutions."""
+    rank = len(arguments("stride"))
+    yield from (_conv_transpose(rank) if arguments("transposed") else _conv(rank))(arguments)
+
+
+def _batch_norm(arguments: Arguments) -> Iterator[ForeignNode]:
+    if arguments("training"):
+        raise unsupported(arguments, "it was exported in training mode: call module.eval() first")
+    inputs = (arguments(name) for name in ("input", "weight", "bias", "running_mean", "running_var"))
+    momentum = arguments("momentum")
+    yield arguments.node(
+        "batch_norm", *inputs, epsilon=arguments("eps", 1e-5), momentum=0.1 if momentum is None else momentum
+    )
+
+
+def _layer_norm(arguments: Arguments) -> Iterator[ForeignNode]:
+    inputs = arguments("input"), arguments("weight"), arguments("bias")
+    yield arguments.node("layer_norm", *inputs, rank=len(arguments("normalized_shape")), epsilon=arguments("eps", 1e-5))
+
+
+def _rms_norm(arguments: Arguments) -> Iterator[ForeignNode]:
+    epsilon = arguments("eps")  # the default is that of the dtype
+    rank = len(arguments("normalized_shape"))
+    yield arguments.node(
+        "rms_norm",
+        arguments("input"),
+        arguments("weight"),
+        rank=rank,
+        epsilon=1.1920929e-07 if epsilon is None else epsilon,
+    )
+
+
+def _instance_norm(arguments: Arguments) -> Iterator[ForeignNode]:
+    if not arguments("use_input_stats", True):
+        raise unsupported(arguments, "Keras has no running statistics of instances")
+    yield arguments.node(
+        "group_norm",
+        arguments("input"),
+        arguments("weight"),
+        arguments("bias"),
+        groups=None,
+        epsilon=arguments("eps", 1e-5),
+    )
+
+
+def _dropout(arguments: Arguments) -> Iterator[ForeignNode]:
+    if arguments("train"):
+        raise unsupported(arguments, "it was exported in training mode: call module.eval() first")
+    yield arguments.node("dropout", arguments("input"), rate=arguments("p", 0.5))
+
+
+def _lstm(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield _recurrent(arguments, "lstm", arguments("hx"))
+
+
+def _single_state(kind: str) -> Translation:
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        yield _recurrent(arguments, kind, (arguments("hx"),))
+
+    return translate
+
+
+def _recurrent(arguments: Arguments, kind: str, states: tuple[Operand, ...]) -> ForeignNode:
+    if arguments("train"):
+        raise unsupported(arguments, "it was exported in training mode: call module.eval() first")
+    return arguments.node(
         "recurrent",
-        given("input"),
+        arguments("input"),
         *states,
         **recurrent(
             kind,
-            given("params"),
-            layers=given("num_layers"),
-            bidirectional=given("bidirectional"),
-            batch_first=given("batch_first"),
-            bias=given("has_biases"),
-            dropout=given("dropout"),
+            arguments("params"),
+            layers=arguments("num_layers"),
+            bidirectional=arguments("bidirectional"),
+            batch_first=arguments("batch_first"),
+            bias=arguments("has_biases"),
+            dropout=arguments("dropout"),
         ),
     )
 
 
-def _addmm(given: Arguments) -> Iterator[Node]:
-    if given("alpha", 1) != 1 or given("beta", 1) != 1:
-        raise refused(given, "a scaled sum")
-    product = f"{given.outputs[0]}_product"
-    yield Node("matmul", (given("mat1"), given("mat2")), (product,), {}, given.operator)
-    yield given.node("add", Ref(product), given("self"))
+def _addmm(arguments: Arguments) -> Iterator[ForeignNode]:
+    if arguments("alpha", 1) != 1 or arguments("beta", 1) != 1:
+        raise unsupported(arguments, "its product or sum is scaled (alpha, beta)")
+    product = f"{arguments.outputs[0]}_product"
+    yield ForeignNode("matmul", (arguments("mat1"), arguments("mat2")), (product,), {}, arguments.operator)
+    yield arguments.node("add", Ref(product), arguments("self"))
 
 
 # --- pooling and resizing -------------------------------------------------------------------------------------------
 
 
 def _pool(kind: str, rank: int) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        window = given.sizes("kernel_size", rank)
-        divisor = given("divisor_override")
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        window = arguments.sizes("kernel_size", rank)
+        divisor = arguments("divisor_override")
         if divisor is not None:
-            raise refused(given, "a divisor of its own")
-        yield Node(
+            raise unsupported(arguments, "divisor_override has no counterpart in Keras")
+        yield ForeignNode(
             kind,
-            (given("self"),),
-            given.outputs[:1],
+            (arguments("self"),),
+            arguments.outputs[:1],
             {
                 "window": window,
-                "strides": given.sizes("stride", rank) if given("stride") else window,
-                "padding": tuple((width, width) for width in given.sizes("padding", rank, 0)),
-                "dilation": given.sizes("dilation", rank, 1),
-                "ceil": bool(given("ceil_mode", False)),
-                "count_padding": bool(given("count_include_pad", True)),
+                "strides": arguments.sizes("stride", rank) if arguments("stride") else window,
+                "padding": tuple((width, width) for width in arguments.sizes("padding", rank, 0)),
+                "dilation": arguments.sizes("dilation", rank, 1),
+                "ceil": bool(arguments("ceil_mode", False)),
+                "count_padding": bool(arguments("count_include_pad", True)),
             },
-            given.operator,
+            arguments.operator,
         )
 
     return translate
 
 
 def _adaptive(kind: str, rank: int) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        size = given.sizes("output_size", rank)
-        yield Node(
-            "adaptive_pool", (given("self"),), given.outputs[:1], {"size": size, "reduces": kind}, given.operator
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        size = arguments.sizes("output_size", rank)
+        yield ForeignNode(
+            "adaptive_pool",
+            (arguments("self"),),
+            arguments.outputs[:1],
+            {"size": size, "reduces": kind},
+            arguments.operator,
         )
 
     return translate
 
 
 def _upsample(mode: str) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        if given("align_corners"):
-            raise refused(given, "align_corners has no counterpart in Keras")
-        factors = given("scale_factors")
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        if arguments("align_corners"):
+            raise unsupported(arguments, "align_corners has no counterpart in Keras")
+        factors = arguments("scale_factors")
         if factors is None:
-            named = tuple(given(f"scales{axis}") for axis in ("_d", "_h", "_w", ""))
+            named = tuple(arguments(f"scales{axis}") for axis in ("_d", "_h", "_w", ""))
             factors = tuple(each for each in named if each is not None) or None
-        x = given("input") if "input" in given.values else given("self")
-        yield given.node("upsample", x, size=given("output_size"), factors=factors, mode=mode)
+        x = arguments("input") if "input" in arguments.values else arguments("self")
+        yield arguments.node("upsample", x, size=arguments("output_size"), factors=factors, mode=mode)
 
     return translate
 
 
-def _attention(given: Arguments) -> Iterator[Node]:
-    if given("dropout_p", 0.0):
-        raise refused(given, "dropout within; call module.eval() before")
-    if given("enable_gqa"):
-        raise refused(given, "grouped queries")
-    inputs = (given(name) for name in ("query", "key", "value", "attn_mask"))
-    yield given.node("attention", *inputs, causal=bool(given("is_causal", False)), scale=given("scale"))
+def _attention(arguments: Arguments) -> Iterator[ForeignNode]:
+    if arguments("dropout_p", 0.0):
+        raise unsupported(arguments, "it has dropout: call module.eval() first")
+    if arguments("enable_gqa"):
+        raise unsupported(arguments, "grouped queries (enable_gqa) are not covered")
+    inputs = (arguments(name) for name in ("query", "key", "value", "attn_mask"))
+    yield arguments.node("attention", *inputs, causal=bool(arguments("is_causal", False)), scale=arguments("scale"))
 
 
 LAYERS: dict[str, Translation] = {

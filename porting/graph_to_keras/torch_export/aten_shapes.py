@@ -1,88 +1,88 @@
-"""PyTorch's operators that only move values about, as a program has them, in the kinds of `foreign_graph.py`."""
+"""Translations of PyTorch's operators that only rearrange values, into the kinds of `foreign_graph.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from ..foreign_graph import Node, Ref
-from .aten_arguments import Arguments, Translation, as_kind, refused
+from ..foreign_graph import ForeignNode, Ref
+from .aten_arguments import Arguments, Translation, as_kind, unsupported
 
 
-def _transpose(given: Arguments) -> Iterator[Node]:
-    yield given.node("swap", given("self"), axes=(given("dim0", 0), given("dim1", 1)))
+def _transpose(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("swap", arguments("self"), axes=(arguments("dim0", 0), arguments("dim1", 1)))
 
 
-def _expand(given: Arguments) -> Iterator[Node]:
-    yield given.node("expand", given("self"), shape=given("size"))
+def _expand(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("expand", arguments("self"), shape=arguments("size"))
 
 
-def _squeeze(given: Arguments) -> Iterator[Node]:
-    dim = given("dim")
-    yield given.node("squeeze", given("self"), axes=dim if isinstance(dim, tuple) or dim is None else (dim,))
+def _squeeze(arguments: Arguments) -> Iterator[ForeignNode]:
+    dim = arguments("dim")
+    yield arguments.node("squeeze", arguments("self"), axes=dim if isinstance(dim, tuple) or dim is None else (dim,))
 
 
-def _unsqueeze(given: Arguments) -> Iterator[Node]:
-    yield given.node("unsqueeze", given("self"), axes=(given("dim"),))
+def _unsqueeze(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("unsqueeze", arguments("self"), axes=(arguments("dim"),))
 
 
-def _joined(kind: str) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        yield given.node(kind, *given("tensors"), axis=given("dim", 0))
+def _concatenation(kind: str) -> Translation:
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        yield arguments.node(kind, *arguments("tensors"), axis=arguments("dim", 0))
 
     return translate
 
 
-def _split(given: Arguments) -> Iterator[Node]:
-    sizes = given("split_sizes", given("split_size"))
-    yield given.node("split", given("self"), axis=given("dim", 0), sizes=sizes)
+def _split(arguments: Arguments) -> Iterator[ForeignNode]:
+    sizes = arguments("split_sizes", arguments("split_size"))
+    yield arguments.node("split", arguments("self"), axis=arguments("dim", 0), sizes=sizes)
 
 
-def _chunk(given: Arguments) -> Iterator[Node]:
-    yield given.node("split", given("self"), axis=given("dim", 0), parts=given("chunks"))
+def _chunk(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("split", arguments("self"), axis=arguments("dim", 0), parts=arguments("chunks"))
 
 
-def _pad(given: Arguments) -> Iterator[Node]:
-    mode = given("mode", "constant")
+def _pad(arguments: Arguments) -> Iterator[ForeignNode]:
+    mode = arguments("mode", "constant")
     if mode not in ("constant", "reflect"):
-        raise refused(given, f"padding by {mode!r}")
-    yield given.node("pad", given("self"), widths=given("pad"), value=given("value") or 0, mode=mode)
+        raise unsupported(arguments, f"padding by {mode!r}")
+    yield arguments.node("pad", arguments("self"), widths=arguments("pad"), value=arguments("value") or 0, mode=mode)
 
 
 def _full(value: Any) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        found = given("fill_value") if value is None else value
-        yield given.node("full", shape=given("size"), value=found, dtype=given("dtype"))
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        fill = arguments("fill_value") if value is None else value
+        yield arguments.node("full", shape=arguments("size"), value=fill, dtype=arguments("dtype"))
 
     return translate
 
 
 def _full_like(value: Any) -> Translation:
-    def translate(given: Arguments) -> Iterator[Node]:
-        found = given("fill_value") if value is None else value
-        length = f"{given.outputs[0]}_shape"
-        yield Node("size", (given("self"),), (length,), {"axis": None}, given.operator)
-        yield given.node("full", shape=Ref(length), value=found, dtype=given("dtype"))
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        fill = arguments("fill_value") if value is None else value
+        length = f"{arguments.outputs[0]}_shape"
+        yield ForeignNode("size", (arguments("self"),), (length,), {"axis": None}, arguments.operator)
+        yield arguments.node("full", shape=Ref(length), value=fill, dtype=arguments("dtype"))
 
     return translate
 
 
-def _arange(given: Arguments) -> Iterator[Node]:
-    yield given.node("arange", start=given("start", 0), stop=given("end"), step=given("step", 1))
+def _arange(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("arange", start=arguments("start", 0), stop=arguments("end"), step=arguments("step", 1))
 
 
-def _to(given: Arguments) -> Iterator[Node]:
-    dtype = given("dtype")
-    yield given.node("cast", given("self"), dtype=dtype) if dtype else given.node("same", given("self"))
+def _to(arguments: Arguments) -> Iterator[ForeignNode]:
+    dtype = arguments("dtype")
+    yield arguments.node("cast", arguments("self"), dtype=dtype) if dtype else arguments.node("same", arguments("self"))
 
 
-def _index(given: Arguments) -> Iterator[Node]:
-    """x[:, indices]: picking along one axis."""
-    indices = given("indices")
+def _index(arguments: Arguments) -> Iterator[ForeignNode]:
+    """Translate `x[:, indices]`: indexing along one axis."""
+    indices = arguments("indices")
     places = [axis for axis, each in enumerate(indices) if each is not None]
     if len(places) != 1:
-        raise refused(given, "indices along several axes")
-    yield given.node("take", given("self"), indices[places[0]], axis=places[0])
+        raise unsupported(arguments, "indices along several axes")
+    yield arguments.node("take", arguments("self"), indices[places[0]], axis=places[0])
 
 
 _SAME = as_kind("same", "self")
@@ -108,8 +108,8 @@ SHAPES: dict[str, Translation] = {
     "slice.Tensor": as_kind(
         "slice", "self", axis=("dim", 0), start=("start", None), stop=("end", None), step=("step", 1)
     ),
-    "cat.default": _joined("concatenate"),
-    "stack.default": _joined("stack"),
+    "cat.default": _concatenation("concatenate"),
+    "stack.default": _concatenation("stack"),
     "split.Tensor": _split,
     "split_with_sizes.default": _split,
     "chunk.default": _chunk,

@@ -1,4 +1,4 @@
-"""Shares of a batch, and the places of Keras' own at which the devices' parts become one step."""
+"""Shards of a batch, and the methods of Keras that are replaced to synchronize the devices' steps."""
 
 import importlib
 import inspect
@@ -13,7 +13,7 @@ from trivium.backends.shard import Shard, on_shard, shard_of
 
 
 @pytest.mark.parametrize(("whole", "parts"), [(16, 2), (5, 2), (7, 3), (1, 2), (2, 3), (9, 4)])
-def test_each_row_is_in_one_share_and_shares_differ_by_one_row_at_most(whole, parts):
+def test_each_row_is_in_one_shard_and_shards_differ_by_one_row_at_most(whole, parts):
     shards = [shard_of(whole, part, parts) for part in range(parts)]
     rows = [row for part in shards if part.contributes for row in range(part.first, part.first + part.size)]
     assert rows == list(range(whole))
@@ -22,12 +22,12 @@ def test_each_row_is_in_one_share_and_shares_differ_by_one_row_at_most(whole, pa
     assert sum(part.weight for part in shards) == pytest.approx(1)
 
 
-def test_a_share_without_rows_is_filled_with_one_that_counts_for_nothing():
+def test_an_empty_shard_gets_a_padding_row_without_weight():
     assert shard_of(1, 1, 2) == Shard(0, 1, 1, contributes=False)
     assert shard_of(1, 1, 2).weight == 0
 
 
-def test_a_share_is_known_within_its_step_and_in_its_thread_only():
+def test_a_shard_is_current_within_its_context_only():
     with on_shard(Shard(3, 2, 5)):
         assert shard.current_shard() == Shard(3, 2, 5)
         assert shard.whole_batch_shape((2, 7)) == (5, 7)
@@ -39,7 +39,7 @@ def test_a_share_is_known_within_its_step_and_in_its_thread_only():
 
 
 class Alone(Collective):
-    """One device as if it were all."""
+    """Collective operations of a single device."""
 
     def all_reduce_sum(self, value):
         return value
@@ -49,7 +49,7 @@ class Alone(Collective):
 
 
 class Doubled(Alone):
-    """Another device that has the same."""
+    """Collective operations of two devices with equal values."""
 
     def all_reduce_sum(self, value):
         return value * 2
@@ -67,7 +67,7 @@ def normalising():
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_joined_statistics_are_those_that_keras_computes_of_the_whole(backend, generator, masked):
+def test_synchronized_statistics_equal_those_of_the_whole_batch(backend, generator, masked):
     import keras
 
     model = normalising()
@@ -86,7 +86,7 @@ def test_joined_statistics_are_those_that_keras_computes_of_the_whole(backend, g
             )
 
 
-def test_what_is_joined_leaves_no_trace_and_is_where_keras_has_it(backend):
+def test_synchronizing_leaves_no_trace_and_replaces_methods_that_keras_has(backend):
     import keras
 
     model = normalising()
@@ -99,8 +99,8 @@ def test_what_is_joined_leaves_no_trace_and_is_where_keras_has_it(backend):
     assert [dict(vars(owner)).keys() for owner in (model.layers[0], model.optimizer)] == [b.keys() for b in before]
 
 
-def test_keras_adds_gradients_up_where_it_is_told_not_to(backend):
-    """Of the frameworks TensorFlow alone has such a place."""
+def test_the_method_by_which_keras_reduces_gradients_exists_under_tensorflow_only(backend):
+    """Other backends have no such method."""
     import keras
 
     from trivium.backends import runtime
@@ -112,7 +112,7 @@ def test_keras_adds_gradients_up_where_it_is_told_not_to(backend):
         assert not hasattr(keras.optimizers.SGD(), "_all_reduce_sum_gradients")
 
 
-def test_a_draw_for_a_share_is_the_part_of_the_whole_draw_that_is_its(backend):
+def test_the_draws_of_all_shards_together_are_those_of_the_whole_batch(backend):
     import keras
 
     from trivium.backends.same_run.portable_random import PortableRandom

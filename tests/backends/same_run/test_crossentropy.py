@@ -1,4 +1,4 @@
-"""Crossentropies must be what they are by definition on every backend, however sure a model is, and leave no trace."""
+"""Crossentropies must equal their definition on every backend, however certain a model is, and leave no trace."""
 
 import gc
 import inspect
@@ -15,7 +15,7 @@ from trivium.backends.workers import worker
 
 HERE = __file__
 BACKENDS = [backend.name for backend in catalog.trainers()]
-# What goes into the activation: unsure, wrong beyond what Keras clips at, right beyond it, and halves that tie.
+# Inputs of the activation: uncertain, wrong beyond Keras' bound, right beyond it, and equal.
 LOGITS = np.array([[0.5, -1.0, 0.25], [0.0, 40.0, 3.0], [60.0, 0.0, -9.0], [0.0, 0.0, 0.0]], "float32")
 CLASSES = np.array([1, 0, 0, 2])
 YES_OR_NO = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 1]], "float32")
@@ -23,13 +23,13 @@ ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
 
 
 def of_classes():
-    """The mean crossentropy by its definition, in float64, and its slope by the logits."""
+    """Return the mean categorical crossentropy by definition, in float64, and its gradient."""
     logs = log_softmax(LOGITS.astype("float64"), axis=1)
     return -logs[range(4), CLASSES].mean(), (np.exp(logs) - ONE_HOT) / 4
 
 
 def of_answers():
-    """The same of twelve answers that do not exclude each other."""
+    """Return the mean binary crossentropy by definition, in float64, and its gradient."""
     logits = LOGITS.astype("float64")
     against = np.where(YES_OR_NO == 1, -logits, logits)
     return np.logaddexp(0, against).mean(), (expit(against) * np.where(YES_OR_NO == 1, -1, 1)) / 12
@@ -51,7 +51,7 @@ def keras(backend):
 
 
 def handing_on(keras, activation, loss):
-    """A model whose logits are its inputs, to begin with."""
+    """Return a model whose initial logits are its inputs."""
     layer = keras.layers.Dense(3, activation, kernel_initializer="identity")
     model = keras.Sequential([keras.Input((3,)), layer])
     model.compile(keras.optimizers.SGD(1.0), loss)
@@ -70,7 +70,7 @@ def test_loss_and_gradient_are_those_of_the_definition(keras, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_plan_trains_by_them(keras, kind):
+def test_every_plan_trains_with_losses_from_logits(keras, kind):
     activation, loss, y, by_definition = KINDS[kind]
     expected, slope = by_definition()
     with losses_from_logits():
@@ -89,8 +89,8 @@ def test_every_plan_trains_by_them(keras, kind):
             assert float(model.get_metrics_result()["loss"]) == pytest.approx(expected, rel=1e-6), plan.name
 
 
-def test_the_binary_one_keeps_its_digits_where_a_model_is_right(keras):
-    """The loss is 1e-13 there, and its slope too, with all the digits of a float: 1 minus a probability has none."""
+def test_the_binary_crossentropy_is_accurate_where_a_model_is_right(keras):
+    """Loss and gradient are 1e-13 there, accurate to float32; computed from 1 - p they would be 0."""
     logits = np.array([[30.0, -30.0, 30.0]], "float32")
     model = handing_on(keras, "sigmoid", "binary_crossentropy")
     with losses_from_logits():
@@ -100,8 +100,8 @@ def test_the_binary_one_keeps_its_digits_where_a_model_is_right(keras):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_of_other_probabilities_it_is_keras_own(keras, kind):
-    """Halved since the activation, or from the other activation: no logits are behind them."""
+def test_losses_of_other_probabilities_are_left_to_keras(keras, kind):
+    """Probabilities that were halved after the activation, or came from the other activation."""
     activation, loss, y, _ = KINDS[kind]
     other = {"softmax": "sigmoid", "sigmoid": "softmax"}[activation]
     activations, compute = keras.activations, getattr(keras.losses, loss)
@@ -114,7 +114,7 @@ def test_of_other_probabilities_it_is_keras_own(keras, kind):
         np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7)
 
 
-def test_the_logits_are_those_along_the_same_axis(keras):
+def test_logits_are_used_only_if_the_axis_is_that_of_the_softmax(keras):
     target = keras.ops.convert_to_tensor(ONE_HOT[:3].T)
     x = keras.ops.convert_to_tensor(LOGITS[:3].T)
     with losses_from_logits():
@@ -130,7 +130,7 @@ def test_the_logits_are_those_along_the_same_axis(keras):
     assert keras.ops.convert_to_numpy(across) == pytest.approx(keras.ops.convert_to_numpy(expected), rel=1e-6)
 
 
-def test_shapes_that_do_not_go_together_are_refused_as_ever(keras):
+def test_incompatible_shapes_raise_keras_own_error(keras):
     with losses_from_logits(), pytest.raises(Exception, match=r"(same|rank).*"):
         keras.ops.binary_crossentropy(
             keras.ops.ones((4, 1)), keras.activations.sigmoid(keras.ops.convert_to_tensor(LOGITS))
@@ -172,9 +172,9 @@ def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras):
     assert {name: getattr(module, name) for name in crossentropy.REPLACED} == native
 
 
-def test_nothing_is_remembered_longer_than_what_it_belongs_to(keras, monkeypatch):
+def test_logits_are_not_kept_longer_than_their_output(keras, monkeypatch):
     trackers = []
-    own = crossentropy._Logits
+    own = crossentropy._LogitsTracker
     monkeypatch.setattr(crossentropy, "_LogitsTracker", lambda: trackers.append(own()) or trackers[-1])
     activation, loss, y, _ = KINDS["categorical"]
     with losses_from_logits():
@@ -196,7 +196,7 @@ def test_nothing_is_remembered_longer_than_what_it_belongs_to(keras, monkeypatch
 
 @pytest.mark.several_backends
 def test_keras_own_difference_between_backends_is_still_there():
-    """When this fails, Keras clips everywhere or nowhere: see whether `losses_from_logits` is still worth it."""
+    """When this fails, all backends clip or none does: check whether `losses_from_logits` is still needed."""
     if "tensorflow" not in BACKENDS:
         pytest.skip("for TensorFlow beside another")
     losses = {name: worker.get(name).call(f"{HERE}:loss_of_a_sure_mistake") for name in BACKENDS}

@@ -1,4 +1,4 @@
-"""Dropout and noise must be the same bits on every backend and in every mode, and random; and leave no trace."""
+"""Portable random numbers must have the same bits on every backend and in every mode, be random, leave no trace."""
 
 import inspect
 from pathlib import Path
@@ -44,12 +44,12 @@ def drawn(keras, distribution, shape, *arguments, seed=3, **keywords):
 
 
 def mask(keras, rate=0.5, shape=(MANY,), seed=3):
-    """Which elements of this shape are kept."""
+    """Return which elements of this shape dropout keeps."""
     return array(keras, keras.random.dropout(keras.ops.ones(shape), rate, seed=seed)) > 0
 
 
 def expected_words(seed, counter, count):
-    """The hash as it is published, in Python's whole numbers."""
+    """Return the published hash, computed in Python's integers."""
 
     def mixed(x, between=0):
         x = ((x ^ (x >> 16)) * 0x21F0AAAD) % 2**32
@@ -106,7 +106,7 @@ def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras, n
     ],
 )
 def test_the_same_bits_on_every_backend(keras, owned, key, bits):
-    """Written down, so that each backend is held to them where it is installed alone."""
+    """Fixed values, so that a backend that is installed alone is tested too."""
     assert expected_words(*key, len(bits)).tolist() == bits
     seed = keras.random.SeedGenerator(key[0]) if key[1] else key[0]
     for _ in range(key[1]):
@@ -157,7 +157,7 @@ def test_training_with_dropout_is_the_same_run_on_every_backend():
 
 @pytest.fixture
 def noisy(keras):
-    """Makes layers of a user's own that draw noise and dropout whenever they are called."""
+    """A custom layer class that draws noise and dropout in each call."""
 
     class Noisy(keras.layers.Layer):
         def __init__(self):
@@ -174,7 +174,7 @@ def noisy(keras):
 @pytest.mark.parametrize("mode", [{"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}], ids=str)
 def test_eager_graph_and_compiled_steps_draw_the_same(keras, backend, owned, noisy, mode):
     if backend.name == "torch" and mode.get("jit_compile"):
-        pytest.skip("its compiler takes minutes; the next test does without the last part of it")
+        pytest.skip("its compiler takes minutes; the next test skips the last stage of it")
     ones, eager = np.ones((30, 40), "float32"), noisy()
     model = keras.Sequential([keras.Input((40,)), noisy()])
     model.compile(**mode)
@@ -197,7 +197,7 @@ def test_a_step_that_pytorch_compiles_draws_the_same(keras, backend, owned, nois
         torch.testing.assert_close(*(torch.autograd.grad(value.sum(), ones)[0] for value in (actual, expected)))
 
 
-def test_a_loop_draws_anew_in_each_step(keras, owned):
+def test_each_step_of_a_compiled_loop_draws_new_numbers(keras, owned):
     ops = keras.ops
 
     def step(index, rows):
@@ -307,7 +307,7 @@ def test_the_share_that_is_dropped_is_the_rate(keras, owned, rate):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
-def test_what_is_kept_is_scaled_in_its_dtype(keras, owned, dtype):
+def test_kept_elements_are_scaled_in_their_dtype(keras, owned, dtype):
     inputs = keras.ops.cast(np.linspace(1, 2, 1000), dtype)
     outputs = keras.random.dropout(inputs, 0.3, seed=1)
     assert outputs.dtype == inputs.dtype
@@ -335,7 +335,7 @@ def test_a_noise_shape_drops_whole_rows(keras, owned):
 
 
 def correlation(a, b):
-    """Pearson's, in standard deviations of what chance gives."""
+    """Return Pearson's correlation, in standard deviations of that of independent values."""
     return abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) * np.sqrt(a.size)
 
 

@@ -1,4 +1,4 @@
-"""The same seed must give the same weights and order everywhere, and they must be distributed as Keras has it."""
+"""The same seed must give the same weights and sample order on every backend, with Keras' distributions."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def keras(backend):
 
 
 def weight(keras, initializer, shape, seed=0, dtype="float32", name="layer"):
-    """A weight that a layer adds while weights are owned, as an array."""
+    """Return a portable initial weight that a layer adds, as an array."""
     with portable_initial_weights(seed):
         layer = keras.layers.Layer(name=name)
         settings = {"dtype": dtype, "trainable": "float" in dtype, "name": "kernel"}
@@ -135,7 +135,7 @@ def test_double_precision_goes_beyond_single(keras):
 
 
 def test_the_same_bits_on_every_backend(keras):
-    """Written down, so that each backend is held to them where it is installed alone."""
+    """Fixed values, so that a backend that is installed alone is tested too."""
     with portable_initial_weights(0):
         dense, lstm = keras.layers.Dense(2, name="literal"), keras.layers.LSTM(1, name="lstm")
         dense.build((None, 2))
@@ -154,7 +154,7 @@ def test_a_whole_model_begins_alike_on_every_backend():
             np.testing.assert_array_equal(a, b)
 
 
-def test_what_was_drawn_before_does_not_matter(keras):
+def test_initial_weights_do_not_depend_on_earlier_draws(keras):
     def attention(seed):
         with portable_initial_weights(seed):
             layer = keras.layers.MultiHeadAttention(2, 3)
@@ -167,14 +167,14 @@ def test_what_was_drawn_before_does_not_matter(keras):
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_was_built_before_does_not_matter(keras):
+def test_initial_weights_do_not_depend_on_layers_built_before(keras):
     first = weights_of(keras, 3)
     keras.layers.Dense(1), small_model(keras)
     for a, b in zip(first, weights_of(keras, 3), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_is_built_after_does_not_matter_either(keras):
+def test_initial_weights_do_not_depend_on_layers_built_later(keras):
     with portable_initial_weights(3):
         model, after = small_model(keras), keras.layers.Dense(7)
         after.build((None, 3))
@@ -248,7 +248,7 @@ def test_a_weight_without_an_initializer_gets_the_default_of_keras(keras):
     assert weight(keras, None, (3,), dtype="int32").tolist() == [0, 0, 0]
 
 
-def test_arguments_may_be_given_by_place(keras):
+def test_add_weight_takes_positional_arguments(keras):
     with portable_initial_weights(0):
         layer = keras.layers.Layer(name="layer")
         added = layer.add_weight((3, 3), "glorot_uniform", "float32", name="kernel")

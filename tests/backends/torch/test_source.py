@@ -199,15 +199,15 @@ def native_step(torch, net, inputs, rate):
 def test_training_steps_change_the_weights_as_in_keras(name, torch, tmp_path):
     import keras
 
-    model = models.built(MODELS[name])
+    model = models.build_model(MODELS[name])
     models.randomise(model)
-    models.written(model, ROOM, tmp_path)
-    net = models.module_in(tmp_path).load()
+    models.write_source(model, ROOM, tmp_path)
+    net = models.import_model(tmp_path).load()
     for step in range(3):
-        inputs = models.inputs_of(model, 6, seed=step)
+        inputs = models.random_inputs(model, 6, seed=step)
         losses = keras_step(torch, keras, model, inputs, 0.1), native_step(torch, net, inputs, 0.1)
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-    inputs = models.inputs_of(model, 4, seed=9)
+    inputs = models.random_inputs(model, 4, seed=9)
     with torch.no_grad():
         outputs = net(*(torch.from_numpy(array) for array in inputs))
     for one, other in zip(
@@ -219,13 +219,13 @@ def test_training_steps_change_the_weights_as_in_keras(name, torch, tmp_path):
 def test_frozen_layers_do_not_train_and_frozen_normalisation_keeps_its_statistics(torch, tmp_path):
     import keras
 
-    model = models.built(MODELS["batch normalisation"])
+    model = models.build_model(MODELS["batch normalisation"])
     for layer in model.layers:
         layer.trainable = False
-    models.written(model, ROOM, tmp_path)
-    net = models.module_in(tmp_path).load().train()
+    models.write_source(model, ROOM, tmp_path)
+    net = models.import_model(tmp_path).load().train()
     assert not any(parameter.requires_grad for parameter in net.parameters())
-    (inputs,) = models.inputs_of(model, 6)
+    (inputs,) = models.random_inputs(model, 6)
     state_before = {name: value.clone() for name, value in net.state_dict().items()}
     outputs = net(torch.from_numpy(inputs)).numpy()
     np.testing.assert_allclose(outputs, keras.ops.convert_to_numpy(model(inputs, training=True)), atol=1e-5)
@@ -238,9 +238,9 @@ def test_spatial_dropout_drops_whole_channels_in_training(torch, tmp_path):
     layers = keras.layers
     model = keras.Sequential([keras.Input((8, 8, 64)), layers.Conv2D(64, 1), layers.SpatialDropout2D(0.25)])
     models.randomise(model)
-    models.written(model, ROOM, tmp_path)
-    net = models.module_in(tmp_path).load()
-    (inputs,) = models.inputs_of(model, 16)
+    models.write_source(model, ROOM, tmp_path)
+    net = models.import_model(tmp_path).load()
+    (inputs,) = models.random_inputs(model, 16)
     inference = net(torch.from_numpy(inputs))
     dropped = net.train()(torch.from_numpy(inputs))
     zero = (dropped == 0).reshape(16, -1, 64)
@@ -255,8 +255,8 @@ def test_a_recurrent_layer_drops_the_same_inputs_at_all_steps(torch, tmp_path):
     import keras
 
     model = keras.Sequential([keras.Input((5, 32)), keras.layers.LSTM(3, dropout=0.5, return_sequences=True)])
-    models.written(model, ROOM, tmp_path)
-    net = models.module_in(tmp_path).load().train()
+    models.write_source(model, ROOM, tmp_path)
+    net = models.import_model(tmp_path).load().train()
     inputs = []
     (lstm,) = net.children()
     lstm.register_forward_pre_hook(lambda module, arguments: inputs.append(arguments[0]))

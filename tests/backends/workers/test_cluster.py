@@ -1,6 +1,6 @@
-"""Workers on a Ray cluster of two nodes: called as any worker is; and what happens when one, or the cluster, is gone.
+"""Workers on a Ray cluster of two nodes: their calls, and the loss of a worker or of the cluster.
 
-The functions that run there are those of the tests of `worker.py`, and import no framework.
+The functions that they run are those of the tests of `worker.py`, and import no framework.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ def joined(ray_address):
 
 @pytest.fixture
 def make_worker(joined):
-    """Makes workers, which end with the test."""
+    """Return a function that starts workers, which end with the test."""
     workers = []
     executors.release()  # what other tests have left warm
 
@@ -49,7 +49,7 @@ def make_worker(joined):
     ("cpus", "workers", "share"),
     [([4], 2, 2), ([4], 3, 1), ([3, 1], 2, 1), ([3, 1], 1, 3), ([2, 2, 2], 3, 2), ([1, 1], 3, 0), ([], 1, 0)],
 )
-def test_no_workers_share_is_divided_between_nodes(cpus, workers, share):
+def test_the_cpus_of_a_worker_are_on_one_node(cpus, workers, share):
     assert cluster.divide_cpus(cpus, workers) == share
 
 
@@ -57,7 +57,7 @@ def test_no_workers_share_is_divided_between_nodes(cpus, workers, share):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
-def test_without_ray_the_line_says_what_to_install():
+def test_without_ray_the_error_says_what_to_install():
     with pytest.raises(ClusterError, match=r"Ray is not installed.*pip install 'trivium\[ray\]'"):
         cluster.connect()
 
@@ -72,7 +72,7 @@ def test_without_ray_the_line_says_what_to_install():
         ("127.0.0.1:99999", r"no Ray cluster answers at 127\.0\.0\.1:99999 \("),
     ],
 )
-def test_an_address_where_there_is_no_cluster_is_one_line(ray_address, address, message):
+def test_an_address_without_a_cluster_is_a_one_line_error(ray_address, address, message):
     with pytest.raises(ClusterError, match=message) as raised:
         cluster.connect(address)
     assert "\n" not in str(raised.value)
@@ -102,7 +102,7 @@ def test_a_call_gives_what_a_local_worker_gives(make_worker):
     heard = []
     assert there.call(f"{FUNCTIONS}:report_each", 3, listener=heard.append) == 3
     assert [event["number"] for event in heard] == [0, 1, 2]
-    assert there.call(f"{FUNCTIONS}:environment", catalog.SWITCH) == catalog.selected().name
+    assert there.call(f"{FUNCTIONS}:environment", catalog.BACKEND_VARIABLE) == catalog.selected().name
     assert there.call(f"{FUNCTIONS}:frameworks_loaded") == []
     assert there.pid != os.getpid()
     assert there.alive
@@ -118,7 +118,7 @@ def test_workers_are_spread_over_the_nodes(make_worker):
 
 
 @pytest.mark.several_backends
-def test_a_worker_that_dies_is_said_and_stays_dead(make_worker, capfd):
+def test_the_death_of_a_worker_is_an_error_and_it_stays_dead(make_worker, capfd):
     there = make_worker()
     with pytest.raises(WorkerError, match=r"worker \(process \d+ on .*\) was killed or has crashed"):
         there.call(f"{FUNCTIONS}:end", "kill")
@@ -131,8 +131,8 @@ def test_a_worker_that_dies_is_said_and_stays_dead(make_worker, capfd):
 
 
 @pytest.mark.several_backends
-def test_another_process_takes_the_place_of_one_that_was_killed(make_worker):
-    """It is made ready as the first was, and does the call again from its beginning."""
+def test_a_killed_process_is_replaced_and_its_call_repeated(make_worker):
+    """The new process is prepared like the first, and repeats the call from its beginning."""
     there = make_worker(restarts=1)
     there.prepare(f"{FUNCTIONS}:store", np.arange(4))
     first, heard = there.pid, []
@@ -151,7 +151,7 @@ def test_another_process_takes_the_place_of_one_that_was_killed(make_worker):
 
 
 @pytest.mark.several_backends
-def test_one_that_hangs_is_stopped(make_worker):
+def test_a_hanging_worker_is_stopped(make_worker):
     there = make_worker()
     assert there.pid
     began = time.monotonic()
@@ -162,7 +162,7 @@ def test_one_that_hangs_is_stopped(make_worker):
 
 
 @pytest.mark.several_backends
-def test_a_cluster_that_others_use_says_so(make_worker, monkeypatch):
+def test_a_cluster_without_free_cpus_is_an_error(make_worker, monkeypatch):
     workers = [make_worker(), make_worker()]
     assert all(process.pid for process in workers)
     monkeypatch.setattr("trivium.backends.workers.cluster_worker._START_TIMEOUT", 1.0)
@@ -171,10 +171,10 @@ def test_a_cluster_that_others_use_says_so(make_worker, monkeypatch):
 
 
 @pytest.mark.several_backends
-def test_what_a_cluster_does_not_have_is_said(joined):
+def test_more_workers_than_cpus_are_an_error(joined):
     assert joined.cpus() == 2
     assert joined.cpus_per_worker(2) == 1
-    with pytest.raises(ClusterError, match=r"3 workers want a CPU each, and the Ray cluster at .* has 2: --workers 2"):
+    with pytest.raises(ClusterError, match=r"3 workers want a CPU each, and the Ray cluster at .* has 2: `workers` 2"):
         joined.cpus_per_worker(3)
 
 

@@ -1,4 +1,4 @@
-"""Work on a Ray cluster gives the numbers of this machine, whatever dies on the way."""
+"""Work on a Ray cluster gives the same results as on this machine, even if a worker is killed."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_cluster_scores_as_this_machine_does_even_when_a_worker_is_killed(back
 
 
 @pytest.mark.several_backends
-def test_what_a_cluster_cannot_do_is_said(backend, ray_address, flowers):
+def test_unsupported_requests_to_a_cluster_are_errors(backend, ray_address, flowers):
     there = {"executor": "ray", "address": ray_address}
     named = trivium.Classifier(f"{BUILDERS}:classes")
     with pytest.raises(ClusterError, match=r"3 workers want a CPU each"):
@@ -57,9 +57,9 @@ def test_what_a_cluster_cannot_do_is_said(backend, ray_address, flowers):
         trivium.cross_val_score(trivium.Classifier(lambda inputs: None), *flowers, **there)
 
 
-def test_an_executor_that_is_none_is_said():
+def test_an_unknown_executor_is_an_error():
     with pytest.raises(OptionError, match="executor must be local or ray, received 'dask'"):
         executors.find_executor("dask")
-    with pytest.raises(OptionError, match=r"--address h:1 is a Ray cluster's: add --executor ray"):
+    with pytest.raises(OptionError, match=r"`address` h:1 is a Ray cluster's: add `executor` ray"):
         executors.find_executor("local", "h:1")
     assert executors.find_executor() is executors.LOCAL

@@ -1,6 +1,6 @@
-"""A worker must give back what was computed, bit for bit, or an error that names the backend; and never be left over.
+"""A worker must return results bit for bit, or an error that names the backend, and must never outlive its caller.
 
-The functions that run in it are in `functions_for_workers.py` and import no framework, so that it starts in a moment.
+The functions that it runs are in `functions_for_workers.py` and import no framework, so that it starts quickly.
 """
 
 import os
@@ -56,7 +56,7 @@ def mortal(backend):
 
 
 def stop_responding(process):
-    """Hold the worker still, so that it reads nothing any more."""
+    """Stop the worker's process, so that it no longer reads."""
     os.kill(process.pid, signal.SIGSTOP)
     os.waitpid(process.pid, os.WUNTRACED)
 
@@ -119,7 +119,7 @@ def test_numpy_scalars_arrive_as_numbers(light):
     assert [type(value) for value in received] == [float, int, bool]
 
 
-def test_what_the_function_receives_is_an_array_that_it_may_change(light):
+def test_the_function_receives_arrays_that_it_may_change(light):
     described = light.call(named("describe"), np.arange(6, dtype="int16").reshape(2, 3))
     assert described == {"dtype": "<i2", "shape": [2, 3], "sum": 15, "writable": True}
 
@@ -136,7 +136,7 @@ def test_a_relative_path_means_the_same_there_as_here(light, tmp_path, monkeypat
     assert light.call("mine.py:read", "text") == "found"
 
 
-def test_what_is_printed_in_a_worker_does_not_disturb_it(light, capfd):
+def test_printing_in_a_worker_does_not_disturb_its_messages(light, capfd):
     assert light.call(named("print_everywhere"), '{"result": 1}\n' * 50) == "", "its standard input is empty"
     assert light.call(named("echo"), "next") == "next"
     assert capfd.readouterr() == ("", "")
@@ -303,7 +303,7 @@ def test_a_dead_shared_worker_is_replaced_and_a_living_one_is_kept(backend):
     assert not second.alive
 
 
-def test_ctrl_c_is_the_callers_business(light):
+def test_a_worker_ignores_ctrl_c(light):
     light.call(named("echo"), 1)
     os.kill(light.pid, signal.SIGINT)
     assert light.call(named("echo"), 2) == 2
@@ -338,7 +338,7 @@ def test_a_worker_that_does_not_let_itself_be_closed_is_killed(backend):
 
 
 def has_ended(pid):
-    """Gone, or a zombie that nobody has asked after."""
+    """Return whether the process is gone or a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -281,8 +281,8 @@ def test_an_operation_without_a_kernel_is_an_error_in_one_line(backend):
     recipe, data = Recipe("wide", "wide only", wide_only), datasets.load("moons")
     device = runtime.current().devices()[0].kind
     message = (
-        rf"^--precision mixed_float16: {backend.title} cannot train this model so on the {device} "
-        r"\(.*no kernel for such floats.*\); take float32 or mixed_bfloat16$"
+        rf"^`precision` mixed_float16: {backend.title} cannot train this model with it on the {device} "
+        r"\(.*no kernel for such floats.*\); use float32 or mixed_bfloat16$"
     )
     with pytest.raises(OptionError, match=message):
         Trainer(recipe, epochs=1, precision="mixed_float16").fit(data)

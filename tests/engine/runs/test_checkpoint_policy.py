@@ -49,7 +49,7 @@ def test_a_run_can_be_resumed_unless_checkpoints_are_off():
         ("model-{epoch:zz}", "expected a name such as model-{epoch:03d}-{val_loss:.3f}"),
         ("../{epoch}", "expected the name of a file, received '../1'"),
         (".{epoch}", "expected the name of a file"),
-        ("every=2,best=loss", "give every=… and best=… as two --checkpoint"),
+        ("every=2,best=loss", "give every=… and best=… as two `checkpoint`"),
     ],
 )
 def test_invalid_rules_are_refused(text, message):

@@ -150,9 +150,9 @@ def test_a_finished_run_can_be_resumed_for_more_epochs(backend, train):
 
 def test_resuming_a_finished_run_is_refused(backend, train):
     train("run", epochs=2)
-    with pytest.raises(OptionError, match=r"is finished: 2 of 2 epochs; for more add --epochs N"):
+    with pytest.raises(OptionError, match=r"is finished: 2 of 2 epochs; for more add `epochs` N"):
         train("run", epochs=2, resume=True)
-    with pytest.raises(OptionError, match=r"--epochs 1: the run in .* has trained 2 already"):
+    with pytest.raises(OptionError, match=r"`epochs` 1: the run in .* has trained 2 already"):
         train("run", epochs=1, resume=True)
 
 

@@ -92,7 +92,7 @@ def test_another_recipe_than_that_of_the_bundle_is_refused(trained):
 
 
 def test_freezing_without_a_model_to_start_from_is_refused():
-    with pytest.raises(OptionError, match="need a trained model to start from: add --from BUNDLE"):
+    with pytest.raises(OptionError, match="need a trained model to start from: add `start` BUNDLE"):
         Trainer("cnn/striding", freeze=["conv*"])
 
 
@@ -100,6 +100,6 @@ def test_a_bundle_does_not_decide_which_file_runs(trained, tmp_path):
     path = tmp_path / "own.py"
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     foreign = dataclasses.replace(trained, run={**trained.run, "recipe": f"{path}:build"})
-    with pytest.raises(OptionError, match="which is no registered recipe: name it before --from"):
+    with pytest.raises(OptionError, match="which is no registered recipe: name it before `start`"):
         Trainer(start=foreign)
     assert not (tmp_path / "ran").exists()

@@ -130,7 +130,7 @@ def test_too_many_devices_are_refused_in_one_line(two):
         two("refused", recipe=f"{FUNCTIONS}:dense", devices=1000)
 
 
-@pytest.mark.parametrize(("settings", "why"), [({"rng": "native"}, "--rng owned"), ({"plan": "fit"}, "--plan fit")])
+@pytest.mark.parametrize(("settings", "why"), [({"rng": "native"}, "`rng` owned"), ({"plan": "fit"}, "`plan` fit")])
 def test_options_that_do_not_go_with_several_devices_are_refused(settings, why):
     from trivium.engine.training.trainer import Trainer
 

@@ -122,9 +122,9 @@ def test_a_rank_that_is_killed_on_a_cluster_changes_nothing(backend, ray_address
 @pytest.mark.several_backends
 def test_options_that_do_not_go_together_are_refused(backend, ray_address):
     for workers, address, devices, error, message in (
-        (None, "h:1", 1, OptionError, r"--address h:1 needs workers: add --workers N"),
-        (2, ray_address, 2, OptionError, r"--devices 2 is for this machine, --workers 2 for a cluster: choose one"),
-        (3, ray_address, 1, ClusterError, r"3 workers want a CPU each, and the Ray cluster at .* has 2: --workers 2"),
+        (None, "h:1", 1, OptionError, r"`address` h:1 needs workers: add `workers` N"),
+        (2, ray_address, 2, OptionError, r"`devices` 2 is for this machine, `workers` 2 for a cluster: choose one"),
+        (3, ray_address, 1, ClusterError, r"3 workers want a CPU each, and the Ray cluster at .* has 2: `workers` 2"),
     ):
         with pytest.raises(error, match=message), ray_ranks.ranks(workers, address, devices):
             pass
@@ -134,8 +134,8 @@ def test_options_that_do_not_go_together_are_refused(backend, ray_address):
 def test_too_few_gpus_are_refused(ray_address, monkeypatch):
     joined = cluster.connect(ray_address)
     assert joined.gpus_per_worker(2) == 0
-    nodes = [cluster.Node("n", "h", 4, gpus) for gpus in (1, 0)]
+    nodes = [cluster.ClusterNode("n", "h", 4, gpus) for gpus in (1, 0)]
     monkeypatch.setattr(cluster.Cluster, "nodes", lambda self: nodes)
     assert joined.gpus_per_worker(1) == 1
-    with pytest.raises(ClusterError, match=r"2 workers want a GPU each, and .* has 1: --workers 1"):
+    with pytest.raises(ClusterError, match=r"2 workers want a GPU each, and .* has 1: `workers` 1"):
         joined.gpus_per_worker(2)
