@@ -43,7 +43,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from .errors import BackendError
 
     try:
-        backends = [catalog.find(name) for name in mark.args] or [backend for backend in catalog.BACKENDS if backend.trains]
+        trainers = [backend for backend in catalog.BACKENDS if backend.trains]
+        backends = [catalog.find(name) for name in mark.args] or trainers
     except BackendError as error:
         pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
     parameters = [

@@ -72,7 +72,8 @@ def _require_replaceable(destination: Destination) -> None:
         )
     if not destination.owns_folder and ported and destination.name not in ported:
         raise OutputError(
-            f"{destination.folder / REPORT_FILE} belongs to {min(ported - {REPORT_FILE})}: choose another folder for `out`"
+            f"{destination.folder / REPORT_FILE} belongs to {min(ported - {REPORT_FILE})}: "
+            "choose another folder for `out`"
         )
 
 

@@ -113,7 +113,7 @@ def small_dataset(recipe: Recipe) -> Dataset:
 
 
 def table(outcomes: Iterable[PortOutcome]) -> str:
-    """Return the outcomes as Markdown between the marks: recipes as rows, targets as columns, reasons of refusals below."""
+    """Return the outcomes as Markdown between the marks: a row per recipe, a column per target, then the refusals."""
     outcomes = list(outcomes)
     columns = list(dict.fromkeys(outcome.target for outcome in outcomes))
     rows = [f"| recipe | trained on | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]

@@ -60,7 +60,7 @@ def write_openvino_metadata(path: Path, description: str) -> None:
 
 
 def write_litert_metadata(path: Path, description: str) -> None:
-    """Append the description as a zip archive, as LiteRT's own tools do; read it with `unzip model.tflite labels.txt`."""
+    """Append the description as a zip archive, as LiteRT's tools do; read it with `unzip model.tflite labels.txt`."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo("port.json"), description)
         if labels := json.loads(description)["labels"]:

@@ -1,8 +1,8 @@
 """Port a trained model, and verify the port before it gets its final name.
 
-A model can be ported to another backend (`between_backends.py`), to a format that other runtimes serve (`export.py`), to
-native source code (`source_code.py`), or from another framework to Keras (`to_keras.py`). The backend that the model was
-trained on does not matter.
+A model can be ported to another backend (`between_backends.py`), to a format that other runtimes serve (`export.py`),
+to native source code (`source_code.py`), or from another framework to Keras (`to_keras.py`). The backend that the model
+was trained on does not matter.
 """
 
 from __future__ import annotations

@@ -242,9 +242,8 @@ def test_on_all_digits_the_first_move_goes_on_with_the_curve_of_staying(here, tr
     whole = train(NAMES[0], "whole", len(NAMES), "--data", "mnist", **full)
     differences = abs(moved - whole) / np.minimum(moved, whole)
     steps = len(whole) // len(NAMES)
-    print(
-        f"\nfirst 100 steps: {differences[:100].max():.1e}; above 1e-4 from step {int(np.argmax(differences > 1e-4)) + 1}"
-    )
+    parting = int(np.argmax(differences > 1e-4)) + 1
+    print(f"\nfirst 100 steps: {differences[:100].max():.1e}; above 1e-4 from step {parting}")
     assert differences[:100].max() <= 1e-4
     assert differences[: steps + 10].max() <= 1e-4, "ten steps beyond the first move"
     accuracies = [read_record(here / name)["evaluation"]["accuracy"] for name in ("moved", "whole")]
