@@ -58,7 +58,7 @@ def test_batch_sizes_are_compared_with_the_largest_and_judged(backend, shared_wo
 
 @pytest.mark.parametrize("sizes", [[], [0, 8]])
 def test_batch_sizes_that_cannot_be_are_refused(sizes):
-    with pytest.raises(OptionError, match="--sizes needs batch sizes of 1 or more"):
+    with pytest.raises(OptionError, match="`sizes` needs batch sizes of 1 or more"):
         batch_size.measure(sizes=sizes)
 
 
