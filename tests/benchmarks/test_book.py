@@ -13,6 +13,8 @@ from trivium.errors import OutputError, RecipeError
 from trivium.models import measured
 from trivium.models import recipe as recipes
 
+pytestmark = pytest.mark.one_environment
+
 COLUMNS = ["suite", "recipe", "backend", "device", "runner", "metric", "unit", "n", "median", "q1", "q3"]
 
 

@@ -13,6 +13,8 @@ from trivium.benchmarks.suite import BenchmarkOptions, compare
 from trivium.errors import BackendError, WorkerError
 from trivium.storage.atomic import write_json
 
+pytestmark = pytest.mark.one_environment
+
 WAVE = {"data": "waves:0:20", "batch_size": 8}
 QUICK = BenchmarkOptions(budget=0.1, precision=1.0, ceilings=False)
 

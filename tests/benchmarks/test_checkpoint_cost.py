@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from trivium.benchmarks.suites import checkpoint_cost
 from trivium.benchmarks.suites.checkpoint_cost import CHECKPOINT, DISK, EPOCH, LARGE
+
+pytestmark = pytest.mark.one_environment
 
 
 def test_both_sides_are_timed_in_the_same_rounds(backend, shared_worker, tmp_path):

@@ -13,6 +13,8 @@ from trivium.benchmarks.suites import batch_size, data_size, epochs, inference, 
 from trivium.benchmarks.suites.variants import LADDER
 from trivium.errors import OptionError, RecipeError
 
+pytestmark = pytest.mark.one_environment
+
 QUICK = BenchmarkOptions(budget=0.1, precision=1.0, ceilings=False)
 
 

@@ -8,6 +8,8 @@ import pytest
 from trivium.benchmarks.suites import overhead_table
 from trivium.errors import DataError
 
+pytestmark = pytest.mark.one_environment
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
 
 

@@ -10,6 +10,8 @@ from trivium.benchmarks.suites import scaling, scaling_table
 from trivium.benchmarks.suites.scaling_model import Network, StepCost
 from trivium.errors import DataError
 
+pytestmark = pytest.mark.one_environment
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 

@@ -8,6 +8,8 @@ from trivium.benchmarks.suites import search_speed
 from trivium.engine.search import scorer
 from trivium.errors import OptionError
 
+pytestmark = pytest.mark.one_environment
+
 
 def result():
     """What a run would give."""

@@ -14,6 +14,8 @@ from trivium.cli.bench import command
 from trivium.models import recipe as recipes
 from trivium.storage.atomic import write_json
 
+pytestmark = pytest.mark.one_environment
+
 SUITE = "pooling-vs-striding"
 QUICK = ["--budget", "1", "--precision", "1"]
 COLUMNS = ["suite", "recipe", "backend", "device", "runner", "metric", "unit", "n", "median", "q1", "q3"]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.one_environment
+
 
 def test_json_tells_splits_and_classes(cli):
     summary = json.loads(cli("data", "mnist:sample", "--json").out)

@@ -6,6 +6,8 @@ import pytest
 
 from trivium.engine.inspection import inspect
 
+pytestmark = pytest.mark.one_environment
+
 
 def test_a_run_is_shown(cli, saved_runs):
     shown = cli("inspect", saved_runs["striding"])

@@ -5,6 +5,8 @@ import pytest
 
 from trivium.cli.option_names import with_options
 
+pytestmark = pytest.mark.one_environment
+
 PARAMETERS = [
     click.Option(["--replace-head"]),
     click.Option(["--from", "start"]),

@@ -8,6 +8,8 @@ import pytest
 
 from trivium.storage.atomic import write_json
 
+pytestmark = pytest.mark.one_environment
+
 
 def timed(backend, seconds):
     where = {"suite": "epochs", "recipe": "rnn/lstm", "backend": backend, "device": "cpu", "runner": "trivium"}

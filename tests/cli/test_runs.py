@@ -8,6 +8,8 @@ import pytest
 
 from trivium.engine.runs.run_record import read_record
 
+pytestmark = pytest.mark.one_environment
+
 
 @pytest.fixture
 def runs(here, saved_runs):

@@ -8,6 +8,8 @@ import pytest
 
 from trivium.engine.bundles import bundle as bundles
 
+pytestmark = pytest.mark.one_environment
+
 
 def test_architecture_and_weights_together_are_the_model(cli, here, saved_runs):
     import keras

@@ -8,6 +8,8 @@ import pytest
 from trivium.cli.search import parse_grid
 from trivium.errors import OptionError
 
+pytestmark = pytest.mark.one_environment
+
 BUILDERS = Path(__file__).parents[1] / "helpers" / "functions_for_estimators.py"
 
 

@@ -20,6 +20,8 @@ from trivium.functions import load_function
 from trivium.models.recipe import registry
 from trivium.storage.safe_hdf5 import StoredArray
 
+pytestmark = pytest.mark.one_environment
+
 layer = load_function(f"{Path(__file__).parents[1] / 'helpers' / 'hostile.py'}:layer")
 
 

@@ -19,6 +19,8 @@ from trivium.engine.bundles.code_in_config import (
 from trivium.functions import load_function
 from trivium.models.recipe import registry
 
+pytestmark = pytest.mark.one_environment
+
 HOSTILE = Path(__file__).parents[2] / "helpers" / "hostile.py"
 layer, function = load_function(f"{HOSTILE}:layer"), load_function(f"{HOSTILE}:function")
 

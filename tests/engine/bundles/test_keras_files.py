@@ -15,6 +15,8 @@ from trivium.engine.bundles.bundle import Bundle
 from trivium.errors import BundleError, FileError, TriviumError
 from trivium.functions import load_function
 
+pytestmark = pytest.mark.one_environment
+
 HOSTILE = Path(__file__).parents[2] / "helpers" / "hostile.py"
 with_claimed_size, function, layer, rezip, with_config, with_hdf5, with_layer, with_member = (
     load_function(f"{HOSTILE}:{name}")

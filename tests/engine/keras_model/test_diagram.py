@@ -6,6 +6,8 @@ from trivium.engine.keras_model import diagram, summary
 from trivium.errors import RecipeError
 from trivium.models.recipe import Recipe
 
+pytestmark = pytest.mark.one_environment
+
 
 @pytest.fixture
 def layers(backend):

@@ -13,6 +13,8 @@ from trivium.engine.runs.history import History
 from trivium.engine.runs.run_record import read_history
 from trivium.errors import OutputError
 
+pytestmark = pytest.mark.one_environment
+
 
 def colours(path):
     """Return the number of different pixels in an image; an empty plot has one colour."""
