@@ -63,6 +63,8 @@ def loaded_by(statements: str) -> set[str]:
         "import trivium; trivium.use; trivium.recipe; dir(trivium)",
         "import trivium; trivium.train, trivium.Trainer, trivium.load, trivium.port, trivium.predict",
         "from trivium.models import recipe; recipe.registry()",
+        "import trivium; trivium.search, trivium.cross_val_score, trivium.Classifier, trivium.verify",
+        "from trivium.benchmarks.suites import search_speed, checkpoint_cost, overhead, scaling, inference",
         "import trivium.pytest_plugin",
         "from trivium.backends import runtime; from trivium.backends.workers import worker",
         "from trivium.benchmarks.suites import pooling_vs_striding, demo, book",

@@ -16,7 +16,6 @@ import numpy as np
 from ...backends import runtime
 from ...backends.workers import worker
 from ...models.recipe import Recipe
-from .batched_fits import BatchedFits
 from .estimators import Classifier, Estimator, Regressor
 from .scoring import Fit, score
 
@@ -91,9 +90,13 @@ def _score_group(
     on_progress: ProgressCallback,
 ) -> list[float]:
     estimators = [_with_params(estimator, fit.params) for fit in fits]
-    if batched and len(fits) > 1 and (group := BatchedFits.of(estimators, fits, x, y)):
-        group.train(on_progress)
-        return group.scores()
+    if batched and len(fits) > 1:
+        from .batched_fits import BatchedFits  # imports Keras
+
+        group = BatchedFits.of(estimators, fits, x, y)
+        if group:
+            group.train(on_progress)
+            return group.scores()
     scores = []
     for done, (configured, fit) in enumerate(zip(estimators, fits, strict=True), start=1):
         configured.fit(x[fit.train], y[fit.train])
