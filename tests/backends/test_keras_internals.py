@@ -125,6 +125,20 @@ def test_the_momentum_of_sgd_is_found_by_variable(keras):
     assert np.abs(momentum.numpy()).max() > 0
 
 
+def test_optimizers_reduce_gradients_under_tensorflow_only(keras, backend):
+    reduce = getattr(keras.optimizers.SGD(), keras_internals.GRADIENT_REDUCTION, None)
+    assert (reduce is not None) == (backend.name == "tensorflow")
+    if reduce:
+        assert list(inspect.signature(reduce).parameters) == ["grads_and_vars"]
+
+
+def test_optimizers_update_all_variables_at_once_under_torch_only(keras, backend):
+    update = getattr(keras.optimizers.SGD(), keras_internals.OPTIMIZER_UPDATE, None)
+    assert (update is not None) == (backend.name == "torch")
+    if update:
+        assert list(inspect.signature(update).parameters) == ["grads", "variables", "learning_rate"]
+
+
 def test_callbacks_still_have_the_attributes_that_are_no_state(keras):
     assert set(vars(keras.callbacks.Callback())) <= {"validation_data", *keras_internals.CALLBACK_ATTRIBUTES}
 

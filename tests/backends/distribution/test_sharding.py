@@ -1,6 +1,5 @@
 """Shards of a batch, and the methods of Keras that are replaced to synchronize the devices' steps."""
 
-import importlib
 import inspect
 
 import numpy as np
@@ -97,19 +96,6 @@ def test_synchronizing_leaves_no_trace_and_replaces_methods_that_keras_has(backe
         assert sharding.MOMENTS in vars(model.layers[0])
         assert {"apply", "scale_loss"} <= set(vars(model.optimizer))
     assert [dict(vars(owner)).keys() for owner in (model.layers[0], model.optimizer)] == [b.keys() for b in before]
-
-
-def test_the_method_by_which_keras_reduces_gradients_exists_under_tensorflow_only(backend):
-    """Other backends have no such method."""
-    import keras
-
-    from trivium.backends import runtime
-
-    room = importlib.import_module(f"{runtime.__package__}.{backend.name}.devices")
-    if name := getattr(room, "REDUCE", None):
-        assert list(inspect.signature(getattr(keras.optimizers.SGD(), name)).parameters) == ["grads_and_vars"]
-    else:
-        assert not hasattr(keras.optimizers.SGD(), "_all_reduce_sum_gradients")
 
 
 def test_the_draws_of_all_shards_together_are_those_of_the_whole_batch(backend):
