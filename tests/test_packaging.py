@@ -292,7 +292,6 @@ def test_a_framework_is_named_only_in_its_own_room(path):
         own = {path.stem}
     else:
         own = {parts[1]} if parts[0] == "backends" and len(parts) > 2 else set()
-        own |= {package for backend in catalog.BACKENDS if backend.name in own for package in backend.needs}
     assert frameworks_named(tree_of(path), package_of(path)) <= own
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from .. import keras_internals
 from ..inference_only import InferenceOnly
 from ..runtime import Device, cores, processor
 
@@ -30,24 +27,12 @@ class NumpyRuntime(InferenceOnly):
         return None
 
     def double_precision(self) -> AbstractContextManager[None]:
-        return _float64_in_convolutions_too()
+        from ..jax.runtime import RUNTIME as JAX  # Keras' NumPy backend convolves by JAX
+
+        return JAX.double_precision()
 
     def versions(self) -> dict[str, str]:
         return {"numpy": np.__version__}
-
-
-@contextlib.contextmanager
-def _float64_in_convolutions_too() -> Iterator[None]:
-    """Keras' NumPy backend convolves by JAX, which computes in float32 unless it is told otherwise."""
-    import jax
-
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
-        with keras_internals.float64_preserved():
-            yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 RUNTIME = NumpyRuntime()
