@@ -45,7 +45,7 @@ class Device:
 
 
 class Runtime(ABC):
-    """What the engine needs from a framework. There is one instance per process."""
+    """The interface of the engine to a framework. There is one instance per process."""
 
     @abstractmethod
     def devices(self) -> list[Device]:

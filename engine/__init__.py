@@ -1,1 +1,1 @@
-"""What happens to a model: its data, preparation, training, evaluation, its file, and its way to another backend."""
+"""The life of a model: its data, preprocessing, training, runs, bundle, predictions, search and verification."""

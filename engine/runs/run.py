@@ -1,4 +1,4 @@
-"""What training returns: the trained model, and the complete record of its training."""
+"""The result of a training: the trained model and the complete record of its training."""
 
 from __future__ import annotations
 
