@@ -62,7 +62,11 @@ def losses_from_logits() -> Iterator[None]:
 
 
 class _Origin(NamedTuple):
-    """The logits that an activation's output was computed from; `axis` counts from the end, None for an elementwise activation."""
+    """The logits that an activation's output was computed from.
+
+    Attributes:
+        axis: of the classes, counted from the end; None for an elementwise activation.
+    """
 
     output: weakref.ref[Any]
     logits: Any
