@@ -224,7 +224,7 @@ def test_a_model_that_needs_fit_gets_it_and_the_run_says_why(backend, fit, build
     run = fit("auto", **settings)
     assert run.settings["plan"] == {"name": "fit", "why": why}
     known = plan_names(run.model)[0]
-    with pytest.raises(OptionError, match=f"--plan {known}: {why}"):
+    with pytest.raises(OptionError, match=f"`plan` {known}: {why}"):
         fit(known, **settings)
 
 
@@ -299,7 +299,7 @@ def test_data_drawn_for_each_batch_need_fit(backend, digits):
 
 
 def test_an_unknown_plan_is_refused_and_the_known_ones_are_named(backend, fit):
-    with pytest.raises(OptionError, match=f"--plan fastest: expected auto, fit, .*{plan_names(two_moons())[0]}"):
+    with pytest.raises(OptionError, match=f"`plan` fastest: expected auto, fit, .*{plan_names(two_moons())[0]}"):
         fit("fastest", **DENSE)
 
 

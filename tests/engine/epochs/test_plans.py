@@ -409,5 +409,5 @@ def test_an_explanation_says_why_there_is_no_choice(backend, digits, cache):
     assert (augmented.choice.name, augmented.timings) == ("fit", {})
     named = Trainer(**DROPOUT, plan="fit").explain(digits)
     assert (named.choice.name, named.why) == ("fit", "asked for")
-    with pytest.raises(OptionError, match="--plan fastest: expected auto, fit"):
+    with pytest.raises(OptionError, match="`plan` fastest: expected auto, fit"):
         Trainer(**DROPOUT, plan="fastest").explain(digits)

@@ -76,9 +76,9 @@ def test_a_new_head_learns_other_classes_on_the_same_features(trained, two_kinds
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"freeze": ["dense*", "nothing*"]}, r"--freeze nothing\*: no layer has such a name \(there are: conv2d"),
+        ({"freeze": ["dense*", "nothing*"]}, r"`freeze` nothing\*: no layer has such a name \(there are: conv2d"),
         ({"freeze": ["*"]}, "every weight is frozen, there is nothing left to train"),
-        ({"replace_head": 1}, "--replace-head needs 2 classes or more, received 1"),
+        ({"replace_head": 1}, "`replace_head` needs 2 classes or more, received 1"),
     ],
 )
 def test_invalid_settings_are_refused_in_one_line(trained, digits, settings, message):
