@@ -69,6 +69,7 @@ def test_the_demonstration_leaves_runs_and_ports_a_model(tmp_path, monkeypatch, 
     json.dumps(result.to_json(), allow_nan=False)
 
 
+@pytest.mark.one_environment
 def test_pytest_benchmark_times_an_epoch(backend, tmp_path):
     report = tmp_path / "report.json"
     subprocess.run(

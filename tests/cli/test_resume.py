@@ -299,6 +299,7 @@ def forbidden(*_, **__):
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
+@pytest.mark.one_environment
 @pytest.mark.parametrize(
     ("function", "fail", "message"),
     [("fsync", full, "No space left on device"), ("open", forbidden, "Permission denied")],

@@ -107,6 +107,7 @@ def test_a_resumed_run_ends_with_the_same_bits(backend, train, broken, name):
     require_identical(resumed, whole)
 
 
+@pytest.mark.one_environment
 def test_a_resumed_run_appends_to_the_history_and_the_times_of_the_earlier_session(backend, train, broken, tmp_path):
     broken("run", 3)
     left = read_record(tmp_path / "run")
@@ -178,6 +179,7 @@ def test_resuming_with_other_callbacks_is_refused(backend, train, broken):
         train("run", resume=True)
 
 
+@pytest.mark.one_environment
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(backend, train, broken, digits, tmp_path):
     whole = train("whole")
     broken("run", 4)

@@ -330,6 +330,7 @@ def execute(blocks, folder, monkeypatch):
         exec(compile(code, "docs/scikit-learn.md", "exec"), namespace)
 
 
+@pytest.mark.one_environment
 def test_the_examples_of_the_documentation_run(backend, tmp_path, monkeypatch):
     execute([code for slow, code in blocks() if not slow], tmp_path, monkeypatch)
     assert (tmp_path / "moons.png").stat().st_size > 10_000
