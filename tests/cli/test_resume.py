@@ -106,7 +106,7 @@ def test_a_run_that_is_killed_and_then_terminated_goes_on_to_the_same_bits(cli, 
 
 @pytest.mark.slow
 @pytest.mark.several_backends
-@pytest.mark.parametrize("name", [backend.name for backend in catalog.BACKENDS])
+@pytest.mark.parametrize("name", [backend.name for backend in catalog.BACKENDS if backend.trains])
 def test_twenty_kills_at_any_moment_leave_the_same_bits(name, here, small_digits):
     """During epochs, while a checkpoint is written, before and after it is renamed, before the folder is flushed."""
     environment = {"KERAS_BACKEND": name}

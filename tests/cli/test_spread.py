@@ -59,7 +59,7 @@ def finish(training):
 
 @pytest.mark.slow
 @pytest.mark.several_backends
-@pytest.mark.parametrize("name", [backend.name for backend in catalog.BACKENDS])
+@pytest.mark.parametrize("name", [backend.name for backend in catalog.BACKENDS if backend.trains])
 def test_when_the_leading_process_is_killed_the_run_goes_on_from_its_last_checkpoint(
     name, here, small_digits, ray_address
 ):

@@ -154,7 +154,7 @@ def test_an_unknown_framework_is_refused(saved_runs):
 
 
 @pytest.mark.several_backends
-@pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS])
+@pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS if backend.writes_source])
 def test_a_model_of_any_backend_becomes_source_for_any(saved_runs, backend, target, tmp_path):
     models.room_of(catalog.find(target))
     for name in ("striding", "lstm"):
@@ -171,7 +171,7 @@ APPLICATIONS = (
 
 @pytest.mark.slow
 @pytest.mark.several_backends
-@pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS])
+@pytest.mark.parametrize("target", [backend.name for backend in catalog.BACKENDS if backend.writes_source])
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_applications_of_keras_become_source_within_twenty_seconds(name, target, tmp_path):
     from trivium.porting.source_code import run_isolated
