@@ -149,7 +149,7 @@ class _Override:
     def __init__(self, owner: type, name: str) -> None:
         self.original: Callable[..., Any] = getattr(owner, name)
         self.users = 0
-        self._owner, self._name = owner, name
+        self.owner, self.name = owner, name
         self._is_inherited = name not in vars(owner)
         self._here = threading.local()
 
@@ -165,13 +165,13 @@ class _Override:
             stack = self.stack
             return (stack[-1] if stack else self.original)(*arguments, **keywords)
 
-        setattr(self._owner, self._name, call)
+        setattr(self.owner, self.name, call)
 
     def remove(self) -> None:
         if self._is_inherited:
-            delattr(self._owner, self._name)
+            delattr(self.owner, self.name)
         else:
-            setattr(self._owner, self._name, self.original)
+            setattr(self.owner, self.name, self.original)
 
 
 _overrides: dict[tuple[type, str], _Override] = {}
@@ -211,12 +211,11 @@ def _enter(owner: type, name: str) -> _Override:
 
 def _leave(overrides: Sequence[_Override]) -> None:
     with _overriding:
-        for key, override in list(_overrides.items()):
-            if override in overrides:
-                override.users -= 1
-                if not override.users:
-                    override.remove()
-                    del _overrides[key]
+        for override in overrides:
+            override.users -= 1
+            if not override.users:
+                override.remove()
+                del _overrides[override.owner, override.name]
 
 
 def original_method(owner: type, name: str) -> Callable[..., Any]:

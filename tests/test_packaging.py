@@ -168,31 +168,20 @@ def tree_of(path: Path) -> ast.Module:
 
 def modules() -> list[Path]:
     """Every module of the package; files of tests that lie in it are left out."""
-    found = (path for folder in folders(ROOT) for path in sorted(folder.glob("*.py")))
-    return [path for path in found if not path.name.startswith("test_")]
+    paths = (path for folder in folders(ROOT) for path in sorted(folder.glob("*.py")))
+    return [path for path in paths if not path.name.startswith("test_")]
 
 
 def names_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imported(tree: ast.AST, package: list[str]) -> set[str]:
-    """Every module that a module in `package` imports, with its full dotted name."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else []
-            base = ".".join([*start, *([node.module] if node.module else [])])
-            found |= {f"{base}.{alias.name}" for alias in node.names}
-    return found
-
-
 def ours(tree: ast.AST, package: list[str]) -> set[tuple[str, ...]]:
     """What a module imports of trivium: `("engine", "training", "Trainer")`; for a name at the top `("trivium",)`."""
-    found = [tuple(name.split(".")[1:]) for name in imported(tree, package) if name.split(".")[0] == "trivium"]
-    return {parts if parts and parts[0] in ALLOWED else ("trivium",) for parts in found}
+    modules = [
+        tuple(name.split(".")[1:]) for name in house.imported_names(tree, package) if name.split(".")[0] == "trivium"
+    ]
+    return {parts if parts and parts[0] in ALLOWED else ("trivium",) for parts in modules}
 
 
 def package_of(path: Path) -> list[str]:
@@ -278,7 +267,7 @@ def decided_by(tree: ast.AST) -> Iterator[ast.expr]:
 
 def frameworks_named(tree: ast.AST, package: list[str]) -> set[str]:
     """The frameworks that a module imports, or decides something by the name of."""
-    named = {name.partition(".")[0] for name in imported(tree, package)} & FRAMEWORKS
+    named = {name.partition(".")[0] for name in house.imported_names(tree, package)} & FRAMEWORKS
     for expression in decided_by(tree):
         constants = (node.value for node in ast.walk(expression) if isinstance(node, ast.Constant))
         named |= {value for value in constants if isinstance(value, str)} & FRAMEWORKS
@@ -323,12 +312,12 @@ def interface_of(backend: catalog.Backend) -> set[str]:
 
 
 def class_based_on(path: Path, base: str) -> ast.ClassDef:
-    (found,) = (
+    (definition,) = (
         node
         for node in tree_of(path).body
         if isinstance(node, ast.ClassDef) and base in {ast.unparse(expression) for expression in node.bases}
     )
-    return found
+    return definition
 
 
 def signatures(owner: ast.ClassDef, *, abstract: bool = False) -> dict[str, str]:
@@ -355,7 +344,7 @@ def test_a_room_holds_the_files_of_its_capabilities(backend):
 @pytest.mark.parametrize("path", modules(), ids=names_of)
 def test_what_only_one_room_has_is_imported_within_it_only(path):
     package = package_of(path)
-    for name in imported(tree_of(path), package):
+    for name in house.imported_names(tree_of(path), package):
         parts = name.split(".")
         if parts[:2] == ["trivium", "backends"] and len(parts) > 3 and parts[2] in ROOMS and package[2:3] != [parts[2]]:
             assert parts[3] in INTERFACE, f"{name} is private to its room"
@@ -387,11 +376,11 @@ def test_a_room_answers_the_whole_interface_with_the_same_signatures(room):
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_has_one_runtime(room):
     path = ROOT / "backends" / room / "runtime.py"
-    made = {
+    assigned = {
         target.id: ast.unparse(node.value)
         for node in tree_of(path).body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert made["RUNTIME"] == f"{runtime_class(room)[0].name}()"
+    assert assigned["RUNTIME"] == f"{runtime_class(room)[0].name}()"

@@ -77,8 +77,8 @@ def fans(
 # Keyed by the public initializer class; subclasses, such as GlorotUniform, draw as their base class does.
 DISTRIBUTIONS: dict[str, Callable[[Units, Sequence[int], Any], np.ndarray]] = {
     "VarianceScaling": variance_scaling,
-    "RandomNormal": lambda units, shape, given: normal(units, shape, given.mean, given.stddev),
-    "RandomUniform": lambda units, shape, given: uniform(units, shape, given.minval, given.maxval),
-    "TruncatedNormal": lambda units, shape, given: truncated_normal(units, shape, given.mean, given.stddev),
+    "RandomNormal": lambda units, shape, settings: normal(units, shape, settings.mean, settings.stddev),
+    "RandomUniform": lambda units, shape, settings: uniform(units, shape, settings.minval, settings.maxval),
+    "TruncatedNormal": lambda units, shape, settings: truncated_normal(units, shape, settings.mean, settings.stddev),
     "Orthogonal": orthogonal,
 }

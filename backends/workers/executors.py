@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import OptionError
-from ...functions import FunctionOrName, function_name, load_function
+from ...functions import FunctionOrName, load_function
 from .. import catalog
 from ..runtime import cores
 from . import pool, worker
@@ -75,7 +75,7 @@ class LocalExecutor(Executor):
         return worker.get(backend, threads=threads, device=device)
 
     def call_on_host(self, function: FunctionOrName, *arguments: Any) -> Any:
-        return load_function(function_name(function))(*arguments)
+        return (load_function(function) if isinstance(function, str) else function)(*arguments)
 
     def describe(self) -> dict[str, Any]:
         return {}
