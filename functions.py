@@ -9,12 +9,12 @@ import hashlib
 import importlib
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import RecipeError
+from .errors import OptionError, RecipeError
 
 # A function for another process to run: the function itself, or the name `path/to/file.py:function` of a user's.
 FunctionOrName = Callable[..., Any] | str
@@ -66,6 +66,14 @@ def suggest(word: str, known: list[str]) -> str:
     """Return `; did you mean 'a' or 'b'?` with the nearest known words, or an empty string."""
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
+
+
+def require_known(option: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise an OptionError, with the nearest names, unless an option knows each of these names."""
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known)
+            raise OptionError(f"{option}: {name!r} is none of {listed}{suggest(str(name), list(known))}")
 
 
 def _load_file(path: Path) -> ModuleType:

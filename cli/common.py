@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
-from ..errors import OptionError
+from .entries import parse_assignment, parse_value
 from .option_names import errors_name_options
 
 if TYPE_CHECKING:
@@ -86,23 +86,14 @@ def common_options(command: Command) -> Command:
     return debug_option(json_option(command))
 
 
-def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """Parse `("units=64", "filters=[8,4]")` into a dictionary. A value that is not JSON is taken as a string.
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the values of `("units=64", "filters=[8,4]")` by name; the last value of a name counts.
 
     Raises:
         OptionError: an assignment has no `=` or no name.
     """
-    parsed = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or not name:
-            raise OptionError(f"--set {assignment}: expected OPTION=VALUE, such as --set units=64")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        parsed[name] = tuple(value) if isinstance(value, list) else value
-    return parsed
+    pairs = [parse_assignment("--set", text, "--set units=64") for text in assignments]
+    return {name: parse_value(text) for name, text in pairs}
 
 
 def print_json(value: Any) -> None:

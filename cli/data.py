@@ -9,6 +9,7 @@ import click
 
 from ..errors import OptionError
 from .common import common_options, console, print_json, table
+from .entries import parse_entries
 
 
 @click.command()
@@ -36,7 +37,9 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
     from ..engine.data.augmentation import Augmentation
     from ..engine.plots import data_summary
 
-    changes = Augmentation.parse(augment) if augment else None
+    changes = None
+    if augment is not None:
+        changes = Augmentation.of(parse_entries("--augment", augment, example="rotation=10,shift=0.1"))
     if changes and not preview:
         raise OptionError("--augment only changes the preview: add --preview changed.png")
     if name is None:

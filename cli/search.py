@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from .common import (
     set_option,
     table,
 )
+from .entries import parse_assignment, parse_value, split_list
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -104,32 +105,21 @@ def command(
     _print(result, written)
 
 
-def parse_grid(assignments: tuple[str, ...]) -> dict[str, list[Any]]:
-    """Parse `("units=20,30", "optimizer=adam,sgd")` into lists of values; `filters=[8,4],[16,8]` has two values.
+def parse_grid(assignments: Iterable[str]) -> dict[str, list[Any]]:
+    """Return the lists of values of `("units=20,30", "optimizer=adam,sgd")`; `filters=[8,4],[16,8]` has two values.
 
     Raises:
         OptionError: an assignment has no `=` or no values, or an option appears twice.
     """
-    grid = {}
+    grid: dict[str, list[Any]] = {}
     for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or not name or not text:
-            raise OptionError(f"--grid {assignment}: expected OPTION=VALUES, such as --grid units=20,30,40")
+        name, text = parse_assignment("--grid", assignment, "--grid units=20,30,40")
+        if not text:
+            raise OptionError(f"--grid {assignment}: expected values, such as --grid units=20,30,40")
         if name in grid:
             raise OptionError(f"--grid {name} appears twice: give all values at once, --grid {name}=…,…")
-        try:
-            values = json.loads(f"[{text}]")
-        except ValueError:
-            values = [_value(word) for word in text.split(",")]
-        grid[name] = [tuple(value) if isinstance(value, list) else value for value in values]
+        grid[name] = [parse_value(element) for element in split_list(text)]
     return grid
-
-
-def _value(word: str) -> Any:
-    try:
-        return json.loads(word)
-    except ValueError:
-        return word
 
 
 def _save(result: Search, out: Path) -> list[Path]:

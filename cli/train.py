@@ -13,6 +13,7 @@ import click
 from ..backends import catalog, runtime
 from ..engine.epochs.precision import POLICIES
 from . import plan_report, resume_options
+from .checkpoint_rules import parse_rules
 from .common import (
     address_option,
     backend_option,
@@ -26,6 +27,7 @@ from .common import (
     set_option,
     trust_option,
 )
+from .entries import parse_entries
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -154,7 +156,6 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
         backend = recommended_backend(ctx.params["recipe"])
     catalog.use(backend, threads=threads, devices=settings["devices"])
     from ..engine.runs import run_folder
-    from ..engine.runs.checkpoint_policy import parse_rules
     from ..engine.training import ray_ranks
     from ..engine.training.saving import save
     from ..engine.training.trainer import Trainer, dataset_for
@@ -195,10 +196,29 @@ def _split_options(params: Mapping[str, Any]) -> tuple[Any, ...]:
     from ..engine.training.callback_options import CallbackOptions
 
     left = {name: value for name, value in params.items() if name not in ("out", "resume", "explain", "as_json")}
-    watching = {each.name: left.pop(each.name) for each in fields(CallbackOptions)}
+    callbacks = {field.name: left.pop(field.name) for field in fields(CallbackOptions)} | _callback_settings(params)
     places = ("backend", "threads", "workers", "address")
-    first = (left.pop(name) for name in (*places, "assignments", "data", "checkpoints"))
-    return (*first, {**left, "watching": CallbackOptions(**watching)})
+    first = [left.pop(name) for name in (*places, "assignments", "data", "checkpoints")]
+    settings = {**left, **_weights_and_changes(params), "callback_options": CallbackOptions(**callbacks)}
+    return (*first, settings)
+
+
+def _callback_settings(params: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {name: params[name] for name in ("early_stopping", "reduce_on_plateau") if params[name] is not None}
+    return {
+        name: parse_entries(f"--{name.replace('_', '-')}", text, example="patience=3", texts=("monitor",))
+        for name, text in texts.items()
+    }
+
+
+def _weights_and_changes(params: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    class_weight, augment = params["class_weight"], params["augment"]
+    if class_weight is not None and class_weight != "balanced":
+        settings["class_weight"] = parse_entries("--class-weight", class_weight, example="balanced, or 0=1,1=5")
+    if augment is not None:
+        settings["augment"] = parse_entries("--augment", augment, example="rotation=10,shift=0.1,flip=horizontal")
+    return settings
 
 
 def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> None:

@@ -6,6 +6,7 @@ Keras' own preprocessing layers change the raw images during training only. They
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +15,7 @@ import numpy as np
 
 from ...backends import runtime
 from ...errors import DataError, OptionError
-from ...functions import suggest
+from ...functions import require_known
 
 if TYPE_CHECKING:
     import keras
@@ -50,23 +51,21 @@ class Augmentation:
             raise OptionError(f"augmentation flip must be {' or '.join(FLIPS)}, received {self.flip!r}")
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a setting such as `rotation=10,shift=0.1,zoom=0.1,flip=horizontal`.
+    def of(cls, changes: Self | Mapping[str, Any]) -> Self:
+        """Return the augmentation of a mapping such as `{"rotation": 10, "flip": "horizontal"}`.
 
         Raises:
-            OptionError: the text has another form, an unknown name, or a value out of range.
+            OptionError: an unknown name, or a value out of range.
         """
+        if isinstance(changes, cls):
+            return changes
         known = [field.name for field in fields(cls)]
-        settings: dict[str, Any] = {}
-        for entry in text.split(","):
-            name, equals, value = entry.strip().partition("=")
-            if name not in known or not equals:
-                raise OptionError(
-                    f"`augment` {text}: {entry.strip()!r} is not one of {', '.join(known)} with a value"
-                    f"{suggest(name, known)} (such as rotation=10,shift=0.1,flip=horizontal)"
-                )
-            settings[name] = value if name == "flip" else _number(name, value)
-        return cls(**settings)
+        if not isinstance(changes, Mapping) or not changes:
+            listed = ", ".join(known)
+            raise OptionError(f"`augment`: expected one or more of {listed} with a value, received {changes!r}")
+        require_known("`augment`", changes, known)
+        numbers = {name: _number(name, value) for name, value in changes.items() if name != "flip"}
+        return cls(**numbers, flip=str(changes.get("flip", "")))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -112,14 +111,10 @@ class Augmentation:
         return layers
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise OptionError(f"augmentation {name} must be a number, received {text!r}")
-    return value
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise OptionError(f"augmentation {name} must be a number, received {value!r}")
+    return float(value)
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:

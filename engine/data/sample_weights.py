@@ -40,7 +40,7 @@ class SampleWeights:
 
     @classmethod
     def of(cls, classes: ClassWeights | None, samples: Any) -> SampleWeights:
-        """Parse the options of a user: class weights as `balanced`, `0=1,1=5` or a mapping, sample weights as numbers.
+        """Return the weights of a user: `balanced` or a mapping for the classes, a number for each sample.
 
         Raises:
             OptionError: a weight is not a number, negative or infinite.
@@ -142,18 +142,11 @@ def require_weight_per_sample(split: Split) -> None:
 
 
 def _parse_class_weights(class_weight: ClassWeights) -> Mapping[str, float] | str:
-    if isinstance(class_weight, str):
-        if class_weight == BALANCED:
-            return BALANCED
-        class_weight = dict(_parse_entry(class_weight, entry) for entry in class_weight.split(","))
+    if class_weight == BALANCED:
+        return BALANCED
+    if not isinstance(class_weight, Mapping):
+        raise OptionError(f"class_weight {class_weight}: expected {BALANCED}, or a weight for each class by its name")
     return {str(name): _parse_weight(str(name), value) for name, value in class_weight.items()}
-
-
-def _parse_entry(text: str, entry: str) -> tuple[str, Any]:
-    name, equals, value = entry.strip().rpartition("=")
-    if not equals or not name:
-        raise OptionError(f"class_weight {text}: expected {BALANCED}, or a weight for each class such as 0=1,1=5")
-    return name.strip(), value
 
 
 def _parse_weight(name: str, value: Any) -> float:

@@ -1,4 +1,4 @@
-"""Which checkpoints a run keeps: `every=5,keep=3`, `best=val_accuracy`, `model-{epoch:03d}-{val_loss:.3f}`.
+"""Which checkpoints a run keeps: one every five epochs, the best by a metric, the three newest.
 
 The default rule keeps the two newest checkpoints. It writes one after the first epoch and one after the last. In
 between it waits for ten seconds, and for fifty times as long as the last one took to write, so that writing costs at
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ...errors import OptionError
-from ...functions import suggest
+from ...functions import require_known, suggest
 from ...storage.tensor_file import SUFFIX
 
 WEIGHTS_SUFFIX = ".weights.h5"
 DEFAULT_NAME = "epoch-{epoch:05d}"
-_KEYS = ("every", "keep", "best", "name", "weights")
 
 
 @dataclass(frozen=True)
@@ -42,22 +41,26 @@ class CheckpointRule:
     weights: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a rule such as `every=5,keep=3`, or a pattern for the name.
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the rule of some of the attributes; for the others by what they mean together.
+
+        Without `every` and `best` it writes after each epoch. With `best` it keeps the best checkpoint alone, by the
+        name `best-METRIC`.
 
         Raises:
-            OptionError: the text is no rule.
+            OptionError: an unknown name, or a value that is not allowed.
         """
-        entries = [entry.strip() for entry in re.split(r",(?![^{]*\})", text)]
-        values = dict(_parse_entry(text, entry) for entry in entries)
-        every = _parse_count(text, "every", values["every"]) if "every" in values else None
-        keep = _parse_count(text, "keep", values["keep"]) if "keep" in values else None
-        best = values.get("best", "")
+        require_known("`checkpoint`", settings, [field.name for field in fields(cls)])
+        every, keep = (_parse_count(name, settings.get(name)) for name in ("every", "keep"))
+        best, name = str(settings.get("best", "")), str(settings.get("name", ""))
+        weights = settings.get("weights", False)
+        if not isinstance(weights, bool):
+            raise OptionError(f"`checkpoint`: weights must be true or false, received {weights!r}")
         if best and every:
-            raise OptionError(f"`checkpoint` {text}: give every=… and best=… as two `checkpoint`")
-        if best and "name" not in values:
-            values["name"], keep = f"best-{best}", keep or 1
-        rule = cls(every if best or every else 1, keep, best, values.get("name", DEFAULT_NAME), "weights" in values)
+            raise OptionError("`checkpoint`: give every=… and best=… as two rules")
+        if best and not name:
+            name, keep = f"best-{best}", keep or 1
+        rule = cls(every if best or every else 1, keep, best, name or DEFAULT_NAME, weights)
         rule.file_name(1, {}, known=False)
         return rule
 
@@ -108,17 +111,13 @@ class CheckpointRule:
 DEFAULT_RULE = CheckpointRule(keep=2)
 
 
-def parse_rules(texts: Sequence[str]) -> tuple[CheckpointRule, ...]:
-    """Parse rules; add `DEFAULT_RULE` unless a run can be resumed from the checkpoints of another rule.
-
-    A single `off` is no rule at all.
+def with_default_rule(rules: Iterable[CheckpointRule]) -> tuple[CheckpointRule, ...]:
+    """Return the rules, and `DEFAULT_RULE` unless a run can be resumed from the checkpoints of another rule.
 
     Raises:
-        OptionError: a text is no rule, or two rules would write the same file.
+        OptionError: two rules would write the same file.
     """
-    if list(texts) == ["off"]:
-        return ()
-    rules = [CheckpointRule.parse(text) for text in texts]
+    rules = list(rules)
     if not any(rule.resumable for rule in rules):
         rules.append(DEFAULT_RULE)
     for (name, _), count in Counter((rule.name, rule.weights) for rule in rules).items():
@@ -127,22 +126,12 @@ def parse_rules(texts: Sequence[str]) -> tuple[CheckpointRule, ...]:
     return tuple(rules)
 
 
-def _parse_entry(text: str, entry: str) -> tuple[str, str]:
-    if "{" in entry and not entry.startswith("name="):
-        return "name", entry
-    word, equals, value = entry.partition("=")
-    if word not in _KEYS or bool(equals) == (word == "weights") or (equals and not value):
-        raise OptionError(
-            f"`checkpoint` {text}: {entry!r} is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights"
-            f"{suggest(word, list(_KEYS))}"
-        )
-    return word, value
-
-
-def _parse_count(text: str, word: str, value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise OptionError(f"`checkpoint` {text}: {word} must be 1 or more, received {value}")
-    return int(value)
+def _parse_count(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise OptionError(f"`checkpoint`: {name} must be 1 or more, received {value!r}")
+    return value
 
 
 def _unknown_metric(name: str, logs: Mapping[str, float]) -> str:

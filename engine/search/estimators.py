@@ -77,7 +77,7 @@ class Estimator(BaseEstimator):
         plan: str = "auto",
         deterministic: bool = False,
         precision: str | None = None,
-        augment: str | None = None,
+        augment: Mapping[str, Any] | None = None,
         **options: Any,
     ):
         self.recipe = recipe

@@ -1,12 +1,13 @@
-"""Keras' own callbacks as text options: early stopping, learning rate schedules, TensorBoard and CSV logs.
+"""Keras' own callbacks by their settings: early stopping, learning rate schedules, TensorBoard and CSV logs.
 
-The callbacks are those of `keras.callbacks`, unchanged. This module only parses their options.
+The callbacks are those of `keras.callbacks`, unchanged.
 """
 
 from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog
 from ...errors import OptionError
-from ...functions import is_file_function, load_function, suggest
+from ...functions import is_file_function, load_function, require_known
 from ...storage.atomic import require_writable_folder, write_text
 
 if TYPE_CHECKING:
     import keras
 
-Entries = dict[str, Any]
+Settings = Mapping[str, Any]
 
-_EARLY_STOPPING: Entries = {"monitor": "val_loss", "patience": 10, "min_delta": 0.0, "restore_best": False}
-_REDUCE_ON_PLATEAU: Entries = {
+_EARLY_STOPPING: Settings = {"monitor": "val_loss", "patience": 10, "min_delta": 0.0, "restore_best": False}
+_REDUCE_ON_PLATEAU: Settings = {
     "monitor": "val_loss",
     "factor": 0.1,
     "patience": 10,
@@ -41,27 +42,29 @@ class CallbackOptions:
     """The options of Keras' own callbacks.
 
     Attributes:
-        early_stopping: `monitor=val_loss,patience=10,min_delta=0,restore_best=true`, or a part of it.
+        early_stopping: some of `monitor` ("val_loss"), `patience` (10 epochs), `min_delta` (0) and `restore_best`
+            (False), with the default of each in parentheses; empty for all defaults, None for no early stopping.
         lr_schedule: `step:0.1@30,60`, `cosine`, `exponential:0.95`, or `file.py:function` of (epoch, rate) → rate.
-        reduce_on_plateau: `monitor=val_loss,factor=0.1,patience=10,min_delta=1e-4,cooldown=0,min_lr=0`, or a part.
+        reduce_on_plateau: some of `monitor` ("val_loss"), `factor` (0.1), `patience` (10 epochs), `min_delta` (1e-4),
+            `cooldown` (0 epochs) and `min_lr` (0); empty for all defaults, None for a rate that no plateau lowers.
         tensorboard: the folder for TensorBoard's logs.
         csv: the file for a line of metrics per epoch.
 
     Raises:
-        OptionError: an option that cannot be parsed.
+        OptionError: a setting that is unknown or out of range.
     """
 
-    early_stopping: str | None = None
+    early_stopping: Settings | None = None
     lr_schedule: str | None = None
-    reduce_on_plateau: str | None = None
+    reduce_on_plateau: Settings | None = None
     tensorboard: Path | None = None
     csv: Path | None = None
 
     def __post_init__(self) -> None:
         if self.early_stopping is not None:
-            parse("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
+            _complete("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
         if self.reduce_on_plateau is not None:
-            arguments = parse("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
+            arguments = _complete("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
             if not 0 < arguments["factor"] < 1:
                 raise OptionError(
                     f"`reduce_on_plateau`: factor must be between 0 and 1, received {arguments['factor']:g}"
@@ -75,19 +78,19 @@ class CallbackOptions:
     def describe(self) -> dict[str, str]:
         """Return the options that change the trained weights."""
         texts = {
-            "early_stopping": self.early_stopping,
+            "early_stopping": _describe(self.early_stopping),
             "lr_schedule": self.lr_schedule,
-            "reduce_on_plateau": self.reduce_on_plateau,
+            "reduce_on_plateau": _describe(self.reduce_on_plateau),
         }
         return {name: text for name, text in texts.items() if text is not None}
 
     def require_metrics(self, validated: bool) -> None:
         """Raise an OptionError if a callback monitors a validation metric and there is no validation."""
-        for option, text, defaults in (
+        for option, settings, defaults in (
             ("`early_stopping`", self.early_stopping, _EARLY_STOPPING),
             ("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU),
         ):
-            monitor = parse(option, text, defaults)["monitor"] if text is not None else ""
+            monitor = _complete(option, settings, defaults)["monitor"] if settings is not None else ""
             if monitor.startswith("val_") and not validated:
                 raise OptionError(f"{option}: {monitor} is not measured without a validation part: add monitor=loss")
 
@@ -107,10 +110,10 @@ class CallbackOptions:
         if self.lr_schedule is not None:
             callbacks.append(keras.callbacks.LearningRateScheduler(schedule(self.lr_schedule, epochs)))
         if self.reduce_on_plateau is not None:
-            arguments = parse("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
+            arguments = _complete("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
             callbacks.append(keras.callbacks.ReduceLROnPlateau(**arguments))
         if self.early_stopping is not None:
-            arguments = parse("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
+            arguments = _complete("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
             arguments["restore_best_weights"] = arguments.pop("restore_best")
             callbacks.append(keras.callbacks.EarlyStopping(**arguments))
         if self.tensorboard is not None:
@@ -119,24 +122,6 @@ class CallbackOptions:
             _truncate_csv(self.csv, first_epoch)
             callbacks.append(keras.callbacks.CSVLogger(str(self.csv), append=first_epoch > 0))
         return callbacks
-
-
-def parse(option: str, text: str, defaults: Mapping[str, Any]) -> Entries:
-    """Parse entries such as `monitor=val_loss,patience=3` over the defaults; each value gets the type of its default.
-
-    Raises:
-        OptionError: an unknown name, or a value that is not allowed.
-    """
-    values = dict(defaults)
-    for entry in text.split(",") if text else []:
-        name, equals, value = entry.strip().partition("=")
-        if name not in defaults or not equals:
-            raise OptionError(
-                f"{option} {text}: {entry.strip()!r} is not one of {', '.join(defaults)} with a value"
-                f"{suggest(name, list(defaults))}"
-            )
-        values[name] = _parse_value(option, name, value, defaults[name])
-    return values
 
 
 def schedule(text: str, epochs: int) -> Callable[..., float]:
@@ -187,20 +172,32 @@ def _parse_factor(text: str, number: str) -> float:
     return factor
 
 
-def _parse_value(option: str, name: str, text: str, default: Any) -> Any:
+def _complete(option: str, settings: Settings, defaults: Settings) -> dict[str, Any]:
+    """Return the settings over the defaults; each value gets the type of its default."""
+    require_known(option, settings, list(defaults))
+    return {**defaults, **{name: _convert(option, name, settings[name], defaults[name]) for name in settings}}
+
+
+def _convert(option: str, name: str, value: Any, default: Any) -> Any:
     if isinstance(default, bool):
-        if text not in ("true", "false"):
-            raise OptionError(f"{option}: {name} must be true or false, received {text!r}")
-        return text == "true"
+        if not isinstance(value, bool):
+            raise OptionError(f"{option}: {name} must be true or false, received {value!r}")
+        return value
     if isinstance(default, str):
-        return text
-    try:
-        value = type(default)(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise OptionError(f"{option}: {name} must be 0 or more, received {text!r}")
-    return value
+        return str(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < math.inf or value != type(default)(value):
+        whole = "a whole number of " if isinstance(default, int) else ""
+        raise OptionError(f"{option}: {name} must be {whole}0 or more, received {value!r}")
+    return type(default)(value)
+
+
+def _describe(settings: Settings | None) -> str | None:
+    """Return the settings as `patience=3,restore_best=true`: the form in which run.json has always had them."""
+    if settings is None:
+        return None
+    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+    return ",".join(f"{name}={value}" for name, value in values.items())
 
 
 def _tensorboard(folder: Path) -> keras.callbacks.Callback:

@@ -52,15 +52,15 @@ class TrainingOptions:
         group: the devices themselves, where they are not this machine's.
         precision: one of `precision.POLICIES`: the floats that layers compute in while they train; None for Keras' own
             policy. In `float64` all of the run is computed in float64; the trained model is rounded to float32.
-        class_weight: how much the samples of a class count in the loss: `balanced`, `0=1,1=5`, or a mapping from
-            class names; a class that is not named counts 1.
+        class_weight: how much the samples of a class count in the loss: `balanced`, or a mapping from class names; a
+            class that is not named counts 1.
         sample_weight: (n,) how much each sample of the training data counts, held-out ones included; multiplied by the
             weight of its class.
-        augment: an `Augmentation`, or the text that it is parsed from.
+        augment: an `Augmentation`, or a mapping of its attributes such as `{"rotation": 10}`.
         start: a bundle, its file, or its run folder: train its model further instead of a new one.
         freeze: patterns of the names of layers whose weights stay as they are.
         replace_head: how many classes the new output layer has that replaces the one of the model in `start`.
-        watching: the options of Keras' own callbacks.
+        callback_options: the settings of Keras' own callbacks.
     """
 
     recipe: Recipe | str = ""
@@ -79,11 +79,11 @@ class TrainingOptions:
     precision: str | None = None
     class_weight: ClassWeights | None = None
     sample_weight: Any = None
-    augment: Augmentation | str | None = None
+    augment: Augmentation | Mapping[str, Any] | None = None
     start: Bundle | str | Path | None = None
     freeze: Sequence[str] = ()
     replace_head: int | None = None
-    watching: CallbackOptions = field(default_factory=CallbackOptions)
+    callback_options: CallbackOptions = field(default_factory=CallbackOptions)
 
     def resolve(self) -> ResolvedOptions:
         """Return the options in force.
@@ -110,12 +110,12 @@ class TrainingOptions:
             deterministic=self.deterministic,
             precision=self.precision,
             weights=SampleWeights.of(self.class_weight, self.sample_weight),
-            augment=Augmentation.parse(self.augment) if isinstance(self.augment, str) else self.augment,
+            augment=None if self.augment is None else Augmentation.of(self.augment),
             start=start,
             start_name=self.start,
             freeze=tuple(self.freeze),
             replace_head=self.replace_head,
-            watching=self.watching,
+            callback_options=self.callback_options,
         )
         precisions.require_known(self.precision)
         resolved.check()
@@ -177,7 +177,7 @@ class ResolvedOptions:
     start_name: Bundle | str | Path | None
     freeze: tuple[str, ...]
     replace_head: int | None
-    watching: CallbackOptions
+    callback_options: CallbackOptions
 
     def check(self) -> None:
         """Raise an OptionError for a value outside its range."""
@@ -215,7 +215,7 @@ class ResolvedOptions:
             values["augment"] = self.augment.to_json()
         if self.precision:
             values["precision"] = self.precision
-        values |= self.weights.describe() | self.watching.describe()
+        values |= self.weights.describe() | self.callback_options.describe()
         if self.start:
             values["start"] = fine_tuning.describe(self.start, self.start_name, self.freeze, self.replace_head)
         return values

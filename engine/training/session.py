@@ -57,7 +57,7 @@ class TrainingSession:
         self.plan = options.plan
         self.stop = StopOnInterrupt(terminate=run_folder is not None)
         self.log, self.clock = EpochLog(), EpochClock(runtime.current())
-        self._option_callbacks = options.watching.build(options.epochs, self._first_epoch)
+        self._option_callbacks = options.callback_options.build(options.epochs, self._first_epoch)
         self.resumed: list[dict[str, Any]] = []
         if run_folder:
             self._start(run_folder, settings, dataset)

@@ -122,7 +122,7 @@ class Trainer:
         from .session import TrainingSession
 
         preprocessing, training, validation = prepared or self.prepare(dataset)
-        self.resolved.watching.require_metrics(validation is not None)
+        self.resolved.callback_options.require_metrics(validation is not None)
         start = time.perf_counter()
         model = self._build_model(dataset, training, self.resolved.precision)
         build_seconds = time.perf_counter() - start

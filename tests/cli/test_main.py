@@ -207,7 +207,7 @@ def test_assignments_are_json_where_they_can_be_and_words_elsewhere():
 
 @pytest.mark.parametrize("wrong", ["units", "=64", ""])
 def test_an_assignment_without_name_or_value_is_refused(wrong):
-    with pytest.raises(OptionError, match=f"--set {wrong}: expected OPTION=VALUE, such as --set units=64"):
+    with pytest.raises(OptionError, match=f"--set {wrong}: expected NAME=VALUE, such as --set units=64"):
         parse_assignments((wrong,))
 
 

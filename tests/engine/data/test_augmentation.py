@@ -12,12 +12,12 @@ from trivium.errors import DataError, OptionError
 HERE = __file__
 
 
-def augmented_bars(words, key):
+def augmented_bars(changes, key):
     """Return sixteen augmented images of a bright bar, with trivium's portable random numbers; runs on any backend."""
     from trivium.backends.same_run.portable_random import portable_draws
 
     with portable_draws():
-        return Augmentation.parse(words)(bars(), tuple(key))
+        return Augmentation.of(changes)(bars(), tuple(key))
 
 
 def bars():
@@ -26,29 +26,30 @@ def bars():
     return images
 
 
-def test_text_is_parsed_into_settings():
-    parsed = Augmentation.parse("rotation=10, shift=0.1,zoom=0.2,flip=horizontal")
-    assert parsed == Augmentation(10.0, 0.1, 0.2, "horizontal")
-    assert Augmentation(**parsed.to_json()) == parsed
+def test_a_mapping_becomes_an_augmentation_and_the_other_way_round():
+    augmentation = Augmentation.of({"rotation": 10, "shift": 0.1, "zoom": 0.2, "flip": "horizontal"})
+    assert augmentation == Augmentation(10.0, 0.1, 0.2, "horizontal")
+    assert Augmentation.of(augmentation.to_json()) == augmentation == Augmentation.of(augmentation)
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("changes", "message"),
     [
-        ("rotate=10", "'rotate=10' is not one of rotation, shift, zoom, flip with a value; did you mean 'rotation'"),
-        ("rotation", "'rotation' is not one of"),
-        ("rotation=much", "augmentation rotation must be a number, received 'much'"),
-        ("shift=2", "augmentation shift must be from 0 to 1, received 2"),
-        ("flip=sideways", "augmentation flip must be horizontal or vertical"),
+        ({"rotate": 10}, "'rotate' is none of rotation, shift, zoom, flip; did you mean 'rotation'"),
+        ({}, "expected one or more of rotation, shift, zoom, flip with a value, received {}"),
+        ("rotation=10", "expected one or more of rotation, shift, zoom, flip with a value, received 'rotation=10'"),
+        ({"rotation": "much"}, "augmentation rotation must be a number, received 'much'"),
+        ({"shift": 2}, "augmentation shift must be from 0 to 1, received 2"),
+        ({"flip": "sideways"}, "augmentation flip must be horizontal or vertical"),
     ],
 )
-def test_invalid_settings_are_refused(words, message):
+def test_invalid_settings_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
-        Augmentation.parse(words)
+        Augmentation.of(changes)
 
 
 def test_each_picture_is_changed_in_its_own_way(backend):
-    augmented = augmented_bars("rotation=20,shift=0.2", (1, 2))
+    augmented = augmented_bars({"rotation": 20, "shift": 0.2}, (1, 2))
     assert (augmented.shape, augmented.dtype) == ((16, 20, 20), np.float32)
     assert len({image.tobytes() for image in augmented}) == 16
     assert augmented.min() >= 0
@@ -56,9 +57,9 @@ def test_each_picture_is_changed_in_its_own_way(backend):
 
 
 def test_equal_keys_give_equal_changes_whatever_came_between(backend):
-    first = augmented_bars("rotation=20,zoom=0.2", (1, 0))
-    other = augmented_bars("rotation=20,zoom=0.2", (1, 1))
-    np.testing.assert_array_equal(augmented_bars("rotation=20,zoom=0.2", (1, 0)), first)
+    first = augmented_bars({"rotation": 20, "zoom": 0.2}, (1, 0))
+    other = augmented_bars({"rotation": 20, "zoom": 0.2}, (1, 1))
+    np.testing.assert_array_equal(augmented_bars({"rotation": 20, "zoom": 0.2}, (1, 0)), first)
     assert not np.array_equal(first, other)
 
 
@@ -78,7 +79,7 @@ def test_samples_that_are_not_images_are_refused(backend):
 def test_augmentation_affects_training_and_is_recorded_but_is_not_in_the_model(backend, digits):
     settings = {"options": {"units": 8}, "epochs": 1, "batch_size": 64}
     plain = Trainer("dense/one-hidden", **settings).fit(digits)
-    run = Trainer("dense/one-hidden", augment="rotation=30", **settings).fit(digits)
+    run = Trainer("dense/one-hidden", augment={"rotation": 30}, **settings).fit(digits)
     assert run.history["loss"] != plain.history["loss"]
     assert run.settings["augment"]["rotation"] == 30
     assert [type(layer) for layer in run.model.layers] == [type(layer) for layer in plain.model.layers]
@@ -86,7 +87,7 @@ def test_augmentation_affects_training_and_is_recorded_but_is_not_in_the_model(b
 
 @pytest.mark.several_backends
 def test_every_backend_changes_a_picture_in_the_same_way():
-    words = "rotation=15,shift=0.1,zoom=0.2,flip=horizontal"
-    by_backend = [worker.get(b.name).call(f"{HERE}:augmented_bars", words, [5, 6]) for b in catalog.trainers()]
+    changes = {"rotation": 15, "shift": 0.1, "zoom": 0.2, "flip": "horizontal"}
+    by_backend = [worker.get(b.name).call(f"{HERE}:augmented_bars", changes, [5, 6]) for b in catalog.trainers()]
     for other in by_backend[1:]:
         np.testing.assert_allclose(other, by_backend[0], atol=0.05)

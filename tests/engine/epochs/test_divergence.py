@@ -6,7 +6,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.runs import run_folder
-from trivium.engine.runs.checkpoint_policy import parse_rules
+from trivium.engine.runs.checkpoint_policy import CheckpointRule
 from trivium.engine.runs.run_record import read_record
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DivergedError
@@ -92,7 +92,7 @@ def test_the_last_good_checkpoint_is_kept(backend, tmp_path, monkeypatch):
     trainer = Trainer(**settings(logarithm, "auto"), callbacks=[watching])
     with (
         pytest.raises(DivergedError, match="epoch 3, step"),
-        run_folder.open_run(tmp_path / "run", parse_rules(["every=1"])) as folder,
+        run_folder.open_run(tmp_path / "run", [CheckpointRule(every=1)]) as folder,
     ):
         trainer.fit(data(), run_folder=folder)
     record = read_record(tmp_path / "run")

@@ -294,7 +294,7 @@ def test_a_batch_hook_set_on_the_callback_instance_counts_too(backend, fit):
 
 
 def test_data_drawn_for_each_batch_need_fit(backend, digits):
-    run = Trainer("cnn/striding", epochs=1, options={"filters": (2, 2)}, augment="shift=0.1").fit(digits)
+    run = Trainer("cnn/striding", epochs=1, options={"filters": (2, 2)}, augment={"shift": 0.1}).fit(digits)
     assert run.settings["plan"] == {"name": "fit", "why": "the data are drawn anew for each batch"}
 
 
@@ -384,7 +384,7 @@ def test_ctrl_c_in_an_epoch_of_fit_restores_the_weights_of_the_last_finished_one
 # --- epochs that follow earlier ones --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("augment", [None, "shift=0.1"])
+@pytest.mark.parametrize("augment", [None, {"shift": 0.1}])
 def test_a_run_in_two_parts_is_the_same_as_in_one(backend, digits, augment):
     import keras
 

@@ -404,7 +404,7 @@ def test_an_explanation_names_every_plan_its_timing_and_the_choice(backend, digi
 
 
 def test_an_explanation_says_why_there_is_no_choice(backend, digits, cache):
-    augmented = Trainer("cnn/striding", options={"filters": (2, 2)}, augment="shift=0.1").explain(digits)
+    augmented = Trainer("cnn/striding", options={"filters": (2, 2)}, augment={"shift": 0.1}).explain(digits)
     assert augmented.to_json()["why"] == "the data are drawn anew for each batch"
     assert (augmented.choice.name, augmented.timings) == ("fit", {})
     named = Trainer(**DROPOUT, plan="fit").explain(digits)

@@ -6,82 +6,81 @@ import numpy as np
 import pytest
 
 from trivium.engine.runs import checkpoint, run_folder
-from trivium.engine.runs.checkpoint_policy import DEFAULT_RULE, CheckpointRule, parse_rules
+from trivium.engine.runs.checkpoint_policy import DEFAULT_RULE, CheckpointRule, with_default_rule
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
 
 LOGS = {"loss": 0.5, "val_loss": 0.1234}
 
 
-def test_text_becomes_rules():
-    assert CheckpointRule.parse("every=5,keep=3") == CheckpointRule(every=5, keep=3)
-    assert CheckpointRule.parse("best=val_accuracy") == CheckpointRule(
+def test_settings_become_a_rule():
+    assert CheckpointRule.of({"every": 5, "keep": 3}) == CheckpointRule(every=5, keep=3)
+    assert CheckpointRule.of({"keep": 3}) == CheckpointRule(every=1, keep=3)
+    assert CheckpointRule.of({"best": "val_accuracy"}) == CheckpointRule(
         best="val_accuracy", name="best-val_accuracy", keep=1
     )
-    assert CheckpointRule.parse("model-{epoch:03d}-{val_loss:.3f}") == CheckpointRule(
-        every=1, name="model-{epoch:03d}-{val_loss:.3f}"
-    )
-    assert CheckpointRule.parse("every=2,weights,name=w{epoch:,}") == CheckpointRule(
-        every=2, weights=True, name="w{epoch:,}"
-    )
+    assert CheckpointRule.of({"name": "model-{epoch:03d}"}) == CheckpointRule(every=1, name="model-{epoch:03d}")
+    assert CheckpointRule.of({"every": 2, "weights": True}) == CheckpointRule(every=2, weights=True)
 
 
 def test_a_pattern_becomes_a_name():
-    assert CheckpointRule.parse("model-{epoch:03d}-{val_loss:.3f}").file_name(7, LOGS) == "model-007-0.123.safetensors"
-    assert CheckpointRule.parse("w-{epoch},weights").file_name(7, LOGS) == "w-7.weights.h5"
+    pattern = CheckpointRule(name="model-{epoch:03d}-{val_loss:.3f}")
+    assert pattern.file_name(7, LOGS) == "model-007-0.123.safetensors"
+    assert CheckpointRule(name="w-{epoch}", weights=True).file_name(7, LOGS) == "w-7.weights.h5"
 
 
-def test_a_run_can_be_resumed_unless_checkpoints_are_off():
-    assert parse_rules([]) == (DEFAULT_RULE,)
-    assert DEFAULT_RULE in parse_rules(["best=loss", "every=1,weights"])
-    assert DEFAULT_RULE not in parse_rules(["every=5"])
-    assert parse_rules(["off"]) == ()
+def test_a_run_can_be_resumed_by_default():
+    assert with_default_rule([]) == (DEFAULT_RULE,)
+    weights = CheckpointRule(every=1, weights=True)
+    assert DEFAULT_RULE in with_default_rule([CheckpointRule.of({"best": "loss"}), weights])
+    assert DEFAULT_RULE not in with_default_rule([CheckpointRule(every=5)])
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("settings", "message"),
     [
-        ("evry=5", "'evry=5' is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights; did you mean 'every'"),
-        ("every=0", "every must be 1 or more, received 0"),
-        ("keep=-1", "keep must be 1 or more, received -1"),
-        ("every=", "'every=' is not one of"),
-        ("weights=yes", "'weights=yes' is not one of"),
-        ("model-{epoch:zz}", "expected a name such as model-{epoch:03d}-{val_loss:.3f}"),
-        ("../{epoch}", "expected the name of a file, received '../1'"),
-        (".{epoch}", "expected the name of a file"),
-        ("every=2,best=loss", "give every=… and best=… as two `checkpoint`"),
+        ({"evry": 5}, "'evry' is none of every, keep, best, name, weights; did you mean 'every'"),
+        ({"every": 0}, "every must be 1 or more, received 0"),
+        ({"every": 2.5}, "every must be 1 or more, received 2.5"),
+        ({"keep": -1}, "keep must be 1 or more, received -1"),
+        ({"weights": "yes"}, "weights must be true or false, received 'yes'"),
+        ({"name": "model-{epoch:zz}"}, "expected a name such as model-{epoch:03d}-{val_loss:.3f}"),
+        ({"name": "../{epoch}"}, "expected the name of a file, received '../1'"),
+        ({"name": ".{epoch}"}, "expected the name of a file"),
+        ({"every": 2, "best": "loss"}, "give every=… and best=… as two rules"),
     ],
 )
-def test_invalid_rules_are_refused(text, message):
+def test_invalid_rules_are_refused(settings, message):
     with pytest.raises(OptionError) as refused:
-        CheckpointRule.parse(text)
+        CheckpointRule.of(settings)
     assert message in str(refused.value)
 
 
 def test_two_rules_for_one_file_are_refused():
     with pytest.raises(OptionError, match="2 would be written as epoch-"):
-        parse_rules(["every=1", "every=5"])
+        with_default_rule([CheckpointRule(every=1), CheckpointRule(every=5)])
 
 
 @pytest.fixture
 def train(backend, digits, tmp_path):
-    """Train six epochs with some rules: `train(*rules, **settings)` → the names of the checkpoints that are left."""
+    """Train six epochs with some rules: `train(*rules, **options)` → the names of the checkpoints that are left."""
 
-    def train_by(*texts, **settings):
-        settings = {"recipe": "dense/small", "epochs": 6, "batch_size": 50, **settings}
-        with run_folder.open_run(tmp_path / "run", parse_rules(texts)) as folder:
-            train_by.run = Trainer(**settings).fit(digits, run_folder=folder)
+    def train_by(*rules, **options):
+        options = {"recipe": "dense/small", "epochs": 6, "batch_size": 50, **options}
+        rules = with_default_rule(CheckpointRule.of(settings) for settings in rules)
+        with run_folder.open_run(tmp_path / "run", rules) as folder:
+            train_by.run = Trainer(**options).fit(digits, run_folder=folder)
         return sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
 
     return train_by
 
 
 def test_every_and_keep_choose_the_epochs(train):
-    assert train("every=2,keep=2") == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
+    assert train({"every": 2, "keep": 2}) == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
 
 
 def test_the_last_epoch_is_always_kept(train):
-    assert train("every=4") == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
+    assert train({"every": 4}) == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
 
 
 def test_without_a_rule_short_epochs_do_not_wait_for_the_disk(train):
@@ -89,7 +88,7 @@ def test_without_a_rule_short_epochs_do_not_wait_for_the_disk(train):
 
 
 def test_the_best_checkpoint_is_of_the_best_epoch(train, tmp_path):
-    names = train("best=val_loss", "off-{epoch},weights", learning_rate=0.1)
+    names = train({"best": "val_loss"}, {"name": "off-{epoch}", "weights": True}, learning_rate=0.1)
     history = train.run.history
     best = checkpoint.load(tmp_path / "run/checkpoints/best-val_loss.safetensors")
     assert best.epoch == int(np.argmin(history["val_loss"])) + 1
@@ -99,7 +98,7 @@ def test_the_best_checkpoint_is_of_the_best_epoch(train, tmp_path):
 def test_plain_keras_loads_a_checkpoint_of_the_weights_alone(train, tmp_path):
     import keras
 
-    train("w{epoch},weights")
+    train({"name": "w{epoch}", "weights": True})
     model = keras.models.clone_model(train.run.model)
     model.load_weights(tmp_path / "run/checkpoints/w6.weights.h5")
     for weights, expected in zip(model.get_weights(), train.run.model.get_weights(), strict=True):
@@ -108,9 +107,9 @@ def test_plain_keras_loads_a_checkpoint_of_the_weights_alone(train, tmp_path):
 
 def test_an_unknown_metric_is_named(train):
     with pytest.raises(OptionError, match=r"best=val_acc: there is no metric 'val_acc' \(there are: .*did you mean"):
-        train("best=val_acc")
+        train({"best": "val_acc"})
     with pytest.raises(OptionError, match="there is no metric 'val_los'"):
-        train("m-{val_los:.2f}")
+        train({"name": "m-{val_los:.2f}"})
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_the_run_and_keeps_the_last_good_one(train, tmp_path, monkeypatch):
@@ -126,7 +125,7 @@ def test_a_checkpoint_that_cannot_be_written_stops_the_run_and_keeps_the_last_go
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Exception, match=r"cannot write .*epoch-0000\d.safetensors: No space left on device"):
-        train("every=1")
+        train({"every": 1})
     monkeypatch.undo()
     newest, skipped = checkpoint.newest(tmp_path / "run/checkpoints")
     assert newest.epoch >= 1

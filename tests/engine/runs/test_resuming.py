@@ -9,14 +9,14 @@ import pytest
 from trivium.engine.data import datasets
 from trivium.engine.data.dataset import Split
 from trivium.engine.runs import run_folder
-from trivium.engine.runs.checkpoint_policy import parse_rules
+from trivium.engine.runs.checkpoint_policy import CheckpointRule
 from trivium.engine.runs.run_record import read_history, read_record
 from trivium.engine.training import saving
 from trivium.engine.training.callback_options import CallbackOptions
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import CheckpointError, OptionError, OutputError
 
-EVERY = parse_rules(["every=1"])
+EVERY = (CheckpointRule(every=1),)
 DENSE = {"recipe": "dense/dropout", "options": {"units": 8, "dropout": 0.4}, "epochs": 6, "batch_size": 50}
 
 
@@ -87,7 +87,7 @@ RUNS = {
     },
     "a kernel that is tuned": {"recipe": "cnn/pooling", "options": {"filters": (3, 2)}, "batch_size": 64, "epochs": 4},
     "stateful": {"recipe": "rnn/stateful", "options": {"units": 4}, "batch_size": 1, "epochs": 4},
-    "augmented": {"recipe": "cnn/striding", "options": {"filters": (2, 2)}, "augment": "shift=0.1", "epochs": 4},
+    "augmented": {"recipe": "cnn/striding", "options": {"filters": (2, 2)}, "augment": {"shift": 0.1}, "epochs": 4},
     "native dropout": {"rng": "native", "optimizer": "rmsprop"},
 }
 
@@ -122,11 +122,11 @@ def test_a_resumed_run_appends_to_the_history_and_the_times_of_the_earlier_sessi
 
 def test_a_resumed_run_restores_the_state_of_its_callbacks(backend, train, broken):
     options = CallbackOptions(
-        early_stopping="patience=4,min_delta=0.02,restore_best=true",
-        reduce_on_plateau="patience=1,factor=0.5,min_delta=0.1",
+        early_stopping={"patience": 4, "min_delta": 0.02, "restore_best": True},
+        reduce_on_plateau={"patience": 1, "factor": 0.5, "min_delta": 0.1},
         lr_schedule="step:0.5@1,6",
     )
-    settings = {"epochs": 30, "optimizer": "sgd", "learning_rate": 0.5, "watching": options}
+    settings = {"epochs": 30, "optimizer": "sgd", "learning_rate": 0.5, "callback_options": options}
     whole = train("whole", **settings)
     assert 4 < len(whole.history) < 30, "it was stopped early, but not at once"
     broken("broken", 3, **settings)
@@ -170,7 +170,7 @@ def test_every_changed_setting_is_named(backend, train, broken, digits):
     with pytest.raises(OptionError, match=r"recipe dense/dropout → dense/small"):
         train("run", resume=True, recipe="dense/small", options={})
     with pytest.raises(OptionError, match=r"lr_schedule none → cosine"):
-        train("run", resume=True, watching=CallbackOptions(lr_schedule="cosine"))
+        train("run", resume=True, callback_options=CallbackOptions(lr_schedule="cosine"))
 
 
 def test_resuming_with_other_callbacks_is_refused(backend, train, broken):

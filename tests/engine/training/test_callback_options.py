@@ -1,4 +1,4 @@
-"""Text options become Keras' own callbacks, with these settings."""
+"""Settings become Keras' own callbacks, with these settings."""
 
 import csv
 
@@ -16,8 +16,8 @@ def test_options_become_keras_callbacks(backend):
     import keras
 
     options = CallbackOptions(
-        early_stopping="monitor=loss,patience=3,min_delta=0.5,restore_best=true",
-        reduce_on_plateau="factor=0.5,patience=2,min_lr=0.01,cooldown=4",
+        early_stopping={"monitor": "loss", "patience": 3, "min_delta": 0.5, "restore_best": True},
+        reduce_on_plateau={"factor": 0.5, "patience": 2, "min_lr": 0.01, "cooldown": 4},
     )
     plateau, stopping = options.build(10)
     assert type(stopping) is keras.callbacks.EarlyStopping
@@ -54,13 +54,13 @@ def test_the_schedule_is_the_optimizers_rate(backend, digits):
 
     watching = keras.callbacks.LambdaCallback(on_epoch_end=note)
     options = CallbackOptions(lr_schedule="step:0.5@1,2")
-    Trainer(**SMALL, epochs=3, learning_rate=0.5, callbacks=[watching], watching=options).fit(digits)
+    Trainer(**SMALL, epochs=3, learning_rate=0.5, callbacks=[watching], callback_options=options).fit(digits)
     assert rates_by_epoch == pytest.approx([0.5, 0.25, 0.125])
 
 
 def test_a_run_stops_early_and_has_its_best_weights(backend, digits):
-    options = CallbackOptions(early_stopping="patience=1,min_delta=100,restore_best=true", csv=None)
-    run = Trainer(**SMALL, epochs=9, watching=options).fit(digits)
+    options = CallbackOptions(early_stopping={"patience": 1, "min_delta": 100, "restore_best": True})
+    run = Trainer(**SMALL, epochs=9, callback_options=options).fit(digits)
     assert len(run.history) == 2
     assert run.settings["early_stopping"] == "patience=1,min_delta=100,restore_best=true"
 
@@ -69,7 +69,7 @@ def test_a_csv_file_has_a_line_per_epoch_and_loses_the_lines_of_epochs_that_are_
     backend, digits, tmp_path
 ):
     path = tmp_path / "log.csv"
-    run = Trainer(**SMALL, epochs=3, watching=CallbackOptions(csv=path)).fit(digits)
+    run = Trainer(**SMALL, epochs=3, callback_options=CallbackOptions(csv=path)).fit(digits)
     rows = list(csv.DictReader(path.open()))
     assert [float(row["val_loss"]) for row in rows] == pytest.approx(run.history["val_loss"])
     CallbackOptions(csv=path).build(5, first_epoch=2)
@@ -82,12 +82,12 @@ def test_a_csv_file_has_a_line_per_epoch_and_loses_the_lines_of_epochs_that_are_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"early_stopping": "patients=3"}, "'patients=3' is not one of .* with a value; did you mean 'patience'"),
-        ({"early_stopping": "patience=soon"}, "patience must be 0 or more, received 'soon'"),
-        ({"early_stopping": "restore_best=yes"}, "restore_best must be true or false, received 'yes'"),
-        ({"early_stopping": "patience"}, "'patience' is not one of"),
-        ({"reduce_on_plateau": "factor=1"}, "factor must be between 0 and 1, received 1"),
-        ({"reduce_on_plateau": "min_lr=-1"}, "min_lr must be 0 or more, received '-1'"),
+        ({"early_stopping": {"patients": 3}}, "'patients' is none of monitor, .*; did you mean 'patience'"),
+        ({"early_stopping": {"patience": "soon"}}, "patience must be a whole number of 0 or more, received 'soon'"),
+        ({"early_stopping": {"patience": 2.5}}, "patience must be a whole number of 0 or more, received 2.5"),
+        ({"early_stopping": {"restore_best": "yes"}}, "restore_best must be true or false, received 'yes'"),
+        ({"reduce_on_plateau": {"factor": 1}}, "factor must be between 0 and 1, received 1"),
+        ({"reduce_on_plateau": {"min_lr": -1}}, "min_lr must be 0 or more, received -1"),
         ({"lr_schedule": "cosin"}, "expected step:0.1@30,60, cosine, exponential"),
         ({"lr_schedule": "step:0.1"}, "expected step:0.1@30,60"),
         ({"lr_schedule": "step:2@3"}, "the factor must be between 0 and 1, received '2'"),
@@ -100,7 +100,7 @@ def test_invalid_options_are_refused(options, message):
 
 
 def test_monitoring_validation_needs_a_validation_part(backend, digits):
-    trainer = Trainer(**SMALL, validation_split=0.0, watching=CallbackOptions(early_stopping=""))
+    trainer = Trainer(**SMALL, validation_split=0.0, callback_options=CallbackOptions(early_stopping={}))
     with pytest.raises(OptionError, match="val_loss is not measured without a validation part: add monitor=loss"):
         trainer.fit(digits)
 
