@@ -27,6 +27,7 @@ def altered(source, path, by):
     return path
 
 
+@pytest.mark.one_environment
 def test_a_port_is_kept_with_its_proof(cli, here, saved_runs, backend, shared_worker, digits):
     shown = cli("port", saved_runs["striding"], "--to", backend.name, "--out", "moved/there.trivium", "--json")
     assert shown.code == 0
@@ -48,6 +49,7 @@ def test_a_port_is_kept_with_its_proof(cli, here, saved_runs, backend, shared_wo
     assert bundles.load(here / "moved/there.trivium").run["ported"] == [report]
 
 
+@pytest.mark.one_environment
 def test_a_ported_bundle_lies_beside_its_source(cli, saved_runs, backend, tmp_path, shared_worker):
     run = shutil.copytree(saved_runs["lstm"], tmp_path / "run")
     shown = cli("port", run, "--to", backend.name)

@@ -335,6 +335,7 @@ def test_a_damaged_cache_file_counts_as_missing_and_is_written_again(backend, di
     assert plan_cache.load(key) == known
 
 
+@pytest.mark.one_environment
 def test_a_cache_that_cannot_be_written_fails_no_run(backend, digits, every_run_is_long, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

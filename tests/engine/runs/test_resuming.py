@@ -133,6 +133,7 @@ def test_a_resumed_run_restores_the_state_of_its_callbacks(backend, train, broke
     require_identical(train("broken", resume=True, **settings, callbacks=[crash_at(99)]), whole)
 
 
+@pytest.mark.one_environment
 def test_resuming_a_run_that_has_trained_all_epochs_only_saves_it(backend, train, tmp_path):
     whole = train("whole", epochs=3)
     record = json.loads((tmp_path / "whole/run.json").read_text())
@@ -143,6 +144,7 @@ def test_resuming_a_run_that_has_trained_all_epochs_only_saves_it(backend, train
     assert (tmp_path / "whole/bundle.trivium").is_file()
 
 
+@pytest.mark.one_environment
 def test_a_finished_run_can_be_resumed_for_more_epochs(backend, train):
     whole = train("whole", epochs=5)
     train("short", epochs=3)
