@@ -74,6 +74,10 @@ class Runtime(ABC):
         It is needed for training and prediction. It leaves no trace in the model.
         """
 
+    def dense_gradients(self, model: Any) -> AbstractContextManager[None]:
+        """Within this context, the optimizer of a model adds the gradients of repeated tokens before it uses them."""
+        return contextlib.nullcontext()
+
     @abstractmethod
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         """Return the loss of one batch and its gradients with respect to `model.trainable_variables`, in that order.

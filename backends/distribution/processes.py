@@ -188,6 +188,7 @@ def prepare(packed: np.ndarray, data: list[np.ndarray], batch_size: int, plan: l
         losses_from_logits(),
         current_runtime.tuned(model),
         portable_draws(),
+        current_runtime.dense_gradients(model),
     ):
         _active_contexts.enter_context(context)
     _epochs = _group.epochs(model, tuple(data), batch_size, Plan(*plan))

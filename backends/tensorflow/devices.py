@@ -25,6 +25,7 @@ from ..distribution.sharding import Collective, synchronized, train_on_shard
 from ..epochs import Data, EpochRunner, Plan, build_metrics, layers_of
 from ..runtime import cores
 from ..shard import Shard, shard_of
+from .dense_gradients import dense_gradients
 from .epochs import TensorFlowEpochs
 from .layers import tuned
 
@@ -104,7 +105,8 @@ class TensorFlowDistributedEpochs(TensorFlowEpochs):
         optimizer = getattr(self._copy.optimizer, "inner_optimizer", self._copy.optimizer)
         setattr(optimizer, keras_internals.GRADIENT_REDUCTION, lambda pairs: pairs)
         try:
-            with synchronized(self._copy, ReplicaCollective(self._replicas, self._copy)), tuned(self._copy):
+            collective = ReplicaCollective(self._replicas, self._copy)
+            with synchronized(self._copy, collective), dense_gradients(self._copy), tuned(self._copy):
                 yield
         finally:
             delattr(optimizer, keras_internals.GRADIENT_REDUCTION)

@@ -14,6 +14,7 @@ from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, cores, processor, unchanged
 from . import devices
+from .dense_gradients import dense_gradients
 from .epochs import TensorFlowEpochs
 from .layers import tuned
 
@@ -50,6 +51,9 @@ class TensorFlowRuntime(Runtime):
 
     def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def dense_gradients(self, model: Any) -> AbstractContextManager[None]:
+        return dense_gradients(model)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):

@@ -167,6 +167,7 @@ class PlanContext:
                 stack.enter_context(current.tuned(model))
             if self._random:
                 stack.enter_context(portable_draws(self._random))
+                stack.enter_context(current.dense_gradients(model))
             yield
 
     def _notify(self) -> None:

@@ -93,7 +93,8 @@ class BatchedFits:
         assert epochs is not None
         assert isinstance(recipe, Recipe)
         metrics = []
-        with runtime.current().tuned(self.models.model), portable_draws(), losses_from_logits():
+        current, model = runtime.current(), self.models.model
+        with current.tuned(model), portable_draws(), losses_from_logits(), current.dense_gradients(model):
             for epoch in range(epochs):
                 orders = [
                     fit.train[sample_order(trainer.resolved.seed, epoch, len(fit.train), recipe.shuffle)]

@@ -159,7 +159,7 @@ def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], Named
     weights = model.weights  # read before the context: within it, RNN states may count as weights
     steps = len(batches["x"][0])
     reset_states(model)
-    with runtime.current().carry_rnn_states(model):
+    with runtime.current().carry_rnn_states(model), runtime.current().dense_gradients(model):
         for step in range(steps):
             x, y = batch_at(model, batches, step)
             model.reset_metrics()  # otherwise some backends return the mean over all steps

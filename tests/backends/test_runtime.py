@@ -1,5 +1,6 @@
 """The interface between engine and framework, tested on the backend of this process."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -208,3 +209,29 @@ def test_jax_still_needs_its_states_tracked(backend):
     model = keras.Sequential([keras.Input(batch_shape=(4, 3, 1)), keras.layers.LSTM(2, stateful=True)])
     x = np.ones((4, 3, 1), "float32")
     np.testing.assert_array_equal(model.predict_on_batch(x), model.predict_on_batch(x))
+
+
+def step_of_adam(context):
+    """Return how far one step of Adam at a rate of 0.1 moves an embedding that a batch looks up three times."""
+    import keras
+
+    table = keras.layers.Embedding(4, 2, embeddings_initializer="zeros")
+    model = keras.Sequential([keras.Input((1,), dtype="int32"), table])
+    model.compile(keras.optimizers.Adam(0.1), "mean_squared_error")
+    with context(model):
+        model.train_on_batch(np.zeros((3, 1), "int32"), np.ones((3, 1, 2)))
+    return np.array(table.get_weights()[0][0]), model
+
+
+def test_the_gradients_of_a_repeated_token_are_added_before_an_optimizer_squares_them(current):
+    moved, model = step_of_adam(current.dense_gradients)
+    np.testing.assert_allclose(moved, 0.1, rtol=1e-4)  # Adam's first step has the length of its rate
+    assert "apply" not in vars(model.optimizer)
+
+
+def test_keras_still_squares_the_gradients_of_a_repeated_token_apart(current, backend):
+    """If this fails, Keras' optimizers treat sparse gradients as dense ones: `dense_gradients` can go."""
+    if backend.name != "tensorflow":
+        pytest.skip("for TensorFlow: other backends have no sparse gradients")
+    moved, _ = step_of_adam(lambda model: contextlib.nullcontext())
+    np.testing.assert_allclose(moved, 0.1 * np.sqrt(3), rtol=1e-4)

@@ -1,0 +1,37 @@
+"""Dense gradients of embeddings.
+
+TensorFlow's gradient of a lookup has a row for each token that a batch looked up (`tf.IndexedSlices`). Keras 3.15's
+optimizers square these rows before they add those of a repeated token: Adam's second moment is too small, and its step
+too long. JAX and PyTorch have dense gradients. In float64 too, a model with an embedding that is trained by Adam differs
+after one step. A test in tests/backends/test_runtime.py notices when this can go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+
+@contextmanager
+def dense_gradients(model: Any) -> Iterator[None]:
+    """Within this context, the optimizer of a model gets dense gradients; its class and saved form do not change."""
+    optimizer = model.optimizer
+    apply, replaced = optimizer.apply, vars(optimizer).get("apply")
+
+    def apply_dense(grads: Any, trainable_variables: Any = None) -> Any:
+        return apply([_to_dense(gradient) for gradient in grads], trainable_variables)
+
+    optimizer.apply = apply_dense
+    try:
+        yield
+    finally:
+        del optimizer.apply
+        if replaced:
+            optimizer.apply = replaced
+
+
+def _to_dense(gradient: Any) -> Any:
+    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
