@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from trivium.backends.workers import executors
 from trivium.benchmarks.suites import search_speed
-from trivium.engine.search import scorer
 from trivium.errors import OptionError
 
 pytestmark = pytest.mark.one_environment
@@ -54,7 +54,7 @@ def test_an_unknown_task_is_refused():
 def test_both_sides_learn_the_same_from_the_same_folds(backend, shared_worker, monkeypatch):
     # With one worker, which is the one that tests share, nothing has to be started.
     monkeypatch.setattr(search_speed, "cores", lambda: 1)
-    monkeypatch.setattr(scorer, "cores", lambda: 1)
+    monkeypatch.setattr(executors, "cores", lambda: 1)
     result = search_speed.measure(tasks=("cross-validation",), epochs=12, folds=2, samples=600)
     assert result.arguments == {"tasks": ["cross-validation"], "epochs": 12, "folds": 2, "samples": 600, "seed": 1}
     wrapper, ours = (result.scores["cross-validation", runner][0] for runner in ("wrapper", "trivium"))
