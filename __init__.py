@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .engine.bundles.bundle import Bundle as Bundle
     from .engine.bundles.bundle import load as load
     from .engine.data.dataset import Dataset as Dataset
+    from .engine.data.dataset import Split as Split
     from .engine.inspection import inspect as inspect
     from .engine.plots import plots as plots
     from .engine.prediction.evaluation import evaluate as evaluate
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from .engine.search.estimators import Regressor as Regressor
     from .engine.search.search import cross_val_score as cross_val_score
     from .engine.search.search import search as search
+    from .engine.training.train import train as train
     from .engine.training.trainer import Trainer as Trainer
-    from .engine.training.trainer import train as train
     from .engine.verification.verification import verify as verify
     from .errors import TriviumError as TriviumError
     from .models.recipe import Recipe as Recipe
@@ -44,6 +45,7 @@ _HOMES = {
     "Recipe": ".models.recipe",
     "Regressor": ".engine.search.estimators",
     "Run": ".engine.runs.run",
+    "Split": ".engine.data.dataset",
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
     "cross_val_score": ".engine.search.search",
@@ -56,7 +58,7 @@ _HOMES = {
     "recipe": ".models.recipe",
     "search": ".engine.search.search",
     "step": ".models.recipe",
-    "train": ".engine.training.trainer",
+    "train": ".engine.training.train",
     "use": ".backends.catalog",
     "verify": ".engine.verification.verification",
 }

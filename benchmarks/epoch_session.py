@@ -24,7 +24,7 @@ from ..engine.epochs import environment
 from ..engine.epochs import precision as precisions
 from ..engine.keras_model.inference import fixed_batch
 from ..engine.runs.history import History
-from ..engine.training.trainer import Trainer, dataset_for
+from ..engine.training.trainer import Trainer
 from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
 from . import machine, native
@@ -167,9 +167,7 @@ class EpochSession:
         return {"operations": counted["training"] * self.samples, "traffic": counted["traffic"] * self.samples}
 
     def _dataset_of(self, data: str | None) -> Dataset:
-        recipe = self._trainer.recipe
-        assert isinstance(recipe, Recipe)
-        return dataset_for(recipe, data or datasets.portable_name(recipe.dataset))
+        return self._trainer.load(data or datasets.portable_name(self._trainer.recipe.dataset))
 
     def _evaluate(self, part: Split) -> dict[str, float]:
         with (

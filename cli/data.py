@@ -69,13 +69,14 @@ def _list(names: list[str], as_json: bool) -> None:
 def _print(summary: dict[str, Any]) -> None:
     screen = console()
     screen.print(f"source      {summary['source']}")
-    shown = table("split", "samples", "shape", "dtype", "range", "mean", right=("samples", "mean"))
+    are_named = any("arrays" in split for split in summary["splits"].values())
+    columns = ("split", *(["array"] if are_named else []), "samples", "shape", "dtype", "range", "mean")
+    shown = table(*columns, right=("samples", "mean"))
     for name, split in summary["splits"].items():
-        reach = f"{split['low']:.4g} … {split['high']:.4g}"
-        shape = "×".join(map(str, split["shape"])) or "one value"
-        shown.add_row(name, f"{split['samples']:,}", shape, split["dtype"], reach, f"{split['mean']:.4g}")
+        for array, values in split.get("arrays", {"": split}).items():
+            shown.add_row(name, *([array] if are_named else []), f"{split['samples']:,}", *_describe(values))
     screen.print(shown)
-    if summary["labels"]:
+    if summary["labels"] and not are_named:
         balance = table("class", *summary["splits"], right=tuple(summary["splits"]))
         for label in summary["labels"]:
             balance.add_row(label, *(f"{split['classes'][label]:,}" for split in summary["splits"].values()))
@@ -84,3 +85,9 @@ def _print(summary: dict[str, Any]) -> None:
         screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
     for warning in summary["warnings"]:
         screen.print(f"warning     {warning}")
+
+
+def _describe(values: dict[str, Any]) -> tuple[str, ...]:
+    """Return shape, dtype, range and mean of an array."""
+    shape = "×".join(map(str, values["shape"])) or "one value"
+    return shape, values["dtype"], f"{values['low']:.4g} … {values['high']:.4g}", f"{values['mean']:.4g}"

@@ -23,7 +23,9 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
     """Predict the labels or values of INPUTS with a trained model.
 
     SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
-    training data, or .png and .jpg pictures, which are converted to the format of MNIST's digits.
+    training data, .npz files with an array for each input of the model, or .png and .jpg pictures. A table may have its
+    columns in any order, and the target among them. For a model of MNIST's digits, a picture is one drawn or
+    photographed digit.
 
     \b
     Example:
@@ -31,13 +33,13 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
     """
     catalog.use(backend)
     from ..engine.bundles import bundle
-    from ..engine.data import input_files as readers
+    from ..engine.prediction import inputs as samples
     from ..engine.prediction.evaluation import predict
 
     loaded = bundle.load(source)
     predictions: list[dict[str, Any]] = []
     for path in inputs:
-        said = predict(loaded, readers.read(path)).to_json()
+        said = predict(loaded, samples.read(loaded, path)).to_json()
         predictions += [{"file": str(path), "index": i, "prediction": entry} for i, entry in enumerate(said)]
     if as_json:
         print_json({"schema": 1, "source": str(source), "predictions": predictions})
@@ -51,6 +53,12 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
 
 
 def _columns(prediction: Any) -> tuple[str, str]:
+    if isinstance(prediction, dict) and "label" not in prediction:
+        shown = {name: _columns(part) for name, part in prediction.items()}
+        return (
+            ", ".join(f"{name} {value}" for name, (value, _) in shown.items()),
+            ", ".join(f"{name} {probability}" for name, (_, probability) in shown.items() if probability),
+        )
     if isinstance(prediction, dict):
         return prediction["label"], f"{prediction['probability']:.1%}"
     return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""

@@ -158,12 +158,12 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     from ..engine.runs import run_folder
     from ..engine.training import ray_ranks
     from ..engine.training.saving import save
-    from ..engine.training.trainer import Trainer, dataset_for
+    from ..engine.training.trainer import Trainer
 
     rules = parse_rules(checkpoints)
     group = ctx.with_resource(ray_ranks.ranks(workers, address, settings["devices"]))
     trainer = Trainer(options=parse_assignments(assignments), group=group, **settings)
-    dataset = dataset_for(trainer.recipe, data)
+    dataset = trainer.load(data)
     runtime.current()  # imported here, where its messages are silenced; preparation may import Keras
     prepared = trainer.prepare(dataset)
     name = trainer.recipe.name

@@ -19,6 +19,8 @@ from .bundles import keras_files
 from .bundles.bundle import Bundle
 from .bundles.code_in_config import find_code
 from .bundles.keras_files import LARGEST_CONFIG, ModelFile
+from .data.dataset import labels_to_json
+from .data.nests import map_arrays
 from .keras_model.architecture import LayerSummary, is_auxiliary, layers_of, layers_of_weights
 from .runs import run_list
 from .runs.run_record import RECORD
@@ -97,8 +99,11 @@ def _describe_bundle(bundle: Bundle) -> dict[str, Any]:
         "format": "bundle",
         **_describe_record(bundle.run),
         "preprocessing": {name: [step["kind"] for step in steps] for name, steps in chains.items()},
-        "labels": list(bundle.labels),
-        "recorded": {"inputs": list(bundle.recorded_inputs.shape), "outputs": list(bundle.recorded_outputs.shape)},
+        "labels": labels_to_json(bundle.labels),
+        "recorded": {
+            "inputs": map_arrays(lambda array: list(array.shape), bundle.recorded_inputs),
+            "outputs": map_arrays(lambda array: list(array.shape), bundle.recorded_outputs),
+        },
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,21 @@ else:
 
     keras = _LazyKeras()
 
-__all__ = ["Option", "PreprocessingStep", "PublishedResult", "Recipe", "find", "keras", "recipe", "registry", "step"]
+__all__ = [
+    "Option",
+    "PreprocessingStep",
+    "PublishedResult",
+    "Recipe",
+    "find",
+    "keras",
+    "recipe",
+    "recipe_of",
+    "registry",
+    "step",
+]
+
+# Options of a builder that are sizes of the data: numbers per sample, classes, values per target.
+SIZES = ("inputs", "classes", "outputs")
 
 FAMILIES = ("dense", "cnn", "rnn", "text", "functional")
 
@@ -115,8 +130,12 @@ class Recipe:
         """The options that `build` takes, with their defaults."""
         return {name: parameter.default for name, parameter in inspect.signature(self.build).parameters.items()}
 
-    def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, options: Mapping[str, Any], *, without_sizes: bool = False) -> dict[str, Any]:
         """Return all options: the defaults, overridden by the given ones.
+
+        Args:
+            options: by name.
+            without_sizes: whether `SIZES` may be missing, because the data are not known yet.
 
         Raises:
             RecipeError: the recipe has no such option, or needs one that is missing.
@@ -128,13 +147,16 @@ class Recipe:
                 raise RecipeError(f"{self.name} has no option {name!r} (it has: {listed}){suggest(name, list(known))}")
         complete = {**known, **options}
         missing = [name for name, value in complete.items() if value is inspect.Parameter.empty]
+        if without_sizes:
+            complete = {name: value for name, value in complete.items() if name not in SIZES or name not in missing}
+            missing = [name for name in missing if name not in SIZES]
         if missing:
             raise RecipeError(f"{self.name} needs a value for {', '.join(missing)}: add `options` {missing[0]}=…")
         return complete
 
     def steps(self, steps: tuple[PreprocessingStep, ...], options: Mapping[str, Any]) -> list[PreprocessingStep]:
         """Return `self.inputs` or `self.targets` with each `Option` replaced by its value."""
-        values = self.complete(options)
+        values = self.complete(options, without_sizes=True)
         return [
             replace(
                 step,
@@ -187,6 +209,25 @@ def registry() -> dict[str, Recipe]:
             module = importlib.import_module(f".{family}", __package__)
             _registry.update({entry.name: entry for entry in vars(module).values() if isinstance(entry, Recipe)})
     return _registry
+
+
+def recipe_of(model: Recipe | str | Callable[..., Any]) -> Recipe:
+    """Return a recipe, given a recipe, its name, a function that builds a model, or a model.
+
+    Raises:
+        RecipeError: no recipe has that name, or the argument is none of these.
+    """
+    if isinstance(model, Recipe):
+        return model
+    if isinstance(model, str):
+        return find(model)
+    if "keras" in sys.modules and isinstance(model, keras.Model):
+        return Recipe(model.name, "a model", lambda: model)
+    if not callable(model):
+        raise RecipeError(
+            f"expected a recipe, its name, a function that builds a model, or a model, received {model!r}"
+        )
+    return Recipe(getattr(model, "__name__", type(model).__name__), "a builder", model)
 
 
 def find(name: str) -> Recipe:

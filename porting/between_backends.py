@@ -18,6 +18,7 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..engine.bundles import bundle as bundles
 from ..engine.bundles.bundle import Bundle
+from ..engine.keras_model.interface import by_name
 from ..engine.verification import tolerances
 from ..storage import atomic
 from . import source_model, training_step
@@ -54,10 +55,10 @@ def _compare(source: SourceModel, target: Backend, announce: StageCallback) -> P
     """Return the report of all comparisons; its artifact is not written yet."""
     path, reference = str(source.path), _reference_backend(source, target)
     announce(f"loading it on {target.title}")
-    recorded = [source.bundle.recorded_inputs] if source.bundle else _draw_inputs(path, target)
+    recorded = source.bundle.input_arrays if source.bundle else _draw_inputs(path, target)
     batches = {RECORDED: recorded, **probe_batches(recorded)}
     received = worker.get(target.name).call(source_model.predict_batches, path, batches)
-    expected = {RECORDED: [source.bundle.recorded_outputs]} if source.bundle else {}
+    expected = {RECORDED: source.bundle.output_arrays} if source.bundle else {}
     if reference:
         announce(f"comparing with {reference.title}")
         unanswered = {name: arrays for name, arrays in batches.items() if name not in expected}
@@ -105,7 +106,7 @@ def save_file(path: str, out: str) -> None:
 def save_bundle(path: str, destination: str, report: dict[str, Any]) -> None:
     """Write the bundle with this backend's recorded outputs and the port's report in its run record."""
     bundle = bundles.load(path)
-    predictions = source_model.predict_batches(path, {RECORDED: [bundle.recorded_inputs]})
+    predictions = source_model.predict_batches(path, {RECORDED: bundle.input_arrays})
     Bundle(
         bundles.keras_bytes(bundle.model),
         bundle.preprocessing,
@@ -116,5 +117,5 @@ def save_bundle(path: str, destination: str, report: dict[str, Any]) -> None:
             "ported": [*bundle.run.get("ported", []), report],
         },
         bundle.recorded_inputs,
-        predictions[RECORDED][0],
+        by_name(bundle.model, predictions[RECORDED]),
     ).save(Path(destination))

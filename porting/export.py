@@ -18,6 +18,7 @@ import numpy as np
 from ..backends import catalog
 from ..backends.workers import worker
 from ..backends.workers.worker import Worker
+from ..engine.data.dataset import labels_to_json
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from ..functions import function_name
@@ -87,7 +88,7 @@ class _Export:
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
         description = {
-            "labels": list(self.source.labels),
+            "labels": labels_to_json(self.source.labels),
             "inputs": self.interface["inputs"],
             "outputs": self.interface["outputs"],
             "raw_inputs": self.interface["raw"],
@@ -145,7 +146,7 @@ class _Export:
     def _batches(self) -> tuple[NamedBatches, NamedBatches]:
         """Return the artifact's inputs, and the same samples preprocessed, as the model takes them."""
         bundle = self.source.bundle
-        recorded = [bundle.recorded_inputs] if bundle else self.interface["drawn"]
+        recorded = bundle.input_arrays if bundle else self.interface["drawn"]
         chain = self.source.preprocessing.inputs
         if self.interface["raw"]:
             recorded = [as_dtype(chain.inverse(recorded[0]), self.interface["inputs"][0]["dtype"])]
@@ -161,8 +162,8 @@ class _Export:
         against = origin if installed else self.host.backend
         bundle = self.source.bundle
         expected: NamedBatches = {}
-        if bundle and _same_samples(bundle.recorded_inputs, prepared[RECORDED][0]):
-            expected[RECORDED] = [bundle.recorded_outputs]
+        if bundle and _same_samples(bundle.input_arrays, prepared[RECORDED]):
+            expected[RECORDED] = bundle.output_arrays
         unanswered = {name: arrays for name, arrays in prepared.items() if name not in expected}
         answers = worker.get(against).call(source_model.predict_batches, str(self.source.path), unanswered)
         references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
@@ -184,8 +185,11 @@ def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
     return np.asarray(np.clip(np.rint(values), limits.min, limits.max), dtype)
 
 
-def _same_samples(recorded: np.ndarray, prepared: np.ndarray) -> bool:
-    return recorded.shape == prepared.shape and parity.difference(recorded, prepared).within(_SAME_SAMPLE)
+def _same_samples(recorded: list[np.ndarray], prepared: list[np.ndarray]) -> bool:
+    return all(
+        one.shape == other.shape and parity.difference(one, other).within(_SAME_SAMPLE)
+        for one, other in zip(recorded, prepared, strict=True)
+    )
 
 
 def artifact_worker(target: str, host: str) -> Worker:

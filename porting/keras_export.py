@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..backends import artifacts, runtime
+from ..engine.keras_model.interface import pack
 from ..engine.verification.model_under_test import flat_layers
 from ..errors import PortError, first_line
 from . import source_model, targets
@@ -70,7 +71,7 @@ def _call_once(model: keras.Model) -> None:
 
     shapes = [[1 if length is None else length for length in tensor.shape] for tensor in model.inputs]
     inputs = [keras.ops.ones(shape, model_input.dtype) for shape, model_input in zip(shapes, model.inputs, strict=True)]
-    model(source_model.pack_inputs(model, inputs), training=False)
+    model(pack(model, "input", inputs), training=False)
 
 
 def _unroll(model: keras.Model) -> keras.Model:

@@ -64,7 +64,8 @@ def write_litert_metadata(path: Path, description: str) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo("port.json"), description)
         if labels := json.loads(description)["labels"]:
-            archive.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{label}\n" for label in labels))
+            for name, names in labels.items() if isinstance(labels, dict) else [("labels", labels)]:
+                archive.writestr(zipfile.ZipInfo(f"{name}.txt"), "".join(f"{label}\n" for label in names))
 
 
 def write_torch_export_metadata(path: Path, description: str) -> None:

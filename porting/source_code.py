@@ -26,6 +26,7 @@ from ..backends import catalog
 from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
+from ..engine.data.dataset import labels_to_json
 from ..engine.verification import parity
 from ..errors import PortError
 from ..graph.graph import Graph
@@ -118,7 +119,7 @@ class _SourcePort:
     def _batches(self, interface: dict[str, Any]) -> tuple[NamedBatches, NamedBatches]:
         """Return the inputs of the source code, and the same samples preprocessed, as the model takes them."""
         bundle = self.source.bundle
-        recorded = [bundle.recorded_inputs] if bundle else interface["drawn"]
+        recorded = bundle.input_arrays if bundle else interface["drawn"]
         if not interface["raw"]:
             inputs = {"recorded": recorded, **probe_batches(recorded)}
             return inputs, inputs
@@ -135,13 +136,13 @@ class _SourcePort:
         references = dict.fromkeys(inputs, host.name)
         bundle = self.source.bundle
         if bundle and inputs is prepared:
-            expected["recorded"], references["recorded"] = [bundle.recorded_outputs], self.source.backend
+            expected["recorded"], references["recorded"] = bundle.output_arrays, self.source.backend
         return expected, references
 
     def _facts(self, interface: dict[str, Any], files: list[str], requires: list[str]) -> dict[str, Any]:
         return {
             "source_file": self.source.describe(),
-            "labels": list(self.source.labels),
+            "labels": labels_to_json(self.source.labels),
             "inputs": interface["inputs"],
             "outputs": interface["outputs"],
             "raw_inputs": interface["raw"],

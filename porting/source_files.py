@@ -133,7 +133,10 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
     elif facts["preparation"].get("inputs"):
         steps = json.dumps(facts["preparation"]["inputs"])
         lines += ["Inputs must be preprocessed as they were for training:", "", f"    {steps}", ""]
-    if facts["labels"]:
+    if isinstance(facts["labels"], dict):
+        for name, labels in facts["labels"].items():
+            lines += [f"Classes of {name}, in the order of its last axis: {', '.join(labels)}.", ""]
+    elif facts["labels"]:
         lines += [f"Classes, in the order of the last axis: {', '.join(map(str, facts['labels']))}.", ""]
     return "\n".join(lines)
 

@@ -19,7 +19,9 @@ from ..engine.bundles import bundle as bundles
 from ..engine.bundles import keras_files
 from ..engine.bundles.bundle import Bundle
 from ..engine.bundles.raw_model import raw_model
+from ..engine.data.dataset import Labels
 from ..engine.keras_model.inference import fixed_batch, outputs_of
+from ..engine.keras_model.interface import output_names, pack
 from ..engine.preprocessing.pipeline import Preprocessing
 from ..engine.verification.model_under_test import ModelUnderTest, make_batches
 from ..errors import BundleError, DataError, PortError
@@ -63,7 +65,7 @@ class SourceModel:
         return self.bundle.run.get("recipe") if self.bundle else None
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def labels(self) -> Labels:
         return self.bundle.labels if self.bundle else ()
 
     @property
@@ -139,7 +141,7 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
         DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
     """
     model, reason = load(path), None
-    names = _output_names(model)
+    names = output_names(model)
     if is_model_file(Path(path)):
         raw, reason = False, "a model file has no preprocessing"
     if raw is not False:
@@ -170,25 +172,13 @@ def predict_batches(path: str, batches: NamedBatches) -> NamedBatches:
         if len(arrays) == len(model.outputs) == 1:
             outputs[name] = [outputs_of(model, arrays[0])]
         else:
-            predictions = model.predict(pack_inputs(model, arrays), verbose=0)
+            predictions = model.predict(pack(model, "input", arrays), verbose=0)
             outputs[name] = [np.asarray(array) for array in keras.tree.flatten(predictions)]
     return outputs
 
 
-def pack_inputs(model: keras.Model, arrays: list[Any]) -> Any:
-    """Pack one array per input into the structure that the model takes; a Sequential model takes a single array."""
-    import keras
-
-    return arrays[0] if isinstance(model, keras.Sequential) else keras.tree.pack_sequence_as(model.input, arrays)
-
-
 def _describe(name: str, tensor: Any) -> dict[str, Any]:
     return {"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype)}
-
-
-def _output_names(model: keras.Model) -> list[str]:
-    """Return the names of the output layers; a Sequential model has no `output_names`, so its last layer is used."""
-    return list(getattr(model, "output_names", [model.layers[-1].name]))
 
 
 def _draw_inputs(path: str, model: keras.Model) -> list[np.ndarray]:

@@ -131,7 +131,7 @@ def draw_batch(path: str) -> dict[str, Any]:
         data = None
         if not source_model.is_model_file(Path(path)):
             bundle = bundles.load(path)
-            data = Split(bundle.recorded_inputs, bundle.recorded_outputs)
+            data = Split(bundle.input_arrays, bundle.output_arrays)
         batches = make_batches(ModelUnderTest(path, is_bundle=True), model, data, 1)
         return {"batches": batches, "states": [np.array(v.numpy()) for v in rng_variables(model)]}
 
@@ -166,7 +166,7 @@ def take_step(
         loss, gradients = current.gradients(model, x, y)
         named = [(v.path, gradient) for v, gradient in zip(model.trainable_variables, gradients, strict=True)]
         weights = model.weights  # read now: a layer that carries its states may add them to its weights
-        with current.carry_rnn_states(model):
+        with current.carry_rnn_states(model), current.dense_gradients(model):
             model.train_on_batch(x, y)
         arrays = {
             LOSS: [("the loss of the batch", np.array(loss))],

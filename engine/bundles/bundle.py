@@ -14,6 +14,7 @@ import io
 import json
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,10 @@ from ...errors import BundleError, DataError, FileError
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
 from ...storage.safe_fields import require_field_types
+from ..data.dataset import Labels, labels_to_json
+from ..data.nests import Nest, is_array, take
 from ..keras_model.inference import outputs_of
+from ..keras_model.interface import inputs_by_name, match_inputs
 from ..preprocessing.pipeline import Preprocessing
 from . import keras_files, trust
 
@@ -53,18 +57,28 @@ class Bundle:
     Attributes:
         keras_file: the bytes of the `.keras` file.
         preprocessing: fitted.
-        labels: the names of the classes; empty for regression.
+        labels: the names of the classes; empty for regression, by the name of the output where there are several.
         run: the run record, as from `Run.to_json`, with `"ported"` entries after porting.
         recorded_inputs, recorded_outputs: preprocessed samples, and the model's outputs for them on the training
-            backend.
+            backend; dictionaries by name, in the model's order, where there are several.
     """
 
     keras_file: bytes
     preprocessing: Preprocessing
-    labels: tuple[str, ...]
+    labels: Labels
     run: dict[str, Any]
-    recorded_inputs: np.ndarray
-    recorded_outputs: np.ndarray
+    recorded_inputs: Nest
+    recorded_outputs: Nest
+
+    @property
+    def input_arrays(self) -> list[np.ndarray]:
+        """The recorded inputs, in the order of the model's."""
+        return _in_order(self.recorded_inputs)
+
+    @property
+    def output_arrays(self) -> list[np.ndarray]:
+        """The recorded outputs, in the order of the model's."""
+        return _in_order(self.recorded_outputs)
 
     @cached_property
     def model(self) -> keras.Model:
@@ -97,9 +111,11 @@ class Bundle:
         members = {
             "model.keras": self.keras_file,
             "preprocessing.json": _to_json(self.preprocessing.to_json()),
-            "labels.json": _to_json(list(self.labels)),
+            "labels.json": _to_json(labels_to_json(self.labels)),
             "run.json": _to_json(self.run),
-            "recorded.npz": _to_npz(inputs=self.recorded_inputs, outputs=self.recorded_outputs),
+            "recorded.npz": _to_npz(
+                _recorded(self.recorded_inputs, "inputs") | _recorded(self.recorded_outputs, "outputs")
+            ),
         }
         manifest = {"schema": SCHEMA, "sha256": {name: _sha256(content) for name, content in members.items()}}
         with atomic_write(path) as temporary_path, zipfile.ZipFile(temporary_path, "w", zipfile.ZIP_STORED) as archive:
@@ -110,10 +126,12 @@ class Bundle:
     def of(cls, run: Run) -> Bundle:
         """Make the bundle of a finished run, and record predictions of its backend."""
         split = run.dataset.test or run.dataset.train
-        inputs, _ = run.preprocessing.pairs(split.x[:_RECORDED_RAW_VALUES], split.y[:_RECORDED_RAW_VALUES])
-        inputs = inputs[:_RECORDED_SAMPLES]
+        raw = split.take(slice(0, _RECORDED_RAW_VALUES))
+        prepared, _ = run.preprocessing.pairs(raw.x, raw.y)
+        inputs = match_inputs(run.model, take(prepared, slice(0, _RECORDED_SAMPLES)))
         outputs = outputs_of(run.model, inputs)
-        return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), inputs, outputs)
+        recorded = inputs_by_name(run.model, inputs), outputs
+        return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), *recorded)
 
 
 def load(source: Bundle | str | Path) -> Bundle:
@@ -136,8 +154,8 @@ def load(source: Bundle | str | Path) -> Bundle:
             _preprocessing(documents["preprocessing.json"]),
             _labels(documents["labels.json"]),
             _run_record(documents["run.json"]),
-            recorded["inputs"],
-            recorded["outputs"],
+            _read_recorded(recorded, "inputs"),
+            _read_recorded(recorded, "outputs"),
         )
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, DataError, OSError) as error:
         raise BundleError(f"{path} is not a bundle, or was truncated: {error}; train or copy it again") from error
@@ -240,7 +258,13 @@ def _preprocessing(value: Any) -> Preprocessing:
     return preprocessing
 
 
-def _labels(value: Any) -> tuple[str, ...]:
+def _labels(value: Any) -> Labels:
+    if isinstance(value, dict):
+        return {str(name): _label_names(names) for name, names in value.items()}
+    return _label_names(value)
+
+
+def _label_names(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         raise TypeError("labels.json holds no list of names")
     return tuple(value)
@@ -263,7 +287,29 @@ def _to_json(value: Any) -> bytes:
     return json.dumps(value, indent=1, allow_nan=False).encode()
 
 
-def _to_npz(**arrays: np.ndarray) -> bytes:
+def _in_order(recorded: Nest) -> list[np.ndarray]:
+    return [recorded] if is_array(recorded) else list(recorded.values())
+
+
+def _recorded(nest: Nest, side: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a side by the names of their members; several arrays keep their order."""
+    if is_array(nest):
+        return {side: nest}
+    return {f"{side}/{name}": array for name, array in nest.items()}
+
+
+def _read_recorded(members: Mapping[str, np.ndarray], side: str) -> Nest:
+    """Return the recorded array of a side, or its arrays by name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if any(name.startswith(f"{side}/") for name in members):
+        return {name.partition("/")[2]: array for name, array in members.items() if name.startswith(f"{side}/")}
+    return members[side]
+
+
+def _to_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()

@@ -61,7 +61,8 @@ class TrainedModel:
         """
         prepared = self.preprocessing.inputs(x)
         model = self.model if layer is None else self._submodel(layer)
-        return outputs_of(model, prepared)
+        outputs: np.ndarray = outputs_of(model, prepared)
+        return outputs
 
     def _submodel(self, layer: str | int) -> keras.Model:
         """Return the model that ends at a layer. It is cached, so that its compiled functions are reused."""

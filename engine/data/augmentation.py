@@ -16,6 +16,7 @@ import numpy as np
 from ...backends import runtime
 from ...errors import DataError, OptionError
 from ...functions import require_known
+from .nests import Nest, is_array
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +71,7 @@ class Augmentation:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def __call__(self, images: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
+    def __call__(self, images: Nest, key: tuple[int, ...]) -> np.ndarray:
         """Return the images, each changed in its own way; equal keys give equal changes.
 
         Args:
@@ -83,6 +84,8 @@ class Augmentation:
         Raises:
             DataError: the samples are not images.
         """
+        if not is_array(images):
+            raise DataError("augmentation is for one array of pictures, and the data have several inputs")
         if images.ndim not in (3, 4):
             raise DataError(f"augmentation is for pictures (n, height, width), received shape {images.shape}")
         seed = int(np.random.SeedSequence(key).generate_state(1)[0]) >> 1  # 31 bits: the seed must fit a signed integer

@@ -1,8 +1,9 @@
-"""A dataset: named arrays in two splits, with their provenance. Thin on purpose: it wraps no framework's loader."""
+"""A dataset: arrays in two splits, with their provenance. Thin on purpose: it wraps no framework's loader."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,28 +12,43 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
+from .nests import Nest, named_arrays, sample_count, take
+
+# Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
+DIGITS, PICTURES, TABLE = "digits", "pictures", "table"
 
 _TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `x` and their targets `y`; the first axis of both counts the samples.
+    """Samples `x` and their targets `y`; the first axis of every array counts the samples.
 
-    `weight`, (n,) float32, holds the sample weights in the loss; None means that all samples count alike.
+    Attributes:
+        x, y: an array each, or a nest of arrays where a model has several inputs or outputs.
+        weight: (n,) float32, the sample weights in the loss; None means that all samples count alike.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: Nest
+    y: Nest
     weight: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.x)
+        return sample_count(self.x)
+
+    def take(self, samples: slice | np.ndarray) -> Split:
+        """Return the split of these samples."""
+        weight = None if self.weight is None else self.weight[samples]
+        return Split(take(self.x, samples), take(self.y, samples), weight)
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
+    def arrays(self) -> tuple[Nest, ...]:
         """The arguments of a training step: inputs, targets and, where there are any, sample weights."""
         return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+
+
+# The names of the classes, or those of each target.
+Labels = tuple[str, ...] | dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -42,25 +58,34 @@ class Dataset:
     Attributes:
         name: the name or path it was loaded by.
         train, test: the splits; `test` is None where a user's file has no test split.
-        labels: the names of the classes; empty where `y` holds values.
+        validation: the split to validate on, or None for a share of the training split.
+        labels: the names of the classes; empty where `y` holds values. With several targets, a dictionary by the name
+            of the target, without those that hold values.
         source: the origin of the arrays, as text.
         draw: draws fresh samples, given their number and a key; None for a fixed dataset.
+        kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, or empty for arrays.
+        columns: the names of a table's columns of numbers, in the order of x; empty if it has no header.
     """
 
     name: str
     train: Split
     test: Split | None
-    labels: tuple[str, ...]
+    labels: Labels
     source: str
     draw: Callable[[int, tuple[int, ...]], Split] | None = None
+    kind: str = ""
+    columns: tuple[str, ...] = ()
+    validation: Split | None = None
 
     @cached_property
     def checksum(self) -> str:
         """The SHA-256 over dtypes, shapes and bytes of all arrays: equal data have equal checksums in any file."""
         digest = hashlib.sha256()
-        for split in filter(None, (self.train, self.test)):
-            for array in (split.x, split.y):
-                digest.update(f"{array.dtype.str}{array.shape}".encode())
+        for split in filter(None, (self.train, self.test, self.validation)):
+            arrays = named_arrays(split.x, "x") | named_arrays(split.y, "y")
+            for name, array in arrays.items():
+                # A single x and y have no name in it, so that the checksums of earlier runs stay what they were.
+                digest.update(f"{name if '/' in name else ''}{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
@@ -72,6 +97,9 @@ class Dataset:
             "checksum": self.checksum,
             "train": len(self.train),
             "test": len(self.test) if self.test else 0,
+            **({"validation": len(self.validation)} if self.validation else {}),
+            **({"kind": self.kind} if self.kind else {}),
+            **({"columns": list(self.columns)} if self.columns else {}),
         }
 
     def named_for(self, outputs: int) -> Dataset:
@@ -83,7 +111,7 @@ class Dataset:
             DataError: there are more classes than outputs.
         """
         count = max(2, outputs)
-        if not self.labels or len(self.labels) == count:
+        if not self.labels or isinstance(self.labels, dict) or len(self.labels) == count:
             return self
         if len(self.labels) > count:
             first = ", ".join(self.labels[:3])
@@ -94,7 +122,7 @@ class Dataset:
         unused_names = (f"unused {number}" for number in range(len(self.labels), count))
         return replace(self, labels=(*self.labels, *unused_names))
 
-    def relabelled(self, labels: tuple[str, ...]) -> Dataset:
+    def relabelled(self, labels: Labels) -> Dataset:
         """Return the dataset with its classes renumbered to match `labels`, those of a model trained on other data.
 
         Labels that are only numbers, 0, 1, …, are assumed to follow the order of a model whose classes have names.
@@ -102,6 +130,8 @@ class Dataset:
         Raises:
             DataError: a class is not among `labels`.
         """
+        if isinstance(labels, dict) or isinstance(self.labels, dict):
+            return self._relabelled_by_target(labels)
         if labels[: len(self.labels)] == self.labels:
             return self
         are_names = not any(label.lstrip("-").isdecimal() for label in labels)
@@ -113,17 +143,53 @@ class Dataset:
                 f"{self.name}: the model knows no class {', '.join(unknown[:5])} (it knows: {', '.join(labels[:20])})"
             )
         numbers = np.array([labels.index(name) for name in self.labels])
-        test = self.test and replace(self.test, y=numbers[self.test.y])
-        return replace(self, train=replace(self.train, y=numbers[self.train.y]), test=test, labels=labels)
+        train, test, validation = (
+            part and replace(part, y=numbers[part.y]) for part in (self.train, self.test, self.validation)
+        )
+        assert train
+        return replace(self, train=train, test=test, validation=validation, labels=labels)
+
+    def _relabelled_by_target(self, labels: Labels) -> Dataset:
+        """Return the dataset with the classes of each of several targets renumbered."""
+        if not isinstance(labels, dict) or not isinstance(self.labels, dict):
+            raise DataError(f"{self.name}: the model has several targets, or the data have: bring the same ones")
+        dataset = self
+        for target, names in self.labels.items():
+            single = replace(
+                dataset,
+                train=Split(dataset.train.x, dataset.train.y[target]),
+                test=dataset.test and Split(dataset.test.x, dataset.test.y[target]),
+                labels=names,
+            ).relabelled(labels.get(target, ()))
+            dataset = dataset._with_target(target, single)
+        return replace(dataset, labels=labels)
+
+    def _with_target(self, target: str, single: Dataset) -> Dataset:
+        train = replace(self.train, y={**self.train.y, target: single.train.y})
+        test = self.test and single.test and replace(self.test, y={**self.test.y, target: single.test.y})
+        return replace(self, train=train, test=test)
+
+
+def labels_to_json(labels: Labels) -> Any:
+    """Return the names as a list; those of several targets as an object of lists."""
+    return {name: list(names) for name, names in labels.items()} if isinstance(labels, dict) else list(labels)
+
+
+def labels_of(labels: Labels, target: str) -> tuple[str, ...]:
+    """Return the names of the classes of one of several targets; none where it holds values."""
+    return labels.get(target, ()) if isinstance(labels, dict) else ()
 
 
 def split_evenly(x: np.ndarray, y: np.ndarray) -> tuple[Split, Split]:
     """Split samples into a training and a test split; a fifth goes to the test split.
 
-    The samples are shuffled with a fixed seed. Both splits are stratified: classes are equally frequent in each.
+    The samples are shuffled with a fixed seed. Both splits are stratified, so that classes are equally frequent in
+    each, if there are samples enough for every class to be in both.
     """
     from sklearn.model_selection import train_test_split
 
-    classes = y if y.dtype.kind in "iu" and np.unique(y, return_counts=True)[1].min() >= 2 else None
+    counts = np.unique(y, return_counts=True)[1] if y.dtype.kind in "iu" else np.array([1])
+    is_enough = counts.min() >= 2 and len(counts) <= math.ceil(len(y) * _TEST_SHARE)
+    classes = y if is_enough else None
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=_TEST_SHARE, random_state=0, stratify=classes)
     return Split(x_train, y_train), Split(x_test, y_test)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import DataError
 from ...functions import suggest
 from .dataset import Dataset
-from .sources import files, mnist, shapes, text, toys, waves
+from .sources import files, mnist, pictures, shapes, text, toys, waves
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
@@ -50,7 +50,7 @@ def load(name: str | Path) -> Dataset:
             raise DataError(f"unknown dataset {name!r}: {family} takes at most {highest} settings after it")
         return LOADERS[family](name, *settings)
     if path.is_dir():
-        return files.read_picture_folder(path)
+        return pictures.read_picture_folder(path)
     known = list(LOADERS)
     raise DataError(
         f"unknown dataset {name!r}{suggest(family, known)} (known: {', '.join(known)}; or a .npz or .csv file, "

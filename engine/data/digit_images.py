@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from ...errors import DataError
-from .sources.files import PICTURE_ERRORS
+from .sources.pictures import ERRORS
 
 BOX = 20
 SIZE = 28
@@ -34,10 +34,10 @@ def read_digit(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as picture:
-            grey = _to_grey(picture)
+            grey = _to_grey(ImageOps.exif_transpose(picture))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (*PICTURE_ERRORS, Image.DecompressionBombError) as error:
+    except (*ERRORS, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a picture that can be read ({error})") from error
     try:
         return centre_digit(grey)
@@ -58,6 +58,8 @@ def centre_digit(grey: np.ndarray) -> np.ndarray:
         DataError: the picture is blank.
     """
     ink = _ink_of(grey)
+    if not ink.any():
+        raise DataError("no digit can be seen: nothing in the picture stands out from its grain")
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     factor = BOX / max(digit.shape)

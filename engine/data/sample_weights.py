@@ -17,6 +17,7 @@ import numpy as np
 from ...errors import DataError, OptionError
 from ...functions import suggest
 from .dataset import Dataset, Split
+from .nests import is_array
 
 BALANCED = "balanced"
 
@@ -68,7 +69,8 @@ class SampleWeights:
         sample_weights = self.for_validation(dataset, samples)
         if self.classes is None:
             return sample_weights
-        y = dataset.train.y[samples].astype("int64")  # labels from a file may be booleans
+        y = dataset.train.take(samples).y
+        y = y.astype("int64") if is_array(y) else y  # labels from a file may be booleans
         of_class = self.class_table(dataset, y)[y]
         return np.asarray(of_class if sample_weights is None else of_class * sample_weights)
 
@@ -117,6 +119,8 @@ class SampleWeights:
             OptionError: the data have no classes, or lack a named class.
         """
         labels = dataset.labels
+        if isinstance(labels, dict):
+            raise OptionError(f"class_weight: {dataset.name} has several targets: use sample_weight")
         if not labels:
             raise OptionError(f"class_weight: {dataset.name} has no classes: use sample_weight")
         if isinstance(self.classes, str):

@@ -18,10 +18,11 @@ import numpy as np
 from ...backends.same_run.randomness import portable_permutation
 from ..data.augmentation import Augmentation
 from ..data.dataset import Split
+from ..data.nests import Nest
 from ..preprocessing.pipeline import Preprocessing
 
 # Inputs and targets, or raw samples and labels; then sample weights, if there are any.
-Batch = tuple[np.ndarray, ...]
+Batch = tuple[Nest, ...]
 # (epoch, place) → batch
 BatchFetcher = Callable[[int, int], Batch]
 
@@ -109,7 +110,7 @@ def from_memory(split: Split, batch_size: int, seed: int, shuffle: bool) -> Batc
 
     def fetch(epoch: int, place: int) -> Batch:
         rows = indices(epoch)[place * batch_size : (place + 1) * batch_size]
-        return tuple(array[rows] for array in split.arrays)
+        return split.take(rows).arrays
 
     return fetch
 

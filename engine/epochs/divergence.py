@@ -16,6 +16,7 @@ import numpy as np
 from ...backends import runtime
 from ...errors import DivergedError
 from ..data.dataset import Split
+from ..data.nests import Nest, arrays_of
 from .batches import Batch, Schedule, TrainingBatches, from_memory, steps_per_epoch
 
 # The epoch, the step in it (both counted from 0), and the batch.
@@ -72,9 +73,9 @@ def _error(loss: float, epoch: int, where: str) -> DivergedError:
     )
 
 
-def _origin(model: keras.Model, x: np.ndarray) -> str:
+def _origin(model: keras.Model, x: Nest) -> str:
     """Describe the first value in the model that is NaN or infinite."""
-    if not np.isfinite(x).all():
+    if not all(np.isfinite(array).all() for array in arrays_of(x)):
         return "its inputs are not finite"
     for layer in model.layers:
         for variable in layer.variables:
@@ -86,14 +87,14 @@ def _origin(model: keras.Model, x: np.ndarray) -> str:
     return "every layer's output is finite, its loss is not"
 
 
-def _outputs(model: keras.Model, x: np.ndarray) -> list[tuple[keras.layers.Layer, Any]]:
+def _outputs(model: keras.Model, x: Nest) -> list[tuple[keras.layers.Layer, Any]]:
     """Return the output of each layer in training mode; nothing if the model is not a graph of layers."""
     try:
         layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
         probe = keras.Model(model.inputs, [layer.output for layer in layers])
     except (AttributeError, ValueError):  # a model with its own `call`, or layers that are called twice
         return []
-    return list(zip(layers, keras.tree.flatten(probe([x], training=True)), strict=False))
+    return list(zip(layers, keras.tree.flatten(probe(arrays_of(x), training=True)), strict=False))
 
 
 def _finite(value: Any) -> bool:

@@ -126,7 +126,7 @@ def _run_plan(
 def measure(model: keras.Model, data: Split) -> dict[str, float]:
     """Return a compiled model's metrics on prepared data, by the backend's own loop; the weights do not change."""
     size = fixed_batch(model) or _validation_batch(model, _DEFAULT_BATCH)
-    build_metrics(model, data.x[:size], data.y[:size])
+    build_metrics(model, *data.take(slice(0, size)).arrays[:2])
     current = runtime.current()
     epochs = current.compile_epochs(model, data.arrays, size, current.plans(model, 1)[0])
     epochs.evaluate()
@@ -233,7 +233,7 @@ class EpochLoop:
 
 def _compile(choice: PlanChoice, model: keras.Model, data: Split, size: int) -> EpochRunner:
     assert choice.plan
-    build_metrics(model, data.x[:size], data.y[:size])
+    build_metrics(model, *data.take(slice(0, size)).arrays[:2])
     compile_epochs = choice.group.epochs if choice.group else runtime.current().compile_epochs
     return compile_epochs(model, data.arrays, size, choice.plan)
 

@@ -21,6 +21,7 @@ from ...backends import runtime
 from ...backends.epochs import EpochRunner, Plan, build_metrics
 from ...errors import first_line
 from ..data.dataset import Split
+from ..data.nests import arrays_of
 from .batches import Schedule
 
 # The length of one round of a plan, and of all rounds together. A step that takes longer exceeds both.
@@ -81,7 +82,7 @@ def fastest(plans: Sequence[Plan], timings: Mapping[str, Timing], steps: int) ->
 
 def can_time(data: Split, batch_size: int) -> bool:
     """Return whether the data fill a batch and fit on the device several times."""
-    return batch_size <= len(data) and data.x.nbytes + data.y.nbytes <= _MOST_BYTES
+    return batch_size <= len(data) and sum(array.nbytes for array in arrays_of((data.x, data.y))) <= _MOST_BYTES
 
 
 def time_plans(
@@ -111,7 +112,7 @@ def time_plans(
     start = clock()
     steps, size = schedule.steps(data), schedule.batch_size
     order = schedule.order(schedule.first_epoch, len(data))
-    build_metrics(model, data.x[:size], data.y[:size])
+    build_metrics(model, *data.take(slice(0, size)).arrays[:2])
     compile_epochs = runtime.current().compile_epochs
 
     def start_trial(plan: Plan) -> PlanTrial:

@@ -9,6 +9,8 @@ import numpy as np
 from ...backends import runtime
 from ...errors import DataError
 from ..data import axes
+from ..data.nests import Nest, arrays_of, map_arrays, sample_count, take
+from .interface import by_name
 
 if TYPE_CHECKING:
     import keras
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _SMALL_BATCH, _LARGE_BATCH = 32, 256
 
 
-def outputs_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
+def outputs_of(model: keras.Model, x: Nest) -> Nest:
     """Return the model's outputs for preprocessed inputs. Recurrent states are reset first.
 
     All batches have one size: the size that the model was built for, or else one of two fixed sizes. So a framework
@@ -26,20 +28,30 @@ def outputs_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
     samples come with it. The last batch is padded, and the outputs for the padding are dropped.
 
     Args:
-        x: (n, …) preprocessed samples, at least one.
+        x: (n, …) preprocessed samples, at least one, in the nest that the model takes.
 
     Returns:
-        (n, …) float32, or float64 if the model computes in float64.
+        (n, …) float32, or float64 if the model computes in float64; a dictionary by name for several outputs.
     """
     reset_states(model)
-    size = fixed_batch(model) or (_SMALL_BATCH if len(x) <= _SMALL_BATCH else _LARGE_BATCH)
-    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % size, axis=0)])
+    count = sample_count(x)
+    size = fixed_batch(model) or (_SMALL_BATCH if count <= _SMALL_BATCH else _LARGE_BATCH)
+    padding = -count % size
+    filled = map_arrays(lambda array: np.concatenate([array, np.repeat(array[-1:], padding, axis=0)]), x)
     with runtime.current().carry_rnn_states(model):
         if runtime.stateful_layers(model):  # under JAX, only `predict` keeps the recurrent states
-            return as_floats(model.predict(filled, batch_size=size, verbose=0))[: len(x)]
-        # `predict` would spend more time on its data iterator than a small model needs to compute.
-        batches = (filled[first : first + size] for first in range(0, len(filled), size))
-        return np.concatenate([as_floats(model.predict_on_batch(batch)) for batch in batches])[: len(x)]
+            parts = [_as_arrays(model, model.predict(filled, batch_size=size, verbose=0))]
+        else:
+            # `predict` would spend more time on its data iterator than a small model needs to compute.
+            firsts = range(0, count + padding, size)
+            batches = (take(filled, slice(first, first + size)) for first in firsts)
+            parts = [_as_arrays(model, model.predict_on_batch(batch)) for batch in batches]
+    return by_name(model, [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)])
+
+
+def _as_arrays(model: keras.Model, outputs: Nest) -> list[np.ndarray]:
+    """Return a model's outputs as arrays, in the order of `model.outputs`."""
+    return [as_floats(output) for output in (arrays_of(outputs) if len(model.outputs) > 1 else [outputs])]
 
 
 def as_floats(outputs: Any) -> np.ndarray:
@@ -53,9 +65,10 @@ def probabilities(outputs: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
-def accepts_shape(model: keras.Model, x: np.ndarray) -> bool:
-    """Return whether a model of one input takes preprocessed samples (n, …) of this shape."""
-    return axes.shape_matches(tuple(model.inputs[0].shape)[1:], x.shape[1:])
+def accepts_shape(model: keras.Model, x: Nest) -> bool:
+    """Return whether a model takes preprocessed samples (n, …) of this shape, in its own nest."""
+    pairs = zip(model.inputs, arrays_of(x), strict=True)
+    return all(axes.shape_matches(tuple(tensor.shape)[1:], array.shape[1:]) for tensor, array in pairs)
 
 
 def fixed_batch(model: keras.Model) -> int | None:

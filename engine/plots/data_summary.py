@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...errors import DataError
 from ..data.augmentation import Augmentation
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
+from ..data.nests import Nest, arrays_of, is_array, named_arrays, take
 from . import plots
 
 _MOST_IMAGES = 60
@@ -29,7 +32,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
         For each split its `samples`, the `shape` and `dtype` of x, `low`, `high`, `mean`, and `classes` (the number of
-        samples of each label; empty for regression); `duplicates`: the number of test samples that are also in the
+        samples of each label; empty for regression); with several inputs or targets instead `arrays`, which has these
+        entries for each; `duplicates`: the number of test samples that are also in the
         training split; `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes
         that a split lacks.
     """
@@ -39,7 +43,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "source": dataset.source,
         "checksum": dataset.checksum,
-        "labels": list(dataset.labels),
+        "labels": labels_to_json(dataset.labels),
         "splits": {name: _summarize_split(split, dataset.labels) for name, split in splits.items()},
         "duplicates": duplicates(dataset.train.x, dataset.test.x) if dataset.test else 0,
         "warnings": warnings(dataset),
@@ -50,6 +54,8 @@ def warnings(dataset: Dataset) -> list[str]:
     """Return a sentence for each probable mistake in the data."""
     messages = _class_warnings(dataset)
     if dataset.test is None or len(dataset.test) < _FEWEST_SAMPLES:
+        return messages
+    if not is_array(dataset.train.x):
         return messages
     train, test = _value_range(dataset.train.x), _value_range(dataset.test.x)
     span = max(train[1] - train[0], test[1] - test[0])
@@ -63,7 +69,9 @@ def warnings(dataset: Dataset) -> list[str]:
 
 
 def _class_warnings(dataset: Dataset) -> list[str]:
-    messages = []
+    messages: list[str] = []
+    if not isinstance(dataset.labels, tuple):
+        return messages
     for name, split in (("training", dataset.train), ("test", dataset.test)):
         if not split or not dataset.labels:
             continue
@@ -82,28 +90,39 @@ def _value_range(x: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def duplicates(train: np.ndarray, test: np.ndarray) -> int:
+def duplicates(train: Nest, test: Nest) -> int:
     """Return the number of test samples that are also in the training split; 0 for a series of single values."""
-    if train.ndim == 1:
+    if is_array(train) and train.ndim == 1:
         return 0
-    known = {sample.tobytes() for sample in np.ascontiguousarray(train)}
-    return sum(sample.tobytes() in known for sample in np.ascontiguousarray(test.astype(train.dtype)))
+    arrays = arrays_of(train)
+    known = set(_samples_as_bytes(arrays))
+    casts = [array.astype(known.dtype) for array, known in zip(arrays_of(test), arrays, strict=True)]
+    return sum(sample in known for sample in _samples_as_bytes(casts))
+
+
+def _samples_as_bytes(arrays: list[np.ndarray]) -> Iterator[bytes]:
+    rows = zip(*(np.ascontiguousarray(array) for array in arrays), strict=True)
+    return (b"".join(part.tobytes() for part in parts) for parts in rows)
 
 
 def preview(dataset: Dataset, path: Path) -> None:
     """Plot the data: a grid of images, a curve, or a scatter plot of the first two columns.
 
     Raises:
+        DataError: there are several inputs or targets.
         OutputError: the file cannot be written.
     """
     x, y = dataset.train.x, dataset.train.y
+    labels = dataset.labels
+    if not is_array(x) or not is_array(y) or isinstance(labels, dict):
+        raise DataError(f"{dataset.name} has several inputs or targets: a preview is of one")
     if x.ndim >= 3:
-        names = [dataset.labels[int(label)] for label in y[:_MOST_IMAGES]] if dataset.labels else []
+        names = [labels[int(label)] for label in y[:_MOST_IMAGES]] if labels else []
         plots.image_grid(_to_images(x[:_MOST_IMAGES]), names, path, title=dataset.name)
     elif x.ndim == 1 or x.shape[1] == 1:
         plots.curve(x.reshape(-1), path, title=dataset.name)
     else:
-        plots.scatter(x[:, :2], y, dataset.labels, path, title=dataset.name)
+        plots.scatter(x[:, :2], y, labels, path, title=dataset.name)
 
 
 def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, seed: int = 0) -> None:
@@ -115,7 +134,7 @@ def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, 
     """
     from ...backends.same_run.portable_random import portable_draws
 
-    originals = dataset.train.x[:_MOST_AUGMENTED]
+    originals = take(dataset.train.x, slice(0, _MOST_AUGMENTED))
     with portable_draws():
         epochs = [(f"epoch {n + 1}", augmentation(originals, (seed, n))) for n in range(_EPOCHS_SHOWN)]
     rows = [(name, _to_images(images)) for name, images in [("given", originals), *epochs]]
@@ -132,14 +151,28 @@ def _to_images(x: np.ndarray) -> np.ndarray:
     return images if images.shape[3] in (1, 3, 4) else images[..., :1]
 
 
-def _summarize_split(split: Split, labels: tuple[str, ...]) -> dict[str, Any]:
-    counts = np.bincount(split.y, minlength=len(labels)) if labels else np.array([], int)
-    return {
-        "samples": len(split),
-        "shape": list(split.x.shape[1:]),
-        "dtype": str(split.x.dtype),
-        "low": float(split.x.min()),
-        "high": float(split.x.max()),
-        "mean": float(split.x.mean()),
-        "classes": dict(zip(labels, map(int, counts), strict=True)),
+def _summarize_split(split: Split, labels: Labels) -> dict[str, Any]:
+    if is_array(split.x) and is_array(split.y):
+        assert isinstance(labels, tuple)
+        return {"samples": len(split), **_summarize_array(split.x), "classes": _class_counts(split.y, labels)}
+    inputs = {name.removeprefix("x/"): _summarize_array(array) for name, array in named_arrays(split.x, "x").items()}
+    targets = {
+        name.removeprefix("y/"): {**_summarize_array(array), "classes": _class_counts(array, labels_of(labels, name))}
+        for name, array in named_arrays(split.y, "y").items()
     }
+    return {"samples": len(split), "arrays": inputs | targets}
+
+
+def _summarize_array(array: np.ndarray) -> dict[str, Any]:
+    return {
+        "shape": list(array.shape[1:]),
+        "dtype": str(array.dtype),
+        "low": float(array.min()),
+        "high": float(array.max()),
+        "mean": float(array.mean()),
+    }
+
+
+def _class_counts(y: np.ndarray, labels: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(y, minlength=len(labels)) if labels else np.array([], int)
+    return dict(zip(labels, map(int, counts), strict=True))

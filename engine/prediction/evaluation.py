@@ -14,8 +14,11 @@ from ...errors import DataError
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data import datasets
-from ..data.dataset import Dataset, Split
+from ..data.assignment import assign, is_assigned
+from ..data.dataset import PICTURES, Dataset, Labels, Split, labels_of
+from ..data.nests import Nest, arrays_of, from_user, is_array, named_arrays, sample_count
 from ..data.sources.files import require_numbers
+from ..data.sources.pictures import is_colour, with_channels
 from ..keras_model.inference import (
     accepts_shape,
     fixed_batch,
@@ -24,6 +27,7 @@ from ..keras_model.inference import (
     require_full_batches,
     reset_states,
 )
+from ..keras_model.interface import by_name, input_names, match_inputs, match_targets, output_names, takes_grey
 from ..preprocessing.pipeline import Preprocessing
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's predictions.
+    """A model's predictions. With several outputs, each attribute is a dictionary by the name of the output.
 
     Attributes:
         outputs: (n, …) float outputs of the model: class probabilities, or preprocessed values.
@@ -40,22 +44,33 @@ class Predictions:
         labels: the names of the classes; empty for regression.
     """
 
-    outputs: np.ndarray
-    values: np.ndarray
-    labels: tuple[str, ...]
+    outputs: Nest
+    values: Nest
+    labels: Labels
 
     def to_json(self) -> list[Any]:
-        """Return one entry per sample: the label with its probabilities, or the value."""
-        if not self.labels:
-            return self.values.tolist()  # type: ignore[no-any-return]
-        return [
-            {
-                "label": self.labels[int(value)],
-                "probability": float(row[int(value)]),
-                "probabilities": dict(zip(self.labels, map(float, row), strict=True)),
-            }
-            for value, row in zip(self.values, probabilities(self.outputs), strict=True)
-        ]
+        """Return one entry per sample: the label with its probabilities, or the value; for several outputs by name."""
+        if is_array(self.outputs):
+            assert isinstance(self.labels, tuple)
+            return _entries(self.outputs, self.values, self.labels)
+        entries = {
+            name: _entries(self.outputs[name], self.values[name], labels_of(self.labels, name)) for name in self.outputs
+        }
+        return [dict(zip(entries, sample, strict=True)) for sample in zip(*entries.values(), strict=True)]
+
+
+def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -> list[Any]:
+    """Return one entry per sample of an output."""
+    if not labels:
+        return values.tolist()  # type: ignore[no-any-return]
+    return [
+        {
+            "label": labels[int(value)],
+            "probability": float(row[int(value)]),
+            "probabilities": dict(zip(labels, map(float, row), strict=True)),
+        }
+        for value, row in zip(values, probabilities(outputs), strict=True)
+    ]
 
 
 def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
@@ -63,20 +78,25 @@ def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
 
     Args:
         source: a bundle, its file, or the run folder that holds it.
-        x: (n, …) inputs, of the shape and dtype of the training data.
+        x: (n, …) inputs, of the shape and dtype of the training data; a nest of them for a model of several inputs,
+            by name or in order.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: the inputs do not fit the model.
     """
     bundle = bundles.load(source)
-    require_numbers(x, "inputs")
-    prepared = bundle.preprocessing.inputs(x)
+    x = from_user(x)
+    for name, array in named_arrays(x, "inputs").items():
+        require_numbers(array, name)
+    sample_count(x)
+    prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
     if not accepts_shape(bundle.model, prepared):
-        expected = tuple(bundle.model.inputs[0].shape)[1:]
-        raise DataError(f"a prepared sample has shape {prepared.shape[1:]} but the model takes {expected}")
+        expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in bundle.model.inputs)
+        received = ", ".join(str(array.shape[1:]) for array in arrays_of(prepared))
+        raise DataError(f"a prepared sample has shape {received} but the model takes {expected}")
     outputs = outputs_of(bundle.model, prepared)
-    return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bool(bundle.labels)), bundle.labels)
+    return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels), bundle.labels)
 
 
 def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = None) -> dict[str, float]:
@@ -88,6 +108,10 @@ def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = No
     """
     bundle = bundles.load(source)
     dataset = data if isinstance(data, Dataset) else datasets.load(data or bundle.run["dataset"]["name"])
+    if not is_assigned(dataset):
+        dataset = assign(dataset, input_names(bundle.model), output_names(bundle.model))
+    if dataset.kind == PICTURES and is_colour(dataset.train.x):
+        dataset = with_channels(dataset, colour=not takes_grey(bundle.model, dataset.train.x.shape[1:3]))
     dataset = dataset.relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
@@ -95,17 +119,31 @@ def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = No
 
 
 def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
-    """Return the model's metrics on a split; for regression also `rms_error`, on the scale of the raw data."""
-    x, y = preprocessing.pairs(split.x, split.y)
-    require_full_batches(model, len(x), "test split")
+    """Return the model's metrics on a split; for regression also `rms_error`, on the scale of the raw data.
+
+    With several outputs it is `price_rms_error` for the output `price`.
+    """
+    prepared = Split(*preprocessing.pairs(split.x, split.y))
+    prepared = Split(match_inputs(model, prepared.x), match_targets(model, prepared.y))
+    require_full_batches(model, len(prepared), "test split")
     reset_states(model)
     with runtime.current().carry_rnn_states(model), losses_from_logits():
-        metrics = _compute_metrics(model, Split(x, y))
-    if y.dtype.kind == "f" and not _is_one_hot(y):
-        predicted = preprocessing.targets.inverse(outputs_of(model, x))
-        error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)
-        metrics["rms_error"] = float(np.sqrt(np.mean(np.square(error, dtype="float64"))))
+        metrics = _compute_metrics(model, prepared)
+    targets = named_arrays(by_name(model, prepared.y), "")
+    values = {name: y for name, y in targets.items() if y.dtype.kind == "f" and not _is_one_hot(y)}
+    if not values:
+        return metrics
+    outputs = named_arrays(outputs_of(model, prepared.x), "")
+    for name, y in values.items():
+        prefix = f"{name.removeprefix('/')}_" if name else ""
+        metrics[f"{prefix}rms_error"] = _rms_error(preprocessing, outputs[name], y)
     return metrics
+
+
+def _rms_error(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> float:
+    predicted = preprocessing.targets.inverse(outputs)
+    error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)
+    return float(np.sqrt(np.mean(np.square(error, dtype="float64"))))
 
 
 def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
@@ -118,10 +156,12 @@ def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def to_data_terms(preprocessing: Preprocessing, outputs: np.ndarray, classifies: bool) -> np.ndarray:
+def to_data_terms(preprocessing: Preprocessing, outputs: Nest, labels: Labels) -> Nest:
     """Return class numbers for a classifier's outputs, otherwise values on the scale of the raw data."""
+    if not is_array(outputs):
+        return {name: to_data_terms(preprocessing, output, labels_of(labels, name)) for name, output in outputs.items()}
     values = preprocessing.targets.inverse(outputs)
-    if classifies and values.dtype.kind == "f":  # integer labels have no one-hot step that would convert outputs back
+    if labels and values.dtype.kind == "f":  # integer labels have no one-hot step that would convert outputs back
         return np.asarray(probabilities(outputs).argmax(-1))
     return values
 

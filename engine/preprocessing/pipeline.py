@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep
+from ..data.nests import Nest, is_array, sample_count
 from .feature_scaling import MinMax, Scale, Standardise
 from .tokens import CharTokenizer, WordTokenizer
 from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Transform, Window
@@ -75,12 +76,15 @@ class Chain:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The two chains of a training run: one for the inputs x, one for the targets y."""
+    """The two chains of a training run: one for the inputs x, one for the targets y.
+
+    A nest of several arrays has no preprocessing: its chains have no steps.
+    """
 
     inputs: Chain = Chain()
     targets: Chain = Chain()
 
-    def fit(self, x: np.ndarray, y: np.ndarray, classes: int | None = None) -> Preprocessing:
+    def fit(self, x: Nest, y: Nest, classes: int | None = None) -> Preprocessing:
         """Return both chains fitted on the training split.
 
         Integer images without any input step are cast to float32 here, so that no backend casts them in its own way.
@@ -92,12 +96,14 @@ class Preprocessing:
         Raises:
             DataError: a step refuses the data, or there are more classes than the model has outputs.
         """
-        pixels = not self.inputs.steps and x.ndim >= 3 and x.dtype.kind in "biu"
+        _require_array_for(self.inputs, x, "inputs")
+        _require_array_for(self.targets, y, "targets")
+        pixels = not self.inputs.steps and is_array(x) and x.ndim >= 3 and x.dtype.kind in "biu"
         inputs = Chain((Cast(),)) if pixels else self.inputs
         targets = self.targets.for_classes(classes) if classes else self.targets
         return Preprocessing(inputs.fit(x), targets.fit(y))
 
-    def pairs(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def pairs(self, x: Nest, y: Nest) -> tuple[Nest, Nest]:
         """Return the prepared inputs and targets, matched sample by sample.
 
         Raises:
@@ -105,10 +111,11 @@ class Preprocessing:
         """
         inputs, targets = self.inputs(x), self.targets(y)
         surplus = sum(step.windows_without_target for step in self.inputs.steps)
-        if len(targets) <= len(inputs) <= len(targets) + surplus:
-            inputs = inputs[: len(targets)]
-        if len(inputs) != len(targets):
-            raise DataError(f"{len(inputs)} prepared samples but {len(targets)} prepared targets")
+        samples, expected = sample_count(inputs), sample_count(targets)
+        if samples != expected and expected <= samples <= expected + surplus:
+            return inputs[:expected], targets
+        if samples != expected:
+            raise DataError(f"{samples} prepared samples but {expected} prepared targets")
         return inputs, targets
 
     def to_json(self) -> dict[str, Any]:
@@ -117,6 +124,12 @@ class Preprocessing:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Preprocessing:
         return cls(Chain.from_json(value["inputs"]), Chain.from_json(value["targets"]))
+
+
+def _require_array_for(chain: Chain, nest: Nest, side: str) -> None:
+    """Raise a DataError if a chain with steps is for one array and gets several."""
+    if chain.steps and not is_array(nest):
+        raise DataError(f"its {side} are several arrays, and the preprocessing of the recipe is for one")
 
 
 def make(kind: str, settings: dict[str, Any]) -> Transform:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
+from ...models.recipe import recipe_of
 from .estimators import Estimator
-from .recipe_from_arrays import recipe_of
 from .scoring import Fit
 
 # Successive halving: each round keeps one candidate in three and trains it for three times as many epochs.

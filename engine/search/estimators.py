@@ -22,6 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
+from ...models.recipe import SIZES, recipe_of
 from ..bundles.trained_model import TrainedModel
 from ..data.dataset import Dataset, Split
 from ..keras_model.inference import probabilities
@@ -136,11 +137,11 @@ class Estimator(BaseEstimator):
     def _builder_defaults(self) -> dict[str, Any]:
         """Return the builder's defaults; none if the recipe cannot be resolved. The error is raised later, by `fit`."""
         try:
-            options = recipe_from_arrays.recipe_of(self.recipe).options
+            options = recipe_of(self.recipe).options
         except (TriviumError, TypeError, ValueError):
             return {}
         own = set(self._get_param_names())
-        defaults = {name: None if name in recipe_from_arrays.FROM_DATA else value for name, value in options.items()}
+        defaults = {name: None if name in SIZES else value for name, value in options.items()}
         return {k: v for k, v in defaults.items() if k not in own and v is not inspect.Parameter.empty}
 
     # --- training ---------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class Estimator(BaseEstimator):
         Raises:
             TriviumError: a parameter is invalid, or the recipe is for another task.
         """
-        recipe = recipe_from_arrays.recipe_of(self.recipe)
+        recipe = recipe_of(self.recipe)
         shared_params = {name: getattr(self, name) for name in self._get_param_names() if name in recipe.options}
         builder_arguments = {
             **{name: value for name, value in shared_params.items() if value is not None},

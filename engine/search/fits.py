@@ -112,7 +112,7 @@ def _with_params(estimator: Estimator, params: Mapping[str, Any]) -> Estimator:
 
 
 def _recipe(estimator: Estimator) -> Recipe:
-    from .recipe_from_arrays import recipe_of
+    from ...models.recipe import recipe_of
 
     return recipe_of(estimator.recipe)
 

@@ -7,37 +7,18 @@ are therefore taken from the arrays, and values that the caller may have prepare
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import OptionError
-from ...models.recipe import PreprocessingStep, Recipe, find, step
-
-# Builder options that default to sizes of the data.
-FROM_DATA = ("inputs", "classes", "outputs")
+from ...models.recipe import SIZES, PreprocessingStep, Recipe, step
 
 # Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
 _SERIES_STEPS = {"window", "after", "ahead", "letters", "words"}
 _CLASSIFICATION_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
-
-
-def recipe_of(model: Recipe | str | Callable[..., Any]) -> Recipe:
-    """Return a recipe, given a recipe, its name, or a function that builds a model.
-
-    Raises:
-        RecipeError: no recipe has that name.
-        OptionError: the argument is none of the three.
-    """
-    if isinstance(model, Recipe):
-        return model
-    if isinstance(model, str):
-        return find(model)
-    if not callable(model):
-        raise OptionError(f"expected a recipe, its name or a function that builds a model, received {model!r}")
-    return Recipe(getattr(model, "__name__", type(model).__name__), "a builder", model)
 
 
 def options_from(
@@ -48,13 +29,13 @@ def options_from(
     Args:
         recipe: its builder takes the options.
         x: (n, …) samples.
-        explicit: option values by name. None for one of `FROM_DATA` means: from the data. NumPy scalars become Python
+        explicit: option values by name. None for one of `SIZES` means: from the data. NumPy scalars become Python
             numbers.
         counts: the number of classes or outputs, by option name.
     """
     known = recipe.options
     sizes = {"inputs": math.prod(x.shape[1:]), **counts}
-    from_data = {name: sizes[name] for name in FROM_DATA if name in known and name in sizes}
+    from_data = {name: sizes[name] for name in SIZES if name in known and name in sizes}
     explicit_values = {k: v.item() if isinstance(v, np.generic) else v for k, v in explicit.items()}
     return {**from_data, **{k: v for k, v in explicit_values.items() if not (k in from_data and v is None)}}
 

@@ -18,15 +18,15 @@ import numpy as np
 
 from ...backends.workers.executors import find_executor
 from ...backends.workers.worker import Listener
-from ...errors import OptionError
-from ...models.recipe import Recipe, find
+from ...errors import DataError, OptionError
+from ...models.recipe import Recipe, find, recipe_of
 from ..data.dataset import Dataset
+from ..data.nests import is_array
+from ..training.data_source import dataset_for
 from ..training.options import DEFAULT_SEED
-from ..training.trainer import dataset_for
 from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
 from .fits import KINDS
-from .recipe_from_arrays import recipe_of
 from .refine_grid import refine
 from .scorer import Scorer
 from .scoring import Fit
@@ -207,6 +207,8 @@ def _samples(
         x, y = np.asarray(data[0]), _labels(data[1])
         return x, y, y.dtype.kind in "biuUS"
     dataset = dataset_for(recipe_of(recipe), data)
+    if not is_array(dataset.train.x) or not is_array(dataset.train.y):
+        raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
     return dataset.train.x, dataset.train.y, bool(dataset.labels)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...errors import DataError
-from ...models.recipe import Recipe
+from ...models.recipe import PreprocessingStep, Recipe, step
 from ..bundles.bundle import Bundle
 from ..data.augmentation import Augmentation
 from ..data.dataset import Dataset, Split
+from ..data.nests import is_array
 from ..data.sample_weights import SampleWeights, require_weight_per_sample
 from ..preprocessing.pipeline import Chain, Preprocessing
 
@@ -30,6 +34,7 @@ class DataPreparation:
         weights: how much each sample counts.
         start: the bundle whose model is trained further; the inputs keep its preprocessing.
         new_head: whether that model gets a new output layer, so that the preprocessing of the targets is fitted again.
+        open_sizes: those of `recipe.SIZES` that the builder takes and the user did not give: the data decide them.
     """
 
     recipe: Recipe
@@ -38,6 +43,7 @@ class DataPreparation:
     weights: SampleWeights
     start: Bundle | None = None
     new_head: bool = False
+    open_sizes: frozenset[str] = frozenset()
 
     def prepare(self, dataset: Dataset) -> Prepared:
         """Return the preprocessing fitted on the training part, and the prepared training and validation parts.
@@ -46,14 +52,12 @@ class DataPreparation:
             DataError: the data do not go with the recipe.
         """
         head, held_out = self._split_raw(dataset)
-        x, y = dataset.train.x, dataset.train.y
         try:
-            preprocessing = self._fit(head, len(dataset.labels) or None)
+            preprocessing = self._fit(head, len(dataset.labels) if isinstance(dataset.labels, tuple) else 0)
             training = Split(*preprocessing.pairs(head.x, head.y), head.weight)
             require_weight_per_sample(training)
-            tail = slice(len(head), None)
-            weight = self.weights.for_validation(dataset, tail)
-            validation = Split(*preprocessing.pairs(x[tail], y[tail]), weight) if held_out else None
+            held = self._validation_part(dataset, slice(len(head), None)) if held_out or dataset.validation else None
+            validation = held and Split(*preprocessing.pairs(held.x, held.y), held.weight)
         except DataError as error:
             raise DataError(f"{dataset.name} does not go with {self.recipe.name}: {error}") from error
         return preprocessing, training, validation
@@ -75,30 +79,72 @@ class DataPreparation:
             with_preprocessing(fetch, preprocessing, augment, seed), steps_per_epoch(len(raw), batch_size)
         )
 
-    def fitted_options(self, preprocessing: Preprocessing) -> dict[str, int]:
-        """Return the options that the data decide, such as the size of the alphabet."""
+    def fitted_options(self, dataset: Dataset, prepared: Prepared) -> dict[str, int]:
+        """Return the options that the data decide, such as the size of the alphabet or the number of classes."""
+        preprocessing, training, _ = prepared
         steps = {step.kind: step for step in preprocessing.inputs.steps}
-        return {option: len(steps[kind].names) for option, kind in self.recipe.fitted}  # type: ignore[attr-defined]
+        counts = {option: len(steps[kind].names) for option, kind in self.recipe.fitted}  # type: ignore[attr-defined]
+        sizes = {} if self.start else _sizes(dataset, training)
+        return counts | {name: size for name, size in sizes.items() if name in self.open_sizes}
 
     def _split_raw(self, dataset: Dataset) -> tuple[Split, int]:
         """Return the raw training part, and how many samples after it are held out for validation."""
         samples = len(dataset.train)
+        if dataset.validation:
+            return replace(dataset.train, weight=self._training_weight(dataset, slice(0, samples))), 0
         held_out = samples - int(samples * (1 - self.validation_split))
         if held_out == samples:
             raise DataError(
                 f"{dataset.name}: a validation split of {self.validation_split:g} leaves nothing to train on"
             )
         head = slice(0, samples - held_out)
-        weight = self.weights.for_training(dataset, head)
-        return Split(dataset.train.x[head], dataset.train.y[head], weight), held_out
+        return replace(dataset.train.take(head), weight=self._training_weight(dataset, head)), held_out
 
-    def _fit(self, training: Split, classes: int | None) -> Preprocessing:
-        """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing."""
+    def _training_weight(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
+        """Return the weights of samples of the training data: the user's, times those that the data bring."""
+        weight, brought = self.weights.for_training(dataset, samples), dataset.train.weight
+        if weight is None or brought is None:
+            return brought[samples] if weight is None and brought is not None else weight
+        return np.asarray(weight * brought[samples])
+
+    def _validation_part(self, dataset: Dataset, tail: slice) -> Split:
+        """Return the raw samples to validate on: those that the data bring, else the end of the training data."""
+        if dataset.validation:
+            return dataset.validation
+        held, weight = dataset.train.take(tail), self.weights.for_validation(dataset, tail)
+        if weight is None or held.weight is None:
+            return replace(held, weight=held.weight if weight is None else weight)
+        return replace(held, weight=weight * held.weight)
+
+    def _fit(self, training: Split, classes: int) -> Preprocessing:
+        """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing.
+
+        Args:
+            classes: of a single target; 0 where it holds values.
+        """
         targets = Chain.from_steps(self.recipe.steps(self.recipe.targets, self.options))
         if self.start is None:
-            inputs = Chain.from_steps(self.recipe.steps(self.recipe.inputs, self.options))
-            return Preprocessing(inputs, targets).fit(training.x, training.y, classes)
+            inputs = Chain.from_steps([*self._flatten(training), *self.recipe.steps(self.recipe.inputs, self.options)])
+            return Preprocessing(inputs, targets).fit(training.x, training.y, classes or None)
         bundled = self.start.preprocessing
         if not self.new_head:
             return bundled
         return Preprocessing(bundled.inputs, (targets.for_classes(classes) if classes else targets).fit(training.y))
+
+    def _flatten(self, training: Split) -> list[PreprocessingStep]:
+        """Return the step that makes a row of numbers of each sample, for a builder that takes their number."""
+        if "inputs" not in self.open_sizes or not is_array(training.x) or training.x.ndim <= 2:
+            return []
+        return [step("reshape", shape=(math.prod(training.x.shape[1:]),))]
+
+
+def _sizes(dataset: Dataset, training: Split) -> dict[str, int]:
+    """Return the sizes of prepared data that have one array of inputs and one of targets."""
+    sizes = {}
+    if is_array(training.x):
+        sizes["inputs"] = math.prod(training.x.shape[1:])
+    if is_array(training.y) and dataset.labels:
+        sizes["classes"] = len(dataset.labels)
+    elif is_array(training.y):
+        sizes["outputs"] = math.prod(training.y.shape[1:])
+    return sizes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from typing import TYPE_CHECKING
+import functools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..data import axes
 from ..data.dataset import Dataset, Split
+from ..data.nests import Nest, arrays_of, is_array
 from ..epochs import precision as precisions
-from ..keras_model.inference import accepts_shape, fixed_batch, require_full_batches
+from ..keras_model.inference import fixed_batch, require_full_batches
+from ..keras_model.interface import input_names, match_inputs, match_targets, pack, require_inputs
 from . import fine_tuning
 from .options import ResolvedOptions
 
@@ -38,20 +41,24 @@ def build_model(
         The model, and the options with the batch size that it was built for.
 
     Raises:
-        DataError: the data do not go with the model.
+        DataError: the data do not go with the model, or it declares no inputs.
         OptionError: another batch size was asked for than the model was built for.
     """
     with precisions.global_policy(precision):
-        model = _uncompiled_model(options, precision)
+        model = uncompiled_model(options, precision)
+        _build_sequential(model, training.x)
+        require_inputs(model, options.recipe.name)
+        training = match_split(model, training, dataset)
         require_match(model, training, dataset)
         size = resolve_batch_size(model, options.recipe, options.batch_size)
         require_full_batches(model, len(training), dataset.name)
         if not model.compiled or options.start:  # a user's own function may well have compiled it
             compile_model(model, options.recipe, options.optimizer, options.learning_rate, training.y)
-    return model, dataclasses.replace(options, batch_size=size)
+    return model, replace(options, batch_size=size)
 
 
-def _uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.Model:
+def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.Model:
+    """Build the model of these options, its initial weights drawn from their seed."""
     import keras
 
     keras.utils.set_random_seed(options.seed)
@@ -66,7 +73,7 @@ def _uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.
 
 
 def compile_model(
-    model: keras.Model, recipe: Recipe, optimizer: str, learning_rate: float | None, targets: np.ndarray
+    model: keras.Model, recipe: Recipe, optimizer: str, learning_rate: float | None, targets: Nest
 ) -> None:
     """Compile with the recipe's loss and metrics, or with defaults for these targets.
 
@@ -81,8 +88,8 @@ def compile_model(
         raise OptionError(f"Keras knows no optimizer {optimizer!r} (try adam, sgd, rmsprop)") from error
     if learning_rate is not None:
         instance.learning_rate = learning_rate
-    loss, metrics = (recipe.loss, recipe.metrics) if recipe.loss else _choose_loss(model, targets)
-    model.compile(optimizer=instance, loss=loss, metrics=list(metrics))
+    loss, metrics = (recipe.loss, recipe.metrics) if recipe.loss else _choose_losses(model, targets)
+    model.compile(optimizer=instance, loss=loss, metrics=list(metrics) if isinstance(metrics, tuple) else metrics)
 
 
 def resolve_batch_size(model: keras.Model, recipe: Recipe, batch_size: int) -> int:
@@ -97,21 +104,53 @@ def resolve_batch_size(model: keras.Model, recipe: Recipe, batch_size: int) -> i
     return size or batch_size
 
 
-def require_match(model: keras.Model, training: Split, dataset: Dataset) -> None:
-    """Raise a DataError unless the prepared samples fit the model's input."""
-    if len(model.inputs) != 1 or accepts_shape(model, training.x):
-        return
-    expected, received = tuple(model.inputs[0].shape)[1:], training.x.shape[1:]
-    raise DataError(
-        f"{dataset.name}: a prepared sample has shape {received} but the model takes {expected} "
-        f"(x_train is {dataset.train.x.shape} of {dataset.train.x.dtype})"
-        + axes.reshape_advice(received, lambda shape: axes.shape_matches(expected, shape))
-    )
+def match_split(model: keras.Model, split: Split, dataset: Dataset) -> Split:
+    """Return a prepared split with its arrays in the nests of the model's inputs and outputs.
+
+    Raises:
+        DataError: an input or output has no array, or an array no input or output.
+    """
+    try:
+        return replace(split, x=match_inputs(model, split.x), y=match_targets(model, split.y))
+    except DataError as error:
+        raise DataError(f"{dataset.name}: {error}") from error
 
 
-def _choose_loss(model: keras.Model, targets: np.ndarray) -> tuple[str, tuple[str, ...]]:
-    """Return a loss and metrics for a user's model that names none, by its targets and its number of outputs."""
-    units = model.outputs[0].shape[-1]
+def require_match(model: keras.Model, split: Split, dataset: Dataset, part: str = "train") -> None:
+    """Raise a DataError unless the prepared samples of a part, in the model's nest, fit its inputs."""
+    raw = dataset.train if part == "train" or dataset.test is None else dataset.test
+    names = input_names(model)
+    for name, tensor, array in zip(names, model.inputs, arrays_of(split.x), strict=True):
+        expected, received = tuple(tensor.shape)[1:], array.shape[1:]
+        if axes.shape_matches(expected, received):
+            continue
+        source = f" (x_{part} is {raw.x.shape} of {raw.x.dtype})" if is_array(raw.x) else f" (the input {name})"
+        raise DataError(
+            f"{dataset.name}: a prepared sample has shape {received} but the model takes {expected}{source}"
+            + axes.reshape_advice(received, functools.partial(axes.shape_matches, expected))
+        )
+
+
+def _build_sequential(model: keras.Model, x: Nest) -> None:
+    """Build a Sequential model that declares no inputs, for samples like these."""
+    import keras
+
+    if isinstance(model, keras.Sequential) and not model.built and is_array(x):
+        model.build((None, *x.shape[1:]))
+
+
+def _choose_losses(model: keras.Model, targets: Nest) -> tuple[Any, Any]:
+    """Return losses and metrics for a user's model that names none, by its targets and its numbers of outputs."""
+    pairs = zip(model.outputs, arrays_of(targets), strict=True)
+    chosen = [_choose_loss(output.shape[-1], array) for output, array in pairs]
+    if len(chosen) == 1:
+        return chosen[0]
+    losses, metrics = zip(*chosen, strict=True)
+    return pack(model, "output", losses), pack(model, "output", [list(names) for names in metrics])
+
+
+def _choose_loss(units: int | None, targets: np.ndarray) -> tuple[str, tuple[str, ...]]:
+    """Return the loss and the metrics of one output."""
     if targets.ndim == 1 and targets.dtype.kind in "biu":
         return ("binary_crossentropy" if units == 1 else "sparse_categorical_crossentropy"), ("accuracy",)
     return "mean_squared_error", ()

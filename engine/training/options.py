@@ -11,7 +11,7 @@ from typing import Any
 
 from ...backends.device_group import DeviceGroup
 from ...errors import OptionError
-from ...models.recipe import Recipe, find
+from ...models.recipe import SIZES, Recipe, find
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data.augmentation import Augmentation
@@ -97,7 +97,7 @@ class TrainingOptions:
         is_default_rate = self.learning_rate is None and self.optimizer is None
         resolved = ResolvedOptions(
             recipe=recipe,
-            options=recipe.complete({**before, **self.options}),
+            options=recipe.complete({**before, **self.options}, without_sizes=True),
             user_options=frozenset(self.options),
             epochs=_at_least_one("epochs", recipe.epochs if self.epochs is None else self.epochs),
             batch_size=_at_least_one("batch size", recipe.batch_size if self.batch_size is None else self.batch_size),
@@ -151,7 +151,7 @@ class ResolvedOptions:
     built for.
 
     Attributes:
-        options: of the recipe, complete.
+        options: of the recipe, complete but for sizes of the data that are not known yet.
         user_options: the names of the recipe's options that the user gave; the data decide none of these.
         weights: how much each sample counts.
         start: the bundle whose model is trained further.
@@ -201,7 +201,10 @@ class ResolvedOptions:
     def preparation(self) -> DataPreparation:
         """How the data are prepared."""
         new_head = self.replace_head is not None
-        return DataPreparation(self.recipe, self.options, self.validation_split, self.weights, self.start, new_head)
+        open_sizes = frozenset(SIZES) & self.recipe.options.keys() - self.user_options
+        return DataPreparation(
+            self.recipe, self.options, self.validation_split, self.weights, self.start, new_head, open_sizes
+        )
 
     def with_fitted(self, fitted: Mapping[str, Any]) -> ResolvedOptions:
         """Return the options with those that the data decide, except where the user gave a value."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
-from ..data.dataset import Split
+from ..data.dataset import Split, labels_of
+from ..data.nests import is_array
 from ..keras_model.inference import outputs_of, probabilities
+from ..keras_model.interface import match_inputs, targets_in_order
 from ..plots import plots
 from ..prediction.evaluation import to_data_terms
 from ..runs.run import Run
@@ -23,29 +26,68 @@ def draw(run: Run, folder: Path) -> list[Path]:
     plots.curves(run.history, written[0], title=title)
     if run.dataset.test is None:
         return written
-    split = run.dataset.test
-    x, _ = run.preprocessing.pairs(split.x, split.y)
-    outputs = outputs_of(run.model, x)
-    predicted = to_data_terms(run.preprocessing, outputs, bool(run.dataset.labels))
-    if run.dataset.labels:
-        return written + _draw_classes(split, outputs, predicted, run.dataset.labels, folder, title)
-    if split.y.shape == split.x.shape and split.x.ndim == 3:
-        written.append(folder / "pictures.png")
-        shown = [("given", split.x[:_SHOWN]), ("returned", predicted[:_SHOWN])]
-        plots.beside(shown, written[-1], title=f"{title}, test data")
-    elif split.y.ndim == 1 and predicted.ndim <= 2:
-        written.append(folder / "predictions.png")
-        plots.series(split.y, predicted.reshape(len(predicted)), written[-1], title=f"{title}, test data")
+    test = run.dataset.test
+    prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
+    outputs = outputs_of(run.model, prepared)
+    predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)
+    if is_array(outputs):
+        assert isinstance(run.dataset.labels, tuple)
+        return written + _draw_output(test, outputs, predicted, run.dataset.labels, folder, title)
+    for (name, output), y in zip(outputs.items(), targets_in_order(run.model, test.y), strict=True):
+        split, labels = Split(test.x, y), labels_of(run.dataset.labels, name)
+        written += _draw_output(
+            split, output, predicted[name], labels, folder, f"{title}: {name}", f"-{_file_name(name)}"
+        )
     return written
 
 
-def _draw_classes(
-    split: Split, outputs: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], folder: Path, title: str
+def _file_name(output: str) -> str:
+    """Return the name of an output as a part of a file name."""
+    return re.sub(r"[^\w.-]+", "-", output)
+
+
+def _draw_output(
+    split: Split,
+    outputs: np.ndarray,
+    predicted: np.ndarray,
+    labels: tuple[str, ...],
+    folder: Path,
+    title: str,
+    suffix: str = "",
 ) -> list[Path]:
-    written = [folder / "confusion.png"]
+    """Draw the predictions of one output; return the files.
+
+    Args:
+        suffix: of the names of the files, where there are several outputs.
+    """
+    if labels:
+        return _draw_classes(split, outputs, predicted, labels, folder, title, suffix)
+    is_picture = is_array(split.x) and split.y.shape == split.x.shape and split.x.ndim == 3
+    if is_picture:
+        path = folder / f"pictures{suffix}.png"
+        shown = [("given", split.x[:_SHOWN]), ("returned", predicted[:_SHOWN])]
+        plots.beside(shown, path, title=f"{title}, test data")
+        return [path]
+    if split.y.ndim == 1 and predicted.size == len(predicted):
+        path = folder / f"predictions{suffix}.png"
+        plots.series(split.y, predicted.reshape(len(predicted)), path, title=f"{title}, test data")
+        return [path]
+    return []
+
+
+def _draw_classes(
+    split: Split,
+    outputs: np.ndarray,
+    predicted: np.ndarray,
+    labels: tuple[str, ...],
+    folder: Path,
+    title: str,
+    suffix: str,
+) -> list[Path]:
+    written = [folder / f"confusion{suffix}.png"]
     plots.confusion(split.y, predicted, labels, written[0], title=title)
-    if split.x.ndim == 3:
-        written.append(folder / "mistakes.png")
+    if is_array(split.x) and split.x.ndim == 3:
+        written.append(folder / f"mistakes{suffix}.png")
         certainty = probabilities(outputs).max(-1)
         plots.mistakes(split.x, split.y, predicted, certainty, labels, written[1], title=title)
     return written

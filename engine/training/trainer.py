@@ -9,21 +9,23 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
 from ...backends.workers.worker import Listener
-from ...errors import DataError
-from ...models.recipe import Recipe, find
-from ..data import datasets
-from ..data.dataset import Dataset, Split
+from ...errors import OptionError
+from ...models.recipe import Recipe
+from ..data.assignment import assign, is_assigned
+from ..data.dataset import PICTURES, Dataset, Split
+from ..data.sources.pictures import is_colour, with_channels
 from ..epochs import environment
 from ..epochs import precision as precisions
+from ..keras_model.interface import input_names, output_names, require_inputs, takes_grey
 from ..preprocessing.pipeline import Preprocessing
 from ..runs.run import Run, Timings
 from . import model_building
 from .data_preparation import Prepared
+from .data_source import DataSource, dataset_for
 from .options import ResolvedOptions, TrainingOptions
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from ..epochs.plan_context import PlanContext
     from ..runs.recorder import RunRecorder
     from ..runs.run_folder import RunFolder
+
+# Raw samples of the test split that are looked at before the training: windows over a series need many each.
+_CHECKED_SAMPLES = 4_096
 
 
 class Trainer:
@@ -121,10 +126,14 @@ class Trainer:
         from ..prediction.evaluation import evaluate_model
         from .session import TrainingSession
 
+        dataset = self.load(dataset)
         preprocessing, training, validation = prepared or self.prepare(dataset)
         self.resolved.callback_options.require_metrics(validation is not None)
         start = time.perf_counter()
         model = self._build_model(dataset, training, self.resolved.precision)
+        training = model_building.match_split(model, training, dataset)
+        validation = validation and model_building.match_split(model, validation, dataset)
+        self._require_test_split(model, preprocessing, dataset)
         build_seconds = time.perf_counter() - start
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)
         if not self._devices.several:
@@ -159,9 +168,12 @@ class Trainer:
         Raises:
             DataError: the data do not go with the recipe.
         """
+        if dataset.validation:
+            self._require_no_share()
+            self.resolved = dataclasses.replace(self.resolved, validation_split=0.0)
         preparation = self.resolved.preparation
         prepared = preparation.prepare(dataset)
-        self.resolved = self.resolved.with_fitted(preparation.fitted_options(prepared[0]))
+        self.resolved = self.resolved.with_fitted(preparation.fitted_options(dataset, prepared))
         return prepared
 
     def make_ready(self, dataset: Dataset) -> tuple[keras.Model, Split]:
@@ -171,8 +183,10 @@ class Trainer:
             DataError: the data do not go with the recipe.
         """
         runtime.current()
+        dataset = self.load(dataset)
         _, training, _ = self.prepare(dataset)
-        return self._build_model(dataset, training, self.resolved.precision), training
+        model = self._build_model(dataset, training, self.resolved.precision)
+        return model, model_building.match_split(model, training, dataset)
 
     def run_epochs(
         self,
@@ -236,9 +250,10 @@ class Trainer:
         self._require_backend()
         from ..epochs.explanation import Explanation
 
+        dataset = self.load(dataset)
         preprocessing, training, _ = prepared or self.prepare(dataset)
         model = self._build_model(dataset, training, self.resolved.precision)
-        data = self._fresh_batches(dataset, preprocessing) or training
+        data = self._fresh_batches(dataset, preprocessing) or model_building.match_split(model, training, dataset)
         context = self._plan_context()
 
         def explain() -> Explanation:
@@ -276,52 +291,42 @@ class Trainer:
             dataset, preprocessing, options.augment, options.batch_size, options.seed
         )
 
+    def _require_no_share(self) -> None:
+        if self.requested.validation_split:
+            raise OptionError(
+                "`validation_split` holds out a share of the training data, but the data have a validation part of "
+                "their own: leave it out"
+            )
+
+    def _require_test_split(self, model: keras.Model, preprocessing: Preprocessing, dataset: Dataset) -> None:
+        """Raise a DataError unless the model can be evaluated on the test split: before the first epoch, not after."""
+        if dataset.test is None:
+            return
+        sample = dataset.test.take(slice(0, _CHECKED_SAMPLES))
+        prepared = Split(*preprocessing.pairs(sample.x, sample.y))
+        model_building.require_match(model, model_building.match_split(model, prepared, dataset), dataset, "test")
+
+    def load(self, data: DataSource) -> Dataset:
+        """Return the given data, or else the recipe's own, as the model takes them.
+
+        Named arrays are assigned to the model's inputs and outputs. Pictures in colour become grey for a model of grey
+        ones.
+
+        Raises:
+            DataError: the recipe has no data of its own, or the data cannot be read or do not go with the model.
+        """
+        dataset = dataset_for(self.recipe, data)
+        is_coloured = dataset.kind == PICTURES and is_colour(dataset.train.x)
+        if is_assigned(dataset) and not is_coloured:
+            return dataset
+        runtime.current()
+        classes = {"classes": len(dataset.labels)} if "classes" in self.resolved.preparation.open_sizes else {}
+        model = model_building.uncompiled_model(self.resolved.with_fitted(classes), None)
+        if is_coloured:
+            return with_channels(dataset, colour=not takes_grey(model, dataset.train.x.shape[1:3]))
+        require_inputs(model, self.recipe.name)
+        return assign(dataset, input_names(model), output_names(model))
+
     def _build_model(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
         model, self.resolved = model_building.build_model(self.resolved, dataset, training, precision)
         return model
-
-
-def train(
-    recipe: Recipe | str = "",
-    data: Dataset | str | Path | None = None,
-    *,
-    backend: str | None = None,
-    **settings: Any,
-) -> Run:
-    """Train a recipe and return the run.
-
-    Args:
-        recipe: a name such as `cnn/striding`, `path/to/file.py:function`, or a `Recipe`; empty to go on with the recipe
-            of the bundle `start`.
-        data: a `Dataset`, a dataset's name, or an `.npz` file; without it the recipe's own.
-        backend: which backend to use; it must be chosen before Keras is imported.
-        settings: those of `Trainer`.
-
-    Raises:
-        TriviumError: an error that the caller can correct; the message says how.
-
-    Example:
-        >>> run = trivium.train("cnn/striding", backend="jax", epochs=3)
-        >>> run.evaluation["accuracy"]
-        0.951
-    """
-    catalog.use(backend, devices=settings.get("devices"))
-    trainer = Trainer(recipe, **settings)
-    return trainer.fit(dataset_for(trainer.recipe, data))
-
-
-def dataset_for(recipe: Recipe | str, data: Dataset | str | Path | None) -> Dataset:
-    """Return the given data, or else the recipe's own.
-
-    Raises:
-        DataError: the recipe has no data of its own, or the data cannot be read.
-    """
-    if isinstance(data, Dataset):
-        return data
-    recipe = find(recipe) if isinstance(recipe, str) else recipe
-    name = data or recipe.dataset
-    if name is None:
-        raise DataError(
-            f"{recipe.name} brings no data of its own: add `data` FILE.npz (x_train, y_train) or `data` mnist"
-        )
-    return datasets.load(name)

@@ -22,9 +22,12 @@ from ...models.recipe import Recipe, find
 from ..bundles import bundle as bundles
 from ..data import datasets
 from ..data.dataset import Dataset, Split
+from ..data.nests import arrays_of
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
-from ..training.trainer import Trainer, dataset_for
+from ..keras_model.interface import pack
+from ..training.data_source import dataset_for
+from ..training.trainer import Trainer
 
 if TYPE_CHECKING:
     import keras
@@ -123,9 +126,9 @@ def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Spl
     in_order = recipe is not None and not recipe.shuffle
     order = np.arange(len(data)) if in_order else generator.permutation(len(data))
     indices = np.resize(order, (steps, size))
-    x = _in_declared_dtypes(model, [data.x[indices]])
+    x = _in_declared_dtypes(model, [array[indices] for array in arrays_of(data.x)])
     # A bundle has recorded inputs, but no targets.
-    y = _cast_numbers([data.y[indices]]) if recipe else _draw_targets(model, x, generator)
+    y = _cast_numbers([array[indices] for array in arrays_of(data.y)]) if recipe else _draw_targets(model, x, generator)
     return {"x": x, "y": y}
 
 
@@ -133,15 +136,7 @@ def batch_at(model: keras.Model, batches: StepBatches, step: int) -> tuple[Any, 
     """Return x and y of step `step`, counted from 0, nested as the model's inputs and outputs."""
     x = [values[step] for values in batches["x"]]
     y = [values[step] for values in batches["y"]]
-    return _pack(model, "input", x), _pack(model, "output", y)
-
-
-def _pack(model: keras.Model, side: str, arrays: list[np.ndarray]) -> Any:
-    import keras
-
-    if isinstance(model, keras.Sequential):
-        return arrays[0]
-    return keras.tree.pack_sequence_as(getattr(model, side), arrays)
+    return pack(model, "input", x), pack(model, "output", y)
 
 
 def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split]:
@@ -153,7 +148,7 @@ def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, S
         model.compile(optimizer=_without_state(model.optimizer), loss=model.loss)
     else:
         model.compile(optimizer="adam", loss="mean_squared_error")
-    return model, Split(bundle.recorded_inputs, bundle.recorded_outputs)
+    return model, Split(bundle.input_arrays, bundle.output_arrays)
 
 
 def _without_state(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -214,7 +209,7 @@ def _draw_targets(model: keras.Model, x: list[np.ndarray], generator: np.random.
     """Draw targets for each output, of the shape and kind that its loss expects."""
     import keras
 
-    first = _pack(model, "input", [values[0] for values in x])
+    first = pack(model, "input", [values[0] for values in x])
     shapes = [tuple(output.shape) for output in keras.tree.flatten(model(first))]
     targets = [
         _draw_target(kind, (len(x[0]), *shape), generator)

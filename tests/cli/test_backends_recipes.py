@@ -207,7 +207,7 @@ def test_an_unknown_recipe_is_refused_with_the_nearest_names(refused, name, near
     [
         (["unit=4"], "cnn/striding has no option 'unit'"),
         (["dropuot=0.5"], "did you mean 'dropout'?"),
-        (["dropout"], "--set dropout: expected OPTION=VALUE, such as --set units=64"),
+        (["dropout"], "--set dropout: expected NAME=VALUE, such as --set units=64"),
         (["dropout=2"], "cnn/striding(dropout=2) cannot be built"),
         (["filters=[30]"], "cnn/striding(filters=(30,)) cannot be built"),
         (["filters=many"], "cnn/striding(filters='many') cannot be built"),

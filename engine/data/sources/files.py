@@ -1,4 +1,4 @@
-"""A user's own data: `.npz` arrays, a `.csv` table with a label column, a folder of pictures by class.
+"""A user's own data: `.npz` arrays, and a `.csv` table with a label column.
 
 Nothing in a file is unpickled or run. A damaged file raises an error of one line.
 """
@@ -6,35 +6,43 @@ Nothing in a file is unpickled or run. A damaged file raises an error of one lin
 from __future__ import annotations
 
 import csv
-import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ....errors import DataError
 from ....storage import safe_arrays
-from ..dataset import Dataset, Split, split_evenly
+from ..dataset import TABLE, Dataset, Split, split_evenly
 from .labels import is_number, number_classes, parse_targets
 
-PICTURES = (".png", ".jpg", ".jpeg")
-# What Pillow raises on damaged bytes; too many pixels raise `Image.DecompressionBombError` instead.
-PICTURE_ERRORS = (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError, struct.error)
+# The endings of arrays: of the training data, the test split, and the split to validate on.
+_PARTS = ("train", "test", "val")
 
 
 def read_npz(path: Path, *, name: str | None = None) -> Dataset:
-    """Read a dataset from an `.npz` file with `x_train`, `y_train` and, for a test split, `x_test`, `y_test`.
+    """Read a dataset from an `.npz` file with `x_train`, `y_train`, and for further parts `x_test`, `x_val`, ….
 
     `x` and `y` alone are training data. Nothing in the file is unpickled. Integers in y, (n,) or (n, 1), are classes:
     they are numbered from 0, and the original numbers become their names. They stay values where there are more than
     1,000 distinct ones, or where x is a series.
 
+    Other names, such as `price_train` and `price_test`, are those of a model's inputs and outputs. Their dataset does
+    not say which are targets; see `assignment.assign`.
+
     Raises:
         DataError: the file is missing or truncated; an array is missing, not numeric, not finite, or of another length.
     """
-    train, test = read_splits(path)
-    train, test, labels = number_classes(train, test)
-    return Dataset(name or str(path), train, test, labels, str(path))
+    arrays = _read_arrays(path)
+    if not _is_named_x_and_y(arrays) and len(_named(arrays, "train")) > 1:
+        train, test, validation = (_read_named_split(path, arrays, part) for part in _PARTS)
+        assert train
+        return Dataset(name or str(path), train, test, (), str(path), validation=validation)
+    train, test = _splits_of(path, arrays)
+    validation = _read_split(path, arrays, "val") if {"x_val", "y_val"} <= arrays.keys() else None
+    (numbered, test, validation), labels = number_classes(train, test, validation)
+    assert numbered
+    return Dataset(name or str(path), numbered, test, labels, str(path), validation=validation)
 
 
 def read_splits(path: Path) -> tuple[Split, Split | None]:
@@ -43,7 +51,10 @@ def read_splits(path: Path) -> tuple[Split, Split | None]:
     Raises:
         DataError: as `read_npz`.
     """
-    arrays = _read_arrays(path)
+    return _splits_of(path, _read_arrays(path))
+
+
+def _splits_of(path: Path, arrays: dict[str, np.ndarray]) -> tuple[Split, Split | None]:
     if "x" in arrays and "x_train" not in arrays:
         arrays = {f"{key}_train": value for key, value in arrays.items()}
     missing = [key for key in ("x_train", "y_train") if key not in arrays]
@@ -52,6 +63,44 @@ def read_splits(path: Path) -> tuple[Split, Split | None]:
     train = _read_split(path, arrays, "train")
     test = _read_split(path, arrays, "test") if {"x_test", "y_test"} <= arrays.keys() else None
     return train, test
+
+
+def read_named_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays in an `.npz` file by name: those of the test split if it has splits, else all.
+
+    Raises:
+        DataError: the file is missing or truncated; an array is not numeric, not finite, or of another length.
+    """
+    arrays = _read_arrays(path)
+    part = "test" if _named(arrays, "test") else "train"
+    split = _read_named_split(path, arrays, part)
+    assert split
+    return dict(split.x)
+
+
+def _is_named_x_and_y(arrays: Mapping[str, np.ndarray]) -> bool:
+    return {"x_train", "y_train"} <= arrays.keys() or {"x", "y"} & arrays.keys() != set()
+
+
+def _named(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a part by the name before its ending; those without an ending are training data."""
+    ending = f"_{part}"
+    named = {name.removesuffix(ending): array for name, array in arrays.items() if name.endswith(ending)}
+    if part == "train" and not any(name.endswith(tuple(f"_{part}" for part in _PARTS)) for name in arrays):
+        return dict(arrays)
+    return named
+
+
+def _read_named_split(path: Path, arrays: Mapping[str, np.ndarray], part: str) -> Split | None:
+    """Return the named arrays of a part as inputs, with no target among them yet; None if there are none."""
+    named = _named(arrays, part)
+    for name, array in named.items():
+        require_numbers(array, f"{path}: {name}_{part}")
+    lengths = {name: len(array) for name, array in named.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DataError(f"{path}: the arrays of {part} have different numbers of samples ({listed})")
+    return Split(named, {}) if named else None
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -121,35 +170,8 @@ def read_labelled_table(path: Path) -> Dataset:
     y, labels = parse_targets(cells)
     require_numbers(y, f"{path}: column {label_column + 1}")
     train, test = split_evenly(x, y)
-    return Dataset(str(path), train, test, labels, str(path))
-
-
-def read_picture_folder(path: Path) -> Dataset:
-    """Read a dataset from a folder with one subfolder of pictures per class.
-
-    The pictures have one size and are read as grey. The classes are the names of the subfolders in alphabetical order.
-    A fifth of the pictures of each class is the test split.
-
-    Returns:
-        Images (n, height, width) uint8.
-
-    Raises:
-        DataError: there are no subfolders with pictures, or the pictures cannot be read or differ in size.
-    """
-    classes = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    pictures = [(file, number) for number, folder in enumerate(classes) for file in _picture_files(folder)]
-    if len({number for _, number in pictures}) < 2:
-        raise DataError(
-            f"{path}: expected a folder for each of two classes or more, with {', '.join(PICTURES)} in them"
-        )
-    images = [_read_grey(file) for file, _ in pictures]
-    for (file, _), image in zip(pictures, images, strict=True):
-        if image.shape != images[0].shape:
-            raise DataError(
-                f"{file} has {image.shape} pixels, {pictures[0][0]} has {images[0].shape}: bring them to one size"
-            )
-    train, test = split_evenly(np.stack(images), np.array([number for _, number in pictures]))
-    return Dataset(str(path), train, test, tuple(folder.name for folder in classes), str(path))
+    columns = tuple(name.strip() for column, name in enumerate(header) if column != label_column)
+    return Dataset(str(path), train, test, labels, str(path), kind=TABLE, columns=columns)
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -184,15 +206,3 @@ def to_numbers(path: Path, rows: list[list[str]]) -> np.ndarray:
     table = np.array(rows, "float64")
     require_numbers(table, str(path))
     return table
-
-
-def _picture_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
-
-
-def _read_grey(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L"))
-    except (*PICTURE_ERRORS, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a picture that can be read ({error})") from error

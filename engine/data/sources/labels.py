@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..dataset import Split
+from ..nests import is_array
 
 # Integers with more distinct values than this are quantities, not classes.
 MAX_CLASSES = 1_000
 
 
-def number_classes(train: Split, test: Split | None) -> tuple[Split, Split | None, tuple[str, ...]]:
-    """Number the classes of both splits from 0; return the splits and the class names, unchanged without classes."""
-    splits = [split for split in (train, test) if split]
-    y = [_squeeze_targets(split.y) for split in splits]
-    if train.x.ndim == 1 or any(part.ndim != 1 or part.dtype.kind not in "biu" for part in y):
-        return train, test, ()
+def number_classes(*splits: Split | None) -> tuple[list[Split | None], tuple[str, ...]]:
+    """Number the classes of the splits from 0, the same in all of them.
+
+    Returns:
+        The splits, and the names of the classes: the original numbers. Without classes the splits are unchanged, and
+        there are no names.
+    """
+    present = [split for split in splits if split]
+    y = [_squeeze_targets(split.y) for split in present]
+    first = present[0].x
+    is_series = is_array(first) and first.ndim == 1
+    if is_series or any(part.ndim != 1 or part.dtype.kind not in "biu" for part in y):
+        return list(splits), ()
     classes = np.unique(np.concatenate([np.unique(part).astype("int64") for part in y]))
     if len(classes) > MAX_CLASSES:
-        return train, test, ()
+        return list(splits), ()
     names = tuple(map(str, classes))
-    if all(split.y.ndim == 1 for split in splits) and np.array_equal(classes, np.arange(len(classes))):
-        return train, test, names
-    numbered = [
-        Split(split.x, np.searchsorted(classes, part.astype("int64"))) for split, part in zip(splits, y, strict=True)
-    ]
-    return numbered[0], numbered[1] if test else None, names
+    if all(split.y.ndim == 1 for split in present) and np.array_equal(classes, np.arange(len(classes))):
+        return list(splits), names
+    numbered = iter(np.searchsorted(classes, part.astype("int64")) for part in y)
+    return [split and replace(split, y=next(numbered)) for split in splits], names
 
 
 def _squeeze_targets(y: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataError, first_line
-from ..dataset import Dataset, Split
+from ..dataset import DIGITS, Dataset, Split
 from .files import read_splits
 
 FOLDER_VARIABLE = "TRIVIUM_DATA"
@@ -68,7 +68,7 @@ def _require_digits(name: str, path: Path, source: str) -> Dataset:
             raise DataError(
                 f"{source}: expected images (n, 28, 28) of uint8, received {split.x.shape} of {split.x.dtype}"
             )
-    return Dataset(name, train, test, tuple("0123456789"), source)
+    return Dataset(name, train, test, tuple("0123456789"), source, kind=DIGITS)
 
 
 def load_digit_or_not(name: str, which: str = "") -> Dataset:
@@ -82,7 +82,7 @@ def load_digit_or_not(name: str, which: str = "") -> Dataset:
     digits = load(name.replace("digit-or-not", "mnist"), which)
     test = _shuffle_every_second(digits.test, seed=1) if digits.test else None
     source = f"every second digit taken apart, from {digits.source}"
-    return Dataset(name, _shuffle_every_second(digits.train, seed=0), test, ("no digit", "digit"), source)
+    return Dataset(name, _shuffle_every_second(digits.train, seed=0), test, ("no digit", "digit"), source, kind=DIGITS)
 
 
 def load_digit_images(name: str, which: str = "") -> Dataset:
@@ -93,7 +93,7 @@ def load_digit_images(name: str, which: str = "") -> Dataset:
     """
     digits = load(name.replace("digit-images", "mnist"), which)
     test = Split(digits.test.x, digits.test.x) if digits.test else None
-    return Dataset(name, Split(digits.train.x, digits.train.x), test, (), digits.source)
+    return Dataset(name, Split(digits.train.x, digits.train.x), test, (), digits.source, kind=DIGITS)
 
 
 def _shuffle_every_second(split: Split, seed: int) -> Split:

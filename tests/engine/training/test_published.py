@@ -16,7 +16,7 @@ BACKENDS = [backend.name for backend in catalog.trainers()]
 
 def train(recipe, data, epochs, batch_size=None):
     """Train in a worker; return the last epoch's metrics, the evaluation, and the time of a steady epoch."""
-    from trivium.engine.training.trainer import train
+    from trivium.engine.training.train import train
 
     run = train(recipe, data, epochs=epochs, batch_size=batch_size)
     return {**run.history.epochs[-1], "test": run.evaluation, "seconds": run.timings.steady_epoch}
@@ -44,7 +44,7 @@ def memory_for_words(path):
     import numpy as np
 
     from trivium.backends import runtime
-    from trivium.engine.training.trainer import train
+    from trivium.engine.training.train import train
 
     toy = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     toy.compile("adam", "mse")

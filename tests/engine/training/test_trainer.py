@@ -9,7 +9,8 @@ import pytest
 
 from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.runs.run import Timings
-from trivium.engine.training.trainer import Trainer, train
+from trivium.engine.training.train import train
+from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError, OptionError
 
 

@@ -133,7 +133,7 @@ def step_losses(trainer, model, training, plan, float64):
 
 def epoch_losses(recipe, data, epochs):
     """Return the loss of each epoch of a run of `trivium train`."""
-    from trivium.engine.training.trainer import train
+    from trivium.engine.training.train import train
 
     return train(recipe, data, epochs=epochs).history["loss"]
 

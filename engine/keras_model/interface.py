@@ -1,0 +1,153 @@
+"""The inputs and outputs of a model: their names, and the nest of arrays that the model takes and returns.
+
+Arrays are matched to inputs and outputs by name, else by order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import DataError
+from ...functions import suggest
+from ..data.nests import Nest, arrays_of, is_array
+
+if TYPE_CHECKING:
+    import keras
+
+
+def require_inputs(model: keras.Model, name: str) -> None:
+    """Raise a DataError unless the model declares its inputs."""
+    if not getattr(model, "inputs", None):
+        raise DataError(f"{name}: the model declares no inputs: begin it with keras.Input")
+
+
+def takes_grey(model: keras.Model, size: tuple[int, ...]) -> bool:
+    """Return whether a model of one input takes grey pictures of this height and width, rather than coloured ones."""
+    if len(getattr(model, "inputs", None) or ()) != 1:
+        return False
+    shape = tuple(model.inputs[0].shape)[1:]
+    if None in shape:
+        return len(shape) == 2 or 1 in (shape[0], shape[-1])
+    return bool(math.prod(shape) == math.prod(size))
+
+
+def input_names(model: keras.Model) -> list[str]:
+    """Return the names of the inputs, in the order of `model.inputs`: keys where the model takes a dictionary."""
+    return _names(_structure(model, "input"), [str(tensor.name) for tensor in model.inputs])
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Return the names of the outputs, in the order of `model.outputs`: keys, else the names of the output layers."""
+    # A Sequential model has no `output_names`.
+    layers = [str(name) for name in getattr(model, "output_names", [model.layers[-1].name])]
+    return _names(_structure(model, "output"), layers)
+
+
+def match_inputs(model: keras.Model, x: Nest) -> Nest:
+    """Return the arrays in the nest that the model takes; where there are several, integers in their input's dtype.
+
+    Args:
+        model: with declared inputs.
+        x: an array, or a nest of arrays.
+
+    Raises:
+        DataError: there is no array for an input, or one too many; an input of integers gets fractions.
+    """
+    arrays = _in_order(x, input_names(model), "input")
+    if len(arrays) > 1:
+        pairs = zip(arrays, model.inputs, strict=True)
+        arrays = [_as_declared(array, str(tensor.name), str(tensor.dtype)) for array, tensor in pairs]
+    return _with_tuples(pack(model, "input", arrays))
+
+
+def match_targets(model: keras.Model, y: Nest) -> Nest:
+    """Return the targets in the nest of the model's outputs.
+
+    Raises:
+        DataError: there is no array for an output, or one too many.
+    """
+    return _with_tuples(pack(model, "output", targets_in_order(model, y)))
+
+
+def targets_in_order(model: keras.Model, y: Nest) -> list[np.ndarray]:
+    """Return the targets in the order of `model.outputs`.
+
+    Raises:
+        DataError: there is no array for an output, or one too many.
+    """
+    return _in_order(y, output_names(model), "output")
+
+
+def pack(model: keras.Model, side: str, arrays: Sequence[Any]) -> Nest:
+    """Pack one array per input (`side` "input") or per output ("output") into the nest of the model."""
+    import keras
+
+    structure = _structure(model, side)
+    return arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, list(arrays))
+
+
+def by_name(model: keras.Model, outputs: Nest) -> Nest:
+    """Return outputs, or matched targets, as a dictionary by name; a single array stays an array."""
+    arrays = arrays_of(outputs)
+    names = output_names(model)
+    return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
+
+
+def inputs_by_name(model: keras.Model, inputs: Nest) -> Nest:
+    """Return matched inputs as a dictionary by name; a single array stays an array."""
+    arrays = arrays_of(inputs)
+    names = input_names(model)
+    return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
+
+
+def _structure(model: keras.Model, side: str) -> Any:
+    """Return the nest of symbolic inputs or outputs; None where there is one, which Keras takes as an array."""
+    tensors = model.inputs if side == "input" else model.outputs
+    return None if len(tensors) == 1 else getattr(model, side)
+
+
+def _with_tuples(nest: Nest) -> Nest:
+    """Return the nest with tuples for lists, which batches for TensorFlow must not hold."""
+    if isinstance(nest, Mapping):
+        return {key: _with_tuples(part) for key, part in nest.items()}
+    return tuple(_with_tuples(part) for part in nest) if isinstance(nest, (tuple, list)) else nest
+
+
+def _names(structure: Any, names: list[str]) -> list[str]:
+    is_flat = isinstance(structure, Mapping) and not any(isinstance(part, (Mapping, tuple, list)) for part in structure)
+    return sorted(map(str, structure)) if is_flat else names
+
+
+def _in_order(nest: Nest, names: Sequence[str], kind: str) -> list[np.ndarray]:
+    """Return one array for each name."""
+    plural = f"{len(names)} {kind}{'s' * (len(names) != 1)}"
+    if isinstance(nest, Mapping) and set(names) <= set(nest):
+        return [nest[name] for name in names]
+    arrays = arrays_of(nest)
+    if len(arrays) == 1 and len(names) == 1:
+        return arrays
+    if isinstance(nest, Mapping):
+        missing = [name for name in names if name not in nest]
+        raise DataError(
+            f"the model has {plural} ({', '.join(names)}), the data have {', '.join(nest) or 'none'}: name an array "
+            f"{missing[0]}{suggest(missing[0], list(nest))}"
+        )
+    if len(arrays) != len(names):
+        received = "one array" if is_array(nest) else f"{len(arrays)} arrays"
+        raise DataError(f"the model has {plural} ({', '.join(names)}) but {received} for them: give each one an array")
+    return arrays
+
+
+def _as_declared(array: np.ndarray, name: str, dtype: str) -> np.ndarray:
+    """Return integers in the dtype that an input declares, so that no backend casts them in its own way."""
+    takes_integers = not dtype.startswith(("float", "bfloat", "complex"))
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and not takes_integers):
+        return array
+    cast = array.astype(dtype)
+    if takes_integers and not np.array_equal(cast, array):
+        raise DataError(f"the input {name} takes {dtype}, but its array holds values that are none ({array.dtype})")
+    return cast

@@ -1,0 +1,127 @@
+"""`trivium.train`: all that `trivium train` can do, from Python."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...backends import catalog
+from ...backends.workers.worker import Listener
+from ...errors import OptionError
+from ...functions import suggest
+from ...models.recipe import Recipe, recipe_of
+from ..data.dataset import Dataset
+from ..data.from_arrays import dataset_from_arrays
+from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
+from ..runs.run import Run
+from .callback_options import CallbackOptions
+from .data_source import DataSource
+from .options import TrainingOptions
+from .trainer import Trainer
+
+if TYPE_CHECKING:
+    import keras
+
+_TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions) if field.name != "recipe")
+_CALLBACKS = tuple(field.name for field in dataclasses.fields(CallbackOptions))
+
+
+def train(
+    recipe: Recipe | str | Callable[..., Any] = "",
+    data: DataSource = None,
+    *,
+    backend: str | None = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    checkpoints: Iterable[CheckpointRule | Mapping[str, Any]] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a model and return the run.
+
+    Args:
+        recipe: a name such as `cnn/striding`, `path/to/file.py:function`, a `Recipe`, a function that builds a model,
+            or a model; empty to go on with the recipe of the bundle `start`.
+        data: `(x, y)`, `(x, y, weight)`, a dictionary of arrays named as the model's inputs and outputs, a `Dataset`,
+            a dataset's name, or a file or folder; without it the recipe's own. Several inputs or outputs are a tuple,
+            list or dictionary of arrays.
+        backend: which backend to use; it must be chosen before Keras is imported.
+        validation_data, test_data: in the form of `data`, where that is arrays; without `validation_data`, a share of
+            `data` is held out.
+        out: a folder for the run: its record, history, checkpoints, bundle and pictures.
+        resume: continue the run in `out`.
+        checkpoints: rules, or their settings such as `{"every": 5, "keep": 3}`, for a run with a folder.
+        callbacks: further Keras callbacks.
+        listener: called with progress events.
+        settings: fields of `TrainingOptions` (`epochs=3`) and `CallbackOptions` (`early_stopping={"patience": 3}`), and
+            options of the recipe (`units=64`).
+
+    Raises:
+        TriviumError: an error that the caller can correct; the message says how.
+
+    Example:
+        >>> run = trivium.train("cnn/striding", backend="jax", epochs=3)
+        >>> run.evaluation["accuracy"]
+        0.951
+    """
+    if resume and out is None:
+        raise OptionError("`resume` continues the run in a folder: add `out`")
+    catalog.use(backend, devices=settings.get("devices"))
+    named = recipe_of(recipe) if recipe else ""
+    trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
+    dataset = trainer.load(_with_parts(data, validation_data, test_data))
+    if out is None:
+        return trainer.fit(dataset)
+    return _train_in_folder(trainer, dataset, Path(out), checkpoints, resume)
+
+
+def _train_in_folder(
+    trainer: Trainer,
+    dataset: Dataset,
+    out: Path,
+    checkpoints: Iterable[CheckpointRule | Mapping[str, Any]],
+    resume: bool,
+) -> Run:
+    from ..runs import run_folder
+    from .saving import save
+
+    rules = [rule if isinstance(rule, CheckpointRule) else CheckpointRule.of(rule) for rule in checkpoints]
+    with run_folder.open_run(out, with_default_rule(rules), resume=resume) as folder:
+        run = trainer.fit(dataset, run_folder=folder)
+        save(run, out)
+    return run
+
+
+def _with_parts(data: DataSource, validation: Any, test: Any) -> DataSource:
+    """Return the data with the parts that are given beside them."""
+    if validation is None and test is None:
+        return data
+    if not isinstance(data, (tuple, Mapping)):
+        raise OptionError("`validation_data` and `test_data` are arrays beside arrays: give `data` as (x, y) too")
+    return dataset_from_arrays(data, validation, test)
+
+
+def _sorted_settings(recipe: Recipe | str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as those of a `Trainer`.
+
+    Raises:
+        OptionError: a setting that nothing has.
+    """
+    known = recipe.options if isinstance(recipe, Recipe) else {}
+    training = {name: value for name, value in settings.items() if name in _TRAINING}
+    callbacks = {name: value for name, value in settings.items() if name in _CALLBACKS}
+    options = {name: value for name, value in settings.items() if name not in {*_TRAINING, *_CALLBACKS}}
+    for name in options:
+        if name not in known:
+            nearest = suggest(name, [*_TRAINING, *_CALLBACKS, *known])
+            raise OptionError(f"there is no setting {name!r}, and the recipe has no such option{nearest}")
+    if callbacks:
+        training["callback_options"] = CallbackOptions(**callbacks)
+    if options:
+        training["options"] = {**training.get("options", {}), **options}
+    return training
