@@ -2,8 +2,8 @@
 
 TensorFlow's gradient of a lookup has a row for each token that a batch looked up (`tf.IndexedSlices`). Keras 3.15's
 optimizers square these rows before they add those of a repeated token: Adam's second moment is too small, and its step
-too long. JAX and PyTorch have dense gradients. In float64 too, a model with an embedding that is trained by Adam differs
-after one step. A test in tests/backends/test_runtime.py notices when this can go.
+too long. JAX and PyTorch have dense gradients. In float64 too, a model with an embedding that is trained by Adam
+differs after one step. A test in tests/backends/test_runtime.py notices when this can go.
 """
 
 from __future__ import annotations

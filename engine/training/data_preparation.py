@@ -56,8 +56,10 @@ class DataPreparation:
             preprocessing = self._fit(head, len(dataset.labels) if isinstance(dataset.labels, tuple) else 0)
             training = Split(*preprocessing.pairs(head.x, head.y), head.weight)
             require_weight_per_sample(training)
-            held = self._validation_part(dataset, slice(len(head), None)) if held_out or dataset.validation else None
-            validation = held and Split(*preprocessing.pairs(held.x, held.y), held.weight)
+            validation = None
+            if held_out or dataset.validation:
+                raw = self._validation_part(dataset, slice(len(head), None))
+                validation = Split(*preprocessing.pairs(raw.x, raw.y), raw.weight)
         except DataError as error:
             raise DataError(f"{dataset.name} does not go with {self.recipe.name}: {error}") from error
         return preprocessing, training, validation
@@ -111,10 +113,10 @@ class DataPreparation:
         """Return the raw samples to validate on: those that the data bring, else the end of the training data."""
         if dataset.validation:
             return dataset.validation
-        held, weight = dataset.train.take(tail), self.weights.for_validation(dataset, tail)
-        if weight is None or held.weight is None:
-            return replace(held, weight=held.weight if weight is None else weight)
-        return replace(held, weight=weight * held.weight)
+        part, weight = dataset.train.take(tail), self.weights.for_validation(dataset, tail)
+        if weight is None or part.weight is None:
+            return replace(part, weight=part.weight if weight is None else weight)
+        return replace(part, weight=weight * part.weight)
 
     def _fit(self, training: Split, classes: int) -> Preprocessing:
         """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing.

@@ -13,6 +13,8 @@ from trivium.engine.prediction.evaluation import evaluate, predict
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError, RecipeError
 
+pytestmark = pytest.mark.one_environment
+
 BUILDERS = """
 import keras
 
