@@ -62,7 +62,7 @@ backend_option = click.option(
 data_option = click.option(
     "--data",
     metavar="NAME|FILE",
-    help="Name of a dataset (mnist, waves:0, …), or an .npz file with x_train and y_train.",
+    help="Dataset (mnist, waves:0, …), .npz or .csv file, folder of pictures, or file.py:function that returns arrays.",
 )
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="Set an option of the recipe; may be repeated."

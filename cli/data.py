@@ -26,7 +26,8 @@ from .entries import parse_entries
 def command(name: str | None, preview: Path | None, augment: str | None, as_json: bool) -> None:
     """List the datasets, or summarize one: shapes, ranges, class balance, duplicates, likely mistakes.
 
-    NAME is a listed dataset, an .npz or .csv file, or a folder with one folder of pictures per class.
+    NAME is a listed dataset, an .npz or .csv file, a folder with one folder of pictures per class, or a function
+    path/to/file.py:function that returns arrays.
 
     \b
     Example:
@@ -35,6 +36,7 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
     """
     from ..engine.data import datasets
     from ..engine.data.augmentation import Augmentation
+    from ..engine.data.data_source import dataset_of
     from ..engine.plots import data_summary
 
     changes = None
@@ -45,7 +47,7 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
     if name is None:
         _list(list(datasets.LOADERS), as_json)
         return
-    dataset = datasets.load(name)
+    dataset = dataset_of(name)
     summary = data_summary.summarize(dataset)
     if preview and changes:
         data_summary.preview_augmented(dataset, changes, preview)

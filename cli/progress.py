@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends.workers.worker import Event, Listener
+from .option_names import with_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+# The kind of an event that is a sentence to read, and no progress.
+WARNING = "warning"
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -52,6 +56,9 @@ class _BarListener:
         self({"kind": "stage", "stage": "starting", "done": 0, "total": None})
 
     def __call__(self, event: Event) -> None:
+        if event["kind"] == WARNING:
+            self._bars.console.print(_warning(event), markup=False)
+            return
         title = event.get("title", self._title)
         if title not in self._tasks:
             # The untitled bar only announced the start; a bar with a title replaces it.
@@ -72,6 +79,9 @@ class _LineListener:
         self._finished: set[str] = set()
 
     def __call__(self, event: Event) -> None:
+        if event["kind"] == WARNING:
+            click.echo(_warning(event), err=True)
+            return
         title = event.get("title", self._title)
         now = time.monotonic()
         began = self._began.setdefault(title, now)
@@ -84,6 +94,12 @@ class _LineListener:
         self._next = now + _SECONDS_BETWEEN_LINES
         share = f" {done / total:4.0%}" if total else ""
         click.echo(f"{title}:{share} {_text(event)} ({now - began:.0f} s)", err=True)
+
+
+def _warning(event: Event) -> str:
+    """Return a warning as a line; it names the options of the command."""
+    context = click.get_current_context(silent=True)
+    return f"warning: {with_options(str(event['text']), context.command.params if context else ())}"
 
 
 def _position(event: Event) -> tuple[float, float | None]:

@@ -12,6 +12,7 @@ import click
 
 from ..backends import catalog, runtime
 from ..engine.epochs.precision import POLICIES
+from ..engine.training.hold_out import LAST, MODES, SHUFFLED, STRATIFIED
 from . import plan_report, resume_options
 from .checkpoint_rules import parse_rules
 from .common import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 # The exit code that a shell reports for a program that SIGTERM ended.
 _TERMINATED = 128 + signal.SIGTERM
 
+_CHOSEN = {LAST: "the last of them", SHUFFLED: "chosen at random", STRATIFIED: "stratified by class"}
+
 # The value of --backend that takes the recommendation of `trivium bench epochs --recommend` for the recipe.
 AUTO = "auto"
 
@@ -51,6 +54,12 @@ AUTO = "auto"
 @click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
 @click.option(
     "--validation-split", type=float, metavar="SHARE", help="Share of the training data held out for validation."
+)
+@click.option(
+    "--validation",
+    type=click.Choice(MODES),
+    help="How it is chosen. Default: the last part for trivium's recipes; for your own model stratified by class where "
+    "there are classes, else shuffled, and the last part of a series.",
 )
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
@@ -230,6 +239,7 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     for resumed in run.resumed[-1:]:
         screen.print(f"went on     after epoch {resumed['after_epoch']}")
     screen.print(f"data        {run.dataset.source}")
+    screen.print(f"validation  {_describe_validation(run)}")
     last = run.history.epochs[-1]
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
     if run.evaluation:
@@ -250,3 +260,12 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print(f"kept        {', '.join(str(file) for file in files)}")
     if folder.earlier:
         screen.print(f"earlier     the run that was there is now {folder.earlier}")
+
+
+def _describe_validation(run: Run) -> str:
+    """Return which samples the run was validated on."""
+    if run.dataset.validation:
+        return f"{len(run.dataset.validation):,} samples of their own"
+    share = run.settings["validation_split"]
+    how = _CHOSEN[run.settings.get("validation", LAST)]
+    return f"{share:.0%} of the training data, {how}" if share else "none"

@@ -42,6 +42,8 @@ __all__ = [
     "step",
 ]
 
+# Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
+SERIES_STEPS = frozenset(("window", "after", "ahead", "letters", "words"))
 # Options of a builder that are sizes of the data: numbers per sample, classes, values per target.
 SIZES = ("inputs", "classes", "outputs")
 
@@ -99,7 +101,9 @@ class Recipe:
         fitted: options that follow from the data unless they are set, as pairs: (option, kind of the tokenizer whose
             vocabulary size is its value).
         batch_size, epochs: those of the published run.
-        validation_split: the fraction at the end of the training data that is held out, 0 to 1.
+        validation_split: the fraction of the training data that is held out, 0 to 1.
+        validation: how the held-out samples are chosen: `last` of the data as published, `shuffled`, `stratified` by
+            class, or `auto` by the data.
         shuffle: whether each epoch takes the samples in a new order.
         reference: the published figures.
     """
@@ -118,6 +122,7 @@ class Recipe:
     batch_size: int = 32
     epochs: int = 10
     validation_split: float = 0.25
+    validation: str = "last"
     shuffle: bool = True
     reference: PublishedResult = PublishedResult()
 
@@ -222,12 +227,12 @@ def recipe_of(model: Recipe | str | Callable[..., Any]) -> Recipe:
     if isinstance(model, str):
         return find(model)
     if "keras" in sys.modules and isinstance(model, keras.Model):
-        return Recipe(model.name, "a model", lambda: model)
+        return Recipe(model.name, "a model", lambda: model, validation="auto")
     if not callable(model):
         raise RecipeError(
             f"expected a recipe, its name, a function that builds a model, or a model, received {model!r}"
         )
-    return Recipe(getattr(model, "__name__", type(model).__name__), "a builder", model)
+    return Recipe(getattr(model, "__name__", type(model).__name__), "a builder", model, validation="auto")
 
 
 def find(name: str) -> Recipe:
@@ -247,4 +252,4 @@ def find(name: str) -> Recipe:
     if isinstance(function, Recipe):
         return replace(function, name=name)
     summary = (inspect.getdoc(function) or "a model of your own").splitlines()[0]
-    return Recipe(name, summary, function)
+    return Recipe(name, summary, function, validation="auto")

@@ -60,7 +60,7 @@ class SampleWeights:
             record["sample_weight"] = f"sha256:{hashlib.sha256(self.samples.tobytes()).hexdigest()}"
         return record
 
-    def for_training(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
+    def for_training(self, dataset: Dataset, samples: slice | np.ndarray) -> np.ndarray | None:
         """Return the training weights of these samples of the training data, (n,) float32; None if all count alike.
 
         Raises:
@@ -74,7 +74,7 @@ class SampleWeights:
         of_class = self.class_table(dataset, y)[y]
         return np.asarray(of_class if sample_weights is None else of_class * sample_weights)
 
-    def for_validation(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
+    def for_validation(self, dataset: Dataset, samples: slice | np.ndarray) -> np.ndarray | None:
         """Return the validation weights of these samples of the training data, (n,) float32, or None.
 
         Raises:

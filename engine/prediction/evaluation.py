@@ -15,7 +15,8 @@ from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data import datasets
 from ..data.assignment import assign, is_assigned
-from ..data.dataset import PICTURES, Dataset, Labels, Split, labels_of
+from ..data.data_source import DataSource, dataset_of
+from ..data.dataset import PICTURES, Labels, Split, labels_of
 from ..data.nests import Nest, arrays_of, from_user, is_array, named_arrays, sample_count
 from ..data.sources.files import require_numbers
 from ..data.sources.pictures import is_colour, with_channels
@@ -99,7 +100,7 @@ def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
     return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels), bundle.labels)
 
 
-def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = None) -> dict[str, float]:
+def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dict[str, float]:
     """Return the metrics of a bundle's model on a test split, by default that of the dataset it was trained on.
 
     Raises:
@@ -107,7 +108,8 @@ def evaluate(source: Bundle | str | Path, data: Dataset | str | Path | None = No
         DataError: the data cannot be read, do not fit, or have no test split.
     """
     bundle = bundles.load(source)
-    dataset = data if isinstance(data, Dataset) else datasets.load(data or bundle.run["dataset"]["name"])
+    # The name in a bundle must not run code, as the user's own may.
+    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(data)
     if not is_assigned(dataset):
         dataset = assign(dataset, input_names(bundle.model), output_names(bundle.model))
     if dataset.kind == PICTURES and is_colour(dataset.train.x):

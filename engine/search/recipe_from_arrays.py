@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import OptionError
-from ...models.recipe import SIZES, PreprocessingStep, Recipe, step
+from ...models.recipe import SERIES_STEPS, SIZES, PreprocessingStep, Recipe, step
 
-# Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
-_SERIES_STEPS = {"window", "after", "ahead", "letters", "words"}
 _CLASSIFICATION_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
 
 
@@ -55,7 +53,7 @@ def adapt_recipe(recipe: Recipe, x: np.ndarray, *, classifies: bool) -> Recipe:
     Raises:
         OptionError: the recipe is for the other task, or its samples are windows of a series or text.
     """
-    if {preprocessing_step.kind for preprocessing_step in (*recipe.inputs, *recipe.targets)} & _SERIES_STEPS:
+    if {preprocessing_step.kind for preprocessing_step in (*recipe.inputs, *recipe.targets)} & SERIES_STEPS:
         raise OptionError(f"{recipe.name} cuts its samples out of a series or text: train it with trivium.train")
     _require_task(recipe, classifies)
     flat = "inputs" in recipe.options

@@ -22,8 +22,8 @@ from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
 from ..data.dataset import Dataset
 from ..data.nests import is_array
-from ..training.data_source import dataset_for
 from ..training.options import DEFAULT_SEED
+from ..training.trainer import dataset_for
 from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
 from .fits import KINDS

@@ -17,10 +17,13 @@ from ..data.dataset import Dataset, Split
 from ..data.nests import is_array
 from ..data.sample_weights import SampleWeights, require_weight_per_sample
 from ..preprocessing.pipeline import Chain, Preprocessing
+from .hold_out import HoldOut
 
 if TYPE_CHECKING:
     from ..epochs.batches import TrainingBatches
 
+# A slice, or the indices of samples.
+Samples = slice | np.ndarray
 Prepared = tuple[Preprocessing, Split, Split | None]
 
 
@@ -30,7 +33,7 @@ class DataPreparation:
 
     Attributes:
         recipe, options: the recipe and its complete options.
-        validation_split: the share of the training data, at their end, that is held out for validation.
+        held_out: which of the training data are held out for validation.
         weights: how much each sample counts.
         start: the bundle whose model is trained further; the inputs keep its preprocessing.
         new_head: whether that model gets a new output layer, so that the preprocessing of the targets is fitted again.
@@ -39,7 +42,7 @@ class DataPreparation:
 
     recipe: Recipe
     options: Mapping[str, Any]
-    validation_split: float
+    held_out: HoldOut
     weights: SampleWeights
     start: Bundle | None = None
     new_head: bool = False
@@ -51,14 +54,13 @@ class DataPreparation:
         Raises:
             DataError: the data do not go with the recipe.
         """
-        head, held_out = self._split_raw(dataset)
+        head, tail = self._split_raw(dataset)
         try:
             preprocessing = self._fit(head, len(dataset.labels) if isinstance(dataset.labels, tuple) else 0)
             training = Split(*preprocessing.pairs(head.x, head.y), head.weight)
             require_weight_per_sample(training)
             validation = None
-            if held_out or dataset.validation:
-                raw = self._validation_part(dataset, slice(len(head), None))
+            if raw := self._validation_part(dataset, tail):
                 validation = Split(*preprocessing.pairs(raw.x, raw.y), raw.weight)
         except DataError as error:
             raise DataError(f"{dataset.name} does not go with {self.recipe.name}: {error}") from error
@@ -89,29 +91,21 @@ class DataPreparation:
         sizes = {} if self.start else _sizes(dataset, training)
         return counts | {name: size for name, size in sizes.items() if name in self.open_sizes}
 
-    def _split_raw(self, dataset: Dataset) -> tuple[Split, int]:
-        """Return the raw training part, and how many samples after it are held out for validation."""
-        samples = len(dataset.train)
-        if dataset.validation:
-            return replace(dataset.train, weight=self._training_weight(dataset, slice(0, samples))), 0
-        held_out = samples - int(samples * (1 - self.validation_split))
-        if held_out == samples:
-            raise DataError(
-                f"{dataset.name}: a validation split of {self.validation_split:g} leaves nothing to train on"
-            )
-        head = slice(0, samples - held_out)
-        return replace(dataset.train.take(head), weight=self._training_weight(dataset, head)), held_out
+    def _split_raw(self, dataset: Dataset) -> tuple[Split, Samples]:
+        """Return the raw training part, and which samples are held out for validation."""
+        head, tail = (slice(0, None), slice(0, 0)) if dataset.validation else self.held_out.parts(dataset)
+        return replace(dataset.train.take(head), weight=self._training_weight(dataset, head)), tail
 
-    def _training_weight(self, dataset: Dataset, samples: slice) -> np.ndarray | None:
+    def _training_weight(self, dataset: Dataset, samples: Samples) -> np.ndarray | None:
         """Return the weights of samples of the training data: the user's, times those that the data bring."""
         weight, brought = self.weights.for_training(dataset, samples), dataset.train.weight
         if weight is None or brought is None:
             return brought[samples] if weight is None and brought is not None else weight
         return np.asarray(weight * brought[samples])
 
-    def _validation_part(self, dataset: Dataset, tail: slice) -> Split:
-        """Return the raw samples to validate on: those that the data bring, else the end of the training data."""
-        if dataset.validation:
+    def _validation_part(self, dataset: Dataset, tail: Samples) -> Split | None:
+        """Return the raw samples to validate on: those that the data bring, else those that are held out."""
+        if dataset.validation or not len(np.arange(len(dataset.train))[tail]):
             return dataset.validation
         part, weight = dataset.train.take(tail), self.weights.for_validation(dataset, tail)
         if weight is None or part.weight is None:

@@ -11,15 +11,17 @@ from typing import Any
 
 from ...backends.device_group import DeviceGroup
 from ...errors import OptionError
-from ...models.recipe import SIZES, Recipe, find
+from ...functions import suggest
+from ...models.recipe import SERIES_STEPS, SIZES, Recipe, find
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data.augmentation import Augmentation
 from ..data.sample_weights import ClassWeights, SampleWeights
 from ..epochs import precision as precisions
-from . import fine_tuning
+from . import fine_tuning, hold_out
 from .callback_options import CallbackOptions
 from .data_preparation import DataPreparation
+from .hold_out import HoldOut
 from .local_devices import LocalDevices
 
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
@@ -40,7 +42,9 @@ class TrainingOptions:
             registered.
         options: the recipe's own options, such as `{"units": 64}`.
         epochs, batch_size: 1 or more.
-        validation_split: the share at the end of the training data to hold out, 0 ≤ share < 1.
+        validation_split: the share of the training data to hold out, 0 ≤ share < 1.
+        validation: how to choose it: one of `hold_out.MODES`. By default the last part for trivium's own recipes, as
+            published; for other models stratified by class where there are classes, else shuffled.
         optimizer: the name of a Keras optimizer.
         learning_rate: of the optimizer; above 0.
         seed: of initial weights, batch order, dropout and augmentation.
@@ -68,6 +72,7 @@ class TrainingOptions:
     epochs: int | None = None
     batch_size: int | None = None
     validation_split: float | None = None
+    validation: str | None = None
     optimizer: str | None = None
     learning_rate: float | None = None
     seed: int = DEFAULT_SEED
@@ -102,6 +107,7 @@ class TrainingOptions:
             epochs=_at_least_one("epochs", recipe.epochs if self.epochs is None else self.epochs),
             batch_size=_at_least_one("batch size", recipe.batch_size if self.batch_size is None else self.batch_size),
             validation_split=recipe.validation_split if self.validation_split is None else self.validation_split,
+            validation=self.validation or recipe.validation,
             optimizer=self.optimizer or recipe.optimizer,
             learning_rate=recipe.learning_rate if is_default_rate else self.learning_rate,
             seed=self.seed,
@@ -164,6 +170,7 @@ class ResolvedOptions:
     epochs: int
     batch_size: int
     validation_split: float
+    validation: str
     optimizer: str
     learning_rate: float | None
     seed: int
@@ -183,6 +190,11 @@ class ResolvedOptions:
         """Raise an OptionError for a value outside its range."""
         if not 0 <= self.validation_split < 1:
             raise OptionError(f"validation split must be 0 or more and less than 1, received {self.validation_split:g}")
+        if self.validation not in hold_out.MODES:
+            nearest = suggest(self.validation, list(hold_out.MODES))
+            raise OptionError(
+                f"validation must be one of {', '.join(hold_out.MODES)}, received {self.validation!r}{nearest}"
+            )
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise OptionError(f"learning rate must be above 0, received {self.learning_rate:g}")
         if not 0 <= self.seed < 2**32:
@@ -202,9 +214,9 @@ class ResolvedOptions:
         """How the data are prepared."""
         new_head = self.replace_head is not None
         open_sizes = frozenset(SIZES) & self.recipe.options.keys() - self.user_options
-        return DataPreparation(
-            self.recipe, self.options, self.validation_split, self.weights, self.start, new_head, open_sizes
-        )
+        in_order = any(step.kind in SERIES_STEPS for step in (*self.recipe.inputs, *self.recipe.targets))
+        held_out = HoldOut(self.validation_split, self.validation, self.seed, in_order)
+        return DataPreparation(self.recipe, self.options, held_out, self.weights, self.start, new_head, open_sizes)
 
     def with_fitted(self, fitted: Mapping[str, Any]) -> ResolvedOptions:
         """Return the options with those that the data decide, except where the user gave a value."""
@@ -216,6 +228,8 @@ class ResolvedOptions:
         values = {"options": dict(self.options), **{name: getattr(self, name) for name in _RECORDED}}
         if self.augment:
             values["augment"] = self.augment.to_json()
+        if self.validation != hold_out.LAST:
+            values["validation"] = self.validation
         if self.precision:
             values["precision"] = self.precision
         values |= self.weights.describe() | self.callback_options.describe()

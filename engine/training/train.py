@@ -12,12 +12,12 @@ from ...backends.workers.worker import Listener
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import Recipe, recipe_of
+from ..data.data_source import DataSource
 from ..data.dataset import Dataset
 from ..data.from_arrays import dataset_from_arrays
 from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
 from ..runs.run import Run
 from .callback_options import CallbackOptions
-from .data_source import DataSource
 from .options import TrainingOptions
 from .trainer import Trainer
 
@@ -30,7 +30,7 @@ _CALLBACKS = tuple(field.name for field in dataclasses.fields(CallbackOptions))
 
 def train(
     recipe: Recipe | str | Callable[..., Any] = "",
-    data: DataSource = None,
+    data: DataSource | None = None,
     *,
     backend: str | None = None,
     validation_data: Any = None,
@@ -97,7 +97,7 @@ def _train_in_folder(
     return run
 
 
-def _with_parts(data: DataSource, validation: Any, test: Any) -> DataSource:
+def _with_parts(data: DataSource | None, validation: Any, test: Any) -> DataSource | None:
     """Return the data with the parts that are given beside them."""
     if validation is None and test is None:
         return data

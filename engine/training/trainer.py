@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
 from ...backends.workers.worker import Listener
-from ...errors import OptionError
+from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..data.assignment import assign, is_assigned
+from ..data.data_source import DataSource, dataset_of
 from ..data.dataset import PICTURES, Dataset, Split
 from ..data.sources.pictures import is_colour, with_channels
 from ..epochs import environment
@@ -24,8 +25,8 @@ from ..keras_model.interface import input_names, output_names, require_inputs, t
 from ..preprocessing.pipeline import Preprocessing
 from ..runs.run import Run, Timings
 from . import model_building
-from .data_preparation import Prepared
-from .data_source import DataSource, dataset_for
+from .data_preparation import DataPreparation, Prepared
+from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Trainer:
         requested: the options as the caller gave them.
         resolved: the options in force.
         chosen_plan: the plan that the last epochs were run by, as the record of a run has it.
+        warnings: a sentence for each probable mistake in the data that were prepared last.
 
     Raises:
         RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be used.
@@ -76,6 +78,7 @@ class Trainer:
         self.listener = listener
         self.callbacks = list(callbacks)
         self.chosen_plan: dict[str, Any] = {}
+        self.warnings: list[str] = []
         self._devices = self.requested.local_devices()
 
     @property
@@ -134,6 +137,7 @@ class Trainer:
         training = model_building.match_split(model, training, dataset)
         validation = validation and model_building.match_split(model, validation, dataset)
         self._require_test_split(model, preprocessing, dataset)
+        self._tell_warnings()
         build_seconds = time.perf_counter() - start
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)
         if not self._devices.several:
@@ -168,10 +172,7 @@ class Trainer:
         Raises:
             DataError: the data do not go with the recipe.
         """
-        if dataset.validation:
-            self._require_no_share()
-            self.resolved = dataclasses.replace(self.resolved, validation_split=0.0)
-        preparation = self.resolved.preparation
+        preparation = self._hold_out(dataset)
         prepared = preparation.prepare(dataset)
         self.resolved = self.resolved.with_fitted(preparation.fitted_options(dataset, prepared))
         return prepared
@@ -291,12 +292,25 @@ class Trainer:
             dataset, preprocessing, options.augment, options.batch_size, options.seed
         )
 
-    def _require_no_share(self) -> None:
-        if self.requested.validation_split:
-            raise OptionError(
-                "`validation_split` holds out a share of the training data, but the data have a validation part of "
-                "their own: leave it out"
-            )
+    def _tell_warnings(self) -> None:
+        for warning in self.warnings:
+            if self.listener:
+                self.listener({"kind": "warning", "text": warning})
+
+    def _hold_out(self, dataset: Dataset) -> DataPreparation:
+        """Resolve which samples are held out of a dataset, and return how it is prepared."""
+        if dataset.validation:
+            if self.requested.validation_split:
+                raise OptionError(
+                    "`validation_split` holds out a share of the training data, but the data have a validation part "
+                    "of their own: leave it out"
+                )
+            self.resolved = dataclasses.replace(self.resolved, validation_split=0.0, validation=LAST)
+            return self.resolved.preparation
+        held_out = self.resolved.preparation.held_out
+        self.resolved = dataclasses.replace(self.resolved, validation=held_out.resolved_mode(dataset))
+        self.warnings = held_out.warnings(dataset)
+        return self.resolved.preparation
 
     def _require_test_split(self, model: keras.Model, preprocessing: Preprocessing, dataset: Dataset) -> None:
         """Raise a DataError unless the model can be evaluated on the test split: before the first epoch, not after."""
@@ -306,7 +320,7 @@ class Trainer:
         prepared = Split(*preprocessing.pairs(sample.x, sample.y))
         model_building.require_match(model, model_building.match_split(model, prepared, dataset), dataset, "test")
 
-    def load(self, data: DataSource) -> Dataset:
+    def load(self, data: DataSource | None) -> Dataset:
         """Return the given data, or else the recipe's own, as the model takes them.
 
         Named arrays are assigned to the model's inputs and outputs. Pictures in colour become grey for a model of grey
@@ -330,3 +344,18 @@ class Trainer:
     def _build_model(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
         model, self.resolved = model_building.build_model(self.resolved, dataset, training, precision)
         return model
+
+
+def dataset_for(recipe: Recipe, data: DataSource | None) -> Dataset:
+    """Return the data that the user gave as a dataset, or else the recipe's own.
+
+    Raises:
+        DataError: the recipe has no data of its own, or the data cannot be read.
+    """
+    if data is not None and data != "":
+        return dataset_of(data)
+    if recipe.dataset is None:
+        raise DataError(
+            f"{recipe.name} brings no data of its own: add `data` FILE.npz (x_train, y_train) or `data` mnist"
+        )
+    return dataset_of(recipe.dataset)

@@ -26,8 +26,7 @@ from ..data.nests import arrays_of
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack
-from ..training.data_source import dataset_for
-from ..training.trainer import Trainer
+from ..training.trainer import Trainer, dataset_for
 
 if TYPE_CHECKING:
     import keras

@@ -83,3 +83,9 @@ def test_a_terminal_gets_a_bar_for_each_title(capfd, monkeypatch):
     assert "compiling" in last
     assert "epoch 2/2  loss 0.5" in last
     assert "demo [jax]" not in last, "the bar that said that something starts has gone"
+
+
+def test_a_warning_is_a_line_at_once(capfd):
+    with progress("mine") as tell:
+        tell({"kind": "warning", "text": "The training part has no sample of b."})
+    assert capfd.readouterr().err == "warning: The training part has no sample of b.\n"

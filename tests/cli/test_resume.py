@@ -335,7 +335,7 @@ def test_a_folder_that_is_taken_away_ends_the_run(cli, here, small_digits, spoil
 def test_code_is_only_run_when_the_user_names_it(cli, refused, here, saved_runs):
     shutil.copytree(saved_runs["lstm"], here / "run")
     record = read_record(here / "run")
-    for name in ("recipe", "lr_schedule"):
+    for name in ("recipe", "lr_schedule", "data"):
         (here / "run/run.json").write_text(json.dumps({**record, "asked": {name: "evil.py:run"}}))
         line = refused("train", "--resume", "--out", "run")
         assert "was made by the code evil.py:run: name it again to have it run" in line

@@ -13,6 +13,7 @@ RECIPES = sorted(recipes.registry())
 
 
 @pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.one_environment
 def test_the_parameter_count_is_the_published_one(backend, name):
     recipe = recipes.find(name)
     assert recipe().count_params() == recipe.reference.parameters
@@ -42,6 +43,7 @@ def other_value(value):
 
 
 @pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.one_environment
 def test_every_option_changes_the_model(backend, name):
     recipe = recipes.find(name)
     before = [layer.get_config() for layer in recipe().layers]

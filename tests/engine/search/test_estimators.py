@@ -239,7 +239,7 @@ def test_a_regressor_predicts_several_outputs(backend, flowers):
         (lambda x, y: trivium.Classifier("dense/dropuot").fit(x, y), RecipeError, "did you mean 'dense/dropout'"),
         (lambda x, y: trivium.Classifier("dense/dropout", unit=3).fit(x, y), RecipeError, "did you mean 'units'"),
         (lambda x, y: trivium.Classifier("dense/small", epochs=1).fit(x, y), DataError, "cannot become"),
-        (lambda x, y: trivium.Classifier(3).fit(x, y), OptionError, "expected a recipe"),
+        (lambda x, y: trivium.Classifier(3).fit(x, y), RecipeError, "expected a recipe"),
         (
             lambda x, y: trivium.Classifier("dense/dropout", class_weight="even").fit(x, y),
             OptionError,

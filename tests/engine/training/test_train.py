@@ -7,8 +7,11 @@ import pytest
 import trivium
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.data import datasets
+from trivium.engine.data.data_source import dataset_of
 from trivium.engine.data.from_arrays import dataset_from_arrays
 from trivium.errors import DataError, OptionError, RecipeError
+
+pytestmark = pytest.mark.one_environment
 
 
 def classifier(inputs, classes, units=5):
@@ -128,3 +131,46 @@ def test_what_is_no_model_and_no_data_is_refused(backend):
         dataset_from_arrays(blobs(), test=(np.array([[np.nan, 1]]), np.array([1])))
     with pytest.raises(OptionError, match="are arrays beside arrays"):
         trivium.train(classifier, "moons", validation_data=blobs())
+
+
+# --- data by a function ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def functions(tmp_path):
+    """A file with functions that return data."""
+    np.savez(tmp_path / "stored.npz", x_train=blobs()[0], y_train=blobs()[1])
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\n"
+        "def pairs():\n    return np.arange(80.0).reshape(40, 2), np.arange(40) % 2\n"
+        f"def stored():\n    return {str(tmp_path / 'stored.npz')!r}\n"
+        "def number():\n    return 3\n"
+        "def failing():\n    raise OSError('no disk')\n"
+    )
+    return path
+
+
+def test_a_function_returns_the_data(backend, functions):
+    run = trivium.train(classifier, f"{functions}:pairs", epochs=1)
+    assert run.dataset.describe()["name"] == f"{functions}:pairs"
+    assert run.settings["options"]["classes"] == 2
+    assert len(dataset_of(f"{functions}:stored").train) == 60
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("number", r"number returned int, expected \(x, y\), a dictionary of arrays by name, a Dataset"),
+        ("failing", "failing failed: OSError: no disk"),
+    ],
+)
+def test_a_function_that_returns_no_data_is_refused(backend, functions, function, message):
+    with pytest.raises(DataError, match=message):
+        dataset_of(f"{functions}:{function}")
+
+
+def test_a_bundle_does_not_decide_which_function_runs(backend, functions):
+    bundle = bundles.Bundle.of(trivium.train(classifier, f"{functions}:pairs", epochs=1))
+    with pytest.raises(DataError, match="unknown dataset"):
+        trivium.evaluate(bundle)

@@ -1,0 +1,108 @@
+"""Chooses the samples of the training data that are held out for validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import DataError, OptionError
+from ..data.dataset import Dataset
+from ..data.nests import is_array
+
+# How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series.
+AUTO, LAST, SHUFFLED, STRATIFIED = "auto", "last", "shuffled", "stratified"
+MODES = (AUTO, LAST, SHUFFLED, STRATIFIED)
+
+_FEWEST_PER_CLASS = 2
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """The share of the training data that is held out, and how it is chosen.
+
+    Attributes:
+        share: 0 ≤ share < 1.
+        mode: one of `MODES`.
+        seed: of the choice.
+        in_order: whether samples may only be cut off at the end, because each is part of a series.
+    """
+
+    share: float
+    mode: str
+    seed: int
+    in_order: bool = False
+
+    def resolved_mode(self, dataset: Dataset) -> str:
+        """Return the mode for a dataset: not `AUTO`.
+
+        Raises:
+            OptionError: the data have no classes to stratify by, or are a series.
+        """
+        is_series = self.in_order or (is_array(dataset.train.x) and dataset.train.x.ndim == 1)
+        if self.mode == LAST or (self.mode == AUTO and is_series):
+            return LAST
+        if is_series:
+            raise OptionError(
+                f"`validation` {self.mode}: {dataset.name} is a series, of which only the last part can be"
+            )
+        why_not = self._why_not_stratified(dataset)
+        if self.mode == STRATIFIED and why_not:
+            raise OptionError(f"`validation` {STRATIFIED}: {dataset.name} {why_not}")
+        return SHUFFLED if self.mode == SHUFFLED or why_not else STRATIFIED
+
+    def parts(self, dataset: Dataset) -> tuple[np.ndarray | slice, np.ndarray | slice]:
+        """Return the samples to train on and those that are held out, in the order of the data.
+
+        Raises:
+            DataError: nothing is left to train on.
+            OptionError: as `resolved_mode`.
+        """
+        samples, count = len(dataset.train), self._count(dataset)
+        if count == samples:
+            raise DataError(f"{dataset.name}: a validation split of {self.share:g} leaves nothing to train on")
+        mode = self.resolved_mode(dataset)
+        if mode == LAST or not count:
+            return slice(0, samples - count), slice(samples - count, None)
+        from sklearn.model_selection import train_test_split
+
+        classes = dataset.train.y if mode == STRATIFIED else None
+        training, held_out = train_test_split(
+            np.arange(samples), test_size=count, random_state=self.seed, stratify=classes
+        )
+        return np.sort(training), np.sort(held_out)
+
+    def warnings(self, dataset: Dataset) -> list[str]:
+        """Return a sentence for each class that is in one part alone; more than `_MOST_NAMED` are counted."""
+        y, labels = dataset.train.y, dataset.labels
+        if not isinstance(labels, tuple) or not labels or not is_array(y) or y.ndim != 1 or not self._count(dataset):
+            return []
+        training, held_out = ({*np.unique(y[part]).astype(int)} for part in self.parts(dataset))
+        sentences = []
+        for missing, part, option in (
+            (held_out - training, "training", f"they are validated on, but not learned: add `validation` {STRATIFIED}"),
+            (training - held_out, "validation", f"they are learned, but not validated: add `validation` {STRATIFIED}"),
+        ):
+            if missing:
+                names = [labels[number] for number in sorted(missing)]
+                more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+                named = ", ".join(names[:_MOST_NAMED])
+                sentences.append(f"The {part} part has no sample of {named}{more}; {option}.")
+        return sentences
+
+    def _count(self, dataset: Dataset) -> int:
+        samples = len(dataset.train)
+        return samples - int(samples * (1 - self.share))
+
+    def _why_not_stratified(self, dataset: Dataset) -> str:
+        """Return why a dataset cannot be stratified, or an empty string."""
+        y = dataset.train.y
+        if not dataset.labels or not is_array(y) or y.ndim != 1:
+            return "has no classes"
+        counts = np.bincount(y.astype("int64"))
+        counts = counts[counts > 0]
+        count = self._count(dataset)
+        if counts.min() < _FEWEST_PER_CLASS or min(count, len(y) - count) < len(counts):
+            return "has too few samples of a class"
+        return ""
