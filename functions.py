@@ -81,7 +81,12 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise RecipeError(f"{path}: no such file; a model of your own is named path/to/file.py:function")
     path = path.resolve()
-    name = f"trivium_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
+    # The content is part of the name: after an edit, the file is another module.
+    name = f"trivium_user_{path.stem}_{hashlib.sha256(str(path).encode() + content).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
@@ -90,8 +95,8 @@ def _load_file(path: Path) -> ModuleType:
     module.__file__ = str(path)
     try:
         # Compiled here: the import system would leave a __pycache__ beside the user's file.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    except Exception as error:
+        exec(compile(content, str(path), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise RecipeError(f"{path}: {type(error).__name__}: {error}") from error
     return module

@@ -189,7 +189,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
             group.listener = trainer.listener
         run = trainer.fit(dataset, prepared, folder)
         trainer.listener({"kind": "stage", "stage": "saving and drawing"})
-        files = save(run, out)
+        files = save(run, out, trainer.listener)
     if as_json:
         print_json({**run.to_json(), "files": [str(file) for file in files]})
     else:

@@ -47,6 +47,9 @@ SERIES_STEPS = frozenset(("window", "after", "ahead", "letters", "words"))
 # Options of a builder that are sizes of the data: numbers per sample, classes, values per target.
 SIZES = ("inputs", "classes", "outputs")
 
+# Parameters that collect further arguments: `*args` and `**options`.
+_COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 FAMILIES = ("dense", "cnn", "rnn", "text", "functional")
 
 
@@ -132,8 +135,16 @@ class Recipe:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options that `build` takes, with their defaults."""
-        return {name: parameter.default for name, parameter in inspect.signature(self.build).parameters.items()}
+        """The options that `build` takes by name, with their defaults."""
+        parameters = inspect.signature(self.build).parameters
+        named = {name: known for name, known in parameters.items() if known.kind not in _COLLECTING}
+        return {name: parameter.default for name, parameter in named.items()}
+
+    @property
+    def takes_any_option(self) -> bool:
+        """Whether `build` collects further options by `**`."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
     def complete(self, options: Mapping[str, Any], *, without_sizes: bool = False) -> dict[str, Any]:
         """Return all options: the defaults, overridden by the given ones.
@@ -147,7 +158,7 @@ class Recipe:
         """
         known = self.options
         for name in options:
-            if name not in known:
+            if name not in known and not self.takes_any_option:
                 listed = ", ".join(known) or "none"
                 raise RecipeError(f"{self.name} has no option {name!r} (it has: {listed}){suggest(name, list(known))}")
         complete = {**known, **options}
@@ -179,7 +190,7 @@ class Recipe:
         values = self.complete(options)
         try:
             model = self.build(**values)
-        except Exception as error:  # Keras, or a user's own function, may raise anything
+        except (Exception, SystemExit) as error:  # Keras, or a user's own function, may raise anything
             arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
             raise RecipeError(
                 f"{self.name}({arguments}) cannot be built: {type(error).__name__}: {first_line(error)}"

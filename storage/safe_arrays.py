@@ -80,6 +80,7 @@ def _read(file: BinaryIO, size: int, label: str) -> np.ndarray:
             raise ValueError(f"{expected:,} bytes of shape {shape} expected, there are {size - file.tell():,}")
         file.seek(0)
         array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-        return array
+        # Frameworks take numbers in the byte order of the machine only.
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     except _DAMAGE as error:
         raise FileError(f"{label}: {_UNREADABLE} ({first_line(error, 200)})") from error

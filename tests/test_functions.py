@@ -6,6 +6,7 @@ import os
 import pytest
 
 from trivium import functions
+from trivium.errors import RecipeError
 from trivium.functions import function_name, load_function
 
 pytestmark = pytest.mark.plain
@@ -41,3 +42,18 @@ def test_a_name_is_returned_unchanged():
 def test_a_function_that_no_other_process_can_find_is_refused(function):
     with pytest.raises(TypeError, match="is not at the top of a module"):
         function_name(function)
+
+
+def test_an_edited_file_is_loaded_again(tmp_path):
+    path = tmp_path / "edited.py"
+    path.write_text("def answer():\n    return 1\n")
+    first = load_function(f"{path}:answer")
+    assert load_function(f"{path}:answer") is first
+    path.write_text("def answer():\n    return 2\n")
+    assert load_function(f"{path}:answer")() == 2
+
+
+def test_a_file_that_ends_the_program_is_refused(tmp_path):
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n\ndef build():\n    pass\n")
+    with pytest.raises(RecipeError, match=r"ends.py: SystemExit: 0"):
+        load_function(f"{tmp_path}/ends.py:build")

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 VARIABLE = "TRIVIUM_TRUST"
 
+_NO = ("", "0", "no", "false", "off")
+
 _announced: set[str] = set()
 
 
 def is_enabled() -> bool:
     """Return whether the user trusts the files of this command."""
-    return bool(os.environ.get(VARIABLE))
+    return os.environ.get(VARIABLE, "").strip().lower() not in _NO
 
 
 def require(findings: Sequence[Finding], what: str, *, trust: bool | None = None, recipe: str = "") -> bool:

@@ -40,7 +40,7 @@ def _call(name: str) -> DataSource:
     function = load_function(name)
     try:
         data: DataSource = function()
-    except Exception as error:  # a user's function may raise anything
+    except (Exception, SystemExit) as error:  # a user's function may raise anything
         raise DataError(f"{name} failed: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(data, (Dataset, str, Path, tuple, Mapping)):
         raise DataError(

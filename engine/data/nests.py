@@ -46,7 +46,8 @@ def from_user(nest: Nest) -> Nest:
         return {str(name): from_user(part) for name, part in nest.items()}
     if isinstance(nest, (tuple, list)) and any(isinstance(part, Mapping) or hasattr(part, "shape") for part in nest):
         return tuple(from_user(part) for part in nest)
-    return np.asarray(nest)
+    array = np.asarray(nest)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)  # frameworks take no other byte order
 
 
 def sample_count(nest: Nest) -> int:

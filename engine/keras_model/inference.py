@@ -9,8 +9,10 @@ import numpy as np
 from ...backends import runtime
 from ...errors import DataError
 from ..data import axes
-from ..data.nests import Nest, arrays_of, map_arrays, sample_count, take
+from ..data.dataset import Labels, labels_of
+from ..data.nests import Nest, arrays_of, is_array, map_arrays, sample_count, take
 from .interface import by_name
+from .loss_names import loss_of_each_output
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +60,31 @@ def as_floats(outputs: Any) -> np.ndarray:
     """Return a model's outputs as an array; 16-bit floats as float32, because NumPy has no bfloat16."""
     array = np.asarray(outputs)
     return array.astype("float32") if array.dtype.itemsize == 2 and array.dtype.kind not in "iu" else array
+
+
+def class_outputs(model: keras.Model, outputs: Nest, labels: Labels) -> Nest:
+    """Return the outputs of a classifier as probabilities: those that its loss takes as logits are activated.
+
+    Args:
+        model: compiled, or not.
+        outputs: of the model, by name where there are several.
+        labels: the names of the classes; outputs without them stay as they are.
+    """
+    if not getattr(model, "compiled", False):
+        return outputs
+    are_logits = [bool(getattr(loss, "from_logits", False)) for loss in loss_of_each_output(model)]
+    if is_array(outputs):
+        return activate(outputs) if labels and are_logits[0] else outputs
+    return {
+        name: activate(output) if labels_of(labels, name) and is_logit else output
+        for (name, output), is_logit in zip(outputs.items(), are_logits, strict=True)
+    }
+
+
+def activate(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import expit, softmax
+
+    return np.asarray(expit(logits) if logits.shape[-1] == 1 else softmax(logits, axis=-1))
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:

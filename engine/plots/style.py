@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 # Colours distinguishable for the colour-blind (Okabe and Ito, 2008).
 TRAINING, VALIDATION, DATA = "#0072B2", "#D55E00", "#7f7f7f"
-_STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.3, "font.size": 10}
+_STYLE: dict[str, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.alpha": 0.3,
+    "font.size": 10,
+    "text.parse_math": False,  # the name of a class may hold dollars
+}
 
 
 def style(*, grid: bool = True) -> AbstractContextManager[None]:

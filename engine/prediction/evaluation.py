@@ -22,6 +22,7 @@ from ..data.sources.files import require_numbers
 from ..data.sources.pictures import is_colour, with_channels
 from ..keras_model.inference import (
     accepts_shape,
+    class_outputs,
     fixed_batch,
     outputs_of,
     probabilities,
@@ -96,7 +97,7 @@ def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
         expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in bundle.model.inputs)
         received = ", ".join(str(array.shape[1:]) for array in arrays_of(prepared))
         raise DataError(f"a prepared sample has shape {received} but the model takes {expected}")
-    outputs = outputs_of(bundle.model, prepared)
+    outputs = class_outputs(bundle.model, outputs_of(bundle.model, prepared), bundle.labels)
     return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels), bundle.labels)
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass, field
 
-# For these metrics more is better; for all others (losses, errors) less is.
-_MORE_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1_score", "r2_score")
+# For these metrics of Keras more is better; for all others (losses, errors) less is.
+_MORE_IS_BETTER = (
+    *("accuracy", "acc", "auc", "precision", "recall", "f1_score", "fbeta_score", "r2_score"),
+    *("precision_at_recall", "recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
+    *("io_u", "iou", "mean_io_u", "binary_io_u", "one_hot_io_u", "one_hot_mean_io_u"),
+    *("cosine_similarity", "pearson_correlation", "concordance_correlation", "true_positives", "true_negatives"),
+)
 
 
 def more_is_better(metric: str) -> bool:
-    """Return whether a larger value of this metric is better."""
-    return metric.removeprefix("val_").endswith(_MORE_IS_BETTER)
+    """Return whether a larger value of this metric is better.
+
+    Keras numbers a second metric of one kind (`auc_1`), and puts the name of an output before its metrics.
+    """
+    name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
+    return any(name == known or name.endswith(f"_{known}") for known in _MORE_IS_BETTER)
 
 
 def is_better(metric: str, value: float, than: float) -> bool:

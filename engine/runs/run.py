@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ class Run:
             "dataset": self.dataset.describe(),
             "history": self.history.to_json(),
             "best_epoch": self.history.best_epoch if len(self.history) else None,
-            "evaluation": self.evaluation,
+            "evaluation": self.evaluation and {name: _finite(value) for name, value in self.evaluation.items()},
             "timings": self.timings.to_json(),
             "interrupted": self.interrupted,
             "state": "interrupted" if self.interrupted else "finished",
@@ -100,3 +101,8 @@ class Run:
             "asked": self.asked,
             **({"resumed": self.resumed} if self.resumed else {}),
         }
+
+
+def _finite(value: float) -> float | None:
+    """Return a number that JSON has; None for one that is infinite or NaN."""
+    return value if math.isfinite(value) else None

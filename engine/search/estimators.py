@@ -25,7 +25,7 @@ from ...functions import suggest
 from ...models.recipe import SIZES, recipe_of
 from ..bundles.trained_model import TrainedModel
 from ..data.dataset import Dataset, Split
-from ..keras_model.inference import probabilities
+from ..keras_model.inference import activate, probabilities
 from ..training.options import DEFAULT_SEED
 from ..training.trainer import Trainer
 from . import recipe_from_arrays
@@ -342,7 +342,7 @@ def class_probabilities(outputs: np.ndarray, classes: int, from_logits: bool) ->
     Returns:
         (n, classes) float.
     """
-    values = probabilities(_activate(outputs) if from_logits else outputs)
+    values = probabilities(activate(outputs) if from_logits else outputs)
     if values.shape[1] == classes:
         return values
     values = values[:, :classes]  # the model may know classes that the data do not have
@@ -353,12 +353,6 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return log p / (1 − p), which stays finite if a probability was rounded to 0 or 1."""
     p = np.clip(np.asarray(probabilities, "float64"), np.finfo("float32").tiny, 1 - np.finfo("float32").epsneg)
     return np.asarray(np.log(p) - np.log1p(-p))
-
-
-def _activate(logits: np.ndarray) -> np.ndarray:
-    from scipy.special import expit, softmax
-
-    return np.asarray(expit(logits) if logits.shape[-1] == 1 else softmax(logits, axis=-1))
 
 
 def _sample_weights(weights: Any, x: np.ndarray) -> np.ndarray | None:

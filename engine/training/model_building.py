@@ -7,8 +7,6 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
 from ...errors import DataError, OptionError
@@ -18,8 +16,8 @@ from ..data.dataset import Dataset, Split
 from ..data.nests import Nest, arrays_of, is_array
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch, require_full_batches
-from ..keras_model.interface import input_names, match_inputs, match_targets, pack, require_inputs
-from . import fine_tuning
+from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs
+from . import fine_tuning, losses
 from .options import ResolvedOptions
 
 if TYPE_CHECKING:
@@ -54,6 +52,9 @@ def build_model(
         require_full_batches(model, len(training), dataset.name)
         if not model.compiled or options.start:  # a user's own function may well have compiled it
             compile_model(model, options.recipe, options.optimizer, options.learning_rate, training.y)
+        else:
+            _set_optimizer(model, options)
+            losses.require_fit(model, training.y)
     return model, replace(options, batch_size=size)
 
 
@@ -90,6 +91,21 @@ def compile_model(
         instance.learning_rate = learning_rate
     loss, metrics = (recipe.loss, recipe.metrics) if recipe.loss else _choose_losses(model, targets)
     model.compile(optimizer=instance, loss=loss, metrics=list(metrics) if isinstance(metrics, tuple) else metrics)
+
+
+def _set_optimizer(model: keras.Model, options: ResolvedOptions) -> None:
+    """Set the learning rate that the user gave for a model that its function compiles.
+
+    Raises:
+        OptionError: the user gave another optimizer.
+    """
+    if options.optimizer != options.recipe.optimizer:
+        raise OptionError(
+            f"`optimizer` {options.optimizer}: {options.recipe.name} compiles its model with "
+            f"{type(model.optimizer).__name__}: leave the option out, or the call of compile"
+        )
+    if options.learning_rate is not None and options.learning_rate != options.recipe.learning_rate:
+        model.optimizer.learning_rate = options.learning_rate
 
 
 def resolve_batch_size(model: keras.Model, recipe: Recipe, batch_size: int) -> int:
@@ -140,17 +156,13 @@ def _build_sequential(model: keras.Model, x: Nest) -> None:
 
 
 def _choose_losses(model: keras.Model, targets: Nest) -> tuple[Any, Any]:
-    """Return losses and metrics for a user's model that names none, by its targets and its numbers of outputs."""
-    pairs = zip(model.outputs, arrays_of(targets), strict=True)
-    chosen = [_choose_loss(output.shape[-1], array) for output, array in pairs]
+    """Return losses and metrics for a user's model that names none, by its targets and its outputs."""
+    pairs = zip(output_names(model), model.outputs, arrays_of(targets), strict=True)
+    chosen = [
+        losses.choose(name, tuple(output.shape), losses.last_activation(model, name), array)
+        for name, output, array in pairs
+    ]
     if len(chosen) == 1:
         return chosen[0]
-    losses, metrics = zip(*chosen, strict=True)
-    return pack(model, "output", losses), pack(model, "output", [list(names) for names in metrics])
-
-
-def _choose_loss(units: int | None, targets: np.ndarray) -> tuple[str, tuple[str, ...]]:
-    """Return the loss and the metrics of one output."""
-    if targets.ndim == 1 and targets.dtype.kind in "biu":
-        return ("binary_crossentropy" if units == 1 else "sparse_categorical_crossentropy"), ("accuracy",)
-    return "mean_squared_error", ()
+    chosen_losses, metrics = zip(*chosen, strict=True)
+    return pack(model, "output", chosen_losses), pack(model, "output", [list(names) for names in metrics])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.dataset import Split, labels_of
 from ..data.nests import is_array
-from ..keras_model.inference import outputs_of, probabilities
+from ..keras_model.inference import class_outputs, outputs_of, probabilities
 from ..keras_model.interface import match_inputs, targets_in_order
 from ..plots import plots
 from ..prediction.evaluation import to_data_terms
@@ -28,7 +28,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
         return written
     test = run.dataset.test
     prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
-    outputs = outputs_of(run.model, prepared)
+    outputs = class_outputs(run.model, outputs_of(run.model, prepared), run.dataset.labels)
     predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...backends.workers.worker import Listener
+from ...errors import first_line
 from ...storage.atomic import write_json
 from ..bundles.bundle import FILE_NAME, Bundle
 from ..runs.run import Run
@@ -11,21 +13,31 @@ from ..runs.run_record import HISTORY, RECORD, write_history
 from .run_pictures import draw
 
 
-def save(run: Run, folder: Path) -> list[Path]:
-    """Write a finished run and draw its pictures.
+def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]:
+    """Write a finished run and draw its pictures. A picture that cannot be drawn is a warning to the listener.
 
     Returns:
         The files. `run.json`, which marks the folder as that of a run, is written before the others, and says that the
         run has ended only when all are there.
 
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: a file other than a picture cannot be written.
     """
     record = run.to_json()
     if not (folder / RECORD).is_file():
         write_json(folder / RECORD, {**record, "state": "running"})
     write_history(folder / HISTORY, run.history)
     Bundle.of(run).save(folder / FILE_NAME)
-    pictures = draw(run, folder)
+    pictures = _draw(run, folder, listener)
     write_json(folder / RECORD, record)
     return [folder / RECORD, folder / HISTORY, folder / FILE_NAME, *pictures]
+
+
+def _draw(run: Run, folder: Path, listener: Listener | None) -> list[Path]:
+    """Draw the pictures of a run whose model is saved already: no error of theirs may end it."""
+    try:
+        return draw(run, folder)
+    except Exception as error:  # of the plotting library, of the model on unusual test data, or of the disk
+        if listener:
+            listener({"kind": "warning", "text": f"The pictures of the run were not drawn: {first_line(error)}"})
+        return []

@@ -93,7 +93,7 @@ def _train_in_folder(
     rules = [rule if isinstance(rule, CheckpointRule) else CheckpointRule.of(rule) for rule in checkpoints]
     with run_folder.open_run(out, with_default_rule(rules), resume=resume) as folder:
         run = trainer.fit(dataset, run_folder=folder)
-        save(run, out)
+        save(run, out, trainer.listener)
     return run
 
 

@@ -330,11 +330,13 @@ class Trainer:
             DataError: the recipe has no data of its own, or the data cannot be read or do not go with the model.
         """
         dataset = dataset_for(self.recipe, data)
-        is_coloured = dataset.kind == PICTURES and is_colour(dataset.train.x)
+        open_sizes = self.resolved.preparation.open_sizes
+        # A builder of `inputs` takes as many numbers as there are.
+        is_coloured = dataset.kind == PICTURES and is_colour(dataset.train.x) and "inputs" not in open_sizes
         if is_assigned(dataset) and not is_coloured:
             return dataset
         runtime.current()
-        classes = {"classes": len(dataset.labels)} if "classes" in self.resolved.preparation.open_sizes else {}
+        classes = {"classes": len(dataset.labels)} if "classes" in open_sizes else {}
         model = model_building.uncompiled_model(self.resolved.with_fitted(classes), None)
         if is_coloured:
             return with_channels(dataset, colour=not takes_grey(model, dataset.train.x.shape[1:3]))

@@ -26,6 +26,7 @@ from ..data.nests import arrays_of
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack
+from ..keras_model.loss_names import loss_names
 from ..training.trainer import Trainer, dataset_for
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _draw_targets(model: keras.Model, x: list[np.ndarray], generator: np.random.
     shapes = [tuple(output.shape) for output in keras.tree.flatten(model(first))]
     targets = [
         _draw_target(kind, (len(x[0]), *shape), generator)
-        for kind, shape in zip(_loss_names(model, len(shapes)), shapes, strict=True)
+        for kind, shape in zip(loss_names(model), shapes, strict=True)
     ]
     return _cast_numbers(targets)
 
@@ -225,27 +226,6 @@ def _draw_target(kind: str, shape: tuple[int, ...], generator: np.random.Generat
     if "binary" in kind or "hinge" in kind:
         return generator.integers(0, 2, shape).astype("float64")
     return generator.uniform(size=shape)
-
-
-def _loss_names(model: keras.Model, outputs: int) -> list[str]:
-    """Return for each output the names of its loss, lower-case and without underscores."""
-    loss = model.loss
-    if isinstance(loss, dict):
-        losses = [loss.get(name) for name in model.output_names]
-    elif isinstance(loss, list | tuple):
-        losses = list(loss)
-    else:
-        losses = [loss] * outputs
-    return [_loss_name(loss) for loss in losses]
-
-
-def _loss_name(loss: Any) -> str:
-    if isinstance(loss, str):
-        names = [loss]
-    else:
-        own = getattr(loss, "name", None) or getattr(loss, "__name__", "")
-        names = [str(own), *(kind.__name__ for kind in type(loss).__mro__)]
-    return " ".join(name.replace("_", "").lower() for name in names)
 
 
 def _in_declared_dtypes(model: keras.Model, x: list[np.ndarray]) -> list[np.ndarray]:

@@ -137,3 +137,13 @@ def test_a_file_that_raises_gives_a_one_line_error(tmp_path):
     path.write_text("1 / 0\n")
     with pytest.raises(RecipeError, match="ZeroDivisionError: division by zero"):
         recipes.find(f"{path}:build")
+
+
+@pytest.mark.plain
+def test_a_builder_may_collect_further_options():
+    def build(units=8, *sizes, **more):
+        return None
+
+    collecting = recipes.Recipe("mine", "", build)
+    assert collecting.options == {"units": 8}
+    assert collecting.complete({"depth": 3}) == {"units": 8, "depth": 3}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from trivium.engine.bundles import trust
 from trivium.engine.bundles.code_in_config import (
     _CLASSES,
     _FUNCTIONS,
@@ -177,3 +178,11 @@ def _guarded_in(path):
         return set()
     names = [line.split()[1].split("(")[0].rstrip(":") for line in text.splitlines() if line.startswith("class ")]
     return set(names)
+
+
+@pytest.mark.parametrize(
+    ("value", "trusted"), [("1", True), ("yes", True), ("", False), ("0", False), ("no", False), ("False", False)]
+)
+def test_the_variable_may_say_no(monkeypatch, value, trusted):
+    monkeypatch.setenv(trust.VARIABLE, value)
+    assert trust.is_enabled() is trusted

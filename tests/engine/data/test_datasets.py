@@ -272,3 +272,11 @@ def test_pickled_objects_are_refused_without_being_unpickled(tmp_path):
 def test_the_error_names_a_missing_file(tmp_path):
     with pytest.raises(DataError, match=r"no.npz: no such file"):
         datasets.load(tmp_path / "no.npz")
+
+
+def test_arrays_of_another_byte_order_are_read_as_those_of_this_machine(tmp_path):
+    x, y = np.arange(8, dtype=">f4").reshape(4, 2), np.arange(4, dtype=">i8")
+    dataset = datasets.load(write(tmp_path / "d.npz", x=x, y=y))
+    assert dataset.train.x.dtype.isnative
+    assert dataset.train.y.dtype.isnative
+    np.testing.assert_array_equal(dataset.train.x, x)

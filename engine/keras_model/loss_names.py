@@ -1,0 +1,35 @@
+"""The losses of a compiled model, by output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .interface import output_names
+
+if TYPE_CHECKING:
+    import keras
+
+
+def loss_of_each_output(model: keras.Model) -> list[Any]:
+    """Return the loss of each output as it was compiled: an object, a function, a name, or None."""
+    loss, names = model.loss, output_names(model)
+    if isinstance(loss, Mapping):
+        return [loss.get(name) for name in names]
+    if isinstance(loss, (list, tuple)):
+        return [*loss, *[None] * len(names)][: len(names)]
+    return [loss] * len(names)
+
+
+def loss_names(model: keras.Model) -> list[str]:
+    """Return for each output the names of its loss and of its classes, lower-case and without underscores."""
+    return [_name(loss) for loss in loss_of_each_output(model)]
+
+
+def _name(loss: Any) -> str:
+    if isinstance(loss, str):
+        names = [loss]
+    else:
+        own = getattr(loss, "name", None) or getattr(loss, "__name__", "")
+        names = [str(own), *(kind.__name__ for kind in type(loss).__mro__)]
+    return " ".join(name.replace("_", "").lower() for name in names)

@@ -1,0 +1,132 @@
+"""Chooses a loss for a user's model that names none: from the last activation, the output's shape and the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import DataError
+from ..data.nests import Nest, arrays_of
+from ..keras_model.interface import output_names
+from ..keras_model.loss_names import loss_names
+
+if TYPE_CHECKING:
+    import keras
+
+# A loss and metrics for `keras.Model.compile`.
+LossAndMetrics = tuple[Any, tuple[Any, ...]]
+
+
+def choose(
+    name: str, shape: tuple[int | None, ...], activation: Callable[..., Any] | None, targets: np.ndarray
+) -> LossAndMetrics:
+    """Return the loss and the metrics of an output.
+
+    Whole numbers are classes, one for each sample or each position of an output with one value per class; for a single
+    output they are "no" and "yes". They are learned from logits where the last activation is linear. All other targets
+    are values.
+
+    Args:
+        name: of the output, for messages.
+        shape: of the output, the batch axis first.
+        activation: the last one of the output, or None if it is not known.
+        targets: (n, …) prepared.
+
+    Raises:
+        DataError: targets of this shape cannot be compared with the output.
+    """
+    import keras
+
+    units = shape[-1]
+    is_linear = activation is keras.activations.linear
+    is_softmax = activation is keras.activations.softmax
+    has_classes = units is not None and units > 1
+    if has_classes and _are_classes(targets, is_softmax) and _is_one_less(shape, targets):
+        loss = "sparse_categorical_crossentropy"
+        return (keras.losses.SparseCategoricalCrossentropy(from_logits=True) if is_linear else loss), ("accuracy",)
+    if units == 1 and targets.ndim == 1 and targets.dtype.kind in "biu":
+        if is_linear:  # the accuracy of logits is that of a threshold at 0
+            return keras.losses.BinaryCrossentropy(from_logits=True), (
+                keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
+            )
+        return "binary_crossentropy", ("accuracy",)
+    if is_softmax and _is_one_hot(shape, targets):
+        return "categorical_crossentropy", ("accuracy",)
+    _require_same_shape(name, shape, targets)
+    return "mean_squared_error", ()
+
+
+def require_fit(model: keras.Model, targets: Nest) -> None:
+    """Raise a DataError unless the losses of a compiled model take targets of this kind.
+
+    A framework's own error about it would name neither the loss nor the data.
+    """
+    for name, loss, array in zip(output_names(model), loss_names(model), arrays_of(targets), strict=True):
+        units = model.outputs[output_names(model).index(name)].shape[-1]
+        if "sparsecategorical" in loss and array.ndim > 1 and array.shape[-1] == units and units and units > 1:
+            raise DataError(
+                f"the output {name} is compiled with a sparse crossentropy, which takes class numbers, but its targets "
+                f"are rows of {units}: give class numbers, or compile it with categorical_crossentropy"
+            )
+        if "sparse" not in loss and "categoricalcrossentropy" in loss and array.ndim == 1 and array.dtype.kind in "biu":
+            raise DataError(
+                f"the output {name} is compiled with categorical_crossentropy, which takes one-hot rows, but its "
+                "targets are class numbers: compile it with sparse_categorical_crossentropy"
+            )
+
+
+def last_activation(model: keras.Model, output: str) -> Callable[..., Any] | None:
+    """Return the last activation before an output, or None if it is not known.
+
+    Layers without an activation, such as pooling or a reshape, are passed over where the model has a single output.
+    """
+    import keras
+
+    names = [layer.name for layer in model.layers]
+    last = names.index(output) if output in names else len(names) - 1
+    for layer in reversed(model.layers[: last + 1]):
+        if isinstance(layer, keras.layers.Softmax):
+            activation: Callable[..., Any] = keras.activations.softmax
+            return activation
+        if callable(getattr(layer, "activation", None)):
+            return layer.activation  # type: ignore[no-any-return]
+        if len(model.outputs) > 1:
+            return None
+    return None
+
+
+def _are_classes(targets: np.ndarray, is_softmax: bool) -> bool:
+    """Return whether targets are class numbers; floats are under a softmax, if they are whole numbers from 0."""
+    if targets.dtype.kind in "biu":
+        return True
+    return is_softmax and bool((targets >= 0).all() and (targets == np.floor(targets)).all())
+
+
+def _is_one_less(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
+    """Return whether there is one target for each position of an output; (…, 1) stands for (…)."""
+    positions = shape[1:-1]
+    received = targets.shape[1:]
+    if len(received) == len(positions) + 1 and received[-1] == 1:
+        received = received[:-1]
+    return len(received) == len(positions) and all(a in (None, b) for a, b in zip(positions, received, strict=True))
+
+
+def _is_one_hot(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
+    if targets.ndim != len(shape) or targets.shape[-1] != shape[-1]:
+        return False
+    return bool(((targets == 0) | (targets == 1)).all() and (targets.sum(-1) == 1).all())
+
+
+def _require_same_shape(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
+    """Raise a DataError if targets would be broadcast against an output; (n,) may stand for (n, 1)."""
+    received, expected = targets.shape[1:], shape[1:]
+    if received == () and expected == (1,):
+        return
+    matches = len(received) == len(expected) and all(a in (None, b) for a, b in zip(expected, received, strict=True))
+    if not matches:
+        raise DataError(
+            f"the output {name} has shape {expected} but a target has shape {received}: bring them to one shape, or "
+            "compile the model with a loss of its own"
+        )
