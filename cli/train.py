@@ -110,7 +110,8 @@ AUTO = "auto"
 @click.option(
     "--early-stopping",
     metavar="SETTINGS",
-    help="Stop when a metric stops improving: any of monitor=val_loss,patience=10,min_delta=0,restore_best=true.",
+    help="Stop when a metric stops improving: any of "
+    "monitor=val_loss,patience=10,min_delta=0,restore_best=true,mode=max.",
 )
 @click.option("--lr-schedule", metavar="SCHEDULE", help="step:0.1@30,60, cosine, exponential:0.95 or file.py:function.")
 @click.option(
@@ -215,7 +216,7 @@ def _split_options(params: Mapping[str, Any]) -> tuple[Any, ...]:
 def _callback_settings(params: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: params[name] for name in ("early_stopping", "reduce_on_plateau") if params[name] is not None}
     return {
-        name: parse_entries(f"--{name.replace('_', '-')}", text, example="patience=3", texts=("monitor",))
+        name: parse_entries(f"--{name.replace('_', '-')}", text, example="patience=3", texts=("monitor", "mode"))
         for name, text in texts.items()
     }
 

@@ -7,12 +7,17 @@ import re
 import sys
 from dataclasses import dataclass, field
 
-# For these metrics of Keras more is better; for all others (losses, errors) less is.
+# For these metrics of Keras more is better. For all others less is; of `_LESS_IS_BETTER` this is known.
 _MORE_IS_BETTER = (
     *("accuracy", "acc", "auc", "precision", "recall", "f1_score", "fbeta_score", "r2_score"),
     *("precision_at_recall", "recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
     *("io_u", "iou", "mean_io_u", "binary_io_u", "one_hot_io_u", "one_hot_mean_io_u"),
     *("cosine_similarity", "pearson_correlation", "concordance_correlation", "true_positives", "true_negatives"),
+)
+
+_LESS_IS_BETTER = (
+    *("loss", "error", "crossentropy", "divergence", "hinge", "poisson", "logcosh", "log_cosh", "huber"),
+    *("mse", "mae", "mape", "msle", "rmse", "false_positives", "false_negatives"),
 )
 
 
@@ -23,6 +28,14 @@ def more_is_better(metric: str) -> bool:
     """
     name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
     return any(name == known or name.endswith(f"_{known}") for known in _MORE_IS_BETTER)
+
+
+def direction(metric: str) -> str | None:
+    """Return `max` or `min` for a metric of Keras, or None for a user's own, whose name does not tell."""
+    if more_is_better(metric):
+        return "max"
+    name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
+    return "min" if any(name == known or name.endswith(f"_{known}") for known in _LESS_IS_BETTER) else None
 
 
 def is_better(metric: str, value: float, than: float) -> bool:

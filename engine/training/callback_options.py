@@ -18,21 +18,30 @@ from ...backends import catalog
 from ...errors import OptionError
 from ...functions import is_file_function, load_function, require_known
 from ...storage.atomic import require_writable_folder, write_text
+from ..runs.history import direction
 
 if TYPE_CHECKING:
     import keras
 
 Settings = Mapping[str, Any]
 
-_EARLY_STOPPING: Settings = {"monitor": "val_loss", "patience": 10, "min_delta": 0.0, "restore_best": False}
+_EARLY_STOPPING: Settings = {
+    "monitor": "val_loss",
+    "mode": "auto",
+    "patience": 10,
+    "min_delta": 0.0,
+    "restore_best": False,
+}
 _REDUCE_ON_PLATEAU: Settings = {
     "monitor": "val_loss",
+    "mode": "auto",
     "factor": 0.1,
     "patience": 10,
     "min_delta": 1e-4,
     "cooldown": 0,
     "min_lr": 0.0,
 }
+_MODES = ("auto", "max", "min")
 # The default factor of an exponential schedule, per epoch.
 _DEFAULT_DECAY = 0.95
 
@@ -42,11 +51,13 @@ class CallbackOptions:
     """The options of Keras' own callbacks.
 
     Attributes:
-        early_stopping: some of `monitor` ("val_loss"), `patience` (10 epochs), `min_delta` (0) and `restore_best`
-            (False), with the default of each in parentheses; empty for all defaults, None for no early stopping.
+        early_stopping: some of `monitor` ("val_loss"), `mode` ("max", "min", or "auto" by the name), `patience` (10
+            epochs), `min_delta` (0) and `restore_best` (False), with the default of each in parentheses; empty for all
+            defaults, None for no early stopping.
         lr_schedule: `step:0.1@30,60`, `cosine`, `exponential:0.95`, or `file.py:function` of (epoch, rate) → rate.
-        reduce_on_plateau: some of `monitor` ("val_loss"), `factor` (0.1), `patience` (10 epochs), `min_delta` (1e-4),
-            `cooldown` (0 epochs) and `min_lr` (0); empty for all defaults, None for a rate that no plateau lowers.
+        reduce_on_plateau: some of `monitor` ("val_loss"), `mode` ("auto"), `factor` (0.1), `patience` (10 epochs),
+            `min_delta` (1e-4), `cooldown` (0 epochs) and `min_lr` (0); empty for all defaults, None for a rate that no
+            plateau lowers.
         tensorboard: the folder for TensorBoard's logs.
         csv: the file for a line of metrics per epoch.
 
@@ -175,7 +186,20 @@ def _parse_factor(text: str, number: str) -> float:
 def _complete(option: str, settings: Settings, defaults: Settings) -> dict[str, Any]:
     """Return the settings over the defaults; each value gets the type of its default."""
     require_known(option, settings, list(defaults))
-    return {**defaults, **{name: _convert(option, name, settings[name], defaults[name]) for name in settings}}
+    values = {**defaults, **{name: _convert(option, name, settings[name], defaults[name]) for name in settings}}
+    return {**values, "mode": _mode(option, values["monitor"], values["mode"])}
+
+
+def _mode(option: str, monitor: str, mode: str) -> str:
+    """Return `max` or `min`: whether more or less of the monitored metric is better."""
+    if mode not in _MODES:
+        raise OptionError(f"{option}: mode must be {', '.join(_MODES)}, received {mode!r}")
+    known = direction(monitor) if mode == "auto" else mode
+    if known is None:
+        raise OptionError(
+            f"{option}: the name {monitor} does not tell whether more is better: add mode=max or mode=min"
+        )
+    return known
 
 
 def _convert(option: str, name: str, value: Any, default: Any) -> Any:

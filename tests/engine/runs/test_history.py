@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from trivium.engine.runs.history import History, more_is_better
+from trivium.engine.runs.history import History, direction, more_is_better
 
 pytestmark = pytest.mark.plain
 
@@ -62,3 +62,5 @@ def test_an_epoch_that_did_not_measure_a_metric_has_nan_there():
 )
 def test_more_of_some_metrics_is_better(metric, expected):
     assert more_is_better(metric) is expected
+    assert direction(metric) == ("max" if expected else "min")
+    assert direction("val_roc_of_mine") is None

@@ -8,6 +8,7 @@ from trivium.engine.runs.callback_state import STATE_ATTRIBUTES, get_state, set_
 from trivium.engine.training.callback_options import CallbackOptions, schedule
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
+from trivium.models.recipe import Recipe
 
 SMALL = {"recipe": "dense/small", "batch_size": 50}
 
@@ -26,6 +27,25 @@ def test_options_become_keras_callbacks(backend):
     assert type(plateau) is keras.callbacks.ReduceLROnPlateau
     assert (plateau.monitor, plateau.factor, plateau.patience) == ("val_loss", 0.5, 2)
     assert (plateau.min_lr, plateau.cooldown) == (0.01, 4)
+
+
+def test_a_metric_of_ones_own_is_watched_in_the_named_direction(backend, digits):
+    def spread(y_true, y_pred):
+        import keras
+
+        return keras.ops.max(y_pred) - keras.ops.min(y_pred)
+
+    def build():
+        import keras
+
+        model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=[spread])
+        return model
+
+    settings = {"monitor": "val_spread", "mode": "max", "patience": 1, "min_delta": 100}
+    options = CallbackOptions(early_stopping=settings)
+    run = Trainer(Recipe("own", "own", build), epochs=5, callback_options=options).fit(digits)
+    assert len(run.history) == 2, "nothing grows by 100"
 
 
 def rates(text, epochs, first=1.0):
@@ -86,6 +106,8 @@ def test_a_csv_file_has_a_line_per_epoch_and_loses_the_lines_of_epochs_that_are_
         ({"early_stopping": {"patience": "soon"}}, "patience must be a whole number of 0 or more, received 'soon'"),
         ({"early_stopping": {"patience": 2.5}}, "patience must be a whole number of 0 or more, received 2.5"),
         ({"early_stopping": {"restore_best": "yes"}}, "restore_best must be true or false, received 'yes'"),
+        ({"early_stopping": {"monitor": "val_mine"}}, "the name val_mine does not tell .*: add mode=max or mode=min"),
+        ({"early_stopping": {"mode": "up"}}, "mode must be auto, max, min, received 'up'"),
         ({"reduce_on_plateau": {"factor": 1}}, "factor must be between 0 and 1, received 1"),
         ({"reduce_on_plateau": {"min_lr": -1}}, "min_lr must be 0 or more, received -1"),
         ({"lr_schedule": "cosin"}, "expected step:0.1@30,60, cosine, exponential"),
