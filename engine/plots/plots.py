@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..runs.history import History
 from .decision_boundary import decision_boundary as decision_boundary
-from .style import DATA, TRAINING, VALIDATION, figure, save, style
+from .style import DATA, TRAINING, VALIDATION, figure, readable_on, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ..
         axes.images[0].set_clim(0, max(1, int(errors.max())))
         for (row, column), count in np.ndenumerate(counts):
             text = axes.texts[row * len(labels) + column]
-            text.set_color("white" if row == column or count > errors.max() / 2 else "#20507a")
+            text.set_color(readable_on(axes.images[0].to_rgba(count)))
             text.set_text(str(count) if count else "")
         wrong = len(expected) - int(np.trace(counts))
         axes.set(xlabel="predicted", ylabel="true", title=f"{wrong} of {len(expected)} wrong")
@@ -130,19 +130,20 @@ def mistakes(
     wrong = np.flatnonzero(expected != predicted)
     indices = wrong[np.argsort(-certainty[wrong], kind="stable")][:most]
     columns, rows = 8, max(1, -(-len(indices) // 8))
-    fig = Figure(figsize=(1.25 * columns, 1.45 * rows + 0.7), layout="constrained")
-    grid = fig.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, index in zip(grid.flat, indices, strict=False):
-        axes.imshow(images[index], cmap="gray_r")
-        axes.set_title(
-            f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",
-            fontsize=7,
-        )
-    first = f"the {len(indices)} most certain of " if len(indices) < len(wrong) else ""
-    fig.suptitle(f"{title}: {first}{len(wrong)} mistakes in {len(expected)}")
-    save(fig, path)
+    with style(grid=False):
+        fig = Figure(figsize=(1.25 * columns, 1.45 * rows + 0.7), layout="constrained")
+        grid = fig.subplots(rows, columns, squeeze=False)
+        for axes in grid.flat:
+            axes.axis("off")
+        for axes, index in zip(grid.flat, indices, strict=False):
+            axes.imshow(images[index], cmap="gray_r")
+            axes.set_title(
+                f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",
+                fontsize=7,
+            )
+        first = f"the {len(indices)} most certain of " if len(indices) < len(wrong) else ""
+        fig.suptitle(f"{title}: {first}{len(wrong)} mistakes in {len(expected)}")
+        save(fig, path)
 
 
 def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) -> None:
@@ -153,15 +154,16 @@ def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) 
         names: n labels, or an empty list.
     """
     columns, rows = 10, -(-len(images) // 10)
-    fig = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
-    grid = fig.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for index, axes in zip(range(len(images)), grid.flat, strict=False):
-        axes.imshow(np.squeeze(images[index]), cmap="gray_r")
-        axes.set_title(names[index] if names else "", fontsize=8)
-    fig.suptitle(title)
-    save(fig, path)
+    with style(grid=False):
+        fig = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
+        grid = fig.subplots(rows, columns, squeeze=False)
+        for axes in grid.flat:
+            axes.axis("off")
+        for index, axes in zip(range(len(images)), grid.flat, strict=False):
+            axes.imshow(np.squeeze(images[index]), cmap="gray_r")
+            axes.set_title(names[index] if names else "", fontsize=8)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -> None:
@@ -189,16 +191,17 @@ def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> No
             same n.
     """
     rows, columns = len(pairs), len(pairs[0][1])
-    fig = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
-    grid = fig.subplots(rows, columns, squeeze=False)
-    for row, (name, images) in zip(grid, pairs, strict=True):
-        for axes, image in zip(row, images, strict=True):
-            axes.imshow(np.squeeze(image), cmap="gray_r")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(name, fontsize=8)
-    fig.suptitle(title)
-    save(fig, path)
+    with style(grid=False):
+        fig = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
+        grid = fig.subplots(rows, columns, squeeze=False)
+        for row, (name, images) in zip(grid, pairs, strict=True):
+            for axes, image in zip(row, images, strict=True):
+                axes.imshow(np.squeeze(image), cmap="gray_r")
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+            row[0].set_ylabel(name, fontsize=8)
+        fig.suptitle(title)
+        save(fig, path)
 
 
 def curve(values: np.ndarray, path: Path, *, title: str) -> None:

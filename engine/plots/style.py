@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from ...storage.atomic import atomic_write
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 # Colours distinguishable for the colour-blind (Okabe and Ito, 2008).
 TRAINING, VALIDATION, DATA = "#0072B2", "#D55E00", "#7f7f7f"
+_TEXT_COLOURS = ("white", "#0b2239")
 _STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -34,6 +37,24 @@ def figure(count: int, width: float = 5.0) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` plots side by side, each `width` inches wide, without pyplot's global state."""
     fig = Figure(figsize=(width * count, 4), layout="constrained")
     return fig, list(fig.subplots(1, count, squeeze=False)[0])
+
+
+def readable_on(background: Any) -> str:
+    """Return the colour of text, light or dark, that has more contrast with a background (WCAG 2.1, 1.4.3)."""
+    return max(_TEXT_COLOURS, key=lambda colour: contrast(colour, background))
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Return the contrast of two colours, 1 to 21 (WCAG 2.1)."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Any) -> float:
+    """Return the relative luminance of a colour, 0 to 1 (WCAG 2.1)."""
+    channels = np.array(to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
 def save(fig: Figure, path: Path) -> None:

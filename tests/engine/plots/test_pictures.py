@@ -1,13 +1,15 @@
 """Plots are drawn for any run, and a run folder never overwrites another one."""
 
+import contextlib
 import json
 
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from trivium.engine.bundles import bundle as bundles
-from trivium.engine.plots import plots
+from trivium.engine.plots import plots, style
 from trivium.engine.runs import run_folder
 from trivium.engine.runs.history import History
 from trivium.engine.runs.run_record import read_history
@@ -83,3 +85,19 @@ def test_a_file_in_the_way_is_left_alone(tmp_path):
     with pytest.raises(OutputError, match="is a file: choose another `out`"):
         run_folder.claim(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "precious"
+
+
+def test_the_numbers_of_a_confusion_matrix_can_be_read(tmp_path, monkeypatch):
+    """Each has a contrast of 3 or more with its cell, as WCAG 2.1 asks of large text."""
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *arguments, **settings: figures.append(figure))
+    expected = np.repeat([0, 1, 2], 30)
+    predicted = np.concatenate([[0] * 12 + [1] * 9 + [2] * 9, [0] * 29 + [1], [2] * 30])
+    with contextlib.suppress(OSError):  # nothing is written
+        plots.confusion(expected, predicted, ("a", "b", "$c$"), tmp_path / "c.png", title="t $\\bad$")
+    axes = figures[0].axes[0]
+    image = axes.images[0]
+    for text in filter(lambda text: text.get_text(), axes.texts):
+        column, row = (round(place) for place in text.get_position())
+        cell = image.cmap(image.norm(image.get_array()[row, column]))
+        assert style.contrast(cell, text.get_color()) > 3, (row, column)
