@@ -116,13 +116,16 @@ def console() -> Console:
 
 
 def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Table:
-    """Return an empty table. The columns named in `right` hold numbers and are aligned right."""
+    """Return an empty table. The columns named in `right` hold numbers and are aligned right.
+
+    The first column holds what one has to type, so it is neither wrapped nor cut: the others give way.
+    """
     from rich import box
     from rich.table import Table
 
     rows = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        rows.add_column(column, justify="right" if column in right else "left")
+        rows.add_column(column, justify="right" if column in right else "left", no_wrap=column == columns[0])
     return rows
 
 

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from trivium import __version__
-from trivium.cli.common import default_out, parse_assignments, seconds
+from trivium.cli.common import default_out, parse_assignments, seconds, table
 from trivium.cli.main import COMMANDS
 from trivium.errors import OptionError
 
@@ -235,3 +235,17 @@ def test_json_holds_no_nan(cli, monkeypatch):
 def test_the_environment_is_not_left_changed_by_these_tests():
     assert "TRIVIUM_DEBUG" not in os.environ
     assert json.dumps(dict(os.environ))
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_narrow_terminal_keeps_what_one_has_to_type(width):
+    from rich.console import Console
+
+    rows = table("recipe", "summary", "parameters", "published", right=("parameters",))
+    names = ("cnn/striding-batchnorm", "functional/digit-or-not")
+    for name in names:
+        rows.add_row(name, "a summary that is longer than a narrow terminal", "1,286,001", "0.9911, 45 s an epoch")
+    screen = Console(width=width)
+    with screen.capture() as shown:
+        screen.print(rows)
+    assert all(name in shown.get() for name in names)
