@@ -48,8 +48,8 @@ def parse_targets(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     with a decimal point, such as 20.0, are values unless they run from 0.
     """
     if not all(map(is_number, words)):
-        names = sorted(set(words))
-        return np.array([names.index(word) for word in words]), tuple(names)
+        names, numbers = np.unique(np.array(words), return_inverse=True)
+        return numbers, tuple(map(str, names))
     values = np.array(words, "float64")
     distinct, numbers = np.unique(values, return_inverse=True)
     from_zero = np.array_equal(distinct, np.arange(len(distinct)))
@@ -60,6 +60,8 @@ def parse_targets(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def is_number(cell: str) -> bool:
+    if "_" in cell:  # Python's own notation; in a table 1_2 is a name
+        return False
     try:
         float(cell)
     except ValueError:

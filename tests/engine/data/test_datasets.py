@@ -280,3 +280,41 @@ def test_arrays_of_another_byte_order_are_read_as_those_of_this_machine(tmp_path
     assert dataset.train.x.dtype.isnative
     assert dataset.train.y.dtype.isnative
     np.testing.assert_array_equal(dataset.train.x, x)
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def table_of(path, lines):
+    path.write_text("\n".join(lines) + "\n")
+    return datasets.load(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [("a;b", "3,5;{}"), ("a\tb", "3.5\t{}"), ("a,b", "3.5,{}"), ('"a";"b"', '"3,5";"{}"')],
+)
+def test_the_separator_of_a_table_is_recognised(tmp_path, header, row):
+    dataset = table_of(tmp_path / "t.csv", [header, *(row.format(i % 2) for i in range(20))])
+    assert dataset.train.x.shape == (16, 1)
+    assert set(dataset.train.x.ravel()) == {3.5}
+    assert dataset.labels == ("0", "1")
+    assert dataset.columns == ("a",)
+
+
+def test_a_header_may_hold_numbers(tmp_path):
+    for header in ("2019,2020,label", "2019,rain,2020"):
+        dataset = table_of(tmp_path / "t.csv", [header, *(f"{i},{i / 2},{i % 2}" for i in range(20))])
+        assert len(dataset.train) + len(dataset.test) == 20
+        assert len(dataset.columns) == 2
+
+
+def test_a_label_is_a_name_where_python_would_see_a_number(tmp_path):
+    dataset = table_of(tmp_path / "t.csv", ["a,label", *(f"{i},1_{i % 3}" for i in range(30))])
+    assert dataset.labels == ("1_0", "1_1", "1_2")
+
+
+def test_a_row_without_a_label_is_refused(tmp_path):
+    lines = ["a,label", *(f"{i},red" for i in range(9)), "9,"]
+    with pytest.raises(DataError, match=r"t.csv: row 10 has no label: give it one, or leave the row out"):
+        table_of(tmp_path / "t.csv", lines)
