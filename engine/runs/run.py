@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ class Timings:
         }
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """The trained model, and the complete record of its training.
 
@@ -83,6 +84,19 @@ class Run:
     asked: dict[str, Any] = field(default_factory=dict)
     resumed: list[dict[str, Any]] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        """Return what one wants to know of a run, in a few lines."""
+        last = self.history.epochs[-1] if len(self.history) else {}
+        plan = self.settings.get("plan", {})
+        lines = [
+            f"Run of {self.recipe.name} on {self.environment.get('backend')}, by {plan.get('name', 'fit')}",
+            f"data: {self.dataset.name}, {len(self.dataset.train):,} samples",
+            f"epochs: {len(self.history)} of {self.settings['epochs']}" + (", interrupted" * self.interrupted),
+            f"last epoch: {_metrics(last)}",
+            f"test: {_metrics(self.evaluation or {})}",
+        ]
+        return "\n".join(lines)
+
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""
         return {
@@ -101,6 +115,10 @@ class Run:
             "asked": self.asked,
             **({"resumed": self.resumed} if self.resumed else {}),
         }
+
+
+def _metrics(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items()) or "none"
 
 
 def _finite(value: float) -> float | None:

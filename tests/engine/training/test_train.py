@@ -34,6 +34,12 @@ def test_a_builder_is_trained_on_arrays(backend):
     assert run.recipe.name == "classifier"
     assert run.dataset.labels == ("0", "1", "2")
     assert run.history["accuracy"][-1] > 0.9
+    shown = repr(run).splitlines()
+    assert len(shown) == 5
+    assert shown[0].startswith(f"Run of classifier on {backend.name}, by ")
+    assert shown[1:3] == ["data: the arrays, 60 samples", "epochs: 20 of 20"]
+    assert f"accuracy {run.history['accuracy'][-1]:.4g}" in shown[3]
+    assert shown[4] == "test: none"
 
 
 def test_a_model_is_trained_itself(backend):
