@@ -81,25 +81,30 @@ def compile_model(
     Raises:
         OptionError: Keras has no optimizer of this name.
     """
-    import keras
-
-    try:
-        instance = keras.optimizers.get(optimizer)
-    except ValueError as error:
-        raise OptionError(f"Keras knows no optimizer {optimizer!r} (try adam, sgd, rmsprop)") from error
+    instance = _find_optimizer(optimizer)
     if learning_rate is not None:
         instance.learning_rate = learning_rate
     loss, metrics = (recipe.loss, recipe.metrics) if recipe.loss else _choose_losses(model, targets)
     model.compile(optimizer=instance, loss=loss, metrics=list(metrics) if isinstance(metrics, tuple) else metrics)
 
 
+def _find_optimizer(name: str) -> keras.optimizers.Optimizer:
+    import keras
+
+    try:
+        return keras.optimizers.get(name)
+    except ValueError as error:
+        raise OptionError(f"Keras knows no optimizer {name!r} (try adam, sgd, rmsprop)") from error
+
+
 def _set_optimizer(model: keras.Model, options: ResolvedOptions) -> None:
     """Set the learning rate that the user gave for a model that its function compiles.
 
     Raises:
-        OptionError: the user gave another optimizer.
+        OptionError: the user gave another optimizer than the function.
     """
-    if options.optimizer != options.recipe.optimizer:
+    is_named = options.optimizer != options.recipe.optimizer
+    if is_named and type(_find_optimizer(options.optimizer)) is not type(model.optimizer):
         raise OptionError(
             f"`optimizer` {options.optimizer}: {options.recipe.name} compiles its model with "
             f"{type(model.optimizer).__name__}: leave the option out, or the call of compile"
