@@ -155,12 +155,12 @@ def _summarize_split(split: Split, labels: Labels) -> dict[str, Any]:
     if is_array(split.x) and is_array(split.y):
         assert isinstance(labels, tuple)
         return {"samples": len(split), **_summarize_array(split.x), "classes": _class_counts(split.y, labels)}
-    inputs = {name.removeprefix("x/"): _summarize_array(array) for name, array in named_arrays(split.x, "x").items()}
-    targets = {
-        name.removeprefix("y/"): {**_summarize_array(array), "classes": _class_counts(array, labels_of(labels, name))}
-        for name, array in named_arrays(split.y, "y").items()
-    }
-    return {"samples": len(split), "arrays": inputs | targets}
+    inputs = {name.removeprefix("x/"): array for name, array in named_arrays(split.x, "x").items()}
+    targets = {name.removeprefix("y/"): array for name, array in named_arrays(split.y, "y").items()}
+    arrays = {name: _summarize_array(array) for name, array in (inputs | targets).items()}
+    for name, array in targets.items():
+        arrays[name]["classes"] = _class_counts(array, labels_of(labels, name))
+    return {"samples": len(split), "arrays": arrays}
 
 
 def _summarize_array(array: np.ndarray) -> dict[str, Any]:

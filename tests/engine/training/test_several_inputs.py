@@ -213,3 +213,14 @@ def test_the_record_of_a_run_names_its_data(folder, npz):
     record = json.loads((folder / "run.json").read_text())
     assert record["dataset"]["checksum"] == Trainer(f"{BUILDERS}:build").load(npz).checksum
     assert datasets.load(npz).train.y == {}, "the file alone does not say which arrays are targets"
+
+
+def test_a_summary_counts_the_classes_of_each_target(backend, npz):
+    from trivium.engine.plots.data_summary import summarize
+
+    summary = summarize(Trainer(f"{BUILDERS}:build").load(npz))
+    arrays = summary["splits"]["train"]["arrays"]
+    assert {*arrays} == {"numbers", "words", "price", "kind"}
+    counts = np.bincount(several.arrays(90)["kind"])
+    assert arrays["kind"]["classes"] == dict(zip("012", counts.tolist(), strict=True))
+    assert arrays["price"]["classes"] == {}
