@@ -18,7 +18,7 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..engine.bundles import bundle as bundles
 from ..engine.bundles.bundle import Bundle
-from ..engine.keras_model.interface import by_name
+from ..engine.keras_model.interface import by_name, output_names
 from ..engine.verification import tolerances
 from ..storage import atomic
 from . import source_model, training_step
@@ -117,5 +117,5 @@ def save_bundle(path: str, destination: str, report: dict[str, Any]) -> None:
             "ported": [*bundle.run.get("ported", []), report],
         },
         bundle.recorded_inputs,
-        by_name(bundle.model, predictions[RECORDED]),
+        by_name(output_names(bundle.model), predictions[RECORDED]),
     ).save(Path(destination))

@@ -30,7 +30,7 @@ from ...storage.safe_fields import require_field_types
 from ..data.dataset import Labels, labels_to_json
 from ..data.nests import Nest, is_array, take
 from ..keras_model.inference import outputs_of
-from ..keras_model.interface import inputs_by_name, match_inputs
+from ..keras_model.interface import by_name, input_names, match_inputs
 from ..preprocessing.pipeline import Preprocessing
 from . import keras_files, trust
 
@@ -130,7 +130,7 @@ class Bundle:
         prepared, _ = run.preprocessing.pairs(raw.x, raw.y)
         inputs = match_inputs(run.model, take(prepared, slice(0, _RECORDED_SAMPLES)))
         outputs = outputs_of(run.model, inputs)
-        recorded = inputs_by_name(run.model, inputs), outputs
+        recorded = by_name(input_names(run.model), inputs), outputs
         return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), *recorded)
 
 

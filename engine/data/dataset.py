@@ -130,44 +130,42 @@ class Dataset:
         Raises:
             DataError: a class is not among `labels`.
         """
-        if isinstance(labels, dict) or isinstance(self.labels, dict):
-            return self._relabelled_by_target(labels)
-        if labels[: len(self.labels)] == self.labels:
-            return self
+        if isinstance(labels, tuple) and isinstance(self.labels, tuple):
+            if labels[: len(self.labels)] == self.labels:
+                return self
+            numbers = self._numbers_in(labels, self.labels)
+            return replace(self._with_targets(lambda y: numbers[y]), labels=labels)
+        if isinstance(labels, tuple) or isinstance(self.labels, tuple):
+            raise DataError(f"{self.name}: the model has several targets, or the data have: bring the same ones")
+        tables = {target: self._numbers_in(labels.get(target, ()), names) for target, names in self.labels.items()}
+        renumbered = self._with_targets(
+            lambda y: {**y, **{target: table[y[target]] for target, table in tables.items()}}
+        )
+        return replace(renumbered, labels=labels)
+
+    def _numbers_in(self, labels: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+        """Return the number of each named class among `labels`.
+
+        Raises:
+            DataError: a class is not among `labels`.
+        """
         are_names = not any(label.lstrip("-").isdecimal() for label in labels)
-        if are_names and self.labels == tuple(map(str, range(len(self.labels)))) and len(self.labels) <= len(labels):
-            return replace(self, labels=labels)
-        unknown = [name for name in self.labels if name not in labels]
+        if are_names and names == tuple(map(str, range(len(names)))) and len(names) <= len(labels):
+            return np.arange(len(names))
+        unknown = [name for name in names if name not in labels]
         if unknown:
             raise DataError(
                 f"{self.name}: the model knows no class {', '.join(unknown[:5])} (it knows: {', '.join(labels[:20])})"
             )
-        numbers = np.array([labels.index(name) for name in self.labels])
+        return np.array([labels.index(name) for name in names])
+
+    def _with_targets(self, change: Callable[[Nest], Nest]) -> Dataset:
+        """Return the dataset with the targets of every part changed."""
         train, test, validation = (
-            part and replace(part, y=numbers[part.y]) for part in (self.train, self.test, self.validation)
+            part and replace(part, y=change(part.y)) for part in (self.train, self.test, self.validation)
         )
         assert train
-        return replace(self, train=train, test=test, validation=validation, labels=labels)
-
-    def _relabelled_by_target(self, labels: Labels) -> Dataset:
-        """Return the dataset with the classes of each of several targets renumbered."""
-        if not isinstance(labels, dict) or not isinstance(self.labels, dict):
-            raise DataError(f"{self.name}: the model has several targets, or the data have: bring the same ones")
-        dataset = self
-        for target, names in self.labels.items():
-            single = replace(
-                dataset,
-                train=Split(dataset.train.x, dataset.train.y[target]),
-                test=dataset.test and Split(dataset.test.x, dataset.test.y[target]),
-                labels=names,
-            ).relabelled(labels.get(target, ()))
-            dataset = dataset._with_target(target, single)
-        return replace(dataset, labels=labels)
-
-    def _with_target(self, target: str, single: Dataset) -> Dataset:
-        train = replace(self.train, y={**self.train.y, target: single.train.y})
-        test = self.test and single.test and replace(self.test, y={**self.test.y, target: single.test.y})
-        return replace(self, train=train, test=test)
+        return replace(self, train=train, test=test, validation=validation)
 
 
 def labels_to_json(labels: Labels) -> Any:

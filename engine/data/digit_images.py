@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from scipy import ndimage
 
 from ...errors import DataError
-from .sources.pictures import ERRORS
+from .sources.pictures import convert_picture
 
 BOX = 20
 SIZE = 28
@@ -32,13 +32,7 @@ def read_digit(path: Path) -> np.ndarray:
     Raises:
         DataError: the file is missing, is not a picture, or is blank.
     """
-    try:
-        with Image.open(path) as picture:
-            grey = _to_grey(ImageOps.exif_transpose(picture))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (*ERRORS, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a picture that can be read ({error})") from error
+    grey = convert_picture(path, _to_grey)
     try:
         return centre_digit(grey)
     except DataError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import DataError
 from .dataset import Dataset, Labels, Split
-from .nests import Nest, from_user, is_array, named_arrays, sample_count
+from .nests import arrays_of, from_user, is_array, named_arrays, sample_count
 from .sources.files import require_numbers
 from .sources.labels import number_classes
 
@@ -67,10 +67,6 @@ def _with_targets(splits: Mapping[str, Split], targets: list[np.ndarray]) -> dic
 def _require_samples(split: Split, name: str) -> None:
     for path, array in (named_arrays(split.x, f"x of {name}") | named_arrays(split.y, f"y of {name}")).items():
         require_numbers(array, path)
-    _require_same_length(split.x, split.y, name)
-
-
-def _require_same_length(x: Nest, y: Nest, name: str) -> None:
-    samples, targets = sample_count(x), sample_count(y)
-    if named_arrays(y, "y") and samples != targets:
+    samples, targets = sample_count(split.x), sample_count(split.y)
+    if arrays_of(split.y) and samples != targets:
         raise DataError(f"{name}: x has {samples} samples but y has {targets}")

@@ -11,7 +11,7 @@ from ...errors import DataError
 from ..data import axes
 from ..data.dataset import Labels, labels_of
 from ..data.nests import Nest, arrays_of, is_array, map_arrays, sample_count, take
-from .interface import by_name
+from .interface import by_name, output_names
 from .loss_names import loss_of_each_output
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
             firsts = range(0, count + padding, size)
             batches = (take(filled, slice(first, first + size)) for first in firsts)
             parts = [_as_arrays(model, model.predict_on_batch(batch)) for batch in batches]
-    return by_name(model, [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)])
+    return by_name(output_names(model), [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)])
 
 
 def _as_arrays(model: keras.Model, outputs: Nest) -> list[np.ndarray]:

@@ -90,17 +90,9 @@ def pack(model: keras.Model, side: str, arrays: Sequence[Any]) -> Nest:
     return arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, list(arrays))
 
 
-def by_name(model: keras.Model, outputs: Nest) -> Nest:
-    """Return outputs, or matched targets, as a dictionary by name; a single array stays an array."""
-    arrays = arrays_of(outputs)
-    names = output_names(model)
-    return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
-
-
-def inputs_by_name(model: keras.Model, inputs: Nest) -> Nest:
-    """Return matched inputs as a dictionary by name; a single array stays an array."""
-    arrays = arrays_of(inputs)
-    names = input_names(model)
+def by_name(names: Sequence[str], nest: Nest) -> Nest:
+    """Return matched inputs, matched targets or outputs as a dictionary by name; a single array stays an array."""
+    arrays = arrays_of(nest)
     return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
 
 

@@ -14,12 +14,11 @@ from ...errors import DataError
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..data import datasets
-from ..data.assignment import assign, is_assigned
 from ..data.data_source import DataSource, dataset_of
-from ..data.dataset import PICTURES, Labels, Split, labels_of
+from ..data.dataset import Labels, Split, labels_of
 from ..data.nests import Nest, arrays_of, from_user, is_array, named_arrays, sample_count
 from ..data.sources.files import require_numbers
-from ..data.sources.pictures import is_colour, with_channels
+from ..keras_model.data_for_model import for_model
 from ..keras_model.inference import (
     accepts_shape,
     class_outputs,
@@ -29,7 +28,7 @@ from ..keras_model.inference import (
     require_full_batches,
     reset_states,
 )
-from ..keras_model.interface import by_name, input_names, match_inputs, match_targets, output_names, takes_grey
+from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
 from ..preprocessing.pipeline import Preprocessing
 
 if TYPE_CHECKING:
@@ -111,11 +110,7 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     bundle = bundles.load(source)
     # The name in a bundle must not run code, as the user's own may.
     dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(data)
-    if not is_assigned(dataset):
-        dataset = assign(dataset, input_names(bundle.model), output_names(bundle.model))
-    if dataset.kind == PICTURES and is_colour(dataset.train.x):
-        dataset = with_channels(dataset, colour=not takes_grey(bundle.model, dataset.train.x.shape[1:3]))
-    dataset = dataset.relabelled(bundle.labels)
+    dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     return evaluate_model(bundle.model, bundle.preprocessing, dataset.test)
@@ -132,7 +127,7 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
     reset_states(model)
     with runtime.current().carry_rnn_states(model), losses_from_logits():
         metrics = _compute_metrics(model, prepared)
-    targets = named_arrays(by_name(model, prepared.y), "")
+    targets = named_arrays(by_name(output_names(model), prepared.y), "")
     values = {name: y for name, y in targets.items() if y.dtype.kind == "f" and not _is_one_hot(y)}
     if not values:
         return metrics

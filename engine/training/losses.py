@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DataError
+from ..data.axes import shape_matches
 from ..data.nests import Nest, arrays_of
 from ..keras_model.interface import output_names
 from ..keras_model.loss_names import loss_names
@@ -63,8 +64,9 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
 
     A framework's own error about it would name neither the loss nor the data.
     """
-    for name, loss, array in zip(output_names(model), loss_names(model), arrays_of(targets), strict=True):
-        units = model.outputs[output_names(model).index(name)].shape[-1]
+    outputs = zip(output_names(model), model.outputs, strict=True)
+    for (name, output), loss, array in zip(outputs, loss_names(model), arrays_of(targets), strict=True):
+        units = output.shape[-1]
         if "sparsecategorical" in loss and array.ndim > 1 and array.shape[-1] == units and units and units > 1:
             raise DataError(
                 f"the output {name} is compiled with a sparse crossentropy, which takes class numbers, but its targets "
@@ -110,7 +112,7 @@ def _is_one_less(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
     received = targets.shape[1:]
     if len(received) == len(positions) + 1 and received[-1] == 1:
         received = received[:-1]
-    return len(received) == len(positions) and all(a in (None, b) for a, b in zip(positions, received, strict=True))
+    return shape_matches(positions, received)
 
 
 def _is_one_hot(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
@@ -124,8 +126,7 @@ def _require_same_shape(name: str, shape: tuple[int | None, ...], targets: np.nd
     received, expected = targets.shape[1:], shape[1:]
     if received == () and expected == (1,):
         return
-    matches = len(received) == len(expected) and all(a in (None, b) for a, b in zip(expected, received, strict=True))
-    if not matches:
+    if not shape_matches(expected, received):
         raise DataError(
             f"the output {name} has shape {expected} but a target has shape {received}: bring them to one shape, or "
             "compile the model with a loss of its own"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,62 +33,59 @@ def draw(run: Run, folder: Path) -> list[Path]:
     predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)
-        return written + _draw_output(test, outputs, predicted, run.dataset.labels, folder, title)
+        return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title).draw()
     for (name, output), y in zip(outputs.items(), targets_in_order(run.model, test.y), strict=True):
         split, labels = Split(test.x, y), labels_of(run.dataset.labels, name)
-        written += _draw_output(
-            split, output, predicted[name], labels, folder, f"{title}: {name}", f"-{_file_name(name)}"
-        )
+        suffix = "-" + re.sub(r"[^\w.-]+", "-", name)
+        written += _Output(split, output, predicted[name], labels, folder, f"{title}: {name}", suffix).draw()
     return written
 
 
-def _file_name(output: str) -> str:
-    """Return the name of an output as a part of a file name."""
-    return re.sub(r"[^\w.-]+", "-", output)
+@dataclass(frozen=True)
+class _Output:
+    """The predictions of one output for the test split, and where they are drawn.
 
-
-def _draw_output(
-    split: Split,
-    outputs: np.ndarray,
-    predicted: np.ndarray,
-    labels: tuple[str, ...],
-    folder: Path,
-    title: str,
-    suffix: str = "",
-) -> list[Path]:
-    """Draw the predictions of one output; return the files.
-
-    Args:
+    Attributes:
+        split: the raw samples, and the targets of this output.
+        outputs: of the model.
+        predicted: class numbers, or values on the scale of the raw data.
+        labels: the names of the classes; empty for values.
         suffix: of the names of the files, where there are several outputs.
     """
-    if labels:
-        return _draw_classes(split, outputs, predicted, labels, folder, title, suffix)
-    is_picture = is_array(split.x) and split.y.shape == split.x.shape and split.x.ndim == 3
-    if is_picture:
-        path = folder / f"pictures{suffix}.png"
-        shown = [("given", split.x[:_SHOWN]), ("returned", predicted[:_SHOWN])]
-        plots.beside(shown, path, title=f"{title}, test data")
-        return [path]
-    if split.y.ndim == 1 and predicted.size == len(predicted):
-        path = folder / f"predictions{suffix}.png"
-        plots.series(split.y, predicted.reshape(len(predicted)), path, title=f"{title}, test data")
-        return [path]
-    return []
 
+    split: Split
+    outputs: np.ndarray
+    predicted: np.ndarray
+    labels: tuple[str, ...]
+    folder: Path
+    title: str
+    suffix: str = ""
 
-def _draw_classes(
-    split: Split,
-    outputs: np.ndarray,
-    predicted: np.ndarray,
-    labels: tuple[str, ...],
-    folder: Path,
-    title: str,
-    suffix: str,
-) -> list[Path]:
-    written = [folder / f"confusion{suffix}.png"]
-    plots.confusion(split.y, predicted, labels, written[0], title=title)
-    if is_array(split.x) and split.x.ndim == 3:
-        written.append(folder / f"mistakes{suffix}.png")
-        certainty = probabilities(outputs).max(-1)
-        plots.mistakes(split.x, split.y, predicted, certainty, labels, written[1], title=title)
-    return written
+    def draw(self) -> list[Path]:
+        """Draw the predictions; return the files."""
+        if self.labels:
+            return self._draw_classes()
+        x, y = self.split.x, self.split.y
+        if is_array(x) and y.shape == x.shape and x.ndim == 3:
+            path = self._file("pictures")
+            shown = [("given", x[:_SHOWN]), ("returned", self.predicted[:_SHOWN])]
+            plots.beside(shown, path, title=f"{self.title}, test data")
+            return [path]
+        if y.ndim == 1 and self.predicted.size == len(self.predicted):
+            path = self._file("predictions")
+            plots.series(y, self.predicted.reshape(-1), path, title=f"{self.title}, test data")
+            return [path]
+        return []
+
+    def _draw_classes(self) -> list[Path]:
+        x, y = self.split.x, self.split.y
+        written = [self._file("confusion")]
+        plots.confusion(y, self.predicted, self.labels, written[0], title=self.title)
+        if is_array(x) and x.ndim == 3:
+            written.append(self._file("mistakes"))
+            certainty = probabilities(self.outputs).max(-1)
+            plots.mistakes(x, y, self.predicted, certainty, self.labels, written[1], title=self.title)
+        return written
+
+    def _file(self, kind: str) -> Path:
+        return self.folder / f"{kind}{self.suffix}.png"

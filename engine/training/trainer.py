@@ -15,13 +15,13 @@ from ...backends import catalog, runtime
 from ...backends.workers.worker import Listener
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
-from ..data.assignment import assign, is_assigned
+from ..data.assignment import is_assigned
 from ..data.data_source import DataSource, dataset_of
-from ..data.dataset import PICTURES, Dataset, Split
-from ..data.sources.pictures import is_colour, with_channels
+from ..data.dataset import Dataset, Split
 from ..epochs import environment
 from ..epochs import precision as precisions
-from ..keras_model.interface import input_names, output_names, require_inputs, takes_grey
+from ..keras_model.data_for_model import for_model, is_coloured
+from ..keras_model.interface import require_inputs
 from ..preprocessing.pipeline import Preprocessing
 from ..runs.run import Run, Timings
 from . import model_building
@@ -332,16 +332,14 @@ class Trainer:
         dataset = dataset_for(self.recipe, data)
         open_sizes = self.resolved.preparation.open_sizes
         # A builder of `inputs` takes as many numbers as there are.
-        is_coloured = dataset.kind == PICTURES and is_colour(dataset.train.x) and "inputs" not in open_sizes
-        if is_assigned(dataset) and not is_coloured:
+        has_channels = is_coloured(dataset) and "inputs" not in open_sizes
+        if is_assigned(dataset) and not has_channels:
             return dataset
         runtime.current()
         classes = {"classes": len(dataset.labels)} if "classes" in open_sizes else {}
         model = model_building.uncompiled_model(self.resolved.with_fitted(classes), None)
-        if is_coloured:
-            return with_channels(dataset, colour=not takes_grey(model, dataset.train.x.shape[1:3]))
         require_inputs(model, self.recipe.name)
-        return assign(dataset, input_names(model), output_names(model))
+        return for_model(dataset, model)
 
     def _build_model(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
         model, self.resolved = model_building.build_model(self.resolved, dataset, training, precision)

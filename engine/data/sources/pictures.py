@@ -7,6 +7,7 @@ what is transparent as white.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..dataset import PICTURES, Dataset, Split, split_evenly
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 # What Pillow raises on damaged bytes; too many pixels raise `Image.DecompressionBombError` instead.
-ERRORS = (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError, struct.error)
+_ERRORS = (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError, struct.error)
 
 # From the 16 bits of a channel to 8: 65535 becomes 255.
 _SIXTEEN_TO_EIGHT_BITS = 257
@@ -34,12 +35,21 @@ def read_picture(path: Path) -> np.ndarray:
     Raises:
         DataError: the file is missing, or not a picture that can be read.
     """
+    return convert_picture(path, _to_array)
+
+
+def convert_picture(path: Path, convert: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """Read a picture, turned as its camera says, by a function that converts it.
+
+    Raises:
+        DataError: the file is missing, or not a picture that can be read.
+    """
     try:
         with Image.open(path) as picture:
-            return _to_array(ImageOps.exif_transpose(picture))
+            return convert(ImageOps.exif_transpose(picture))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (*ERRORS, Image.DecompressionBombError) as error:
+    except (*_ERRORS, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a picture that can be read ({error})") from error
 
 
