@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # For these metrics of Keras more is better. For all others less is; of `_LESS_IS_BETTER` this is known.
@@ -22,20 +23,24 @@ _LESS_IS_BETTER = (
 
 
 def more_is_better(metric: str) -> bool:
-    """Return whether a larger value of this metric is better.
-
-    Keras numbers a second metric of one kind (`auc_1`), and puts the name of an output before its metrics.
-    """
-    name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
-    return any(name == known or name.endswith(f"_{known}") for known in _MORE_IS_BETTER)
+    """Return whether a larger value of this metric is better."""
+    return _is_one_of(metric, _MORE_IS_BETTER)
 
 
 def direction(metric: str) -> str | None:
     """Return `max` or `min` for a metric of Keras, or None for a user's own, whose name does not tell."""
     if more_is_better(metric):
         return "max"
+    return "min" if _is_one_of(metric, _LESS_IS_BETTER) else None
+
+
+def _is_one_of(metric: str, names: Sequence[str]) -> bool:
+    """Return whether a metric is one of Keras' by these names.
+
+    Keras numbers a second metric of one kind (`auc_1`), and puts the name of an output before its metrics.
+    """
     name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
-    return "min" if any(name == known or name.endswith(f"_{known}") for known in _LESS_IS_BETTER) else None
+    return any(name == known or name.endswith(f"_{known}") for known in names)
 
 
 def is_better(metric: str, value: float, than: float) -> bool:

@@ -194,12 +194,12 @@ def _mode(option: str, monitor: str, mode: str) -> str:
     """Return `max` or `min`: whether more or less of the monitored metric is better."""
     if mode not in _MODES:
         raise OptionError(f"{option}: mode must be {', '.join(_MODES)}, received {mode!r}")
-    known = direction(monitor) if mode == "auto" else mode
-    if known is None:
+    resolved = direction(monitor) if mode == "auto" else mode
+    if resolved is None:
         raise OptionError(
             f"{option}: the name {monitor} does not tell whether more is better: add mode=max or mode=min"
         )
-    return known
+    return resolved
 
 
 def _convert(option: str, name: str, value: Any, default: Any) -> Any:

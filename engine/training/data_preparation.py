@@ -94,23 +94,13 @@ class DataPreparation:
     def _split_raw(self, dataset: Dataset) -> tuple[Split, Samples]:
         """Return the raw training part, and which samples are held out for validation."""
         head, tail = (slice(0, None), slice(0, 0)) if dataset.validation else self.held_out.parts(dataset)
-        return replace(dataset.train.take(head), weight=self._training_weight(dataset, head)), tail
-
-    def _training_weight(self, dataset: Dataset, samples: Samples) -> np.ndarray | None:
-        """Return the weights of samples of the training data: the user's, times those that the data bring."""
-        weight, brought = self.weights.for_training(dataset, samples), dataset.train.weight
-        if weight is None or brought is None:
-            return brought[samples] if weight is None and brought is not None else weight
-        return np.asarray(weight * brought[samples])
+        return _weighted(dataset.train.take(head), self.weights.for_training(dataset, head)), tail
 
     def _validation_part(self, dataset: Dataset, tail: Samples) -> Split | None:
         """Return the raw samples to validate on: those that the data bring, else those that are held out."""
         if dataset.validation or not len(np.arange(len(dataset.train))[tail]):
             return dataset.validation
-        part, weight = dataset.train.take(tail), self.weights.for_validation(dataset, tail)
-        if weight is None or part.weight is None:
-            return replace(part, weight=part.weight if weight is None else weight)
-        return replace(part, weight=weight * part.weight)
+        return _weighted(dataset.train.take(tail), self.weights.for_validation(dataset, tail))
 
     def _fit(self, training: Split, classes: int) -> Preprocessing:
         """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing.
@@ -132,6 +122,13 @@ class DataPreparation:
         if "inputs" not in self.open_sizes or not is_array(training.x) or training.x.ndim <= 2:
             return []
         return [step("reshape", shape=(math.prod(training.x.shape[1:]),))]
+
+
+def _weighted(part: Split, weight: np.ndarray | None) -> Split:
+    """Return the part with its weights multiplied by further ones; None counts as 1."""
+    if weight is None or part.weight is None:
+        return replace(part, weight=part.weight if weight is None else weight)
+    return replace(part, weight=weight * part.weight)
 
 
 def _sizes(dataset: Dataset, training: Split) -> dict[str, int]:

@@ -45,7 +45,7 @@ class HoldOut:
             return LAST
         if is_series:
             raise OptionError(
-                f"`validation` {self.mode}: {dataset.name} is a series, of which only the last part can be"
+                f"`validation` {self.mode}: {dataset.name} is a series: only its last part can be held out"
             )
         why_not = self._why_not_stratified(dataset)
         if self.mode == STRATIFIED and why_not:

@@ -58,7 +58,7 @@ def test_a_class_of_one_sample_is_not_stratified():
 def test_what_cannot_be_is_refused():
     with pytest.raises(OptionError, match="`validation` stratified: values has no classes"):
         HoldOut(0.25, STRATIFIED, 1).resolved_mode(VALUES)
-    with pytest.raises(OptionError, match="series is a series, of which only the last part can be"):
+    with pytest.raises(OptionError, match="series is a series: only its last part can be held out"):
         HoldOut(0.25, SHUFFLED, 1).resolved_mode(SERIES)
     with pytest.raises(DataError, match="leaves nothing to train on"):
         HoldOut(0.999, LAST, 1).parts(VALUES)
