@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backends.catalog import use as use
+    from .data.dataset import Dataset as Dataset
+    from .data.dataset import Split as Split
+    from .data.preprocessing.pipeline import Preprocessing as Preprocessing
     from .engine.bundles.bundle import Bundle as Bundle
     from .engine.bundles.bundle import load as load
-    from .engine.data.dataset import Dataset as Dataset
-    from .engine.data.dataset import Split as Split
     from .engine.inspection import inspect as inspect
     from .engine.plots import plots as plots
     from .engine.prediction.evaluation import evaluate as evaluate
     from .engine.prediction.evaluation import predict as predict
-    from .engine.preprocessing.pipeline import Preprocessing as Preprocessing
     from .engine.runs.history import History as History
     from .engine.runs.run import Run as Run
     from .engine.search.estimators import Classifier as Classifier
@@ -39,13 +39,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Bundle": ".engine.bundles.bundle",
     "Classifier": ".engine.search.estimators",
-    "Dataset": ".engine.data.dataset",
+    "Dataset": ".data.dataset",
     "History": ".engine.runs.history",
-    "Preprocessing": ".engine.preprocessing.pipeline",
+    "Preprocessing": ".data.preprocessing.pipeline",
     "Recipe": ".models.recipe",
     "Regressor": ".engine.search.estimators",
     "Run": ".engine.runs.run",
-    "Split": ".engine.data.dataset",
+    "Split": ".data.dataset",
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
     "cross_val_score": ".engine.search.search",

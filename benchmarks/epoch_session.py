@@ -18,8 +18,8 @@ import numpy as np
 from ..backends import catalog, runtime
 from ..backends.distribution.processes import ProcessGroup
 from ..backends.workers.worker import Worker
-from ..engine.data import datasets
-from ..engine.data.dataset import Dataset, Split
+from ..data import datasets
+from ..data.dataset import Dataset, Split
 from ..engine.epochs import environment
 from ..engine.epochs import precision as precisions
 from ..engine.keras_model.inference import fixed_batch

@@ -59,11 +59,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 backend_option = click.option(
     "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy. Default: KERAS_BACKEND."
 )
-data_option = click.option(
-    "--data",
-    metavar="NAME|FILE",
-    help="Dataset (mnist, waves:0, …), .npz or .csv file, folder of pictures, or file.py:function that returns arrays.",
-)
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="Set an option of the recipe; may be repeated."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from ..errors import OptionError
 from .common import common_options, console, print_json, table
+from .data_options import reading_options
 from .entries import parse_entries
 
 
@@ -22,6 +24,7 @@ from .entries import parse_entries
     metavar="CHANGES",
     help="Draw the --preview with augmented pictures, as in training: rotation=10,shift=0.1,…",
 )
+@functools.partial(reading_options, name="name")
 @common_options
 def command(name: str | None, preview: Path | None, augment: str | None, as_json: bool) -> None:
     """List the datasets, or summarize one: shapes, ranges, class balance, duplicates, likely mistakes.
@@ -34,9 +37,9 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
       trivium data mnist --preview digits.png
       trivium data mnist --augment rotation=10,shift=0.1 --preview changed.png
     """
-    from ..engine.data import datasets
-    from ..engine.data.augmentation import Augmentation
-    from ..engine.data.data_source import dataset_of
+    from ..data import datasets
+    from ..data.augmentation import Augmentation
+    from ..data.data_source import dataset_of
     from ..engine.plots import data_summary
 
     changes = None

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, data_option, print_json, table, trust_option
+from .common import backend_option, common_options, console, print_json, table, trust_option
+from .data_options import data_options
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@data_option
+@data_options
 @backend_option
 @trust_option
 @common_options

@@ -15,7 +15,6 @@ from .common import (
     backend_option,
     common_options,
     console,
-    data_option,
     default_out,
     executor_option,
     parse_assignments,
@@ -24,6 +23,7 @@ from .common import (
     set_option,
     table,
 )
+from .data_options import data_options
 from .entries import parse_assignment, parse_value, split_list
 from .progress import progress
 
@@ -52,7 +52,7 @@ _MOST_ROWS = 30
 )
 @click.option("--zoom", type=int, default=0, metavar="N", help="Search again N times on a finer grid around the best.")
 @set_option
-@data_option
+@data_options
 @click.option("--epochs", type=int, metavar="N", help="Epochs of each fit. Default: the recipe's own.")
 @click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")

@@ -20,7 +20,6 @@ from .common import (
     backend_option,
     common_options,
     console,
-    data_option,
     default_out,
     parse_assignments,
     print_json,
@@ -28,6 +27,7 @@ from .common import (
     set_option,
     trust_option,
 )
+from .data_options import data_options
 from .entries import parse_entries
 from .progress import progress
 
@@ -49,7 +49,7 @@ AUTO = "auto"
 @click.command()
 @click.argument("recipe", required=False, default="")
 @set_option
-@data_option
+@data_options
 @click.option("--epochs", type=int, metavar="N", help="Passes over the training data. Default: as published.")
 @click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
 @click.option(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import common_options, console, data_option, parse_assignments, print_json, set_option, table, trust_option
+from .common import common_options, console, parse_assignments, print_json, set_option, table, trust_option
+from .data_options import data_options
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--backends", metavar="NAMES", help="Backends, such as jax,torch. Default: all that are installed.")
 @click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="Number of training steps.")
 @click.option("--float64", is_flag=True, help="Compute in float64: rounding shrinks to 1e-12, and a bug stands out.")
-@data_option
+@data_options
 @set_option
 @click.option("--batch-size", type=int, metavar="N", help="Samples per step. Default: the recipe's own, at most 32.")
 @click.option(

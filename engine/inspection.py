@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data.dataset import labels_to_json
+from ..data.nests import map_arrays
 from ..errors import FileError
 from ..storage import safe_json, safe_zip, tensor_file
 from ..storage.safe_hdf5 import StoredArray
@@ -19,8 +21,6 @@ from .bundles import keras_files
 from .bundles.bundle import Bundle
 from .bundles.code_in_config import find_code
 from .bundles.keras_files import LARGEST_CONFIG, ModelFile
-from .data.dataset import labels_to_json
-from .data.nests import map_arrays
 from .keras_model.architecture import LayerSummary, is_auxiliary, layers_of, layers_of_weights
 from .runs import run_list
 from .runs.run_record import RECORD

@@ -62,7 +62,7 @@ class Option:
 
 @dataclass(frozen=True)
 class PreprocessingStep:
-    """A preprocessing step, given by its kind and its settings; `engine.preprocessing` implements the kinds."""
+    """A preprocessing step, given by its kind and its settings; `data.preprocessing` implements the kinds."""
 
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict)

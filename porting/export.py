@@ -18,7 +18,7 @@ import numpy as np
 from ..backends import catalog
 from ..backends.workers import worker
 from ..backends.workers.worker import Worker
-from ..engine.data.dataset import labels_to_json
+from ..data.dataset import labels_to_json
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from ..functions import function_name

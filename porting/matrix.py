@@ -16,7 +16,7 @@ from typing import Any
 
 from ..backends import catalog
 from ..backends.workers import worker
-from ..engine.data.dataset import Dataset, Split
+from ..data.dataset import Dataset, Split
 from ..errors import TriviumError
 from ..models.recipe import Recipe, find, registry
 from ..storage.generated_section import GeneratedSection
@@ -99,7 +99,7 @@ def train_bundle(name: str, path: str) -> None:
 
 def small_dataset(recipe: Recipe) -> Dataset:
     """Return a small part of the recipe's own data, so that an epoch takes a moment."""
-    from ..engine.data import datasets
+    from ..data import datasets
 
     family, _, rest = (recipe.dataset or "").partition(":")
     if family == "waves":

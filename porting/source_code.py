@@ -26,7 +26,7 @@ from ..backends import catalog
 from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
-from ..engine.data.dataset import labels_to_json
+from ..data.dataset import labels_to_json
 from ..engine.verification import parity
 from ..errors import PortError
 from ..graph.graph import Graph

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import runtime
+from ..data.dataset import Labels
+from ..data.preprocessing.pipeline import Preprocessing
 from ..engine.bundles import bundle as bundles
 from ..engine.bundles import keras_files
 from ..engine.bundles.bundle import Bundle
 from ..engine.bundles.raw_model import raw_model
-from ..engine.data.dataset import Labels
 from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.keras_model.interface import output_names, pack
-from ..engine.preprocessing.pipeline import Preprocessing
 from ..engine.verification.model_under_test import ModelUnderTest, make_batches
 from ..errors import BundleError, DataError, PortError
 from .artifact_runtimes import NamedBatches

@@ -24,8 +24,8 @@ from ..backends import runtime
 from ..backends.same_run.crossentropy import losses_from_logits
 from ..backends.same_run.portable_random import portable_draws
 from ..backends.workers.worker import Worker
+from ..data.dataset import Split
 from ..engine.bundles import bundle as bundles
-from ..engine.data.dataset import Split
 from ..engine.keras_model.inference import reset_states
 from ..engine.verification import parity, tolerances
 from ..engine.verification.model_under_test import ModelUnderTest, StepBatches, batch_at, fresh_keras, make_batches

@@ -21,7 +21,8 @@ FLOORS = (
     *("errors.py", "functions.py", "storage", "graph", "models"),
     *("backends", "backends/workers", "backends/same_run", "backends/distribution"),
     "backends/FRAMEWORK",
-    *("engine/data", "engine/preprocessing", "engine/keras_model", "engine/epochs", "engine/runs", "engine/bundles"),
+    "data",
+    *("engine/keras_model", "engine/epochs", "engine/runs", "engine/bundles"),
     *("engine/plots", "engine/prediction", "engine/training", "engine/search", "engine/verification", "engine"),
     *("porting", "pytest_plugin.py", "benchmarks", "__init__.py", "cli", "__main__.py"),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-SAMPLE = Path(__file__).parent.parent / "engine" / "data" / "samples" / "mnist.npz"
+SAMPLE = Path(__file__).parent.parent / "data" / "samples" / "mnist.npz"
 SIZES = {"train": 5_000, "test": 1_000}
 
 

@@ -71,8 +71,8 @@ def shared_worker(backend):
 @pytest.fixture(scope="session")
 def digits():
     """300 training and 100 test digits of the MNIST sample: enough for a few steps of any model."""
-    from trivium.engine.data import datasets
-    from trivium.engine.data.dataset import Dataset, Split
+    from trivium.data import datasets
+    from trivium.data.dataset import Dataset, Split
 
     full = datasets.load("mnist:sample")
     return Dataset(
@@ -95,7 +95,7 @@ def striding_run(backend, digits):
 @pytest.fixture(scope="session")
 def lstm_run(backend):
     """The run of an `rnn/lstm`, trained for two epochs on a short wave."""
-    from trivium.engine.data import datasets
+    from trivium.data import datasets
     from trivium.engine.training.trainer import Trainer
 
     return Trainer("rnn/lstm", epochs=2, batch_size=16).fit(datasets.load("waves:0:60"))

@@ -27,6 +27,7 @@ ROOMS = [backend.name for backend in catalog.BACKENDS]
 
 # What each floor may import of ours: arrows point down only.
 GROUND = {"errors", "functions"}
+_BELOW_ENGINE = GROUND | {"data", "models", "backends", "graph", "storage"}
 ALLOWED = {
     "errors": set(),
     "functions": {"errors"},
@@ -34,13 +35,14 @@ ALLOWED = {
     "graph": GROUND | {"graph"},
     "models": GROUND | {"models"},
     "backends": GROUND | {"backends", "graph", "storage"},
-    "engine": GROUND | {"engine", "models", "backends", "graph", "storage"},
-    "porting": GROUND | {"porting", "engine", "models", "backends", "graph", "storage"},
-    "benchmarks": GROUND | {"benchmarks", "porting", "engine", "models", "backends", "graph", "storage"},
-    "cli": GROUND | {"cli", "benchmarks", "porting", "engine", "models", "backends", "graph", "storage", "trivium"},
-    "trivium": GROUND | {"porting", "engine", "models", "backends"},
+    "data": _BELOW_ENGINE,
+    "engine": _BELOW_ENGINE | {"engine"},
+    "porting": _BELOW_ENGINE | {"porting", "engine"},
+    "benchmarks": _BELOW_ENGINE | {"benchmarks", "porting", "engine"},
+    "cli": _BELOW_ENGINE | {"cli", "benchmarks", "porting", "engine", "trivium"},
+    "trivium": GROUND | {"porting", "engine", "data", "models", "backends"},
     "__main__": {"cli"},
-    "pytest_plugin": GROUND | {"engine", "models", "backends"},
+    "pytest_plugin": GROUND | {"engine", "data", "models", "backends"},
 }
 
 
@@ -141,7 +143,7 @@ def test_the_console_command_is_the_entry_point():
 
 @pytest.mark.parametrize(
     ("package", "file"),
-    [("trivium", "py.typed"), ("trivium.engine.data", "samples/mnist.npz"), ("trivium.models", "measured.json")],
+    [("trivium", "py.typed"), ("trivium.data", "samples/mnist.npz"), ("trivium.models", "measured.json")],
 )
 def test_files_that_are_no_code_are_installed(package, file):
     assert resources.files(package).joinpath(*file.split("/")).is_file()

@@ -200,7 +200,7 @@ def measure(
 
 def train(recipe: str, data: str, epochs: int) -> dict[str, Any]:
     """Run in a worker: train one recipe, and return the content of its `run.json`."""
-    from ...engine.data import datasets
+    from ...data import datasets
     from ...engine.training.trainer import Trainer
 
     trainer = Trainer(recipe, epochs=epochs, listener=lambda event: worker.report(**event))

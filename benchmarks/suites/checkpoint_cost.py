@@ -20,7 +20,7 @@ import numpy as np
 from ...backends import catalog, runtime
 from ...backends.workers import worker
 from ...backends.workers.worker import Listener
-from ...engine.data import datasets
+from ...data import datasets
 from ...engine.epochs import environment
 from ...engine.runs import checkpoint
 from ...engine.runs.history import History

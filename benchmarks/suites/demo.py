@@ -105,7 +105,7 @@ def _with_title(listener: Listener, title: str) -> Listener:
 
 def train_and_save(recipe: str, data: str, epochs: int, out: str) -> dict[str, Any]:
     """Run in a worker: train, write the run folder, and return the content of its `run.json`."""
-    from ...engine.data import datasets
+    from ...data import datasets
     from ...engine.runs import run_folder
     from ...engine.training.saving import save
     from ...engine.training.trainer import Trainer

@@ -18,7 +18,7 @@ from ...backends import catalog
 from ...backends.runtime import cores
 from ...backends.workers import pool, worker
 from ...backends.workers.worker import Listener
-from ...engine.data import datasets
+from ...data import datasets
 from ...engine.epochs import environment
 from ...engine.search.estimators import Classifier
 from ...engine.search.search import cross_val_score, search

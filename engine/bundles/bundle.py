@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import keras_internals, runtime
+from ...data.dataset import Labels, labels_to_json
+from ...data.nests import Nest, is_array, take
+from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import BundleError, DataError, FileError
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
 from ...storage.safe_fields import require_field_types
-from ..data.dataset import Labels, labels_to_json
-from ..data.nests import Nest, is_array, take
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
-from ..preprocessing.pipeline import Preprocessing
 from . import keras_files, trust
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...backends import runtime
+from ...data.preprocessing.feature_scaling import Scale
+from ...data.preprocessing.transforms import Cast, Transform
 from ...errors import DataError
-from ..preprocessing.feature_scaling import Scale
-from ..preprocessing.transforms import Cast, Transform
 from .bundle import Bundle
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import OptionError
 from ..keras_model.inference import outputs_of
-from ..preprocessing.pipeline import Preprocessing
 
 if TYPE_CHECKING:
     import keras

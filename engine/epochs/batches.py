@@ -16,10 +16,10 @@ import keras
 import numpy as np
 
 from ...backends.same_run.randomness import portable_permutation
-from ..data.augmentation import Augmentation
-from ..data.dataset import Split
-from ..data.nests import Nest
-from ..preprocessing.pipeline import Preprocessing
+from ...data.augmentation import Augmentation
+from ...data.dataset import Split
+from ...data.nests import Nest
+from ...data.preprocessing.pipeline import Preprocessing
 
 # Inputs and targets, or raw samples and labels; then sample weights, if there are any.
 Batch = tuple[Nest, ...]

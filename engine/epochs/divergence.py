@@ -14,9 +14,9 @@ import keras
 import numpy as np
 
 from ...backends import runtime
+from ...data.dataset import Split
+from ...data.nests import Nest, arrays_of
 from ...errors import DivergedError
-from ..data.dataset import Split
-from ..data.nests import Nest, arrays_of
 from .batches import Batch, Schedule, TrainingBatches, from_memory, steps_per_epoch
 
 # The epoch, the step in it (both counted from 0), and the batch.

@@ -15,8 +15,8 @@ import keras
 from ...backends import runtime
 from ...backends.epochs import EpochRunner, build_metrics
 from ...backends.same_run.crossentropy import has_mean_losses
+from ...data.dataset import Split
 from ...errors import DivergedError, TriviumError, first_line
-from ..data.dataset import Split
 from ..keras_model.inference import fixed_batch
 from . import divergence
 from .batches import FollowEpoch, Schedule, TrainingBatches, from_memory, steps_per_epoch

@@ -15,7 +15,7 @@ from ...backends.device_group import DeviceGroup
 from ...backends.same_run.crossentropy import losses_from_logits
 from ...backends.same_run.portable_random import PortableRandom, portable_draws
 from ...backends.workers.worker import Listener
-from ..data.dataset import Split
+from ...data.dataset import Split
 from . import plans
 from . import precision as precisions
 from .batches import Schedule, TrainingBatches

@@ -19,9 +19,9 @@ import numpy as np
 
 from ...backends import runtime
 from ...backends.epochs import EpochRunner, Plan, build_metrics
+from ...data.dataset import Split
+from ...data.nests import arrays_of
 from ...errors import first_line
-from ..data.dataset import Split
-from ..data.nests import arrays_of
 from .batches import Schedule
 
 # The length of one round of a plan, and of all rounds together. A step that takes longer exceeds both.

@@ -16,8 +16,8 @@ from ...backends import runtime
 from ...backends.device_group import DeviceGroup
 from ...backends.distribution.sharding import why_indivisible
 from ...backends.epochs import EpochRunner, Plan
+from ...data.dataset import Split
 from ...errors import OptionError
-from ..data.dataset import Split
 from . import plan_cache
 from .batches import Schedule, TrainingBatches
 from .callbacks import Progress

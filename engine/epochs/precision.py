@@ -20,7 +20,7 @@ from ...errors import OptionError, TriviumError, first_line
 if TYPE_CHECKING:
     import keras
 
-    from ..data.dataset import Split
+    from ...data.dataset import Split
     from .batches import TrainingBatches
 
 FLOAT32, FLOAT64 = "float32", "float64"
@@ -150,7 +150,7 @@ def _replace_policies(model: keras.Model, policies: set[Any], policy: str) -> No
 
 def _gradient_error(model: keras.Model, data: Split | TrainingBatches) -> str:
     """Return the first line of the framework's error for one batch's gradients, or an empty string."""
-    from ..data.dataset import Split
+    from ...data.dataset import Split
 
     x, y = data.take(slice(0, 2)).arrays[:2] if isinstance(data, Split) else data[0][:2]
     try:

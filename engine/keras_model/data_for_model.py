@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..data.assignment import assign, is_assigned
-from ..data.dataset import PICTURES, Dataset
-from ..data.sources.pictures import is_colour, with_channels
+from ...data.assignment import assign, is_assigned
+from ...data.dataset import PICTURES, Dataset
+from ...data.sources.pictures import is_colour, with_channels
 from .interface import input_names, output_names, takes_grey
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import runtime
+from ...data import axes
+from ...data.dataset import Labels, labels_of
+from ...data.nests import Nest, arrays_of, is_array, map_arrays, sample_count, take
 from ...errors import DataError
-from ..data import axes
-from ..data.dataset import Labels, labels_of
-from ..data.nests import Nest, arrays_of, is_array, map_arrays, sample_count, take
 from .interface import by_name, output_names
 from .loss_names import loss_of_each_output
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.nests import Nest, arrays_of, is_array
 from ...errors import DataError
 from ...functions import suggest
-from ..data.nests import Nest, arrays_of, is_array
 
 if TYPE_CHECKING:
     import keras

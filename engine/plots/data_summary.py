@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ...data.augmentation import Augmentation
+from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
+from ...data.nests import Nest, arrays_of, is_array, named_arrays, take
 from ...errors import DataError
-from ..data.augmentation import Augmentation
-from ..data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
-from ..data.nests import Nest, arrays_of, is_array, named_arrays, take
 from . import plots
 
 _MOST_IMAGES = 60

@@ -10,14 +10,15 @@ import numpy as np
 
 from ...backends import catalog, runtime
 from ...backends.same_run.crossentropy import losses_from_logits
+from ...data import datasets
+from ...data.data_source import DataSource, dataset_of
+from ...data.dataset import Labels, Split, labels_of
+from ...data.nests import Nest, arrays_of, from_user, is_array, named_arrays, sample_count
+from ...data.preprocessing.pipeline import Preprocessing
+from ...data.sources.files import require_numbers
 from ...errors import DataError
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
-from ..data import datasets
-from ..data.data_source import DataSource, dataset_of
-from ..data.dataset import Labels, Split, labels_of
-from ..data.nests import Nest, arrays_of, from_user, is_array, named_arrays, sample_count
-from ..data.sources.files import require_numbers
 from ..keras_model.data_for_model import for_model
 from ..keras_model.inference import (
     accepts_shape,
@@ -29,7 +30,6 @@ from ..keras_model.inference import (
     reset_states,
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
-from ..preprocessing.pipeline import Preprocessing
 
 if TYPE_CHECKING:
     import keras

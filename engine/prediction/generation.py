@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.preprocessing.tokens import Tokenizer
+from ...data.preprocessing.transforms import Window
+from ...data.sources.text import to_codes
 from ...errors import DataError, OptionError
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
-from ..data.sources.text import to_codes
 from ..keras_model.inference import as_floats
-from ..preprocessing.tokens import Tokenizer
-from ..preprocessing.transforms import Window
 
 
 def generate(

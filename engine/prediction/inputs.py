@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data import input_files
+from ...data.dataset import DIGITS
+from ...data.digit_images import SIZE, read_digit
+from ...data.nests import Nest, is_array
+from ...data.sources import pictures
 from ...errors import DataError
 from ..bundles.bundle import Bundle
-from ..data import input_files
-from ..data.dataset import DIGITS
-from ..data.digit_images import SIZE, read_digit
-from ..data.nests import Nest, is_array
-from ..data.sources import pictures
 
 
 def read(bundle: Bundle, path: Path) -> Nest:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...data.dataset import Dataset
+from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
-from ..data.dataset import Dataset
-from ..preprocessing.pipeline import Preprocessing
 from .history import History
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from ...backends.epochs import build_metrics
 from ...backends.same_run.crossentropy import losses_from_logits
 from ...backends.same_run.portable_random import portable_draws
 from ...backends.vectorized import InitialState, VectorizedModels
+from ...data.dataset import Dataset, Split
+from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
-from ..data.dataset import Dataset, Split
 from ..epochs.batches import sample_order
-from ..preprocessing.pipeline import Preprocessing
 from .estimators import Classifier, Estimator, class_probabilities
 from .scoring import Fit, score
 

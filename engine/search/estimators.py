@@ -20,11 +20,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ...data.dataset import Dataset, Split
 from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
 from ...models.recipe import SIZES, recipe_of
 from ..bundles.trained_model import TrainedModel
-from ..data.dataset import Dataset, Split
 from ..keras_model.inference import activate, probabilities
 from ..training.options import DEFAULT_SEED
 from ..training.trainer import Trainer

@@ -18,10 +18,10 @@ import numpy as np
 
 from ...backends.workers.executors import find_executor
 from ...backends.workers.worker import Listener
+from ...data.dataset import Dataset
+from ...data.nests import is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
-from ..data.dataset import Dataset
-from ..data.nests import is_array
 from ..training.options import DEFAULT_SEED
 from ..training.trainer import dataset_for
 from .candidates import Candidate, SearchRounds, combinations, make_folds

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.augmentation import Augmentation
+from ...data.dataset import Dataset, Split
+from ...data.nests import is_array
+from ...data.preprocessing.pipeline import Chain, Preprocessing
+from ...data.sample_weights import SampleWeights, require_weight_per_sample
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep, Recipe, step
 from ..bundles.bundle import Bundle
-from ..data.augmentation import Augmentation
-from ..data.dataset import Dataset, Split
-from ..data.nests import is_array
-from ..data.sample_weights import SampleWeights, require_weight_per_sample
-from ..preprocessing.pipeline import Chain, Preprocessing
 from .hold_out import HoldOut
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...data.dataset import Dataset
+from ...data.nests import is_array
 from ...errors import DataError, OptionError
-from ..data.dataset import Dataset
-from ..data.nests import is_array
 
 # How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series.
 AUTO, LAST, SHUFFLED, STRATIFIED = "auto", "last", "shuffled", "stratified"

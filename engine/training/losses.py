@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.axes import shape_matches
+from ...data.nests import Nest, arrays_of
 from ...errors import DataError
-from ..data.axes import shape_matches
-from ..data.nests import Nest, arrays_of
 from ..keras_model.interface import output_names
 from ..keras_model.loss_names import loss_names
 

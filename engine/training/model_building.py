@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
+from ...data import axes
+from ...data.dataset import Dataset, Split
+from ...data.nests import Nest, arrays_of, is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
-from ..data import axes
-from ..data.dataset import Dataset, Split
-from ..data.nests import Nest, arrays_of, is_array
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch, require_full_batches
 from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs

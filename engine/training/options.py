@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ...backends.device_group import DeviceGroup
+from ...data.augmentation import Augmentation
+from ...data.sample_weights import ClassWeights, SampleWeights
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import SERIES_STEPS, SIZES, Recipe, find
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
-from ..data.augmentation import Augmentation
-from ..data.sample_weights import ClassWeights, SampleWeights
 from ..epochs import precision as precisions
 from . import fine_tuning, hold_out
 from .callback_options import CallbackOptions

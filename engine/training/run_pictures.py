@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.dataset import Split, labels_of
-from ..data.nests import is_array
+from ...data.dataset import Split, labels_of
+from ...data.nests import is_array
 from ..keras_model.inference import class_outputs, outputs_of, probabilities
 from ..keras_model.interface import match_inputs, targets_in_order
 from ..plots import plots

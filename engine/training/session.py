@@ -16,7 +16,7 @@ from .options import ResolvedOptions
 if TYPE_CHECKING:
     import keras
 
-    from ..data.dataset import Dataset
+    from ...data.dataset import Dataset
     from ..runs.run_folder import RunFolder
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog
 from ...backends.workers.worker import Listener
+from ...data.data_source import DataSource
+from ...data.dataset import Dataset
+from ...data.from_arrays import dataset_from_arrays
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import Recipe, recipe_of
-from ..data.data_source import DataSource
-from ..data.dataset import Dataset
-from ..data.from_arrays import dataset_from_arrays
 from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
 from ..runs.run import Run
 from .callback_options import CallbackOptions

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
 from ...backends.workers.worker import Listener
+from ...data.assignment import is_assigned
+from ...data.data_source import DataSource, dataset_of
+from ...data.dataset import Dataset, Split
+from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
-from ..data.assignment import is_assigned
-from ..data.data_source import DataSource, dataset_of
-from ..data.dataset import Dataset, Split
 from ..epochs import environment
 from ..epochs import precision as precisions
 from ..keras_model.data_for_model import for_model, is_coloured
 from ..keras_model.interface import require_inputs
-from ..preprocessing.pipeline import Preprocessing
 from ..runs.run import Run, Timings
 from . import model_building
 from .data_preparation import DataPreparation, Prepared

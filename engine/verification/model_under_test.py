@@ -17,12 +17,12 @@ import numpy as np
 
 from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
+from ...data import datasets
+from ...data.dataset import Dataset, Split
+from ...data.nests import arrays_of
 from ...errors import RecipeError
 from ...models.recipe import Recipe, find
 from ..bundles import bundle as bundles
-from ..data import datasets
-from ..data.dataset import Dataset, Split
-from ..data.nests import arrays_of
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack

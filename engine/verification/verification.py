@@ -19,11 +19,11 @@ import numpy as np
 from ...backends import catalog
 from ...backends.workers import worker
 from ...backends.workers.worker import Listener
+from ...data.dataset import Dataset
 from ...errors import BackendError, OptionError, RecipeError
 from ...functions import is_file_function, suggest
 from ...models.recipe import registry
 from ..bundles import bundle as bundles
-from ..data.dataset import Dataset
 from ..training.options import DEFAULT_SEED
 from . import measurements, parity, tolerances
 from .model_under_test import ModelUnderTest, StepBatches

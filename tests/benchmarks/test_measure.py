@@ -15,7 +15,7 @@ from trivium.errors import WorkerError
 pytestmark = pytest.mark.plain
 
 # Seconds of epochs that trivium measured; see the file for how.
-RECORDED = json.loads((Path(__file__).parents[1] / "data" / "epochs.json").read_text())
+RECORDED = json.loads((Path(__file__).with_name("epochs.json")).read_text())
 
 
 def test_every_cell_is_measured_once_a_round_in_changing_order():

@@ -13,7 +13,7 @@ from trivium.benchmarks.measure import InterleavedRounds
 from trivium.benchmarks.results import Results, group_result
 from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import overhead
-from trivium.engine.data import datasets
+from trivium.data import datasets
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import RecipeError
 from trivium.models.recipe import registry

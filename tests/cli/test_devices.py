@@ -9,7 +9,7 @@ from trivium.backends import runtime
 
 @pytest.mark.skipif(runtime.cores() < 2, reason="two devices need two cores")
 def test_a_run_on_two_devices_is_kept_and_goes_on_to_the_run_of_one(process, backend, small_digits, here):
-    from trivium.engine.data import datasets
+    from trivium.data import datasets
     from trivium.engine.training.trainer import Trainer
 
     settings = ["--data", small_digits, "--batch-size", 16, "--devices", 2]

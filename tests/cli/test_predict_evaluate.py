@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trivium.data.sources import files, waves
 from trivium.engine.bundles import bundle as bundles
-from trivium.engine.data.sources import files, waves
 from trivium.engine.prediction.evaluation import evaluate, predict
 from trivium.errors import DataError
 

@@ -3,8 +3,8 @@
 from trivium.backends import catalog, runtime
 from trivium.backends.distribution import processes
 from trivium.backends.workers import worker
-from trivium.engine.data import datasets
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data import datasets
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.training.trainer import Trainer
 
 _groups = {}

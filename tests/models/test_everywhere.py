@@ -24,8 +24,8 @@ RECIPES = [pytest.param(name, marks=() if name in SLICE else pytest.mark.slow) f
 
 def small_dataset(recipe):
     """Return a small part of the recipe's own data."""
-    from trivium.engine.data import datasets
-    from trivium.engine.data.dataset import Dataset, Split
+    from trivium.data import datasets
+    from trivium.data.dataset import Dataset, Split
 
     family = recipe.dataset.split(":")[0]
     if family == "waves":

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trivium.data.preprocessing.feature_scaling import Scale
+from trivium.data.preprocessing.pipeline import Chain, Preprocessing
+from trivium.data.preprocessing.transforms import Reshape
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles import keras_files
 from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.inspection import inspect
-from trivium.engine.preprocessing.feature_scaling import Scale
-from trivium.engine.preprocessing.pipeline import Chain, Preprocessing
-from trivium.engine.preprocessing.transforms import Reshape
 from trivium.engine.runs import checkpoint, run_list
 from trivium.engine.runs.history import History
 from trivium.engine.runs.run_record import HISTORY, RECORD, write_history

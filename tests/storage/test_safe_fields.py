@@ -2,7 +2,7 @@
 
 import pytest
 
-from trivium.engine.preprocessing.pipeline import TRANSFORMS, make
+from trivium.data.preprocessing.pipeline import TRANSFORMS, make
 from trivium.storage.safe_fields import require_field_types
 
 pytestmark = pytest.mark.plain

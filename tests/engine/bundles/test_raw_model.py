@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 
+from trivium.data.preprocessing.feature_scaling import MinMax, Scale, Standardise
+from trivium.data.preprocessing.pipeline import Chain, Preprocessing
+from trivium.data.preprocessing.transforms import Cast, ChannelAxis, Reshape, Window
 from trivium.engine.bundles.bundle import Bundle, keras_bytes
 from trivium.engine.bundles.raw_model import raw_model
 from trivium.engine.keras_model.inference import outputs_of
 from trivium.engine.prediction.evaluation import predict
-from trivium.engine.preprocessing.feature_scaling import MinMax, Scale, Standardise
-from trivium.engine.preprocessing.pipeline import Chain, Preprocessing
-from trivium.engine.preprocessing.transforms import Cast, ChannelAxis, Reshape, Window
 from trivium.errors import DataError
 
 TABLE = np.random.default_rng(0).normal(50, [1, 20, 300, 0], (40, 4))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.training.trainer import Trainer
 
 SAMPLES = Split(np.arange(10) * 10, np.arange(10))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.runs import run_folder
 from trivium.engine.runs.checkpoint_policy import CheckpointRule
 from trivium.engine.runs.run_record import read_record

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.engine.data import datasets
+from trivium.data import datasets
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
 from trivium.models.recipe import Recipe

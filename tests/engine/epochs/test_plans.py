@@ -182,7 +182,7 @@ def activate(trainer, model, training, **keywords):
 )
 def test_trials_leave_everything_as_it_was(backend, cache, every_run_is_long, monkeypatch, recipe, settings):
     from trivium.backends.epochs import build_metrics
-    from trivium.engine.data import datasets
+    from trivium.data import datasets
     from trivium.engine.epochs import plan_timing
 
     trainer = Trainer(recipe, **settings)

@@ -10,8 +10,8 @@ import pytest
 
 from trivium.backends import catalog, runtime
 from trivium.backends.workers import worker
+from trivium.data import datasets
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.data import datasets
 from trivium.engine.epochs import precision
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError

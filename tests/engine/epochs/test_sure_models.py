@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.training.trainer import Trainer
 from trivium.models.recipe import Recipe
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from trivium.backends import runtime
+from trivium.data import datasets
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.data import datasets
 from trivium.engine.keras_model.inference import fixed_batch, outputs_of, probabilities
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError, OptionError

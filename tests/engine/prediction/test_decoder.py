@@ -11,8 +11,8 @@ from trivium.errors import DataError, OptionError
 
 @pytest.fixture(scope="module")
 def trained(backend):
-    from trivium.engine.data import datasets
-    from trivium.engine.data.dataset import Dataset, Split
+    from trivium.data import datasets
+    from trivium.data.dataset import Dataset, Split
 
     full = datasets.load("digit-images:sample")
     few = Dataset(

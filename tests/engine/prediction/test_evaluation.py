@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from trivium.data import datasets
 from trivium.engine.bundles import bundle as bundles
-from trivium.engine.data import datasets
 from trivium.engine.prediction.evaluation import evaluate, predict
 from trivium.errors import DataError
 

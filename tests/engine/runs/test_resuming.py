@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trivium.engine.data import datasets
-from trivium.engine.data.dataset import Split
+from trivium.data import datasets
+from trivium.data.dataset import Split
 from trivium.engine.runs import run_folder
 from trivium.engine.runs.checkpoint_policy import CheckpointRule
 from trivium.engine.runs.run_record import read_history, read_record

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.training.hold_out import AUTO, LAST, SHUFFLED, STRATIFIED, HoldOut
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError, OptionError

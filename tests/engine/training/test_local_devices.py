@@ -8,7 +8,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.backends.device_group import DeviceGroup
 from trivium.backends.workers.worker import Worker
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.errors import BackendError, OptionError, WorkerError
 from trivium.models.recipe import Recipe
 

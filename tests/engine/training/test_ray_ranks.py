@@ -14,7 +14,7 @@ import pytest
 from trivium.backends.distribution.recovery import FaultTolerantGroup
 from trivium.backends.workers import cluster
 from trivium.backends.workers.worker import Worker
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.training import ray_ranks
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import ClusterError, OptionError, WorkerError

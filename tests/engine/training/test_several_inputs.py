@@ -7,9 +7,9 @@ import functions_for_several_inputs as several
 import numpy as np
 import pytest
 
+from trivium.data import datasets
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.bundles import bundle as bundles
-from trivium.engine.data import datasets
-from trivium.engine.data.dataset import Dataset, Split
 from trivium.engine.prediction.evaluation import evaluate, predict
 from trivium.engine.runs import run_folder
 from trivium.engine.training import saving

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import trivium
+from trivium.data import datasets
+from trivium.data.data_source import dataset_of
+from trivium.data.from_arrays import dataset_from_arrays
 from trivium.engine.bundles import bundle as bundles
-from trivium.engine.data import datasets
-from trivium.engine.data.data_source import dataset_of
-from trivium.engine.data.from_arrays import dataset_from_arrays
 from trivium.errors import DataError, OptionError, RecipeError
 
 pytestmark = pytest.mark.one_environment

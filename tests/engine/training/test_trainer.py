@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.runs.run import Timings
 from trivium.engine.training.train import train
 from trivium.engine.training.trainer import Trainer

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.engine.data.dataset import Dataset, Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.runs import run_folder
 from trivium.engine.training import saving
 from trivium.engine.verification import tolerances

@@ -1,0 +1,48 @@
+"""`--data`, and the options that say how it is read. The command receives one name, with settings after it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..data import data_name
+from ..errors import OptionError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = {
+    "test_share": click.option(
+        "--test-share", metavar="SHARE", help="Share of --data to test on, where it has no test part. Default: 0.2."
+    ),
+}
+_DATA = click.option(
+    "--data",
+    metavar="NAME|FILE",
+    help="Dataset (mnist, waves:0, …), .npz or .csv file, folder of pictures, or file.py:function that returns arrays.",
+)
+
+
+def data_options(command: Command) -> Command:
+    """Add `--data` and the options that say how it is read; the command's `data` is a name with its settings."""
+    return _DATA(reading_options(command))
+
+
+def reading_options(command: Command, name: str = "data") -> Command:
+    """Add the options that say how data are read, to a command that has a parameter `name` for the data."""
+
+    @functools.wraps(command)
+    def composed(**values: Any) -> Any:
+        settings = {key: value for key in _OPTIONS if (value := values.pop(key)) not in (None, False)}
+        if settings and not values[name]:
+            option = next(iter(settings)).replace("_", "-")
+            raise OptionError(f"--{option} says how data are read: add --data FILE")
+        if settings:
+            values[name] = data_name.compose(values[name], settings)
+        return command(**values)
+
+    for option in reversed(_OPTIONS.values()):
+        composed = option(composed)
+    return composed  # type: ignore[return-value]

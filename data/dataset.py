@@ -1,0 +1,213 @@
+"""A dataset: arrays in two splits, with their provenance. Thin on purpose: it wraps no framework's loader."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from .nests import Nest, named_arrays, sample_count, take
+
+# Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
+DIGITS, PICTURES, TABLE = "digits", "pictures", "table"
+
+# The share of the samples that is the test split, where a source has none.
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples `x` and their targets `y`; the first axis of every array counts the samples.
+
+    Attributes:
+        x, y: an array each, or a nest of arrays where a model has several inputs or outputs.
+        weight: (n,) float32, the sample weights in the loss; None means that all samples count alike.
+    """
+
+    x: Nest
+    y: Nest
+    weight: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return sample_count(self.x)
+
+    def take(self, samples: slice | np.ndarray) -> Split:
+        """Return the split of these samples."""
+        weight = None if self.weight is None else self.weight[samples]
+        return Split(take(self.x, samples), take(self.y, samples), weight)
+
+    @property
+    def arrays(self) -> tuple[Nest, ...]:
+        """The arguments of a training step: inputs, targets and, where there are any, sample weights."""
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+
+
+# The names of the classes, or those of each target.
+Labels = tuple[str, ...] | dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data with a name and a provenance.
+
+    Attributes:
+        name: the name or path it was loaded by.
+        train, test: the splits; `test` is None where a user's file has no test split.
+        validation: the split to validate on, or None for a share of the training split.
+        labels: the names of the classes; empty where `y` holds values. With several targets, a dictionary by the name
+            of the target, without those that hold values.
+        source: the origin of the arrays, as text.
+        draw: draws fresh samples, given their number and a key; None for a fixed dataset.
+        kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, or empty for arrays.
+        columns: the names of a table's columns of numbers, in the order of x; empty if it has no header.
+    """
+
+    name: str
+    train: Split
+    test: Split | None
+    labels: Labels
+    source: str
+    draw: Callable[[int, tuple[int, ...]], Split] | None = None
+    kind: str = ""
+    columns: tuple[str, ...] = ()
+    validation: Split | None = None
+
+    @cached_property
+    def checksum(self) -> str:
+        """The SHA-256 over dtypes, shapes and bytes of all arrays: equal data have equal checksums in any file."""
+        digest = hashlib.sha256()
+        for split in filter(None, (self.train, self.test, self.validation)):
+            arrays = named_arrays(split.x, "x") | named_arrays(split.y, "y")
+            for name, array in arrays.items():
+                # A single x and y have no name in it, so that the checksums of earlier runs stay what they were.
+                digest.update(f"{name if '/' in name else ''}{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the record of the data that is stored with a run."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "checksum": self.checksum,
+            "train": len(self.train),
+            "test": len(self.test) if self.test else 0,
+            **({"validation": len(self.validation)} if self.validation else {}),
+            **({"kind": self.kind} if self.kind else {}),
+            **({"columns": list(self.columns)} if self.columns else {}),
+        }
+
+    def named_for(self, outputs: int) -> Dataset:
+        """Return the dataset with one label per output of a classifier; a surplus output is called `unused 7`.
+
+        A single output stands for two classes.
+
+        Raises:
+            DataError: there are more classes than outputs.
+        """
+        count = max(2, outputs)
+        if not self.labels or isinstance(self.labels, dict) or len(self.labels) == count:
+            return self
+        if len(self.labels) > count:
+            first = ", ".join(self.labels[:3])
+            raise DataError(
+                f"{self.name} has {len(self.labels)} classes ({first}, …) but the model has {outputs} "
+                f"output{'s' * (outputs != 1)}: take one with {len(self.labels)}, or write y as floats if it is a value"
+            )
+        unused_names = (f"unused {number}" for number in range(len(self.labels), count))
+        return replace(self, labels=(*self.labels, *unused_names))
+
+    def relabelled(self, labels: Labels) -> Dataset:
+        """Return the dataset with its classes renumbered to match `labels`, those of a model trained on other data.
+
+        Labels that are only numbers, 0, 1, …, are assumed to follow the order of a model whose classes have names.
+
+        Raises:
+            DataError: a class is not among `labels`.
+        """
+        if isinstance(labels, tuple) and isinstance(self.labels, tuple):
+            if labels[: len(self.labels)] == self.labels:
+                return self
+            numbers = self._numbers_in(labels, self.labels)
+            return replace(self._with_targets(lambda y: numbers[y]), labels=labels)
+        if isinstance(labels, tuple) or isinstance(self.labels, tuple):
+            raise DataError(f"{self.name}: the model has several targets, or the data have: bring the same ones")
+        tables = {target: self._numbers_in(labels.get(target, ()), names) for target, names in self.labels.items()}
+        renumbered = self._with_targets(
+            lambda y: {**y, **{target: table[y[target]] for target, table in tables.items()}}
+        )
+        return replace(renumbered, labels=labels)
+
+    def _numbers_in(self, labels: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+        """Return the number of each named class among `labels`.
+
+        Raises:
+            DataError: a class is not among `labels`.
+        """
+        are_names = not any(label.lstrip("-").isdecimal() for label in labels)
+        if are_names and names == tuple(map(str, range(len(names)))) and len(names) <= len(labels):
+            return np.arange(len(names))
+        unknown = [name for name in names if name not in labels]
+        if unknown:
+            raise DataError(
+                f"{self.name}: the model knows no class {', '.join(unknown[:5])} (it knows: {', '.join(labels[:20])})"
+            )
+        return np.array([labels.index(name) for name in names])
+
+    def _with_targets(self, change: Callable[[Nest], Nest]) -> Dataset:
+        """Return the dataset with the targets of every part changed."""
+        train, test, validation = (
+            part and replace(part, y=change(part.y)) for part in (self.train, self.test, self.validation)
+        )
+        assert train
+        return replace(self, train=train, test=test, validation=validation)
+
+
+def labels_to_json(labels: Labels) -> Any:
+    """Return the names as a list; those of several targets as an object of lists."""
+    return {name: list(names) for name, names in labels.items()} if isinstance(labels, dict) else list(labels)
+
+
+def labels_of(labels: Labels, target: str) -> tuple[str, ...]:
+    """Return the names of the classes of one of several targets; none where it holds values."""
+    return labels.get(target, ()) if isinstance(labels, dict) else ()
+
+
+def split_evenly(x: np.ndarray, y: np.ndarray, test_share: float = TEST_SHARE) -> tuple[Split, Split | None]:
+    """Split samples into a training and a test split; a fifth goes to the test split, or the given share.
+
+    The samples are shuffled with a fixed seed. Both splits are stratified, so that classes are equally frequent in
+    each, if there are samples enough for every class to be in both. Without a share there is no test split.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if not test_share:
+        return Split(x, y), None
+    classes = np.unique(y, return_counts=True)[1] if y.dtype.kind in "iu" and y.ndim == 1 else np.array([1])
+    tested = math.ceil(len(y) * test_share)
+    is_enough = classes.min() >= 2 and len(classes) <= min(tested, len(y) - tested)
+    train, test = train_test_split(
+        np.arange(len(y)), test_size=test_share, random_state=0, stratify=y if is_enough else None
+    )
+    return Split(take(x, train), take(y, train)), Split(take(x, test), take(y, test))
+
+
+def share_of(text: str) -> float:
+    """Return the share that a setting such as `test_share=0.3` names.
+
+    Raises:
+        DataError: it is not a number of at least 0 and less than 1.
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < 1:
+        raise DataError(f"test_share={text}: expected a share of the samples, from 0 to less than 1, such as 0.2")
+    return share

@@ -1,0 +1,88 @@
+"""Datasets by name: `load` takes the name of a known dataset, or a file or folder of the user's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import DataError
+from ..functions import suggest
+from . import data_name
+from .dataset import Dataset
+from .sources import files, mnist, pictures, shapes, text, toys, waves
+
+LOADERS: dict[str, Callable[..., Dataset]] = {
+    "mnist": mnist.load,
+    "digit-or-not": mnist.load_digit_or_not,
+    "digit-images": mnist.load_digit_images,
+    "digits": toys.load_digits,
+    "iris": toys.load_iris,
+    "moons": toys.load_synthetic,
+    "circles": toys.load_synthetic,
+    "blobs": toys.load_synthetic,
+    "shapes": shapes.load,
+    "waves": waves.load,
+    "text": text.load,
+}
+
+# The readers of files, by the ending of the name. The keywords of a reader are its settings, given as text.
+READERS: dict[str, Callable[..., Dataset]] = {
+    ".npz": files.read_npz,
+    ".csv": files.read_labelled_table,
+}
+
+
+def load(name: str | Path) -> Dataset:
+    """Load the dataset of that name, or from that file or folder.
+
+    Names: `mnist` (the full set if this machine has it, else the sample), `mnist:full` (downloaded by Keras if this
+    machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
+    `blobs`, `shapes` (drawings, which a run can draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET
+    0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
+    Files: `.npz` arrays, a `.csv` table with a label column, a folder with one folder of pictures per class. Settings
+    may follow, as in `houses.csv:target=price:test_share=0.3`.
+
+    Raises:
+        DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.
+    """
+    name = str(name)
+    bare, settings = data_name.parse(name)
+    path = Path(bare)
+    reader = READERS.get(path.suffix.lower()) or (pictures.read_picture_folder if path.is_dir() else None)
+    family, *places = bare.split(":")
+    if family in LOADERS:
+        _require_settings(name, settings, ())
+        highest = len(inspect.signature(LOADERS[family]).parameters) - 1
+        if len(places) > highest:
+            raise DataError(f"unknown dataset {name!r}: {family} takes at most {highest} settings after it")
+        return LOADERS[family](bare, *places)
+    if reader:
+        _require_settings(name, settings, settings_of(reader))
+        return replace(reader(path, **settings), name=name)
+    known = list(LOADERS)
+    raise DataError(
+        f"unknown dataset {name!r}{suggest(family, known)} (known: {', '.join(known)}; or a .npz or .csv file, "
+        "or a folder of pictures)"
+    )
+
+
+def settings_of(reader: Callable[..., Dataset]) -> tuple[str, ...]:
+    """Return the names of the settings that a reader of files takes."""
+    return tuple(inspect.signature(reader).parameters)[1:]
+
+
+def _require_settings(name: str, settings: Mapping[str, str], known: Sequence[str]) -> None:
+    bare, listed = data_name.parse(name)[0], ", ".join(known) or "none"
+    for setting in settings:
+        if setting not in known:
+            raise DataError(f"{bare} has no setting {setting!r} (it has: {listed}){suggest(setting, list(known))}")
+
+
+def portable_name(name: str | None) -> str | None:
+    """Return the name of a dataset that is the same on every machine: the sample instead of `mnist`.
+
+    `mnist` is the full set on some machines. Comparisons of machines or backends need equal data, not the full set.
+    """
+    return "mnist:sample" if name == "mnist" else name

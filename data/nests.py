@@ -1,0 +1,72 @@
+"""Nests of arrays: one array, or a tuple, list or dictionary of arrays, as Keras takes them for several inputs.
+
+The first axis of every array counts the samples. The arrays of a nest come in the order of `keras.tree`: a dictionary
+is sorted by its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import optree
+
+from ..errors import DataError
+
+# An array, or a tuple, list or dictionary of nests.
+Nest = Any
+
+Result = TypeVar("Result")
+
+
+def arrays_of(nest: Nest) -> list[np.ndarray]:
+    """Return the arrays of a nest, in order."""
+    return optree.tree_leaves(nest)
+
+
+def map_arrays(function: Callable[[np.ndarray], Result], nest: Nest) -> Any:
+    """Return the nest with the function applied to each array."""
+    return optree.tree_map(function, nest)
+
+
+def take(nest: Nest, samples: Any) -> Nest:
+    """Return the nest of these samples: a slice, or an array of indices."""
+    return map_arrays(lambda array: array[samples], nest)
+
+
+def is_array(nest: Nest) -> bool:
+    """Return whether the nest is a single array."""
+    return not isinstance(nest, (Mapping, tuple, list))
+
+
+def from_user(nest: Nest) -> Nest:
+    """Return a user's nest with NumPy arrays; a list is a nest if it holds arrays, and an array if it holds numbers."""
+    if isinstance(nest, Mapping):
+        return {str(name): from_user(part) for name, part in nest.items()}
+    if isinstance(nest, (tuple, list)) and any(isinstance(part, Mapping) or hasattr(part, "shape") for part in nest):
+        return tuple(from_user(part) for part in nest)
+    array = np.asarray(nest)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)  # frameworks take no other byte order
+
+
+def sample_count(nest: Nest) -> int:
+    """Return the number of samples.
+
+    Raises:
+        DataError: the arrays differ in length.
+    """
+    lengths = {len(array) for array in arrays_of(nest)}
+    if len(lengths) > 1:
+        raise DataError(
+            f"its arrays have between {min(lengths)} and {max(lengths)} samples: each needs the same number"
+        )
+    return lengths.pop() if lengths else 0
+
+
+def named_arrays(nest: Nest, name: str) -> dict[str, np.ndarray]:
+    """Return the arrays by name: `name` for a single array, the keys or places below it for the arrays of a nest."""
+    if is_array(nest):
+        return {name: nest}
+    pairs = sorted(nest.items()) if isinstance(nest, Mapping) else enumerate(nest)
+    return {path: array for key, part in pairs for path, array in named_arrays(part, f"{name}/{key}").items()}

@@ -1,0 +1,259 @@
+"""The single preprocessing steps, each with its inverse where there is one.
+
+A step is a frozen dataclass whose fields are its settings, so that it can be written as JSON and compared. The steps
+that scale values are in `feature_scaling.py`, the tokenizers in `tokens.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from ...errors import DataError
+from ..axes import reshape_advice
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Transform:
+    """One step. Subclasses are frozen dataclasses; a setting of None is fitted from data."""
+
+    kind: ClassVar[str]
+
+    @property
+    def windows_without_target(self) -> int:
+        """The number of windows at the end whose targets lie beyond the end of the data."""
+        return 0
+
+    def fit(self, values: np.ndarray) -> Self:
+        """Return this step with its open settings fitted on the training data."""
+        return self
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """Return the values before this step, up to rounding."""
+        return values
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        """Return the Keras layers with the same effect; `shape` is the shape of one sample before the step.
+
+        Raises:
+            DataError: there are none, because the step turns a whole series or text into samples.
+        """
+        raise DataError(f"the step {self.kind!r} has no Keras layer: it turns a whole series into samples")
+
+    def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a sample before this step, given its shape after it."""
+        return shape
+
+
+@dataclass(frozen=True)
+class Cast(Transform):
+    """Cast to another dtype; the values stay the same."""
+
+    kind = "cast"
+    dtype: str = "float32"
+    before: str | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        return replace(self, before=values.dtype.name)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return values.astype(self.dtype, copy=False)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return values.astype(self.before or self.dtype, copy=False)
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        return [keras.layers.Rescaling(1.0, dtype=self.dtype)]
+
+
+@dataclass(frozen=True)
+class Reshape(Transform):
+    """Reshape each sample to `shape`."""
+
+    kind = "reshape"
+    shape: tuple[int, ...] = ()
+    before: tuple[int, ...] | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        return replace(self, before=values.shape[1:])
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        size = math.prod(self.shape)
+        if math.prod(values.shape[1:]) != size:
+            advice = reshape_advice(values.shape[1:], lambda shape: math.prod(shape) == size)
+            raise DataError(f"a sample has shape {values.shape[1:]}, which cannot become {tuple(self.shape)}{advice}")
+        return values.reshape(len(values), *self.shape)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return values.reshape(len(values), *(self.before or self.shape))
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        return [keras.layers.Reshape(self.shape)]
+
+    def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.before or shape
+
+
+@dataclass(frozen=True)
+class ChannelAxis(Transform):
+    """Give grey images a channel axis of length 1 at the place that Keras' image data format sets.
+
+    It takes (n, height, width), and images with a channel axis in either place.
+    """
+
+    kind = "channel-axis"
+    axis: int | None = None
+
+    def fit(self, values: np.ndarray) -> Self:
+        import keras
+
+        return replace(self, axis=1 if keras.config.image_data_format() == "channels_first" else 3)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        assert self.axis is not None, "fitted first"
+        return np.expand_dims(_drop_channel_axis(values), self.axis)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        assert self.axis is not None, "fitted first"
+        return np.squeeze(values, self.axis)
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        assert self.axis is not None, "fitted first"
+        height, width = _drop_channel_axis(np.empty((1, *shape))).shape[1:]
+        return [keras.layers.Reshape((1, height, width) if self.axis == 1 else (height, width, 1))]
+
+    def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        assert self.axis is not None, "fitted first"
+        return shape[: self.axis - 1] + shape[self.axis :]
+
+
+def _drop_channel_axis(images: np.ndarray) -> np.ndarray:
+    """Return grey images as (n, height, width)."""
+    if images.ndim == 3:
+        return images
+    if images.ndim == 4 and 1 in (images.shape[3], images.shape[1]):
+        return images.squeeze(3 if images.shape[3] == 1 else 1)
+    advice = reshape_advice(images.shape[1:], lambda shape: len(shape) == 2 and min(shape) > 1)
+    raise DataError(f"expected grey images (n, height, width), received shape {images.shape}{advice}")
+
+
+@dataclass(frozen=True)
+class OneHot(Transform):
+    """Turn class numbers 0 … classes−1 into one-hot rows; the inverse turns probabilities into the likeliest class."""
+
+    kind = "one-hot"
+    classes: int | None = None
+
+    def for_classes(self, count: int) -> Self:
+        """Return this step for data with `count` classes, some of which the training split may lack.
+
+        Raises:
+            DataError: the step has fewer classes.
+        """
+        if self.classes is not None and count > self.classes:
+            raise DataError(
+                f"the data have {count} classes but the model has outputs for {self.classes}: {_advise_outputs(count)}"
+            )
+        return self if self.classes else replace(self, classes=count)
+
+    def fit(self, values: np.ndarray) -> Self:
+        return self if self.classes else replace(self, classes=int(values.max()) + 1)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        assert self.classes is not None, "fitted first"
+        if values.ndim != 1 or values.dtype.kind not in "biu":
+            raise DataError(f"expected integer labels (n,), received {values.shape} of {values.dtype}")
+        if values.min() < 0 or values.max() >= self.classes:
+            raise DataError(
+                f"labels range from {values.min()} to {values.max()}, expected 0 to {self.classes - 1} for "
+                f"{self.classes} classes: "
+                + ("number them from 0" if values.min() < 0 else _advise_outputs(int(values.max()) + 1))
+            )
+        return np.asarray(np.eye(self.classes, dtype="float32")[values.astype("int64")])
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(values.argmax(-1))
+
+    def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
+        import keras
+
+        return [keras.layers.CategoryEncoding(self.classes, output_mode="one_hot", dtype="float32")]
+
+
+def _advise_outputs(count: int) -> str:
+    return f"take a model with {count} outputs (one of your own is path/to/file.py:function)"
+
+
+@dataclass(frozen=True)
+class Window(Transform):
+    """Turn a series into every `stride`-th window of `length` values.
+
+    (n,) becomes (windows, length, 1), or (windows, length) if `tokens` says that it holds token numbers; (n, features)
+    becomes (windows, length, features). `horizon` is the number of values after a window that its target needs.
+    """
+
+    kind = "window"
+    length: int = 3
+    horizon: int = 1
+    stride: int = 1
+    tokens: bool = False
+
+    @property
+    def windows_without_target(self) -> int:
+        return self.horizon
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if len(values) < self.length:
+            raise DataError(f"a series of {len(values)} values is shorter than the window of {self.length}")
+        series = values if values.ndim > 1 or self.tokens else values[:, None]
+        windows = np.lib.stride_tricks.sliding_window_view(series, self.length, axis=0)[:: self.stride]
+        return np.ascontiguousarray(windows if self.tokens else np.moveaxis(windows, -1, 1))
+
+
+@dataclass(frozen=True)
+class NextValue(Transform):
+    """Turn a series into the targets of its windows: the value after each, (windows, features) or (windows,)."""
+
+    kind = "after"
+    length: int = 3
+    stride: int = 1
+    tokens: bool = False
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if len(values) <= self.length:
+            raise DataError(f"a series of {len(values)} values has none after a window of {self.length}")
+        series = values if values.ndim > 1 or self.tokens else values[:, None]
+        return series[self.length :: self.stride]
+
+
+@dataclass(frozen=True)
+class NextValues(Transform):
+    """Turn a series into targets at each value of its windows: the `horizon` values that follow it.
+
+    A series (n,) becomes (n − length − horizon + 1, length, horizon).
+    """
+
+    kind = "ahead"
+    length: int = 3
+    horizon: int = 5
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if len(values) < self.length + self.horizon:
+            raise DataError(f"a series of {len(values)} values has no {self.horizon} after a window of {self.length}")
+        following = np.lib.stride_tricks.sliding_window_view(values[1:], self.horizon)
+        windows = np.lib.stride_tricks.sliding_window_view(following, self.length, axis=0)
+        return np.ascontiguousarray(np.moveaxis(windows, -1, 1))

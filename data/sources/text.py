@@ -1,0 +1,57 @@
+"""Text: a UTF-8 file, or the English documentation that comes with Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import DataError
+from ..dataset import Dataset, Split
+
+
+def load(name: str, file: str = "") -> Dataset:
+    """Load `text:FILE`, or `text` for Python's own documentation.
+
+    Returns:
+        A training split only. x and y are the same series: the code points of the characters, (n,) uint32.
+
+    Raises:
+        DataError: the file is missing, empty, or not UTF-8.
+    """
+    text = read_text(Path(file)) if file else _documentation()
+    codes = to_codes(text)
+    return Dataset(name, Split(codes, codes), None, (), file or "the documentation texts of Python's pydoc_data.topics")
+
+
+def read_text(path: Path) -> str:
+    """Read the text in a UTF-8 file, with `\\n` as line ending.
+
+    Raises:
+        DataError: the file is missing, empty, or not UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a text in UTF-8 ({error})") from error
+    if not text.strip():
+        raise DataError(f"{path}: there is no text in it")
+    return text
+
+
+def to_codes(text: str) -> np.ndarray:
+    """Return the code points of a text, (n,) uint32."""
+    return np.frombuffer(text.encode("utf-32-le"), "<u4")
+
+
+def to_text(codes: np.ndarray) -> str:
+    """Return the text of some code points."""
+    return np.ascontiguousarray(codes, "<u4").tobytes().decode("utf-32-le")
+
+
+def _documentation() -> str:
+    from pydoc_data.topics import topics
+
+    return "\n".join(topics[name] for name in sorted(topics))

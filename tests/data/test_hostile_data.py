@@ -1,0 +1,95 @@
+"""Hostile data files run no code, exhaust no memory and reach no other file; damage raises a one-line error."""
+
+import io
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trivium.data import datasets
+from trivium.data.digit_images import read_digit
+from trivium.data.sources import files, pictures
+from trivium.errors import DataError
+from trivium.functions import load_function
+
+pytestmark = pytest.mark.plain
+
+with_claimed_size = load_function(f"{Path(__file__).parents[1] / 'helpers' / 'hostile.py'}:with_claimed_size")
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """The path of an honest `.npz` file, for a test to corrupt."""
+    np.savez(tmp_path / "d.npz", x=np.ones((40, 3)), y=np.arange(40) % 2)
+    return tmp_path / "d.npz"
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width, height, *chunks):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(100)))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + pixels + chunk(b"IEND", b"")
+
+
+def test_an_archive_that_is_a_bomb_is_refused(arrays):
+    arrays.write_bytes(with_claimed_size(arrays.read_bytes(), "x.npy", 4_000_000_000))
+    with pytest.raises(DataError, match=r"x.npy would become 4,000,000,000 bytes .*: a zip bomb"):
+        datasets.load(str(arrays))
+
+
+def test_an_array_with_a_name_that_leaves_its_folder_is_refused(arrays):
+    with zipfile.ZipFile(arrays, "a") as archive:
+        archive.writestr("../x_train.npy", b"")
+    with pytest.raises(DataError, match=r"named '../x_train.npy', which could leave the folder"):
+        datasets.load(str(arrays))
+
+
+def test_a_header_with_too_large_a_shape_allocates_no_memory(tmp_path):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (10**13,)})
+    (tmp_path / "x.npy").write_bytes(stream.getvalue())
+    with pytest.raises(DataError, match="80,000,000,000,000 bytes of shape"):
+        files.read_array(tmp_path / "x.npy")
+
+
+def test_a_picture_with_more_pixels_than_the_machine_has_memory_is_refused(tmp_path):
+    (tmp_path / "p.png").write_bytes(png(60_000, 60_000))
+    with pytest.raises(DataError, match=r"p.png: not a picture that can be read .*3600000000 pixels"):
+        read_digit(tmp_path / "p.png")
+    for name in "ab":
+        (tmp_path / "classes" / name).mkdir(parents=True)
+        (tmp_path / "classes" / name / "p.png").write_bytes(png(60_000, 60_000))
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        pictures.read_picture_folder(tmp_path / "classes")
+
+
+def test_a_picture_with_a_text_that_is_a_bomb_is_refused(tmp_path):
+    text = chunk(b"zTXt", b"evil\0\0" + zlib.compress(bytes(50_000_000)))
+    (tmp_path / "p.png").write_bytes(png(4, 4, text))
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        read_digit(tmp_path / "p.png")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_corrupted_picture_is_read_or_raises_a_one_line_error(form, tmp_path, generator):
+    honest = io.BytesIO()
+    Image.fromarray(generator.integers(0, 256, (20, 20), dtype="uint8")).save(honest, form)
+    path = tmp_path / "p"
+    for _ in range(40):
+        content = bytearray(honest.getvalue()[: generator.integers(1, len(honest.getvalue()) + 1)])
+        content[generator.integers(len(content))] ^= 1 << generator.integers(8)
+        path.write_bytes(content)
+        message = ""
+        try:
+            assert read_digit(path).shape == (28, 28)
+        except DataError as error:
+            message = str(error)
+        assert "\n" not in message

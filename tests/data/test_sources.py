@@ -1,0 +1,237 @@
+"""A user's own data and the small datasets: read unchanged, split evenly, refused with a clear error."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trivium.data import datasets
+from trivium.data.dataset import Dataset, Split, split_evenly
+from trivium.engine.plots import data_summary
+from trivium.errors import DataError
+
+pytestmark = pytest.mark.plain
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "labels"),
+    [
+        ("iris", (120, 4), (30, 4), ("setosa", "versicolor", "virginica")),
+        ("digits", (1437, 8, 8), (360, 8, 8), tuple("0123456789")),
+        ("moons:300", (240, 2), (60, 2), ("0", "1")),
+        ("circles", (800, 2), (200, 2), ("0", "1")),
+        ("blobs", (800, 2), (200, 2), ("0", "1", "2")),
+    ],
+)
+def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
+    data = datasets.load(name)
+    assert (data.train.x.shape, data.test.x.shape, data.labels) == (train, test, labels)
+    assert data.checksum == datasets.load(name).checksum
+
+
+@pytest.mark.parametrize("name", ["moons:3", "moons:many", "iris:2", "moons:20:20"])
+def test_settings_that_a_dataset_does_not_have_are_an_error(name):
+    with pytest.raises(DataError, match=f"unknown dataset '{name}'"):
+        datasets.load(name)
+
+
+def test_a_shuffled_digit_keeps_its_ink_and_a_digit_stays_as_it_is():
+    data, digits = datasets.load("digit-or-not:sample"), datasets.load("mnist:sample")
+    assert data.labels == ("no digit", "digit")
+    assert data.train.y.mean() == 0.5
+    np.testing.assert_array_equal(data.train.x[1::2], digits.train.x[1::2])
+    shuffled, whole = data.train.x[::2], digits.train.x[::2]
+    np.testing.assert_array_equal(np.sort(shuffled.reshape(2500, -1)), np.sort(whole.reshape(2500, -1)))
+    assert (shuffled != whole).any((1, 2)).mean() > 0.99
+
+
+def test_one_key_gives_one_set_of_drawings_everywhere():
+    drawn = datasets.load("shapes").draw(64, (2, 0, 0))
+    assert (drawn.x.shape, drawn.x.dtype, drawn.y.shape, drawn.y.dtype) == ((64, 64, 64), "uint8", (64,), "int64")
+    # The same with Pillow 10.4 and 13.0. A change here changes the data of every run on these drawings.
+    checksum = hashlib.sha256(drawn.x.tobytes() + drawn.y.tobytes()).hexdigest()
+    assert checksum == "e02126ae9862f16f6f1cc86d29e4c914c55a289f95ce6e5d70149143bba5ac0e"
+
+
+def test_equal_keys_give_equal_drawings_and_different_keys_different_ones():
+    draw = datasets.load("shapes").draw
+    first = draw(10, (1, 2))
+    np.testing.assert_array_equal(draw(10, (1, 2)).x, first.x)
+    np.testing.assert_array_equal(draw(4, (1, 2)).x, first.x[:4])
+    for other in ((1,), (2, 1), (1, 2, 0), (0, 1, 2)):
+        assert (draw(10, other).x != first.x).any((1, 2)).all(), other
+
+
+def test_drawings_are_of_five_kinds_equally_often_and_no_two_are_alike():
+    data = datasets.load("shapes")
+    assert data.labels == ("circle", "plus", "three lines", "Z", "U")
+    assert (data.train.x.shape, data.test.x.shape) == ((640, 64, 64), (320, 64, 64))
+    np.testing.assert_allclose(np.bincount(data.draw(2_000, (9,)).y), 400, atol=72)  # four standard deviations
+    both = np.concatenate([data.train.x, data.test.x])
+    assert len({image.tobytes() for image in both}) == len(both)
+
+
+def test_a_drawing_is_complete_and_has_the_topology_of_its_kind():
+    from scipy import ndimage
+
+    drawn = datasets.load("shapes").draw(300, (5,))
+    assert drawn.x.max((1, 2)).min() == 255
+    pieces = np.array([ndimage.label(image > 100, np.ones((3, 3)))[1] for image in drawn.x])
+    holes = np.array([ndimage.label(image <= 100)[1] - 1 for image in drawn.x])
+    np.testing.assert_array_equal(pieces[drawn.y != 2], 1)
+    np.testing.assert_array_equal(pieces[drawn.y == 2], 3)
+    np.testing.assert_array_equal(holes[drawn.y == 0], 1)
+
+
+def table(tmp_path, text):
+    (tmp_path / "d.csv").write_text(text)
+    return datasets.load(tmp_path / "d.csv")
+
+
+def test_words_in_the_label_column_are_classes(tmp_path):
+    data = table(tmp_path, "a,b,kind\n" + "".join(f"{i},{-i},{'cat' if i % 2 else 'ant'}\n" for i in range(20)))
+    assert (data.labels, len(data.train), len(data.test)) == (("ant", "cat"), 16, 4)
+    for split in (data.train, data.test):
+        np.testing.assert_array_equal(split.x[:, 0] % 2, split.y)
+        np.testing.assert_array_equal(split.x[:, 1], -split.x[:, 0])
+
+
+def test_the_label_column_is_found_by_its_name(tmp_path):
+    data = table(tmp_path, "Label,a\n" + "".join(f"{i % 2},{i}\n" for i in range(10)))
+    np.testing.assert_array_equal(data.train.x[:, 0] % 2, data.train.y)
+    assert data.labels == ("0", "1")
+
+
+@pytest.mark.parametrize("classes", [(3, 7), (1, 2, 3), (-1, 1), (0, 4)])
+def test_integers_that_do_not_count_from_0_are_numbered_and_keep_their_names(tmp_path, classes):
+    rows = [(i, classes[i % len(classes)]) for i in range(30)]
+    data = table(tmp_path, "".join(f"{x},{label}\n" for x, label in rows))
+    assert data.labels == tuple(map(str, classes))
+    for split in (data.train, data.test):
+        assert [int(data.labels[number]) for number in split.y] == [dict(rows)[int(x)] for (x,) in split.x]
+
+
+@pytest.mark.parametrize("cell", ["{2.5}", "{1}", "{3}.0"])
+def test_numbers_that_are_not_integers_or_hardly_repeat_are_values(tmp_path, cell):
+    text = {"{2.5}": lambda i: 2.5 * i, "{1}": lambda i: 7 * i, "{3}.0": lambda i: f"{3 + i % 2}.0"}[cell]
+    data = table(tmp_path, "".join(f"{i},{text(i)}\n" for i in range(10)))
+    assert data.labels == ()
+    np.testing.assert_array_equal(data.train.y, [float(text(int(x))) for (x,) in data.train.x])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,a\n", "expected at least 5 rows"),
+        ("1,2,a\n" * 5 + "1,a\n", "rows have between 2 and 3 columns"),
+        ("x,y\n" + "1,a\n" * 5 + "two,a\n", "holds 'two', expected a number"),
+        ("1,a\n" * 5 + "inf,a\n", "NaN or infinite"),
+        ("1,2.5\n" * 5 + "1,nan\n", "column 2: 1 of its values are NaN or infinite"),
+    ],
+)
+def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        table(tmp_path, text)
+
+
+def draw(folder, name, size=(6, 4), level=0):
+    folder.mkdir(exist_ok=True, parents=True)
+    Image.new("L", size, level).save(folder / name)
+
+
+def test_a_folder_with_one_subfolder_of_pictures_per_class_is_a_dataset(tmp_path):
+    for index in range(10):
+        draw(tmp_path / "dogs", f"{index}.png", level=200)
+        draw(tmp_path / "cats", f"{index}.png", level=10)
+    data = datasets.load(tmp_path)
+    assert (data.labels, data.train.x.shape, data.test.x.shape) == (("cats", "dogs"), (16, 4, 6), (4, 4, 6))
+    np.testing.assert_array_equal(data.train.x[:, 0, 0] == 200, data.train.y == 1)
+
+
+def test_an_invalid_folder_raises_a_one_line_error(tmp_path):
+    draw(tmp_path / "cats", "a.png")
+    with pytest.raises(DataError, match="expected a folder for each of two classes"):
+        datasets.load(tmp_path)
+    draw(tmp_path / "dogs", "b.png", size=(5, 5))
+    with pytest.raises(DataError, match="bring them to one size"):
+        datasets.load(tmp_path)
+    (tmp_path / "dogs" / "b.png").write_text("no picture")
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        datasets.load(tmp_path)
+
+
+@pytest.mark.parametrize("classes", [(0, 1), (-1, 10**9)])
+def test_classes_are_equally_frequent_in_both_splits(classes):
+    train, test = split_evenly(np.arange(100), np.repeat(classes, [80, 20]))
+    assert [(split.y == classes[1]).mean() for split in (train, test)] == [0.2, 0.2]
+    assert sorted([*train.x, *test.x]) == list(range(100))
+
+
+def test_a_survey_counts_samples_and_duplicates(tmp_path):
+    x = np.array([[0.0, 1], [2, 3], [4, 5]])
+    data = Dataset("d", Split(x, np.array([0, 1, 1])), Split(x[1:2], np.array([1])), ("no", "yes"), "here")
+    summary = data_summary.summarize(data)
+    assert summary["duplicates"] == 1
+    assert summary["splits"]["train"] == {
+        "samples": 3,
+        "shape": [2],
+        "dtype": "float64",
+        "low": 0.0,
+        "high": 5.0,
+        "mean": 2.5,
+        "classes": {"no": 1, "yes": 2},
+    }
+
+
+def scaled(train, test):
+    y = np.arange(50) % 2
+    return Dataset("d", Split(train, y), Split(test, y), ("0", "1"), "here")
+
+
+def test_splits_on_different_scales_give_a_warning(generator):
+    x = generator.random((50, 4))
+    for other in (255 * x, 2 * x - 1, x / 255, x + 1, (255 * x).astype("uint8")):
+        (warning,) = data_summary.summarize(scaled(x, other))["warnings"]
+        assert warning.startswith("The splits are on different scales: most of x_train lies between 0.0")
+
+
+def test_splits_on_the_same_scale_give_no_warning(generator):
+    x = generator.standard_cauchy((50, 40))
+    assert data_summary.warnings(scaled(x[:, :20], x[:, 20:])) == []
+    for name in ("mnist:sample", "iris", "moons", "waves:1", "shapes"):
+        assert data_summary.warnings(datasets.load(name)) == [], name
+
+
+def test_classes_that_a_split_lacks_give_a_warning():
+    x, labels = np.ones((2, 3)), ("a", "b", "c")
+    data = Dataset("d", Split(x, np.array([0, 1])), Split(x, np.array([1, 2])), labels, "here")
+    summary = data_summary.summarize(data)
+    assert summary["warnings"] == ["The training split has no sample of c.", "The test split has no sample of a."]
+    assert summary["splits"]["test"]["classes"] == {"a": 0, "b": 1, "c": 1}
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (1, 8, 8), (8, 8, 3), (3, 8, 8), (8, 8, 7), (5, 8, 8, 3)])
+def test_images_have_a_preview_whatever_the_order_of_their_axes(tmp_path, shape):
+    images = np.random.default_rng(0).integers(0, 256, (4, *shape), "uint8")
+    data_summary.preview(Dataset("d", Split(images, np.arange(4)), None, (), "here"), tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 2_000
+
+
+@pytest.mark.parametrize("name", ["mnist:sample", "waves:1", "moons", "iris", "shapes"])
+def test_every_kind_of_data_has_a_preview(tmp_path, name):
+    data_summary.preview(datasets.load(name), tmp_path / "p.png")
+    picture = np.asarray(Image.open(tmp_path / "p.png").convert("RGB"))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+def test_settings_follow_the_name_of_a_file_and_are_recorded_with_it(tmp_path):
+    table = tmp_path / "flowers.csv"
+    table.write_text("length,width,label\n" + "1.5,2.5,rose\n2.5,3.5,lily\n" * 20)
+    data = datasets.load(f"{table}:test_share=0.5")
+    assert (len(data.train), len(data.test), data.name) == (20, 20, f"{table}:test_share=0.5")
+    assert datasets.load(f"{table}:test_share=0").test is None
+    with pytest.raises(DataError, match=r"flowers.csv has no setting 'test_chair' .*did you mean 'test_share'"):
+        datasets.load(f"{table}:test_chair=0.5")
+    with pytest.raises(DataError, match=r"test_share=1\.5: expected a share"):
+        datasets.load(f"{table}:test_share=1.5")
