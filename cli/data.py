@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,10 @@ from ..errors import OptionError
 from .common import common_options, console, print_json, table
 from .data_options import reading_options
 from .entries import parse_entries
+from .option_names import with_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -81,6 +85,8 @@ def _print(summary: dict[str, Any]) -> None:
         for array, values in split.get("arrays", {"": split}).items():
             shown.add_row(name, *([array] if are_named else []), f"{split['samples']:,}", *_describe(values))
     screen.print(shown)
+    if "columns" in summary:
+        _print_columns(summary["columns"], screen)
     if summary["labels"] and not are_named:
         balance = table("class", *summary["splits"], right=tuple(summary["splits"]))
         for label in summary["labels"]:
@@ -88,8 +94,29 @@ def _print(summary: dict[str, Any]) -> None:
         screen.print(balance)
     if summary["duplicates"]:
         screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
+    for note in summary["notes"]:
+        screen.print(f"note        {with_options(note, click.get_current_context().command.params)}")
     for warning in summary["warnings"]:
         screen.print(f"warning     {warning}")
+
+
+def _print_columns(columns: list[dict[str, Any]], screen: Console) -> None:
+    """Print what each column of a table holds."""
+    shown = table("column", "holds", "gaps", "range", "mean", right=("gaps", "mean"))
+    for column in columns:
+        gaps = f"{column['gaps']:,}" if column["gaps"] else ""
+        if "words" in column:
+            more = ", …" if column["distinct"] > len(column["words"]) else ""
+            words = ", ".join(f"{word} {count:,}" for word, count in column["words"].items())
+            shown.add_row(column["name"], f"{column['distinct']:,} words", gaps, words + more, "")
+        else:
+            low, high, mean = (_number(column[key]) for key in ("low", "high", "mean"))
+            shown.add_row(column["name"], column["kind"], gaps, f"{low} … {high}", mean)
+    screen.print(shown)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _describe(values: dict[str, Any]) -> tuple[str, ...]:

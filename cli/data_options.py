@@ -9,11 +9,22 @@ from typing import Any, TypeVar
 import click
 
 from ..data import data_name
+from ..data.columns import TASKS
 from ..errors import OptionError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = {
+    "target": click.option(
+        "--target",
+        metavar="COLUMN",
+        help="Column of a table to predict, or several: price,rent. Default: label, class, target or y; else the last.",
+    ),
+    "task": click.option(
+        "--task",
+        type=click.Choice(TASKS),
+        help="What the --target of a table is. Default: classes are words, and integers of which few differ.",
+    ),
     "test_share": click.option(
         "--test-share", metavar="SHARE", help="Share of --data to test on, where it has no test part. Default: 0.2."
     ),
@@ -21,7 +32,7 @@ _OPTIONS = {
 _DATA = click.option(
     "--data",
     metavar="NAME|FILE",
-    help="Dataset (mnist, waves:0, …), .npz or .csv file, folder of pictures, or file.py:function that returns arrays.",
+    help="Dataset (mnist, waves:0, …), .npz file, table (.csv, .parquet), folder of pictures, or file.py:function.",
 )
 
 
@@ -35,13 +46,14 @@ def reading_options(command: Command, name: str = "data") -> Command:
 
     @functools.wraps(command)
     def composed(**values: Any) -> Any:
-        settings = {key: value for key in _OPTIONS if (value := values.pop(key)) not in (None, False)}
+        params = click.get_current_context().params
+        settings = {key: value for key in _OPTIONS if (value := params.pop(key)) not in (None, False)}
         if settings and not values[name]:
             option = next(iter(settings)).replace("_", "-")
             raise OptionError(f"--{option} says how data are read: add --data FILE")
         if settings:
-            values[name] = data_name.compose(values[name], settings)
-        return command(**values)
+            params[name] = data_name.compose(values[name], settings)
+        return command(**params)
 
     for option in reversed(_OPTIONS.values()):
         composed = option(composed)

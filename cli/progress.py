@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 # The kind of an event that is a sentence to read, and no progress.
-WARNING = "warning"
+WARNING, NOTE = "warning", "note"
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -56,7 +56,7 @@ class _BarListener:
         self({"kind": "stage", "stage": "starting", "done": 0, "total": None})
 
     def __call__(self, event: Event) -> None:
-        if event["kind"] == WARNING:
+        if event["kind"] in (WARNING, NOTE):
             self._bars.console.print(_warning(event), markup=False)
             return
         title = event.get("title", self._title)
@@ -79,7 +79,7 @@ class _LineListener:
         self._finished: set[str] = set()
 
     def __call__(self, event: Event) -> None:
-        if event["kind"] == WARNING:
+        if event["kind"] in (WARNING, NOTE):
             click.echo(_warning(event), err=True)
             return
         title = event.get("title", self._title)
@@ -97,9 +97,9 @@ class _LineListener:
 
 
 def _warning(event: Event) -> str:
-    """Return a warning as a line; it names the options of the command."""
+    """Return a warning or a note as a line; it names the options of the command."""
     context = click.get_current_context(silent=True)
-    return f"warning: {with_options(str(event['text']), context.command.params if context else ())}"
+    return f"{event['kind']}: {with_options(str(event['text']), context.command.params if context else ())}"
 
 
 def _position(event: Event) -> tuple[float, float | None]:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..models.recipe import PreprocessingStep
+from .columns import Column
 from .nests import Nest, named_arrays, sample_count, take
 
 # Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
@@ -65,7 +67,10 @@ class Dataset:
         source: the origin of the arrays, as text.
         draw: draws fresh samples, given their number and a key; None for a fixed dataset.
         kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, or empty for arrays.
-        columns: the names of a table's columns of numbers, in the order of x; empty if it has no header.
+        columns: those of a table, in the order of x; empty for other data.
+        targets: the names of the columns of a table that are predicted.
+        preparation: the steps that prepare x, for a model that brings none of its own.
+        notes: sentences about how the data were read that a user should know.
     """
 
     name: str
@@ -75,8 +80,11 @@ class Dataset:
     source: str
     draw: Callable[[int, tuple[int, ...]], Split] | None = None
     kind: str = ""
-    columns: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     validation: Split | None = None
+    targets: tuple[str, ...] = ()
+    preparation: tuple[PreprocessingStep, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def checksum(self) -> str:
@@ -100,7 +108,9 @@ class Dataset:
             "test": len(self.test) if self.test else 0,
             **({"validation": len(self.validation)} if self.validation else {}),
             **({"kind": self.kind} if self.kind else {}),
-            **({"columns": list(self.columns)} if self.columns else {}),
+            **({"columns": [column.name for column in self.columns]} if self.columns else {}),
+            **({"targets": list(self.targets)} if self.targets else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
     def named_for(self, outputs: int) -> Dataset:
@@ -135,11 +145,11 @@ class Dataset:
             if labels[: len(self.labels)] == self.labels:
                 return self
             numbers = self._numbers_in(labels, self.labels)
-            return replace(self._with_targets(lambda y: numbers[y]), labels=labels)
+            return replace(self.with_targets(lambda y: numbers[y]), labels=labels)
         if isinstance(labels, tuple) or isinstance(self.labels, tuple):
             raise DataError(f"{self.name}: the model has several targets, or the data have: bring the same ones")
         tables = {target: self._numbers_in(labels.get(target, ()), names) for target, names in self.labels.items()}
-        renumbered = self._with_targets(
+        renumbered = self.with_targets(
             lambda y: {**y, **{target: table[y[target]] for target, table in tables.items()}}
         )
         return replace(renumbered, labels=labels)
@@ -160,7 +170,7 @@ class Dataset:
             )
         return np.array([labels.index(name) for name in names])
 
-    def _with_targets(self, change: Callable[[Nest], Nest]) -> Dataset:
+    def with_targets(self, change: Callable[[Nest], Nest]) -> Dataset:
         """Return the dataset with the targets of every part changed."""
         train, test, validation = (
             part and replace(part, y=change(part.y)) for part in (self.train, self.test, self.validation)

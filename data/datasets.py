@@ -12,6 +12,7 @@ from ..functions import suggest
 from . import data_name
 from .dataset import Dataset
 from .sources import files, mnist, pictures, shapes, text, toys, waves
+from .tables import frames, labelled_table
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
@@ -30,7 +31,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
 # The readers of files, by the ending of the name. The keywords of a reader are its settings, given as text.
 READERS: dict[str, Callable[..., Dataset]] = {
     ".npz": files.read_npz,
-    ".csv": files.read_labelled_table,
+    **dict.fromkeys(frames.ENDINGS, labelled_table.read_labelled_table),
 }
 
 
@@ -41,8 +42,8 @@ def load(name: str | Path) -> Dataset:
     machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
     `blobs`, `shapes` (drawings, which a run can draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET
     0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
-    Files: `.npz` arrays, a `.csv` table with a label column, a folder with one folder of pictures per class. Settings
-    may follow, as in `houses.csv:target=price:test_share=0.3`.
+    Files: `.npz` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`, `.arrow`), a folder with one folder of
+    pictures per class. Settings may follow, as in `houses.csv:target=price:test_share=0.3`.
 
     Raises:
         DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.
@@ -63,8 +64,8 @@ def load(name: str | Path) -> Dataset:
         return replace(reader(path, **settings), name=name)
     known = list(LOADERS)
     raise DataError(
-        f"unknown dataset {name!r}{suggest(family, known)} (known: {', '.join(known)}; or a .npz or .csv file, "
-        "or a folder of pictures)"
+        f"unknown dataset {name!r}{suggest(family, known)} (known: {', '.join(known)}; or a .npz file, a "
+        "table such as .csv or .parquet, or a folder of pictures)"
     )
 
 

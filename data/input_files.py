@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DataError
+from .columns import Column
 from .digit_images import read_digit
 from .nests import Nest
 from .sources import pictures
-from .sources.files import read_array, read_named_arrays, read_rows, to_numbers
+from .sources.files import read_array, read_named_arrays, require_numbers
+from .tables import frames
+from .tables.encoding import encode
+
+if TYPE_CHECKING:
+    import polars
 
 
-def read(path: Path, columns: Sequence[str] = (), read_picture: Callable[[Path], np.ndarray] = read_digit) -> Nest:
-    """Read the samples in an `.npy`, `.npz` or `.csv` file, or the one in a picture.
+def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Path], np.ndarray] = read_digit) -> Nest:
+    """Read the samples in an `.npy` or `.npz` file or a table, or the one in a picture.
 
     Args:
         path: the file.
-        columns: the names of a table's columns that the model takes, in order; empty takes all of them.
+        columns: those of a table that the model takes, in order; empty takes all of them, which must hold numbers.
         read_picture: reads the picture in a file.
 
     Returns:
-        (n, …): a picture gives one sample, of a digit (1, 28, 28) uint8; a table gives (n,) float64 for one column,
-        (n, columns) for more. An `.npz` file gives a dictionary of its arrays, for a model of several inputs; of
-        `price_train` and `price_test` the latter, as `price`.
+        (n, …): a picture gives one sample, of a digit (1, 28, 28) uint8; a table gives (n, columns) float64, without
+        `columns` (n,) for a single one. An `.npz` file gives a dictionary of its arrays, for a model of several inputs;
+        of `price_train` and `price_test` the latter, as `price`.
 
     Raises:
-        DataError: the file is missing, damaged, of another kind, or holds anything but finite numbers; a table lacks a
-            column.
+        DataError: the file is missing, damaged, of another kind, or an array holds anything but finite numbers; a
+            table lacks a column, or a cell is not of its column's kind.
     """
     ending = path.suffix.lower()
     if ending in pictures.SUFFIXES:
@@ -38,45 +45,32 @@ def read(path: Path, columns: Sequence[str] = (), read_picture: Callable[[Path],
         return read_array(path)
     if ending == ".npz":
         return read_named_arrays(path)
-    if ending == ".csv":
-        return read_columns(path, columns) if columns else read_table(path)
-    raise DataError(f"{path}: expected .npy, .npz, .csv, {', '.join(pictures.SUFFIXES)}")
+    if ending in frames.ENDINGS:
+        frame = frames.read_frame(path)
+        return encode_rows(frame, columns, str(path)) if columns else _all_numbers(frame, str(path))
+    raise DataError(f"{path}: expected .npy, .npz, {', '.join((*frames.ENDINGS, *pictures.SUFFIXES))}")
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> np.ndarray:
-    """Read some columns of a comma-separated table, by their names, whatever the order of the columns in the file.
+def encode_rows(frame: polars.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:
+    """Return the rows of a frame as the raw samples of a model that takes these columns, (rows, columns) float64.
 
-    A table without a header has exactly these columns.
-
-    Returns:
-        (rows, columns) float64.
+    The frame may have them in any order, and others beside them; without a header it has exactly these.
 
     Raises:
-        DataError: the file is missing or ragged, lacks a column, or a cell of these columns is not a finite number.
+        DataError: a column is missing, or a cell is not of its column's kind.
     """
-    header, rows = read_rows(path)
-    if not header:
-        table = to_numbers(path, rows)
-        if table.shape[1] != len(columns):
+    names = [column.name for column in columns]
+    if frames.is_nameless(frame.columns) and not frames.is_nameless(names):
+        if len(frame.columns) != len(columns):
             raise DataError(
-                f"{path} has {table.shape[1]} columns, the model takes {len(columns)}: {', '.join(columns)}"
+                f"{where} has {len(frame.columns)} columns, the model takes {len(columns)}: {', '.join(names)}"
             )
-        return table
-    names = [name.strip() for name in header]
-    if missing := [name for name in columns if name not in names]:
-        raise DataError(f"{path} has no column {', '.join(missing)} (it has: {', '.join(names)})")
-    places = [names.index(name) for name in columns]
-    return to_numbers(path, [[row[place] for place in places] for row in rows])
+        frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    return encode(frame, columns, where)
 
 
-def read_table(path: Path) -> np.ndarray:
-    """Read the numbers in a comma-separated table; a first row without numbers is the header.
-
-    Returns:
-        (rows,) float64 for one column, (rows, columns) for more.
-
-    Raises:
-        DataError: the file is missing, ragged, or holds anything but finite numbers.
-    """
-    table = to_numbers(path, read_rows(path)[1])
+def _all_numbers(frame: polars.DataFrame, where: str) -> np.ndarray:
+    """Return the numbers in a frame: (rows,) float64 for one column, (rows, columns) for more."""
+    table = encode(frame, [Column(name) for name in frame.columns], where)
+    require_numbers(table, where)
     return table[:, 0] if table.shape[1] == 1 else table

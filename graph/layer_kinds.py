@@ -142,7 +142,7 @@ _ELEMENTWISE = dict.fromkeys(
     (
         *("add", "subtract", "multiply", "divide", "average", "maximum", "minimum", "power", "floor_divide", "mod"),
         *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal"),
-        *("logical_and", "logical_or", "logical_not", "where"),  # where: condition, then, otherwise
+        *("logical_and", "logical_or", "logical_not", "isnan", "where"),  # where: condition, then, otherwise
         *("abs", "negative", "sign", "square", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "reciprocal"),
         *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "stop_gradient"),
         *("matmul", "zeros_like", "ones_like"),

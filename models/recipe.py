@@ -44,13 +44,14 @@ __all__ = [
 
 # Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
 SERIES_STEPS = frozenset(("window", "after", "ahead", "letters", "words"))
-# Options of a builder that are sizes of the data: numbers per sample, classes, values per target.
-SIZES = ("inputs", "classes", "outputs")
+# Options of a builder that are sizes of the data: numbers per sample, classes, values per target, samples to train on,
+# and for each column of words in a table the numbers that it can have.
+SIZES = ("inputs", "classes", "outputs", "samples", "categories")
 
 # Parameters that collect further arguments: `*args` and `**options`.
 _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
-FAMILIES = ("dense", "cnn", "rnn", "text", "functional")
+FAMILIES = ("dense", "cnn", "rnn", "text", "functional", "tabular")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ and predicts for recorded, random, single and extreme inputs. It is published on
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,11 +19,12 @@ import numpy as np
 from ..backends import catalog
 from ..backends.workers import worker
 from ..backends.workers.worker import Worker
+from ..data.columns import Column
 from ..data.dataset import labels_to_json
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from ..functions import function_name
-from . import artifact_runtimes, keras_export, source_model, targets
+from . import artifact_runtimes, keras_export, onnx_rows, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import Destination, choose_destination, publish, staging
 from .report import RECORDED, PortReport, PredictionCheck, compare_batches
@@ -87,9 +89,13 @@ class _Export:
 
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
+        columns = self._columns()
+        if columns:
+            inputs = {name: onnx_rows.split(arrays[0], columns) for name, arrays in inputs.items()}
         description = {
             "labels": labels_to_json(self.source.labels),
-            "inputs": self.interface["inputs"],
+            "inputs": onnx_rows.describe(columns) if columns else self.interface["inputs"],
+            "columns": [dataclasses.asdict(column) for column in columns],
             "outputs": self.interface["outputs"],
             "raw_inputs": self.interface["raw"],
             "preparation": self.source.preprocessing.to_json(),
@@ -98,7 +104,8 @@ class _Export:
         }
         with staging(self.destination) as staged:
             versions = self._write(staged / self.destination.name, description)
-            result = self._run_artifact(staged / self.destination.name, inputs)
+            names = [[tensor["name"] for tensor in description[side]] for side in ("inputs", "outputs")]
+            result = self._run_artifact(staged / self.destination.name, names, inputs)
             self.announce("comparing")
             facts = {
                 "source_file": self.source.describe(),
@@ -130,10 +137,14 @@ class _Export:
         )
         return dict(worker.get(host.name).call(keras_export.export_model, str(self.source.path), *options))
 
-    def _run_artifact(self, artifact: Path, inputs: NamedBatches) -> dict[str, Any]:
+    def _columns(self) -> tuple[Column, ...]:
+        """Return the columns that the artifact takes one by one, with words as text; empty where it takes arrays."""
+        table = self.source.preprocessing.table
+        return table.columns if table and self.target.takes_words and self.interface["raw"] else ()
+
+    def _run_artifact(self, artifact: Path, names: list[list[str]], inputs: NamedBatches) -> dict[str, Any]:
         """Run the artifact in a process that has its runtime and never imports Keras (see `artifact_runtimes`)."""
         self.announce(f"running it in {self.target.runtime}")
-        names = [[tensor["name"] for tensor in self.interface[side]] for side in ("inputs", "outputs")]
         options = (function_name(self.target.reader), str(artifact), names, inputs, self.interface["size"])
         try:
             return dict(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import artifacts
+from ..data.columns import Column
+from . import onnx_rows
 
 
 def write_onnx_metadata(path: Path, description: str) -> None:
@@ -21,6 +23,8 @@ def write_onnx_metadata(path: Path, description: str) -> None:
 
     model = onnx.load(str(path))
     values = json.loads(description)
+    if values["columns"]:
+        onnx_rows.take_rows(model, [Column(**column) for column in values["columns"]])
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in values.items()})
     pairs = zip(model.graph.output, values["outputs"], strict=True)
     _rename(model.graph, {output.name: tensor["name"] for output, tensor in pairs})

@@ -68,8 +68,9 @@ class Format:
         runtime: the name of the runtime that verifies it.
         packages: the packages of that runtime.
         reader: the function that opens it (see `artifact_runtimes.py`).
-        describer: the function that writes the description into the artifact; None if the format holds none.
+        write_metadata: the function that writes the description into the artifact; None if the format holds none.
         extra: the extra of trivium that installs the packages.
+        takes_words: whether a model of a table takes its columns one by one, with words as text.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Format:
     reader: Callable[..., Artifact]
     write_metadata: Callable[[Path, str], None] | None
     extra: str
+    takes_words: bool = False
 
 
 _TENSORFLOW, _TORCH = Package("tensorflow", "tensorflow"), Package("torch", "torch")
@@ -113,6 +115,7 @@ FORMATS = (
         artifact_runtimes.read_onnx,
         metadata.write_onnx_metadata,
         "onnx",
+        takes_words=True,
     ),
     Format(
         "openvino",

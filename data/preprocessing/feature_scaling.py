@@ -161,6 +161,22 @@ class Standardise(Transform):
         return np.reshape(self.mean, shape), np.reshape(self.deviation, shape)
 
 
+@dataclass(frozen=True)
+class StandardiseValues(Standardise):
+    """Scale targets that are values, in float, to a mean of 0 and a deviation of 1; leave class numbers alone."""
+
+    kind = "standardise-values"
+
+    def fit(self, values: np.ndarray) -> Self:
+        return super().fit(values) if values.dtype.kind == "f" else self
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return values if self.mean is None else super().__call__(values)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return values if self.mean is None else super().inverse(values)
+
+
 def _subtract_and_divide(offset: float, span: float) -> list[keras.layers.Layer]:
     """Return two layers: a single one would scale first and then subtract two large numbers, and so lose precision."""
     import keras

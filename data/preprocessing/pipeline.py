@@ -15,7 +15,8 @@ import numpy as np
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep
 from ..nests import Nest, is_array, sample_count
-from .feature_scaling import MinMax, Scale, Standardise
+from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
+from .table_columns import TableColumns
 from .tokens import CharTokenizer, WordTokenizer
 from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Transform, Window
 
@@ -23,7 +24,7 @@ from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshap
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.kind: transform
     for transform in (
-        *(Cast, Scale, MinMax, Standardise, Reshape, ChannelAxis, OneHot),
+        *(TableColumns, Cast, Scale, MinMax, Standardise, StandardiseValues, Reshape, ChannelAxis, OneHot),
         *(Window, NextValue, NextValues, CharTokenizer, WordTokenizer),
     )
 }
@@ -117,6 +118,11 @@ class Preprocessing:
         if samples != expected:
             raise DataError(f"{samples} prepared samples but {expected} prepared targets")
         return inputs, targets
+
+    @property
+    def table(self) -> TableColumns | None:
+        """The step that prepares the columns of a table, if there is one."""
+        return next((step for step in self.inputs.steps if isinstance(step, TableColumns)), None)
 
     def to_json(self) -> dict[str, Any]:
         return {"inputs": self.inputs.to_json(), "targets": self.targets.to_json()}

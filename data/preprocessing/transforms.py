@@ -52,6 +52,10 @@ class Transform:
         """Return the shape of a sample before this step, given its shape after it."""
         return shape
 
+    def describe(self) -> list[str]:
+        """Return a sentence for each thing that a user should know that this step does."""
+        return []
+
 
 @dataclass(frozen=True)
 class Cast(Transform):

@@ -1,13 +1,10 @@
-"""A user's own data: `.npz` arrays, and a `.csv` table with a label column.
+"""A user's own arrays: `.npz` and `.npy` files.
 
 Nothing in a file is unpickled or run. A damaged file raises an error of one line.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,13 +12,9 @@ import numpy as np
 
 from ...errors import DataError
 from ...storage import safe_arrays
-from ..dataset import TABLE, TEST_SHARE, Dataset, Split, share_of, split_evenly
-from .labels import is_number, number_classes, parse_targets
+from ..dataset import Dataset, Split
+from .labels import number_classes
 
-# The names of the column with the labels, unless it is the last.
-LABEL_COLUMNS = ("label", "class", "target", "y")
-
-_DECIMAL_COMMA = re.compile(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$")
 # The endings of arrays: of the training data, the test split, and the split to validate on.
 _PARTS = ("train", "test", "val")
 
@@ -151,88 +144,3 @@ def _read_split(path: Path, arrays: dict[str, np.ndarray], part: str) -> Split:
     if len(x) != len(y):
         raise DataError(f"{path}: x_{part} has {len(x)} samples but y_{part} has {len(y)}")
     return Split(x, y)
-
-
-def read_labelled_table(path: Path, test_share: str = str(TEST_SHARE)) -> Dataset:
-    """Read a dataset from a comma-separated table of numbers whose last column is the class or value of each row.
-
-    A column called `label`, `class`, `target` or `y` is used instead of the last. Words are classes, in alphabetical
-    order. Integers are classes too, in numerical order, unless hardly any occurs twice. A fifth of the rows, stratified
-    by class, is the test split.
-
-    Raises:
-        DataError: the file is missing, ragged, or a cell beside the labels is not a finite number.
-    """
-    header, rows = read_rows(path)
-    if len(rows) < 5 or len(rows[0]) < 2:
-        raise DataError(f"{path}: expected at least 5 rows of numbers with a label, received {len(rows)} rows")
-    names = [name.strip().lower() for name in header]
-    label_column = next((names.index(name) for name in LABEL_COLUMNS if name in names), len(rows[0]) - 1)
-    cells = [row[label_column].strip() for row in rows]
-    if "" in cells:
-        raise DataError(f"{path}: row {cells.index('') + 1} has no label: give it one, or leave the row out")
-    numbers = [[cell for column, cell in enumerate(row) if column != label_column] for row in rows]
-    x = to_numbers(path, numbers)
-    y, labels = parse_targets(cells)
-    require_numbers(y, f"{path}: column {label_column + 1}")
-    train, test = split_evenly(x, y, share_of(test_share))
-    columns = tuple(name.strip() for column, name in enumerate(header) if column != label_column)
-    return Dataset(str(path), train, test, labels, str(path), kind=TABLE, columns=columns)
-
-
-def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the header of a table (empty if it has none) and its rows.
-
-    Commas, semicolons or tabs separate the cells; with semicolons, a number may have a decimal comma. The first row is
-    the header if it holds no number, one of `LABEL_COLUMNS`, or a word above a column of numbers.
-
-    Raises:
-        DataError: the file is missing, not text, or ragged.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = _split_cells(lines.read())
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error})") from error
-    header = rows.pop(0) if rows and _is_header(rows[0], rows[1:]) else []
-    if len({len(row) for row in rows}) > 1:
-        raise DataError(f"{path}: its rows have between {min(map(len, rows))} and {max(map(len, rows))} columns")
-    return header, rows
-
-
-def _split_cells(text: str) -> list[list[str]]:
-    """Return the cells of each row that is not empty."""
-    first = text.lstrip().partition("\n")[0]
-    separator = next((mark for mark in (";", "\t") if mark in first), ",")
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
-    if separator != ";":
-        return rows
-    return [[_DECIMAL_COMMA.sub(r"\1.\2", cell.strip()) for cell in row] for row in rows]
-
-
-def _is_header(first: list[str], rows: list[list[str]]) -> bool:
-    if not any(is_number(cell) for cell in first):
-        return True
-    if any(cell.strip().lower() in LABEL_COLUMNS for cell in first):
-        return True
-    return any(
-        not is_number(cell) and all(len(row) > column and is_number(row[column]) for row in rows)
-        for column, cell in enumerate(first)
-    )
-
-
-def to_numbers(path: Path, rows: list[list[str]]) -> np.ndarray:
-    """Convert the cells of a table to (rows, columns) float64.
-
-    Raises:
-        DataError: a cell is not a finite number, or the table is empty.
-    """
-    for number, row in enumerate(rows):
-        for cell in row:
-            if not is_number(cell):
-                raise DataError(f"{path}: row {number + 1} holds {cell!r}, expected a number")
-    table = np.array(rows, "float64")
-    require_numbers(table, str(path))
-    return table

@@ -11,6 +11,9 @@ from ..nests import is_array
 
 # Integers with more distinct values than this are quantities, not classes.
 MAX_CLASSES = 1_000
+# So few integers are classes if each occurs twice on average; more are, if each occurs this often.
+_FEW_CLASSES = 20
+_OFTEN = 10
 
 
 def number_classes(*splits: Split | None) -> tuple[list[Split | None], tuple[str, ...]]:
@@ -44,19 +47,26 @@ def parse_targets(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the targets in a column of text, and the names of the classes if they are classes.
 
     Words are classes; numbers other than integers are values. A table does not say what its integers mean: they are
-    classes when they run from 0 without a gap, or when there are few of them and each occurs twice on average. Numbers
-    with a decimal point, such as 20.0, are values unless they run from 0.
+    classes when they run from 0 without a gap, when there are at most 20 and each occurs twice on average, or when each
+    occurs ten times. Numbers with a decimal point, such as 20.0, are values unless they run from 0.
     """
     if not all(map(is_number, words)):
-        names, numbers = np.unique(np.array(words), return_inverse=True)
-        return numbers, tuple(map(str, names))
+        return parse_classes(words)
     values = np.array(words, "float64")
     distinct, numbers = np.unique(values, return_inverse=True)
     from_zero = np.array_equal(distinct, np.arange(len(distinct)))
     are_integers = all(word.lstrip("+-").isdecimal() for word in words)
-    if from_zero or (are_integers and len(distinct) <= min(MAX_CLASSES, len(values) // 2)):
+    few = max(min(_FEW_CLASSES, len(values) // 2), min(MAX_CLASSES, len(values) // _OFTEN))
+    if from_zero or (are_integers and len(distinct) <= few):
         return numbers, tuple(f"{value:.0f}" for value in distinct)
     return values, ()
+
+
+def parse_classes(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the class numbers of a column of text, (n,), and the names: in numerical, else in alphabetical order."""
+    are_numbers = all(map(is_number, words))
+    names, numbers = np.unique(np.array(words, "float64" if are_numbers else None), return_inverse=True)
+    return numbers, tuple(f"{name:g}" if are_numbers else str(name) for name in names)
 
 
 def is_number(cell: str) -> bool:

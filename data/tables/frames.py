@@ -1,6 +1,6 @@
 """Reads a table from a file, or takes a user's data frame, as a polars frame.
 
-A `.csv` file says nothing about types: its columns are text here, and `columns.py` decides what they hold.
+A `.csv` file says nothing about types: its columns are text here, and `encoding.py` decides what they hold.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def is_frame(value: Any) -> bool:
 
 
 def from_user(frame: Any) -> polars.DataFrame:
-    """Return a user's data frame as a polars frame.
+    """Return a user's data frame, or rows that are dictionaries by column, as a polars frame.
 
     Raises:
         DataError: its columns cannot be taken over.
@@ -69,6 +69,8 @@ def from_user(frame: Any) -> polars.DataFrame:
     if isinstance(frame, polars.DataFrame):
         return frame
     try:
+        if isinstance(frame, list):
+            return polars.DataFrame(frame, infer_schema_length=None)
         if hasattr(frame, "to_pydict"):  # a table of pyarrow
             return polars.DataFrame(polars.from_arrow(frame))
         return polars.DataFrame({str(name): _series_of(frame[name]) for name in frame.columns})
@@ -79,6 +81,11 @@ def from_user(frame: Any) -> polars.DataFrame:
 def is_nameless(names: Sequence[str]) -> bool:
     """Return whether these are the names of a table without a header."""
     return list(names) == [_NAMELESS.format(place + 1) for place in range(len(names))]
+
+
+def titled(name: str) -> str:
+    """Return the name of a column for a message: `column price`, or `column 2` of a table without a header."""
+    return name if re.fullmatch(_NAMELESS.format(r"\d+"), name) else f"column {name}"
 
 
 def _series_of(column: Any) -> Any:

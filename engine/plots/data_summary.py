@@ -13,6 +13,7 @@ from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
 from ...data.nests import Nest, arrays_of, is_array, named_arrays, take
 from ...errors import DataError
 from . import plots
+from .column_summary import summarize_columns
 
 _MOST_IMAGES = 60
 _MOST_AUGMENTED = 10
@@ -44,6 +45,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "checksum": dataset.checksum,
         "labels": labels_to_json(dataset.labels),
+        **({"columns": summarize_columns(dataset)} if dataset.columns else {}),
+        "notes": list(dataset.notes),
         "splits": {name: _summarize_split(split, dataset.labels) for name, split in splits.items()},
         "duplicates": duplicates(dataset.train.x, dataset.test.x) if dataset.test else 0,
         "warnings": warnings(dataset),
@@ -167,9 +170,9 @@ def _summarize_array(array: np.ndarray) -> dict[str, Any]:
     return {
         "shape": list(array.shape[1:]),
         "dtype": str(array.dtype),
-        "low": float(array.min()),
-        "high": float(array.max()),
-        "mean": float(array.mean()),
+        "low": float(np.nanmin(array)),
+        "high": float(np.nanmax(array)),
+        "mean": float(np.nanmean(array)),
     }
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from ...backends import catalog, runtime
 from ...backends.same_run.crossentropy import losses_from_logits
-from ...data import datasets
+from ...data import data_name, datasets
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Labels, Split, labels_of
-from ...data.nests import Nest, arrays_of, from_user, is_array, named_arrays, sample_count
+from ...data.nests import Nest, arrays_of, is_array, named_arrays
 from ...data.preprocessing.pipeline import Preprocessing
-from ...data.sources.files import require_numbers
+from ...data.tables import frames
+from ...data.tables.recoding import with_columns
 from ...errors import DataError
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
@@ -30,6 +31,7 @@ from ..keras_model.inference import (
     reset_states,
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
+from . import inputs
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +65,8 @@ class Predictions:
 def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -> list[Any]:
     """Return one entry per sample of an output."""
     if not labels:
-        return values.tolist()  # type: ignore[no-any-return]
+        is_single = values.ndim == 2 and values.shape[1] == 1
+        return (values[:, 0] if is_single else values).tolist()  # type: ignore[no-any-return]
     return [
         {
             "label": labels[int(value)],
@@ -74,23 +77,20 @@ def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -
     ]
 
 
-def predict(source: Bundle | str | Path, x: np.ndarray) -> Predictions:
+def predict(source: Bundle | str | Path, x: Any) -> Predictions:
     """Predict raw inputs with a bundle's model. They are preprocessed as the training data were.
 
     Args:
         source: a bundle, its file, or the run folder that holds it.
         x: (n, …) inputs, of the shape and dtype of the training data; a nest of them for a model of several inputs,
-            by name or in order.
+            by name or in order; for a model of a table, a data frame or a list of dictionaries by column.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: the inputs do not fit the model.
     """
     bundle = bundles.load(source)
-    x = from_user(x)
-    for name, array in named_arrays(x, "inputs").items():
-        require_numbers(array, name)
-    sample_count(x)
+    x = inputs.samples_of(bundle, x)
     prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
     if not accepts_shape(bundle.model, prepared):
         expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in bundle.model.inputs)
@@ -109,11 +109,24 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     """
     bundle = bundles.load(source)
     # The name in a bundle must not run code, as the user's own may.
-    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(data)
+    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(_with_targets(bundle, data))
+    if dataset.columns:
+        dataset = with_columns(dataset, inputs.columns_of(bundle))
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     return evaluate_model(bundle.model, bundle.preprocessing, dataset.test)
+
+
+def _with_targets(bundle: Bundle, data: DataSource) -> DataSource:
+    """Return the name of a table with the targets that the bundle was trained to predict, if it names none."""
+    targets = bundle.run["dataset"].get("targets")
+    if not isinstance(data, (str, Path)) or not isinstance(targets, list):
+        return data
+    bare, settings = data_name.parse(str(data))
+    if "target" in settings or Path(bare).suffix.lower() not in frames.ENDINGS:
+        return data
+    return data_name.compose(str(data), {"target": targets})
 
 
 def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Split) -> dict[str, float]:

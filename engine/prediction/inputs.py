@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...data import input_files
+from ...data.columns import Column
 from ...data.dataset import DIGITS
 from ...data.digit_images import SIZE, read_digit
-from ...data.nests import Nest, is_array
+from ...data.nests import Nest, from_user, is_array, named_arrays, sample_count
 from ...data.sources import pictures
+from ...data.sources.files import require_numbers
+from ...data.tables import frames
 from ...errors import DataError
 from ..bundles.bundle import Bundle
 
@@ -28,11 +33,36 @@ def read(bundle: Bundle, path: Path) -> Nest:
     Raises:
         DataError: the file is missing, damaged or of another kind, lacks a column, or has another size.
     """
-    data = bundle.run["dataset"]
-    columns = data.get("columns")
-    known = [str(name) for name in columns] if isinstance(columns, list) else []
     read_picture = read_digit if _is_of_digits(bundle) else functools.partial(_read_picture, _raw_shape(bundle))
-    return input_files.read(path, known, read_picture)
+    return input_files.read(path, columns_of(bundle), read_picture)
+
+
+def samples_of(bundle: Bundle, x: Any) -> Nest:
+    """Return samples that the user gave as raw samples for a bundle.
+
+    A data frame, or a list of dictionaries by column, is read as a table by the columns of the training data.
+
+    Raises:
+        DataError: a column is missing, a cell is not of its kind, or a number is not finite.
+    """
+    columns = columns_of(bundle)
+    is_rows = isinstance(x, list) and bool(x) and isinstance(x[0], Mapping)
+    if columns and (frames.is_frame(x) or is_rows):
+        return input_files.encode_rows(frames.from_user(x), columns, "the table")
+    x = from_user(x)
+    for name, array in named_arrays(x, "inputs").items():
+        if bundle.preprocessing.table is None:  # which fills gaps
+            require_numbers(array, name)
+    sample_count(x)
+    return x
+
+
+def columns_of(bundle: Bundle) -> tuple[Column, ...]:
+    """Return the columns of the table that a bundle was trained on; empty for other data."""
+    if table := bundle.preprocessing.table:
+        return table.columns
+    names = bundle.run["dataset"].get("columns")  # of numbers, where the recipe prepares them itself
+    return tuple(Column(str(name)) for name in names) if isinstance(names, list) else ()
 
 
 def _is_of_digits(bundle: Bundle) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data.augmentation import Augmentation
+from ...data.columns import NUMBER
 from ...data.dataset import Dataset, Split
 from ...data.nests import is_array
 from ...data.preprocessing.pipeline import Chain, Preprocessing
+from ...data.preprocessing.table_columns import INDEX, TableColumns
 from ...data.sample_weights import SampleWeights, require_weight_per_sample
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep, Recipe, step
@@ -56,7 +58,7 @@ class DataPreparation:
         """
         head, tail = self._split_raw(dataset)
         try:
-            preprocessing = self._fit(head, len(dataset.labels) if isinstance(dataset.labels, tuple) else 0)
+            preprocessing = self._fit(dataset, head)
             training = Split(*preprocessing.pairs(head.x, head.y), head.weight)
             require_weight_per_sample(training)
             validation = None
@@ -83,12 +85,12 @@ class DataPreparation:
             with_preprocessing(fetch, preprocessing, augment, seed), steps_per_epoch(len(raw), batch_size)
         )
 
-    def fitted_options(self, dataset: Dataset, prepared: Prepared) -> dict[str, int]:
+    def fitted_options(self, dataset: Dataset, prepared: Prepared) -> dict[str, Any]:
         """Return the options that the data decide, such as the size of the alphabet or the number of classes."""
         preprocessing, training, _ = prepared
         steps = {step.kind: step for step in preprocessing.inputs.steps}
         counts = {option: len(steps[kind].names) for option, kind in self.recipe.fitted}  # type: ignore[attr-defined]
-        sizes = {} if self.start else _sizes(dataset, training)
+        sizes = {} if self.start else _sizes(dataset, training) | _categories(preprocessing)
         return counts | {name: size for name, size in sizes.items() if name in self.open_sizes}
 
     def _split_raw(self, dataset: Dataset) -> tuple[Split, Samples]:
@@ -102,20 +104,32 @@ class DataPreparation:
             return dataset.validation
         return _weighted(dataset.train.take(tail), self.weights.for_validation(dataset, tail))
 
-    def _fit(self, training: Split, classes: int) -> Preprocessing:
-        """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing.
-
-        Args:
-            classes: of a single target; 0 where it holds values.
-        """
+    def _fit(self, dataset: Dataset, training: Split) -> Preprocessing:
+        """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing."""
+        classes = len(dataset.labels) if isinstance(dataset.labels, tuple) else 0
         targets = Chain.from_steps(self.recipe.steps(self.recipe.targets, self.options))
         if self.start is None:
-            inputs = Chain.from_steps([*self._flatten(training), *self.recipe.steps(self.recipe.inputs, self.options)])
+            inputs = Chain.from_steps([*self._flatten(training), *self._input_steps(dataset)])
             return Preprocessing(inputs, targets).fit(training.x, training.y, classes or None)
         bundled = self.start.preprocessing
         if not self.new_head:
             return bundled
         return Preprocessing(bundled.inputs, (targets.for_classes(classes) if classes else targets).fit(training.y))
+
+    def _input_steps(self, dataset: Dataset) -> Sequence[PreprocessingStep]:
+        """Return the recipe's own steps for the inputs, or else those of the data.
+
+        Raises:
+            DataError: the recipe's steps are for numbers without gaps, and a table has something else.
+        """
+        own = self.recipe.steps(self.recipe.inputs, self.options)
+        if not own:
+            return dataset.preparation
+        if own[0].kind != TableColumns.kind:
+            _require_plain_numbers(dataset)
+            return own
+        settings = [step.settings for step in dataset.preparation if step.kind == TableColumns.kind]
+        return [step(own[0].kind, **{**own[0].settings, **(settings[0] if settings else {})}), *own[1:]]
 
     def _flatten(self, training: Split) -> list[PreprocessingStep]:
         """Return the step that makes a row of numbers of each sample, for a builder that takes their number."""
@@ -131,9 +145,28 @@ def _weighted(part: Split, weight: np.ndarray | None) -> Split:
     return replace(part, weight=weight * part.weight)
 
 
+def _require_plain_numbers(dataset: Dataset) -> None:
+    """Raise a DataError if a table has words, dates or gaps."""
+    others = [column.name for column in dataset.columns if column.kind != NUMBER]
+    if not others and dataset.columns:
+        is_gap = np.isnan(dataset.train.x).any(axis=0)
+        others = [column.name for column, gap in zip(dataset.columns, is_gap, strict=True) if gap]
+    if others:
+        raise DataError(
+            f"its steps prepare numbers without gaps, and {', '.join(others[:5])} holds words, dates or gaps: use "
+            "tabular/mlp, or a builder of your own"
+        )
+
+
+def _categories(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Return the sizes of the embeddings that a table's words need, where words are numbers."""
+    steps = [step for step in preprocessing.inputs.steps if isinstance(step, TableColumns) and step.words == INDEX]
+    return {"categories": steps[0].categories} if steps else {}
+
+
 def _sizes(dataset: Dataset, training: Split) -> dict[str, int]:
     """Return the sizes of prepared data that have one array of inputs and one of targets."""
-    sizes = {}
+    sizes = {"samples": len(training)}
     if is_array(training.x):
         sizes["inputs"] = math.prod(training.x.shape[1:])
     if is_array(training.y) and dataset.labels:

@@ -17,12 +17,14 @@ from ...data.assignment import is_assigned
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset, Split
 from ...data.preprocessing.pipeline import Preprocessing
+from ...data.tables.recoding import with_columns
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..epochs import environment
 from ..epochs import precision as precisions
-from ..keras_model.data_for_model import for_model, is_coloured
+from ..keras_model.data_for_model import for_model, has_values_for_one_output, is_coloured, joined_targets
 from ..keras_model.interface import require_inputs
+from ..prediction.inputs import columns_of
 from ..runs.run import Run, Timings
 from . import model_building
 from .data_preparation import DataPreparation, Prepared
@@ -58,6 +60,7 @@ class Trainer:
         resolved: the options in force.
         chosen_plan: the plan that the last epochs were run by, as the record of a run has it.
         warnings: a sentence for each probable mistake in the data that were prepared last.
+        notes: a sentence for each thing that was done to these data without being asked for.
 
     Raises:
         RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be used.
@@ -79,6 +82,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.chosen_plan: dict[str, Any] = {}
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self._devices = self.requested.local_devices()
 
     @property
@@ -137,7 +141,7 @@ class Trainer:
         training = model_building.match_split(model, training, dataset)
         validation = validation and model_building.match_split(model, validation, dataset)
         self._require_test_split(model, preprocessing, dataset)
-        self._tell_warnings()
+        self._tell_user()
         build_seconds = time.perf_counter() - start
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)
         if not self._devices.several:
@@ -175,6 +179,8 @@ class Trainer:
         preparation = self._hold_out(dataset)
         prepared = preparation.prepare(dataset)
         self.resolved = self.resolved.with_fitted(preparation.fitted_options(dataset, prepared))
+        done = (sentence for step in prepared[0].inputs.steps for sentence in step.describe())
+        self.notes = [*dataset.notes, *done]
         return prepared
 
     def make_ready(self, dataset: Dataset) -> tuple[keras.Model, Split]:
@@ -292,10 +298,12 @@ class Trainer:
             dataset, preprocessing, options.augment, options.batch_size, options.seed
         )
 
-    def _tell_warnings(self) -> None:
-        for warning in self.warnings:
-            if self.listener:
-                self.listener({"kind": "warning", "text": warning})
+    def _tell_user(self) -> None:
+        if not self.listener:
+            return
+        for kind, texts in (("note", self.notes), ("warning", self.warnings)):
+            for text in texts:
+                self.listener({"kind": kind, "text": text})
 
     def _hold_out(self, dataset: Dataset) -> DataPreparation:
         """Resolve which samples are held out of a dataset, and return how it is prepared."""
@@ -330,10 +338,15 @@ class Trainer:
             DataError: the recipe has no data of its own, or the data cannot be read or do not go with the model.
         """
         dataset = dataset_for(self.recipe, data)
+        start = self.resolved.start
+        if dataset.columns and start:
+            dataset = with_columns(dataset, columns_of(start))
         open_sizes = self.resolved.preparation.open_sizes
         # A builder of `inputs` takes as many numbers as there are.
         has_channels = is_coloured(dataset) and "inputs" not in open_sizes
-        if is_assigned(dataset) and not has_channels:
+        if has_values_for_one_output(dataset) and "outputs" in open_sizes:
+            return joined_targets(dataset)
+        if is_assigned(dataset) and not has_channels and not has_values_for_one_output(dataset):
             return dataset
         runtime.current()
         classes = {"classes": len(dataset.labels)} if "classes" in open_sizes else {}

@@ -8,6 +8,7 @@ the whole output. Element by element, any difference in a value that cancels to 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -85,11 +86,22 @@ def probe_inputs(recorded: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
         32, the second one partial), `single` (1 sample), and `extreme` (all lowest, all highest, all zero).
     """
     generator = np.random.default_rng(seed)
-    low, high = float(recorded.min()), float(recorded.max())
+    low, high = _range(recorded)
     shape = recorded.shape[1:]
     samples = {
         "random": generator.uniform(low, high, (33, *shape)),
         "single": generator.uniform(low, high, (1, *shape)),
-        "extreme": np.stack([np.full(shape, value) for value in (low, high, 0.0)]),
+        "extreme": np.stack([np.broadcast_to(value, shape) for value in (low, high, 0.0)]),
     }
+    if recorded.dtype.kind == "f":  # a table has gaps: so have the random samples, in the same columns
+        samples["random"][np.isnan(np.resize(recorded, samples["random"].shape))] = np.nan
     return {name: batch.astype(recorded.dtype) for name, batch in samples.items()}
+
+
+def _range(recorded: np.ndarray) -> tuple[Any, Any]:
+    """Return the lowest and the highest value, for (n, features) of each feature; gaps are left out."""
+    axis = 0 if recorded.ndim == 2 else None
+    if recorded.dtype.kind != "f":
+        return recorded.min(axis), recorded.max(axis)
+    filled = np.where(np.isnan(recorded).all(axis), 0, recorded)
+    return np.nanmin(filled, axis), np.nanmax(filled, axis)

@@ -285,7 +285,7 @@ _SAME_NAME = (
 )
 _COMPARISONS = (
     *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual"),
-    *("LogicalAnd", "LogicalOr", "LogicalNot"),
+    *("LogicalAnd", "LogicalOr", "LogicalNot", "Isnan"),
 )
 
 OPERATIONS: dict[str, LayerReader] = {

@@ -73,7 +73,7 @@ def test_predict_reads_a_table_and_answers_on_the_scale_of_the_data(cli, saved_r
     table.write_text("value\n" + "\n".join(map(repr, map(float, wave))))
     document = json.loads(cli("predict", saved_runs["lstm"], table, "--json").out)
     expected = predict(saved_runs["lstm"], wave).values
-    np.testing.assert_allclose([row["prediction"] for row in document["predictions"]], expected, rtol=1e-5)
+    np.testing.assert_allclose([row["prediction"] for row in document["predictions"]], expected[:, 0], rtol=1e-5)
     assert len(document["predictions"]) == 8, "one after each window of three"
     assert str(table) in cli("predict", saved_runs["lstm"], table).out
 
@@ -118,14 +118,14 @@ def write_inputs(folder, digits):
         ("small.npy", "(20, 20, 1) but the model takes (28, 28, 1)"),
         ("empty.npy", "there is no sample in it (shape (0, 28, 28))"),
         ("number.npy", "there is no sample in it (shape ())"),
-        ("words.csv", "row 2 holds 'four', expected a number"),
+        ("words.csv", "row 2 of column 2 holds 'four', expected a number"),
         ("ragged.csv", "its rows have between 1 and 2 columns"),
-        ("nothing.csv", "there is no sample in it"),
+        ("nothing.csv", "there is no row in it"),
         ("binary.csv", "cannot be read as a table"),
         ("text.png", "not a picture that can be read"),
         ("short.png", "not a picture that can be read"),
         ("blank.png", "no digit can be seen"),
-        ("model.h5", "expected .npy, .npz, .csv, .png, .jpg, .jpeg"),
+        ("model.h5", "expected .npy, .npz, .csv, .tsv, .parquet, .feather, .arrow, .png, .jpg, .jpeg"),
     ],
 )
 def test_inputs_that_cannot_be_read_are_refused(refused, saved_runs, digits, tmp_path, name, message):

@@ -299,7 +299,7 @@ def test_the_separator_of_a_table_is_recognised(tmp_path, header, row):
     assert dataset.train.x.shape == (16, 1)
     assert set(dataset.train.x.ravel()) == {3.5}
     assert dataset.labels == ("0", "1")
-    assert dataset.columns == ("a",)
+    assert [column.name for column in dataset.columns] == ["a"]
 
 
 def test_a_header_may_hold_numbers(tmp_path):

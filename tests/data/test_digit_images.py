@@ -139,9 +139,9 @@ def test_a_table_of_more_columns_is_samples(tmp_path):
     ("text", "message"),
     [
         ("1,2\n3\n", "rows have between 1 and 2 columns"),
-        ("1\nx\n", "row 2 holds 'x', expected a number"),
+        ("1\nx\n", "row 2 of column 1 holds 'x', expected a number"),
         ("1\nnan\n", "NaN or infinite"),
-        ("", "no sample"),
+        ("", "there is no row in it"),
     ],
 )
 def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):
@@ -151,5 +151,5 @@ def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):
 
 
 def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(tmp_path):
-    with pytest.raises(DataError, match=r"expected .npy, .npz, .csv, .png"):
+    with pytest.raises(DataError, match=r"expected .npy, .npz, .csv, .tsv"):
         input_files.read(tmp_path / "x.wav")

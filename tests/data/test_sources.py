@@ -126,8 +126,8 @@ def test_numbers_that_are_not_integers_or_hardly_repeat_are_values(tmp_path, cel
         ("1,a\n", "expected at least 5 rows"),
         ("1,2,a\n" * 5 + "1,a\n", "rows have between 2 and 3 columns"),
         ("x,y\n" + "1,a\n" * 5 + "two,a\n", "holds 'two', expected a number"),
-        ("1,a\n" * 5 + "inf,a\n", "NaN or infinite"),
-        ("1,2.5\n" * 5 + "1,nan\n", "column 2: 1 of its values are NaN or infinite"),
+        ("1,a\n" * 5 + "inf,a\n", "row 6 of column 1 holds 'inf', expected a number"),
+        ("1,2.5\n" * 5 + "1,nan\n", "row 6 of column 2 holds no number"),
     ],
 )
 def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):

@@ -12,7 +12,7 @@ from ....graph.writing.tree import TreeHandler, TreeWriter
 
 _NUMPY = (
     *("abs", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "reciprocal", "sin", "cos", "tan", "floor"),
-    *("ceil", "round", "zeros_like", "ones_like", "logical_not", "tanh"),
+    *("ceil", "round", "zeros_like", "ones_like", "logical_not", "isnan", "tanh"),
 )
 _NN = ("selu", "sigmoid", "silu", "mish", "softplus", "log_sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh")
 

@@ -37,6 +37,7 @@ DIALECT = Dialect(
         "log_sigmoid": "tf.math.log_sigmoid({x})",
         "hard_sigmoid": "tf.nn.relu6({x} + 3.0) / 6.0",
         "hard_silu": "{x} * tf.nn.relu6({x} + 3.0) / 6.0",
+        "isnan": "tf.math.is_nan({x})",
         "hard_tanh": "tf.clip_by_value({x}, -1.0, 1.0)",
         "sparse_plus": "tf.where({x} < 1.0, tf.square(tf.maximum({x}, -1.0) + 1.0) / 4.0, {x})",
         "sparse_sigmoid": "tf.clip_by_value(({x} + 1.0) / 2.0, 0.0, 1.0)",

@@ -274,6 +274,7 @@ def _handlers() -> dict[str, TorchHandler]:
         "zeros_like": _elementwise("torch.zeros_like({x})"),
         "ones_like": _elementwise("torch.ones_like({x})"),
         "logical_not": _elementwise("torch.logical_not({x})"),
+        "isnan": _elementwise("torch.isnan({x})"),
         "relu": _relu,
         "leaky_relu": _elementwise("F.leaky_relu({x}, {negative_slope})", "negative_slope"),
         "relu6": _elementwise("F.relu6({x})"),

@@ -294,6 +294,7 @@ OPERATORS: dict[str, Translation] = {
             "And": "logical_and",
             "Or": "logical_or",
             "Not": "logical_not",
+            "IsNaN": "isnan",
             "Abs": "abs",
             "Neg": "negative",
             "Sign": "sign",

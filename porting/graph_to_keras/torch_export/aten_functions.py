@@ -161,6 +161,7 @@ ARITHMETIC: dict[str, Translation] = {
             "sign": "sign",
             "square": "square",
             "logical_not": "logical_not",
+            "isnan": "isnan",
         }.items()
     },
     "logical_and.default": _binary("logical_and"),

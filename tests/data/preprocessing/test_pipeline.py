@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from trivium.data.axes import reshape_advice, shape_matches
+from trivium.data.columns import WORDS, Column
 from trivium.data.dataset import Dataset, Split
-from trivium.data.preprocessing.feature_scaling import MinMax, Scale, Standardise
+from trivium.data.preprocessing.feature_scaling import MinMax, Scale, Standardise, StandardiseValues
 from trivium.data.preprocessing.pipeline import TRANSFORMS, Chain, Preprocessing
+from trivium.data.preprocessing.table_columns import TableColumns
 from trivium.data.preprocessing.tokens import CharTokenizer, WordTokenizer
 from trivium.data.preprocessing.transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Window
 from trivium.data.sources.text import to_codes
@@ -19,10 +21,13 @@ from trivium.errors import DataError
 from trivium.models import recipe as recipes
 
 PIXELS = np.arange(2 * 28 * 28, dtype="uint8").reshape(2, 28, 28)
+CELLS = np.array([[1.0, 0], [3.0, 1], [np.nan, 1], [8.0, np.nan]])
 TABLE = np.array([[1.0, 200, 7], [3, 600, 7], [8, 100, 7]])
 
 # One example of each step, with valid values. The keys are the names in recipes and bundles: data, never renamed.
 EXAMPLES = {
+    "table": (TableColumns(columns=(Column("age"), Column("town", WORDS, ("Bonn", "Köln")))), CELLS),
+    "standardise-values": (StandardiseValues(), np.array([3.0, -1.0, 5.0])),
     "cast": (Cast(), PIXELS),
     "scale": (Scale(low=-1.0), PIXELS),
     "min-max": (MinMax(), np.array([3.0, -1.0, 5.0])),
@@ -51,7 +56,7 @@ def test_a_fitted_step_is_the_same_after_json(kind):
     np.testing.assert_array_equal(again(values), chain(values))
 
 
-PER_SAMPLE = ["cast", "scale", "min-max", "standardise", "reshape", "channel-axis", "one-hot"]
+PER_SAMPLE = ["cast", "scale", "min-max", "table", "standardise", "reshape", "channel-axis", "one-hot"]
 
 
 @pytest.mark.parametrize("kind", [*PER_SAMPLE, "letters", "words"])
@@ -77,13 +82,13 @@ def test_the_layers_of_a_step_compute_the_same_as_the_step(backend, kind):
     assert predicted.shape == fitted(values).shape
 
 
-@pytest.mark.parametrize("kind", sorted(EXAMPLES.keys() - set(PER_SAMPLE)))
+@pytest.mark.parametrize("kind", sorted(EXAMPLES.keys() - {*PER_SAMPLE, "standardise-values"}))
 def test_a_step_that_turns_a_series_into_samples_has_no_layers(kind):
     with pytest.raises(DataError, match=f"the step '{kind}' has no Keras layer"):
         EXAMPLES[kind][0].layers((3,))
 
 
-@pytest.mark.parametrize("kind", ["scale", "reshape", "channel-axis"])
+@pytest.mark.parametrize("kind", ["scale", "reshape", "channel-axis", "table"])
 def test_the_shape_before_a_step_is_that_of_the_raw_values(kind):
     step, values = EXAMPLES[kind]
     fitted = step if kind == "channel-axis" else step.fit(values)

@@ -81,7 +81,7 @@ def test_predictions_are_by_the_name_of_the_output(run, folder):
     np.testing.assert_array_equal(predictions.values["kind"], kind.argmax(-1))
     entry = predictions.to_json()[0]
     assert entry["kind"]["label"] == str(kind[0].argmax())
-    assert entry["price"] == pytest.approx(price[0].tolist(), abs=1e-6)
+    assert entry["price"] == pytest.approx(float(price[0, 0]), abs=1e-6)
     in_order = predict(folder, (x["numbers"], x["words"]))
     np.testing.assert_array_equal(in_order.outputs["price"], predictions.outputs["price"])
 

@@ -1,0 +1,193 @@
+"""A dataset from a table with a column to predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import DataError
+from ...functions import suggest
+from ...models.recipe import step
+from ..columns import CLASSIFICATION, REGRESSION, TASKS, WORDS, Column
+from ..dataset import TABLE, TEST_SHARE, Dataset, Labels, share_of, split_evenly
+from ..sources.labels import parse_classes, parse_targets
+from . import frames
+from .encoding import columns_of, encode
+
+if TYPE_CHECKING:
+    import polars
+
+# Columns of these names that count the rows say nothing about a row.
+_INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
+_FEWEST_ROWS = 5
+# A column of words is left out where almost every cell differs, as names and addresses do.
+_MOST_DISTINCT = 0.9
+_FEWEST_DISTINCT = 50
+
+
+def read_labelled_table(
+    path: Path,
+    target: str = "",
+    test_share: str = str(TEST_SHARE),
+    task: str = "",
+    numbers: str = "",
+    words: str = "",
+) -> Dataset:
+    """Read a dataset from a table; see `from_frame`.
+
+    Raises:
+        DataError: the file is missing or damaged, or its columns cannot be used.
+    """
+    return from_frame(frames.read_frame(path), str(path), target, test_share, task, numbers, words)
+
+
+def from_frame(
+    frame: polars.DataFrame,
+    name: str,
+    target: str = "",
+    test_share: str = str(TEST_SHARE),
+    task: str = "",
+    numbers: str = "",
+    words: str = "",
+) -> Dataset:
+    """Return a dataset whose samples are the rows of a frame.
+
+    Words are classes, in alphabetical order. Integers are classes too, in numerical order, unless hardly any occurs
+    twice. The test split is stratified by class.
+
+    Args:
+        frame: its columns hold numbers, words, dates, or true and false; cells may be empty.
+        name: for messages and the record.
+        target: the column to predict, or several, separated by commas; by default the one called `label`, `class`,
+            `target` or `y`, else the last.
+        test_share: the share of the rows that is the test split.
+        task: `classification` or `regression`, where the rule for integers is not what is meant; else empty.
+        numbers, words: how the columns are prepared, as in `TableColumns`; empty for its default, or the recipe's.
+
+    Returns:
+        x: (rows, columns) float64 as in `encoding.encode`, the columns of the targets and those without information
+        left out; y: (rows,) class numbers or values, or a dictionary of them by target.
+
+    Raises:
+        DataError: there are too few rows, no such column, a row has no target, or a column cannot be used.
+    """
+    targets = _targets(frame, target, name)
+    if len(frame) < _FEWEST_ROWS or len(frame.columns) <= len(targets):
+        raise DataError(
+            f"{name}: expected at least {_FEWEST_ROWS} rows with a column beside the target, received {len(frame)} "
+            f"rows of {', '.join(frame.columns)}"
+        )
+    features, notes = _informative(frame.drop(targets), name)
+    x = encode(frame, features, name)
+    pairs = {target: _target_values(frame[target], task, name) for target in targets}
+    guesses = [_guess(target, *pairs[target]) for target in targets if not task]
+    y = {target: values for target, (values, _) in pairs.items()}
+    labels: Labels = {target: names for target, (_, names) in pairs.items() if names}
+    only = targets[0] if len(targets) == 1 else None
+    train, test = split_evenly(x, y[only] if only else y, share_of(test_share))
+    named = labels.get(only, ()) if only and isinstance(labels, dict) else labels
+    how = {key: value for key, value in (("numbers", numbers), ("words", words)) if value}
+    return Dataset(
+        name,
+        train,
+        test,
+        named,
+        name,
+        kind=TABLE,
+        columns=features,
+        targets=tuple(targets),
+        preparation=(step("table", columns=features, **how),),
+        notes=(*notes, *filter(None, guesses)),
+    )
+
+
+def _targets(frame: polars.DataFrame, target: str, where: str) -> list[str]:
+    """Return the names of the columns to predict."""
+    if not target:
+        lowered = [name.lower() for name in frame.columns]
+        known = next((lowered.index(name) for name in frames.LABEL_COLUMNS if name in lowered), len(lowered) - 1)
+        return [frame.columns[known]]
+    names = [target] if target in frame.columns else [name.strip() for name in target.split(",")]
+    for name in names:
+        if name not in frame.columns:
+            listed = ", ".join(frame.columns)
+            raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, frame.columns)}")
+    return names
+
+
+def _informative(frame: polars.DataFrame, where: str) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Return the columns that say something about a row, and a sentence for each other one.
+
+    Raises:
+        DataError: no column is left.
+    """
+    reasons = {column.name: _why_left_out(frame, column) for column in columns_of(frame, where)}
+    columns = tuple(column for column in columns_of(frame, where) if not reasons[column.name])
+    if not columns:
+        raise DataError(f"{where}: no column can be learned from ({'; '.join(filter(None, reasons.values()))})")
+    return columns, tuple(f"Column {name!r} is left out: {reason}." for name, reason in reasons.items() if reason)
+
+
+def _why_left_out(frame: polars.DataFrame, column: Column) -> str:
+    """Return why a column says nothing about a row, or an empty string."""
+    cells, rows = frame[column.name], len(frame)
+    if cells.null_count() == rows:
+        return "it is empty"
+    if column.name.lower() in _INDEX_NAMES and _counts_rows(encode(frame, [column], "")[:, 0]):
+        return "it counts the rows"
+    if column.kind == WORDS and len(column.words) >= max(_FEWEST_DISTINCT, _MOST_DISTINCT * rows):
+        return f"{len(column.words):,} of its {rows:,} cells differ"
+    return ""
+
+
+def _counts_rows(values: np.ndarray) -> bool:
+    return bool(np.array_equal(values - values[0], np.arange(len(values)))) and values[0] in (0, 1)
+
+
+def _target_values(series: polars.Series, task: str, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the targets in a column, and the names of their classes; none where they are values.
+
+    Raises:
+        DataError: a row has none, or they do not go with the task.
+    """
+    import polars
+
+    cells = series.cast(polars.String).to_list()
+    if None in cells:
+        raise DataError(f"{where}: row {cells.index(None) + 1} has no {series.name}: give it one, or leave the row out")
+    if task and task not in TASKS:
+        raise DataError(f"task={task}: expected {' or '.join(TASKS)}")
+    (column,) = columns_of(series.to_frame(), where)
+    if task == REGRESSION or (column.kind != WORDS and series.dtype.is_float() and not task):
+        return _values(series, column, where), ()
+    if task == CLASSIFICATION:
+        return parse_classes(cells)
+    values, names = parse_targets(cells)
+    if not names:
+        values = _values(series, column, where)
+    return values, names
+
+
+def _guess(target: str, values: np.ndarray, names: tuple[str, ...]) -> str:
+    """Return a sentence on what integers were taken for, since a table does not say; empty for other targets."""
+    if names and all(name.lstrip("+-").isdecimal() for name in names):
+        return f"The {len(names)} integers in {target!r} are taken as classes; `task` regression takes them as values."
+    if not names and np.array_equal(values, np.rint(values)):
+        return f"The integers in {target!r} are taken as values; `task` classification takes them as classes."
+    return ""
+
+
+def _values(series: polars.Series, column: Column, where: str) -> np.ndarray:
+    if column.kind == WORDS:
+        raise DataError(
+            f"{where}: {frames.titled(series.name)} holds words such as {column.words[0]!r}: expected numbers"
+        )
+    values = encode(series.to_frame(), [column], where)[:, 0]
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0]) + 1
+        raise DataError(
+            f"{where}: row {row} of {frames.titled(series.name)} holds no number: give it one, or leave the row out"
+        )
+    return values
