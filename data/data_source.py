@@ -7,33 +7,52 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, first_line
+from ..errors import DataError, OptionError, first_line
 from ..functions import is_file_function, load_function
-from . import datasets
+from . import data_name, datasets
 from .dataset import Dataset
 from .from_arrays import dataset_from_arrays
+from .tables import frames, labelled_table
 
-# Arrays are `(x, y)`, `(x, y, weight)`, or a dictionary by name.
-DataSource = Dataset | str | Path | tuple[Any, ...] | Mapping[str, Any]
+# The name of data that are a data frame.
+FRAME = "the table"
+
+# Arrays are `(x, y)`, `(x, y, weight)`, or a dictionary by name. A data frame is one of polars, pandas or pyarrow.
+DataSource = Any
+_EXPECTED = "(x, y), a dictionary of arrays by name, a data frame, a Dataset, or the name of a file"
 
 
-def dataset_of(data: DataSource) -> Dataset:
+def dataset_of(data: DataSource, **settings: Any) -> Dataset:
     """Return data that the user gave as a dataset.
 
     A name `path/to/file.py:function` is a function without arguments, which is run. So the name must come from the
     user, never from a file.
 
+    Args:
+        data: a `Dataset`, a name, file or folder, arrays, or a data frame.
+        settings: how a file or a data frame is read, such as `target="price"`.
+
     Raises:
         DataError: the data cannot be read, or the function fails or returns something else.
+        OptionError: other data than a file or a data frame have settings.
         RecipeError: the file has no such function.
     """
+    if isinstance(data, (str, Path)) and not is_file_function(str(data)):
+        return datasets.load(data_name.compose(str(data), settings))
+    if isinstance(data, (str, Path)):
+        bare, named = data_name.parse(str(data))
+        return replace(dataset_of(_call(bare), **{**named, **settings}), name=data_name.compose(str(data), settings))
+    if frames.is_frame(data) and not isinstance(data, Dataset):
+        texts = data_name.parse(data_name.compose("", settings))[1]
+        datasets.require_settings(FRAME, texts, datasets.settings_of(labelled_table.read_labelled_table))
+        return labelled_table.from_frame(frames.from_user(data), FRAME, **texts)
+    if settings:
+        raise OptionError(f"`{next(iter(settings))}` says how a file or a data frame is read, not arrays: leave it out")
     if isinstance(data, Dataset):
         return data
     if isinstance(data, (tuple, Mapping)):
         return dataset_from_arrays(data)
-    if is_file_function(str(data)):
-        return replace(dataset_of(_call(str(data))), name=str(data))
-    return datasets.load(data)
+    raise DataError(f"expected {_EXPECTED}, received {type(data).__name__}")
 
 
 def _call(name: str) -> DataSource:
@@ -42,9 +61,6 @@ def _call(name: str) -> DataSource:
         data: DataSource = function()
     except (Exception, SystemExit) as error:  # a user's function may raise anything
         raise DataError(f"{name} failed: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(data, (Dataset, str, Path, tuple, Mapping)):
-        raise DataError(
-            f"{name} returned {type(data).__name__}, expected (x, y), a dictionary of arrays by name, a Dataset, or "
-            "the name of a file"
-        )
+    if not isinstance(data, (Dataset, str, Path, tuple, Mapping)) and not frames.is_frame(data):
+        raise DataError(f"{name} returned {type(data).__name__}, expected {_EXPECTED}")
     return data

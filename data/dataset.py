@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataError
 from ..models.recipe import PreprocessingStep
 from .columns import Column
-from .nests import Nest, named_arrays, sample_count, take
+from .nests import Nest, is_array, named_arrays, sample_count, take
 
 # Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
 DIGITS, PICTURES, TABLE = "digits", "pictures", "table"
@@ -189,7 +189,7 @@ def labels_of(labels: Labels, target: str) -> tuple[str, ...]:
     return labels.get(target, ()) if isinstance(labels, dict) else ()
 
 
-def split_evenly(x: np.ndarray, y: np.ndarray, test_share: float = TEST_SHARE) -> tuple[Split, Split | None]:
+def split_evenly(x: Nest, y: Nest, test_share: float = TEST_SHARE) -> tuple[Split, Split | None]:
     """Split samples into a training and a test split; a fifth goes to the test split, or the given share.
 
     The samples are shuffled with a fixed seed. Both splits are stratified, so that classes are equally frequent in
@@ -199,11 +199,13 @@ def split_evenly(x: np.ndarray, y: np.ndarray, test_share: float = TEST_SHARE) -
 
     if not test_share:
         return Split(x, y), None
-    classes = np.unique(y, return_counts=True)[1] if y.dtype.kind in "iu" and y.ndim == 1 else np.array([1])
-    tested = math.ceil(len(y) * test_share)
-    is_enough = classes.min() >= 2 and len(classes) <= min(tested, len(y) - tested)
+    samples = sample_count(x)
+    tested = math.ceil(samples * test_share)
+    classes = y if is_array(y) and y.dtype.kind in "iu" and y.ndim == 1 else np.arange(samples)
+    counts = np.unique(classes, return_counts=True)[1]
+    is_enough = counts.min() >= 2 and len(counts) <= min(tested, samples - tested)
     train, test = train_test_split(
-        np.arange(len(y)), test_size=test_share, random_state=0, stratify=y if is_enough else None
+        np.arange(samples), test_size=test_share, random_state=0, stratify=classes if is_enough else None
     )
     return Split(take(x, train), take(y, train)), Split(take(x, test), take(y, test))
 

@@ -54,13 +54,13 @@ def load(name: str | Path) -> Dataset:
     reader = READERS.get(path.suffix.lower()) or (pictures.read_picture_folder if path.is_dir() else None)
     family, *places = bare.split(":")
     if family in LOADERS:
-        _require_settings(name, settings, ())
+        require_settings(name, settings, ())
         highest = len(inspect.signature(LOADERS[family]).parameters) - 1
         if len(places) > highest:
             raise DataError(f"unknown dataset {name!r}: {family} takes at most {highest} settings after it")
         return LOADERS[family](bare, *places)
     if reader:
-        _require_settings(name, settings, settings_of(reader))
+        require_settings(name, settings, settings_of(reader))
         return replace(reader(path, **settings), name=name)
     known = list(LOADERS)
     raise DataError(
@@ -74,11 +74,17 @@ def settings_of(reader: Callable[..., Dataset]) -> tuple[str, ...]:
     return tuple(inspect.signature(reader).parameters)[1:]
 
 
-def _require_settings(name: str, settings: Mapping[str, str], known: Sequence[str]) -> None:
+def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str]) -> None:
+    """Raise a DataError, with the nearest names, unless data of this name have each of these settings."""
     bare, listed = data_name.parse(name)[0], ", ".join(known) or "none"
     for setting in settings:
         if setting not in known:
             raise DataError(f"{bare} has no setting {setting!r} (it has: {listed}){suggest(setting, list(known))}")
+
+
+def known_settings() -> set[str]:
+    """Return the names of all settings that a reader takes."""
+    return {setting for reader in (*READERS.values(), pictures.read_picture_folder) for setting in settings_of(reader)}
 
 
 def portable_name(name: str | None) -> str | None:

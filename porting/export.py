@@ -104,8 +104,8 @@ class _Export:
         }
         with staging(self.destination) as staged:
             versions = self._write(staged / self.destination.name, description)
-            names = [[tensor["name"] for tensor in description[side]] for side in ("inputs", "outputs")]
-            result = self._run_artifact(staged / self.destination.name, names, inputs)
+            tensors = [[tensor["name"] for tensor in description[side]] for side in ("inputs", "outputs")]
+            result = self._run_artifact(staged / self.destination.name, tensors, inputs)
             self.announce("comparing")
             facts = {
                 "source_file": self.source.describe(),

@@ -29,7 +29,7 @@ def _has_type(value: Any, hint: Any) -> bool:
     if origin is tuple:
         kinds = [inner[0]] * len(value) if isinstance(value, tuple) and inner[-1] is Ellipsis else inner
         return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_has_type, value, kinds))
-    if is_dataclass(hint) and isinstance(value, hint):
+    if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, hint):
         require_field_types(value)
         return True
     if hint in (int, float):

@@ -157,7 +157,7 @@ class TableColumns(Transform):
     def _words(self, cells: np.ndarray, codes: tuple[int, ...]) -> np.ndarray:
         """Return the features of a column of words (n, 1)."""
         equal = cells == np.array(codes, "float64")
-        return equal if self.words == ONE_HOT else equal @ np.arange(1.0, len(codes) + 1)[:, None]
+        return np.asarray(equal if self.words == ONE_HOT else equal @ np.arange(1.0, len(codes) + 1)[:, None])
 
     def _word_layers(self, cells: Any, codes: tuple[int, ...]) -> Any:
         from keras import ops
@@ -170,7 +170,7 @@ class TableColumns(Transform):
     def _codes(self, features: np.ndarray, codes: tuple[int, ...]) -> np.ndarray:
         """Return the codes (n,) of a column of words, given its features; NaN where it is none that is known."""
         numbers = features @ np.arange(1, len(codes) + 1) if self.words == ONE_HOT else features[:, 0]
-        return np.array([np.nan, *codes])[np.rint(numbers).astype(int)]
+        return np.asarray(np.array([np.nan, *codes])[np.rint(numbers).astype(int)])
 
     def _require_columns(self, values: np.ndarray) -> None:
         assert self.offset is not None, "fitted first"

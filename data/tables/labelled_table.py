@@ -86,7 +86,7 @@ def from_frame(
     y = {target: values for target, (values, _) in pairs.items()}
     labels: Labels = {target: names for target, (_, names) in pairs.items() if names}
     only = targets[0] if len(targets) == 1 else None
-    train, test = split_evenly(x, y[only] if only else y, share_of(test_share))
+    train, test = split_evenly(x, y if only is None else y[only], share_of(test_share))
     named = labels.get(only, ()) if only and isinstance(labels, dict) else labels
     how = {key: value for key, value in (("numbers", numbers), ("words", words)) if value}
     return Dataset(

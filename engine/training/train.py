@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog
 from ...backends.workers.worker import Listener
-from ...data.data_source import DataSource
+from ...data import datasets
+from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.from_arrays import dataset_from_arrays
 from ...errors import OptionError
@@ -47,9 +48,9 @@ def train(
     Args:
         recipe: a name such as `cnn/striding`, `path/to/file.py:function`, a `Recipe`, a function that builds a model,
             or a model; empty to go on with the recipe of the bundle `start`.
-        data: `(x, y)`, `(x, y, weight)`, a dictionary of arrays named as the model's inputs and outputs, a `Dataset`,
-            a dataset's name, or a file or folder; without it the recipe's own. Several inputs or outputs are a tuple,
-            list or dictionary of arrays.
+        data: `(x, y)`, `(x, y, weight)`, a dictionary of arrays named as the model's inputs and outputs, a data frame,
+            a `Dataset`, a dataset's name, or a file or folder; without it the recipe's own. Several inputs or outputs
+            are a tuple, list or dictionary of arrays.
         backend: which backend to use; it must be chosen before Keras is imported.
         validation_data, test_data: in the form of `data`, where that is arrays; without `validation_data`, a share of
             `data` is held out.
@@ -58,8 +59,8 @@ def train(
         checkpoints: rules, or their settings such as `{"every": 5, "keep": 3}`, for a run with a folder.
         callbacks: further Keras callbacks.
         listener: called with progress events.
-        settings: fields of `TrainingOptions` (`epochs=3`) and `CallbackOptions` (`early_stopping={"patience": 3}`), and
-            options of the recipe (`units=64`).
+        settings: fields of `TrainingOptions` (`epochs=3`) and `CallbackOptions` (`early_stopping={"patience": 3}`),
+            options of the recipe (`units=64`), and how a file or a data frame is read (`target="price"`).
 
     Raises:
         TriviumError: an error that the caller can correct; the message says how.
@@ -73,8 +74,10 @@ def train(
         raise OptionError("`resume` continues the run in a folder: add `out`")
     catalog.use(backend, devices=settings.get("devices"))
     named = recipe_of(recipe) if recipe else ""
+    reading = {name: settings.pop(name) for name in _reading_settings(named) & settings.keys()}
     trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
-    dataset = trainer.load(_with_parts(data, validation_data, test_data))
+    read = dataset_of(data, **reading) if reading else data
+    dataset = trainer.load(_with_parts(read, validation_data, test_data))
     if out is None:
         return trainer.fit(dataset)
     return _train_in_folder(trainer, dataset, Path(out), checkpoints, resume)
@@ -104,6 +107,12 @@ def _with_parts(data: DataSource | None, validation: Any, test: Any) -> DataSour
     if not isinstance(data, (tuple, Mapping)):
         raise OptionError("`validation_data` and `test_data` are arrays beside arrays: give `data` as (x, y) too")
     return dataset_from_arrays(data, validation, test)
+
+
+def _reading_settings(recipe: Recipe | str) -> set[str]:
+    """Return the names of the settings that say how data are read, without those that are options of the recipe."""
+    options = recipe.options if isinstance(recipe, Recipe) else {}
+    return datasets.known_settings() - options.keys()
 
 
 def _sorted_settings(recipe: Recipe | str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -365,7 +365,7 @@ def dataset_for(recipe: Recipe, data: DataSource | None) -> Dataset:
     Raises:
         DataError: the recipe has no data of its own, or the data cannot be read.
     """
-    if data is not None and data != "":
+    if data is not None and not (isinstance(data, str) and data == ""):
         return dataset_of(data)
     if recipe.dataset is None:
         raise DataError(

@@ -68,6 +68,9 @@ def test_several_targets_are_a_dictionary_with_the_classes_of_each():
     assert data.train.y.keys() == {"kind", "price"}
     assert data.labels == {"kind": ("x", "y")}
     np.testing.assert_array_equal(data.train.y["price"], frame["price"].to_numpy())
+    halved = from_frame(frame, "t", "kind,price", "0.5")
+    for split in (halved.train, halved.test):
+        np.testing.assert_array_equal(split.y["price"] * 4, split.x[:, 0])
 
 
 @pytest.mark.parametrize(
