@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..functions import suggest
 from . import data_name
 from .dataset import Dataset
-from .sources import files, mnist, pictures, shapes, text, toys, waves
+from .sources import files, houses, mnist, pictures, shapes, text, toys, waves
 from .tables import frames, labelled_table
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
@@ -23,6 +23,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "moons": toys.load_synthetic,
     "circles": toys.load_synthetic,
     "blobs": toys.load_synthetic,
+    "houses": houses.load,
     "shapes": shapes.load,
     "waves": waves.load,
     "text": text.load,
@@ -40,8 +41,8 @@ def load(name: str | Path) -> Dataset:
 
     Names: `mnist` (the full set if this machine has it, else the sample), `mnist:full` (downloaded by Keras if this
     machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
-    `blobs`, `shapes` (drawings, which a run can draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET
-    0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
+    `blobs`, `houses` (a table of words, dates and gaps), `shapes` (drawings, which a run can draw anew for each batch),
+    `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
     Files: `.npz` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`, `.arrow`), a folder with one folder of
     pictures per class. Settings may follow, as in `houses.csv:target=price:test_share=0.3`.
 

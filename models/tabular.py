@@ -5,11 +5,15 @@ from __future__ import annotations  # an annotation must not import Keras
 from collections.abc import Sequence
 from typing import Any
 
-from .recipe import keras, recipe, step
+from .recipe import PublishedResult, keras, recipe, step
 
 __all__ = ["embeddings", "mlp"]
 
+# The features of the table `houses`: those of `inputs` where words are one-hot, and where they are numbers.
+ONE_HOT, NUMBERED, WORDS = 13, 7, (6, 4)
+
 TABLES: dict[str, Any] = {
+    "dataset": "houses",
     "targets": (step("standardise-values"),),
     "batch_size": 32,
     "epochs": 50,
@@ -23,9 +27,10 @@ TABLES: dict[str, Any] = {
     "a table with numbers scaled and words one-hot, through dense layers",
     inputs=(step("table"),),
     **TABLES,
+    reference=PublishedResult(18_446),
 )
 def mlp(
-    inputs: int,
+    inputs: int = ONE_HOT,
     classes: int = 0,
     outputs: int = 1,
     samples: int = 1000,
@@ -45,10 +50,11 @@ def mlp(
     "a table with numbers scaled and an embedding for each column of words, through dense layers",
     inputs=(step("table", words="index"),),
     **TABLES,
+    reference=PublishedResult(18_085),
 )
 def embeddings(
-    inputs: int,
-    categories: Sequence[int] = (),
+    inputs: int = NUMBERED,
+    categories: Sequence[int] = WORDS,
     classes: int = 0,
     outputs: int = 1,
     samples: int = 1000,

@@ -1,5 +1,7 @@
 """Each recipe learns on each backend, and the trained model predicts the same on the others."""
 
+from dataclasses import replace
+
 import pytest
 
 from trivium.backends import catalog
@@ -18,6 +20,7 @@ SLICE = (
     "rnn/stateful",
     "text/letters",
     "functional/digit-or-not",
+    "tabular/embeddings",
 )
 RECIPES = [pytest.param(name, marks=() if name in SLICE else pytest.mark.slow) for name in sorted(recipes.registry())]
 
@@ -37,13 +40,7 @@ def small_dataset(recipe):
         return Dataset("text", Split(codes, codes), None, (), "few letters")
     sampled = ("mnist", "digit-or-not", "digit-images")
     full = datasets.load(f"{family}:sample" if family in sampled else recipe.dataset)
-    return Dataset(
-        full.name,
-        Split(full.train.x[:96], full.train.y[:96]),
-        Split(full.test.x[:40], full.test.y[:40]),
-        full.labels,
-        full.source,
-    )
+    return replace(full, train=full.train.take(slice(0, 96)), test=full.test.take(slice(0, 40)))
 
 
 def learn(name, path):
