@@ -27,18 +27,18 @@ TABLES: dict[str, Any] = {
     "a table with numbers scaled and words one-hot, through dense layers",
     inputs=(step("table"),),
     **TABLES,
-    reference=PublishedResult(18_446),
+    reference=PublishedResult(1_934),
 )
 def mlp(
     inputs: int = ONE_HOT,
     classes: int = 0,
     outputs: int = 1,
     samples: int = 1000,
-    layers: int = 2,
+    layers: int = 1,
     units: int = 128,
     dropout: float = 0.5,
     noise: float = 0.3,
-    decay: float = 6.0,
+    decay: float = 3.0,
 ) -> keras.Model:
     features = keras.Input((inputs,))
     blurred = keras.layers.GaussianNoise(noise)(features)
@@ -50,7 +50,7 @@ def mlp(
     "a table with numbers scaled and an embedding for each column of words, through dense layers",
     inputs=(step("table", words="index"),),
     **TABLES,
-    reference=PublishedResult(18_085),
+    reference=PublishedResult(1_573),
 )
 def embeddings(
     inputs: int = NUMBERED,
@@ -58,11 +58,11 @@ def embeddings(
     classes: int = 0,
     outputs: int = 1,
     samples: int = 1000,
-    layers: int = 2,
+    layers: int = 1,
     units: int = 128,
     dropout: float = 0.5,
     noise: float = 0.3,
-    decay: float = 6.0,
+    decay: float = 3.0,
     width: int = 8,
 ) -> keras.Model:
     features = keras.Input((inputs,))
