@@ -28,6 +28,17 @@ _OPTIONS = {
     "test_share": click.option(
         "--test-share", metavar="SHARE", help="Share of --data to test on, where it has no test part. Default: 0.2."
     ),
+    "size": click.option(
+        "--size", metavar="HEIGHTxWIDTH", help="Bring the pictures of --data to one size, such as 64x64; see --fit."
+    ),
+    "fit": click.option(
+        "--fit",
+        metavar="resize|crop|pad",
+        help="How pictures get other proportions: changed (resize, the default), cut off, or with a white border.",
+    ),
+    "skip_broken": click.option(
+        "--skip-broken", is_flag=True, help="Leave out the pictures of --data that cannot be read."
+    ),
 }
 _DATA = click.option(
     "--data",

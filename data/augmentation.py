@@ -16,6 +16,7 @@ import numpy as np
 from ..backends import runtime
 from ..errors import DataError, OptionError
 from ..functions import require_known
+from .dataset import Dataset
 from .nests import Nest, is_array
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class Augmentation:
                 state.assign([seed, number])
             augmented = layer(augmented, training=True)
         return _to_numpy(augmented).reshape(images.shape)
+
+    def require_classes_of_pictures(self, dataset: Dataset) -> None:
+        """Raise a DataError if the pictures have masks, which would no longer lie on the changed pictures."""
+        if dataset.labels and is_array(dataset.train.y) and dataset.train.y.ndim > 1:
+            raise DataError(f"`augment` changes the pictures of {dataset.name}, but not their masks: leave it out")
 
     @cached_property
     def _layers(self) -> list[keras.layers.Layer]:

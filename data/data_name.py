@@ -9,6 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import DataError
+
+_FLAGS = {"yes": True, "no": False}
 _SETTING = re.compile(r":([a-z_]+)=")
 
 
@@ -31,6 +34,17 @@ def compose(name: str, settings: Mapping[str, Any]) -> str:
     bare, before = parse(name)
     texts = {key: _to_text(value) for key, value in settings.items() if value is not None}
     return bare + "".join(f":{key}={value}" for key, value in {**before, **texts}.items())
+
+
+def parse_flag(setting: str, text: str) -> bool:
+    """Return whether a setting such as `skip_broken=yes` is set.
+
+    Raises:
+        DataError: the text is neither yes nor no.
+    """
+    if text not in _FLAGS:
+        raise DataError(f"{setting}={text}: expected yes or no")
+    return _FLAGS[text]
 
 
 def _to_text(value: Any) -> str:

@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..models.recipe import PreprocessingStep
 from .columns import Column
 from .nests import Nest, is_array, named_arrays, sample_count, take
+from .pictures.picture_size import PictureSize
 
 # Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
 DIGITS, PICTURES, TABLE = "digits", "pictures", "table"
@@ -70,6 +71,7 @@ class Dataset:
         columns: those of a table, in the order of x; empty for other data.
         targets: the names of the columns of a table that are predicted.
         preparation: the steps that prepare x, for a model that brings none of its own.
+        picture_size: the size that pictures were brought to; None where they have it themselves.
         notes: sentences about how the data were read that a user should know.
     """
 
@@ -84,6 +86,7 @@ class Dataset:
     validation: Split | None = None
     targets: tuple[str, ...] = ()
     preparation: tuple[PreprocessingStep, ...] = ()
+    picture_size: PictureSize | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -110,6 +113,7 @@ class Dataset:
             **({"kind": self.kind} if self.kind else {}),
             **({"columns": [column.name for column in self.columns]} if self.columns else {}),
             **({"targets": list(self.targets)} if self.targets else {}),
+            **(self.picture_size.to_json() if self.picture_size else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
         }
 

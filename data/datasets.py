@@ -11,7 +11,10 @@ from ..errors import DataError
 from ..functions import suggest
 from . import data_name
 from .dataset import Dataset
-from .sources import files, houses, mnist, pictures, shapes, text, toys, waves
+from .pictures.folder import read_picture_folder
+from .pictures.segmentation import is_segmentation, read_segmentation
+from .pictures.table import names_pictures, read_picture_table
+from .sources import files, houses, mnist, shapes, text, toys, waves
 from .tables import frames, labelled_table
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
@@ -34,6 +37,8 @@ READERS: dict[str, Callable[..., Dataset]] = {
     ".npz": files.read_npz,
     **dict.fromkeys(frames.ENDINGS, labelled_table.read_labelled_table),
 }
+# The readers of pictures, which are chosen by what a folder or a table holds.
+_PICTURE_READERS: tuple[Callable[..., Dataset], ...] = (read_picture_folder, read_segmentation, read_picture_table)
 
 
 def load(name: str | Path) -> Dataset:
@@ -43,8 +48,9 @@ def load(name: str | Path) -> Dataset:
     machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
     `blobs`, `houses` (a table of words, dates and gaps), `shapes` (drawings, which a run can draw anew for each batch),
     `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
-    Files: `.npz` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`, `.arrow`), a folder with one folder of
-    pictures per class. Settings may follow, as in `houses.csv:target=price:test_share=0.3`.
+    Files: `.npz` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`, `.arrow`) of columns or of paths to
+    pictures, a folder with one folder of pictures per class, or with pictures and their masks. Settings may follow, as
+    in `houses.csv:target=price:test_share=0.3`.
 
     Raises:
         DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.
@@ -52,7 +58,7 @@ def load(name: str | Path) -> Dataset:
     name = str(name)
     bare, settings = data_name.parse(name)
     path = Path(bare)
-    reader = READERS.get(path.suffix.lower()) or (pictures.read_picture_folder if path.is_dir() else None)
+    reader = _reader_of(path)
     family, *places = bare.split(":")
     if family in LOADERS:
         require_settings(name, settings, ())
@@ -70,6 +76,26 @@ def load(name: str | Path) -> Dataset:
     )
 
 
+def _reader_of(path: Path) -> Callable[..., Dataset] | None:
+    """Return the reader of a file or folder of the user's own, or None if there is none for it."""
+    if path.is_dir():
+        return read_segmentation if is_segmentation(path) else read_picture_folder
+    if path.suffix.lower() in frames.ENDINGS and names_pictures(path):
+        return read_picture_table
+    return READERS.get(path.suffix.lower())
+
+
+def settings_for(name: str | Path) -> tuple[str, ...]:
+    """Return the names of the settings that may follow the name of data; none for what is no file or folder.
+
+    Raises:
+        DataError: it is a table that cannot be read.
+    """
+    bare = data_name.parse(str(name))[0]
+    reader = None if bare.partition(":")[0] in LOADERS else _reader_of(Path(bare))
+    return settings_of(reader) if reader else ()
+
+
 def settings_of(reader: Callable[..., Dataset]) -> tuple[str, ...]:
     """Return the names of the settings that a reader of files takes."""
     return tuple(inspect.signature(reader).parameters)[1:]
@@ -85,7 +111,7 @@ def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str
 
 def known_settings() -> set[str]:
     """Return the names of all settings that a reader takes."""
-    return {setting for reader in (*READERS.values(), pictures.read_picture_folder) for setting in settings_of(reader)}
+    return {setting for reader in (*READERS.values(), *_PICTURE_READERS) for setting in settings_of(reader)}
 
 
 def portable_name(name: str | None) -> str | None:

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ..errors import DataError
-from .sources.pictures import convert_picture
+from .pictures.picture_file import convert_picture
 
 BOX = 20
 SIZE = 28

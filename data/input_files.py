@@ -12,7 +12,7 @@ from ..errors import DataError
 from .columns import Column
 from .digit_images import read_digit
 from .nests import Nest
-from .sources import pictures
+from .pictures.picture_file import SUFFIXES
 from .sources.files import read_array, read_named_arrays, require_numbers
 from .tables import frames
 from .tables.encoding import encode
@@ -39,7 +39,7 @@ def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Pat
             table lacks a column, or a cell is not of its column's kind.
     """
     ending = path.suffix.lower()
-    if ending in pictures.SUFFIXES:
+    if ending in SUFFIXES:
         return read_picture(path)[None]
     if ending == ".npy":
         return read_array(path)
@@ -48,7 +48,7 @@ def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Pat
     if ending in frames.ENDINGS:
         frame = frames.read_frame(path)
         return encode_rows(frame, columns, str(path)) if columns else _all_numbers(frame, str(path))
-    raise DataError(f"{path}: expected .npy, .npz, {', '.join((*frames.ENDINGS, *pictures.SUFFIXES))}")
+    raise DataError(f"{path}: expected .npy, .npz, {', '.join((*frames.ENDINGS, *SUFFIXES))}")
 
 
 def encode_rows(frame: polars.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:

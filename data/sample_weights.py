@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import DataError, OptionError
 from ..functions import suggest
+from .class_counts import count_classes
 from .dataset import Dataset, Split
 from .nests import is_array
 
@@ -61,7 +62,10 @@ class SampleWeights:
         return record
 
     def for_training(self, dataset: Dataset, samples: slice | np.ndarray) -> np.ndarray | None:
-        """Return the training weights of these samples of the training data, (n,) float32; None if all count alike.
+        """Return the training weights of these samples of the training data; None if all count alike.
+
+        Returns:
+            (n,) float32, one for each target: with class weights (n, height, width) for masks.
 
         Raises:
             OptionError: the data have no classes, lack a named class, or have another number of samples.
@@ -72,7 +76,9 @@ class SampleWeights:
         y = dataset.train.take(samples).y
         y = y.astype("int64") if is_array(y) else y  # labels from a file may be booleans
         of_class = self.class_table(dataset, y)[y]
-        return np.asarray(of_class if sample_weights is None else of_class * sample_weights)
+        if sample_weights is None:
+            return of_class
+        return np.asarray(of_class * sample_weights.reshape(-1, *[1] * (of_class.ndim - 1)))
 
     def for_validation(self, dataset: Dataset, samples: slice | np.ndarray) -> np.ndarray | None:
         """Return the validation weights of these samples of the training data, (n,) float32, or None.
@@ -113,7 +119,7 @@ class SampleWeights:
 
         Args:
             dataset: the dataset with these classes.
-            y: (n,) the class numbers of the samples to balance.
+            y: (n, …) the class numbers of the samples to balance.
 
         Raises:
             OptionError: the data have no classes, or lack a named class.
@@ -124,8 +130,8 @@ class SampleWeights:
         if not labels:
             raise OptionError(f"class_weight: {dataset.name} has no classes: use sample_weight")
         if isinstance(self.classes, str):
-            counts = np.bincount(y, minlength=len(labels))
-            return np.asarray(len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)), "float32")
+            counts = count_classes(y, len(labels))
+            return np.asarray(counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1)), "float32")
         assert self.classes is not None
         for name in self.classes:
             if name not in labels:

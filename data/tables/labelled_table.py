@@ -81,8 +81,8 @@ def from_frame(
         )
     features, notes = _informative(frame.drop(targets), name)
     x = encode(frame, features, name)
-    pairs = {target: _target_values(frame[target], task, name) for target in targets}
-    guesses = [_guess(target, *pairs[target]) for target in targets if not task]
+    pairs = {target: target_values(frame[target], task, name) for target in targets}
+    guesses = [describe_guess(target, *pairs[target]) for target in targets if not task]
     y = {target: values for target, (values, _) in pairs.items()}
     labels: Labels = {target: names for target, (_, names) in pairs.items() if names}
     only = targets[0] if len(targets) == 1 else None
@@ -146,7 +146,7 @@ def _counts_rows(values: np.ndarray) -> bool:
     return bool(np.array_equal(values - values[0], np.arange(len(values)))) and values[0] in (0, 1)
 
 
-def _target_values(series: polars.Series, task: str, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def target_values(series: polars.Series, task: str, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the targets in a column, and the names of their classes; none where they are values.
 
     Raises:
@@ -170,7 +170,7 @@ def _target_values(series: polars.Series, task: str, where: str) -> tuple[np.nda
     return values, names
 
 
-def _guess(target: str, values: np.ndarray, names: tuple[str, ...]) -> str:
+def describe_guess(target: str, values: np.ndarray, names: tuple[str, ...]) -> str:
     """Return a sentence on what integers were taken for, since a table does not say; empty for other targets."""
     if names and all(name.lstrip("+-").isdecimal() for name in names):
         return f"The {len(names)} integers in {target!r} are taken as classes; `task` regression takes them as values."

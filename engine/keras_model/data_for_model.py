@@ -9,7 +9,7 @@ import numpy as np
 from ...data.assignment import assign, is_assigned
 from ...data.dataset import PICTURES, TABLE, Dataset
 from ...data.nests import is_array
-from ...data.sources.pictures import is_colour, with_channels
+from ...data.pictures.channels import is_colour, with_channels
 from .interface import input_names, output_names, takes_grey
 
 if TYPE_CHECKING:

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ...data import input_files
+from ...data import data_name, datasets, input_files
 from ...data.columns import Column
+from ...data.data_source import DataSource
 from ...data.dataset import DIGITS
 from ...data.digit_images import SIZE, read_digit
 from ...data.nests import Nest, from_user, is_array, named_arrays, sample_count
-from ...data.sources import pictures
+from ...data.pictures.channels import in_channels
+from ...data.pictures.picture_file import read_picture
+from ...data.pictures.picture_size import PictureSize
 from ...data.sources.files import require_numbers
 from ...data.tables import frames
 from ...errors import DataError
@@ -33,8 +36,8 @@ def read(bundle: Bundle, path: Path) -> Nest:
     Raises:
         DataError: the file is missing, damaged or of another kind, lacks a column, or has another size.
     """
-    read_picture = read_digit if _is_of_digits(bundle) else functools.partial(_read_picture, _raw_shape(bundle))
-    return input_files.read(path, columns_of(bundle), read_picture)
+    reader = read_digit if _is_of_digits(bundle) else functools.partial(_read_picture, bundle)
+    return input_files.read(path, columns_of(bundle), reader)
 
 
 def samples_of(bundle: Bundle, x: Any) -> Nest:
@@ -65,6 +68,20 @@ def columns_of(bundle: Bundle) -> tuple[Column, ...]:
     return tuple(Column(str(name)) for name in names) if isinstance(names, list) else ()
 
 
+def with_picture_size(bundle: Bundle, data: DataSource) -> DataSource:
+    """Return the name of pictures with the size that the training brought its own to, unless it says another.
+
+    Raises:
+        DataError: the data are a table that cannot be read.
+    """
+    size = PictureSize.from_json(bundle.run["dataset"])
+    if size is None or not isinstance(data, (str, Path)) or "size" not in datasets.settings_for(data):
+        return data
+    settings = data_name.parse(str(data))[1]
+    defaults = {"size": f"{size.height}x{size.width}", "fit": size.fit}
+    return data if "size" in settings else data_name.compose(str(data), {**defaults, **settings})
+
+
 def _is_of_digits(bundle: Bundle) -> bool:
     """Return whether the model was trained on MNIST's digits; older bundles do not say so, but have their size."""
     kind = bundle.run["dataset"].get("kind")
@@ -74,15 +91,18 @@ def _is_of_digits(bundle: Bundle) -> bool:
     return tuple(length for length in shape if length != 1) == (SIZE, SIZE) or shape == (SIZE * SIZE,)
 
 
-def _read_picture(shape: tuple[int, ...], path: Path) -> np.ndarray:
-    """Read a picture as a raw sample of this shape."""
-    picture = pictures.read_picture(path)[None]
+def _read_picture(bundle: Bundle, path: Path) -> np.ndarray:
+    """Read a picture as a raw sample: of any size if the training brought its pictures to one."""
+    shape = _raw_shape(bundle)
+    wanted = PictureSize.from_json(bundle.run["dataset"])
+    picture = read_picture(path, wanted)[None]
     size = picture.shape[1:3]
     if shape not in (size, (*size, 1), (*size, 3)):
         raise DataError(
-            f"{path} has {size[1]}×{size[0]} pixels, but the model takes samples of shape {shape}: resize it"
+            f"{path} has {size[0]}x{size[1]} pixels (height x width), but the model takes samples of shape {shape}: "
+            "resize it, or train with the setting size, which predictions then follow"
         )
-    return np.asarray(pictures.in_channels(picture, colour=shape[-1] == 3 and len(shape) == 3)[0]).reshape(shape)
+    return np.asarray(in_channels(picture, colour=shape[-1] == 3 and len(shape) == 3)[0]).reshape(shape)
 
 
 def _raw_shape(bundle: Bundle) -> tuple[int, ...]:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from trivium.data import datasets
 from trivium.data.digit_images import read_digit
-from trivium.data.sources import files, pictures
+from trivium.data.pictures.folder import read_picture_folder
+from trivium.data.sources import files
 from trivium.errors import DataError
 from trivium.functions import load_function
 
@@ -67,7 +68,7 @@ def test_a_picture_with_more_pixels_than_the_machine_has_memory_is_refused(tmp_p
         (tmp_path / "classes" / name).mkdir(parents=True)
         (tmp_path / "classes" / name / "p.png").write_bytes(png(60_000, 60_000))
     with pytest.raises(DataError, match="not a picture that can be read"):
-        pictures.read_picture_folder(tmp_path / "classes")
+        read_picture_folder(tmp_path / "classes")
 
 
 def test_a_picture_with_a_text_that_is_a_bomb_is_refused(tmp_path):

@@ -52,7 +52,8 @@ def project(tmp_path_factory):
 
 
 def train(project, function, data, **settings):
-    trainer = Trainer(f"{project}/mine.py:{function}", epochs=30, batch_size=8, learning_rate=0.05, **settings)
+    settings = {"epochs": 30, "batch_size": 8, "learning_rate": 0.05, **settings}
+    trainer = Trainer(f"{project}/mine.py:{function}", **settings)
     return trainer.fit(trainer.load(project / data))
 
 
@@ -137,8 +138,24 @@ def test_a_model_of_grey_pictures_gets_grey_ones(backend, project):
 
 def test_a_picture_of_another_size_is_refused(coloured, tmp_path):
     Image.fromarray(np.zeros((9, 9, 3), "uint8")).save(tmp_path / "large.png")
-    with pytest.raises(DataError, match=r"large.png has 9×9 pixels, .* samples of shape \(6, 8, 3\): resize it"):
+    with pytest.raises(DataError, match=r"large.png has 9x9 pixels .* samples of shape \(6, 8, 3\): resize it"):
         inputs.read(coloured, tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("fit", ["resize", "crop", "pad"])
+def test_a_picture_of_any_size_is_prepared_as_in_the_training(backend, project, tmp_path, fit):
+    mixed, values = tmp_path / "mixed", np.random.default_rng(0).integers(0, 256, (11, 14, 3)).astype("uint8")
+    for name in ("a", "b"):
+        (mixed / name).mkdir(parents=True)
+        for number in range(5):
+            Image.fromarray(values[number:]).save(mixed / name / f"{number}.png")
+    for function in ("colour", "grey"):
+        run = train(project, function, f"{mixed}:size=6x8:fit={fit}", epochs=1)
+        bundle = Bundle.of(run)
+        known = [*run.dataset.train.x, *run.dataset.test.x]
+        for number in range(5):
+            (picture,) = inputs.read(bundle, mixed / "a" / f"{number}.png")
+            assert sum(np.array_equal(picture, other) for other in known) == 2, "that of each class"
 
 
 def test_a_model_of_digits_reads_a_drawn_digit(saved_runs, tmp_path):
