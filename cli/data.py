@@ -88,7 +88,8 @@ def _print(summary: dict[str, Any]) -> None:
     if "columns" in summary:
         _print_columns(summary["columns"], screen)
     if summary["labels"] and not are_named:
-        balance = table("class", *summary["splits"], right=tuple(summary["splits"]))
+        counted = "pixels of" if "target_shape" in summary["splits"]["train"] else "class"
+        balance = table(counted, *summary["splits"], right=tuple(summary["splits"]))
         for label in summary["labels"]:
             balance.add_row(label, *(f"{split['classes'][label]:,}" for split in summary["splits"].values()))
         screen.print(balance)

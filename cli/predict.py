@@ -11,6 +11,7 @@ from ..backends import catalog
 from .common import backend_option, common_options, console, print_json, table, trust_option
 
 _MOST_ROWS = 20
+_MOST_SHARES = 5
 
 
 @click.command()
@@ -53,6 +54,8 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
 
 
 def _columns(prediction: Any) -> tuple[str, str]:
+    if isinstance(prediction, dict) and "shares" in prediction:
+        return _most_frequent(prediction["shares"]), ""
     if isinstance(prediction, dict) and "label" not in prediction:
         shown = {name: _columns(part) for name, part in prediction.items()}
         return (
@@ -62,3 +65,9 @@ def _columns(prediction: Any) -> tuple[str, str]:
     if isinstance(prediction, dict):
         return prediction["label"], f"{prediction['probability']:.1%}"
     return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""
+
+
+def _most_frequent(shares: dict[str, float]) -> str:
+    """Return the labels of most positions of a sample, such as the pixels of a picture, with their shares."""
+    ordered = sorted(shares.items(), key=lambda share: -share[1])
+    return ", ".join(f"{label} {share:.1%}" for label, share in ordered[:_MOST_SHARES] if share)

@@ -46,6 +46,8 @@ _MANIFEST = "manifest.json"
 _MEMBERS = ("model.keras", "preprocessing.json", "labels.json", "run.json", "recorded.npz")
 _MODEL_DESCRIPTION = "the model in the bundle"
 _RECORDED_SAMPLES = 32
+_FEWEST_RECORDED = 4
+_MOST_RECORDED_VALUES = 10_000_000
 # Raw samples that are preprocessed for the recorded ones: windows over a series need more than one each.
 _RECORDED_RAW_VALUES = 4_096
 
@@ -130,7 +132,7 @@ class Bundle:
         prepared, _ = run.preprocessing.pairs(raw.x, raw.y)
         inputs = match_inputs(run.model, take(prepared, slice(0, _RECORDED_SAMPLES)))
         outputs = outputs_of(run.model, inputs)
-        recorded = by_name(input_names(run.model), inputs), outputs
+        recorded = _few(by_name(input_names(run.model), inputs), outputs)
         return cls(keras_bytes(run.model), run.preprocessing, run.dataset.labels, run.to_json(), *recorded)
 
 
@@ -285,6 +287,14 @@ def _sha256(content: bytes) -> str:
 
 def _to_json(value: Any) -> bytes:
     return json.dumps(value, indent=1, allow_nan=False).encode()
+
+
+def _few(inputs: Nest, outputs: Nest) -> tuple[Nest, Nest]:
+    """Return as many of the recorded samples as a bundle should be large: fewer where each is a large picture."""
+    arrays = [*_in_order(inputs), *_in_order(outputs)]
+    values_per_sample = sum(array[0].size for array in arrays)
+    samples = slice(0, max(_FEWEST_RECORDED, _MOST_RECORDED_VALUES // values_per_sample))
+    return take(inputs, samples), take(outputs, samples)
 
 
 def _in_order(recorded: Nest) -> list[np.ndarray]:

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from ...data.augmentation import Augmentation
+from ...data.class_counts import count_classes
 from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
 from ...data.nests import Nest, arrays_of, is_array, named_arrays, take
 from ...errors import DataError
 from . import plots
 from .column_summary import summarize_columns
+from .images import to_images
+from .masks import masks
 
 _MOST_IMAGES = 60
+_MOST_MASKS = 10
 _MOST_AUGMENTED = 10
 _EPOCHS_SHOWN = 5
 # Value ranges are compared by quantiles, without the outermost hundredth at each end, on at most this many values.
@@ -33,7 +37,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
         For each split its `samples`, the `shape` and `dtype` of x, `low`, `high`, `mean`, and `classes` (the number of
-        samples of each label; empty for regression); with several inputs or targets instead `arrays`, which has these
+        samples of each label, or of pixels where a target is a mask of the shape `target_shape`; empty for
+        regression); with several inputs or targets instead `arrays`, which has these
         entries for each; `duplicates`: the number of test samples that are also in the
         training split; `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes
         that a split lacks.
@@ -78,11 +83,12 @@ def _class_warnings(dataset: Dataset) -> list[str]:
     for name, split in (("training", dataset.train), ("test", dataset.test)):
         if not split or not dataset.labels:
             continue
-        counts = np.bincount(split.y, minlength=len(dataset.labels))
+        counts = count_classes(split.y, len(dataset.labels))
         missing = [label for label, count in zip(dataset.labels, counts, strict=True) if not count]
         if missing:
             more = ", …" if len(missing) > 5 else ""
-            messages.append(f"The {name} split has no sample of {', '.join(missing[:5])}{more}.")
+            what = "sample" if split.y.ndim == 1 else "pixel"
+            messages.append(f"The {name} split has no {what} of {', '.join(missing[:5])}{more}.")
     return messages
 
 
@@ -109,7 +115,7 @@ def _samples_as_bytes(arrays: list[np.ndarray]) -> Iterator[bytes]:
 
 
 def preview(dataset: Dataset, path: Path) -> None:
-    """Plot the data: a grid of images, a curve, or a scatter plot of the first two columns.
+    """Plot the data: a grid of images, pictures above their masks, a curve, or a scatter plot of two columns.
 
     Raises:
         DataError: there are several inputs or targets.
@@ -119,9 +125,12 @@ def preview(dataset: Dataset, path: Path) -> None:
     labels = dataset.labels
     if not is_array(x) or not is_array(y) or isinstance(labels, dict):
         raise DataError(f"{dataset.name} has several inputs or targets: a preview is of one")
-    if x.ndim >= 3:
+    if x.ndim >= 3 and labels and y.ndim > 1:
+        images = to_images(x[:_MOST_MASKS], dataset.kind)
+        masks(images, [("mask", y[:_MOST_MASKS])], labels, path, title=dataset.name)
+    elif x.ndim >= 3:
         names = [labels[int(label)] for label in y[:_MOST_IMAGES]] if labels else []
-        plots.image_grid(_to_images(x[:_MOST_IMAGES]), names, path, title=dataset.name)
+        plots.image_grid(to_images(x[:_MOST_IMAGES], dataset.kind), names, path, title=dataset.name)
     elif x.ndim == 1 or x.shape[1] == 1:
         plots.curve(x.reshape(-1), path, title=dataset.name)
     else:
@@ -140,24 +149,16 @@ def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, 
     originals = take(dataset.train.x, slice(0, _MOST_AUGMENTED))
     with portable_draws():
         epochs = [(f"epoch {n + 1}", augmentation(originals, (seed, n))) for n in range(_EPOCHS_SHOWN)]
-    rows = [(name, _to_images(images)) for name, images in [("given", originals), *epochs]]
+    rows = [(name, to_images(images, dataset.kind)) for name, images in [("given", originals), *epochs]]
     plots.beside(rows, path, title=f"{dataset.name}, augmented")
-
-
-def _to_images(x: np.ndarray) -> np.ndarray:
-    """Return images with grey or colour channels on the last axis. Of other channels, only the first is kept."""
-    if x.ndim == 3:
-        return x
-    images = x.reshape(*x.shape[:3], -1)
-    if images.shape[1] in (1, 3, 4) and images.shape[3] not in (1, 3, 4):
-        images = np.moveaxis(images, 1, 3)
-    return images if images.shape[3] in (1, 3, 4) else images[..., :1]
 
 
 def _summarize_split(split: Split, labels: Labels) -> dict[str, Any]:
     if is_array(split.x) and is_array(split.y):
         assert isinstance(labels, tuple)
-        return {"samples": len(split), **_summarize_array(split.x), "classes": _class_counts(split.y, labels)}
+        positions = {"target_shape": list(split.y.shape[1:])} if labels and split.y.ndim > 1 else {}
+        classes = _class_counts(split.y, labels)
+        return {"samples": len(split), **_summarize_array(split.x), **positions, "classes": classes}
     inputs = {name.removeprefix("x/"): array for name, array in named_arrays(split.x, "x").items()}
     targets = {name.removeprefix("y/"): array for name, array in named_arrays(split.y, "y").items()}
     arrays = {name: _summarize_array(array) for name, array in (inputs | targets).items()}
@@ -177,5 +178,5 @@ def _summarize_array(array: np.ndarray) -> dict[str, Any]:
 
 
 def _class_counts(y: np.ndarray, labels: tuple[str, ...]) -> dict[str, int]:
-    counts = np.bincount(y, minlength=len(labels)) if labels else np.array([], int)
+    counts = count_classes(y, len(labels)) if labels else np.array([], int)
     return dict(zip(labels, map(int, counts), strict=True))

@@ -123,7 +123,7 @@ def mistakes(
     """Plot the misclassified images, those with the highest certainty first.
 
     Args:
-        images: (n, height, width) grey.
+        images: (n, height, width) grey, or (n, height, width, channels).
         expected, predicted: (n,) class numbers.
         certainty: (n,) probabilities of the predicted classes.
     """
@@ -154,8 +154,9 @@ def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) 
         names: n labels, or an empty list.
     """
     columns, rows = 10, -(-len(images) // 10)
+    aspect = min(3.0, max(0.4, images.shape[1] / images.shape[2]))
     with style(grid=False):
-        fig = Figure(figsize=(columns, 1.25 * rows + 0.5), layout="constrained")
+        fig = Figure(figsize=(columns, (aspect + 0.25) * rows + 0.5), layout="constrained")
         grid = fig.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")

@@ -11,6 +11,7 @@ import numpy as np
 from ...backends import catalog, runtime
 from ...backends.same_run.crossentropy import losses_from_logits
 from ...data import data_name, datasets
+from ...data.class_counts import count_classes
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Labels, Split, labels_of
 from ...data.nests import Nest, arrays_of, is_array, named_arrays
@@ -52,7 +53,11 @@ class Predictions:
     labels: Labels
 
     def to_json(self) -> list[Any]:
-        """Return one entry per sample: the label with its probabilities, or the value; for several outputs by name."""
+        """Return one entry per sample: the label with its probabilities, or the value; for several outputs by name.
+
+        Where each position of a sample has a class, such as each pixel, the entry has the `classes` by number, the
+        `labels` in the order of these numbers, and the `shares` of the positions by label.
+        """
         if is_array(self.outputs):
             assert isinstance(self.labels, tuple)
             return _entries(self.outputs, self.values, self.labels)
@@ -67,6 +72,8 @@ def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -
     if not labels:
         is_single = values.ndim == 2 and values.shape[1] == 1
         return (values[:, 0] if is_single else values).tolist()  # type: ignore[no-any-return]
+    if values.ndim > 1:
+        return [_class_map(value, labels) for value in values]
     return [
         {
             "label": labels[int(value)],
@@ -75,6 +82,16 @@ def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -
         }
         for value, row in zip(values, probabilities(outputs), strict=True)
     ]
+
+
+def _class_map(classes: np.ndarray, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return the entry of a sample with a class number for each of its positions."""
+    shares = count_classes(classes.reshape(-1), len(labels)) / classes.size
+    return {
+        "classes": classes.tolist(),
+        "labels": list(labels),
+        "shares": dict(zip(labels, shares.tolist(), strict=True)),
+    }
 
 
 def predict(source: Bundle | str | Path, x: Any) -> Predictions:
@@ -92,16 +109,23 @@ def predict(source: Bundle | str | Path, x: Any) -> Predictions:
     bundle = bundles.load(source)
     x = inputs.samples_of(bundle, x)
     prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
-    if not accepts_shape(bundle.model, prepared):
-        expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in bundle.model.inputs)
-        received = ", ".join(str(array.shape[1:]) for array in arrays_of(prepared))
-        raise DataError(f"a prepared sample has shape {received} but the model takes {expected}")
+    _require_shape(bundle.model, prepared)
     outputs = class_outputs(bundle.model, outputs_of(bundle.model, prepared), bundle.labels)
     return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels), bundle.labels)
 
 
+def _require_shape(model: keras.Model, prepared: Nest) -> None:
+    """Raise a DataError unless the model takes preprocessed samples of this shape."""
+    if not accepts_shape(model, prepared):
+        expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in model.inputs)
+        received = ", ".join(str(array.shape[1:]) for array in arrays_of(prepared))
+        raise DataError(f"a prepared sample has shape {received} but the model takes {expected}")
+
+
 def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dict[str, float]:
     """Return the metrics of a bundle's model on a test split, by default that of the dataset it was trained on.
+
+    Pictures are brought to the size of the training, unless their name says another.
 
     Raises:
         BundleError: the bundle cannot be read.
@@ -109,7 +133,8 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     """
     bundle = bundles.load(source)
     # The name in a bundle must not run code, as the user's own may.
-    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(_with_targets(bundle, data))
+    data = None if data is None else inputs.with_picture_size(bundle, _with_targets(bundle, data))
+    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(data)
     if dataset.columns:
         dataset = with_columns(dataset, inputs.columns_of(bundle))
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
@@ -136,6 +161,7 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
     """
     prepared = Split(*preprocessing.pairs(split.x, split.y))
     prepared = Split(match_inputs(model, prepared.x), match_targets(model, prepared.y))
+    _require_shape(model, prepared.x)
     require_full_batches(model, len(prepared), "test split")
     reset_states(model)
     with runtime.current().carry_rnn_states(model), losses_from_logits():

@@ -209,6 +209,8 @@ def _samples(
     dataset = dataset_for(recipe_of(recipe), data)
     if not is_array(dataset.train.x) or not is_array(dataset.train.y):
         raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
+    if dataset.labels and dataset.train.y.ndim > 1:
+        raise DataError(f"{dataset.name} has a class for each pixel: a search takes one for each sample")
     return dataset.train.x, dataset.train.y, bool(dataset.labels)
 
 

@@ -98,8 +98,10 @@ class HoldOut:
     def _why_not_stratified(self, dataset: Dataset) -> str:
         """Return why a dataset cannot be stratified, or an empty string."""
         y = dataset.train.y
-        if not dataset.labels or not is_array(y) or y.ndim != 1:
+        if not dataset.labels or not is_array(y):
             return "has no classes"
+        if y.ndim != 1:
+            return "has a class for each pixel, not for each sample"
         counts = np.bincount(y.astype("int64"))
         counts = counts[counts > 0]
         count = self._count(dataset)

@@ -26,8 +26,8 @@ def choose(
     """Return the loss and the metrics of an output.
 
     Whole numbers are classes, one for each sample or each position of an output with one value per class; for a single
-    output they are "no" and "yes". They are learned from logits where the last activation is linear. All other targets
-    are values.
+    output they are 0, "no", and 1, "yes". They are learned from logits where the last activation is linear. All other
+    targets are values.
 
     Args:
         name: of the output, for messages.
@@ -47,7 +47,7 @@ def choose(
     if has_classes and _are_classes(targets, is_softmax) and _is_one_less(shape, targets):
         loss = "sparse_categorical_crossentropy"
         return (keras.losses.SparseCategoricalCrossentropy(from_logits=True) if is_linear else loss), ("accuracy",)
-    if units == 1 and targets.ndim == 1 and targets.dtype.kind in "biu":
+    if units == 1 and _are_no_or_yes(targets) and _is_one_less(shape, targets):
         if is_linear:  # the accuracy of logits is that of a threshold at 0
             return keras.losses.BinaryCrossentropy(from_logits=True), (
                 keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
@@ -55,6 +55,7 @@ def choose(
         return "binary_crossentropy", ("accuracy",)
     if is_softmax and _is_one_hot(shape, targets):
         return "categorical_crossentropy", ("accuracy",)
+    _require_class_per_value(name, shape, targets)
     _require_same_shape(name, shape, targets)
     return "mean_squared_error", ()
 
@@ -67,7 +68,8 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
     outputs = zip(output_names(model), model.outputs, strict=True)
     for (name, output), loss, array in zip(outputs, loss_names(model), arrays_of(targets), strict=True):
         units = output.shape[-1]
-        if "sparsecategorical" in loss and array.ndim > 1 and array.shape[-1] == units and units and units > 1:
+        is_row = 1 < array.ndim == len(output.shape) and array.shape[-1] == units
+        if "sparsecategorical" in loss and is_row and units and units > 1:
             raise DataError(
                 f"the output {name} is compiled with a sparse crossentropy, which takes class numbers, but its targets "
                 f"are rows of {units}: give class numbers, or compile it with categorical_crossentropy"
@@ -106,6 +108,10 @@ def _are_classes(targets: np.ndarray, is_softmax: bool) -> bool:
     return is_softmax and bool((targets >= 0).all() and (targets == np.floor(targets)).all())
 
 
+def _are_no_or_yes(targets: np.ndarray) -> bool:
+    return targets.dtype.kind in "biu" and bool(targets.min() >= 0 and targets.max() <= 1)
+
+
 def _is_one_less(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
     """Return whether there is one target for each position of an output; (…, 1) stands for (…)."""
     positions = shape[1:-1]
@@ -119,6 +125,16 @@ def _is_one_hot(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
     if targets.ndim != len(shape) or targets.shape[-1] != shape[-1]:
         return False
     return bool(((targets == 0) | (targets == 1)).all() and (targets.sum(-1) == 1).all())
+
+
+def _require_class_per_value(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
+    """Raise a DataError if an output of one value for each position gets a class number beyond 1 for each."""
+    is_mask = shape[-1] == 1 and 1 < targets.ndim == len(shape) - 1 and targets.dtype.kind in "iu"
+    if is_mask and _is_one_less(shape, targets):
+        raise DataError(
+            f"the output {name} has one value for each position, which says no or yes, but the targets are class "
+            f"numbers from {targets.min()} to {targets.max()}: give it one value for each class"
+        )
 
 
 def _require_same_shape(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.dataset import Split, labels_of
+from ...data.dataset import Labels, Split, labels_of
 from ...data.nests import is_array
+from ...data.pictures.channels import is_colour
 from ..keras_model.inference import class_outputs, outputs_of, probabilities
 from ..keras_model.interface import match_inputs, targets_in_order
 from ..plots import plots
+from ..plots.images import to_images
+from ..plots.masks import masks
 from ..prediction.evaluation import to_data_terms
 from ..runs.run import Run
 
 _SHOWN = 12
+# Probabilities of the pixels of pictures with masks.
+_MOST_VALUES = 20_000_000
 
 
 def draw(run: Run, folder: Path) -> list[Path]:
@@ -27,18 +32,27 @@ def draw(run: Run, folder: Path) -> list[Path]:
     plots.curves(run.history, written[0], title=title)
     if run.dataset.test is None:
         return written
-    test = run.dataset.test
+    test = _drawn_part(run.dataset.test, run.dataset.labels)
     prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
     outputs = class_outputs(run.model, outputs_of(run.model, prepared), run.dataset.labels)
     predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)
-        return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title).draw()
+        return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title, run.dataset.kind).draw()
     for (name, output), y in zip(outputs.items(), targets_in_order(run.model, test.y), strict=True):
         split, labels = Split(test.x, y), labels_of(run.dataset.labels, name)
         suffix = "-" + re.sub(r"[^\w.-]+", "-", name)
-        written += _Output(split, output, predicted[name], labels, folder, f"{title}: {name}", suffix).draw()
+        kind = run.dataset.kind
+        written += _Output(split, output, predicted[name], labels, folder, f"{title}: {name}", kind, suffix).draw()
     return written
+
+
+def _drawn_part(test: Split, labels: Labels) -> Split:
+    """Return the samples whose predictions are drawn: all, or as many as have some million classes of pixels."""
+    if not labels or not is_array(test.y) or test.y.ndim == 1:
+        return test
+    values = test.y[0].size * len(labels)
+    return test.take(slice(0, max(_SHOWN, _MOST_VALUES // values)))
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ class _Output:
         outputs: of the model.
         predicted: class numbers, or values on the scale of the raw data.
         labels: the names of the classes; empty for values.
+        kind: of the dataset.
         suffix: of the names of the files, where there are several outputs.
     """
 
@@ -59,6 +74,7 @@ class _Output:
     labels: tuple[str, ...]
     folder: Path
     title: str
+    kind: str = ""
     suffix: str = ""
 
     def draw(self) -> list[Path]:
@@ -80,11 +96,18 @@ class _Output:
     def _draw_classes(self) -> list[Path]:
         x, y = self.split.x, self.split.y
         written = [self._file("confusion")]
-        plots.confusion(y, self.predicted, self.labels, written[0], title=self.title)
-        if is_array(x) and x.ndim == 3:
+        title = self.title if y.ndim == 1 else f"{self.title}: positions of {len(y)} samples"
+        plots.confusion(y.reshape(-1), self.predicted.reshape(-1), self.labels, written[0], title=title)
+        if not is_array(x) or not (x.ndim == 3 or is_colour(x)):
+            return written
+        if y.ndim == 1:
             written.append(self._file("mistakes"))
-            certainty = probabilities(self.outputs).max(-1)
-            plots.mistakes(x, y, self.predicted, certainty, self.labels, written[1], title=self.title)
+            images, certainty = to_images(x, self.kind), probabilities(self.outputs).max(-1)
+            plots.mistakes(images, y, self.predicted, certainty, self.labels, written[1], title=self.title)
+        elif y.shape == x.shape[:3]:
+            written.append(self._file("masks"))
+            rows = [("mask", y[:_SHOWN]), ("predicted", self.predicted[:_SHOWN])]
+            masks(to_images(x[:_SHOWN], self.kind), rows, self.labels, written[1], title=f"{self.title}, test data")
         return written
 
     def _file(self, kind: str) -> Path:

@@ -176,6 +176,8 @@ class Trainer:
         Raises:
             DataError: the data do not go with the recipe.
         """
+        if self.resolved.augment:
+            self.resolved.augment.require_classes_of_pictures(dataset)
         preparation = self._hold_out(dataset)
         prepared = preparation.prepare(dataset)
         self.resolved = self.resolved.with_fitted(preparation.fitted_options(dataset, prepared))

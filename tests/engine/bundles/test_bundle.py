@@ -221,3 +221,12 @@ def test_keras_still_writes_its_backend_into_saved_models(striding_run, backend,
     assert isinstance(compiled["jit_compile"], bool)
     module = compiled["optimizer"]["module"]
     assert module == "keras.optimizers" or f".backend.{backend.name}." in module
+
+
+def test_a_bundle_records_fewer_large_pictures(backend):
+    large = np.broadcast_to(np.float32(0), (32, 1_000, 1_000))
+    inputs, outputs = bundles._few({"z": large, "a": large}, large)
+    assert list(inputs) == ["z", "a"], "in the order of the model"
+    assert len(inputs["a"]) == len(outputs) == 4
+    assert len(bundles._few(large, large[:, 0, :1])[0]) == 9
+    assert len(bundles._few(large[:, :28, :28], large[:, 0, :10])[0]) == 32
