@@ -39,6 +39,7 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
     \b
     Example:
       trivium data mnist --preview digits.png
+      trivium data sales.csv --window 24 --key shop --time day
       trivium data mnist --augment rotation=10,shift=0.1 --preview changed.png
     """
     from ..data import datasets
@@ -93,6 +94,8 @@ def _print(summary: dict[str, Any]) -> None:
         for label in summary["labels"]:
             balance.add_row(label, *(f"{split['classes'][label]:,}" for split in summary["splits"].values()))
         screen.print(balance)
+    if "series" in summary:
+        _print_series(summary["series"], screen)
     if summary["duplicates"]:
         screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
     for note in summary["notes"]:
@@ -118,6 +121,19 @@ def _print_columns(columns: list[dict[str, Any]], screen: Console) -> None:
 
 def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _print_series(series: dict[str, Any], screen: Console) -> None:
+    """Print how series are cut, and the time that each part covers."""
+    named = [f"{name} {series[name]}" for name in ("window", "horizon", "stride", "key", "time") if name in series]
+    screen.print(f"series      {series['count']:,}, {', '.join(named)}; to predict: {', '.join(series['target'])}")
+    ranges = table("series", "part", "rows", "from", "to", right=("rows",))
+    for part in series["parts"]:
+        ranges.add_row(part["series"], part["part"], f"{part['rows']:,}", str(part["first"]), str(part["last"]))
+    screen.print(ranges)
+    listed = len({part["series"] for part in series["parts"]})
+    if listed < series["count"]:
+        screen.print(f"… and {series['count'] - listed} more series.")
 
 
 def _describe(values: dict[str, Any]) -> tuple[str, ...]:

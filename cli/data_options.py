@@ -25,6 +25,13 @@ _OPTIONS = {
         type=click.Choice(TASKS),
         help="What the --target of a table is. Default: classes are words, and integers of which few differ.",
     ),
+    "window": click.option(
+        "--window", metavar="N", help="--data is a time series: predict what follows N rows of it, from these rows."
+    ),
+    "horizon": click.option("--horizon", metavar="N", help="Rows after a window to predict. Default: 1."),
+    "stride": click.option("--stride", metavar="N", help="Rows from one window to the next. Default: 1."),
+    "key": click.option("--key", metavar="COLUMN", help="Column that tells several time series apart."),
+    "time": click.option("--time", metavar="COLUMN", help="Column of numbers or dates to sort a time series by."),
     "test_share": click.option(
         "--test-share", metavar="SHARE", help="Share of --data to test on, where it has no test part. Default: 0.2."
     ),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..backends import catalog
 from .common import backend_option, common_options, console, print_json, table, trust_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MOST_ROWS = 20
 _MOST_SHARES = 5
@@ -17,16 +20,17 @@ _MOST_SHARES = 5
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--every-window", is_flag=True, help="Forecast after each window of a time series, not only the last.")
 @backend_option
 @trust_option
 @common_options
-def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json: bool) -> None:
+def command(source: Path, inputs: tuple[Path, ...], every_window: bool, backend: str | None, as_json: bool) -> None:
     """Predict the labels or values of INPUTS with a trained model.
 
     SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
     training data, .npz files with an array for each input of the model, or .png and .jpg pictures. A table may have its
     columns in any order, and the target among them. For a model of MNIST's digits, a picture is one drawn or
-    photographed digit.
+    photographed digit. Of a time series, the rows after its last window are forecast.
 
     \b
     Example:
@@ -36,21 +40,49 @@ def command(source: Path, inputs: tuple[Path, ...], backend: str | None, as_json
     from ..engine.bundles import bundle
     from ..engine.prediction import inputs as samples
     from ..engine.prediction.evaluation import predict
+    from ..engine.prediction.series_record import SeriesRecord
 
     loaded = bundle.load(source)
+    record = SeriesRecord.of(loaded)
     predictions: list[dict[str, Any]] = []
     for path in inputs:
-        said = predict(loaded, samples.read(loaded, path)).to_json()
-        predictions += [{"file": str(path), "index": i, "prediction": entry} for i, entry in enumerate(said)]
+        x, names = samples.read_named(loaded, path, every_window=every_window)
+        predicted = predict(loaded, x)
+        said = record.forecasts(predicted.values) if record else predicted.to_json()
+        rows = enumerate(zip(names or [{}] * len(said), said, strict=True))
+        predictions += [{"file": str(path), "index": i, **name, "prediction": entry} for i, (name, entry) in rows]
     if as_json:
         print_json({"schema": 1, "source": str(source), "predictions": predictions})
+        return
+    if record:
+        _print_forecasts(predictions)
         return
     shown = table("file", "sample", "prediction", "probability", right=("sample", "probability"))
     for row in predictions[:_MOST_ROWS]:
         shown.add_row(row["file"], str(row["index"]), *_columns(row["prediction"]))
+    _print(shown, len(predictions))
+
+
+def _print_forecasts(predictions: list[dict[str, Any]]) -> None:
+    """Print a row for each window, with the name of its series and the time of its last row."""
+    names: list[str] = [name for name in ("series", "after") if name in predictions[0]]
+    names = names or ["index"]
+    shown = table("file", *names, "forecast", right=("index",))
+    for row in predictions[:_MOST_ROWS]:
+        shown.add_row(row["file"], *(str(row[name]) for name in names), _forecast_to_text(row["prediction"]))
+    _print(shown, len(predictions))
+
+
+def _forecast_to_text(forecast: Any) -> str:
+    if isinstance(forecast, dict):
+        return "; ".join(f"{name} {_forecast_to_text(part)}" for name, part in forecast.items())
+    return ", ".join(f"{value:.6g}" for value in (forecast if isinstance(forecast, list) else [forecast]))
+
+
+def _print(shown: Table, count: int) -> None:
     console().print(shown)
-    if len(predictions) > _MOST_ROWS:
-        console().print(f"… and {len(predictions) - _MOST_ROWS} more: --json prints all.")
+    if count > _MOST_ROWS:
+        console().print(f"… and {count - _MOST_ROWS} more: --json prints all.")
 
 
 def _columns(prediction: Any) -> tuple[str, str]:

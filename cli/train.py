@@ -12,7 +12,7 @@ import click
 
 from ..backends import catalog, runtime
 from ..engine.epochs.precision import POLICIES
-from ..engine.training.hold_out import LAST, MODES, SHUFFLED, STRATIFIED
+from ..engine.training.hold_out import LAST, MODES, SHUFFLED, STRATIFIED, TIME
 from . import plan_report, resume_options
 from .checkpoint_rules import parse_rules
 from .common import (
@@ -40,7 +40,12 @@ if TYPE_CHECKING:
 # The exit code that a shell reports for a program that SIGTERM ended.
 _TERMINATED = 128 + signal.SIGTERM
 
-_CHOSEN = {LAST: "the last of them", SHUFFLED: "chosen at random", STRATIFIED: "stratified by class"}
+_CHOSEN = {
+    LAST: "the last of them",
+    SHUFFLED: "chosen at random",
+    STRATIFIED: "stratified by class",
+    TIME: "the last of each series",
+}
 
 # The value of --backend that takes the recommendation of `trivium bench epochs --recommend` for the recipe.
 AUTO = "auto"

@@ -16,9 +16,10 @@ from ..models.recipe import PreprocessingStep
 from .columns import Column
 from .nests import Nest, is_array, named_arrays, sample_count, take
 from .pictures.picture_size import PictureSize
+from .series.windows import SeriesWindows
 
 # Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
-DIGITS, PICTURES, TABLE = "digits", "pictures", "table"
+DIGITS, PICTURES, TABLE, SERIES = "digits", "pictures", "table", "series"
 
 # The share of the samples that is the test split, where a source has none.
 TEST_SHARE = 0.2
@@ -67,12 +68,13 @@ class Dataset:
             of the target, without those that hold values.
         source: the origin of the arrays, as text.
         draw: draws fresh samples, given their number and a key; None for a fixed dataset.
-        kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, or empty for arrays.
+        kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, `SERIES`, or empty for arrays.
         columns: those of a table, in the order of x; empty for other data.
         targets: the names of the columns of a table that are predicted.
         preparation: the steps that prepare x, for a model that brings none of its own.
         picture_size: the size that pictures were brought to; None where they have it themselves.
         notes: sentences about how the data were read that a user should know.
+        series: what the samples are windows of; None unless the kind is `SERIES`.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Dataset:
     preparation: tuple[PreprocessingStep, ...] = ()
     picture_size: PictureSize | None = None
     notes: tuple[str, ...] = ()
+    series: SeriesWindows | None = None
 
     @cached_property
     def checksum(self) -> str:
@@ -115,6 +118,7 @@ class Dataset:
             **({"targets": list(self.targets)} if self.targets else {}),
             **(self.picture_size.to_json() if self.picture_size else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({"series": self.series.describe()} if self.series else {}),
         }
 
     def named_for(self, outputs: int) -> Dataset:

@@ -14,6 +14,7 @@ from .dataset import Dataset
 from .pictures.folder import read_picture_folder
 from .pictures.segmentation import is_segmentation, read_segmentation
 from .pictures.table import names_pictures, read_picture_table
+from .series.read_series import read_series
 from .sources import files, houses, mnist, shapes, text, toys, waves
 from .tables import frames, labelled_table
 
@@ -50,7 +51,8 @@ def load(name: str | Path) -> Dataset:
     `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
     Files: `.npz` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`, `.arrow`) of columns or of paths to
     pictures, a folder with one folder of pictures per class, or with pictures and their masks. Settings may follow, as
-    in `houses.csv:target=price:test_share=0.3`.
+    in `houses.csv:target=price:test_share=0.3`. With a window, as in `sales.csv:window=24`, a table or an `.npy` or
+    `.npz` array is a series; see `read_series`.
 
     Raises:
         DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.
@@ -58,7 +60,6 @@ def load(name: str | Path) -> Dataset:
     name = str(name)
     bare, settings = data_name.parse(name)
     path = Path(bare)
-    reader = _reader_of(path)
     family, *places = bare.split(":")
     if family in LOADERS:
         require_settings(name, settings, ())
@@ -66,6 +67,7 @@ def load(name: str | Path) -> Dataset:
         if len(places) > highest:
             raise DataError(f"unknown dataset {name!r}: {family} takes at most {highest} settings after it")
         return LOADERS[family](bare, *places)
+    reader = _reader_of(path, settings)
     if reader:
         require_settings(name, settings, settings_of(reader))
         return replace(reader(path, **settings), name=name)
@@ -76,8 +78,23 @@ def load(name: str | Path) -> Dataset:
     )
 
 
-def _reader_of(path: Path) -> Callable[..., Dataset] | None:
-    """Return the reader of a file or folder of the user's own, or None if there is none for it."""
+def _reader_of(path: Path, settings: Mapping[str, str]) -> Callable[..., Dataset] | None:
+    """Return the reader of a file or folder; a `window` makes a table or array a series. None if there is none.
+
+    Raises:
+        DataError: a setting is only one of series, and there is no `window`; it is a table that cannot be read.
+    """
+    if "window" in settings and path.suffix:
+        return read_series
+    reader = _reader_of_samples(path)
+    known = settings_of(reader) if reader else ()
+    if of_series := [name for name in settings if name in settings_of(read_series) and name not in known]:
+        raise DataError(f"{path}: `{of_series[0]}` says how a series is read: add `window` N, such as window=24")
+    return reader
+
+
+def _reader_of_samples(path: Path) -> Callable[..., Dataset] | None:
+    """Return the reader of a file or folder of samples, or None if there is none."""
     if path.is_dir():
         return read_segmentation if is_segmentation(path) else read_picture_folder
     if path.suffix.lower() in frames.ENDINGS and names_pictures(path):
@@ -91,8 +108,8 @@ def settings_for(name: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: it is a table that cannot be read.
     """
-    bare = data_name.parse(str(name))[0]
-    reader = None if bare.partition(":")[0] in LOADERS else _reader_of(Path(bare))
+    bare, settings = data_name.parse(str(name))
+    reader = None if bare.partition(":")[0] in LOADERS else _reader_of(Path(bare), settings)
     return settings_of(reader) if reader else ()
 
 

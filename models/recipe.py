@@ -47,6 +47,8 @@ SERIES_STEPS = frozenset(("window", "after", "ahead", "letters", "words"))
 # Options of a builder that are sizes of the data: numbers per sample, classes, values per target, samples to train on,
 # and for each column of words in a table the numbers that it can have.
 SIZES = ("inputs", "classes", "outputs", "samples", "categories")
+# Further ones, where the data are windows of a series: rows of an input, values per row, rows of a target.
+SERIES_SIZES = ("window", "features", "horizon")
 
 # Parameters that collect further arguments: `*args` and `**options`.
 _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -152,7 +154,7 @@ class Recipe:
 
         Args:
             options: by name.
-            without_sizes: whether `SIZES` may be missing, because the data are not known yet.
+            without_sizes: whether `SIZES` and `SERIES_SIZES` may be missing, because the data are not known yet.
 
         Raises:
             RecipeError: the recipe has no such option, or needs one that is missing.
@@ -165,8 +167,9 @@ class Recipe:
         complete = {**known, **options}
         missing = [name for name, value in complete.items() if value is inspect.Parameter.empty]
         if without_sizes:
-            complete = {name: value for name, value in complete.items() if name not in SIZES or name not in missing}
-            missing = [name for name in missing if name not in SIZES]
+            sizes = {*SIZES, *SERIES_SIZES}
+            complete = {name: value for name, value in complete.items() if name not in sizes or name not in missing}
+            missing = [name for name in missing if name not in sizes]
         if missing:
             raise RecipeError(f"{self.name} needs a value for {', '.join(missing)}: add `options` {missing[0]}=…")
         return complete

@@ -1,4 +1,7 @@
-"""Waves by recurrent layers: predict the next value of a curve from a window over the last values."""
+"""Waves by recurrent layers: predict the next value of a curve from a window over the last values.
+
+Of windows of a user's series, each row has several features, and a target several values; the data decide how many.
+"""
 
 from __future__ import annotations  # an annotation must not import Keras
 
@@ -26,8 +29,8 @@ WAVES: dict[str, Any] = {
     dataset="waves:0",
     reference=PublishedResult(64),
 )
-def lstm(window: int = 3, units: int = 3) -> keras.Model:
-    return keras.Sequential([keras.Input((window, 1)), keras.layers.LSTM(units), keras.layers.Dense(1)])
+def lstm(window: int = 3, units: int = 3, features: int = 1, outputs: int = 1) -> keras.Model:
+    return keras.Sequential([keras.Input((window, features)), keras.layers.LSTM(units), keras.layers.Dense(outputs)])
 
 
 @recipe(
@@ -37,13 +40,13 @@ def lstm(window: int = 3, units: int = 3) -> keras.Model:
     dataset="waves:1",
     reference=PublishedResult(148, result="loss a little over 0.02"),
 )
-def two_lstm(window: int = 5, units: int = 3) -> keras.Model:
+def two_lstm(window: int = 5, units: int = 3, features: int = 1, outputs: int = 1) -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input((window, 1)),
+            keras.Input((window, features)),
             keras.layers.LSTM(units, return_sequences=True),
             keras.layers.LSTM(units),
-            keras.layers.Dense(1),
+            keras.layers.Dense(outputs),
         ]
     )
 
@@ -55,14 +58,16 @@ def two_lstm(window: int = 5, units: int = 3) -> keras.Model:
     dataset="waves:2:2000",
     reference=PublishedResult(904, "5 (20,000 steps)", "loss 0.025 / 0.004 / 0.0015 with 200 / 2,000 / 20,000 steps"),
 )
-def three_lstm(window: int = 13, units: tuple[int, int, int] = (9, 6, 3)) -> keras.Model:
+def three_lstm(
+    window: int = 13, units: tuple[int, int, int] = (9, 6, 3), features: int = 1, outputs: int = 1
+) -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input((window, 1)),
+            keras.Input((window, features)),
             keras.layers.LSTM(units[0], return_sequences=True),
             keras.layers.LSTM(units[1], return_sequences=True),
             keras.layers.LSTM(units[2]),
-            keras.layers.Dense(1),
+            keras.layers.Dense(outputs),
         ]
     )
 
@@ -75,13 +80,13 @@ def three_lstm(window: int = 13, units: tuple[int, int, int] = (9, 6, 3)) -> ker
     shuffle=False,
     reference=PublishedResult(30_651),
 )
-def stateful(window: int = 3, units: int = 50, batch: int = 1) -> keras.Model:
+def stateful(window: int = 3, units: int = 50, batch: int = 1, features: int = 1, outputs: int = 1) -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input(batch_shape=(batch, window, 1)),
+            keras.Input(batch_shape=(batch, window, features)),
             keras.layers.LSTM(units, stateful=True, return_sequences=True),
             keras.layers.LSTM(units, stateful=True),
-            keras.layers.Dense(1),
+            keras.layers.Dense(outputs),
         ]
     )
 

@@ -13,10 +13,11 @@ from ...data.class_counts import count_classes
 from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
 from ...data.nests import Nest, arrays_of, is_array, named_arrays, take
 from ...errors import DataError
-from . import plots
+from . import plots, series_plots
 from .column_summary import summarize_columns
 from .images import to_images
 from .masks import masks
+from .series_summary import summarize_series
 
 _MOST_IMAGES = 60
 _MOST_MASKS = 10
@@ -41,7 +42,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         regression); with several inputs or targets instead `arrays`, which has these
         entries for each; `duplicates`: the number of test samples that are also in the
         training split; `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes
-        that a split lacks.
+        that a split lacks; `series`: what `summarize_series` returns, for windows of series.
     """
     splits = {"train": dataset.train, **({"test": dataset.test} if dataset.test else {})}
     return {
@@ -55,11 +56,14 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "splits": {name: _summarize_split(split, dataset.labels) for name, split in splits.items()},
         "duplicates": duplicates(dataset.train.x, dataset.test.x) if dataset.test else 0,
         "warnings": warnings(dataset),
+        **({"series": summarize_series(dataset.series)} if dataset.series else {}),
     }
 
 
 def warnings(dataset: Dataset) -> list[str]:
     """Return a sentence for each probable mistake in the data."""
+    if dataset.series:  # a test part at later times may well lie elsewhere
+        return dataset.series.warnings()
     messages = _class_warnings(dataset)
     if dataset.test is None or len(dataset.test) < _FEWEST_SAMPLES:
         return messages
@@ -115,12 +119,15 @@ def _samples_as_bytes(arrays: list[np.ndarray]) -> Iterator[bytes]:
 
 
 def preview(dataset: Dataset, path: Path) -> None:
-    """Plot the data: a grid of images, pictures above their masks, a curve, or a scatter plot of two columns.
+    """Plot the data: series by their parts, a grid of images, pictures above their masks, a curve, or a scatter plot.
 
     Raises:
         DataError: there are several inputs or targets.
         OutputError: the file cannot be written.
     """
+    if dataset.series:
+        series_plots.parts(dataset.series, path, title=dataset.name)
+        return
     x, y = dataset.train.x, dataset.train.y
     labels = dataset.labels
     if not is_array(x) or not is_array(y) or isinstance(labels, dict):
@@ -146,6 +153,8 @@ def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, 
     """
     from ...backends.same_run.portable_random import portable_draws
 
+    if dataset.series:
+        raise DataError(f"{dataset.name} is a series: augmentation changes pictures")
     originals = take(dataset.train.x, slice(0, _MOST_AUGMENTED))
     with portable_draws():
         epochs = [(f"epoch {n + 1}", augmentation(originals, (seed, n))) for n in range(_EPOCHS_SHOWN)]

@@ -13,12 +13,14 @@ from ...backends.same_run.crossentropy import losses_from_logits
 from ...data import data_name, datasets
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource, dataset_of
-from ...data.dataset import Labels, Split, labels_of
+from ...data.dataset import Dataset, Labels, Split, labels_of
 from ...data.nests import Nest, arrays_of, is_array, named_arrays
 from ...data.preprocessing.pipeline import Preprocessing
+from ...data.series.windows import SeriesWindows
 from ...data.tables import frames
 from ...data.tables.recoding import with_columns
 from ...errors import DataError
+from ...functions import is_file_function
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..keras_model.data_for_model import for_model
@@ -33,6 +35,7 @@ from ..keras_model.inference import (
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
 from . import inputs
+from .series_record import SeriesRecord
 
 if TYPE_CHECKING:
     import keras
@@ -133,14 +136,13 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     """
     bundle = bundles.load(source)
     # The name in a bundle must not run code, as the user's own may.
-    data = None if data is None else inputs.with_picture_size(bundle, _with_targets(bundle, data))
-    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else dataset_of(data)
+    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else _read_alike(bundle, data)
     if dataset.columns:
         dataset = with_columns(dataset, inputs.columns_of(bundle))
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
-    return evaluate_model(bundle.model, bundle.preprocessing, dataset.test)
+    return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, dataset.series)
 
 
 def _with_targets(bundle: Bundle, data: DataSource) -> DataSource:
@@ -154,10 +156,22 @@ def _with_targets(bundle: Bundle, data: DataSource) -> DataSource:
     return data_name.compose(str(data), {"target": targets})
 
 
-def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
+def _read_alike(bundle: Bundle, data: DataSource) -> Dataset:
+    """Return a user's data, read like those of the bundle where their name does not say how."""
+    record = SeriesRecord.of(bundle)
+    if not record:
+        return dataset_of(inputs.with_picture_size(bundle, _with_targets(bundle, data)))
+    is_file = isinstance(data, (str, Path)) and not is_file_function(str(data))
+    return record.match(dataset_of(record.named(str(data)) if is_file else data))
+
+
+def evaluate_model(
+    model: keras.Model, preprocessing: Preprocessing, split: Split, series: SeriesWindows | None = None
+) -> dict[str, float]:
     """Return the model's metrics on a split; for regression also `rms_error`, on the scale of the raw data.
 
-    With several outputs it is `price_rms_error` for the output `price`.
+    With several outputs it is `price_rms_error` for the output `price`, and so it is with several targets of a series,
+    whose units may differ.
     """
     prepared = Split(*preprocessing.pairs(split.x, split.y))
     prepared = Split(match_inputs(model, prepared.x), match_targets(model, prepared.y))
@@ -171,16 +185,23 @@ def evaluate_model(model: keras.Model, preprocessing: Preprocessing, split: Spli
     if not values:
         return metrics
     outputs = named_arrays(outputs_of(model, prepared.x), "")
+    if series and len(series.targets) > 1:
+        errors = _squared_errors(preprocessing, outputs[""], values[""])
+        return metrics | {f"{name}_rms_error": _root_mean(errors[..., n]) for n, name in enumerate(series.targets)}
     for name, y in values.items():
         prefix = f"{name.removeprefix('/')}_" if name else ""
-        metrics[f"{prefix}rms_error"] = _rms_error(preprocessing, outputs[name], y)
+        metrics[f"{prefix}rms_error"] = _root_mean(_squared_errors(preprocessing, outputs[name], y))
     return metrics
 
 
-def _rms_error(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> float:
+def _squared_errors(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
     predicted = preprocessing.targets.inverse(outputs)
     error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)
-    return float(np.sqrt(np.mean(np.square(error, dtype="float64"))))
+    return np.asarray(np.square(error, dtype="float64"))
+
+
+def _root_mean(squares: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(squares)))
 
 
 def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:

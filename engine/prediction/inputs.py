@@ -20,8 +20,10 @@ from ...data.pictures.picture_file import read_picture
 from ...data.pictures.picture_size import PictureSize
 from ...data.sources.files import require_numbers
 from ...data.tables import frames
-from ...errors import DataError
+from ...errors import DataError, OptionError
 from ..bundles.bundle import Bundle
+from .series_inputs import read_windows
+from .series_record import SeriesRecord
 
 
 def read(bundle: Bundle, path: Path) -> Nest:
@@ -80,6 +82,26 @@ def with_picture_size(bundle: Bundle, data: DataSource) -> DataSource:
     settings = data_name.parse(str(data))[1]
     defaults = {"size": f"{size.height}x{size.width}", "fit": size.fit}
     return data if "size" in settings else data_name.compose(str(data), {**defaults, **settings})
+def read_named(bundle: Bundle, path: Path, *, every_window: bool = False) -> tuple[Nest, list[dict[str, Any]]]:
+    """Read samples for a bundle from a file, with what names each sample.
+
+    Args:
+        every_window: of series, take each window; else the last one of each series, after which nothing is known yet.
+
+    Returns:
+        The samples, as from `read`; and for each window of a series what names it: `series`, where there are several,
+        and `after`, the time or the number of its last row. Other samples have no names.
+
+    Raises:
+        DataError: as `read`; a series is shorter than the window.
+        BundleError: the bundle does not say how its series were read.
+        OptionError: `every_window`, and the model does not take windows of series.
+    """
+    if record := SeriesRecord.of(bundle):
+        return read_windows(record, path, every_window=every_window)
+    if every_window:
+        raise OptionError(f"`every_window`: the model of {bundle.run['recipe']} does not take windows of a series")
+    return read(bundle, path), []
 
 
 def _is_of_digits(bundle: Bundle) -> bool:

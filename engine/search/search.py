@@ -207,6 +207,8 @@ def _samples(
         x, y = np.asarray(data[0]), _labels(data[1])
         return x, y, y.dtype.kind in "biuUS"
     dataset = dataset_for(recipe_of(recipe), data)
+    if dataset.series:
+        raise DataError(f"{dataset.name} is a series, and a search chooses its folds at random: train on it")
     if not is_array(dataset.train.x) or not is_array(dataset.train.y):
         raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
     if dataset.labels and dataset.train.y.ndim > 1:

@@ -20,6 +20,7 @@ from ...errors import DataError
 from ...models.recipe import PreprocessingStep, Recipe, step
 from ..bundles.bundle import Bundle
 from .hold_out import HoldOut
+from .series_steps import series_steps
 
 if TYPE_CHECKING:
     from ..epochs.batches import TrainingBatches
@@ -39,7 +40,8 @@ class DataPreparation:
         weights: how much each sample counts.
         start: the bundle whose model is trained further; the inputs keep its preprocessing.
         new_head: whether that model gets a new output layer, so that the preprocessing of the targets is fitted again.
-        open_sizes: those of `recipe.SIZES` that the builder takes and the user did not give: the data decide them.
+        open_sizes: those of `recipe.SIZES` and `recipe.SERIES_SIZES` that the builder takes and the user did not give:
+            the data decide them.
     """
 
     recipe: Recipe
@@ -74,6 +76,8 @@ class DataPreparation:
         """Return batches that are generated or augmented afresh each epoch, or None if the prepared data are fixed."""
         from ..epochs.batches import TrainingBatches, from_generator, from_memory, steps_per_epoch, with_preprocessing
 
+        if augment and dataset.series:
+            raise DataError(f"{dataset.name} is a series: augmentation changes pictures")
         raw, _ = self._split_raw(dataset)
         if dataset.draw:
             fetch = from_generator(self.weights.weighted_draw(dataset), batch_size, seed)
@@ -107,14 +111,23 @@ class DataPreparation:
     def _fit(self, dataset: Dataset, training: Split) -> Preprocessing:
         """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing."""
         classes = len(dataset.labels) if isinstance(dataset.labels, tuple) else 0
-        targets = Chain.from_steps(self.recipe.steps(self.recipe.targets, self.options))
+        inputs, targets = map(Chain.from_steps, self._steps(dataset, training))
         if self.start is None:
-            inputs = Chain.from_steps([*self._flatten(training), *self._input_steps(dataset)])
             return Preprocessing(inputs, targets).fit(training.x, training.y, classes or None)
         bundled = self.start.preprocessing
         if not self.new_head:
             return bundled
         return Preprocessing(bundled.inputs, (targets.for_classes(classes) if classes else targets).fit(training.y))
+
+    def _steps(
+        self, dataset: Dataset, training: Split
+    ) -> tuple[Sequence[PreprocessingStep], Sequence[PreprocessingStep]]:
+        """Return the steps of the inputs and of the targets."""
+        if dataset.series:
+            inputs, targets = series_steps(self.recipe, self.options, dataset.series)
+            return [*inputs, *self._flatten(training)], targets
+        inputs = [*self._flatten(training), *self._input_steps(dataset)]
+        return inputs, self.recipe.steps(self.recipe.targets, self.options)
 
     def _input_steps(self, dataset: Dataset) -> Sequence[PreprocessingStep]:
         """Return the recipe's own steps for the inputs, or else those of the data.
@@ -173,4 +186,7 @@ def _sizes(dataset: Dataset, training: Split) -> dict[str, int]:
         sizes["classes"] = len(dataset.labels)
     elif is_array(training.y):
         sizes["outputs"] = math.prod(training.y.shape[1:])
+    if series := dataset.series:
+        sizes["window"], sizes["horizon"] = series.windowing.window, series.windowing.horizon
+        sizes["features"] = len(series.rows.columns)
     return sizes

@@ -8,11 +8,13 @@ import numpy as np
 
 from ...data.dataset import Dataset
 from ...data.nests import is_array
+from ...data.series.windows import SeriesWindows
 from ...errors import DataError, OptionError
 
-# How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series.
-AUTO, LAST, SHUFFLED, STRATIFIED = "auto", "last", "shuffled", "stratified"
-MODES = (AUTO, LAST, SHUFFLED, STRATIFIED)
+# How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series. `TIME`
+# is the last part of each of several series, whose samples are windows.
+AUTO, LAST, SHUFFLED, STRATIFIED, TIME = "auto", "last", "shuffled", "stratified", "time"
+MODES = (AUTO, LAST, SHUFFLED, STRATIFIED, TIME)
 
 _FEWEST_PER_CLASS = 2
 _MOST_NAMED = 5
@@ -40,7 +42,14 @@ class HoldOut:
         Raises:
             OptionError: the data have no classes to stratify by, or are a series.
         """
-        is_series = self.in_order or (is_array(dataset.train.x) and dataset.train.x.ndim == 1)
+        if dataset.series and self.mode in (AUTO, LAST, TIME):
+            return TIME
+        is_series = dataset.series or self.in_order or (is_array(dataset.train.x) and dataset.train.x.ndim == 1)
+        if self.mode == TIME:
+            raise OptionError(
+                f"`validation` {TIME}: {dataset.name} has no series of windows: `validation` {LAST} holds out its last "
+                "part"
+            )
         if self.mode == LAST or (self.mode == AUTO and is_series):
             return LAST
         if is_series:
@@ -55,8 +64,10 @@ class HoldOut:
     def parts(self, dataset: Dataset) -> tuple[np.ndarray | slice, np.ndarray | slice]:
         """Return the samples to train on and those that are held out, in the order of the data.
 
+        Windows of a series with rows in both parts are in neither.
+
         Raises:
-            DataError: nothing is left to train on.
+            DataError: nothing is left to train on, or no window to validate on.
             OptionError: as `resolved_mode`.
         """
         samples, count = len(dataset.train), self._count(dataset)
@@ -65,6 +76,8 @@ class HoldOut:
         mode = self.resolved_mode(dataset)
         if mode == LAST or not count:
             return slice(0, samples - count), slice(samples - count, None)
+        if dataset.series:
+            return self._parts_of_series(dataset.name, dataset.series, samples)
         from sklearn.model_selection import train_test_split
 
         classes = dataset.train.y if mode == STRATIFIED else None
@@ -73,8 +86,25 @@ class HoldOut:
         )
         return np.sort(training), np.sort(held_out)
 
+    def _parts_of_series(self, name: str, series: SeriesWindows, samples: int) -> tuple[np.ndarray, np.ndarray]:
+        # A benchmark may take the first samples alone.
+        training, held_out = (part[part < samples] for part in series.last_part(self.share))
+        for part, windows in (("train", training), ("validate", held_out)):
+            if not len(windows):
+                rows = int((series.rows.lengths - series.test_rows).max())
+                raise DataError(
+                    f"{name}: a validation split of {self.share:g} leaves no window to {part} on: there are {rows} "
+                    f"rows before the test part, and a window with its horizon takes {series.windowing.span}"
+                )
+        return training, held_out
+
     def warnings(self, dataset: Dataset) -> list[str]:
-        """Return a sentence for each class that is in one part alone; more than `_MOST_NAMED` are counted."""
+        """Return a sentence for each class that is in one part alone; more than `_MOST_NAMED` are counted.
+
+        Of series, return what is unusual about them.
+        """
+        if dataset.series:
+            return dataset.series.warnings()
         y, labels = dataset.train.y, dataset.labels
         if not isinstance(labels, tuple) or not labels or not is_array(y) or y.ndim != 1 or not self._count(dataset):
             return []

@@ -81,6 +81,21 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
             )
 
 
+def require_forecast(model: keras.Model, targets: np.ndarray) -> None:
+    """Raise a DataError unless the output has the shape of the targets of a series, or that with a last axis of 1.
+
+    A loss would broadcast an output of one value to all rows of the horizon.
+    """
+    (name,), (output,) = output_names(model), model.outputs
+    received, expected = tuple(output.shape)[1:], targets.shape[1:]
+    if not shape_matches(received, expected) and not shape_matches(received, (*expected, 1)):
+        wanted = expected or (1,)
+        raise DataError(
+            f"the output {name} has shape {received}, but the rows to predict have shape {wanted}: end the model with "
+            f"keras.layers.Reshape({wanted})"
+        )
+
+
 def last_activation(model: keras.Model, output: str) -> Callable[..., Any] | None:
     """Return the last activation before an output, or None if it is not known.
 

@@ -55,6 +55,8 @@ def build_model(
         else:
             _set_optimizer(model, options)
             losses.require_fit(model, training.y)
+        if dataset.series:
+            losses.require_forecast(model, training.y)
     return model, replace(options, batch_size=size)
 
 

@@ -14,7 +14,7 @@ from ...data.augmentation import Augmentation
 from ...data.sample_weights import ClassWeights, SampleWeights
 from ...errors import OptionError
 from ...functions import suggest
-from ...models.recipe import SERIES_STEPS, SIZES, Recipe, find
+from ...models.recipe import SERIES_SIZES, SERIES_STEPS, SIZES, Recipe, find
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..epochs import precision as precisions
@@ -213,7 +213,7 @@ class ResolvedOptions:
     def preparation(self) -> DataPreparation:
         """How the data are prepared."""
         new_head = self.replace_head is not None
-        open_sizes = frozenset(SIZES) & self.recipe.options.keys() - self.user_options
+        open_sizes = frozenset((*SIZES, *SERIES_SIZES)) & self.recipe.options.keys() - self.user_options
         in_order = any(step.kind in SERIES_STEPS for step in (*self.recipe.inputs, *self.recipe.targets))
         held_out = HoldOut(self.validation_split, self.validation, self.seed, in_order)
         return DataPreparation(self.recipe, self.options, held_out, self.weights, self.start, new_head, open_sizes)

@@ -13,7 +13,7 @@ from ...data.nests import is_array
 from ...data.pictures.channels import is_colour
 from ..keras_model.inference import class_outputs, outputs_of, probabilities
 from ..keras_model.interface import match_inputs, targets_in_order
-from ..plots import plots
+from ..plots import plots, series_plots
 from ..plots.images import to_images
 from ..plots.masks import masks
 from ..prediction.evaluation import to_data_terms
@@ -36,6 +36,10 @@ def draw(run: Run, folder: Path) -> list[Path]:
     prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
     outputs = class_outputs(run.model, outputs_of(run.model, prepared), run.dataset.labels)
     predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)
+    if run.dataset.series:
+        path = folder / "predictions.png"
+        series_plots.forecasts(run.dataset.series, predicted, path, title=f"{title}, test data")
+        return [*written, path]
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)
         return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title, run.dataset.kind).draw()

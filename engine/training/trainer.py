@@ -25,11 +25,13 @@ from ..epochs import precision as precisions
 from ..keras_model.data_for_model import for_model, has_values_for_one_output, is_coloured, joined_targets
 from ..keras_model.interface import require_inputs
 from ..prediction.inputs import columns_of
+from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
 from . import model_building
 from .data_preparation import DataPreparation, Prepared
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
+from .series_steps import series_notes
 
 if TYPE_CHECKING:
     import keras
@@ -167,7 +169,7 @@ class Trainer:
             resumed=session.resumed,
         )
         if data.test:
-            run.evaluation = evaluate_model(model, preprocessing, data.test)
+            run.evaluation = evaluate_model(model, preprocessing, data.test, data.series)
         return run
 
     def prepare(self, dataset: Dataset) -> Prepared:
@@ -182,7 +184,8 @@ class Trainer:
         prepared = preparation.prepare(dataset)
         self.resolved = self.resolved.with_fitted(preparation.fitted_options(dataset, prepared))
         done = (sentence for step in prepared[0].inputs.steps for sentence in step.describe())
-        self.notes = [*dataset.notes, *done]
+        of_series = series_notes(self.recipe) if dataset.series and not self.resolved.start else []
+        self.notes = [*dataset.notes, *of_series, *done]
         return prepared
 
     def make_ready(self, dataset: Dataset) -> tuple[keras.Model, Split]:
@@ -343,6 +346,8 @@ class Trainer:
         start = self.resolved.start
         if dataset.columns and start:
             dataset = with_columns(dataset, columns_of(start))
+        if start and (record := SeriesRecord.of(start)):
+            dataset = record.match(dataset)
         open_sizes = self.resolved.preparation.open_sizes
         # A builder of `inputs` takes as many numbers as there are.
         has_channels = is_coloured(dataset) and "inputs" not in open_sizes

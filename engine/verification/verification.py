@@ -285,9 +285,10 @@ def _resolve_source(source: str | Path) -> tuple[str, bool]:
 
 def _to_portable(data: Dataset | str | Path | None) -> Any:
     """Return the data as they are sent to a worker: by name, or as arrays."""
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset) and not data.series:  # a worker needs the columns of series, and reads them again
         return {"name": data.name, "x": data.train.x, "y": data.train.y}
-    return None if data is None else str(data)
+    name = data.name if isinstance(data, Dataset) else data
+    return None if name is None else str(name)
 
 
 def _describe(check: BackendCheck) -> str:

@@ -54,7 +54,7 @@ def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, back
         p.name for p in runtime.current().plans(recipes.find("rnn/lstm")(), 10)
     ]
     assert run["settings"] == {
-        "options": {"units": 2, "window": 5},
+        "options": {"units": 2, "window": 5, "features": 1, "outputs": 1},
         "epochs": 1,
         "batch_size": 16,
         "validation_split": 0.4,
@@ -141,9 +141,12 @@ def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, h
         (["--class-weight", "even"], "--class-weight even: 'even' has no value: expected NAME=VALUE"),
         (["--class-weight", "balanced"], "waves:0:20 has no classes: use sample_weight"),
         (["--optimizer", "nosuch"], "Keras knows no optimizer 'nosuch' (try adam, sgd, rmsprop)"),
-        (["--set", "unit=4"], "rnn/lstm has no option 'unit' (it has: window, units); did you mean 'units'"),
+        (
+            ["--set", "unit=4"],
+            "rnn/lstm has no option 'unit' (it has: window, units, features, outputs); did you mean 'units'",
+        ),
         (["--set", "units"], "--set units: expected NAME=VALUE"),
-        (["--set", "units=0"], "units=0) cannot be built: "),
+        (["--set", "units=0"], "units=0, features=1, outputs=1) cannot be built: "),
         (["--set", "window=30"], "shorter than the window of 30"),
         (["--data", "wave:0"], "unknown dataset 'wave:0'; did you mean 'waves'"),
         (["--data", "waves:7"], "choose waves:0, waves:1 or waves:2"),

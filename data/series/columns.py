@@ -1,0 +1,168 @@
+"""Reads the columns of a table of time series: numbers, and beside them the key of a series and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import DataError
+from ...functions import suggest
+from ...storage import safe_arrays
+from ..tables import frames
+from .rows import SeriesRows
+from .times import read_times
+
+if TYPE_CHECKING:
+    import polars
+
+ENDINGS = (*frames.ENDINGS, ".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class SeriesColumns:
+    """The columns of a table of series.
+
+    Attributes:
+        key: the one that tells the series apart; empty where the table is one series.
+        time: the one that says when a row was; empty where the rows are in the order of time.
+        numbers: those of numbers, in order; empty takes all but the key and the time.
+    """
+
+    key: str = ""
+    time: str = ""
+    numbers: tuple[str, ...] = ()
+
+
+def read_rows(path: Path, columns: SeriesColumns) -> SeriesRows:
+    """Read the rows of series from a table, or from arrays.
+
+    An `.npy` array has the shape (rows,) or (rows, columns). The arrays in an `.npz` file are columns by their names,
+    all of one length.
+
+    Returns:
+        The rows, sorted by series and time. Series come in the order of their names, or numbers.
+
+    Raises:
+        DataError: the file is missing or damaged, lacks a column, or has a cell that is not a finite number; two rows
+            of a series have the same time.
+    """
+    frame = _read_arrays(path) if path.suffix.lower() in (".npy", ".npz") else frames.read_frame(path)
+    names = columns.numbers or tuple(name for name in frame.columns if name not in (columns.key, columns.time))
+    _require_columns(path, frame, [name for name in (columns.key, columns.time, *names) if name])
+    if not names:
+        raise DataError(f"{path}: there is no column of numbers in it (it has: {', '.join(frame.columns)})")
+    values = np.stack([_numbers(path, frame[name]) for name in names], axis=1)
+    series, numbers = _series(path, frame, columns.key)
+    times = read_times(path, frame[columns.time]) if columns.time else None
+    order = np.argsort(numbers, kind="stable") if times is None else np.lexsort((times, numbers))
+    if times is not None:
+        _require_distinct(path, columns, series, numbers, times, order)
+    bounds = np.searchsorted(numbers[order], np.arange(len(series) + 1))
+    return SeriesRows(values[order], names, series, bounds, None if times is None else times[order])
+
+
+def _read_arrays(path: Path) -> polars.DataFrame:
+    import polars
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix.lower() == ".npy":
+        columns = _columns_of("column", safe_arrays.read_npy(path))
+    else:
+        arrays = safe_arrays.read_npz(path, str(path))
+        columns = {name: part for key, array in arrays.items() for name, part in _columns_of(key, array).items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        listed = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
+        raise DataError(f"{path}: the columns of a series have one length, its arrays have several ({listed})")
+    if not columns or not len(next(iter(columns.values()))):
+        raise DataError(f"{path}: there is no row in it")
+    return polars.DataFrame(columns)
+
+
+def _columns_of(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the columns of an array by name; those of a table are numbered from 1."""
+    if array.ndim == 1:
+        return {name if name != "column" else "column 1": array}
+    if array.ndim != 2:
+        raise DataError(f"{name} has shape {array.shape}: a series is (rows,) or (rows, columns)")
+    return {f"{name} {place + 1}": array[:, place] for place in range(array.shape[1])}
+
+
+def _require_columns(path: Path, frame: polars.DataFrame, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in frame.columns:
+            listed = ", ".join(frame.columns)
+            raise DataError(f"{path} has no column {name!r} (it has: {listed}){suggest(name, list(frame.columns))}")
+
+
+def _numbers(path: Path, column: polars.Series) -> np.ndarray:
+    """Return a column of numbers as float64.
+
+    Raises:
+        DataError: a cell is not a finite number.
+    """
+    import polars
+
+    name, dtype = column.name, column.dtype
+    if dtype.is_temporal():
+        raise DataError(f"{path}: column {name!r} holds {dtype}, a series takes numbers: is it the `time`?")
+    numbers = column.cast(polars.Float64, strict=False)
+    values = numbers.fill_null(np.nan).to_numpy()
+    if np.isfinite(values).all():
+        return np.asarray(values)
+    place = int(np.argmin(np.isfinite(values)))
+    where, cell = f"{path}: column {name!r}", column[place]
+    if cell is None:
+        raise DataError(f"{where} has no number in row {place + 1}: fill the gap, or leave the row out")
+    if dtype.is_numeric() or numbers[place] is not None:
+        raise DataError(f"{where} holds {cell} in row {place + 1}: fill the gap, or leave the row out")
+    raise DataError(
+        f"{where} holds {cell!r} in row {place + 1}, a series takes numbers: is it the `key` or the `time`? Else leave "
+        "it out, or write its words as numbers"
+    )
+
+
+def _series(path: Path, frame: polars.DataFrame, key: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the names of the series, and the number of the one that each row belongs to."""
+    import polars
+
+    if not key:
+        return ("",), np.zeros(len(frame), "int64")
+    column = frame[key]
+    if column.null_count():
+        row = int(column.is_null().arg_true()[0]) + 1
+        raise DataError(f"{path}: column {key!r} has no value in row {row}: it says which series the row belongs to")
+    words = column.cast(polars.String)
+    names = sorted(words.unique().to_list(), key=_order)
+    places = {name: place for place, name in enumerate(names)}
+    return tuple(names), np.array([places[word] for word in words.to_list()], "int64")
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    """Return the place of a series among others: numbers first, by their size, then words."""
+    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+
+
+def _require_distinct(
+    path: Path,
+    columns: SeriesColumns,
+    series: Sequence[str],
+    numbers: np.ndarray,
+    times: np.ndarray,
+    order: np.ndarray,
+) -> None:
+    """Raise a DataError if two rows of one series have the same time: their order is not known."""
+    same = (np.diff(numbers[order]) == 0) & (times[order][1:] == times[order][:-1])
+    if not same.any():
+        return
+    place = int(np.argmax(same))
+    first, second = sorted(int(row) + 1 for row in order[place : place + 2])
+    of_series = f" of {series[numbers[order[place]]]}" if columns.key else ""
+    advice = (
+        "leave one out" if columns.key else "name the column that tells the series apart as `key`, or leave one out"
+    )
+    raise DataError(f"{path}: rows {first} and {second}{of_series} have the same {columns.time!r}: {advice}")

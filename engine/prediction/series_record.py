@@ -1,0 +1,95 @@
+"""How the series of a bundle were read, so that further ones are read alike and its forecasts have names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.data_name import compose, parse
+from ...data.dataset import SERIES, Dataset
+from ...data.series.columns import ENDINGS
+from ...data.series.read_series import count_of
+from ...errors import BundleError, DataError
+from ..bundles.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """How a bundle's series were read, from the record of its run.
+
+    Attributes:
+        settings: those after the name of the data, but for the share of the test part.
+        columns: of the inputs, in order.
+        targets: the columns that are predicted.
+        window, horizon: in rows.
+    """
+
+    settings: dict[str, str]
+    columns: tuple[str, ...]
+    targets: tuple[str, ...]
+    window: int
+    horizon: int
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> SeriesRecord | None:
+        """Return the record of a bundle; None if its data are no series.
+
+        Raises:
+            BundleError: the record is damaged.
+        """
+        data = bundle.run["dataset"]
+        if data.get("kind") != SERIES:
+            return None
+        try:
+            record = dict(data["series"])
+            targets, columns = (tuple(map(str, record.pop(name))) for name in ("target", "columns"))
+            record = {name: str(value) for name, value in record.items() if name != "count"}
+            settings = {**record, "target": ",".join(targets)}
+            sizes = count_of("window", record["window"]), count_of("horizon", record["horizon"])
+            return cls(settings, columns, targets, *sizes)
+        except (KeyError, TypeError, ValueError, DataError) as error:
+            raise BundleError(f"run.json does not say how its series are read ({error!r})") from error
+
+    def named(self, name: str) -> str:
+        """Return the name of a file of series with these settings, unless it says itself how they are read."""
+        bare, settings = parse(name)
+        is_open = Path(bare).suffix.lower() in ENDINGS and "window" not in settings
+        return compose(name, {**self.settings, **settings}) if is_open else name
+
+    def match(self, dataset: Dataset) -> Dataset:
+        """Return the dataset if its windows have the same columns.
+
+        Raises:
+            DataError: they have others, or in another order.
+        """
+        columns = dataset.series.rows.columns if dataset.series else ("of no series",)
+        if columns != self.columns:
+            raise DataError(
+                f"{dataset.name} has the columns {', '.join(columns)}, but the model takes "
+                f"{', '.join(self.columns)}, in this order"
+            )
+        return dataset
+
+    def forecasts(self, values: np.ndarray) -> list[Any]:
+        """Return the forecast of each window as JSON.
+
+        A number, or a list of `horizon` numbers; of several targets a dictionary of these.
+
+        Args:
+            values: (windows, …) on the scale of the raw data.
+
+        Raises:
+            BundleError: the record is of another model.
+        """
+        count = len(self.targets)
+        if values.size != len(values) * self.horizon * count:
+            raise BundleError(
+                f"run.json names {self.horizon} rows of {count} targets, the model gives {values.shape[1:]}"
+            )
+        shaped = values.reshape(len(values), self.horizon, count)
+        by_target = [[row[:, place] for place in range(count)] for row in shaped]
+        entries = [[float(part[0]) if self.horizon == 1 else part.tolist() for part in parts] for parts in by_target]
+        return [parts[0] if count == 1 else dict(zip(self.targets, parts, strict=True)) for parts in entries]
