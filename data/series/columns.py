@@ -12,7 +12,8 @@ import numpy as np
 from ...errors import DataError
 from ...functions import suggest
 from ...storage import safe_arrays
-from ..tables import frames
+from ..columns import DATE, WORDS
+from ..tables import encoding, frames
 from .rows import SeriesRows
 from .times import read_times
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import polars
 
 ENDINGS = (*frames.ENDINGS, ".npy", ".npz")
+_KINDS = {WORDS: "words", DATE: "dates"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read_rows(path: Path, columns: SeriesColumns) -> SeriesRows:
     _require_columns(path, frame, [name for name in (columns.key, columns.time, *names) if name])
     if not names:
         raise DataError(f"{path}: there is no column of numbers in it (it has: {', '.join(frame.columns)})")
-    values = np.stack([_numbers(path, frame[name]) for name in names], axis=1)
+    values = _numbers(path, frame.select(names))
     series, numbers = _series(path, frame, columns.key)
     times = read_times(path, frame[columns.time]) if columns.time else None
     order = np.argsort(numbers, kind="stable") if times is None else np.lexsort((times, numbers))
@@ -99,30 +101,26 @@ def _require_columns(path: Path, frame: polars.DataFrame, names: Sequence[str]) 
             raise DataError(f"{path} has no column {name!r} (it has: {listed}){suggest(name, list(frame.columns))}")
 
 
-def _numbers(path: Path, column: polars.Series) -> np.ndarray:
-    """Return a column of numbers as float64.
+def _numbers(path: Path, frame: polars.DataFrame) -> np.ndarray:
+    """Return the columns of a frame as (rows, columns) float64.
 
     Raises:
-        DataError: a cell is not a finite number.
+        DataError: a column holds something else than numbers, or has a gap.
     """
-    import polars
-
-    name, dtype = column.name, column.dtype
-    if dtype.is_temporal():
-        raise DataError(f"{path}: column {name!r} holds {dtype}, a series takes numbers: is it the `time`?")
-    numbers = column.cast(polars.Float64, strict=False)
-    values = numbers.fill_null(np.nan).to_numpy()
+    columns = encoding.columns_of(frame, str(path))
+    for column in columns:
+        if column.kind in (WORDS, DATE):
+            kind, cell = _KINDS[column.kind], frame[column.name].drop_nulls()[0]
+            raise DataError(
+                f"{path}: column {column.name!r} holds {kind} such as {cell}, a series takes numbers: is it the `key` "
+                "or the `time`? Else leave it out, or write it as numbers"
+            )
+    values = encoding.encode(frame, columns, str(path))
     if np.isfinite(values).all():
-        return np.asarray(values)
-    place = int(np.argmin(np.isfinite(values)))
-    where, cell = f"{path}: column {name!r}", column[place]
-    if cell is None:
-        raise DataError(f"{where} has no number in row {place + 1}: fill the gap, or leave the row out")
-    if dtype.is_numeric() or numbers[place] is not None:
-        raise DataError(f"{where} holds {cell} in row {place + 1}: fill the gap, or leave the row out")
+        return values
+    row, place = (int(index) for index in np.argwhere(~np.isfinite(values))[0])
     raise DataError(
-        f"{where} holds {cell!r} in row {place + 1}, a series takes numbers: is it the `key` or the `time`? Else leave "
-        "it out, or write its words as numbers"
+        f"{path}: column {columns[place].name!r} has no number in row {row + 1}: fill the gap, or leave the row out"
     )
 
 

@@ -8,56 +8,59 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DataError
+from ..tables.encoding import dates_of, is_text
 
 if TYPE_CHECKING:
     import polars
 
-_DATE = r"^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?)?$"
+_MONTH = r"^(\d{4}-\d{2})$"
 _EXPECTED = "expected numbers, or dates such as 2024-05-31 or 2024-05-31 14:00"
 
 
 def read_times(path: Path, column: polars.Series) -> np.ndarray:
-    """Return the times in a column as numbers, or as datetime64 with microseconds.
-
-    Dates are written from the year to the second, as in ISO 8601. In others, such as 03/05/2024, either number may be
-    the month.
+    """Return the times in a column as numbers, or as datetime64 with microseconds; all of one form.
 
     Raises:
-        DataError: a cell is empty, or neither a number nor such a date.
+        DataError: a cell is empty, or neither a number nor a date.
     """
     if column.null_count():
         raise DataError(f"{path}: column {column.name!r} has no time in row {_first(column.is_null())}")
-    if column.dtype.is_temporal():
-        return _from_temporal(path, column)
-    if column.dtype.is_numeric():
-        return _finite(path, column.name, column.to_numpy())
-    return _from_text(path, column)
-
-
-def _from_temporal(path: Path, column: Any) -> np.ndarray:
+    if is_text(column):
+        return _from_text(path, column)
     times = column.to_numpy()
-    if times.dtype.kind != "M":
+    if times.dtype.kind not in "Miuf":
         raise DataError(f"{path}: column {column.name!r} holds {column.dtype}, {_EXPECTED}")
-    return np.asarray(times.astype("datetime64[us]"))
+    return np.asarray(times.astype("datetime64[us]")) if times.dtype.kind == "M" else _finite(path, column.name, times)
 
 
-def _from_text(path: Path, column: Any) -> np.ndarray:
+def _from_text(path: Path, cells: Any) -> np.ndarray:
     import polars
 
-    cells = column.cast(polars.String)
     for dtype in (polars.Int64, polars.Float64):
         numbers = cells.cast(dtype, strict=False)
         if not numbers.null_count():
-            return _finite(path, column.name, numbers.to_numpy())
-    # NumPy reads the words `now` and `today` too.
-    is_date = cells.str.contains(_DATE)
-    if not is_date.all():
-        row = _first(~is_date)
-        raise DataError(f"{path}: column {column.name!r} holds {cells[row - 1]!r} in row {row}, {_EXPECTED}")
-    try:
-        return np.asarray(cells.str.strip_suffix("Z").to_numpy().astype("U").astype("datetime64[us]"))
-    except ValueError as error:
-        raise DataError(f"{path}: column {column.name!r}: {error}, {_EXPECTED}") from error
+            return _finite(path, cells.name, numbers.to_numpy())
+    # A month is its first day; Z says that a time is universal.
+    written = cells.str.replace(_MONTH, "${1}-01").str.strip_suffix("Z")
+    dates = dates_of(written, str(path))
+    if dates is None:
+        row = _first_of_another_form(path, written)
+        raise DataError(
+            f"{path}: column {cells.name!r} holds {cells[row - 1]!r} in row {row}, {_EXPECTED}, of one form"
+        )
+    return np.asarray(dates.to_numpy().astype("datetime64[us]"))
+
+
+def _first_of_another_form(path: Path, cells: Any) -> int:
+    """Return the first row, counted from 1, up to which the cells are not dates of one form."""
+    dates, others = 0, len(cells)
+    while others - dates > 1:
+        middle = (dates + others) // 2
+        if dates_of(cells[:middle], str(path)) is None:
+            others = middle
+        else:
+            dates = middle
+    return others
 
 
 def _finite(path: Path, name: str, times: np.ndarray) -> np.ndarray:

@@ -157,14 +157,23 @@ _ENCODERS = {NUMBER: _numbers, WORDS: _codes, BOOLEAN: _truth, DATE: _dates}
 
 def _days(cells: polars.Series, where: str) -> np.ndarray | None:
     """Return the days since 1970 of cells without gaps, (n,) float64; None unless all of them are dates."""
+    dates = dates_of(cells, where)
+    return None if dates is None else _to_days(dates)
+
+
+def dates_of(cells: polars.Series, where: str) -> polars.Series | None:
+    """Return the dates in cells of text without gaps, with microseconds; None unless all of them are dates of one form.
+
+    Raises:
+        DataError: they can be read in two ways.
+    """
     parsed = next(_parsed(cells, _DATES), None)
     slashed = list(_parsed(cells, (_DAY_FIRST, _MONTH_FIRST)))
     if len(slashed) == 2 and not slashed[0].equals(slashed[1]):
         raise DataError(
             f"{where}: column {cells.name} has dates such as {cells[0]}, which can mean two days: write 2024-12-31"
         )
-    parsed = parsed if parsed is not None or not slashed else slashed[0]
-    return None if parsed is None else _to_days(parsed)
+    return parsed if parsed is not None or not slashed else slashed[0]
 
 
 def _parsed(cells: polars.Series, formats: Sequence[str]) -> Iterator[polars.Series]:

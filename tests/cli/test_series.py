@@ -14,7 +14,7 @@ from trivium.engine.prediction.evaluation import predict
 pytestmark = pytest.mark.one_environment
 
 BUILD = f"{series_tables.__file__}:build"
-READ = ("--window", 4, "--horizon", 2, "--key", "shop", "--time", "day")
+READ = ("--window", 4, "--horizon", 2, "--key", "shop", "--time", "day", "--target", "sales")
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def run(cli, sales):
     """The folder of a run on two shops, of two epochs."""
     trained = cli("train", BUILD, "--data", "sales.csv", *READ, "--epochs", 2, "--out", "run")
     assert trained.code == 0, trained.err
+    assert "note: Each column of the series is scaled to a mean of 0 and a deviation of 1" in trained.err
     assert "validation  25% of the training data, the last of each series" in trained.out
     return "run"
 
@@ -70,7 +71,7 @@ def test_forecasts_are_named_by_series_and_time(cli, run):
 
 def test_a_run_is_resumed_and_evaluated_on_the_data_it_was_trained_on(cli, run):
     record = json.loads(Path("run/run.json").read_text())
-    assert record["dataset"]["name"] == "sales.csv:window=4:horizon=2:key=shop:time=day"
+    assert record["dataset"]["name"] == "sales.csv:target=sales:window=4:horizon=2:key=shop:time=day"
     assert record["asked"]["data"] == record["dataset"]["name"]
     metrics = json.loads(cli("evaluate", run, "--json").out)["metrics"]
     assert metrics == pytest.approx(record["evaluation"], rel=1e-4)
