@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, OptionError, first_line
 from ..functions import is_file_function, load_function
 from . import data_name, datasets
 from .dataset import Dataset
 from .from_arrays import dataset_from_arrays
+from .series.read_series import read_series
 from .tables import frames, labelled_table
 
-# The name of data that are a data frame.
-FRAME = "the table"
+if TYPE_CHECKING:
+    import polars
 
 # Arrays are `(x, y)`, `(x, y, weight)`, or a dictionary by name. A data frame is one of polars, pandas or pyarrow.
 DataSource = Any
@@ -43,9 +44,7 @@ def dataset_of(data: DataSource, **settings: Any) -> Dataset:
         bare, named = data_name.parse(str(data))
         return replace(dataset_of(_call(bare), **{**named, **settings}), name=data_name.compose(str(data), settings))
     if frames.is_frame(data) and not isinstance(data, Dataset):
-        texts = data_name.parse(data_name.compose("", settings))[1]
-        datasets.require_settings(FRAME, texts, datasets.settings_of(labelled_table.read_labelled_table))
-        return labelled_table.from_frame(frames.from_user(data), FRAME, **texts)
+        return _from_frame(frames.from_user(data), data_name.parse(data_name.compose("", settings))[1])
     if settings:
         raise OptionError(f"`{next(iter(settings))}` says how a file or a data frame is read, not arrays: leave it out")
     if isinstance(data, Dataset):
@@ -53,6 +52,14 @@ def dataset_of(data: DataSource, **settings: Any) -> Dataset:
     if isinstance(data, (tuple, Mapping)):
         return dataset_from_arrays(data)
     raise DataError(f"expected {_EXPECTED}, received {type(data).__name__}")
+
+
+def _from_frame(frame: polars.DataFrame, settings: Mapping[str, str]) -> Dataset:
+    if "window" in settings:
+        datasets.require_settings(frames.FRAME, settings, datasets.settings_of(read_series))
+        return read_series(frame, **settings)
+    datasets.require_settings(frames.FRAME, settings, datasets.settings_of(labelled_table.read_labelled_table))
+    return labelled_table.from_frame(frame, frames.FRAME, **settings)
 
 
 def _call(name: str) -> DataSource:

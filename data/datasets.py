@@ -128,7 +128,8 @@ def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str
 
 def known_settings() -> set[str]:
     """Return the names of all settings that a reader takes."""
-    return {setting for reader in (*READERS.values(), *_PICTURE_READERS) for setting in settings_of(reader)}
+    readers = (*READERS.values(), *_PICTURE_READERS, read_series)
+    return {setting for reader in readers for setting in settings_of(reader)}
 
 
 def portable_name(name: str | None) -> str | None:

@@ -45,24 +45,33 @@ def read_rows(path: Path, columns: SeriesColumns) -> SeriesRows:
     An `.npy` array has the shape (rows,) or (rows, columns). The arrays in an `.npz` file are columns by their names,
     all of one length.
 
+    Raises:
+        DataError: the file is missing or damaged, or as `rows_of`.
+    """
+    is_table = path.suffix.lower() in frames.ENDINGS
+    return rows_of(frames.read_frame(path) if is_table else _read_arrays(path), str(path), columns)
+
+
+def rows_of(frame: polars.DataFrame, where: str, columns: SeriesColumns) -> SeriesRows:
+    """Return the rows of series in a frame.
+
     Returns:
         The rows, sorted by series and time. Series come in the order of their names, or numbers.
 
     Raises:
-        DataError: the file is missing or damaged, lacks a column, or has a cell that is not a finite number; two rows
-            of a series have the same time.
+        DataError: a column is missing, or has a cell that is not a finite number; two rows of a series have the same
+            time.
     """
-    frame = _read_arrays(path) if path.suffix.lower() in (".npy", ".npz") else frames.read_frame(path)
     names = columns.numbers or tuple(name for name in frame.columns if name not in (columns.key, columns.time))
-    _require_columns(path, frame, [name for name in (columns.key, columns.time, *names) if name])
+    _require_columns(where, frame, [name for name in (columns.key, columns.time, *names) if name])
     if not names:
-        raise DataError(f"{path}: there is no column of numbers in it (it has: {', '.join(frame.columns)})")
-    values = _numbers(path, frame.select(names))
-    series, numbers = _series(path, frame, columns.key)
-    times = read_times(path, frame[columns.time]) if columns.time else None
+        raise DataError(f"{where}: there is no column of numbers in it (it has: {', '.join(frame.columns)})")
+    values = _numbers(where, frame.select(names))
+    series, numbers = _series(where, frame, columns.key)
+    times = read_times(where, frame[columns.time]) if columns.time else None
     order = np.argsort(numbers, kind="stable") if times is None else np.lexsort((times, numbers))
     if times is not None:
-        _require_distinct(path, columns, series, numbers, times, order)
+        _require_distinct(where, columns, series, numbers, times, order)
     bounds = np.searchsorted(numbers[order], np.arange(len(series) + 1))
     return SeriesRows(values[order], names, series, bounds, None if times is None else times[order])
 
@@ -94,37 +103,37 @@ def _columns_of(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
     return {f"{name} {place + 1}": array[:, place] for place in range(array.shape[1])}
 
 
-def _require_columns(path: Path, frame: polars.DataFrame, names: Sequence[str]) -> None:
+def _require_columns(where: str, frame: polars.DataFrame, names: Sequence[str]) -> None:
     for name in names:
         if name not in frame.columns:
             listed = ", ".join(frame.columns)
-            raise DataError(f"{path} has no column {name!r} (it has: {listed}){suggest(name, list(frame.columns))}")
+            raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, list(frame.columns))}")
 
 
-def _numbers(path: Path, frame: polars.DataFrame) -> np.ndarray:
+def _numbers(where: str, frame: polars.DataFrame) -> np.ndarray:
     """Return the columns of a frame as (rows, columns) float64.
 
     Raises:
         DataError: a column holds something else than numbers, or has a gap.
     """
-    columns = encoding.columns_of(frame, str(path))
+    columns = encoding.columns_of(frame, where)
     for column in columns:
         if column.kind in (WORDS, DATE):
             kind, cell = _KINDS[column.kind], frame[column.name].drop_nulls()[0]
             raise DataError(
-                f"{path}: column {column.name!r} holds {kind} such as {cell}, a series takes numbers: is it the `key` "
+                f"{where}: column {column.name!r} holds {kind} such as {cell}, a series takes numbers: is it the `key` "
                 "or the `time`? Else leave it out, or write it as numbers"
             )
-    values = encoding.encode(frame, columns, str(path))
+    values = encoding.encode(frame, columns, where)
     if np.isfinite(values).all():
         return values
     row, place = (int(index) for index in np.argwhere(~np.isfinite(values))[0])
     raise DataError(
-        f"{path}: column {columns[place].name!r} has no number in row {row + 1}: fill the gap, or leave the row out"
+        f"{where}: column {columns[place].name!r} has no number in row {row + 1}: fill the gap, or leave the row out"
     )
 
 
-def _series(path: Path, frame: polars.DataFrame, key: str) -> tuple[tuple[str, ...], np.ndarray]:
+def _series(where: str, frame: polars.DataFrame, key: str) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the names of the series, and the number of the one that each row belongs to."""
     import polars
 
@@ -133,7 +142,7 @@ def _series(path: Path, frame: polars.DataFrame, key: str) -> tuple[tuple[str, .
     column = frame[key]
     if column.null_count():
         row = int(column.is_null().arg_true()[0]) + 1
-        raise DataError(f"{path}: column {key!r} has no value in row {row}: it says which series the row belongs to")
+        raise DataError(f"{where}: column {key!r} has no value in row {row}: it says which series the row belongs to")
     words = column.cast(polars.String)
     names = sorted(words.unique().to_list(), key=_order)
     places = {name: place for place, name in enumerate(names)}
@@ -146,7 +155,7 @@ def _order(name: str) -> tuple[int, float, str]:
 
 
 def _require_distinct(
-    path: Path,
+    where: str,
     columns: SeriesColumns,
     series: Sequence[str],
     numbers: np.ndarray,
@@ -163,4 +172,4 @@ def _require_distinct(
     advice = (
         "leave one out" if columns.key else "name the column that tells the series apart as `key`, or leave one out"
     )
-    raise DataError(f"{path}: rows {first} and {second}{of_series} have the same {columns.time!r}: {advice}")
+    raise DataError(f"{where}: rows {first} and {second}{of_series} have the same {columns.time!r}: {advice}")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...functions import suggest
 from ..dataset import SERIES, TEST_SHARE, Dataset, Split, share_of
-from ..tables.frames import LABEL_COLUMNS
-from .columns import ENDINGS, SeriesColumns, read_rows
+from ..tables.frames import FRAME, LABEL_COLUMNS
+from .columns import ENDINGS, SeriesColumns, read_rows, rows_of
 from .rows import SeriesRows
 from .windows import SeriesWindows, Windowing, share_of_rows
 
+if TYPE_CHECKING:
+    import polars
+
 
 def read_series(
-    path: Path,
+    source: Path | polars.DataFrame,
     window: str,
     horizon: str = "1",
     stride: str = "1",
@@ -26,7 +30,8 @@ def read_series(
     """Read a dataset of time series. The settings are text, as they follow the name of a file.
 
     Args:
-        path: a table, an `.npy` array (rows,) or (rows, columns), or an `.npz` file whose arrays are columns.
+        source: the file of a table, of an `.npy` array (rows,) or (rows, columns), or of `.npz` arrays, which are the
+            columns; or a frame.
         window, horizon, stride: see `Windowing`.
         target: the columns to predict, separated by commas; by default `label`, `class`, `target` or `y`, else the
             last.
@@ -41,17 +46,18 @@ def read_series(
     Raises:
         DataError: the file is damaged, a setting is wrong, a cell is no number, or no series is long enough.
     """
-    if path.suffix.lower() not in ENDINGS:
-        raise DataError(f"{path}: `window` cuts a table or arrays over time, expected {', '.join(ENDINGS)}")
+    if isinstance(source, Path) and source.suffix.lower() not in ENDINGS:
+        raise DataError(f"{source}: `window` cuts a table or arrays over time, expected {', '.join(ENDINGS)}")
     windowing = Windowing(count_of("window", window), count_of("horizon", horizon), count_of("stride", stride))
-    rows = read_rows(path, SeriesColumns(key, time))
+    name = str(source) if isinstance(source, Path) else FRAME
+    columns = SeriesColumns(key, time)
+    rows = read_rows(source, columns) if isinstance(source, Path) else rows_of(source, name, columns)
     share = share_of(test_share)
-    targets = _targets(path, rows, target)
+    targets = _targets(name, rows, target)
     series = SeriesWindows(rows, windowing, targets, share_of_rows(rows.lengths, share), key, time)
-    _require_windows(path, series, share)
+    _require_windows(name, series, share)
     train, test = (Split(*series.samples(starts)) for starts in (series.train_starts, series.test_starts))
-    source = str(path)
-    return Dataset(source, train, test if share else None, (), source, kind=SERIES, series=series)
+    return Dataset(name, train, test if share else None, (), name, kind=SERIES, series=series)
 
 
 def count_of(setting: str, text: str) -> int:
@@ -65,7 +71,7 @@ def count_of(setting: str, text: str) -> int:
     return int(text)
 
 
-def _targets(path: Path, rows: SeriesRows, target: str) -> tuple[str, ...]:
+def _targets(where: str, rows: SeriesRows, target: str) -> tuple[str, ...]:
     if not target:
         return (next((name for name in rows.columns if name.lower() in LABEL_COLUMNS), rows.columns[-1]),)
     names = tuple(name.strip() for name in target.split(","))
@@ -73,14 +79,14 @@ def _targets(path: Path, rows: SeriesRows, target: str) -> tuple[str, ...]:
         if name not in rows.columns:
             listed = ", ".join(rows.columns)
             raise DataError(
-                f"{path}: target={name}: no such column of numbers ({listed}){suggest(name, list(rows.columns))}"
+                f"{where}: target={name}: no such column of numbers ({listed}){suggest(name, list(rows.columns))}"
             )
     if len(set(names)) < len(names):
-        raise DataError(f"{path}: target={target} names a column twice")
+        raise DataError(f"{where}: target={target} names a column twice")
     return names
 
 
-def _require_windows(path: Path, series: SeriesWindows, test_share: float) -> None:
+def _require_windows(where: str, series: SeriesWindows, test_share: float) -> None:
     """Raise a DataError if no series is long enough for a window in its training part, or in its test part."""
     parts = {"training": (series.train_starts, series.rows.lengths - series.test_rows)}
     if test_share:
@@ -88,6 +94,6 @@ def _require_windows(path: Path, series: SeriesWindows, test_share: float) -> No
     for part, (starts, lengths) in parts.items():
         if not len(starts):
             raise DataError(
-                f"{path}: the {part} part of its longest series has {lengths.max()} rows, and a window with its "
+                f"{where}: the {part} part of its longest series has {lengths.max()} rows, and a window with its "
                 f"horizon takes {series.windowing.span}: choose a smaller `window`, or another `test_share`"
             )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TEXT_ENDINGS = (".csv", ".tsv")
 TYPED_ENDINGS = (".parquet", ".feather", ".arrow")
+# The name of a table that is a data frame in memory.
+FRAME = "the table"
 ENDINGS = (*TEXT_ENDINGS, *TYPED_ENDINGS)
 # The names of the column with the labels, unless it is the last.
 LABEL_COLUMNS = ("label", "class", "target", "y")

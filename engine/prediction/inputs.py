@@ -22,7 +22,7 @@ from ...data.sources.files import require_numbers
 from ...data.tables import frames
 from ...errors import DataError, OptionError
 from ..bundles.bundle import Bundle
-from .series_inputs import read_windows
+from .series_inputs import read_windows, windows_of
 from .series_record import SeriesRecord
 
 
@@ -45,11 +45,14 @@ def read(bundle: Bundle, path: Path) -> Nest:
 def samples_of(bundle: Bundle, x: Any) -> Nest:
     """Return samples that the user gave as raw samples for a bundle.
 
-    A data frame, or a list of dictionaries by column, is read as a table by the columns of the training data.
+    A data frame, or a list of dictionaries by column, is read as a table by the columns of the training data. Of series
+    in a data frame, the last window of each is taken.
 
     Raises:
         DataError: a column is missing, a cell is not of its kind, or a number is not finite.
     """
+    if frames.is_frame(x) and (record := SeriesRecord.of(bundle)):
+        return windows_of(record, frames.from_user(x), frames.FRAME)[0]
     columns = columns_of(bundle)
     is_rows = isinstance(x, list) and bool(x) and isinstance(x[0], Mapping)
     if columns and (frames.is_frame(x) or is_rows):

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog
 from ...backends.workers.worker import Listener
-from ...data import datasets
+from ...data import data_name, datasets
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.from_arrays import dataset_from_arrays
+from ...data.series.columns import ENDINGS as SERIES_ENDINGS
+from ...data.tables import frames
 from ...errors import OptionError
 from ...functions import suggest
-from ...models.recipe import Recipe, recipe_of
+from ...models.recipe import SERIES_SIZES, Recipe, recipe_of
 from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
 from ..runs.run import Run
 from .callback_options import CallbackOptions
@@ -74,7 +76,7 @@ def train(
         raise OptionError("`resume` continues the run in a folder: add `out`")
     catalog.use(backend, devices=settings.get("devices"))
     named = recipe_of(recipe) if recipe else ""
-    reading = {name: settings.pop(name) for name in _reading_settings(named) & settings.keys()}
+    reading = {name: settings.pop(name) for name in _reading_settings(named, data) & settings.keys()}
     trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
     read = dataset_of(data, **reading) if reading else data
     dataset = trainer.load(_with_parts(read, validation_data, test_data))
@@ -109,10 +111,16 @@ def _with_parts(data: DataSource | None, validation: Any, test: Any) -> DataSour
     return dataset_from_arrays(data, validation, test)
 
 
-def _reading_settings(recipe: Recipe | str) -> set[str]:
-    """Return the names of the settings that say how data are read, without those that are options of the recipe."""
-    options = recipe.options if isinstance(recipe, Recipe) else {}
-    return datasets.known_settings() - options.keys()
+def _reading_settings(recipe: Recipe | str, data: DataSource | None) -> set[str]:
+    """Return the names of the settings that say how data are read, without those that are options of the recipe.
+
+    The window and the horizon of a table are those of the data, which a builder takes from there.
+    """
+    options = set(recipe.options) if isinstance(recipe, Recipe) else set()
+    is_file = isinstance(data, (str, Path)) and Path(data_name.parse(str(data))[0]).suffix.lower() in SERIES_ENDINGS
+    if is_file or frames.is_frame(data):
+        options -= set(SERIES_SIZES)
+    return datasets.known_settings() - options
 
 
 def _sorted_settings(recipe: Recipe | str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -190,3 +190,19 @@ def test_evaluation_reads_the_data_as_the_training_did(shops, tmp_path):
         evaluate(folder, tmp_path / "turned.csv")
     with pytest.raises(DataError, match="has the columns of no series, but the model takes price, sales"):
         evaluate(folder, "moons")
+
+
+@pytest.mark.one_environment
+def test_a_data_frame_is_a_series_and_settings_are_keywords(backend, load_table):
+    import polars
+
+    frame = polars.read_csv(load_table)
+    first = train(build, frame, window=2, time="hour", epochs=1)
+    second = train(build, load_table, window=2, time="hour", epochs=1)
+    assert first.dataset.checksum == second.dataset.checksum
+    assert second.dataset.name == f"{load_table}:window=2:time=hour"
+    assert first.history["loss"] == second.history["loss"]
+    assert evaluate(bundles.Bundle.of(first), frame) == pytest.approx(first.evaluation, rel=1e-5)
+    forecast = predict(bundles.Bundle.of(first), frame)
+    window = frame.sort("hour")[-2:].select("heat", "load").to_numpy()
+    assert forecast.values.tolist() == predict(bundles.Bundle.of(first), window[None]).values.tolist()
