@@ -128,7 +128,7 @@ def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str
 
 def known_settings() -> set[str]:
     """Return the names of all settings that a reader takes."""
-    readers = (*READERS.values(), *_PICTURE_READERS, read_series)
+    readers: list[Callable[..., Dataset]] = [*READERS.values(), *_PICTURE_READERS, read_series]
     return {setting for reader in readers for setting in settings_of(reader)}
 
 
