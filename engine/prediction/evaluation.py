@@ -162,9 +162,9 @@ def _read_alike(bundle: Bundle, data: DataSource) -> Dataset:
     if not record:
         return dataset_of(inputs.with_picture_size(bundle, _with_targets(bundle, data)))
     if frames.is_frame(data):
-        return record.match(dataset_of(data, **record.settings))
+        return record.match_forecast(dataset_of(data, **record.settings))
     is_file = isinstance(data, (str, Path)) and not is_file_function(str(data))
-    return record.match(dataset_of(record.named(str(data)) if is_file else data))
+    return record.match_forecast(dataset_of(record.named(str(data)) if is_file else data))
 
 
 def evaluate_model(

@@ -54,10 +54,9 @@ class SeriesRecord:
             raise BundleError(f"run.json does not say how its series are read ({error!r})") from error
 
     def named(self, name: str) -> str:
-        """Return the name of a file of series with these settings, unless it says itself how they are read."""
+        """Return the name of a file of series with those of these settings that it does not have."""
         bare, settings = parse(name)
-        is_open = Path(bare).suffix.lower() in ENDINGS and "window" not in settings
-        return compose(name, {**self.settings, **settings}) if is_open else name
+        return compose(name, {**self.settings, **settings}) if Path(bare).suffix.lower() in ENDINGS else name
 
     def match(self, dataset: Dataset) -> Dataset:
         """Return the dataset if its windows have the same columns.
@@ -71,6 +70,21 @@ class SeriesRecord:
                 f"{dataset.name} has the columns {', '.join(columns)}, but the model takes "
                 f"{', '.join(self.columns)}, in this order"
             )
+        return dataset
+
+    def match_forecast(self, dataset: Dataset) -> Dataset:
+        """Return the dataset if its windows have the same columns, and the same is predicted.
+
+        Raises:
+            DataError: the columns, the targets, or the sizes of a window or its horizon differ.
+        """
+        series = self.match(dataset).series
+        assert series
+        expected = self.window, self.horizon, self.targets
+        received = series.windowing.window, series.windowing.horizon, series.targets
+        if received != expected:
+            said = [f"window={w}, horizon={h}, target={','.join(names)}" for w, h, names in (received, expected)]
+            raise DataError(f"{dataset.name} is read with {said[0]}, but the model was trained with {said[1]}")
         return dataset
 
     def forecasts(self, values: np.ndarray) -> list[Any]:

@@ -183,6 +183,9 @@ def test_evaluation_reads_the_data_as_the_training_did(shops, tmp_path):
     assert evaluate(folder) == pytest.approx(recorded, rel=1e-5)
     assert evaluate(folder, table) == pytest.approx(recorded, rel=1e-5)
     assert evaluate(folder, f"{table}:test_share=0.5")["rms_error"] != pytest.approx(recorded["rms_error"], rel=1e-5)
+    for setting, value in (("target", "price"), ("horizon", 1), ("window", 3)):
+        with pytest.raises(DataError, match=rf"{setting}={value}.*but the model was trained with window=4, horizon=2"):
+            evaluate(folder, f"{table}:{setting}={value}")
     (tmp_path / "turned.csv").write_text(table.read_text().replace("price,sales", "sales,price"))
     with pytest.raises(
         DataError, match="has the columns sales, price, but the model takes price, sales, in this order"
