@@ -68,6 +68,8 @@ AUTO = "auto"
 )
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
+@click.option("--loss", metavar="NAME", help="A Keras loss: mse, mae, huber, … Default: one that fits.")
+@click.option("--metrics", metavar="NAMES", help="Keras metrics, separated by commas: mae,mape. Default: by the loss.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and dropout."
 )
@@ -214,6 +216,8 @@ def _split_options(params: Mapping[str, Any]) -> tuple[Any, ...]:
     callbacks = {field.name: left.pop(field.name) for field in fields(CallbackOptions)} | _callback_settings(params)
     places = ("backend", "threads", "workers", "address")
     first = [left.pop(name) for name in (*places, "assignments", "data", "checkpoints")]
+    if left["metrics"] is not None:
+        left["metrics"] = [name.strip() for name in left["metrics"].split(",")]
     settings = {**left, **_weights_and_changes(params), "callback_options": CallbackOptions(**callbacks)}
     return (*first, settings)
 

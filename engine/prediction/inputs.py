@@ -85,6 +85,8 @@ def with_picture_size(bundle: Bundle, data: DataSource) -> DataSource:
     settings = data_name.parse(str(data))[1]
     defaults = {"size": f"{size.height}x{size.width}", "fit": size.fit}
     return data if "size" in settings else data_name.compose(str(data), {**defaults, **settings})
+
+
 def read_named(bundle: Bundle, path: Path, *, every_window: bool = False) -> tuple[Nest, list[dict[str, Any]]]:
     """Read samples for a bundle from a file, with what names each sample.
 

@@ -17,7 +17,7 @@ from ...models.recipe import Recipe
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch, require_full_batches
 from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs
-from . import fine_tuning, losses
+from . import compilation, fine_tuning, losses
 from .options import ResolvedOptions
 
 if TYPE_CHECKING:
@@ -50,10 +50,12 @@ def build_model(
         require_match(model, training, dataset)
         size = resolve_batch_size(model, options.recipe, options.batch_size)
         require_full_batches(model, len(training), dataset.name)
-        if not model.compiled or options.start:  # a user's own function may well have compiled it
-            compile_model(model, options.recipe, options.optimizer, options.learning_rate, training.y)
-        else:
+        compiles_itself = model.compiled and not options.start  # a user's own function may well have compiled it
+        if compiles_itself:
             _set_optimizer(model, options)
+        else:
+            compile_model(model, options, training.y)
+        if compiles_itself or options.loss is not None:
             losses.require_fit(model, training.y)
         if dataset.series:
             losses.require_forecast(model, training.y)
@@ -75,38 +77,46 @@ def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.M
         return options.recipe(**options.options)
 
 
-def compile_model(
-    model: keras.Model, recipe: Recipe, optimizer: str, learning_rate: float | None, targets: Nest
-) -> None:
-    """Compile with the recipe's loss and metrics, or with defaults for these targets.
+def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest) -> None:
+    """Compile with the loss and metrics of the options, else with the recipe's, or with defaults for these targets.
 
     Raises:
-        OptionError: Keras has no optimizer of this name.
+        OptionError: Keras has no optimizer, loss or metric of this name.
     """
-    instance = _find_optimizer(optimizer)
-    if learning_rate is not None:
-        instance.learning_rate = learning_rate
-    loss, metrics = (recipe.loss, recipe.metrics) if recipe.loss else _choose_losses(model, targets)
-    model.compile(optimizer=instance, loss=loss, metrics=list(metrics) if isinstance(metrics, tuple) else metrics)
+    optimizer = compilation.fresh_optimizer(options.optimizer)
+    if options.learning_rate is not None:
+        optimizer.learning_rate = options.learning_rate
+    compilation.require_known(options.loss, options.metrics)
+    loss, metrics = _loss_and_metrics(model, options, targets)
+    compilation.compile_with(model, optimizer, loss, metrics)
 
 
-def _find_optimizer(name: str) -> keras.optimizers.Optimizer:
-    import keras
-
-    try:
-        return keras.optimizers.get(name)
-    except ValueError as error:
-        raise OptionError(f"Keras knows no optimizer {name!r} (try adam, sgd, rmsprop)") from error
+def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nest) -> tuple[Any, Any]:
+    recipe = options.recipe
+    if options.loss is not None:
+        loss, metrics = options.loss, None
+    elif recipe.loss:
+        loss, metrics = recipe.loss, list(recipe.metrics)
+    else:
+        loss, metrics = _choose_losses(model, targets)
+    if options.metrics is not None:
+        metrics = compilation.fresh_metrics(options.metrics)
+    return loss, list(metrics) if isinstance(metrics, tuple) else metrics
 
 
 def _set_optimizer(model: keras.Model, options: ResolvedOptions) -> None:
     """Set the learning rate that the user gave for a model that its function compiles.
 
     Raises:
-        OptionError: the user gave another optimizer than the function.
+        OptionError: the user gave another optimizer than the function, or a loss or metrics.
     """
+    if options.loss is not None or options.metrics is not None:
+        option = "loss" if options.loss is not None else "metrics"
+        raise OptionError(
+            f"`{option}`: {options.recipe.name} compiles its model itself: leave the option out, or the call of compile"
+        )
     is_named = options.optimizer != options.recipe.optimizer
-    if is_named and type(_find_optimizer(options.optimizer)) is not type(model.optimizer):
+    if is_named and type(compilation.fresh_optimizer(options.optimizer)) is not type(model.optimizer):
         raise OptionError(
             f"`optimizer` {options.optimizer}: {options.recipe.name} compiles its model with "
             f"{type(model.optimizer).__name__}: leave the option out, or the call of compile"

@@ -18,7 +18,7 @@ from ...models.recipe import SERIES_SIZES, SERIES_STEPS, SIZES, Recipe, find
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..epochs import precision as precisions
-from . import fine_tuning, hold_out
+from . import compilation, fine_tuning, hold_out
 from .callback_options import CallbackOptions
 from .data_preparation import DataPreparation
 from .hold_out import HoldOut
@@ -45,7 +45,8 @@ class TrainingOptions:
         validation_split: the share of the training data to hold out, 0 ≤ share < 1.
         validation: how to choose it: one of `hold_out.MODES`. By default the last part for trivium's own recipes, as
             published; for other models stratified by class where there are classes, else shuffled.
-        optimizer: the name of a Keras optimizer.
+        optimizer: the name of a Keras optimizer, or an optimizer, of which each model gets a copy.
+        loss, metrics: as `keras.Model.compile` takes them: names or objects, a dictionary for several outputs.
         learning_rate: of the optimizer; above 0.
         seed: of initial weights, batch order, dropout and augmentation.
         rng: one of `GENERATORS`: whose initial weights, dropout and noise. The order of samples is always trivium's.
@@ -73,8 +74,10 @@ class TrainingOptions:
     batch_size: int | None = None
     validation_split: float | None = None
     validation: str | None = None
-    optimizer: str | None = None
+    optimizer: Any = None
     learning_rate: float | None = None
+    loss: Any = None
+    metrics: Any = None
     seed: int = DEFAULT_SEED
     rng: str = "owned"
     plan: str = "auto"
@@ -110,6 +113,8 @@ class TrainingOptions:
             validation=self.validation or recipe.validation,
             optimizer=self.optimizer or recipe.optimizer,
             learning_rate=recipe.learning_rate if is_default_rate else self.learning_rate,
+            loss=self.loss,
+            metrics=self.metrics,
             seed=self.seed,
             rng=self.rng,
             plan=self.plan,
@@ -171,8 +176,10 @@ class ResolvedOptions:
     batch_size: int
     validation_split: float
     validation: str
-    optimizer: str
+    optimizer: Any
     learning_rate: float | None
+    loss: Any
+    metrics: Any
     seed: int
     rng: str
     plan: str
@@ -226,6 +233,8 @@ class ResolvedOptions:
     def describe(self) -> dict[str, Any]:
         """Return what the record of a run says of the options, as JSON."""
         values = {"options": dict(self.options), **{name: getattr(self, name) for name in _RECORDED}}
+        given = {name: getattr(self, name) for name in ("optimizer", "loss", "metrics")}
+        values |= {name: compilation.describe(value) for name, value in given.items() if value is not None}
         if self.augment:
             values["augment"] = self.augment.to_json()
         if self.validation != hold_out.LAST:

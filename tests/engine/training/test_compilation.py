@@ -1,0 +1,101 @@
+"""An optimizer, a loss and metrics of the user: names or objects, recorded, and refused where they do not fit."""
+
+import numpy as np
+import pytest
+
+import trivium
+from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.training import compilation
+from trivium.errors import DataError, OptionError, RecipeError
+
+pytestmark = pytest.mark.one_environment
+
+X = np.linspace(-1, 1, 64, dtype="float32").reshape(16, 4)
+VALUES = X @ np.array([1.0, -2.0, 0.5, 3.0], "float32")
+CLASSES = (VALUES > 0).astype("int64")
+
+
+def build(units=1, activation=None):
+    import keras
+
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation=activation)])
+
+
+def build_compiled():
+    model = build()
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_names_are_taken_as_keras_takes_them(backend):
+    run = trivium.train(build, (X, VALUES), epochs=1, loss="mae", metrics=["mse"], optimizer="sgd")
+    assert set(run.history.epochs[0]) >= {"loss", "mean_squared_error"} or "mse" in run.history.epochs[0]
+    assert (run.settings["loss"], run.settings["metrics"], run.settings["optimizer"]) == ("mae", ["mse"], "sgd")
+    assert run.model.loss == "mae"
+
+
+def test_objects_are_copied_and_recorded_and_come_back_with_the_bundle(backend):
+    import keras
+
+    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5), momentum=0.9)
+    settings = {
+        "optimizer": optimizer,
+        "loss": keras.losses.MeanSquaredLogarithmicError("sum", name="own"),
+        "metrics": [keras.metrics.MeanAbsoluteError("off")],
+    }
+    runs = [trivium.train(build, (X, VALUES), epochs=2, **settings) for _ in range(2)]
+    np.testing.assert_array_equal(runs[0].history["loss"], runs[1].history["loss"])
+    assert not optimizer.built
+    assert "off" in runs[0].history.epochs[0]
+    recorded = runs[0].settings
+    assert recorded["loss"] == {"class": "MeanSquaredLogarithmicError", "config": {"name": "own", "reduction": "sum"}}
+    assert recorded["optimizer"]["config"]["momentum"] == 0.9
+    rebuilt = Bundle.of(runs[0]).build()
+    assert rebuilt.loss.reduction == "sum"
+    assert rebuilt.optimizer.momentum == pytest.approx(0.9)
+
+
+def test_a_loss_of_each_output_is_a_dictionary(backend):
+    import keras
+
+    def two():
+        inputs = keras.Input((4,))
+        outputs = [keras.layers.Dense(1, name=name)(inputs) for name in ("a", "b")]
+        return keras.Model(inputs, outputs)
+
+    y = {"a": VALUES, "b": -VALUES}
+    run = trivium.train(two, (X, y), epochs=1, loss={"a": "mse", "b": "mae"}, metrics={"b": ["mse"]})
+    assert any(name.startswith("b_") for name in run.history.epochs[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "hubber"}, "`loss`: Keras knows no 'hubber'; did you mean 'huber'"),
+        ({"metrics": ["mea"]}, "`metrics`: Keras knows no 'mea'; did you mean"),
+        ({"optimizer": "adm"}, "Keras knows no optimizer 'adm'"),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(backend, settings, message):
+    with pytest.raises(OptionError, match=message):
+        trivium.train(build, (X, VALUES), epochs=1, **settings)
+
+
+def test_a_loss_that_does_not_fit_the_targets_is_refused(backend):
+    with pytest.raises((DataError, OptionError), match="categorical_crossentropy"):
+        trivium.train(
+            lambda: build(2, "softmax"), (X, CLASSES), epochs=1, loss="categorical_crossentropy", metrics=["accuracy"]
+        )
+
+
+def test_a_model_that_compiles_itself_keeps_its_loss(backend):
+    with pytest.raises((OptionError, RecipeError), match="compiles its model itself"):
+        trivium.train(build_compiled, (X, VALUES), epochs=1, loss="mae")
+
+
+@pytest.mark.plain
+def test_functions_and_nests_are_described_by_their_names():
+    assert compilation.describe({"a": ["mse", test_functions_and_nests_are_described_by_their_names], "b": None}) == {
+        "a": ["mse", "test_functions_and_nests_are_described_by_their_names"],
+        "b": None,
+    }
