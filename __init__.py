@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from .data.dataset import Split as Split
     from .data.preprocessing.pipeline import Preprocessing as Preprocessing
     from .engine.bundles.bundle import Bundle as Bundle
-    from .engine.bundles.bundle import load as load
     from .engine.inspection import inspect as inspect
     from .engine.plots import plots as plots
     from .engine.prediction.evaluation import evaluate as evaluate
     from .engine.prediction.evaluation import predict as predict
+    from .engine.prediction.loaded_bundle import load as load
     from .engine.runs.history import History as History
     from .engine.runs.run import Run as Run
     from .engine.search.estimators import Classifier as Classifier
@@ -51,7 +51,7 @@ _HOMES = {
     "cross_val_score": ".engine.search.search",
     "evaluate": ".engine.prediction.evaluation",
     "inspect": ".engine.inspection",
-    "load": ".engine.bundles.bundle",
+    "load": ".engine.prediction.loaded_bundle",
     "port": ".porting.port",
     "port_from_torch": ".porting.port",
     "predict": ".engine.prediction.evaluation",

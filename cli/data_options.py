@@ -32,6 +32,11 @@ _OPTIONS = {
     "stride": click.option("--stride", metavar="N", help="Rows from one window to the next. Default: 1."),
     "key": click.option("--key", metavar="COLUMN", help="Column that tells several time series apart."),
     "time": click.option("--time", metavar="COLUMN", help="Column of numbers or dates to sort a time series by."),
+    "test": click.option(
+        "--test",
+        metavar="FILE",
+        help="Test on all samples of this file, which is read as --data is.",
+    ),
     "test_share": click.option(
         "--test-share", metavar="SHARE", help="Share of --data to test on, where it has no test part. Default: 0.2."
     ),

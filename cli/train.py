@@ -62,9 +62,10 @@ AUTO = "auto"
 )
 @click.option(
     "--validation",
-    type=click.Choice(MODES),
-    help="How it is chosen. Default: the last part for trivium's recipes; for your own model stratified by class where "
-    "there are classes, else shuffled, and the last part of a series.",
+    metavar="HOW|FILE",
+    help=f"How it is chosen: {', '.join(MODES)}; or a file to validate on, read as --data is. Default: the last part "
+    "for trivium's recipes; for your own model stratified by class where there are classes, else shuffled, and the "
+    "last part of a series.",
 )
 @click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
@@ -175,10 +176,12 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     from ..engine.runs import run_folder
     from ..engine.training import ray_ranks
     from ..engine.training.saving import save
+    from ..engine.training.train import with_validation_file
     from ..engine.training.trainer import Trainer
 
     rules = parse_rules(checkpoints)
     group = ctx.with_resource(ray_ranks.ranks(workers, address, settings["devices"]))
+    data, settings["validation"] = with_validation_file(data, settings["validation"])
     trainer = Trainer(options=parse_assignments(assignments), group=group, **settings)
     dataset = trainer.load(data)
     runtime.current()  # imported here, where its messages are silenced; preparation may import Keras

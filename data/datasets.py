@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..functions import suggest
 from . import data_name
 from .dataset import Dataset
+from .part_files import PARTS, with_parts
 from .pictures.folder import read_picture_folder
 from .pictures.segmentation import is_segmentation, read_segmentation
 from .pictures.table import names_pictures, read_picture_table
@@ -69,6 +70,10 @@ def load(name: str | Path) -> Dataset:
         return LOADERS[family](bare, *places)
     reader = _reader_of(path, settings)
     if reader:
+        files = {part: settings.pop(part) for part in PARTS if part in settings and has_parts(reader)}
+        if files:
+            has_share = "test_share" in settings_of(reader)
+            return replace(with_parts(bare, files, settings, load, has_share=has_share), name=name)
         require_settings(name, settings, settings_of(reader))
         return replace(reader(path, **settings), name=name)
     known = list(LOADERS)
@@ -113,6 +118,11 @@ def settings_for(name: str | Path) -> tuple[str, ...]:
     return settings_of(reader) if reader else ()
 
 
+def has_parts(reader: Callable[..., Dataset]) -> bool:
+    """Return whether a part of the data that this reader reads may lie in another file: not of a series."""
+    return reader is not read_series
+
+
 def settings_of(reader: Callable[..., Dataset]) -> tuple[str, ...]:
     """Return the names of the settings that a reader of files takes."""
     return tuple(inspect.signature(reader).parameters)[1:]
@@ -129,7 +139,7 @@ def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str
 def known_settings() -> set[str]:
     """Return the names of all settings that a reader takes."""
     readers: list[Callable[..., Dataset]] = [*READERS.values(), *_PICTURE_READERS, read_series]
-    return {setting for reader in readers for setting in settings_of(reader)}
+    return {setting for reader in readers for setting in settings_of(reader)} | {"test"}
 
 
 def portable_name(name: str | None) -> str | None:

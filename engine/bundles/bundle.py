@@ -104,7 +104,7 @@ class Bundle:
         except FileError as error:
             raise BundleError(str(error)) from error
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the file atomically.
 
         Raises:
@@ -120,7 +120,10 @@ class Bundle:
             ),
         }
         manifest = {"schema": SCHEMA, "sha256": {name: _sha256(content) for name, content in members.items()}}
-        with atomic_write(path) as temporary_path, zipfile.ZipFile(temporary_path, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            atomic_write(Path(path)) as temporary_path,
+            zipfile.ZipFile(temporary_path, "w", zipfile.ZIP_STORED) as archive,
+        ):
             for name, content in {_MANIFEST: _to_json(manifest), **members}.items():
                 archive.writestr(zipfile.ZipInfo(name), content)  # without a date: equal contents, equal files
 

@@ -20,6 +20,7 @@ from ...functions import suggest
 from ...models.recipe import SERIES_SIZES, Recipe, recipe_of
 from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
 from ..runs.run import Run
+from . import hold_out
 from .callback_options import CallbackOptions
 from .options import TrainingOptions
 from .trainer import Trainer
@@ -76,6 +77,7 @@ def train(
         raise OptionError("`resume` continues the run in a folder: add `out`")
     catalog.use(backend, devices=settings.get("devices"))
     named = recipe_of(recipe) if recipe else ""
+    data, settings["validation"] = with_validation_file(data, settings.get("validation"))
     reading = {name: settings.pop(name) for name in _reading_settings(named, data) & settings.keys()}
     trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
     read = dataset_of(data, **reading) if reading else data
@@ -109,6 +111,19 @@ def _with_parts(data: DataSource | None, validation: Any, test: Any) -> DataSour
     if not isinstance(data, (tuple, Mapping)):
         raise OptionError("`validation_data` and `test_data` are arrays beside arrays: give `data` as (x, y) too")
     return dataset_from_arrays(data, validation, test)
+
+
+def with_validation_file(data: DataSource | None, validation: str | None) -> tuple[DataSource | None, str | None]:
+    """Return the data and how a part of them is held out; a file to validate on becomes a setting of the data.
+
+    Raises:
+        OptionError: a file is named, and the data are no file.
+    """
+    if validation is None or validation in hold_out.MODES or not Path(validation).exists():
+        return data, validation
+    if not isinstance(data, (str, Path)):
+        raise OptionError(f"`validation` {validation} is read as `data` is: add `data` FILE")
+    return data_name.compose(str(data), {"validation": validation}), None
 
 
 def _reading_settings(recipe: Recipe | str, data: DataSource | None) -> set[str]:

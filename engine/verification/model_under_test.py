@@ -8,8 +8,8 @@ under that worker's backend; only arrays and names are sent between processes. T
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ import numpy as np
 from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import datasets
+from ...data.columns import Column
 from ...data.dataset import Dataset, Split
 from ...data.nests import arrays_of
 from ...errors import RecipeError
-from ...models.recipe import Recipe, find
+from ...models.recipe import Recipe, find, step
 from ..bundles import bundle as bundles
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
@@ -46,7 +47,8 @@ class ModelUnderTest:
     Attributes:
         source: a recipe's name, `path/to/file.py:function`, or the path of a bundle.
         is_bundle: whether `source` is a bundle.
-        data: a dataset's name or file, or `{"name", "x", "y"}` with arrays; None for the source's own data.
+        data: a dataset's name or file, or `{"name", "x", "y", "labels", "kind", "columns"}`, with arrays; None for the
+            source's own data.
         options: options of the recipe.
         batch_size: None for the recipe's batch size, limited to 32.
         seed: of initial weights, batch order, and drawn data.
@@ -69,12 +71,22 @@ class ModelUnderTest:
     def dataset(self, recipe: Recipe) -> Dataset | None:
         """Return `data`, or else the recipe's own dataset; None if there is neither."""
         if isinstance(self.data, dict):
-            split = Split(self.data["x"], self.data["y"])
-            return Dataset(self.data["name"], split, None, (), "given")
+            return _received(self.data)
         if self.data is None and recipe.dataset is None:
             return None
         # Only the computation is verified, so the small sample of MNIST is as good as the full dataset.
         return dataset_for(recipe, self.data or datasets.portable_name(recipe.dataset))
+
+
+def _received(data: Mapping[str, Any]) -> Dataset:
+    """Return the dataset that was sent to this worker."""
+    labels = data["labels"]
+    columns = tuple(Column(column["name"], column["kind"], tuple(column["words"])) for column in data["columns"])
+    named = {name: tuple(names) for name, names in labels.items()} if isinstance(labels, dict) else tuple(labels)
+    preparation = (step("table", columns=columns),) if columns else ()
+    split = Split(data["x"], data["y"])
+    dataset = Dataset(data["name"], split, None, named, "given", kind=data["kind"])
+    return replace(dataset, columns=columns, preparation=preparation)
 
 
 @contextlib.contextmanager

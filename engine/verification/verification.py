@@ -19,10 +19,10 @@ import numpy as np
 from ...backends import catalog
 from ...backends.workers import worker
 from ...backends.workers.worker import Listener
-from ...data.dataset import Dataset
+from ...data.dataset import Dataset, labels_to_json
 from ...errors import BackendError, OptionError, RecipeError
-from ...functions import is_file_function, suggest
-from ...models.recipe import registry
+from ...functions import function_name, is_file_function, suggest
+from ...models.recipe import Recipe, registry
 from ..bundles import bundle as bundles
 from ..training.options import DEFAULT_SEED
 from . import measurements, parity, tolerances
@@ -115,7 +115,7 @@ class Report:
 
 
 def verify(
-    source: str | Path,
+    source: str | Path | Recipe | Callable[..., Any],
     data: Dataset | str | Path | None = None,
     *,
     backends: Iterable[str] = (),
@@ -129,7 +129,8 @@ def verify(
     """Compare what a model computes on several backends.
 
     Args:
-        source: a recipe's name, `path/to/file.py:function`, a bundle's file, or a run folder with a bundle.
+        source: a recipe, its name, `path/to/file.py:function`, a function at the top of a file that builds a model, a
+            bundle's file, or a run folder with a bundle.
         data: a dataset, its name or its file. The default is the recipe's dataset (for MNIST, its sample), the inputs
             that a bundle has recorded, or else random inputs and targets that fit the model.
         backends: at least two names. The default is all installed backends.
@@ -149,11 +150,12 @@ def verify(
         raise OptionError(f"steps must be 1 or more, received {steps}")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"batch size must be 1 or more, received {batch_size}")
+    named = _name_of(source)
     model_under_test = ModelUnderTest(
-        *_resolve_source(source), _to_portable(data), dict(options or {}), batch_size, seed, float64
+        *_resolve_source(named), _to_portable(data), dict(options or {}), batch_size, seed, float64
     )
     verification = _Verification(model_under_test, names, listener or (lambda event: None))
-    return Report(str(source), names, *verification.judge(steps), float64)
+    return Report(named, names, *verification.judge(steps), float64)
 
 
 class _Verification:
@@ -263,13 +265,33 @@ def _at_least_two(backends: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _resolve_source(source: str | Path) -> tuple[str, bool]:
+def _name_of(source: str | Path | Recipe | Callable[..., Any]) -> str:
+    """Return the name by which a worker finds a source.
+
+    Raises:
+        RecipeError: it is a function or a recipe that another process cannot find.
+    """
+    if isinstance(source, (str, Path)):
+        return str(source)
+    builder = source.build if isinstance(source, Recipe) else source
+    if isinstance(source, Recipe) and (source.name in registry() or is_file_function(source.name)):
+        return source.name
+    try:
+        return function_name(builder)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RecipeError(
+            f"{getattr(source, 'name', None) or getattr(source, '__name__', source)} is built anew in the process of "
+            "each backend: put its function at the top of a file, and name it as path/to/file.py:function"
+        ) from error
+
+
+def _resolve_source(source: str) -> tuple[str, bool]:
     """Return the recipe's name or the bundle's path, and whether the source is a bundle.
 
     Raises:
         RecipeError: the source is none of these.
     """
-    name = str(source)
+    name = source
     if name in registry():
         return name, False
     if is_file_function(name):
@@ -286,7 +308,14 @@ def _resolve_source(source: str | Path) -> tuple[str, bool]:
 def _to_portable(data: Dataset | str | Path | None) -> Any:
     """Return the data as they are sent to a worker: by name, or as arrays."""
     if isinstance(data, Dataset) and not data.series:  # a worker needs the columns of series, and reads them again
-        return {"name": data.name, "x": data.train.x, "y": data.train.y}
+        return {
+            "name": data.name,
+            "x": data.train.x,
+            "y": data.train.y,
+            "labels": labels_to_json(data.labels),
+            "kind": data.kind,
+            "columns": [asdict(column) for column in data.columns],
+        }
     name = data.name if isinstance(data, Dataset) else data
     return None if name is None else str(name)
 

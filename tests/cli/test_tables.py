@@ -7,8 +7,11 @@ import polars
 import pytest
 
 import trivium
+from trivium.backends import catalog
+from trivium.data import datasets
 from trivium.data.dataset import Dataset
 from trivium.engine.bundles import bundle as bundles
+from trivium.errors import RecipeError
 
 pytestmark = pytest.mark.one_environment
 
@@ -139,3 +142,30 @@ def test_a_data_frame_is_data(table):
     run = trivium.train("tabular/mlp", frame, target="price", epochs=1)
     assert isinstance(run.dataset, Dataset)
     assert run.dataset.targets == ("price",)
+
+
+def build_regression(inputs):
+    """Return a model for rows of a table; the workers of a verification find it by its name."""
+    import keras
+
+    return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(1)])
+
+
+def test_a_builder_is_verified_on_a_table_in_memory():
+    backends = ["numpy", catalog.selected().name]
+    report = trivium.verify(build_regression, datasets.load("houses"), backends=backends, steps=1)
+    assert report.passed, report.to_json()
+
+
+def test_what_another_process_cannot_find_is_refused():
+    with pytest.raises(RecipeError, match="put its function at the top of a file"):
+        trivium.verify(lambda: None, "iris")
+
+
+def test_a_loaded_bundle_predicts_evaluates_and_is_saved_by_a_path_as_text(run, tmp_path):
+    loaded = trivium.load(run)
+    loaded.save(str(tmp_path / "copy.trivium"))
+    again = trivium.load(str(tmp_path / "copy.trivium"))
+    rows = houses().head(3)
+    np.testing.assert_array_equal(again.predict(rows).values, trivium.predict(run, rows).values)
+    assert again.evaluate() == trivium.evaluate(run)

@@ -235,3 +235,30 @@ def test_settings_follow_the_name_of_a_file_and_are_recorded_with_it(tmp_path):
         datasets.load(f"{table}:test_chair=0.5")
     with pytest.raises(DataError, match=r"test_share=1\.5: expected a share"):
         datasets.load(f"{table}:test_share=1.5")
+
+
+def test_parts_may_lie_in_files_of_their_own(tmp_path):
+    rows = [f"{i / 2},{'rose' if i % 2 else 'lily'},{'red' if i % 3 else 'white'}" for i in range(40)]
+    header = "length,colour,label\n".replace("colour,label", "label,colour")
+    for name, part in (("all.csv", rows[:20]), ("later.csv", rows[20:30]), ("last.csv", rows[30:])):
+        (tmp_path / name).write_text(header + "\n".join(part) + "\n")
+    name = f"{tmp_path / 'all.csv'}:validation={tmp_path / 'later.csv'}:test={tmp_path / 'last.csv'}"
+    data = datasets.load(name)
+    assert (len(data.train), len(data.validation), len(data.test), data.name) == (20, 10, 10, name)
+    assert data.validation.x[:, 0].tolist() == [i / 2 for i in range(20, 30)]
+    assert [data.labels[number] for number in data.test.y] == ["lily", "rose"] * 5
+    (colour,) = (column for column in data.columns if column.name == "colour")
+    assert colour.words == ("red", "white")
+    (tmp_path / "other.csv").write_text(header + "1.0,daisy,red\n" * 6)
+    with pytest.raises(DataError, match="knows no class daisy"):
+        datasets.load(f"{tmp_path / 'all.csv'}:validation={tmp_path / 'other.csv'}")
+
+
+def test_an_npz_is_validated_on_another(tmp_path):
+    for name, first in (("a", 0), ("b", 50)):
+        x = np.arange(first, first + 6.0)[:, None]
+        np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=(x[:, 0] % 2).astype(int) + 3)
+    data = datasets.load(f"{tmp_path / 'a.npz'}:validation={tmp_path / 'b.npz'}")
+    assert data.validation.x[:, 0].tolist() == [50, 51, 52, 53, 54, 55]
+    assert data.validation.y.tolist() == [0, 1] * 3
+    assert data.labels == ("3", "4")

@@ -1,0 +1,38 @@
+"""`trivium.load`: a bundle that predicts and evaluates."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ...data.data_source import DataSource
+from ..bundles import bundle as bundles
+from ..bundles.bundle import Bundle
+from . import evaluation
+from .evaluation import Predictions
+
+
+class LoadedBundle(Bundle):
+    """A bundle that was read from its file."""
+
+    def predict(self, x: Any) -> Predictions:
+        """Predict raw inputs; see `trivium.predict`."""
+        return evaluation.predict(self, x)
+
+    def evaluate(self, data: DataSource | None = None) -> dict[str, float]:
+        """Return the metrics on a test split; see `trivium.evaluate`."""
+        return evaluation.evaluate(self, data)
+
+
+def load(source: Bundle | str | Path) -> LoadedBundle:
+    """Read a bundle from its file or its run folder. No framework is needed.
+
+    Raises:
+        BundleError: the bundle is missing, truncated, altered, or of another schema.
+
+    Example:
+        >>> trivium.load("runs/houses").predict([{"size": 80, "town": "Bonn", "rooms": 3}]).values
+    """
+    bundle = bundles.load(source)
+    return LoadedBundle(**{field.name: getattr(bundle, field.name) for field in dataclasses.fields(bundle)})
