@@ -106,7 +106,7 @@ def test_a_table_may_have_its_columns_in_any_order_and_the_target(table, project
     [
         ("a,c\n1,2\n", r"has no column b \(it has: a, c\)"),
         ("1,2,3\n", "has 3 columns, the model takes 2: a, b"),
-        ("a,b\n1,none\n", "row 1 holds 'none', expected a number"),
+        ("a,b\n1,many\n", "row 1 of column b holds 'many', expected a number"),
     ],
 )
 def test_a_table_of_other_columns_is_refused(table, tmp_path, text, message):

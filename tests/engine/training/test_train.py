@@ -167,7 +167,7 @@ def test_a_function_returns_the_data(backend, functions):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("number", r"number returned int, expected \(x, y\), a dictionary of arrays by name, a Dataset"),
+        ("number", r"number returned int, expected \(x, y\), a dictionary of arrays by name, a data frame"),
         ("failing", "failing failed: OSError: no disk"),
     ],
 )
