@@ -14,6 +14,7 @@ from ...data import data_name, datasets
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset, Labels, Split, labels_of
+from ...data.from_arrays import NAME as ARRAYS
 from ...data.nests import Nest, arrays_of, is_array, named_arrays
 from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
@@ -135,14 +136,25 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
         DataError: the data cannot be read, do not fit, or have no test split.
     """
     bundle = bundles.load(source)
-    # The name in a bundle must not run code, as the user's own may.
-    dataset = datasets.load(bundle.run["dataset"]["name"]) if data is None else _read_alike(bundle, data)
+    dataset = _recorded_data(bundle) if data is None else _read_alike(bundle, data)
     if dataset.columns:
         dataset = with_columns(dataset, inputs.columns_of(bundle))
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, dataset.series)
+
+
+def _recorded_data(bundle: Bundle) -> Dataset:
+    """Return the data that a bundle was trained on. Their name must not run code, as the user's own may.
+
+    Raises:
+        DataError: they were in memory, come from a function, or are not there any more.
+    """
+    name = bundle.run["dataset"]["name"]
+    if name in (ARRAYS, frames.FRAME):
+        raise DataError("it was trained on data in memory: add `data`")
+    return datasets.load(name)
 
 
 def _with_targets(bundle: Bundle, data: DataSource) -> DataSource:

@@ -138,6 +138,8 @@ def _is_batchable(estimator: Estimator) -> bool:
     needs_own_training = (
         weighs or estimator.validation_split or estimator.augment or estimator.deterministic or estimator.precision
     )
+    if estimator.table is not None:  # each fit prepares it by its own samples
+        return False
     return not needs_own_training and estimator.rng == "owned" and estimator.plan == "auto"
 
 

@@ -11,7 +11,8 @@ There is no `warm_start` and no `partial_fit`: to train a model further, use `tr
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,10 +21,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ...data.columns import Column
 from ...data.dataset import Dataset, Split
 from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
-from ...models.recipe import SIZES, recipe_of
+from ...models.recipe import SIZES, recipe_of, step
 from ..bundles.trained_model import TrainedModel
 from ..keras_model.inference import activate, probabilities
 from ..training.options import DEFAULT_SEED
@@ -56,6 +58,8 @@ class Estimator(BaseEstimator):
             is 0, whatever the recipe says, because scikit-learn does the holding out.
         random_state: the seed, by scikit-learn's name. None draws one from NumPy's global generator.
         augment: the image augmentation, as in `trivium.train`.
+        table: the columns of a table, whose cells X holds as numbers (see `data.columns`): they are prepared as a
+            table is, and may be NaN.
         options: arguments of the builder.
 
     Attributes:
@@ -79,6 +83,7 @@ class Estimator(BaseEstimator):
         deterministic: bool = False,
         precision: str | None = None,
         augment: Mapping[str, Any] | None = None,
+        table: Sequence[Column | Mapping[str, Any]] | None = None,
         **options: Any,
     ):
         self.recipe = recipe
@@ -93,6 +98,7 @@ class Estimator(BaseEstimator):
         self.deterministic = deterministic
         self.precision = precision
         self.augment = augment
+        self.table = table
         self._options = options
 
     # --- parameters -------------------------------------------------------------------------------------------------
@@ -163,10 +169,14 @@ class Estimator(BaseEstimator):
             **{name: value for name, value in shared_params.items() if value is not None},
             **self._options,
         }
-        options = recipe_from_arrays.options_from(recipe, x, builder_arguments, counts)
         settings = {name: _to_python_number(getattr(self, name)) for name in _TRAINER_PARAMS}
+        if self.table is None:
+            options = recipe_from_arrays.options_from(recipe, x, builder_arguments, counts)
+            recipe = recipe_from_arrays.adapt_recipe(recipe, x, classifies=classifies)
+        else:  # the sizes follow from the prepared rows
+            options = {name: value for name, value in builder_arguments.items() if value is not None}
         return Trainer(
-            recipe_from_arrays.adapt_recipe(recipe, x, classifies=classifies),
+            recipe,
             options,
             seed=self.resolve_seed(),
             augment=self.augment,
@@ -181,13 +191,19 @@ class Estimator(BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _train(self, trainer: Trainer, x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> None:
-        run = trainer.fit(Dataset("the samples", Split(x, y), None, labels, "given"))
+        run = trainer.fit(self.dataset(x, y, labels))
         if run.interrupted:  # an interrupt stops the whole search, not only this fit
             raise KeyboardInterrupt
         self._trained, self.history_ = TrainedModel(run.model, run.preprocessing), run.history
 
+    def dataset(self, x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> Dataset:
+        """Return samples and targets as a dataset; the rows of a table with the preparation of its columns."""
+        dataset = Dataset("the samples", Split(x, y), None, labels, "given")
+        return dataset if self.table is None else replace(dataset, preparation=(step("table", columns=self.table),))
+
     def _validate(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
-        return validate_data(self, X, allow_nd=True, **checks)
+        finite = True if self.table is None else "allow-nan"
+        return validate_data(self, X, allow_nd=True, ensure_all_finite=finite, **checks)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_trained" in vars(self)

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ import numpy as np
 
 from ...backends.workers.executors import find_executor
 from ...backends.workers.worker import Listener
+from ...data.columns import Column
+from ...data.data_source import dataset_of
 from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
 from ..training.options import DEFAULT_SEED
+from ..training.train import reading_settings
 from ..training.trainer import dataset_for
 from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
@@ -166,7 +169,8 @@ def search(
         address: of the Ray cluster: `HOST:PORT`, or `auto` for the one on this machine. The default is RAY_ADDRESS,
             or else a new cluster on this machine.
         listener: called with progress events.
-        settings: parameters that all candidates share, such as `epochs`.
+        settings: parameters that all candidates share, such as `epochs`, and how a file or a data frame is read, such
+            as `target="price"`. Each fit prepares the columns of a table by its own training samples.
 
     Raises:
         TriviumError: an argument is invalid; the message says which.
@@ -178,10 +182,12 @@ def search(
     """
     start = time.perf_counter()
     _require_settings(grid, folds, random, zoom)
-    x, y, classifies = _samples(recipe, data)
+    reading = {name: settings.pop(name) for name in reading_settings(recipe_of(recipe), data) & settings.keys()}
+    x, y, classifies, columns = _samples(recipe, data if not reading else dataset_of(data, **reading))
     kind = "classifier" if classifies else "regressor"
     estimator_params = {"random_state": seed, **{_estimator_parameter(name): value for name, value in settings.items()}}
-    estimator = KINDS[kind](recipe, **estimator_params)
+    table = [asdict(column) for column in columns] or None
+    estimator = KINDS[kind](recipe, table=table, **estimator_params)
     grid = {_estimator_parameter(name): list(values) for name, values in grid.items()}
     _require_parameters(estimator, grid)
     with Scorer(estimator, x, y, workers, listener, find_executor(executor, address)) as scorer:
@@ -201,11 +207,11 @@ def _finite(score: float) -> float | None:
 
 def _samples(
     recipe: Recipe | str, data: Dataset | str | Path | tuple[Any, Any] | None
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return the samples, the labels or values, and whether they are labels."""
+) -> tuple[np.ndarray, np.ndarray, bool, tuple[Column, ...]]:
+    """Return the samples, the labels or values, whether they are labels, and the columns of a table."""
     if isinstance(data, tuple):
         x, y = np.asarray(data[0]), _labels(data[1])
-        return x, y, y.dtype.kind in "biuUS"
+        return x, y, y.dtype.kind in "biuUS", ()
     dataset = dataset_for(recipe_of(recipe), data)
     if dataset.series:
         raise DataError(f"{dataset.name} is a series, and a search chooses its folds at random: train on it")
@@ -213,7 +219,7 @@ def _samples(
         raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
     if dataset.labels and dataset.train.y.ndim > 1:
         raise DataError(f"{dataset.name} has a class for each pixel: a search takes one for each sample")
-    return dataset.train.x, dataset.train.y, bool(dataset.labels)
+    return dataset.train.x, dataset.train.y, bool(dataset.labels), dataset.columns
 
 
 def _labels(y: Any) -> np.ndarray:

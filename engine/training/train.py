@@ -78,7 +78,7 @@ def train(
     catalog.use(backend, devices=settings.get("devices"))
     named = recipe_of(recipe) if recipe else ""
     data, settings["validation"] = with_validation_file(data, settings.get("validation"))
-    reading = {name: settings.pop(name) for name in _reading_settings(named, data) & settings.keys()}
+    reading = {name: settings.pop(name) for name in reading_settings(named, data) & settings.keys()}
     trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
     read = dataset_of(data, **reading) if reading else data
     dataset = trainer.load(_with_parts(read, validation_data, test_data))
@@ -126,7 +126,7 @@ def with_validation_file(data: DataSource | None, validation: str | None) -> tup
     return data_name.compose(str(data), {"validation": validation}), None
 
 
-def _reading_settings(recipe: Recipe | str, data: DataSource | None) -> set[str]:
+def reading_settings(recipe: Recipe | str, data: DataSource | None) -> set[str]:
     """Return the names of the settings that say how data are read, without those that are options of the recipe.
 
     The window and the horizon of a table are those of the data, which a builder takes from there.
