@@ -83,6 +83,25 @@ def series(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -
         save(fig, path)
 
 
+def agreement(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -> None:
+    """Plot predicted values against the true ones, one plot for each target: on the diagonal they agree.
+
+    Args:
+        data, predicted: (n, targets) values of samples that have no order.
+    """
+    with style():
+        fig, plots = figure(data.shape[1])
+        for target, axes in enumerate(plots):
+            true, said = data[:, target], predicted[:, target]
+            ends = [min(true.min(), said.min()), max(true.max(), said.max())]
+            axes.plot(ends, ends, color=DATA, linewidth=1)
+            axes.scatter(true, said, s=12, color=VALIDATION, alpha=0.6, linewidths=0)
+            rms = float(np.sqrt(np.mean(np.square(said - true))))
+            axes.set(xlabel="data", ylabel="predicted", title=f"RMS error {rms:.4g}", aspect="equal")
+        fig.suptitle(title)
+        save(fig, path)
+
+
 def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
     """Plot the confusion matrix.
 

@@ -59,6 +59,10 @@ def _drawn_part(test: Split, labels: Labels) -> Split:
     return test.take(slice(0, max(_SHOWN, _MOST_VALUES // values)))
 
 
+# Plots of values side by side.
+_MOST_TARGETS = 4
+
+
 @dataclass(frozen=True)
 class _Output:
     """The predictions of one output for the test split, and where they are drawn.
@@ -91,9 +95,15 @@ class _Output:
             shown = [("given", x[:_SHOWN]), ("returned", self.predicted[:_SHOWN])]
             plots.beside(shown, path, title=f"{self.title}, test data")
             return [path]
-        if y.ndim == 1 and self.predicted.size == len(self.predicted):
+        is_series = is_array(x) and x.ndim == 1
+        if y.ndim == 1 and is_series and self.predicted.size == len(self.predicted):
             path = self._file("predictions")
             plots.series(y, self.predicted.reshape(-1), path, title=f"{self.title}, test data")
+            return [path]
+        if y.ndim <= 2 and y.size == self.predicted.size and y.size <= _MOST_TARGETS * len(y):
+            path = self._file("predictions")
+            by_target = y.reshape(len(y), -1), self.predicted.reshape(len(y), -1)
+            plots.agreement(*by_target, path, title=f"{self.title}, test data")
             return [path]
         return []
 
