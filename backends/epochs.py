@@ -68,6 +68,10 @@ class EpochRunner(ABC):
     def run(self, start: int, stop: int) -> None:
         """Train the steps from `start` up to, not including, `stop`; return when they are computed."""
 
+    def replace_data(self, data: Data) -> None:
+        """Replace the data by others of the same shapes and dtypes. To be called before the first step as well."""
+        raise NotImplementedError
+
     def loss(self) -> float:
         """Return the mean loss of the steps so far. To be called between `begin` and `end`."""
         return self.results()["loss"]

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def command(name: str | None, preview: Path | None, augment: str | None, as_json: bool) -> None:
     """List the datasets, or summarize one: shapes, ranges, class balance, duplicates, likely mistakes.
 
-    NAME is a listed dataset, an .npz or .csv file, a folder with one folder of pictures per class, or a function
-    path/to/file.py:function that returns arrays.
+    NAME is a listed dataset, an .npz, .safetensors or .csv file, a folder of .npy files or with one folder of pictures
+    per class, or a function path/to/file.py:function that returns arrays.
 
     \b
     Example:
@@ -100,6 +100,8 @@ def _print(summary: dict[str, Any]) -> None:
         screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
     for note in summary["notes"]:
         screen.print(f"note        {with_options(note, click.get_current_context().command.params)}")
+    if summary["duplicates"] is None:
+        screen.print("The data stay in their files: test samples were not looked for in the training split.")
     for warning in summary["warnings"]:
         screen.print(f"warning     {warning}")
 

@@ -55,7 +55,8 @@ _OPTIONS = {
 _DATA = click.option(
     "--data",
     metavar="NAME|FILE",
-    help="Dataset (mnist, waves:0, …), .npz file, table (.csv, .parquet), folder of pictures, or file.py:function.",
+    help="Dataset (mnist, waves:0, …), .npz or .safetensors file, table (.csv, .parquet), folder of .npy files or "
+    "pictures, or file.py:function.",
 )
 
 

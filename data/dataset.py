@@ -14,7 +14,8 @@ import numpy as np
 from ..errors import DataError
 from ..models.recipe import PreprocessingStep
 from .columns import Column
-from .nests import Nest, is_array, named_arrays, sample_count, take
+from .deferred_array import chunks_of
+from .nests import Nest, is_array, is_deferred, named_arrays, sample_count, select, take
 from .pictures.picture_size import PictureSize
 from .series.windows import SeriesWindows
 
@@ -45,6 +46,16 @@ class Split:
         """Return the split of these samples."""
         weight = None if self.weight is None else self.weight[samples]
         return Split(take(self.x, samples), take(self.y, samples), weight)
+
+    def select(self, samples: slice | np.ndarray) -> Split:
+        """Return the split of these samples; those of deferred arrays are not read."""
+        weight = None if self.weight is None else self.weight[samples]
+        return Split(select(self.x, samples), select(self.y, samples), weight)
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether its arrays are read from their files row by row."""
+        return is_deferred(self.x) or is_deferred(self.y)
 
     @property
     def arrays(self) -> tuple[Nest, ...]:
@@ -101,7 +112,8 @@ class Dataset:
             for name, array in arrays.items():
                 # A single x and y have no name in it, so that the checksums of earlier runs stay what they were.
                 digest.update(f"{name if '/' in name else ''}{array.dtype.str}{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+                for rows in chunks_of(array):
+                    digest.update(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
 # The readers of files, by the ending of the name. The keywords of a reader are its settings, given as text.
 READERS: dict[str, Callable[..., Dataset]] = {
     ".npz": files.read_npz,
+    ".safetensors": files.read_safetensors,
     **dict.fromkeys(frames.ENDINGS, labelled_table.read_labelled_table),
 }
 # The readers of pictures, which are chosen by what a folder or a table holds.
@@ -50,10 +51,10 @@ def load(name: str | Path) -> Dataset:
     machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
     `blobs`, `houses` (a table of words, dates and gaps), `shapes` (drawings, which a run can draw anew for each batch),
     `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
-    Files: `.npz` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`, `.arrow`) of columns or of paths to
-    pictures, a folder with one folder of pictures per class, or with pictures and their masks. Settings may follow, as
-    in `houses.csv:target=price:test_share=0.3`. With a window, as in `sales.csv:window=24`, a table or an `.npy` or
-    `.npz` array is a series; see `read_series`.
+    Files: `.npz` or `.safetensors` arrays, a folder of `.npy` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`,
+    `.arrow`) of columns or of paths to pictures, a folder with one folder of pictures per class, or with pictures and
+    their masks. Settings may follow, as in `houses.csv:target=price:test_share=0.3`. With a window, as in
+    `sales.csv:window=24`, a table or an `.npy` or `.npz` array is a series; see `read_series`.
 
     Raises:
         DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.
@@ -78,8 +79,8 @@ def load(name: str | Path) -> Dataset:
         return replace(reader(path, **settings), name=name)
     known = list(LOADERS)
     raise DataError(
-        f"unknown dataset {name!r}{suggest(family, known)} (known: {', '.join(known)}; or a .npz file, a "
-        "table such as .csv or .parquet, or a folder of pictures)"
+        f"unknown dataset {name!r}{suggest(family, known)} (known: {', '.join(known)}; or a .npz or .safetensors "
+        "file, a table such as .csv or .parquet, or a folder of .npy files or pictures)"
     )
 
 
@@ -100,6 +101,8 @@ def _reader_of(path: Path, settings: Mapping[str, str]) -> Callable[..., Dataset
 
 def _reader_of_samples(path: Path) -> Callable[..., Dataset] | None:
     """Return the reader of a file or folder of samples, or None if there is none."""
+    if path.is_dir() and any(path.glob("*.npy")):
+        return files.read_array_folder
     if path.is_dir():
         return read_segmentation if is_segmentation(path) else read_picture_folder
     if path.suffix.lower() in frames.ENDINGS and names_pictures(path):

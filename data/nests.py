@@ -13,6 +13,7 @@ import numpy as np
 import optree
 
 from ..errors import DataError
+from .deferred_array import DeferredArray
 
 # An array, or a tuple, list or dictionary of nests.
 Nest = Any
@@ -35,6 +36,30 @@ def take(nest: Nest, samples: Any) -> Nest:
     return map_arrays(lambda array: array[samples], nest)
 
 
+def select(nest: Nest, samples: slice | np.ndarray) -> Nest:
+    """Return the nest of these samples; those of deferred arrays are not read."""
+
+    def rows(array: Any) -> Any:
+        return array.select(samples) if isinstance(array, DeferredArray) else array[samples]
+
+    return map_arrays(rows, nest)
+
+
+def is_deferred(nest: Nest) -> bool:
+    """Return whether an array of the nest is read from its file row by row."""
+    arrays: list[Any] = arrays_of(nest)
+    return any(isinstance(array, DeferredArray) for array in arrays)
+
+
+def deferred(nest: Nest) -> Nest:
+    """Return the nest with its arrays prepared only when their rows are asked for."""
+
+    def rows(array: Any) -> DeferredArray:
+        return array if isinstance(array, DeferredArray) else DeferredArray(array)
+
+    return map_arrays(rows, nest)
+
+
 def is_array(nest: Nest) -> bool:
     """Return whether the nest is a single array."""
     return not isinstance(nest, (Mapping, tuple, list))
@@ -46,6 +71,8 @@ def from_user(nest: Nest) -> Nest:
         return {str(name): from_user(part) for name, part in nest.items()}
     if isinstance(nest, (tuple, list)) and any(isinstance(part, Mapping) or hasattr(part, "shape") for part in nest):
         return tuple(from_user(part) for part in nest)
+    if isinstance(nest, DeferredArray):
+        return nest
     array = np.asarray(nest)
     return array.astype(array.dtype.newbyteorder("="), copy=False)  # frameworks take no other byte order
 

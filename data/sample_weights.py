@@ -18,7 +18,7 @@ from ..errors import DataError, OptionError
 from ..functions import suggest
 from .class_counts import count_classes
 from .dataset import Dataset, Split
-from .nests import is_array
+from .nests import is_array, take
 
 BALANCED = "balanced"
 
@@ -73,7 +73,7 @@ class SampleWeights:
         sample_weights = self.for_validation(dataset, samples)
         if self.classes is None:
             return sample_weights
-        y = dataset.train.take(samples).y
+        y = take(dataset.train.y, samples)
         y = y.astype("int64") if is_array(y) else y  # labels from a file may be booleans
         of_class = self.class_table(dataset, y)[y]
         if sample_weights is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import tokenize
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,12 +20,23 @@ _DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, Syn
 _UNREADABLE = "cannot be read as arrays, truncated or not NumPy's"
 
 
-def read_npz(source: Path | bytes, label: str) -> dict[str, np.ndarray]:
+def names(source: Path | bytes, label: str) -> list[str]:
+    """Return the names of the arrays in an `.npz` archive.
+
+    Raises:
+        FileError: the file is no archive, was truncated, or is hostile.
+    """
+    with safe_zip.open_checked(source, label) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def read_npz(source: Path | bytes, label: str, wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Read the arrays in an `.npz` archive, by name.
 
     Args:
         source: a file, or its bytes.
         label: the name of the file in error messages.
+        wanted: the names of the arrays to read; None for all.
 
     Raises:
         FileError: the file is no such archive, was truncated, holds pickled objects, or is hostile.
@@ -34,6 +46,7 @@ def read_npz(source: Path | bytes, label: str) -> dict[str, np.ndarray]:
             return {
                 name.removesuffix(".npy"): _parse(safe_zip.read(archive, name, label), f"{label}: {name}")
                 for name in archive.namelist()
+                if wanted is None or name.removesuffix(".npy") in wanted
             }
     except FileError as error:
         if _UNREADABLE in str(error):
@@ -66,18 +79,34 @@ def _parse(content: bytes, label: str) -> np.ndarray:
     return _read(io.BytesIO(content), len(content), label)
 
 
-def _read(file: BinaryIO, size: int, label: str) -> np.ndarray:
-    """Read an array of `size` bytes, header included; its header must state the same size."""
+def read_header(file: BinaryIO, size: int, label: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read the header of an array of `size` bytes, header included; the file is left at the first value.
+
+    Returns:
+        The shape, whether the values are in Fortran's order, and the dtype in the byte order of the file.
+
+    Raises:
+        FileError: there is no such header, it states another size, or the array holds pickled objects.
+    """
     try:
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:  # version 3 only adds field names beyond Latin-1
             raise ValueError(f"version {version}")
-        shape, _, dtype = _HEADERS[version](file)
+        shape, is_fortran, dtype = _HEADERS[version](file)
         if dtype.hasobject:
             raise FileError(f"{label}: {_UNREADABLE} (it holds pickled objects, which could run code: save numbers)")
         expected = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or expected != size - file.tell():
             raise ValueError(f"{expected:,} bytes of shape {shape} expected, there are {size - file.tell():,}")
+    except _DAMAGE as error:
+        raise FileError(f"{label}: {_UNREADABLE} ({first_line(error, 200)})") from error
+    return shape, is_fortran, dtype
+
+
+def _read(file: BinaryIO, size: int, label: str) -> np.ndarray:
+    """Read an array of `size` bytes, header included; its header must state the same size."""
+    read_header(file, size, label)
+    try:
         file.seek(0)
         array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
         # Frameworks take numbers in the byte order of the machine only.

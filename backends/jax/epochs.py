@@ -27,6 +27,9 @@ class JaxEpochs(EpochRunner):
         self._test_many = jax.jit(self._test_steps)
         self._test_one = jax.jit(self._test_step, static_argnums=4)
 
+    def replace_data(self, data: Data) -> None:
+        self._data = self._to_device(data)
+
     def reset(self) -> None:
         return self._metrics.reset() if self._metrics else super().reset()
 

@@ -20,6 +20,14 @@ class TensorFlowEpochs(EpochRunner):
         self._compiled_remainder = tf.function(self._train_remainder, autograph=False)
         self._test = tf.function(self._test_steps, autograph=False)
 
+    def replace_data(self, data: Data) -> None:
+        if not isinstance(self._data[0], tf.Variable):
+            # A traced function holds constants for good.
+            assert not self._train.experimental_get_tracing_count() + self._test.experimental_get_tracing_count()
+            self._data = tuple(tf.Variable(part, trainable=False) for part in self._data)
+        for part, array in zip(self._data, data, strict=True):
+            part.assign(array)
+
     def begin(self, order: np.ndarray) -> None:
         self._order.assign(order.astype("int32"))
 

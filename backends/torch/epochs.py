@@ -33,9 +33,12 @@ _MIN_ONEDNN_UNITS = 64
 class TorchEpochs(EpochRunner):
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
-        self._data = tuple(keras.ops.convert_to_tensor(array) for array in data)
+        self.replace_data(data)
         self._replay: ReplaySteps | None = None
         self._capture_pending = plan.jit
+
+    def replace_data(self, data: Data) -> None:
+        self._data = tuple(keras.ops.convert_to_tensor(array) for array in data)
 
     def begin(self, order: np.ndarray) -> None:
         self._order = torch.as_tensor(order, device=self._data[0].device)

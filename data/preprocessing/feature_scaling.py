@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from ...errors import DataError
+from .reductions import extremes, moments
 from .transforms import Transform
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Scale(Transform):
     source: tuple[float, float] = (0.0, 255.0)
 
     def fit(self, values: np.ndarray) -> Self:
-        low, high = float(values.min()), float(values.max())
+        low, high = map(float, extremes(values))
         if low < self.source[0] or high > self.source[1]:
             raise DataError(f"values range from {low:g} to {high:g}, expected {self.source[0]:g} to {self.source[1]:g}")
         if values.dtype.kind == "f" and high <= 1.0 < self.source[1]:
@@ -63,7 +64,7 @@ class MinMax(Transform):
     high: float | None = None
 
     def fit(self, values: np.ndarray) -> Self:
-        low, high = float(values.min()), float(values.max())
+        low, high = map(float, extremes(values))
         if low == high:
             raise DataError(f"every value is {low:g}: there is no range to scale by")
         return replace(self, low=low, high=high)
@@ -105,10 +106,11 @@ class Standardise(Transform):
     def fit(self, values: np.ndarray) -> Self:
         axis = self._axis_for(values.ndim)
         reduced = tuple(dimension for dimension in range(values.ndim) if dimension != axis)
-        low, high = np.atleast_1d(values.min(reduced)), np.atleast_1d(values.max(reduced))
+        low, high = map(np.atleast_1d, extremes(values, reduced))
+        computed_mean, computed_std = moments(values, reduced)
         # By rounding, a constant's computed deviation can differ from 0. Its scale is 1, and its mean is its value.
-        std = np.where(low == high, 1.0, values.std(reduced, dtype="float64"))
-        exact = np.where(low == high, low, values.mean(reduced, dtype="float64"))
+        std = np.where(low == high, 1.0, computed_std)
+        exact = np.where(low == high, low, computed_mean)
         # Use the mean rounded to float32 where that is as good: then Keras' layer subtracts the same number.
         rounded = exact.astype("float32").astype("float64")
         mean = np.where((low == high) | (abs(rounded - exact) > 1e-3 * std), exact, rounded)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...models.recipe import PreprocessingStep
-from ..nests import Nest, is_array, sample_count
+from ...models.recipe import SERIES_STEPS, PreprocessingStep
+from ..deferred_array import DeferredArray
+from ..nests import Nest, deferred, is_array, is_deferred, sample_count
 from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
 from .table_columns import TableColumns
 from .tokens import CharTokenizer, WordTokenizer
@@ -41,12 +42,12 @@ class Chain:
         fitted = []
         for step in self.steps:
             fitted.append(step.fit(values))
-            values = fitted[-1](values)
+            values = _apply(fitted[-1], values)
         return Chain(tuple(fitted))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         for step in self.steps:
-            values = step(values)
+            values = _apply(step, values)
         return values
 
     def for_classes(self, count: int) -> Chain:
@@ -110,6 +111,8 @@ class Preprocessing:
         Raises:
             DataError: a step refuses the data, or the two chains disagree about the number of samples.
         """
+        if is_deferred(x) or is_deferred(y):
+            x, y = deferred(x), deferred(y)
         inputs, targets = self.inputs(x), self.targets(y)
         surplus = sum(step.windows_without_target for step in self.inputs.steps)
         samples, expected = sample_count(inputs), sample_count(targets)
@@ -130,6 +133,19 @@ class Preprocessing:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Preprocessing:
         return cls(Chain.from_json(value["inputs"]), Chain.from_json(value["targets"]))
+
+
+def _apply(step: Transform, values: Any) -> Any:
+    """Return the values after a step; those of a deferred array are prepared when they are read.
+
+    Raises:
+        DataError: the step refuses the values, or turns a series into samples and the series is not in memory.
+    """
+    if not isinstance(values, DeferredArray):
+        return step(values)
+    if step.kind in SERIES_STEPS:
+        raise DataError(f"the step {step.kind!r} needs the whole series in memory: load it by `stored=no`")
+    return values.mapped(step)
 
 
 def _require_array_for(chain: Chain, nest: Nest, side: str) -> None:

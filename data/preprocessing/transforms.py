@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..axes import reshape_advice
+from .reductions import extremes
 
 if TYPE_CHECKING:
     import keras
@@ -175,7 +176,7 @@ class OneHot(Transform):
         return self if self.classes else replace(self, classes=count)
 
     def fit(self, values: np.ndarray) -> Self:
-        return self if self.classes else replace(self, classes=int(values.max()) + 1)
+        return self if self.classes else replace(self, classes=int(extremes(values)[1]) + 1)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         assert self.classes is not None, "fitted first"

@@ -13,13 +13,15 @@ import numpy as np
 from ...errors import DataError
 from ...storage import safe_arrays
 from ..dataset import Dataset, Split
+from ..deferred_array import chunks_of
+from . import array_files
 from .labels import number_classes
 
 # The endings of arrays: of the training data, the test split, and the split to validate on.
 _PARTS = ("train", "test", "val")
 
 
-def read_npz(path: Path) -> Dataset:
+def read_npz(path: Path, stored: str = "") -> Dataset:
     """Read a dataset from an `.npz` file with `x_train`, `y_train`, and for further parts `x_test`, `x_val`, ….
 
     `x` and `y` alone are training data. Nothing in the file is unpickled. Integers in y, (n,) or (n, 1), are classes:
@@ -29,10 +31,37 @@ def read_npz(path: Path) -> Dataset:
     Other names, such as `price_train` and `price_test`, are those of a model's inputs and outputs. Their dataset does
     not say which are targets; see `assignment.assign`.
 
+    Args:
+        path: the file.
+        stored: `yes` leaves arrays of several values per sample in the file, `no` loads them; by default they are left
+            there if the file is large.
+
     Raises:
         DataError: the file is missing or truncated; an array is missing, not numeric, not finite, or of another length.
     """
-    arrays = _read_arrays(path)
+    return _dataset_of(path, _read_arrays(path, stored))
+
+
+def read_safetensors(path: Path, stored: str = "") -> Dataset:
+    """Read a dataset from a safetensors file with the arrays of `read_npz`.
+
+    Raises:
+        DataError: as `read_npz`.
+    """
+    _require_file(path)
+    return _dataset_of(path, array_files.read_safetensors(path, stored))
+
+
+def read_array_folder(path: Path, stored: str = "") -> Dataset:
+    """Read a dataset from a folder of `.npy` files that are named as the arrays of `read_npz`.
+
+    Raises:
+        DataError: as `read_npz`.
+    """
+    return _dataset_of(path, array_files.read_folder(path, stored))
+
+
+def _dataset_of(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     if not _is_named_x_and_y(arrays) and len(_named(arrays, "train")) > 1:
         train, test, validation = (_read_named_split(path, arrays, part) for part in _PARTS)
         assert train
@@ -120,16 +149,26 @@ def require_numbers(array: np.ndarray, where: str) -> None:
         raise DataError(f"{where}: expected numbers, received dtype {array.dtype}")
     if array.ndim == 0 or len(array) == 0:
         raise DataError(f"{where}: there is no sample in it (shape {array.shape})")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))
-        raise DataError(
-            f"{where}: {len(bad)} of its values are NaN or infinite, the first at index {tuple(map(int, bad[0]))}"
-        )
+    if array.dtype.kind == "f":
+        _require_finite(array, where)
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _require_finite(array: np.ndarray, where: str) -> None:
+    first: tuple[int, ...] = ()
+    count = start = 0
+    for rows in chunks_of(array):
+        if not (finite := np.isfinite(rows)).all():
+            bad = np.argwhere(~finite)
+            first = first or (start + int(bad[0][0]), *map(int, bad[0][1:]))
+            count += len(bad)
+        start += len(rows)
+    if count:
+        raise DataError(f"{where}: {count} of its values are NaN or infinite, the first at index {first}")
+
+
+def _read_arrays(path: Path, stored: str = array_files.NO) -> dict[str, np.ndarray]:
     _require_file(path)
-    return safe_arrays.read_npz(path, str(path))
+    return array_files.read_archive(path, stored)
 
 
 def _require_file(path: Path) -> None:

@@ -20,9 +20,12 @@ from ...data.augmentation import Augmentation
 from ...data.dataset import Split
 from ...data.nests import Nest
 from ...data.preprocessing.pipeline import Preprocessing
+from .prefetch import Prefetcher
 
 # Inputs and targets, or raw samples and labels; then sample weights, if there are any.
 Batch = tuple[Nest, ...]
+# Why data that are larger than memory are trained by `fit`.
+DEFERRED = "the data are read from their files for each batch"
 # (epoch, place) → batch
 BatchFetcher = Callable[[int, int], Batch]
 
@@ -33,23 +36,44 @@ class TrainingBatches(keras.utils.PyDataset):
     Args:
         fetch: returns the prepared batch at a place in an epoch.
         steps: batches per epoch.
+        why: why the batches are fetched one by one, for the record of the run.
+        ahead: fetch the next batches in another thread, which `close` ends.
 
     Attributes:
         epoch: the current epoch, counted from 0. `FollowEpoch` sets it, because Keras calls `on_epoch_end` also after
             it has peeked at the first batch.
+        error: what the fetching of a batch has raised. TensorFlow asks for batches in a thread of its own, and wraps
+            errors into its own.
     """
 
-    def __init__(self, fetch: BatchFetcher, steps: int):
+    def __init__(
+        self,
+        fetch: BatchFetcher,
+        steps: int,
+        why: str = "the data are drawn anew for each batch",
+        ahead: bool = False,
+    ):
         super().__init__()
         self.epoch = 0
-        self._fetch = fetch
+        self.why = why
+        self.error: Exception | None = None
+        self._fetch = Prefetcher(fetch, steps) if ahead else fetch
         self._steps = steps
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, place: int) -> Batch:
-        return self._fetch(self.epoch, place)
+        try:
+            return self._fetch(self.epoch, place)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def close(self) -> None:
+        """End the thread that fetches batches, if there is one."""
+        if isinstance(self._fetch, Prefetcher):
+            self._fetch.close()
 
 
 class FollowEpoch(keras.callbacks.Callback):
@@ -113,6 +137,12 @@ def from_memory(split: Split, batch_size: int, seed: int, shuffle: bool) -> Batc
         return split.take(rows).arrays
 
     return fetch
+
+
+def batches_of(split: Split, batch_size: int, seed: int = 0, shuffle: bool = False) -> TrainingBatches:
+    """Return the batches of a split; those of deferred arrays are read ahead in another thread."""
+    fetch, steps = from_memory(split, batch_size, seed, shuffle), steps_per_epoch(len(split), batch_size)
+    return TrainingBatches(fetch, steps, DEFERRED, ahead=split.is_deferred)
 
 
 def from_generator(draw: Callable[[int, tuple[int, ...]], Split], batch_size: int, seed: int) -> BatchFetcher:

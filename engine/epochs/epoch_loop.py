@@ -8,21 +8,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 
 from ...backends import runtime
-from ...backends.epochs import EpochRunner, build_metrics
+from ...backends.epochs import EpochRunner, Plan, build_metrics
 from ...backends.same_run.crossentropy import has_mean_losses
 from ...data.dataset import Split
 from ...errors import DivergedError, TriviumError, first_line
 from ..keras_model.inference import fixed_batch
-from . import divergence
-from .batches import FollowEpoch, Schedule, TrainingBatches, from_memory, steps_per_epoch
+from . import divergence, keras_fit
+from .batches import Schedule, TrainingBatches
 from .callbacks import Progress, StopOnInterrupt
 from .plan_timing import CannotRunError
 from .plans import PlanChoice
+from .windows import WindowedEpochs
 
 # The length of a chunk of steps: short enough for a progress bar and for Ctrl-C, long enough to cost nothing.
 _CHUNK_SECONDS = 0.2
@@ -52,48 +52,7 @@ def run(
     if isinstance(data, Split) and choice.plan:
         _run_plan(choice, model, data, validation, callbacks, schedule)
     else:
-        _run_fit(model, data, validation, callbacks, schedule)
-
-
-def _run_fit(
-    model: keras.Model,
-    data: Split | TrainingBatches,
-    validation: Split | None,
-    callbacks: Sequence[keras.callbacks.Callback],
-    schedule: Schedule,
-) -> None:
-    """Train the epochs by `keras.Model.fit`, in trivium's order of samples."""
-    arguments: dict[str, Any]
-    size = schedule.batch_size
-    undo = _UndoEpoch()
-    callbacks = [_RequireFinite(), *callbacks, undo]
-    if isinstance(data, Split) and fixed_batch(model) and not schedule.shuffle:
-        # A stateful layer under TensorFlow needs the batch size, which Keras only knows from arrays.
-        arguments = {"x": data.x, "y": data.y, "sample_weight": data.weight, "batch_size": size}
-    else:
-        if isinstance(data, Split):
-            data = TrainingBatches(
-                from_memory(data, size, schedule.seed, schedule.shuffle), steps_per_epoch(len(data), size)
-            )
-        data.epoch = schedule.first_epoch
-        arguments, callbacks = {"x": data}, [FollowEpoch(data), *callbacks]
-    try:
-        model.fit(
-            **arguments,
-            initial_epoch=schedule.first_epoch,
-            epochs=schedule.epochs,
-            shuffle=False,  # the data are in order already; Keras would shuffle the batches
-            validation_batch_size=size,  # Keras would use its default where the data come in batches
-            validation_data=validation.arrays if validation else None,
-            callbacks=callbacks,
-            verbose=0,
-        )
-    except KeyboardInterrupt:
-        undo()
-        raise
-    except _NotFiniteError as error:
-        steps = divergence.steps_from(data, schedule, error.epoch)
-        raise divergence.explain(model, undo, steps, error.epoch) from None
+        keras_fit.run(model, data, validation, callbacks, schedule)
 
 
 def _run_plan(
@@ -108,7 +67,7 @@ def _run_plan(
     assert choice.plan
     loop = EpochLoop(choice, model, data, callbacks, schedule)
     size = fixed_batch(model) or _validation_batch(model, schedule.batch_size)
-    validator = validation and runtime.current().compile_epochs(model, validation.arrays, size, choice.plan)
+    validator = validation and _epochs_of(model, validation, size, choice.plan)
     model.stop_training = False
     loop.watchers.on_train_begin()
     logs: dict[str, float] = {}
@@ -127,8 +86,7 @@ def measure(model: keras.Model, data: Split) -> dict[str, float]:
     """Return a compiled model's metrics on prepared data, by the backend's own loop; the weights do not change."""
     size = fixed_batch(model) or _validation_batch(model, _DEFAULT_BATCH)
     build_metrics(model, *data.take(slice(0, size)).arrays[:2])
-    current = runtime.current()
-    epochs = current.compile_epochs(model, data.arrays, size, current.plans(model, 1)[0])
+    epochs = _epochs_of(model, data, size, runtime.current().plans(model, 1)[0])
     epochs.evaluate()
     return epochs.results()
 
@@ -234,47 +192,20 @@ class EpochLoop:
 def _compile(choice: PlanChoice, model: keras.Model, data: Split, size: int) -> EpochRunner:
     assert choice.plan
     build_metrics(model, *data.take(slice(0, size)).arrays[:2])
-    compile_epochs = choice.group.epochs if choice.group else runtime.current().compile_epochs
-    return compile_epochs(model, data.arrays, size, choice.plan)
+    if choice.group:
+        return choice.group.epochs(model, data.arrays, size, choice.plan)
+    return _epochs_of(model, data, size, choice.plan)
+
+
+def _epochs_of(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochRunner:
+    """Return the runner of a plan on one device: of one window after the other where the data are in their files."""
+    if data.is_deferred:
+        return WindowedEpochs(model, data, size, plan)
+    return runtime.current().compile_epochs(model, data.arrays, size, plan)
 
 
 def _validation_batch(model: keras.Model, size: int) -> int:
     return max(size, _VALIDATION_BATCH) if has_mean_losses(model) else size
-
-
-class _NotFiniteError(Exception):
-    """The loss was NaN or infinite at the end of an epoch."""
-
-    def __init__(self, epoch: int):
-        super().__init__(epoch)
-        self.epoch = epoch
-
-
-class _RequireFinite(keras.callbacks.Callback):
-    """End `fit` with `_NotFiniteError`. It must be the first callback, so that the others do not see such an epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if not divergence.is_finite(logs or {}):
-            raise _NotFiniteError(epoch)
-
-
-class _UndoEpoch(keras.callbacks.Callback):
-    """Undo the epoch in progress. It must be the last callback, so that the others have acted before the snapshot."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._undo: Callable[[], None] | None = None
-
-    def __call__(self) -> None:
-        """Restore the state at the beginning of the epoch; do nothing between epochs."""
-        if self._undo:
-            self._undo()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._undo = runtime.snapshot(runtime.variables_of(self.model))
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._undo = None
 
 
 def _validate(validator: EpochRunner, watchers: keras.callbacks.CallbackList) -> dict[str, float]:

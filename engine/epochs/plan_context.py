@@ -98,7 +98,7 @@ class PlanContext:
         """
         choice = self._choose(model, data, callbacks, self.schedule.steps(data))
         with self._patched(model, choice):
-            if self._measures and choice.plan and isinstance(data, Split):
+            if self._measures and choice.plan and isinstance(data, Split) and not data.is_deferred:
                 choice = plans.choose_by_timing(
                     choice,
                     model,
@@ -135,7 +135,7 @@ class PlanContext:
 
     def _choose_for_endless(self, model: keras.Model, data: Split, measure: bool) -> PlanChoice:
         choice = self._choose(model, data, [], plans.MANY_STEPS)
-        if not (self._measures and choice.plan):
+        if not (self._measures and choice.plan) or data.is_deferred:
             return choice
         if not measure:
             return plans.choose_by_cached_timings(choice, model, self.schedule)

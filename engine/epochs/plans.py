@@ -98,7 +98,7 @@ def choose(
     why = reason_for_fit(model, data, callbacks)
     plans = runtime.current().plans(model, steps)
     if group and name in (AUTO, group.name):
-        if obstacle := why or why_indivisible(model):
+        if obstacle := why or why_indivisible(model) or _why_on_one_device(data):
             return PlanChoice(None if why else plans[0], f"{obstacle}; so on one device")
         return PlanChoice(replace(plans[0], name=group.name), group=group)
     if name == AUTO:
@@ -178,7 +178,7 @@ def reason_for_fit(
 ) -> str:
     """Return why only `fit` can run these epochs, or an empty string."""
     if isinstance(data, TrainingBatches):
-        return "the data are drawn anew for each batch"
+        return data.why
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return "the model has several inputs or outputs"
     if type(model).train_step is not keras.Model.train_step or type(model).test_step is not keras.Model.test_step:
@@ -189,6 +189,14 @@ def reason_for_fit(
         if _watches_batches(callback):
             return f"the callback {type(callback).__name__} watches single batches"
     return ""
+
+
+def _why_on_one_device(data: Split | TrainingBatches) -> str:
+    return (
+        "the data are read from their files while the model trains"
+        if isinstance(data, Split) and data.is_deferred
+        else ""
+    )
 
 
 def _watches_batches(callback: keras.callbacks.Callback) -> bool:

@@ -39,16 +39,20 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
     count = sample_count(x)
     size = fixed_batch(model) or (_SMALL_BATCH if count <= _SMALL_BATCH else _LARGE_BATCH)
     padding = -count % size
-    filled = map_arrays(lambda array: np.concatenate([array, np.repeat(array[-1:], padding, axis=0)]), x)
     with runtime.current().carry_rnn_states(model):
         if runtime.stateful_layers(model):  # under JAX, only `predict` keeps the recurrent states
-            parts = [_as_arrays(model, model.predict(filled, batch_size=size, verbose=0))]
+            parts = [_as_arrays(model, model.predict(_padded(x, padding), batch_size=size, verbose=0))]
         else:
             # `predict` would spend more time on its data iterator than a small model needs to compute.
-            firsts = range(0, count + padding, size)
-            batches = (take(filled, slice(first, first + size)) for first in firsts)
+            batches = (take(x, slice(first, first + size)) for first in range(0, count, size))
+            batches = (_padded(batch, size - sample_count(batch)) for batch in batches)
             parts = [_as_arrays(model, model.predict_on_batch(batch)) for batch in batches]
     return by_name(output_names(model), [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)])
+
+
+def _padded(x: Nest, count: int) -> Nest:
+    """Return the samples with the last one repeated so many times."""
+    return map_arrays(lambda array: np.concatenate([array, np.repeat(array[-1:], count, axis=0)]), x) if count else x
 
 
 def _as_arrays(model: keras.Model, outputs: Nest) -> list[np.ndarray]:

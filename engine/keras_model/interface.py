@@ -5,12 +5,14 @@ Arrays are matched to inputs and outputs by name, else by order.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.deferred_array import DeferredArray
 from ...data.nests import Nest, arrays_of, is_array
 from ...errors import DataError
 from ...functions import suggest
@@ -134,8 +136,10 @@ def _in_order(nest: Nest, names: Sequence[str], kind: str) -> list[np.ndarray]:
     return arrays
 
 
-def _as_declared(array: np.ndarray, name: str, dtype: str) -> np.ndarray:
+def _as_declared(array: Any, name: str, dtype: str) -> Any:
     """Return integers in the dtype that an input declares, so that no backend casts them in its own way."""
+    if isinstance(array, DeferredArray):
+        return array.mapped(functools.partial(_as_declared, name=name, dtype=dtype))
     takes_integers = not dtype.startswith(("float", "bfloat", "complex"))
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and not takes_integers):
         return array

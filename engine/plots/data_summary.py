@@ -11,7 +11,9 @@ import numpy as np
 from ...data.augmentation import Augmentation
 from ...data.class_counts import count_classes
 from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
+from ...data.deferred_array import DeferredArray
 from ...data.nests import Nest, arrays_of, is_array, named_arrays, take
+from ...data.preprocessing.reductions import extremes, mean
 from ...errors import DataError
 from . import plots, series_plots
 from .column_summary import summarize_columns
@@ -39,10 +41,10 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     Returns:
         For each split its `samples`, the `shape` and `dtype` of x, `low`, `high`, `mean`, and `classes` (the number of
         samples of each label, or of pixels where a target is a mask of the shape `target_shape`; empty for
-        regression); with several inputs or targets instead `arrays`, which has these
-        entries for each; `duplicates`: the number of test samples that are also in the
-        training split; `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes
-        that a split lacks; `series`: what `summarize_series` returns, for windows of series.
+        regression); with several inputs or targets instead `arrays`, which has these entries for each; `duplicates`:
+        the number of test samples that are also in the training split, None where the data stay in their files;
+        `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes that a split
+        lacks; `series`: what `summarize_series` returns, for windows of series.
     """
     splits = {"train": dataset.train, **({"test": dataset.test} if dataset.test else {})}
     return {
@@ -54,7 +56,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         **({"columns": summarize_columns(dataset)} if dataset.columns else {}),
         "notes": list(dataset.notes),
         "splits": {name: _summarize_split(split, dataset.labels) for name, split in splits.items()},
-        "duplicates": duplicates(dataset.train.x, dataset.test.x) if dataset.test else 0,
+        "duplicates": _count_duplicates(dataset),
         "warnings": warnings(dataset),
         **({"series": summarize_series(dataset.series)} if dataset.series else {}),
     }
@@ -101,6 +103,15 @@ def _value_range(x: np.ndarray) -> tuple[float, float]:
     step = max(1, x.size // _MOST_VALUES)
     low, high = np.quantile(x[::step], [_TAIL, 1 - _TAIL])
     return float(low), float(high)
+
+
+def _count_duplicates(dataset: Dataset) -> int | None:
+    """Return the number of duplicates; None where the data are larger than memory, and so are not compared."""
+    if dataset.test is None:
+        return 0
+    if dataset.train.is_deferred or dataset.test.is_deferred:
+        return None
+    return duplicates(dataset.train.x, dataset.test.x)
 
 
 def duplicates(train: Nest, test: Nest) -> int:
@@ -176,13 +187,14 @@ def _summarize_split(split: Split, labels: Labels) -> dict[str, Any]:
     return {"samples": len(split), "arrays": arrays}
 
 
-def _summarize_array(array: np.ndarray) -> dict[str, Any]:
+def _summarize_array(array: Any) -> dict[str, Any]:
+    low, high = extremes(array) if isinstance(array, DeferredArray) else (np.nanmin(array), np.nanmax(array))
     return {
         "shape": list(array.shape[1:]),
         "dtype": str(array.dtype),
-        "low": float(np.nanmin(array)),
-        "high": float(np.nanmax(array)),
-        "mean": float(np.nanmean(array)),
+        "low": float(low),
+        "high": float(high),
+        "mean": mean(array) if isinstance(array, DeferredArray) else float(np.nanmean(array)),
     }
 
 

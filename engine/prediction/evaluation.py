@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ from ...data import data_name, datasets
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset, Labels, Split, labels_of
+from ...data.deferred_array import chunks_of
 from ...data.from_arrays import NAME as ARRAYS
 from ...data.nests import Nest, arrays_of, is_array, named_arrays
 from ...data.preprocessing.pipeline import Preprocessing
@@ -40,6 +44,11 @@ from .series_record import SeriesRecord
 
 if TYPE_CHECKING:
     import keras
+
+
+# Samples that are read from their files at a time: in a step of `evaluate`, and for the errors of outputs of values.
+_DEFERRED_BATCH = 256
+_DEFERRED_SAMPLES = 8_192
 
 
 @dataclass(frozen=True)
@@ -194,18 +203,26 @@ def evaluate_model(
     reset_states(model)
     with runtime.current().carry_rnn_states(model), losses_from_logits():
         metrics = _compute_metrics(model, prepared)
+    return metrics | _rms_errors(model, preprocessing, prepared, series)
+
+
+def _rms_errors(
+    model: keras.Model, preprocessing: Preprocessing, prepared: Split, series: SeriesWindows | None
+) -> dict[str, float]:
+    """Return the root-mean-square error of each output of values, on the scale of the raw data."""
     targets = named_arrays(by_name(output_names(model), prepared.y), "")
-    values = {name: y for name, y in targets.items() if y.dtype.kind == "f" and not _is_one_hot(y)}
+    values = [name for name, y in targets.items() if y.dtype.kind == "f" and not all(map(_is_one_hot, chunks_of(y)))]
     if not values:
-        return metrics
-    outputs = named_arrays(outputs_of(model, prepared.x), "")
-    if series and len(series.targets) > 1:
-        errors = _squared_errors(preprocessing, outputs[""], values[""])
-        return metrics | {f"{name}_rms_error": _root_mean(errors[..., n]) for n, name in enumerate(series.targets)}
-    for name, y in values.items():
-        prefix = f"{name.removeprefix('/')}_" if name else ""
-        metrics[f"{prefix}rms_error"] = _root_mean(_squared_errors(preprocessing, outputs[name], y))
-    return metrics
+        return {}
+    squares: dict[str, list[tuple[float, int]]] = {}
+    for part in _parts(prepared):
+        outputs = named_arrays(outputs_of(model, part.x), "")
+        y = named_arrays(by_name(output_names(model), part.y), "")
+        for name in values:
+            errors = _squared_errors(preprocessing, outputs[name], y[name])
+            for metric, squared in _by_target(name, errors, series).items():
+                squares.setdefault(metric, []).append((float(np.mean(squared)), squared.size))
+    return {metric: math.sqrt(_weighted_mean(means)) for metric, means in squares.items()}
 
 
 def _squared_errors(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -214,17 +231,38 @@ def _squared_errors(preprocessing: Preprocessing, outputs: np.ndarray, y: np.nda
     return np.asarray(np.square(error, dtype="float64"))
 
 
-def _root_mean(squares: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(squares)))
+def _by_target(output: str, errors: np.ndarray, series: SeriesWindows | None) -> dict[str, np.ndarray]:
+    """Return the squared errors of an output by the name of the metric: of each target, where a series has several."""
+    if series and len(series.targets) > 1:
+        return {f"{target}_rms_error": errors[..., place] for place, target in enumerate(series.targets)}
+    return {f"{output.removeprefix('/')}_rms_error" if output else "rms_error": errors}
+
+
+def _parts(split: Split) -> Iterator[Split]:
+    """Yield a split as a whole if it is in memory, else some samples at a time."""
+    size = _DEFERRED_SAMPLES if split.is_deferred else len(split)
+    for start in range(0, len(split), size):
+        yield split.take(slice(start, start + size))
+
+
+def _weighted_mean(means: Sequence[tuple[float, int]]) -> float:
+    if len(means) == 1:
+        return means[0][0]
+    return math.fsum(mean * count for mean, count in means) / sum(count for _, count in means)
 
 
 def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
     """Compute the model's metrics by the backend's own loop, as in training, or by Keras' `evaluate` if it has to."""
+    from ..epochs import batches as epoch_batches
     from ..epochs import epoch_loop, plans
 
     if catalog.selected().trains and not plans.reason_for_fit(model, data):
         return epoch_loop.measure(model, data)
-    metrics = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
+    if data.is_deferred:
+        with contextlib.closing(epoch_batches.batches_of(data, fixed_batch(model) or _DEFERRED_BATCH)) as batches:
+            metrics = model.evaluate(batches, verbose=0, return_dict=True)
+    else:
+        metrics = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
     return {name: float(value) for name, value in metrics.items()}
 
 

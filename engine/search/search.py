@@ -219,6 +219,8 @@ def _samples(
         raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
     if dataset.labels and dataset.train.y.ndim > 1:
         raise DataError(f"{dataset.name} has a class for each pixel: a search takes one for each sample")
+    if dataset.train.is_deferred:
+        raise DataError(f"{dataset.name} is read from its files while a model trains: a search needs it in memory")
     return dataset.train.x, dataset.train.y, bool(dataset.labels), dataset.columns
 
 

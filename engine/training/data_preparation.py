@@ -100,13 +100,13 @@ class DataPreparation:
     def _split_raw(self, dataset: Dataset) -> tuple[Split, Samples]:
         """Return the raw training part, and which samples are held out for validation."""
         head, tail = (slice(0, None), slice(0, 0)) if dataset.validation else self.held_out.parts(dataset)
-        return _weighted(dataset.train.take(head), self.weights.for_training(dataset, head)), tail
+        return _weighted(dataset.train.select(head), self.weights.for_training(dataset, head)), tail
 
     def _validation_part(self, dataset: Dataset, tail: Samples) -> Split | None:
         """Return the raw samples to validate on: those that the data bring, else those that are held out."""
         if dataset.validation or not len(np.arange(len(dataset.train))[tail]):
             return dataset.validation
-        return _weighted(dataset.train.take(tail), self.weights.for_validation(dataset, tail))
+        return _weighted(dataset.train.select(tail), self.weights.for_validation(dataset, tail))
 
     def _fit(self, dataset: Dataset, training: Split) -> Preprocessing:
         """Return the preprocessing, fitted on the raw training part; a bundle's inputs keep its preprocessing."""

@@ -11,7 +11,7 @@ from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import axes
 from ...data.dataset import Dataset, Split
-from ...data.nests import Nest, arrays_of, is_array
+from ...data.nests import Nest, arrays_of, is_array, take
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..epochs import precision as precisions
@@ -22,6 +22,9 @@ from .options import ResolvedOptions
 
 if TYPE_CHECKING:
     import keras
+
+# Targets that are looked at to choose a loss, where they are read from their files.
+_DEFERRED_TARGETS = 65_536
 
 
 def build_model(
@@ -47,6 +50,7 @@ def build_model(
         _build_sequential(model, training.x)
         require_inputs(model, options.recipe.name)
         training = match_split(model, training, dataset)
+        targets = take(training.y, slice(0, _DEFERRED_TARGETS)) if training.is_deferred else training.y
         require_match(model, training, dataset)
         size = resolve_batch_size(model, options.recipe, options.batch_size)
         require_full_batches(model, len(training), dataset.name)
@@ -54,11 +58,11 @@ def build_model(
         if compiles_itself:
             _set_optimizer(model, options)
         else:
-            compile_model(model, options, training.y)
+            compile_model(model, options, targets)
         if compiles_itself or options.loss is not None:
-            losses.require_fit(model, training.y)
+            losses.require_fit(model, targets)
         if dataset.series:
-            losses.require_forecast(model, training.y)
+            losses.require_forecast(model, targets)
     return model, replace(options, batch_size=size)
 
 

@@ -22,6 +22,8 @@ from ..runs.run import Run
 _SHOWN = 12
 # Probabilities of the pixels of pictures with masks.
 _MOST_VALUES = 20_000_000
+# Samples of a test split that is read from its files.
+_MOST_READ = 10_000
 
 
 def draw(run: Run, folder: Path) -> list[Path]:
@@ -32,7 +34,10 @@ def draw(run: Run, folder: Path) -> list[Path]:
     plots.curves(run.history, written[0], title=title)
     if run.dataset.test is None:
         return written
-    test = _drawn_part(run.dataset.test, run.dataset.labels)
+    test = run.dataset.test
+    if test.is_deferred:
+        test, title = test.take(slice(0, _MOST_READ)), f"{title}, first {min(_MOST_READ, len(test)):,} samples"
+    test = _drawn_part(test, run.dataset.labels)
     prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
     outputs = class_outputs(run.model, outputs_of(run.model, prepared), run.dataset.labels)
     predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)

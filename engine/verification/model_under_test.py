@@ -20,7 +20,7 @@ from ...backends.same_run.randomness import portable_initial_weights
 from ...data import datasets
 from ...data.columns import Column
 from ...data.dataset import Dataset, Split
-from ...data.nests import arrays_of
+from ...data.nests import Nest, arrays_of
 from ...errors import RecipeError
 from ...models.recipe import Recipe, find, step
 from ..bundles import bundle as bundles
@@ -138,10 +138,16 @@ def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Spl
     in_order = recipe is not None and not recipe.shuffle
     order = np.arange(len(data)) if in_order else generator.permutation(len(data))
     indices = np.resize(order, (steps, size))
-    x = _in_declared_dtypes(model, [array[indices] for array in arrays_of(data.x)])
+    x = _in_declared_dtypes(model, _rows_of(data.x, indices))
     # A bundle has recorded inputs, but no targets.
-    y = _cast_numbers([array[indices] for array in arrays_of(data.y)]) if recipe else _draw_targets(model, x, generator)
+    y = _cast_numbers(_rows_of(data.y, indices)) if recipe else _draw_targets(model, x, generator)
     return {"x": x, "y": y}
+
+
+def _rows_of(nest: Nest, indices: np.ndarray) -> list[np.ndarray]:
+    """Return the rows (steps, batch, …) of each array."""
+    flat = indices.reshape(-1)
+    return [array[flat].reshape(*indices.shape, *array.shape[1:]) for array in arrays_of(nest)]
 
 
 def batch_at(model: keras.Model, batches: StepBatches, step: int) -> tuple[Any, Any]:

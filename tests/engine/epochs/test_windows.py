@@ -1,0 +1,89 @@
+"""Data in files are trained as data in memory: the same weights and metrics to the last bit, by every plan."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from trivium.data import datasets
+from trivium.data.augmentation import Augmentation
+from trivium.engine.epochs import windows
+from trivium.engine.training.trainer import Trainer
+from trivium.errors import DataError
+
+SETTINGS = {"epochs": 2, "batch_size": 32}
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch):
+    monkeypatch.setattr(windows, "_WINDOW_SIZE", 300_000)  # bytes: two batches of digits
+
+
+@pytest.fixture(scope="module")
+def stored(digits, tmp_path_factory):
+    """The name of the folder with the digits as arrays."""
+    folder = tmp_path_factory.mktemp("digits")
+    for part, split in (("train", digits.train), ("test", digits.test)):
+        np.save(folder / f"x_{part}.npy", split.x)
+        np.save(folder / f"y_{part}.npy", split.y)
+    return str(folder)
+
+
+def trained(name, recipe="dense/small", **settings):
+    return Trainer(recipe, **SETTINGS, **settings).fit(datasets.load(name))
+
+
+def weights_of(run):
+    return [np.array(variable.numpy()) for variable in run.model.weights]
+
+
+def assert_same(run, other):
+    assert run.history.epochs == other.history.epochs
+    assert run.evaluation == pytest.approx(other.evaluation, rel=1e-6)
+    for value, expected in zip(weights_of(run), weights_of(other), strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+@pytest.mark.parametrize("recipe", ["dense/small", "cnn/striding"])
+@pytest.mark.parametrize("plan", ["fit", "auto"])
+def test_a_run_is_that_of_data_in_memory(stored, plan, recipe):
+    run, expected = (trained(f"{stored}:stored={where}", recipe, plan=plan) for where in ("yes", "no"))
+    assert run.settings["plan"]["name"] == expected.settings["plan"]["name"]
+    assert_same(run, expected)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium-prefetch")]
+
+
+@pytest.mark.parametrize("validation", ["shuffled", "stratified"])
+def test_held_out_samples_and_weights_of_classes_are_the_same(stored, validation):
+    settings = {"validation": validation, "class_weight": "balanced"}
+    run, expected = (trained(f"{stored}:stored={where}", **settings) for where in ("yes", "no"))
+    assert_same(run, expected)
+
+
+@pytest.mark.parametrize("batch_size", [25, 225, 300])  # nothing left over; one batch; less than a batch
+def test_every_batch_size_is_the_same(stored, batch_size):
+    runs = [
+        Trainer("dense/small", epochs=2, batch_size=batch_size).fit(datasets.load(f"{stored}:stored={where}"))
+        for where in ("yes", "no")
+    ]
+    assert_same(*runs)
+
+
+def test_augmented_pictures_are_the_same(stored):
+    changes = Augmentation(rotation=10, shift=0.1)
+    run, expected = (trained(f"{stored}:stored={where}", "cnn/striding", augment=changes) for where in ("yes", "no"))
+    assert_same(run, expected)
+
+
+def test_rows_that_cannot_be_prepared_are_the_users_line(tmp_path, digits):
+    x = digits.train.x.astype("float32")
+    np.save(tmp_path / "x_train.npy", x)
+    np.save(tmp_path / "y_train.npy", digits.train.y)
+    dataset = datasets.load(f"{tmp_path}:stored=yes")
+    trainer = Trainer("dense/small", **SETTINGS)
+    prepared = trainer.prepare(dataset)
+    (tmp_path / "x_train.npy").write_bytes((tmp_path / "x_train.npy").read_bytes()[:500_000])
+    for plan in ("auto", "fit"):
+        with pytest.raises(DataError, match="x_train was truncated while it was in use"):
+            Trainer("dense/small", plan=plan, **SETTINGS).fit(dataset, prepared)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium-prefetch")]
