@@ -56,7 +56,7 @@ _DATA = click.option(
     "--data",
     metavar="NAME|FILE",
     help="Dataset (mnist, waves:0, …), .npz or .safetensors file, table (.csv, .parquet), folder of .npy files or "
-    "pictures, or file.py:function.",
+    "pictures, or file.py:function that returns arrays or a stream of batches.",
 )
 
 

@@ -58,6 +58,12 @@ AUTO = "auto"
 @click.option("--epochs", type=int, metavar="N", help="Passes over the training data. Default: as published.")
 @click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
 @click.option(
+    "--steps-per-epoch",
+    type=int,
+    metavar="N",
+    help="Batches in an epoch of a stream that does not say how many it has.",
+)
+@click.option(
     "--validation-split", type=float, metavar="SHARE", help="Share of the training data held out for validation."
 )
 @click.option(
@@ -279,6 +285,8 @@ def _describe_validation(run: Run) -> str:
     """Return which samples the run was validated on."""
     if run.dataset.validation:
         return f"{len(run.dataset.validation):,} samples of their own"
+    if run.dataset.validation_stream:
+        return f"{run.dataset.validation_stream.kind}, after each epoch"
     share = run.settings["validation_split"]
     how = _CHOSEN[run.settings.get("validation", LAST)]
     return f"{share:.0%} of the training data, {how}" if share else "none"

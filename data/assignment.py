@@ -9,6 +9,7 @@ from ..errors import DataError
 from .dataset import Dataset, Split
 from .nests import is_array
 from .sources.labels import number_classes
+from .streams.stream import MappedStream
 
 
 def is_assigned(dataset: Dataset) -> bool:
@@ -33,6 +34,8 @@ def assign(dataset: Dataset, inputs: Sequence[str], outputs: Sequence[str]) -> D
     if is_assigned(dataset):
         return dataset
     x, y = _sides(list(dataset.train.x), inputs, outputs, dataset.name)
+    if dataset.stream:
+        return _assigned_stream(dataset, x, y)
     parts = [_assigned(part, x, y) if part else None for part in (dataset.train, dataset.test, dataset.validation)]
     labels = {}
     for target in y:
@@ -46,6 +49,25 @@ def assign(dataset: Dataset, inputs: Sequence[str], outputs: Sequence[str]) -> D
     assert train
     named = labels if len(outputs) > 1 else labels.get(outputs[0], ())
     return replace(dataset, train=train, test=test, validation=validation, labels=named)
+
+
+def _assigned_stream(dataset: Dataset, x: Mapping[str, str], y: Mapping[str, str]) -> Dataset:
+    """Return the dataset with the arrays of each batch on their sides; their integers keep their numbers."""
+
+    def sides(split: Split) -> Split:
+        if (assigned := _assigned(split, x, y)) is None:
+            missing = next(name for name in (*x.values(), *y.values()) if name not in split.x)
+            raise DataError(f"{dataset.name}: a batch has no {missing} (it has: {', '.join(split.x)})")
+        return replace(assigned, y=next(iter(assigned.y.values()))) if len(y) == 1 else assigned
+
+    stream, validation = dataset.stream, dataset.validation_stream
+    assert stream
+    return replace(
+        dataset,
+        train=sides(dataset.train),
+        stream=MappedStream(stream, sides),
+        validation_stream=validation and MappedStream(validation, sides),
+    )
 
 
 def _sides(

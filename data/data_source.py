@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +13,20 @@ from ..functions import is_file_function, load_function
 from . import data_name, datasets
 from .dataset import Dataset
 from .from_arrays import dataset_from_arrays
+from .from_streams import dataset_from_stream
 from .series.read_series import read_series
+from .streams.recognition import stream_of
 from .tables import frames, labelled_table
 
 if TYPE_CHECKING:
     import polars
 
 # Arrays are `(x, y)`, `(x, y, weight)`, or a dictionary by name. A data frame is one of polars, pandas or pyarrow.
+# Streams of batches are known by their protocol: see `stream_of`.
 DataSource = Any
-_EXPECTED = "(x, y), a dictionary of arrays by name, a data frame, a Dataset, or the name of a file"
+_EXPECTED = (
+    "(x, y), a dictionary of arrays by name, a data frame, a stream of batches, a Dataset, or the name of a file"
+)
 
 
 def dataset_of(data: DataSource, **settings: Any) -> Dataset:
@@ -51,6 +57,8 @@ def dataset_of(data: DataSource, **settings: Any) -> Dataset:
         return data
     if isinstance(data, (tuple, Mapping)):
         return dataset_from_arrays(data)
+    if stream := stream_of(data):
+        return dataset_from_stream(stream)
     raise DataError(f"expected {_EXPECTED}, received {type(data).__name__}")
 
 
@@ -64,10 +72,13 @@ def _from_frame(frame: polars.DataFrame, settings: Mapping[str, str]) -> Dataset
 
 def _call(name: str) -> DataSource:
     function = load_function(name)
+    if inspect.isgeneratorfunction(function):
+        return function
     try:
         data: DataSource = function()
     except (Exception, SystemExit) as error:  # a user's function may raise anything
         raise DataError(f"{name} failed: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(data, (Dataset, str, Path, tuple, Mapping)) and not frames.is_frame(data):
+    is_known = isinstance(data, (Dataset, str, Path, tuple, Mapping)) or frames.is_frame(data)
+    if not is_known and stream_of(data) is None:
         raise DataError(f"{name} returned {type(data).__name__}, expected {_EXPECTED}")
     return data

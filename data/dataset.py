@@ -15,52 +15,17 @@ from ..errors import DataError
 from ..models.recipe import PreprocessingStep
 from .columns import Column
 from .deferred_array import chunks_of
-from .nests import Nest, is_array, is_deferred, named_arrays, sample_count, select, take
+from .nests import Nest, is_array, named_arrays, sample_count, take
 from .pictures.picture_size import PictureSize
 from .series.windows import SeriesWindows
+from .split import Split as Split
+from .streams.stream import BatchStream
 
 # Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
 DIGITS, PICTURES, TABLE, SERIES = "digits", "pictures", "table", "series"
 
 # The share of the samples that is the test split, where a source has none.
 TEST_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Split:
-    """Samples `x` and their targets `y`; the first axis of every array counts the samples.
-
-    Attributes:
-        x, y: an array each, or a nest of arrays where a model has several inputs or outputs.
-        weight: (n,) float32, the sample weights in the loss; None means that all samples count alike.
-    """
-
-    x: Nest
-    y: Nest
-    weight: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return sample_count(self.x)
-
-    def take(self, samples: slice | np.ndarray) -> Split:
-        """Return the split of these samples."""
-        weight = None if self.weight is None else self.weight[samples]
-        return Split(take(self.x, samples), take(self.y, samples), weight)
-
-    def select(self, samples: slice | np.ndarray) -> Split:
-        """Return the split of these samples; those of deferred arrays are not read."""
-        weight = None if self.weight is None else self.weight[samples]
-        return Split(select(self.x, samples), select(self.y, samples), weight)
-
-    @property
-    def is_deferred(self) -> bool:
-        """Whether its arrays are read from their files row by row."""
-        return is_deferred(self.x) or is_deferred(self.y)
-
-    @property
-    def arrays(self) -> tuple[Nest, ...]:
-        """The arguments of a training step: inputs, targets and, where there are any, sample weights."""
-        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
 
 # The names of the classes, or those of each target.
@@ -75,6 +40,8 @@ class Dataset:
         name: the name or path it was loaded by.
         train, test: the splits; `test` is None where a user's file has no test split.
         validation: the split to validate on, or None for a share of the training split.
+        stream: the batches to train on, where they come one after the other; `train` then holds the first of them.
+        validation_stream: the batches to validate on, beside a stream.
         labels: the names of the classes; empty where `y` holds values. With several targets, a dictionary by the name
             of the target, without those that hold values.
         source: the origin of the arrays, as text.
@@ -102,10 +69,17 @@ class Dataset:
     picture_size: PictureSize | None = None
     notes: tuple[str, ...] = ()
     series: SeriesWindows | None = None
+    stream: BatchStream | None = None
+    validation_stream: BatchStream | None = None
 
     @cached_property
-    def checksum(self) -> str:
-        """The SHA-256 over dtypes, shapes and bytes of all arrays: equal data have equal checksums in any file."""
+    def checksum(self) -> str | None:
+        """The SHA-256 over dtypes, shapes and bytes of all arrays: equal data have equal checksums in any file.
+
+        A stream has none.
+        """
+        if self.stream:
+            return None
         digest = hashlib.sha256()
         for split in filter(None, (self.train, self.test, self.validation)):
             arrays = named_arrays(split.x, "x") | named_arrays(split.y, "y")
@@ -122,7 +96,7 @@ class Dataset:
             "name": self.name,
             "source": self.source,
             "checksum": self.checksum,
-            "train": len(self.train),
+            **({"stream": self.stream.kind} if self.stream else {"train": len(self.train)}),
             "test": len(self.test) if self.test else 0,
             **({"validation": len(self.validation)} if self.validation else {}),
             **({"kind": self.kind} if self.kind else {}),
@@ -132,6 +106,22 @@ class Dataset:
             **({"notes": list(self.notes)} if self.notes else {}),
             **({"series": self.series.describe()} if self.series else {}),
         }
+
+    @property
+    def size(self) -> str:
+        """The size of the training data, as text."""
+        return "a stream of batches" if self.stream else f"{len(self.train):,} samples"
+
+    def require_arrays(self, what: str) -> None:
+        """Raise a DataError if the training data are a stream.
+
+        Args:
+            what: what needs them as arrays.
+        """
+        if self.stream:
+            raise DataError(
+                f"{self.name} is {self.stream.kind}, whose batches come one after the other: {what} needs arrays"
+            )
 
     def named_for(self, outputs: int) -> Dataset:
         """Return the dataset with one label per output of a classifier; a surplus output is called `unused 7`.

@@ -60,6 +60,7 @@ class MinMax(Transform):
     """Scale the range of the training data to 0 … 1, in float32. Test data may fall outside 0 … 1."""
 
     kind = "min-max"
+    needs_all = True
     low: float | None = None
     high: float | None = None
 
@@ -99,6 +100,7 @@ class Standardise(Transform):
     """
 
     kind = "standardise"
+    needs_all = True
     axis: int | Literal["all"] | None = None
     mean: tuple[float, ...] | None = None
     deviation: tuple[float, ...] | None = None

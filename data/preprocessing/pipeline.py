@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...models.recipe import SERIES_STEPS, PreprocessingStep
+from ...models.recipe import PreprocessingStep
 from ..deferred_array import DeferredArray
 from ..nests import Nest, deferred, is_array, is_deferred, sample_count
 from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
@@ -41,6 +41,7 @@ class Chain:
         """Return the chain with each step fitted on the training data as the earlier steps transform it."""
         fitted = []
         for step in self.steps:
+            _require_memory(step, values)
             fitted.append(step.fit(values))
             values = _apply(fitted[-1], values)
         return Chain(tuple(fitted))
@@ -136,16 +137,15 @@ class Preprocessing:
 
 
 def _apply(step: Transform, values: Any) -> Any:
-    """Return the values after a step; those of a deferred array are prepared when they are read.
+    """Return the values after a step; those of a deferred array are prepared when they are read."""
+    _require_memory(step, values)
+    return values.mapped(step) if isinstance(values, DeferredArray) else step(values)
 
-    Raises:
-        DataError: the step refuses the values, or turns a series into samples and the series is not in memory.
-    """
-    if not isinstance(values, DeferredArray):
-        return step(values)
-    if step.kind in SERIES_STEPS:
-        raise DataError(f"the step {step.kind!r} needs the whole series in memory: load it by `stored=no`")
-    return values.mapped(step)
+
+def _require_memory(step: Transform, values: Any) -> None:
+    """Raise a DataError if a step takes all values at once and they are not in memory."""
+    if step.needs_memory and isinstance(values, DeferredArray):
+        raise DataError(f"the step {step.kind!r} needs all of the data in memory: load them by `stored=no`")
 
 
 def _require_array_for(chain: Chain, nest: Nest, side: str) -> None:

@@ -44,6 +44,8 @@ class TableColumns(Transform):
     """
 
     kind = "table"
+    needs_all = True
+    needs_memory = True
     numbers: str = STANDARDISE
     words: str = ONE_HOT
     columns: tuple[Column, ...] = ()

@@ -37,6 +37,8 @@ class CharTokenizer(Tokenizer):
     """One token per character, numbered in the order of their code points."""
 
     kind = "letters"
+    needs_all = True
+    needs_memory = True
     vocabulary: str | None = None
 
     @property
@@ -62,6 +64,8 @@ class WordTokenizer(Tokenizer):
     """One token per word or punctuation mark, in lower case; 0 is any but the `size` − 1 most frequent words."""
 
     kind = "words"
+    needs_all = True
+    needs_memory = True
     separator = " "
     size: int = 8_000
     vocabulary: tuple[str, ...] | None = None

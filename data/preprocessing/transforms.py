@@ -24,6 +24,10 @@ class Transform:
     """One step. Subclasses are frozen dataclasses; a setting of None is fitted from data."""
 
     kind: ClassVar[str]
+    # Whether it learns from the values of all training data, or turns all of them into samples.
+    needs_all: ClassVar[bool] = False
+    # Whether it takes these values as one array in memory only.
+    needs_memory: ClassVar[bool] = False
 
     @property
     def windows_without_target(self) -> int:
@@ -212,6 +216,8 @@ class Window(Transform):
     """
 
     kind = "window"
+    needs_all = True
+    needs_memory = True
     length: int = 3
     horizon: int = 1
     stride: int = 1
@@ -234,6 +240,8 @@ class NextValue(Transform):
     """Turn a series into the targets of its windows: the value after each, (windows, features) or (windows,)."""
 
     kind = "after"
+    needs_all = True
+    needs_memory = True
     length: int = 3
     stride: int = 1
     tokens: bool = False
@@ -253,6 +261,8 @@ class NextValues(Transform):
     """
 
     kind = "ahead"
+    needs_all = True
+    needs_memory = True
     length: int = 3
     horizon: int = 5
 

@@ -53,6 +53,11 @@ def explain(
     )
 
 
+def unexplained(epoch: int) -> DivergedError:
+    """Return the error for batches that come once, so that no step of the epoch can be trained again."""
+    return _error(math.nan, epoch, "; the step is unknown, because the batches of a stream are not read again")
+
+
 def steps_from(data: Split | TrainingBatches, schedule: Schedule, first: int) -> Iterator[TrainingStep]:
     """Yield the steps of a run, from the beginning of epoch `first` to the end of the run."""
     size = schedule.batch_size

@@ -38,7 +38,7 @@ def run(
     choice: PlanChoice,
     model: keras.Model,
     data: Split | TrainingBatches,
-    validation: Split | None,
+    validation: Split | TrainingBatches | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
 ) -> None:
@@ -49,7 +49,7 @@ def run(
         DivergedError: the loss became NaN or infinite; with `fit` this is only checked at the end of an epoch.
         CannotRunError: the plan's first step failed; the model is unchanged.
     """
-    if isinstance(data, Split) and choice.plan:
+    if isinstance(data, Split) and not isinstance(validation, TrainingBatches) and choice.plan:
         _run_plan(choice, model, data, validation, callbacks, schedule)
     else:
         keras_fit.run(model, data, validation, callbacks, schedule)

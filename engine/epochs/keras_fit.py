@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,12 +14,13 @@ from ...errors import OptionError
 from ..keras_model.inference import fixed_batch
 from . import divergence
 from .batches import FollowEpoch, Schedule, TrainingBatches, batches_of
+from .stream_batches import StopAtEnd, StreamBatches
 
 
 def run(
     model: keras.Model,
     data: Split | TrainingBatches,
-    validation: Split | None,
+    validation: Split | TrainingBatches | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
 ) -> None:
@@ -32,24 +34,29 @@ def run(
     """
     size = schedule.batch_size
     undo = _UndoEpoch()
-    validated = batches_of(validation, size) if validation and validation.is_deferred else validation
+    validated = batches_of(validation, size) if isinstance(validation, Split) and validation.is_deferred else validation
     arguments, followers = _training_arguments(model, data, schedule)
-    opened = [batches for batches in (arguments["x"], validated) if isinstance(batches, TrainingBatches)]
+    opened = [batches for batches in (arguments["x"], data, validated) if isinstance(batches, TrainingBatches)]
     try:
-        model.fit(
-            **arguments,
-            initial_epoch=schedule.first_epoch,
-            epochs=schedule.epochs,
-            shuffle=False,  # the data are in order already; Keras would shuffle the batches
-            validation_batch_size=size,  # Keras would use its default where the data come in batches
-            validation_data=validated.arrays if isinstance(validated, Split) else validated,
-            callbacks=[*followers, _RequireFinite(), *callbacks, undo],
-            verbose=0,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Your input ran out of data")  # the caller tells it in its own words
+            model.fit(
+                **arguments,
+                initial_epoch=schedule.first_epoch,
+                epochs=schedule.epochs,
+                shuffle=False,  # the data are in order already; Keras would shuffle the batches
+                validation_batch_size=size,  # Keras would use its default where the data come in batches
+                validation_data=validated.arrays if isinstance(validated, Split) else validated,
+                callbacks=[*followers, _RequireFinite(), *callbacks, undo],
+                verbose=0,
+            )
     except KeyboardInterrupt:
         undo()
         raise
     except _NotFiniteError as error:
+        if isinstance(data, StreamBatches):
+            undo()
+            raise divergence.unexplained(error.epoch) from None
         steps = divergence.steps_from(data, schedule, error.epoch)
         raise divergence.explain(model, undo, steps, error.epoch) from None
     except Exception:
@@ -76,6 +83,8 @@ def _training_arguments(
         return {"x": data.x, "y": data.y, "sample_weight": data.weight, "batch_size": size}, []
     batches = batches_of(data, size, schedule.seed, schedule.shuffle) if isinstance(data, Split) else data
     batches.epoch = schedule.first_epoch
+    if isinstance(batches, StreamBatches):
+        return {"x": batches.generator(), "steps_per_epoch": len(batches)}, [StopAtEnd(batches)]
     return {"x": batches}, [FollowEpoch(batches)]
 
 

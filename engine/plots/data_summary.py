@@ -46,6 +46,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes that a split
         lacks; `series`: what `summarize_series` returns, for windows of series.
     """
+    dataset.require_arrays("a summary")
     splits = {"train": dataset.train, **({"test": dataset.test} if dataset.test else {})}
     return {
         "schema": 1,

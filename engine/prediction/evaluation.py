@@ -146,6 +146,7 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     """
     bundle = bundles.load(source)
     dataset = _recorded_data(bundle) if data is None else _read_alike(bundle, data)
+    dataset.require_arrays("`evaluate`")
     if dataset.columns:
         dataset = with_columns(dataset, inputs.columns_of(bundle))
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)

@@ -90,7 +90,7 @@ class Run:
         plan = self.settings.get("plan", {})
         lines = [
             f"Run of {self.recipe.name} on {self.environment.get('backend')}, by {plan.get('name', 'fit')}",
-            f"data: {self.dataset.name}, {len(self.dataset.train):,} samples",
+            f"data: {self.dataset.name}, {self.dataset.size}",
             f"epochs: {len(self.history)} of {self.settings['epochs']}" + (", interrupted" * self.interrupted),
             f"last epoch: {_metrics(last)}",
             f"test: {_metrics(self.evaluation or {})}",

@@ -215,6 +215,7 @@ def _samples(
     dataset = dataset_for(recipe_of(recipe), data)
     if dataset.series:
         raise DataError(f"{dataset.name} is a series, and a search chooses its folds at random: train on it")
+    dataset.require_arrays("a search")
     if not is_array(dataset.train.x) or not is_array(dataset.train.y):
         raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
     if dataset.labels and dataset.train.y.ndim > 1:

@@ -113,6 +113,8 @@ class DataPreparation:
         classes = len(dataset.labels) if isinstance(dataset.labels, tuple) else 0
         inputs, targets = map(Chain.from_steps, self._steps(dataset, training))
         if self.start is None:
+            if dataset.stream:
+                _require_no_fitting((inputs, targets))
             return Preprocessing(inputs, targets).fit(training.x, training.y, classes or None)
         bundled = self.start.preprocessing
         if not self.new_head:
@@ -149,6 +151,16 @@ class DataPreparation:
         if "inputs" not in self.open_sizes or not is_array(training.x) or training.x.ndim <= 2:
             return []
         return [step("reshape", shape=(math.prod(training.x.shape[1:]),))]
+
+
+def _require_no_fitting(chains: tuple[Chain, ...]) -> None:
+    """Raise a DataError if a step learns from the values of all training data."""
+    for transform in (transform for chain in chains for transform in chain.steps):
+        if transform.needs_all:
+            raise DataError(
+                f"the step {transform.kind!r} is fitted on all of the training data, which a stream does not show: "
+                "give arrays, or prepared batches to a model of your own"
+            )
 
 
 def _weighted(part: Split, weight: np.ndarray | None) -> Split:

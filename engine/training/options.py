@@ -42,6 +42,7 @@ class TrainingOptions:
             registered.
         options: the recipe's own options, such as `{"units": 64}`.
         epochs, batch_size: 1 or more.
+        steps_per_epoch: batches in an epoch of a stream that does not say how many it has; 1 or more.
         validation_split: the share of the training data to hold out, 0 ≤ share < 1.
         validation: how to choose it: one of `hold_out.MODES`. By default the last part for trivium's own recipes, as
             published; for other models stratified by class where there are classes, else shuffled.
@@ -72,6 +73,7 @@ class TrainingOptions:
     options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     batch_size: int | None = None
+    steps_per_epoch: int | None = None
     validation_split: float | None = None
     validation: str | None = None
     optimizer: Any = None
@@ -109,6 +111,9 @@ class TrainingOptions:
             user_options=frozenset(self.options),
             epochs=_at_least_one("epochs", recipe.epochs if self.epochs is None else self.epochs),
             batch_size=_at_least_one("batch size", recipe.batch_size if self.batch_size is None else self.batch_size),
+            steps_per_epoch=None
+            if (steps := self.steps_per_epoch) is None
+            else _at_least_one("steps per epoch", steps),
             validation_split=recipe.validation_split if self.validation_split is None else self.validation_split,
             validation=self.validation or recipe.validation,
             optimizer=self.optimizer or recipe.optimizer,
@@ -174,6 +179,7 @@ class ResolvedOptions:
     user_options: frozenset[str]
     epochs: int
     batch_size: int
+    steps_per_epoch: int | None
     validation_split: float
     validation: str
     optimizer: Any
@@ -239,6 +245,8 @@ class ResolvedOptions:
             values["augment"] = self.augment.to_json()
         if self.validation != hold_out.LAST:
             values["validation"] = self.validation
+        if self.steps_per_epoch is not None:
+            values["steps_per_epoch"] = self.steps_per_epoch
         if self.precision:
             values["precision"] = self.precision
         values |= self.weights.describe() | self.callback_options.describe()

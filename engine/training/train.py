@@ -15,6 +15,8 @@ from ...data.dataset import Dataset
 from ...data.from_arrays import dataset_from_arrays
 from ...data.series.columns import ENDINGS as SERIES_ENDINGS
 from ...data.tables import frames
+from ...data.from_streams import dataset_from_stream
+from ...data.streams.recognition import stream_of
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import SERIES_SIZES, Recipe, recipe_of
@@ -53,10 +55,12 @@ def train(
             or a model; empty to go on with the recipe of the bundle `start`.
         data: `(x, y)`, `(x, y, weight)`, a dictionary of arrays named as the model's inputs and outputs, a data frame,
             a `Dataset`, a dataset's name, or a file or folder; without it the recipe's own. Several inputs or outputs
-            are a tuple, list or dictionary of arrays.
+            are a tuple, list or dictionary of arrays. Or a stream of batches: a `keras.utils.PyDataset`, a generator
+            function, an iterator, or a loader of TensorFlow, PyTorch, Grain or Hugging Face, on any backend.
         backend: which backend to use; it must be chosen before Keras is imported.
         validation_data, test_data: in the form of `data`, where that is arrays; without `validation_data`, a share of
-            `data` is held out.
+            `data` is held out. Beside a stream: arrays, and for the validation also a stream with a length; nothing is
+            held out of a stream.
         out: a folder for the run: its record, history, checkpoints, bundle and pictures.
         resume: continue the run in `out`.
         checkpoints: rules, or their settings such as `{"every": 5, "keep": 3}`, for a run with a folder.
@@ -108,8 +112,12 @@ def _with_parts(data: DataSource | None, validation: Any, test: Any) -> DataSour
     """Return the data with the parts that are given beside them."""
     if validation is None and test is None:
         return data
+    if stream := stream_of(data):
+        return dataset_from_stream(stream, validation, test)
     if not isinstance(data, (tuple, Mapping)):
-        raise OptionError("`validation_data` and `test_data` are arrays beside arrays: give `data` as (x, y) too")
+        raise OptionError(
+            "`validation_data` and `test_data` stand beside arrays or a stream: give `data` as (x, y) too"
+        )
     return dataset_from_arrays(data, validation, test)
 
 

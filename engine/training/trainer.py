@@ -27,7 +27,7 @@ from ..keras_model.interface import require_inputs
 from ..prediction.inputs import columns_of
 from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
-from . import model_building
+from . import model_building, streams
 from .data_preparation import DataPreparation, Prepared
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
@@ -137,20 +137,23 @@ class Trainer:
 
         dataset = self.load(dataset)
         preprocessing, training, validation = prepared or self.prepare(dataset)
-        self.resolved.callback_options.require_metrics(validation is not None)
+        self.resolved.callback_options.require_metrics(bool(validation or dataset.validation_stream))
         start = time.perf_counter()
         model = self._build_model(dataset, training, self.resolved.precision)
         training = model_building.match_split(model, training, dataset)
-        validation = validation and model_building.match_split(model, validation, dataset)
+        validated = validation and model_building.match_split(model, validation, dataset)
         self._require_test_split(model, preprocessing, dataset)
-        self._tell_user()
+        self._tell("note", self.notes)
+        self._tell("warning", self.warnings)
         build_seconds = time.perf_counter() - start
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)
         if not self._devices.several:
             self.resolved = dataclasses.replace(self.resolved, plan=session.plan)
         data = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
-        batches = self._fresh_batches(data, preprocessing) or training
-        session.train(model, lambda *epochs: self.run_epochs(model, batches, validation, *epochs))
+        batches = self._fresh_batches(model, data, preprocessing) or training
+        watched = streams.validation_batches(model, data, preprocessing, self.resolved) or validated
+        session.train(model, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
+        self._tell("warning", streams.warn_of_end(batches, self.resolved.epochs))
         model = precisions.to_float32(
             model, self.resolved.precision, lambda: self._build_model(dataset, training, None)
         )
@@ -204,7 +207,7 @@ class Trainer:
         self,
         model: keras.Model,
         training: Split | TrainingBatches,
-        validation: Split | None,
+        validation: Split | TrainingBatches | None,
         watchers: Sequence[keras.callbacks.Callback] = (),
         first_epoch: int = 0,
         recorder: RunRecorder | None = None,
@@ -265,7 +268,9 @@ class Trainer:
         dataset = self.load(dataset)
         preprocessing, training, _ = prepared or self.prepare(dataset)
         model = self._build_model(dataset, training, self.resolved.precision)
-        data = self._fresh_batches(dataset, preprocessing) or model_building.match_split(model, training, dataset)
+        data = self._fresh_batches(model, dataset, preprocessing) or model_building.match_split(
+            model, training, dataset
+        )
         context = self._plan_context()
 
         def explain() -> Explanation:
@@ -296,22 +301,29 @@ class Trainer:
             options.precision,
         )
 
-    def _fresh_batches(self, dataset: Dataset, preprocessing: Preprocessing) -> TrainingBatches | None:
-        """Return batches that are generated or augmented afresh each epoch, or None if the prepared data are fixed."""
+    def _fresh_batches(
+        self, model: keras.Model, dataset: Dataset, preprocessing: Preprocessing
+    ) -> TrainingBatches | None:
+        """Return batches that come from a stream, or are generated or augmented afresh; None if the data are fixed."""
         options = self.resolved
+        if dataset.stream:
+            return streams.training_batches(model, dataset, preprocessing, options)
         return options.preparation.fresh_batches(
             dataset, preprocessing, options.augment, options.batch_size, options.seed
         )
 
-    def _tell_user(self) -> None:
-        if not self.listener:
-            return
-        for kind, texts in (("note", self.notes), ("warning", self.warnings)):
-            for text in texts:
+    def _tell(self, kind: str, texts: Sequence[str]) -> None:
+        for text in texts:
+            if self.listener:
                 self.listener({"kind": kind, "text": text})
 
     def _hold_out(self, dataset: Dataset) -> DataPreparation:
         """Resolve which samples are held out of a dataset, and return how it is prepared."""
+        streams.require_options(dataset, self.resolved, self.requested.validation_split)
+        if dataset.stream:
+            self.resolved = dataclasses.replace(self.resolved, validation_split=0.0, validation=LAST)
+            self.warnings = []
+            return self.resolved.preparation
         if dataset.validation:
             if self.requested.validation_split:
                 raise OptionError(
@@ -353,13 +365,15 @@ class Trainer:
         has_channels = is_coloured(dataset) and "inputs" not in open_sizes
         if has_values_for_one_output(dataset) and "outputs" in open_sizes:
             return joined_targets(dataset)
-        if is_assigned(dataset) and not has_channels and not has_values_for_one_output(dataset):
+        is_complete = is_assigned(dataset) and not dataset.stream
+        if is_complete and not has_channels and not has_values_for_one_output(dataset):
             return dataset
         runtime.current()
+        streams.require_sizes(dataset, open_sizes)
         classes = {"classes": len(dataset.labels)} if "classes" in open_sizes else {}
         model = model_building.uncompiled_model(self.resolved.with_fitted(classes), None)
         require_inputs(model, self.recipe.name)
-        return for_model(dataset, model)
+        return streams.with_model(dataset, model) if dataset.stream else for_model(dataset, model)
 
     def _build_model(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
         model, self.resolved = model_building.build_model(self.resolved, dataset, training, precision)

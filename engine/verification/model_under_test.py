@@ -75,7 +75,9 @@ class ModelUnderTest:
         if self.data is None and recipe.dataset is None:
             return None
         # Only the computation is verified, so the small sample of MNIST is as good as the full dataset.
-        return dataset_for(recipe, self.data or datasets.portable_name(recipe.dataset))
+        dataset = dataset_for(recipe, self.data or datasets.portable_name(recipe.dataset))
+        dataset.require_arrays("`verify`")
+        return dataset
 
 
 def _received(data: Mapping[str, Any]) -> Dataset:

@@ -107,5 +107,5 @@ def test_labels_are_prepared_with_the_samples_that_are_read(array):
 
 
 def test_a_series_needs_the_memory(array):
-    with pytest.raises(DataError, match=r"the step 'window' needs the whole series in memory: load it by `stored=no`"):
+    with pytest.raises(DataError, match=r"the step 'window' needs all of the data in memory: load them by `stored=no`"):
         Chain((Window(),)).fit(array)
