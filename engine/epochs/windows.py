@@ -20,7 +20,7 @@ from ...data.nests import arrays_of
 from .prefetch import Prefetcher
 
 # The size of a window: many steps of a small model, and little beside the memory of a machine.
-_WINDOW_SIZE = 2**26  # bytes
+_WINDOW_SIZE = 2**24  # bytes
 
 
 class WindowedEpochs(EpochRunner):

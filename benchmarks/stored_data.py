@@ -1,0 +1,112 @@
+"""How much memory does an epoch over data take that stay in their files, and how long does it take?
+
+    python -m trivium.benchmarks.stored_data --large 8 --small 0.008 --folder /tmp
+
+Rows of float32 with classes are written as `.npy` files, and a small dense model is trained on them for an epoch by
+`trivium train`, each in a process of its own. Then digits train `cnn/striding`, from memory and from files by turns.
+The result is printed as JSON. The files are deleted at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FEATURES = 2048
+CLASSES = 10
+_ROWS_AT_ONCE = 8192
+
+_MODEL = f'''
+import keras
+
+def build():
+    """A dense model on wide rows."""
+    layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense({CLASSES}, activation="softmax")]
+    return keras.Sequential([keras.Input(({FEATURES},)), *layers])
+'''
+
+
+def write_rows(folder: Path, gigabytes: float) -> None:
+    """Write `x_train.npy`, (rows, features) float32 of this size, and `y_train.npy`."""
+    rows = max(_ROWS_AT_ONCE // 8, int(gigabytes * 1e9) // (FEATURES * 4))
+    generator = np.random.default_rng(0)
+    folder.mkdir()
+    with (folder / "x_train.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, FEATURES)})
+        for start in range(0, rows, _ROWS_AT_ONCE):
+            count = min(_ROWS_AT_ONCE, rows - start)
+            file.write(generator.random((count, FEATURES), "float32").tobytes())
+    np.save(folder / "y_train.npy", generator.integers(CLASSES, size=rows))
+
+
+def measure_epoch(folder: Path, data: Path) -> dict[str, Any]:
+    """Train an epoch in a process of its own; return the size of the data, its peak memory and its seconds."""
+    model, out = folder / "model.py", folder / f"run-{data.name}"
+    model.write_text(_MODEL)
+    options = ["--epochs", "1", "--batch-size", "1024", "--out", str(out), "--json"]
+    command = [sys.executable, "-m", "trivium", "train", f"{model}:build", "--data", str(data), *options]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"training on {data} failed")
+    record = json.loads((out / "run.json").read_text())
+    kilobyte = 1 if sys.platform == "darwin" else 1024
+    return {
+        "bytes": sum(file.stat().st_size for file in data.iterdir()),
+        "peak_bytes": usage.ru_maxrss * kilobyte,
+        "seconds": time.perf_counter() - start,
+        "epoch_seconds": record["timings"]["epochs"][0],
+        "plan": record["settings"]["plan"]["name"],
+        "backend": record["environment"]["backend"],
+    }
+
+
+def compare_epochs(folder: Path, rounds: int) -> dict[str, Any]:
+    """Train digits from memory and from files by turns; return the median seconds of an epoch, and their ratio."""
+    from ..data import datasets
+    from ..engine.training.trainer import Trainer
+
+    digits = datasets.load("mnist:sample").train
+    (folder / "digits").mkdir()
+    np.save(folder / "digits" / "x_train.npy", digits.x)
+    np.save(folder / "digits" / "y_train.npy", digits.y)
+    seconds: dict[str, list[float]] = {"no": [], "yes": []}
+    for _ in range(rounds):
+        for stored, measured in seconds.items():
+            dataset = datasets.load(f"{folder / 'digits'}:stored={stored}")
+            measured += Trainer("cnn/striding", epochs=4).fit(dataset).timings.epochs[1:]
+    memory, files = (statistics.median(measured) for measured in seconds.values())
+    return {"recipe": "cnn/striding", "memory": memory, "files": files, "throughput": memory / files}
+
+
+def main() -> None:
+    """Measure, and print the result as JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--large", type=float, default=8.0, help="GB of the data that stay in their files")
+    parser.add_argument("--small", type=float, default=0.008, help="GB of the data that are loaded")
+    parser.add_argument("--rounds", type=int, default=3, help="of the comparison with data in memory")
+    parser.add_argument("--folder", type=Path, help="where to write the data; by default the system's temporary folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder, results = Path(name), {}
+        for size in ("small", "large"):
+            write_rows(folder / size, getattr(options, size))
+            results[size] = measure_epoch(folder, folder / size)
+        results["extra_bytes"] = results["large"]["peak_bytes"] - results["small"]["peak_bytes"]
+        results["digits"] = compare_epochs(folder, options.rounds)
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
