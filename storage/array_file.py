@@ -30,8 +30,11 @@ _LENGTH = struct.Struct("<Q")  # of the header of a safetensors file
 _MAX_HEADER = 2**24
 # The lengths of the name and of the extra field in the header before a member of a zip archive.
 _LOCAL_HEADER = struct.Struct("<26xHH")
-# Rows that lie so close together that one in `_SPARSEST` is wanted are read in one piece.
+# Rows that lie close together are read in one piece: where one in `_SPARSEST` is wanted, or there are `_GAP` bytes for
+# each of them, which takes no longer than a call of its own, and the piece is not larger than `_LARGEST_PIECE`.
 _SPARSEST = 4
+_GAP = 2**13  # bytes
+_LARGEST_PIECE = 2**26  # bytes
 # A single read is at most of this size: Linux transfers no more than 2 GiB at once.
 _LONGEST_READ = 2**30
 
@@ -94,14 +97,17 @@ class ArrayFile:
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         if not len(rows):
             return self._empty(0)
-        first, last = int(rows.min()), int(rows.max())
-        if last - first < _SPARSEST * len(rows):
-            block = self._empty(last - first + 1)
+        first, span = int(rows.min()), int(rows.max() - rows.min()) + 1
+        size = self._row_size
+        if span <= _SPARSEST * len(rows) or span * size <= min(len(rows) * _GAP, _LARGEST_PIECE):
+            block = self._empty(span)
             self._fill(block, first)
             return np.asarray(block[rows - first])
         values = self._empty(len(rows))
-        for place in np.argsort(rows):  # in the order of the file, which a disk reads faster
-            self._fill(values[place : place + 1], int(rows[place]))
+        view = _bytes_of(values)
+        order = np.argsort(rows)  # that of the file, which a disk reads faster
+        for place, row in zip(order.tolist(), rows[order].tolist(), strict=True):
+            self._read(view[place * size : (place + 1) * size], self.offset + row * size)
         return values
 
     def _empty(self, count: int) -> np.ndarray:
@@ -109,10 +115,12 @@ class ArrayFile:
 
     def _fill(self, values: np.ndarray, first: int) -> None:
         """Read consecutive rows into an array, from the row `first` on."""
-        if not values.size:
-            return
-        view = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-        position, done = self.offset + first * self._row_size, 0
+        if values.size:
+            self._read(_bytes_of(values), self.offset + first * self._row_size)
+
+    def _read(self, view: memoryview, position: int) -> None:
+        """Read as many bytes as a buffer has, from a position in the file."""
+        done = 0
         try:
             while done < len(view):
                 count = os.preadv(self._file.fileno(), [view[done : done + _LONGEST_READ]], position + done)
@@ -129,6 +137,11 @@ class ArrayFile:
     @cached_property
     def _file(self) -> BinaryIO:
         return self.path.open("rb", buffering=0)
+
+
+def _bytes_of(values: np.ndarray) -> memoryview:
+    """Return the buffer of an array, to be written into."""
+    return memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def open_npy(path: Path, name: str = "") -> ArrayFile:

@@ -33,14 +33,11 @@ class StreamBatches(TrainingBatches):
         check: the check of its batches.
         prepare: returns a batch in the nests of the model.
         batch_size, seed, shuffle: of a source of single samples.
-        steps: batches per epoch; None for the batches of one pass.
+        steps: batches per epoch; None for the batches of one pass, whose number must be known.
 
     Attributes:
         ended: whether the source has ended, so that there are no further batches.
         count: the batches that were trained on in this session.
-
-    Raises:
-        OptionError: neither the source nor the caller says how many batches an epoch has.
     """
 
     def __init__(
@@ -54,10 +51,9 @@ class StreamBatches(TrainingBatches):
         shuffle: bool,
         steps: int | None,
     ):
-        length = stream.steps(batch_size)
-        if steps is None and length is None:
-            raise OptionError(f"{stream.kind} does not say how many batches an epoch has: add `steps_per_epoch` N")
-        super().__init__(self._first, steps or length or 0, f"the data are {stream.kind}")
+        length = stream.steps(batch_size) if steps is None else steps
+        assert length, "the caller requires a number of batches"
+        super().__init__(self._first, length, f"the data are {stream.kind}")
         self.ended = False
         self.count = 0
         self.kind = stream.kind

@@ -87,16 +87,14 @@ def require_options(dataset: Dataset, options: ResolvedOptions, validation_split
         )
     if options.augment:
         raise OptionError("`augment` is for arrays of pictures: change the pictures where the stream makes its batches")
+    if options.steps_per_epoch is None and not dataset.stream.steps(options.batch_size):
+        raise OptionError(f"{dataset.stream.kind} does not say how many batches an epoch has: add `steps_per_epoch` N")
 
 
 def training_batches(
     model: keras.Model, dataset: Dataset, preprocessing: Preprocessing, options: ResolvedOptions
 ) -> StreamBatches:
-    """Return the batches of a stream to train on.
-
-    Raises:
-        OptionError: nothing says how many batches an epoch has.
-    """
+    """Return the batches of a stream to train on."""
     from ..epochs.stream_batches import BatchCheck, StreamBatches
 
     assert dataset.stream

@@ -40,6 +40,13 @@ def safetensors(folder, values=VALUES):
     return array_file.open_safetensors(folder / "a.safetensors")["x"]
 
 
+@pytest.fixture(params=[0, 2**13], ids=["one by one", "in one piece"])
+def gap(request, monkeypatch):
+    """How rows that lie apart are read: one by one, or with those between them."""
+    monkeypatch.setattr(array_file, "_GAP", request.param)
+
+
+@pytest.mark.usefixtures("gap")
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 @pytest.mark.parametrize("opened", [npy, npz, safetensors])
 def test_rows_are_those_of_the_array(opened, rows, tmp_path):

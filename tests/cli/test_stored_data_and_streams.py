@@ -1,0 +1,107 @@
+"""Data that stay in their files and streams of batches, on the command line: trained, evaluated, resumed, refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+MODEL = """
+import keras
+import numpy as np
+
+X = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
+Y = (X.sum(1) > 0).astype("int64")
+
+def build():
+    layers = [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(2, activation="softmax")]
+    return keras.Sequential(layers)
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, place):
+        return X[place * 20 : place * 20 + 20], Y[place * 20 : place * 20 + 20]
+
+def batches():
+    return Batches()
+
+def endless():
+    while True:
+        for start in range(0, 120, 20):
+            yield X[start : start + 20], Y[start : start + 20]
+"""
+
+
+@pytest.fixture
+def model(here):
+    (here / "model.py").write_text(MODEL)
+    return "model.py:build"
+
+
+@pytest.fixture
+def stored(here):
+    """The name of a folder of arrays that are to stay in their files."""
+    generator = np.random.default_rng(0)
+    (here / "arrays").mkdir()
+    for part, count in (("train", 200), ("test", 60)):
+        x = generator.normal(size=(count, 4)).astype("float32")
+        np.save(here / "arrays" / f"x_{part}.npy", x)
+        np.save(here / "arrays" / f"y_{part}.npy", (x.sum(1) > 0).astype("int64"))
+    return "arrays:stored=yes"
+
+
+def test_a_run_on_stored_data_is_evaluated_and_resumed_by_the_name_in_its_record(cli, here, model, stored, backend):
+    first = json.loads(cli("train", model, "--data", stored, "--epochs", "1", "--out", "run", "--json").out)
+    assert first["dataset"]["name"] == stored
+    again = json.loads(cli("evaluate", "run", "--json").out)
+    assert first["evaluation"] == pytest.approx(again["metrics"], rel=1e-6)
+    resumed = cli("train", model, "--resume", "--out", "run", "--epochs", "3", "--json")
+    whole = json.loads(cli("train", model, "--data", "arrays", "--epochs", "3", "--out", "whole", "--json").out)
+    assert json.loads(resumed.out)["history"] == whole["history"]  # from memory: the same numbers
+    assert json.loads(resumed.out)["dataset"]["checksum"] == whole["dataset"]["checksum"]
+
+
+@pytest.mark.one_environment
+def test_the_summary_of_stored_data_is_that_of_the_arrays(cli, stored):
+    summaries = [json.loads(cli("data", name, "--json").out) for name in (stored, "arrays")]
+    for name in ("train", "test"):
+        in_files, in_memory = (summary["splits"][name] for summary in summaries)
+        assert in_files.pop("mean") == pytest.approx(in_memory.pop("mean"), rel=1e-5)
+        assert in_files == in_memory
+    assert [summary["duplicates"] for summary in summaries] == [None, 0]
+    assert "The data stay in their files" in cli("data", stored).out
+
+
+@pytest.mark.one_environment
+def test_what_needs_the_memory_refuses_stored_data(refused, model, stored):
+    assert "a search needs it in memory" in refused("search", model, "--data", stored, "--grid", "epochs=1,2")
+
+
+def test_a_stream_from_a_function_is_trained_and_resumed(cli, here, model, backend):
+    shown = cli("train", model, "--data", "model.py:batches", "--epochs", "2", "--out", "run")
+    assert shown.code == 0
+    assert "run by      Keras' fit: the data are a PyDataset" in shown.out
+    assert "validation  none" in shown.out
+    again = ["--data", "model.py:batches", "--epochs", "3", "--out"]
+    resumed = json.loads(cli("train", model, "--resume", *again, "run", "--json").out)
+    whole = json.loads(cli("train", model, *again, "whole", "--json").out)
+    assert resumed["history"] == whole["history"]
+
+
+@pytest.mark.one_environment
+def test_a_generator_function_needs_the_steps_of_an_epoch(cli, refused, here, model):
+    options = ["train", model, "--data", "model.py:endless", "--epochs", "1", "--out", "run"]
+    complaint = refused(*options)
+    assert "does not say how many batches an epoch has: add --steps-per-epoch N" in complaint
+    record = json.loads(cli(*options, "--steps-per-epoch", "6", "--json").out)
+    assert record["settings"]["steps_per_epoch"] == 6
+    assert record["dataset"]["stream"] == "the function endless"
+
+
+@pytest.mark.one_environment
+@pytest.mark.parametrize("command", [["data"], ["verify", "model.py:build", "--data"], ["evaluate", "run", "--data"]])
+def test_what_needs_arrays_refuses_a_stream(cli, refused, here, model, command):
+    if command[0] == "evaluate":
+        cli("train", model, "--data", "model.py:batches", "--epochs", "1", "--out", "run")
+    assert "whose batches come one after the other" in refused(*command, "model.py:batches")
