@@ -79,29 +79,42 @@ def _list(names: list[str], as_json: bool) -> None:
 def _print(summary: dict[str, Any]) -> None:
     screen = console()
     screen.print(f"source      {summary['source']}")
-    are_named = any("arrays" in split for split in summary["splits"].values())
+    _print_splits(summary["splits"], screen)
+    if "columns" in summary:
+        _print_columns(summary["columns"], screen)
+    if summary["labels"] and "arrays" not in summary["splits"]["train"]:
+        _print_balance(summary, screen)
+    if "series" in summary:
+        _print_series(summary["series"], screen)
+    _print_sentences(summary, screen)
+
+
+def _print_splits(splits: dict[str, Any], screen: Console) -> None:
+    are_named = any("arrays" in split for split in splits.values())
     columns = ("split", *(["array"] if are_named else []), "samples", "shape", "dtype", "range", "mean")
     shown = table(*columns, right=("samples", "mean"))
-    for name, split in summary["splits"].items():
+    for name, split in splits.items():
         for array, values in split.get("arrays", {"": split}).items():
             shown.add_row(name, *([array] if are_named else []), f"{split['samples']:,}", *_describe(values))
     screen.print(shown)
-    if "columns" in summary:
-        _print_columns(summary["columns"], screen)
-    if summary["labels"] and not are_named:
-        counted = "pixels of" if "target_shape" in summary["splits"]["train"] else "class"
-        balance = table(counted, *summary["splits"], right=tuple(summary["splits"]))
-        for label in summary["labels"]:
-            balance.add_row(label, *(f"{split['classes'][label]:,}" for split in summary["splits"].values()))
-        screen.print(balance)
-    if "series" in summary:
-        _print_series(summary["series"], screen)
-    if summary["duplicates"]:
+
+
+def _print_balance(summary: dict[str, Any], screen: Console) -> None:
+    """Print how many samples, or pixels, of each class there are in each split."""
+    splits = summary["splits"]
+    balance = table("pixels of" if "target_shape" in splits["train"] else "class", *splits, right=tuple(splits))
+    for label in summary["labels"]:
+        balance.add_row(label, *(f"{split['classes'][label]:,}" for split in splits.values()))
+    screen.print(balance)
+
+
+def _print_sentences(summary: dict[str, Any], screen: Console) -> None:
+    if summary["duplicates"] is None:
+        screen.print("The data stay in their files: test samples were not looked for in the training split.")
+    elif summary["duplicates"]:
         screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
     for note in summary["notes"]:
         screen.print(f"note        {with_options(note, click.get_current_context().command.params)}")
-    if summary["duplicates"] is None:
-        screen.print("The data stay in their files: test samples were not looked for in the training split.")
     for warning in summary["warnings"]:
         screen.print(f"warning     {warning}")
 

@@ -13,10 +13,10 @@ from ...data import data_name, datasets
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.from_arrays import dataset_from_arrays
-from ...data.series.columns import ENDINGS as SERIES_ENDINGS
-from ...data.tables import frames
 from ...data.from_streams import dataset_from_stream
+from ...data.series.columns import ENDINGS as SERIES_ENDINGS
 from ...data.streams.recognition import stream_of
+from ...data.tables import frames
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import SERIES_SIZES, Recipe, recipe_of
