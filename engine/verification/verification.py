@@ -307,7 +307,10 @@ def _resolve_source(source: str) -> tuple[str, bool]:
 
 def _to_portable(data: Dataset | str | Path | None) -> Any:
     """Return the data as they are sent to a worker: by name, or as arrays."""
-    if isinstance(data, Dataset) and not data.series:  # a worker needs the columns of series, and reads them again
+    if isinstance(data, Dataset):
+        data.require_arrays("`verify`")
+    # A worker needs the columns of series, and reads them again; so it does what stays in its files.
+    if isinstance(data, Dataset) and not data.series and not data.train.is_deferred:
         return {
             "name": data.name,
             "x": data.train.x,

@@ -31,7 +31,9 @@ class Trained:
         self._run = None
 
     def train(self, name, **settings):
-        return trivium.train(self.model, self.data, out=self.folder / name, **self.settings, **settings)
+        return trivium.train(
+            self.model, self.data, out=self.folder / name, **self.settings, **self.source.settings, **settings
+        )
 
     @property
     def run(self):
