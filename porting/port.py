@@ -7,9 +7,12 @@ was trained on does not matter.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from ..backends.workers.worker import Listener
+from ..engine.bundles.bundle import FILE_NAME, Bundle
+from ..engine.runs.run import Run
 from ..errors import OptionError, PortError
 from . import between_backends, export, source_model, targets, to_keras
 from .report import PortReport as PortReport
@@ -18,7 +21,7 @@ from .to_keras import port_from_torch as port_from_torch
 
 
 def port(
-    source: str | Path,
+    source: str | Path | Run | Bundle,
     to: str,
     out: str | Path | None = None,
     *,
@@ -28,12 +31,12 @@ def port(
     """Port a trained model.
 
     Args:
-        source: a bundle's file, the run folder that holds it, or a Keras model file (`.keras`, `.h5`); for the target
-            `keras` a `torch.export` program (`.pt2`) or an ONNX graph (`.onnx`).
+        source: a run, a bundle, its file, the run folder that holds it, or a Keras model file (`.keras`, `.h5`); for
+            the target `keras` a `torch.export` program (`.pt2`) or an ONNX graph (`.onnx`).
         to: an installed backend; a format (savedmodel, onnx, openvino, litert, torch-export), written by any installed
             backend that can; `source:BACKEND` for native source code; or `keras`.
         out: where to write the port, by default beside the source: a bundle as `bundle-TARGET.trivium`, anything else
-            as a folder `bundle-TARGET` with `port.json` in it.
+            as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it.
         raw_inputs: whether the port takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers. A bundle always brings its own preprocessing.
         listener: called with `{"kind": "port", "stage": …}` events.
@@ -45,7 +48,8 @@ def port(
         PortError: the target is unknown, nothing installed can write it, or it cannot represent this model.
         BackendError: the target is a backend that is not installed.
         BundleError, FileError: the source cannot be read.
-        OptionError: `raw_inputs` is given for a target that keeps the preprocessing separate, or has none.
+        OptionError: `raw_inputs` is given for a target that keeps the preprocessing separate, or has none; a run or a
+            bundle in memory, and no `out`.
         DataError: `raw_inputs` is true, and the preprocessing cannot be written as layers.
         OutputError: the port cannot be written.
 
@@ -56,6 +60,8 @@ def port(
         >>> report.largest.relative
         3.1e-07
     """
+    if isinstance(source, (Run, Bundle)):
+        return _port_from_memory(source, to, out, raw_inputs, listener)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -82,3 +88,16 @@ def port(
     if raw_inputs is not None:
         raise OptionError(f"a port to {to} keeps its preprocessing beside the model: leave `raw_inputs` out")
     return between_backends.port_to_backend(source_model.find(source), target, out_path, announce)
+
+
+def _port_from_memory(
+    source: Run | Bundle, to: str, out: str | Path | None, raw_inputs: bool | None, listener: Listener | None
+) -> PortReport:
+    """Port a run or a bundle by a file, which other processes can read."""
+    if out is None:
+        raise OptionError("a run or a bundle in memory has no place for its port: add `out`")
+    bundle = source if isinstance(source, Bundle) else Bundle.of(source)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FILE_NAME
+        bundle.save(path)
+        return port(path, to, out, raw_inputs=raw_inputs, listener=listener)

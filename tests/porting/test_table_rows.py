@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import trivium
+from trivium.backends import catalog
 from trivium.data import datasets
 from trivium.data.sources import houses
 from trivium.engine.prediction.evaluation import predict
-from trivium.errors import PortError
+from trivium.errors import OptionError, PortError
 from trivium.porting import targets
 from trivium.porting.port import port
 
@@ -66,6 +67,15 @@ def test_other_targets_take_a_row_of_numbers(run, tmp_path, target):
     assert tensor["shape"] == [None, 6]
     (step,) = note["preparation"]["inputs"]
     assert [column["name"] for column in step["columns"]] == ["size", "rooms", "town", "heating", "sold", "balcony"]
+
+
+@pytest.mark.one_environment
+def test_a_bundle_in_memory_is_ported(run, tmp_path):
+    bundle = trivium.load(run)
+    with pytest.raises(OptionError, match="add `out`"):
+        port(bundle, "onnx")
+    assert port(bundle, catalog.selected().name, tmp_path / "there.trivium").passed
+    assert (tmp_path / "there.trivium").is_file()
 
 
 @pytest.mark.one_environment
