@@ -21,6 +21,13 @@ SIZE = 28
 
 # Ink and paper must differ by this fraction of the grey scale; otherwise no digit can be seen.
 _MIN_CONTRAST = 0.1
+# Shadows are looked for on a picture of this many pixels, smoothed over these fractions of its longer side, beyond this
+# many pixels from a stroke, whose edge is soft.
+_SHADOW_GRID = 96
+_SHADOW_WIDTHS = (0.03, 0.2)
+_STROKE_EDGE = 6
+# A fraction of the contrast of ink and paper; below it nothing is corrected.
+_FAINTEST_SHADOW = 0.05
 
 
 def read_digit(path: Path) -> np.ndarray:
@@ -86,6 +93,7 @@ def _ink_of(grey: np.ndarray) -> np.ndarray:
     if np.median(edge) > (values.min() + values.max()) / 2:
         values = 255 - values
     values -= _illumination_plane(values, values <= _otsu(values))
+    values -= _shadows(values, values <= _otsu(values))
     threshold = _otsu(values)
     paper, strokes = values[values <= threshold], values[values > threshold]
     # 1.48 × the median absolute deviation estimates the grain's standard deviation; soft stroke edges do not affect it.
@@ -104,6 +112,35 @@ def _illumination_plane(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
     solution = np.asarray(np.linalg.lstsq(terms, values[paper], rcond=None)[0])
     plane = np.asarray(solution[0] * rows + solution[1] * columns)
     return np.asarray(plane - plane[paper].mean())
+
+
+def _shadows(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """Return the paper's brightness, smoothed over an area wider than a stroke, less its median.
+
+    A hand or a phone casts a soft shadow. Under the strokes the paper around them counts, by its distance (normalised
+    convolution: Knutsson and Westin, 1993), and where no paper is near, paper farther away. Paper that is evenly lit is
+    left as it is.
+    """
+    shape = tuple(max(1, round(side * _SHADOW_GRID / max(values.shape))) for side in values.shape)
+    near_ink = ndimage.binary_dilation(_resized(paper.astype("float64"), shape) < 1, iterations=_STROKE_EDGE)
+    clear = (~near_ink).astype("float64")
+    background = _smoothed(_resized(values, shape) * clear) / np.maximum(_smoothed(clear), 1e-9)
+    low, high = np.quantile(background[~near_ink], (0.05, 0.95)) if clear.any() else (0.0, 0.0)
+    if high - low < _FAINTEST_SHADOW * (values.max() - low):
+        return np.zeros(values.shape)
+    return np.asarray(_resized(background - np.median(background), values.shape))
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Return values smoothed by a narrow window, and by a wide one that hardly counts beside it."""
+    narrow, wide = (ndimage.gaussian_filter(values, width * _SHADOW_GRID, mode="nearest") for width in _SHADOW_WIDTHS)
+    return np.asarray(narrow + 1e-3 * wide)
+
+
+def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return values (height, width) in another shape: averaged where it is smaller, between neighbours where larger."""
+    filtering = Image.Resampling.BOX if shape < values.shape else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(values.astype("float32")).resize(shape[::-1], filtering), "float64")
 
 
 def _remove_specks(ink: np.ndarray) -> np.ndarray:

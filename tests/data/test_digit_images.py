@@ -75,6 +75,24 @@ def test_a_photograph_with_noise_and_a_shadow_is_nearly_the_drawing(generator):
     assert likeness(digit_images.centre_digit(drawn), digit_images.centre_digit(photo)) > 0.95
 
 
+def photographed(shadow, pen=26, size=(600, 800)):
+    """Return a photograph of a seven, with the soft shadow of a hand in a corner of the paper."""
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width]
+    light = 190 - shadow * np.exp(-(((x - 120) / 180) ** 2 + ((y - 680) / 160) ** 2))
+    stroke = Image.new("L", size, 0)
+    ImageDraw.Draw(stroke).line([(320, 413), (440, 433), (360, 620)], fill=255, width=pen, joint="curve")
+    ink = np.asarray(stroke.filter(ImageFilter.GaussianBlur(2))) / 255 * 0.9
+    grain = np.random.default_rng(0).normal(0, 4, (height, width))
+    return np.clip((light + grain) * (1 - ink) + ink * 45, 0, 255).astype("uint8")
+
+
+@pytest.mark.parametrize("pen", [18, 26, 60])
+def test_a_soft_shadow_is_not_ink(pen):
+    plain, shaded = (digit_images.centre_digit(photographed(shadow, pen)) for shadow in (0, 50))
+    assert np.abs(plain.astype(int) - shaded).mean() < 0.02 * 255
+
+
 def test_mnists_own_digits_come_back_nearly_as_they_are():
     sample = datasets.load("mnist:sample").test.x[:40]
     enlarged = [np.kron(255 - digit, np.ones((4, 4), "uint8")) for digit in sample]
