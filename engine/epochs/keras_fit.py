@@ -10,7 +10,6 @@ import keras
 
 from ...backends import runtime
 from ...data.dataset import Split
-from ...errors import OptionError
 from ..keras_model.inference import fixed_batch
 from . import divergence
 from .batches import FollowEpoch, Schedule, TrainingBatches, batches_of
@@ -29,7 +28,7 @@ def run(
     Raises:
         KeyboardInterrupt: an epoch was cut short; the weights are those at its beginning.
         DivergedError: the loss was NaN or infinite at the end of an epoch.
-        OptionError: the model needs its data in memory.
+        OptionError: the run is to be resumed, and its stream can be read once.
         DataError: a batch cannot be read or prepared.
     """
     size = schedule.batch_size
@@ -74,12 +73,8 @@ def _training_arguments(
 ) -> tuple[dict[str, Any], list[keras.callbacks.Callback]]:
     """Return the data as arguments of `fit`, and the callbacks that they need."""
     size = schedule.batch_size
-    if isinstance(data, Split) and fixed_batch(model) and not schedule.shuffle:
+    if isinstance(data, Split) and fixed_batch(model) and not schedule.shuffle and not data.is_deferred:
         # A stateful layer under TensorFlow needs the batch size, which Keras only knows from arrays.
-        if data.is_deferred:
-            raise OptionError(
-                "a model that was built for one batch size needs its data in memory: load them by `stored=no`"
-            )
         return {"x": data.x, "y": data.y, "sample_weight": data.weight, "batch_size": size}, []
     batches = batches_of(data, size, schedule.seed, schedule.shuffle) if isinstance(data, Split) else data
     batches.epoch = schedule.first_epoch

@@ -114,6 +114,14 @@ def reset_states(model: keras.Model) -> None:
         layer.reset_state()
 
 
+def require_memory(model: keras.Model, is_deferred: bool, what: str) -> None:
+    """Raise a DataError if data stay in their files and the model keeps states from one batch to the next."""
+    if is_deferred and runtime.stateful_layers(model):
+        raise DataError(
+            f"{what}: the model keeps states from batch to batch, for which data must be in memory: load by `stored=no`"
+        )
+
+
 def require_full_batches(model: keras.Model, samples: int, what: str) -> None:
     """Raise a DataError if the model takes batches of one size only and the samples do not fill them."""
     size = fixed_batch(model)

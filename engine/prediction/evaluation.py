@@ -36,6 +36,7 @@ from ..keras_model.inference import (
     outputs_of,
     probabilities,
     require_full_batches,
+    require_memory,
     reset_states,
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
@@ -201,6 +202,7 @@ def evaluate_model(
     prepared = Split(match_inputs(model, prepared.x), match_targets(model, prepared.y))
     _require_shape(model, prepared.x)
     require_full_batches(model, len(prepared), "test split")
+    require_memory(model, prepared.is_deferred, "test split")
     reset_states(model)
     with runtime.current().carry_rnn_states(model), losses_from_logits():
         metrics = _compute_metrics(model, prepared)

@@ -15,7 +15,7 @@ from ...data.nests import Nest, arrays_of, is_array, take
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..epochs import precision as precisions
-from ..keras_model.inference import fixed_batch, require_full_batches
+from ..keras_model.inference import fixed_batch, require_full_batches, require_memory
 from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs
 from . import compilation, fine_tuning, losses
 from .options import ResolvedOptions
@@ -54,6 +54,7 @@ def build_model(
         require_match(model, training, dataset)
         size = resolve_batch_size(model, options.recipe, options.batch_size)
         require_full_batches(model, len(training), dataset.name)
+        require_memory(model, training.is_deferred, dataset.name)
         compiles_itself = model.compiled and not options.start  # a user's own function may well have compiled it
         if compiles_itself:
             _set_optimizer(model, options)

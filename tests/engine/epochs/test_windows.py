@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+import trivium
 from trivium.data import datasets
 from trivium.data.augmentation import Augmentation
 from trivium.engine.epochs import windows
@@ -73,6 +74,18 @@ def test_augmented_pictures_are_the_same(stored):
     changes = Augmentation(rotation=10, shift=0.1)
     run, expected = (trained(f"{stored}:stored={where}", "cnn/striding", augment=changes) for where in ("yes", "no"))
     assert_same(run, expected)
+
+
+def test_a_model_that_keeps_states_needs_the_memory(tmp_path, backend):
+    import keras
+
+    def build():
+        return keras.Sequential([keras.Input((3, 2), batch_size=4), keras.layers.LSTM(2, stateful=True)])
+
+    for part in ("x_train", "y_train"):
+        np.save(tmp_path / f"{part}.npy", np.zeros((8, 3, 2) if part == "x_train" else (8, 2), "float32"))
+    with pytest.raises(DataError, match=r"keeps states from batch to batch, .*: load by `stored=no`"):
+        trivium.train(build, f"{tmp_path}:stored=yes", batch_size=4, validation_split=0.0)
 
 
 def test_rows_that_cannot_be_prepared_are_the_users_line(tmp_path, digits):
