@@ -243,12 +243,15 @@ def test_steps_are_for_streams():
 
 @pytest.mark.one_environment
 def test_a_recipe_that_learns_its_scale_needs_arrays():
-    def series():
-        while True:
-            yield np.zeros((16, 3, 1)), np.zeros((16, 1))
+    recipe = trivium.Recipe("mine/scaled", "scaled inputs", streams.build, inputs=(trivium.step("standardise"),))
+    with pytest.raises(DataError, match="the step 'standardise' is fitted on all of the training data, which a stream"):
+        trivium.train(recipe, streams.batches, steps_per_epoch=STEPS)
 
-    with pytest.raises(DataError, match="the step 'min-max' is fitted on all of the training data, which a stream"):
-        trivium.train("rnn/lstm", series, steps_per_epoch=2)
+
+@pytest.mark.one_environment
+def test_sizes_of_the_data_must_be_named():
+    with pytest.raises(OptionError, match="the sizes of all data are not seen in a stream: add `options` classes=N"):
+        trivium.train(lambda classes: streams.build(), streams.batches, steps_per_epoch=STEPS)
 
 
 def test_a_recipe_prepares_raw_batches_by_steps_that_need_no_fitting(backend, digits):
