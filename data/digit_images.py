@@ -21,11 +21,12 @@ SIZE = 28
 
 # Ink and paper must differ by this fraction of the grey scale; otherwise no digit can be seen.
 _MIN_CONTRAST = 0.1
-# Shadows are looked for on a picture of this many pixels, smoothed over these fractions of its longer side, beyond this
-# many pixels from a stroke, whose edge is soft.
+# Shadows are looked for on a picture of this many pixels on its longer side, and strokes are narrower than this.
 _SHADOW_GRID = 96
-_SHADOW_WIDTHS = (0.03, 0.2)
+_WIDEST_STROKE = 17
+# The soft edge of a stroke, and the widths over which paper is smoothed, as fractions of the longer side.
 _STROKE_EDGE = 6
+_SHADOW_WIDTHS = (0.03, 0.2)
 # A fraction of the contrast of ink and paper; below it nothing is corrected.
 _FAINTEST_SHADOW = 0.05
 
@@ -93,7 +94,7 @@ def _ink_of(grey: np.ndarray) -> np.ndarray:
     if np.median(edge) > (values.min() + values.max()) / 2:
         values = 255 - values
     values -= _illumination_plane(values, values <= _otsu(values))
-    values -= _shadows(values, values <= _otsu(values))
+    values -= _shadows(values)
     threshold = _otsu(values)
     paper, strokes = values[values <= threshold], values[values > threshold]
     # 1.48 × the median absolute deviation estimates the grain's standard deviation; soft stroke edges do not affect it.
@@ -114,14 +115,17 @@ def _illumination_plane(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return np.asarray(plane - plane[paper].mean())
 
 
-def _shadows(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    """Return the paper's brightness, smoothed over an area wider than a stroke, less its median.
+def _shadows(values: np.ndarray) -> np.ndarray:
+    """Return the paper's brightness less its median: a hand or a phone casts a soft shadow.
 
-    A hand or a phone casts a soft shadow. Under the strokes the paper around them counts, by its distance (normalised
-    convolution: Knutsson and Westin, 1993), and where no paper is near, paper farther away. Paper that is evenly lit is
-    left as it is.
+    Under the strokes the paper around them counts, by its distance (normalised convolution: Knutsson and Westin, 1993),
+    and where no paper is near, paper farther away. Paper that is evenly lit is left as it is.
+
+    Args:
+        values: (height, width), ink brighter than paper.
     """
     shape = tuple(max(1, round(side * _SHADOW_GRID / max(values.shape))) for side in values.shape)
+    paper = _paper_of(values, shape)
     near_ink = ndimage.binary_dilation(_resized(paper.astype("float64"), shape) < 1, iterations=_STROKE_EDGE)
     clear = (~near_ink).astype("float64")
     background = _smoothed(_resized(values, shape) * clear) / np.maximum(_smoothed(clear), 1e-9)
@@ -129,6 +133,17 @@ def _shadows(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
     if high - low < _FAINTEST_SHADOW * (values.max() - low):
         return np.zeros(values.shape)
     return np.asarray(_resized(background - np.median(background), values.shape))
+
+
+def _paper_of(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return which pixels are paper, also in a shadow that is as dark as a stroke.
+
+    A morphological opening removes what is narrower than its window, the strokes, and keeps what is wider (Serra,
+    1982).
+    """
+    opened = ndimage.grey_opening(_resized(values, shape), _WIDEST_STROKE, mode="nearest")
+    levelled = values - _resized(ndimage.gaussian_filter(opened, _WIDEST_STROKE / 4, mode="nearest"), values.shape)
+    return np.asarray(levelled <= _otsu(levelled))
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
