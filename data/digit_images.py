@@ -155,7 +155,7 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
 def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return values (height, width) in another shape: averaged where it is smaller, between neighbours where larger."""
     filtering = Image.Resampling.BOX if shape < values.shape else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(values.astype("float32")).resize(shape[::-1], filtering), "float64")
+    return np.asarray(Image.fromarray(values.astype("float32")).resize((shape[1], shape[0]), filtering), "float64")
 
 
 def _remove_specks(ink: np.ndarray) -> np.ndarray:
