@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # What a target is.
 CLASSIFICATION, REGRESSION = "classification", "regression"
 TASKS = (CLASSIFICATION, REGRESSION)
 
-NUMBER, WORDS, DATE, BOOLEAN = "number", "words", "date", "boolean"
+NUMBER, WORDS, DATE, BOOLEAN, TEXT = "number", "words", "date", "boolean", "text"
 # The code of a word that the column did not have when the table was read for training.
 UNKNOWN = -1
 
@@ -19,10 +21,17 @@ class Column:
 
     Attributes:
         name: from the header.
-        kind: `NUMBER`, `WORDS`, `DATE` or `BOOLEAN`.
+        kind: `NUMBER`, `WORDS`, `DATE` or `BOOLEAN`; `TEXT` for sentences, which are read as their characters.
         words: in alphabetical order; the code of a word is its place. Empty for other kinds.
     """
 
     name: str
     kind: str = NUMBER
     words: tuple[str, ...] = ()
+
+
+def to_column(value: Column | Mapping[str, Any]) -> Column:
+    """Return a column, also of its JSON in a bundle."""
+    if isinstance(value, Column):
+        return value
+    return Column(value["name"], value["kind"], tuple(value["words"]))

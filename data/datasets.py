@@ -16,7 +16,7 @@ from .pictures.folder import read_picture_folder
 from .pictures.segmentation import is_segmentation, read_segmentation
 from .pictures.table import names_pictures, read_picture_table
 from .series.read_series import read_series
-from .sources import files, houses, mnist, shapes, text, toys, waves
+from .sources import files, houses, mnist, shapes, text, topics, toys, waves
 from .tables import frames, labelled_table
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
@@ -29,6 +29,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "circles": toys.load_synthetic,
     "blobs": toys.load_synthetic,
     "houses": houses.load,
+    "topics": topics.load,
     "shapes": shapes.load,
     "waves": waves.load,
     "text": text.load,
@@ -49,8 +50,9 @@ def load(name: str | Path) -> Dataset:
 
     Names: `mnist` (the full set if this machine has it, else the sample), `mnist:full` (downloaded by Keras if this
     machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
-    `blobs`, `houses` (a table of words, dates and gaps), `shapes` (drawings, which a run can draw anew for each batch),
-    `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default), `text` and `text:FILE`.
+    `blobs`, `houses` (a table of words, dates and gaps), `topics` (paragraphs with classes), `shapes` (drawings, which
+    a run can draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default),
+    `text` and `text:FILE`.
     Files: `.npz` or `.safetensors` arrays, a folder of `.npy` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`,
     `.arrow`) of columns or of paths to pictures, a folder with one folder of pictures per class, or with pictures and
     their masks. Settings may follow, as in `houses.csv:target=price:test_share=0.3`. With a window, as in

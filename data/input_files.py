@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError
-from .columns import Column
+from .columns import TEXT, Column
 from .digit_images import read_digit
 from .nests import Nest
 from .pictures.picture_file import SUFFIXES
 from .sources.files import read_array, read_named_arrays, require_numbers
 from .tables import frames
 from .tables.encoding import encode
+from .tables.text_column import encode_text_column
 
 if TYPE_CHECKING:
     import polars
@@ -66,6 +67,8 @@ def encode_rows(frame: polars.DataFrame, columns: Sequence[Column], where: str) 
                 f"{where} has {len(frame.columns)} columns, the model takes {len(columns)}: {', '.join(names)}"
             )
         frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    if columns[0].kind == TEXT:
+        return encode_text_column(frame, columns[0].name, where)
     return encode(frame, columns, where)
 
 

@@ -45,8 +45,8 @@ __all__ = [
 # Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
 SERIES_STEPS = frozenset(("window", "after", "ahead", "letters", "words"))
 # Options of a builder that are sizes of the data: numbers per sample, classes, values per target, samples to train on,
-# and for each column of words in a table the numbers that it can have.
-SIZES = ("inputs", "classes", "outputs", "samples", "categories")
+# for each column of words in a table the numbers that it can have, and those that a word of a sentence can have.
+SIZES = ("inputs", "classes", "outputs", "samples", "categories", "vocabulary")
 # Further ones, where the data are windows of a series: rows of an input, values per row, rows of a target.
 SERIES_SIZES = ("window", "features", "horizon")
 

@@ -4,7 +4,7 @@ from __future__ import annotations  # an annotation must not import Keras
 
 from .recipe import Option, PublishedResult, keras, recipe, step
 
-__all__ = ["letters", "words"]
+__all__ = ["classes", "letters", "words"]
 
 STRIDE = 3
 
@@ -66,3 +66,28 @@ def words(window: int = 40, units: int = 8, dropout: float = 0.3, vocabulary: in
             keras.layers.Dense(vocabulary, activation="softmax"),
         ]
     )
+
+
+@recipe(
+    "text/classes",
+    "an embedding of each word, averaged over a text, tells its class",
+    dataset="topics",
+    inputs=(step("text"),),
+    fitted=(("vocabulary", "text"),),
+    batch_size=32,
+    epochs=30,
+    validation_split=0.2,
+    validation="auto",
+    reference=PublishedResult(45_827),
+)
+def classes(
+    inputs: int = 84, classes: int = 3, vocabulary: int = 1_429, width: int = 32, dropout: float = 0.5
+) -> keras.Model:
+    numbers = keras.Input((inputs,), dtype="int32")
+    words = keras.layers.Embedding(vocabulary, width)(numbers)
+    # Padding is number 0: it does not count in the average.
+    counts = keras.ops.cast(keras.ops.expand_dims(keras.ops.not_equal(numbers, 0), -1), "float32")
+    total = keras.ops.sum(words * counts, axis=1)
+    average = total / keras.ops.maximum(keras.ops.sum(counts, axis=1), 1.0)
+    hidden = keras.layers.Dropout(dropout)(average)
+    return keras.Model(numbers, keras.layers.Dense(classes, activation="softmax")(hidden))

@@ -21,10 +21,11 @@ from ..backends.workers import worker
 from ..backends.workers.worker import Worker
 from ..data.columns import Column
 from ..data.dataset import labels_to_json
+from ..data.preprocessing.text_words import TextWords
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from ..functions import function_name
-from . import artifact_runtimes, keras_export, onnx_rows, source_model, targets
+from . import artifact_runtimes, keras_export, onnx_rows, onnx_text, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import Destination, choose_destination, publish, staging
 from .report import RECORDED, PortReport, PredictionCheck, compare_batches
@@ -89,15 +90,23 @@ class _Export:
 
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
-        columns = self._columns()
+        columns, text = self._columns(), self._text()
+        takes = self.interface["inputs"]
         if columns:
+            takes = onnx_rows.describe(columns)
             inputs = {name: onnx_rows.split(arrays[0], columns) for name, arrays in inputs.items()}
+        elif text:
+            takes = onnx_text.describe(text)
+            sentences = {name: text.inverse(arrays[0]) for name, arrays in prepared_inputs.items()}
+            inputs = {name: onnx_text.to_texts(codes) for name, codes in sentences.items()}
+            prepared_inputs = {name: [text(codes)] for name, codes in sentences.items()}
         description = {
             "labels": labels_to_json(self.source.labels),
-            "inputs": onnx_rows.describe(columns) if columns else self.interface["inputs"],
+            "inputs": takes,
             "columns": [dataclasses.asdict(column) for column in columns],
+            "text": dataclasses.asdict(text) if text else None,
             "outputs": self.interface["outputs"],
-            "raw_inputs": self.interface["raw"],
+            "raw_inputs": self.interface["raw"] or text is not None,
             "preparation": self.source.preprocessing.to_json(),
             "recipe": self.source.recipe,
             "trivium": metadata.version("trivium"),
@@ -110,7 +119,7 @@ class _Export:
             facts = {
                 "source_file": self.source.describe(),
                 **description,
-                "prepared_because": self.interface["reason"],
+                "prepared_because": None if text else self.interface["reason"],
                 **{side: result[side] for side in ("inputs", "outputs")},
                 "fixed_batch": self.interface["size"],
                 "files": sorted(path.name for path in staged.iterdir()),
@@ -129,7 +138,7 @@ class _Export:
         host = catalog.find(self.host.backend)
         self.announce(f"writing {self.target.title} by Keras on {host.title}")
         options = (
-            description["raw_inputs"],
+            self.interface["raw"],
             self.target.name,
             self.host.unroll,
             str(artifact),
@@ -141,6 +150,12 @@ class _Export:
         """Return the columns that the artifact takes one by one, with words as text; empty where it takes arrays."""
         table = self.source.preprocessing.table
         return table.columns if table and self.target.takes_words and self.interface["raw"] else ()
+
+    def _text(self) -> TextWords | None:
+        """Return the step by which the artifact reads sentences; None where it takes arrays."""
+        steps = self.source.preprocessing.inputs.steps
+        is_alone = len(steps) == 1 and self.target.takes_words and self.interface["reason"] is not None
+        return self.source.preprocessing.text if is_alone else None
 
     def _run_artifact(self, artifact: Path, names: list[list[str]], inputs: NamedBatches) -> dict[str, Any]:
         """Run the artifact in a process that has its runtime and never imports Keras (see `artifact_runtimes`)."""

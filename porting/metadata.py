@@ -14,7 +14,8 @@ from typing import Any
 
 from ..backends import artifacts
 from ..data.columns import Column
-from . import onnx_rows
+from ..data.preprocessing.text_words import TextWords
+from . import onnx_rows, onnx_text
 
 
 def write_onnx_metadata(path: Path, description: str) -> None:
@@ -25,6 +26,8 @@ def write_onnx_metadata(path: Path, description: str) -> None:
     values = json.loads(description)
     if values["columns"]:
         onnx_rows.take_rows(model, [Column(**column) for column in values["columns"]])
+    if values["text"]:
+        model = onnx_text.take_text(model, _text_step(values["text"]))
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in values.items()})
     pairs = zip(model.graph.output, values["outputs"], strict=True)
     _rename(model.graph, {output.name: tensor["name"] for output, tensor in pairs})
@@ -75,3 +78,7 @@ def write_litert_metadata(path: Path, description: str) -> None:
 def write_torch_export_metadata(path: Path, description: str) -> None:
     """Write the description into an exported program, as its extra file `port.json`."""
     artifacts.room("torch").describe(path, description)
+
+
+def _text_step(settings: dict[str, Any]) -> TextWords:
+    return TextWords(**{**settings, "vocabulary": tuple(settings["vocabulary"])})

@@ -18,6 +18,7 @@ from ..deferred_array import DeferredArray
 from ..nests import Nest, deferred, is_array, is_deferred, sample_count
 from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
 from .table_columns import TableColumns
+from .text_words import TextWords
 from .tokens import CharTokenizer, WordTokenizer
 from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Transform, Window
 
@@ -25,7 +26,7 @@ from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshap
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.kind: transform
     for transform in (
-        *(TableColumns, Cast, Scale, MinMax, Standardise, StandardiseValues, Reshape, ChannelAxis, OneHot),
+        *(TableColumns, TextWords, Cast, Scale, MinMax, Standardise, StandardiseValues, Reshape, ChannelAxis, OneHot),
         *(Window, NextValue, NextValues, CharTokenizer, WordTokenizer),
     )
 }
@@ -127,6 +128,11 @@ class Preprocessing:
     def table(self) -> TableColumns | None:
         """The step that prepares the columns of a table, if there is one."""
         return next((step for step in self.inputs.steps if isinstance(step, TableColumns)), None)
+
+    @property
+    def text(self) -> TextWords | None:
+        """The step that reads sentences, if there is one."""
+        return next((step for step in self.inputs.steps if isinstance(step, TextWords)), None)
 
     def to_json(self) -> dict[str, Any]:
         return {"inputs": self.inputs.to_json(), "targets": self.targets.to_json()}

@@ -6,7 +6,7 @@ of its own in the one-hot form, and the number 0 in the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ...errors import DataError
-from ..columns import WORDS, Column
+from ..columns import WORDS, Column, to_column
 from .transforms import Transform
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TableColumns(Transform):
     def __post_init__(self) -> None:
         if self.numbers not in (STANDARDISE, MIN_MAX, AS_IS) or self.words not in (ONE_HOT, INDEX):
             raise DataError(f"numbers are {STANDARDISE}, {MIN_MAX} or {AS_IS}, and words {ONE_HOT} or {INDEX}")
-        object.__setattr__(self, "columns", tuple(map(_to_column, self.columns)))
+        object.__setattr__(self, "columns", tuple(map(to_column, self.columns)))
         object.__setattr__(self, "known", tuple(map(tuple, self.known)))
 
     def fit(self, values: np.ndarray) -> Self:
@@ -179,13 +179,6 @@ class TableColumns(Transform):
         if values.ndim != 2 or values.shape[1] != len(self.columns):
             listed = _listed(self._named(range(len(self.columns))))
             raise DataError(f"expected rows of {len(self.columns)} cells ({listed}), received shape {values.shape}")
-
-
-def _to_column(value: Column | Mapping[str, Any]) -> Column:
-    """Return a column, also of the JSON in a bundle."""
-    if isinstance(value, Column):
-        return value
-    return Column(value["name"], value["kind"], tuple(value["words"]))
 
 
 def _mean(numbers: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ import numpy as np
 
 from ...errors import DataError
 from ...functions import suggest
-from ...models.recipe import step
-from ..columns import CLASSIFICATION, REGRESSION, TASKS, WORDS, Column
+from ..columns import CLASSIFICATION, REGRESSION, TASKS, TEXT, WORDS, Column
 from ..dataset import TABLE, TEST_SHARE, Dataset, Labels, share_of, split_evenly
 from ..sources.labels import parse_classes, parse_targets
 from . import frames
 from .encoding import columns_of, encode
+from .preparation import steps_for
+from .text_column import encode_text_column, is_sentences
 
 if TYPE_CHECKING:
     import polars
@@ -34,13 +35,14 @@ def read_labelled_table(
     task: str = "",
     numbers: str = "",
     words: str = "",
+    text: str = "",
 ) -> Dataset:
     """Read a dataset from a table; see `from_frame`.
 
     Raises:
         DataError: the file is missing or damaged, or its columns cannot be used.
     """
-    return from_frame(frames.read_frame(path), str(path), target, test_share, task, numbers, words)
+    return from_frame(frames.read_frame(path), str(path), target, test_share, task, numbers, words, text)
 
 
 def from_frame(
@@ -51,6 +53,7 @@ def from_frame(
     task: str = "",
     numbers: str = "",
     words: str = "",
+    text: str = "",
 ) -> Dataset:
     """Return a dataset whose samples are the rows of a frame.
 
@@ -65,10 +68,13 @@ def from_frame(
         test_share: the share of the rows that is the test split.
         task: `classification` or `regression`, where the rule for integers is not what is meant; else empty.
         numbers, words: how the columns are prepared, as in `TableColumns`; empty for its default, or the recipe's.
+        text: the column of sentences to read instead of all others; by default one beside which nothing can be learned
+            from.
 
     Returns:
         x: (rows, columns) float64 as in `encoding.encode`, the columns of the targets and those without information
-        left out; y: (rows,) class numbers or values, or a dictionary of them by target.
+        left out, or the code points of sentences, (rows, characters) int32; y: (rows,) class numbers or values, or a
+        dictionary of them by target.
 
     Raises:
         DataError: there are too few rows, no such column, a row has no target, or a column cannot be used.
@@ -79,8 +85,8 @@ def from_frame(
             f"{name}: expected at least {_FEWEST_ROWS} rows with a column beside the target, received {len(frame)} "
             f"rows of {', '.join(frame.columns)}"
         )
-    features, notes = _informative(frame.drop(targets), name)
-    x = encode(frame, features, name)
+    features, notes = _features(frame.drop(targets), text, name)
+    x = encode_text_column(frame, features[0].name, name) if features[0].kind == TEXT else encode(frame, features, name)
     pairs = {target: target_values(frame[target], task, name) for target in targets}
     guesses = [describe_guess(target, *pairs[target]) for target in targets if not task]
     y = {target: values for target, (values, _) in pairs.items()}
@@ -98,7 +104,7 @@ def from_frame(
         kind=TABLE,
         columns=features,
         targets=tuple(targets),
-        preparation=(step("table", columns=features, **how),),
+        preparation=steps_for(features, **how),
         notes=(*notes, *filter(None, guesses)),
     )
 
@@ -115,6 +121,32 @@ def _targets(frame: polars.DataFrame, target: str, where: str) -> list[str]:
             listed = ", ".join(frame.columns)
             raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, frame.columns)}")
     return names
+
+
+def _features(frame: polars.DataFrame, text: str, where: str) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Return the columns that a model reads, and a sentence for those that are left out.
+
+    Raises:
+        DataError: no column is left, or there is no column of the name `text`.
+    """
+    if text and text not in frame.columns:
+        raise DataError(f"{where} has no column {text!r} (it has: {', '.join(frame.columns)})")
+    sentences = text or _only_sentences(frame, where)
+    if not sentences:
+        return _informative(frame, where)
+    others = ", ".join(repr(name) for name in frame.columns if name != sentences)
+    note = f"Left out, because {sentences!r} alone is read: {others}."
+    return (Column(sentences, TEXT),), (note,) if others else ()
+
+
+def _only_sentences(frame: polars.DataFrame, where: str) -> str:
+    """Return the name of the column of sentences where no other says anything about a row; else an empty string."""
+    columns = columns_of(frame, where)
+    fewest = _MOST_DISTINCT * len(frame)
+    distinct = [column.name for column in columns if column.kind == WORDS and len(column.words) >= fewest]
+    sentences = [name for name in distinct if is_sentences(frame[name])]
+    others = [column for column in columns if column.name not in sentences]
+    return sentences[0] if len(sentences) == 1 and all(_why_left_out(frame, column) for column in others) else ""
 
 
 def _informative(frame: polars.DataFrame, where: str) -> tuple[tuple[Column, ...], tuple[str, ...]]:
@@ -138,7 +170,8 @@ def _why_left_out(frame: polars.DataFrame, column: Column) -> str:
     if column.name.lower() in _INDEX_NAMES and _counts_rows(encode(frame, [column], "")[:, 0]):
         return "it counts the rows"
     if column.kind == WORDS and len(column.words) >= max(_FEWEST_DISTINCT, _MOST_DISTINCT * rows):
-        return f"{len(column.words):,} of its {rows:,} cells differ"
+        hint = f"; `text` {column.name} reads its sentences" if is_sentences(cells) else ""
+        return f"{len(column.words):,} of its {rows:,} cells differ{hint}"
     return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import DataError
-from ..columns import UNKNOWN, WORDS, Column
+from ..columns import TEXT, UNKNOWN, WORDS, Column
 from ..dataset import Dataset
 
 
@@ -18,6 +18,8 @@ def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
     Raises:
         DataError: a column is missing, or holds something else.
     """
+    if TEXT in {column.kind for column in (*columns, *dataset.columns)}:
+        return _require_sentences(dataset, columns)
     names = [column.name for column in dataset.columns]
     if missing := [column.name for column in columns if column.name not in names]:
         raise DataError(f"{dataset.name} has no column {', '.join(missing)} (it has: {', '.join(names)})")
@@ -36,6 +38,18 @@ def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
     )
     assert train
     return replace(dataset, train=train, test=test, validation=validation, columns=tuple(columns))
+
+
+def _require_sentences(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
+    """Return a dataset of sentences if the columns are the same one.
+
+    Raises:
+        DataError: the dataset has other columns.
+    """
+    if dataset.columns != tuple(columns):
+        read, expected = (", ".join(column.name for column in part) for part in (dataset.columns, columns))
+        raise DataError(f"{dataset.name}: the columns {read} were read, expected {expected} as in training")
+    return dataset
 
 
 def _recoded(cells: np.ndarray, source: Column, column: Column) -> np.ndarray:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...data.columns import DATE, WORDS, Column
+from ...data.columns import DATE, TEXT, WORDS, Column
 from ...data.dataset import Dataset
+from ...data.sources.text import to_text
 
 _MOST_WORDS = 5
 
@@ -19,9 +20,19 @@ def summarize_columns(dataset: Dataset) -> list[dict[str, Any]]:
         `name`, `kind`, `gaps` (empty cells); for words `words`, the number of rows of each of the most frequent ones,
         and `distinct`; else `low`, `high` and `mean`, which are days as text for dates.
     """
+    if dataset.columns[0].kind == TEXT:
+        return [_summarize_sentences(dataset)]
     splits = [split.x for split in (dataset.train, dataset.test, dataset.validation) if split]
     cells = np.concatenate(splits)
     return [_summarize(column, cells[:, place]) for place, column in enumerate(dataset.columns)]
+
+
+def _summarize_sentences(dataset: Dataset) -> dict[str, Any]:
+    """Return the entry of a column of sentences; `low`, `high` and `mean` are numbers of words."""
+    rows = [row for split in (dataset.train, dataset.test, dataset.validation) if split for row in split.x]
+    words = np.array([len(to_text(row[row != 0]).split()) for row in rows])
+    lengths = {"low": float(words.min()), "high": float(words.max()), "mean": float(words.mean())}
+    return {"name": dataset.columns[0].name, "kind": "words of a text", "gaps": int((words == 0).sum()), **lengths}
 
 
 def _summarize(column: Column, cells: np.ndarray) -> dict[str, Any]:

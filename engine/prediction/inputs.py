@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...data import data_name, datasets, input_files
-from ...data.columns import Column
+from ...data.columns import TEXT, Column
 from ...data.data_source import DataSource
 from ...data.dataset import DIGITS
 from ...data.digit_images import SIZE, read_digit
@@ -20,6 +20,7 @@ from ...data.pictures.picture_file import read_picture
 from ...data.pictures.picture_size import PictureSize
 from ...data.sources.files import require_numbers
 from ...data.tables import frames
+from ...data.tables.text_column import encode_texts, is_texts
 from ...errors import DataError, OptionError
 from ..bundles.bundle import Bundle
 from .series_inputs import read_windows, windows_of
@@ -46,7 +47,7 @@ def samples_of(bundle: Bundle, x: Any) -> Nest:
     """Return samples that the user gave as raw samples for a bundle.
 
     A data frame, or a list of dictionaries by column, is read as a table by the columns of the training data. Of series
-    in a data frame, the last window of each is taken.
+    in a data frame, the last window of each is taken. A list of texts is read by a model of sentences.
 
     Raises:
         DataError: a column is missing, a cell is not of its kind, or a number is not finite.
@@ -57,6 +58,8 @@ def samples_of(bundle: Bundle, x: Any) -> Nest:
     is_rows = isinstance(x, list) and bool(x) and isinstance(x[0], Mapping)
     if columns and (frames.is_frame(x) or is_rows):
         return input_files.encode_rows(frames.from_user(x), columns, "the table")
+    if bundle.preprocessing.text and is_texts(x):
+        return encode_texts(list(x))
     x = from_user(x)
     for name, array in named_arrays(x, "inputs").items():
         if bundle.preprocessing.table is None:  # which fills gaps
@@ -69,6 +72,9 @@ def columns_of(bundle: Bundle) -> tuple[Column, ...]:
     """Return the columns of the table that a bundle was trained on; empty for other data."""
     if table := bundle.preprocessing.table:
         return table.columns
+    text = bundle.preprocessing.text
+    if text and text.column:
+        return (Column(text.column, TEXT),)
     names = bundle.run["dataset"].get("columns")  # of numbers, where the recipe prepares them itself
     return tuple(Column(str(name)) for name in names) if isinstance(names, list) else ()
 

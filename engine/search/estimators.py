@@ -21,11 +21,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ...data.columns import Column
+from ...data.columns import Column, to_column
 from ...data.dataset import Dataset, Split
+from ...data.tables.preparation import steps_for
 from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
-from ...models.recipe import SIZES, recipe_of, step
+from ...models.recipe import SIZES, recipe_of
 from ..bundles.trained_model import TrainedModel
 from ..keras_model.inference import activate, probabilities
 from ..training.options import DEFAULT_SEED
@@ -199,7 +200,7 @@ class Estimator(BaseEstimator):
     def dataset(self, x: np.ndarray, y: np.ndarray, labels: tuple[str, ...]) -> Dataset:
         """Return samples and targets as a dataset; the rows of a table with the preparation of its columns."""
         dataset = Dataset("the samples", Split(x, y), None, labels, "given")
-        return dataset if self.table is None else replace(dataset, preparation=(step("table", columns=self.table),))
+        return replace(dataset, preparation=steps_for(tuple(map(to_column, self.table or ()))))
 
     def _validate(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
         finite = True if self.table is None else "allow-nan"

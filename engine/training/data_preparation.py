@@ -15,6 +15,7 @@ from ...data.dataset import Dataset, Split
 from ...data.nests import is_array
 from ...data.preprocessing.pipeline import Chain, Preprocessing
 from ...data.preprocessing.table_columns import INDEX, TableColumns
+from ...data.preprocessing.text_words import TextWords
 from ...data.sample_weights import SampleWeights, require_weight_per_sample
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep, Recipe, step
@@ -140,11 +141,14 @@ class DataPreparation:
         own = self.recipe.steps(self.recipe.inputs, self.options)
         if not own:
             return dataset.preparation
+        of_data = {step.kind: step.settings for step in dataset.preparation}
+        if own[0].kind in of_data:
+            return [step(own[0].kind, **{**own[0].settings, **of_data[own[0].kind]}), *own[1:]]
+        if TextWords.kind in of_data:
+            raise DataError(f"{dataset.columns[0].name!r} holds sentences: use text/classes, or a builder of your own")
         if own[0].kind != TableColumns.kind:
             _require_plain_numbers(dataset)
-            return own
-        settings = [step.settings for step in dataset.preparation if step.kind == TableColumns.kind]
-        return [step(own[0].kind, **{**own[0].settings, **(settings[0] if settings else {})}), *own[1:]]
+        return own
 
     def _flatten(self, training: Split) -> list[PreprocessingStep]:
         """Return the step that makes a row of numbers of each sample, for a builder that takes their number."""
@@ -179,14 +183,16 @@ def _require_plain_numbers(dataset: Dataset) -> None:
     if others:
         raise DataError(
             f"its steps prepare numbers without gaps, and {', '.join(others[:5])} holds words, dates or gaps: use "
-            "tabular/mlp, or a builder of your own"
+            "tabular/mlp, text/classes, or a builder of your own"
         )
 
 
 def _categories(preprocessing: Preprocessing) -> dict[str, Any]:
-    """Return the sizes of the embeddings that a table's words need, where words are numbers."""
-    steps = [step for step in preprocessing.inputs.steps if isinstance(step, TableColumns) and step.words == INDEX]
-    return {"categories": steps[0].categories} if steps else {}
+    """Return the sizes of the embeddings that the words of a table or of sentences need."""
+    if preprocessing.text:
+        return {"vocabulary": len(preprocessing.text.names)}
+    table = preprocessing.table
+    return {"categories": table.categories} if table and table.words == INDEX else {}
 
 
 def _sizes(dataset: Dataset, training: Split) -> dict[str, int]:

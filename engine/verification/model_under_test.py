@@ -18,11 +18,12 @@ import numpy as np
 from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import datasets
-from ...data.columns import Column
+from ...data.columns import to_column
 from ...data.dataset import Dataset, Split
 from ...data.nests import Nest, arrays_of
+from ...data.tables.preparation import steps_for
 from ...errors import RecipeError
-from ...models.recipe import Recipe, find, step
+from ...models.recipe import Recipe, find
 from ..bundles import bundle as bundles
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
@@ -83,12 +84,11 @@ class ModelUnderTest:
 def _received(data: Mapping[str, Any]) -> Dataset:
     """Return the dataset that was sent to this worker."""
     labels = data["labels"]
-    columns = tuple(Column(column["name"], column["kind"], tuple(column["words"])) for column in data["columns"])
+    columns = tuple(map(to_column, data["columns"]))
     named = {name: tuple(names) for name, names in labels.items()} if isinstance(labels, dict) else tuple(labels)
-    preparation = (step("table", columns=columns),) if columns else ()
     split = Split(data["x"], data["y"])
     dataset = Dataset(data["name"], split, None, named, "given", kind=data["kind"])
-    return replace(dataset, columns=columns, preparation=preparation)
+    return replace(dataset, columns=columns, preparation=steps_for(columns))
 
 
 @contextlib.contextmanager

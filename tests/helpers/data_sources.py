@@ -31,6 +31,10 @@ def rows(inputs, classes, units=4):
     hidden = keras.layers.Dense(units, "tanh")
     return keras.Sequential([keras.Input((inputs,)), hidden, keras.layers.Dense(classes, "softmax")])
 
+def words(inputs, classes, vocabulary, units=4):
+    layers = [keras.layers.Embedding(vocabulary, units), keras.layers.GlobalAveragePooling1D()]
+    return keras.Sequential([keras.Input((inputs,), dtype="int32"), *layers, keras.layers.Dense(classes, "softmax")])
+
 def pictures(classes, units=4):
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(units, 3), keras.layers.GlobalAveragePooling2D()]
     return keras.Sequential([keras.Input((12, 12, 3)), *layers, keras.layers.Dense(classes, "softmax")])
@@ -131,6 +135,18 @@ def _new_table(folder: Path) -> Any:
     return folder / "new.csv"
 
 
+def _sentences(folder: Path) -> Any:
+    kinds = [("good", "fine"), ("bad", "poor")]
+    lines = [f'"Film {i}: {kinds[i % 2][i // 2 % 2]}, I think.",{"yes" if i % 2 else "no"}' for i in range(60)]
+    (folder / "reviews.csv").write_text("\n".join(["review,liked", *lines]) + "\n")
+    return folder / "reviews.csv"
+
+
+def _new_sentences(folder: Path) -> Any:
+    (folder / "new.csv").write_text('review\nA good one.\n"Bad, I think."\nUnknown words only\n')
+    return folder / "new.csv"
+
+
 def _photos(folder: Path) -> Any:
     drawn_pictures.write_photos(folder / "photos")
     return f"{folder / 'photos'}:size=12"
@@ -220,6 +236,7 @@ SOURCES = (
     Source("arrays in memory", "rows", lambda folder: _samples(40), _new_rows, {"evaluate": "in memory"}),
     Source("table, `.csv`", "rows", _csv, _new_table),
     Source("table, `.parquet`", "rows", _parquet, _new_table),
+    Source("table of sentences", "words", _sentences, _new_sentences),
     Source("data frame", "rows", lambda folder: _frame(), lambda folder: _frame().head(3), {"evaluate": "in memory"}),
     Source("folder of pictures by class", "pictures", _photos, _a_photo),
     Source("table of paths to pictures", "pictures", _paths, _a_photo),

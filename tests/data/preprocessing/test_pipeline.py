@@ -14,19 +14,23 @@ from trivium.data.dataset import Dataset, Split
 from trivium.data.preprocessing.feature_scaling import MinMax, Scale, Standardise, StandardiseValues
 from trivium.data.preprocessing.pipeline import TRANSFORMS, Chain, Preprocessing
 from trivium.data.preprocessing.table_columns import TableColumns
+from trivium.data.preprocessing.text_words import TextWords
 from trivium.data.preprocessing.tokens import CharTokenizer, WordTokenizer
 from trivium.data.preprocessing.transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Window
 from trivium.data.sources.text import to_codes
+from trivium.data.tables.text_column import encode_texts
 from trivium.errors import DataError
 from trivium.models import recipe as recipes
 
 PIXELS = np.arange(2 * 28 * 28, dtype="uint8").reshape(2, 28, 28)
+SENTENCES = encode_texts(["a word after a word", "word after word"])
 CELLS = np.array([[1.0, 0], [3.0, 1], [np.nan, 1], [8.0, np.nan]])
 TABLE = np.array([[1.0, 200, 7], [3, 600, 7], [8, 100, 7]])
 
 # One example of each step, with valid values. The keys are the names in recipes and bundles: data, never renamed.
 EXAMPLES = {
     "table": (TableColumns(columns=(Column("age"), Column("town", WORDS, ("Bonn", "Köln")))), CELLS),
+    "text": (TextWords(), SENTENCES),
     "standardise-values": (StandardiseValues(), np.array([3.0, -1.0, 5.0])),
     "cast": (Cast(), PIXELS),
     "scale": (Scale(low=-1.0), PIXELS),
@@ -59,7 +63,7 @@ def test_a_fitted_step_is_the_same_after_json(kind):
 PER_SAMPLE = ["cast", "scale", "min-max", "table", "standardise", "reshape", "channel-axis", "one-hot"]
 
 
-@pytest.mark.parametrize("kind", [*PER_SAMPLE, "letters", "words"])
+@pytest.mark.parametrize("kind", [*PER_SAMPLE, "letters", "words", "text"])
 def test_the_inverse_restores_the_values(kind):
     step, values = EXAMPLES[kind]
     fitted = step if kind == "channel-axis" else step.fit(values)

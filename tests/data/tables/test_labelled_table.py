@@ -5,7 +5,7 @@ import polars
 import pytest
 
 from trivium.data import datasets
-from trivium.data.columns import BOOLEAN, DATE, NUMBER, UNKNOWN, WORDS, Column
+from trivium.data.columns import BOOLEAN, DATE, NUMBER, TEXT, UNKNOWN, WORDS, Column
 from trivium.data.preprocessing.pipeline import Chain
 from trivium.data.tables.encoding import columns_of, encode
 from trivium.data.tables.labelled_table import from_frame
@@ -167,3 +167,35 @@ def test_a_dataset_is_recoded_by_the_columns_of_another():
 def test_settings_of_no_meaning_are_refused(tmp_path, setting):
     with pytest.raises(DataError, match=setting.partition("=")[0]):
         Chain.from_steps(datasets.load(f"{write(tmp_path, HOUSES)}:{setting}").preparation)
+
+
+def sentences(count=60):
+    """Return a table of reviews, each with a number of its own, and of what people thought."""
+    words = [("good", "fine"), ("bad", "poor")]
+    texts = [f"Film {i}: {words[i % 2][i // 2 % 2]}, I think." for i in range(count)]
+    return polars.DataFrame({"id": range(count), "review": texts, "liked": ["yes", "no"] * (count // 2)})
+
+
+def test_a_column_of_sentences_is_read_where_nothing_else_can_be_learned_from():
+    data = from_frame(sentences(), "t", test_share="0")
+    assert data.columns == (Column("review", TEXT),)
+    assert data.train.x.dtype == np.int32
+    assert "".join(map(chr, data.train.x[0])).rstrip("\0") == "Film 0: good, I think."
+    assert data.notes == ("Left out, because 'review' alone is read: 'id'.",)
+    assert data.preparation[0].settings == {"column": "review"}
+
+
+def test_sentences_beside_other_columns_are_read_where_the_user_says_so():
+    frame = sentences().with_columns(age=polars.int_range(60) % 7)
+    assert [column.name for column in from_frame(frame, "t", "liked").columns] == ["age"]
+    assert any("`text` review reads its sentences" in note for note in from_frame(frame, "t", "liked").notes)
+    assert from_frame(frame, "t", "liked", text="review").columns == (Column("review", TEXT),)
+    with pytest.raises(DataError, match="no column 'reviews'"):
+        from_frame(frame, "t", "liked", text="reviews")
+
+
+def test_data_of_another_column_of_sentences_are_refused():
+    data = from_frame(sentences(), "t")
+    assert with_columns(data, data.columns) is data
+    with pytest.raises(DataError, match="the columns review were read, expected size as in training"):
+        with_columns(data, (Column("size"),))
