@@ -75,7 +75,7 @@ def columns_of(bundle: Bundle) -> tuple[Column, ...]:
     text = bundle.preprocessing.text
     if text and text.column:
         return (Column(text.column, TEXT),)
-    names = bundle.run["dataset"].get("columns")  # of numbers, where the recipe prepares them itself
+    names = bundle.run.get("dataset", {}).get("columns")  # of numbers, where the recipe prepares them itself
     return tuple(Column(str(name)) for name in names) if isinstance(names, list) else ()
 
 
@@ -85,7 +85,7 @@ def with_picture_size(bundle: Bundle, data: DataSource) -> DataSource:
     Raises:
         DataError: the data are a table that cannot be read.
     """
-    size = PictureSize.from_json(bundle.run["dataset"])
+    size = PictureSize.from_json(bundle.run.get("dataset", {}))
     if size is None or not isinstance(data, (str, Path)) or "size" not in datasets.settings_for(data):
         return data
     settings = data_name.parse(str(data))[1]
@@ -117,7 +117,7 @@ def read_named(bundle: Bundle, path: Path, *, every_window: bool = False) -> tup
 
 def _is_of_digits(bundle: Bundle) -> bool:
     """Return whether the model was trained on MNIST's digits; older bundles do not say so, but have their size."""
-    kind = bundle.run["dataset"].get("kind")
+    kind = bundle.run.get("dataset", {}).get("kind")
     if kind is not None:
         return bool(kind == DIGITS)
     shape = _raw_shape(bundle)
@@ -127,7 +127,7 @@ def _is_of_digits(bundle: Bundle) -> bool:
 def _read_picture(bundle: Bundle, path: Path) -> np.ndarray:
     """Read a picture as a raw sample: of any size if the training brought its pictures to one."""
     shape = _raw_shape(bundle)
-    wanted = PictureSize.from_json(bundle.run["dataset"])
+    wanted = PictureSize.from_json(bundle.run.get("dataset", {}))
     picture = read_picture(path, wanted)[None]
     size = picture.shape[1:3]
     if shape not in (size, (*size, 1), (*size, 3)):

@@ -40,7 +40,7 @@ class SeriesRecord:
         Raises:
             BundleError: the record is damaged.
         """
-        data = bundle.run["dataset"]
+        data = bundle.run.get("dataset", {})
         if data.get("kind") != SERIES:
             return None
         try:
