@@ -104,12 +104,21 @@ def search(one):
 
 RUN = {function.__name__: function for function in (data, train, resume, evaluate, predict, verify, port, search)}
 SLOW = ("verify", "port", "search")
+# One source of each way through the code runs in the daily tests.
+SLICE = ("rows", "several", "pixels", "forecast", "stream")
+FIRST = {source.builder: source for source in reversed(SOURCES)}
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=[source.title for source in SOURCES])
-@pytest.mark.parametrize(
-    "command", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in COMMANDS]
-)
+def cells():
+    """Yield each source with each command; the daily slice is not slow."""
+    for source in SOURCES:
+        is_daily = source.builder in SLICE and source is FIRST[source.builder]
+        for command in COMMANDS:
+            marks = pytest.mark.slow if command in SLOW or not is_daily else ()
+            yield pytest.param(source, command, id=f"{command} of {source.title}", marks=marks)
+
+
+@pytest.mark.parametrize(("source", "command"), cells())
 def test_a_command_takes_a_source_or_refuses_it_in_one_line(trained, source, command):
     one = trained(source)
     assert one.run  # so that nothing else can be what is refused
