@@ -110,12 +110,14 @@ FIRST = {source.builder: source for source in reversed(SOURCES)}
 
 
 def cells():
-    """Yield each source with each command; the daily slice is not slow."""
+    """Return each source with each command; the daily slice is not slow."""
+    pairs = []
     for source in SOURCES:
         is_daily = source.builder in SLICE and source is FIRST[source.builder]
         for command in COMMANDS:
             marks = pytest.mark.slow if command in SLOW or not is_daily else ()
-            yield pytest.param(source, command, id=f"{command} of {source.title}", marks=marks)
+            pairs.append(pytest.param(source, command, id=f"{command} of {source.title}", marks=marks))
+    return pairs
 
 
 @pytest.mark.parametrize(("source", "command"), cells())
