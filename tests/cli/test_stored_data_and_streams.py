@@ -33,6 +33,9 @@ def endless():
 """
 
 
+VERIFY = pytest.param(["verify", "model.py:build", "--data"], marks=pytest.mark.several_backends)
+
+
 @pytest.fixture
 def model(here):
     (here / "model.py").write_text(MODEL)
@@ -100,7 +103,7 @@ def test_a_generator_function_needs_the_steps_of_an_epoch(cli, refused, here, mo
 
 
 @pytest.mark.one_environment
-@pytest.mark.parametrize("command", [["data"], ["verify", "model.py:build", "--data"], ["evaluate", "run", "--data"]])
+@pytest.mark.parametrize("command", [["data"], VERIFY, ["evaluate", "run", "--data"]])
 def test_what_needs_arrays_refuses_a_stream(cli, refused, here, model, command):
     if command[0] == "evaluate":
         cli("train", model, "--data", "model.py:batches", "--epochs", "1", "--out", "run")

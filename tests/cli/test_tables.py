@@ -151,12 +151,14 @@ def build_regression(inputs):
     return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(1)])
 
 
+@pytest.mark.several_backends
 def test_a_builder_is_verified_on_a_table_in_memory():
     backends = ["numpy", catalog.selected().name]
     report = trivium.verify(build_regression, datasets.load("houses"), backends=backends, steps=1)
     assert report.passed, report.to_json()
 
 
+@pytest.mark.several_backends
 def test_what_another_process_cannot_find_is_refused():
     with pytest.raises(RecipeError, match="put its function at the top of a file"):
         trivium.verify(lambda: None, "iris")

@@ -115,7 +115,8 @@ def cells():
     for source in SOURCES:
         is_daily = source.builder in SLICE and source is FIRST[source.builder]
         for command in COMMANDS:
-            marks = pytest.mark.slow if command in SLOW or not is_daily else ()
+            marks = [pytest.mark.slow] if command in SLOW or not is_daily else []
+            marks += [pytest.mark.several_backends] if command == "verify" else []
             pairs.append(pytest.param(source, command, id=f"{command} of {source.title}", marks=marks))
     return pairs
 
