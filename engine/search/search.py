@@ -182,7 +182,8 @@ def search(
     """
     start = time.perf_counter()
     _require_settings(grid, folds, random, zoom)
-    reading = {name: settings.pop(name) for name in reading_settings(recipe_of(recipe), data) & settings.keys()}
+    of_data = reading_settings(recipe_of(recipe), data)
+    reading = {name: settings.pop(name) for name in tuple(settings) if name in of_data}
     x, y, classifies, columns = _samples(recipe, data if not reading else dataset_of(data, **reading))
     kind = "classifier" if classifies else "regressor"
     estimator_params = {"random_state": seed, **{_estimator_parameter(name): value for name, value in settings.items()}}

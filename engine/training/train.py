@@ -82,7 +82,8 @@ def train(
     catalog.use(backend, devices=settings.get("devices"))
     named = recipe_of(recipe) if recipe else ""
     data, settings["validation"] = with_validation_file(data, settings.get("validation"))
-    reading = {name: settings.pop(name) for name in reading_settings(named, data) & settings.keys()}
+    of_data = reading_settings(named, data)
+    reading = {name: settings.pop(name) for name in tuple(settings) if name in of_data}  # in the order of the caller
     trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
     read = dataset_of(data, **reading) if reading else data
     dataset = trainer.load(_with_parts(read, validation_data, test_data))

@@ -115,7 +115,7 @@ def test_a_run_in_a_folder_is_saved_and_resumed(backend, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"epoch": 3}, OptionError, r"no setting 'epoch', .*did you mean 'epochs'\?"),
+        ({"epoch": 3}, OptionError, r"no setting 'epoch', .*did you mean 'epochs'"),
         ({"unit": 3}, OptionError, r"no setting 'unit', .*did you mean 'units'"),
         ({"resume": True}, OptionError, "`resume` continues the run in a folder: add `out`"),
         ({"early_stopping": {"patients": 3}}, OptionError, "did you mean 'patience'"),
@@ -135,7 +135,7 @@ def test_what_is_no_model_and_no_data_is_refused(backend):
         dataset_from_arrays((blobs()[0], blobs()[1][:59]))
     with pytest.raises(DataError, match="x of test: 1 of its values are NaN or infinite"):
         dataset_from_arrays(blobs(), test=(np.array([[np.nan, 1]]), np.array([1])))
-    with pytest.raises(OptionError, match="are arrays beside arrays"):
+    with pytest.raises(OptionError, match="stand beside arrays or a stream"):
         trivium.train(classifier, "moons", validation_data=blobs())
 
 
