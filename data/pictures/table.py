@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from ...functions import suggest
 from ..dataset import TEST_SHARE, Dataset
-from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame
+from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns
 from ..tables.labelled_table import describe_guess, target_values
 from .labelled import read_labelled_pictures
 from .picture_file import SUFFIXES
@@ -108,8 +107,8 @@ def _target_column(path: Path, frame: polars.DataFrame, paths: str, target: str)
         DataError: there is no such column, or it is not clear which it is.
     """
     others = [column for column in frame.columns if column != paths]
-    if target and target not in others:
-        raise DataError(f"{path} has no column {target!r} (it has: {', '.join(others)}){suggest(target, others)}")
+    if target:
+        require_columns(str(path), others, [target])
     names = _by_lower_case(others)
     usual = [names[name] for name in LABEL_COLUMNS if name in names]
     if not target and not usual and len(others) != 1:

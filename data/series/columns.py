@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import DataError
-from ...functions import suggest
 from ...storage import safe_arrays
 from ..columns import DATE, WORDS
 from ..tables import encoding, frames
@@ -63,7 +62,7 @@ def rows_of(frame: polars.DataFrame, where: str, columns: SeriesColumns) -> Seri
             time.
     """
     names = columns.numbers or tuple(name for name in frame.columns if name not in (columns.key, columns.time))
-    _require_columns(where, frame, [name for name in (columns.key, columns.time, *names) if name])
+    frames.require_columns(where, frame.columns, [name for name in (columns.key, columns.time, *names) if name])
     if not names:
         raise DataError(f"{where}: there is no column of numbers in it (it has: {', '.join(frame.columns)})")
     values = _numbers(where, frame.select(names))
@@ -101,13 +100,6 @@ def _columns_of(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
     if array.ndim != 2:
         raise DataError(f"{name} has shape {array.shape}: a series is (rows,) or (rows, columns)")
     return {f"{name} {place + 1}": array[:, place] for place in range(array.shape[1])}
-
-
-def _require_columns(where: str, frame: polars.DataFrame, names: Sequence[str]) -> None:
-    for name in names:
-        if name not in frame.columns:
-            listed = ", ".join(frame.columns)
-            raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, list(frame.columns))}")
 
 
 def _numbers(where: str, frame: polars.DataFrame) -> np.ndarray:

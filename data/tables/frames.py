@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
+from ...functions import suggest
 
 if TYPE_CHECKING:
     import polars
@@ -78,6 +79,14 @@ def from_user(frame: Any) -> polars.DataFrame:
         return polars.DataFrame({str(name): _series_of(frame[name]) for name in frame.columns})
     except (TypeError, ValueError, polars.exceptions.PolarsError) as error:
         raise DataError(f"the data frame cannot be read ({_first_line(error)})") from error
+
+
+def require_columns(where: str, columns: Sequence[str], names: Iterable[str]) -> None:
+    """Raise a DataError, with the nearest names, unless a table has each of these columns."""
+    listed = ", ".join(columns)
+    for name in names:
+        if name not in columns:
+            raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, list(columns))}")
 
 
 def is_nameless(names: Sequence[str]) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import DataError
-from ...functions import suggest
 from ..columns import CLASSIFICATION, REGRESSION, TASKS, TEXT, WORDS, Column
 from ..dataset import TABLE, TEST_SHARE, Dataset, Labels, share_of, split_evenly
 from ..sources.labels import parse_classes, parse_targets
@@ -113,13 +113,10 @@ def _targets(frame: polars.DataFrame, target: str, where: str) -> list[str]:
     """Return the names of the columns to predict."""
     if not target:
         lowered = [name.lower() for name in frame.columns]
-        known = next((lowered.index(name) for name in frames.LABEL_COLUMNS if name in lowered), len(lowered) - 1)
-        return [frame.columns[known]]
+        usual = next((lowered.index(name) for name in frames.LABEL_COLUMNS if name in lowered), len(lowered) - 1)
+        return [frame.columns[usual]]
     names = [target] if target in frame.columns else [name.strip() for name in target.split(",")]
-    for name in names:
-        if name not in frame.columns:
-            listed = ", ".join(frame.columns)
-            raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, frame.columns)}")
+    frames.require_columns(where, frame.columns, names)
     return names
 
 
@@ -129,19 +126,19 @@ def _features(frame: polars.DataFrame, text: str, where: str) -> tuple[tuple[Col
     Raises:
         DataError: no column is left, or there is no column of the name `text`.
     """
-    if text and text not in frame.columns:
-        raise DataError(f"{where} has no column {text!r} (it has: {', '.join(frame.columns)})")
-    sentences = text or _only_sentences(frame, where)
+    if text:
+        frames.require_columns(where, frame.columns, [text])
+    columns = () if text else columns_of(frame, where)
+    sentences = text or _only_sentences(frame, columns)
     if not sentences:
-        return _informative(frame, where)
+        return _informative(frame, columns, where)
     others = ", ".join(repr(name) for name in frame.columns if name != sentences)
     note = f"Left out, because {sentences!r} alone is read: {others}."
     return (Column(sentences, TEXT),), (note,) if others else ()
 
 
-def _only_sentences(frame: polars.DataFrame, where: str) -> str:
+def _only_sentences(frame: polars.DataFrame, columns: Sequence[Column]) -> str:
     """Return the name of the column of sentences where no other says anything about a row; else an empty string."""
-    columns = columns_of(frame, where)
     fewest = _MOST_DISTINCT * len(frame)
     distinct = [column.name for column in columns if column.kind == WORDS and len(column.words) >= fewest]
     sentences = [name for name in distinct if is_sentences(frame[name])]
@@ -149,17 +146,19 @@ def _only_sentences(frame: polars.DataFrame, where: str) -> str:
     return sentences[0] if len(sentences) == 1 and all(_why_left_out(frame, column) for column in others) else ""
 
 
-def _informative(frame: polars.DataFrame, where: str) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+def _informative(
+    frame: polars.DataFrame, columns: Sequence[Column], where: str
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Return the columns that say something about a row, and a sentence for each other one.
 
     Raises:
         DataError: no column is left.
     """
-    reasons = {column.name: _why_left_out(frame, column) for column in columns_of(frame, where)}
-    columns = tuple(column for column in columns_of(frame, where) if not reasons[column.name])
-    if not columns:
+    reasons = {column.name: _why_left_out(frame, column) for column in columns}
+    informative = tuple(column for column in columns if not reasons[column.name])
+    if not informative:
         raise DataError(f"{where}: no column can be learned from ({'; '.join(filter(None, reasons.values()))})")
-    return columns, tuple(f"Column {name!r} is left out: {reason}." for name, reason in reasons.items() if reason)
+    return informative, tuple(f"Column {name!r} is left out: {reason}." for name, reason in reasons.items() if reason)
 
 
 def _why_left_out(frame: polars.DataFrame, column: Column) -> str:
