@@ -239,8 +239,8 @@ class ResolvedOptions:
     def describe(self) -> dict[str, Any]:
         """Return what the record of a run says of the options, as JSON."""
         values = {"options": dict(self.options), **{name: getattr(self, name) for name in _RECORDED}}
-        given = {name: getattr(self, name) for name in ("optimizer", "loss", "metrics")}
-        values |= {name: compilation.describe(value) for name, value in given.items() if value is not None}
+        arguments = {name: getattr(self, name) for name in ("optimizer", "loss", "metrics")}
+        values |= {name: compilation.describe(value) for name, value in arguments.items() if value is not None}
         if self.augment:
             values["augment"] = self.augment.to_json()
         if self.validation != hold_out.LAST:
