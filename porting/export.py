@@ -6,7 +6,6 @@ and predicts for recorded, random, single and extreme inputs. It is published on
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -90,8 +89,8 @@ class _Export:
 
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
-        columns, text = self._columns(), self._text()
         takes = self.interface["inputs"]
+        columns, text = self._columns(), self._text()
         if columns:
             takes = onnx_rows.describe(columns)
             inputs = {name: onnx_rows.split(arrays[0], columns) for name, arrays in inputs.items()}
@@ -103,8 +102,7 @@ class _Export:
         description = {
             "labels": labels_to_json(self.source.labels),
             "inputs": takes,
-            "columns": [dataclasses.asdict(column) for column in columns],
-            "text": dataclasses.asdict(text) if text else None,
+            "reads_words": bool(columns or text),
             "outputs": self.interface["outputs"],
             "raw_inputs": self.interface["raw"] or text is not None,
             "preparation": self.source.preprocessing.to_json(),

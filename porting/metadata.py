@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import artifacts
-from ..data.columns import Column
-from ..data.preprocessing.text_words import TextWords
+from ..data.preprocessing.pipeline import Preprocessing
 from . import onnx_rows, onnx_text
 
 
@@ -24,10 +23,12 @@ def write_onnx_metadata(path: Path, description: str) -> None:
 
     model = onnx.load(str(path))
     values = json.loads(description)
-    if values["columns"]:
-        onnx_rows.take_rows(model, [Column(**column) for column in values["columns"]])
-    if values["text"]:
-        model = onnx_text.take_text(model, _text_step(values["text"]))
+    if values["reads_words"]:
+        preparation = Preprocessing.from_json(values["preparation"])
+        if preparation.table:
+            onnx_rows.take_rows(model, preparation.table.columns)
+        if preparation.text:
+            model = onnx_text.take_text(model, preparation.text)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in values.items()})
     pairs = zip(model.graph.output, values["outputs"], strict=True)
     _rename(model.graph, {output.name: tensor["name"] for output, tensor in pairs})
@@ -78,7 +79,3 @@ def write_litert_metadata(path: Path, description: str) -> None:
 def write_torch_export_metadata(path: Path, description: str) -> None:
     """Write the description into an exported program, as its extra file `port.json`."""
     artifacts.room("torch").describe(path, description)
-
-
-def _text_step(settings: dict[str, Any]) -> TextWords:
-    return TextWords(**{**settings, "vocabulary": tuple(settings["vocabulary"])})
