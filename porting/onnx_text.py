@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.preprocessing.text_words import PADDING, UNKNOWN, TextWords
-from ..data.sources.text import to_text
+from ..data.sources.text import row_to_text
 from ..errors import PortError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def describe(step: TextWords) -> list[dict[str, Any]]:
 
 def to_texts(codes: np.ndarray) -> list[np.ndarray]:
     """Return the array of the input, (n,) str, for sentences as code points (n, characters)."""
-    return [np.array([to_text(row[row != 0]) for row in codes])]
+    return [np.array(list(map(row_to_text, codes)))]
 
 
 def take_text(model: onnx.ModelProto, step: TextWords) -> onnx.ModelProto:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ...errors import DataError
-from ..sources.text import to_codes, to_text
+from ..sources.text import row_to_text, to_rows
 from .transforms import Transform
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class TextWords(Transform):
     """
 
     kind = "text"
+    needs_all = True
+    needs_memory = True
     column: str = ""
     size: int = 3_000
     length: int = 0
@@ -92,11 +94,7 @@ class TextWords(Transform):
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         """Return the sentences, small and without punctuation, as code points; unknown words are �."""
-        sentences = [to_codes(" ".join(self.names[int(n)] for n in row if n != PADDING)) for row in values]
-        codes = np.zeros((len(sentences), max(1, max(map(len, sentences), default=1))), "int32")
-        for row, sentence in zip(codes, sentences, strict=True):
-            row[: len(sentence)] = sentence
-        return codes
+        return to_rows([" ".join(self.names[int(n)] for n in row if n != PADDING) for row in values])
 
     def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
         raise DataError(f"the step {self.kind!r} has no Keras layer: it reads sentences")
@@ -108,7 +106,7 @@ class TextWords(Transform):
 
 def _pieces(codes: np.ndarray) -> list[str]:
     """Return the pieces between the spaces of a sentence, which is filled up with 0."""
-    return [piece for piece in to_text(codes[codes != 0]).split(" ") if piece]
+    return [piece for piece in row_to_text(codes).split(" ") if piece]
 
 
 def _word_of(piece: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,20 @@ def to_codes(text: str) -> np.ndarray:
 def to_text(codes: np.ndarray) -> str:
     """Return the text of some code points."""
     return np.ascontiguousarray(codes, "<u4").tobytes().decode("utf-32-le")
+
+
+def to_rows(texts: Sequence[str]) -> np.ndarray:
+    """Return texts as code points, (n, characters of the longest) int32, shorter ones filled up with 0."""
+    codes = [to_codes(text) for text in texts]
+    rows = np.zeros((len(codes), max(1, max(map(len, codes), default=1))), "int32")
+    for row, code in zip(rows, codes, strict=True):
+        row[: len(code)] = code
+    return rows
+
+
+def row_to_text(row: np.ndarray) -> str:
+    """Return the text of a row that `to_rows` made."""
+    return to_text(row[row != 0])
 
 
 def _documentation() -> str:

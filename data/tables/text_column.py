@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DataError
-from ..sources.text import to_codes
+from ..sources.text import to_rows
 from . import frames
 
 if TYPE_CHECKING:
@@ -36,11 +36,7 @@ def encode_texts(texts: Sequence[str]) -> np.ndarray:
 
     White space of any kind and length becomes one space.
     """
-    codes = [to_codes(" ".join(text.split())) for text in texts]
-    encoded = np.zeros((len(codes), max(1, max(map(len, codes), default=1))), "int32")
-    for row, code in zip(encoded, codes, strict=True):
-        row[: len(code)] = code
-    return encoded
+    return to_rows([" ".join(text.split()) for text in texts])
 
 
 def encode_text_column(frame: polars.DataFrame, name: str, where: str) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data.columns import DATE, TEXT, WORDS, Column
 from ...data.dataset import Dataset
-from ...data.sources.text import to_text
+from ...data.sources.text import row_to_text
 
 _MOST_WORDS = 5
 
@@ -30,7 +30,7 @@ def summarize_columns(dataset: Dataset) -> list[dict[str, Any]]:
 def _summarize_sentences(dataset: Dataset) -> dict[str, Any]:
     """Return the entry of a column of sentences; `low`, `high` and `mean` are numbers of words."""
     rows = [row for split in (dataset.train, dataset.test, dataset.validation) if split for row in split.x]
-    words = np.array([len(to_text(row[row != 0]).split()) for row in rows])
+    words = np.array([len(row_to_text(row).split()) for row in rows])
     lengths = {"low": float(words.min()), "high": float(words.max()), "mean": float(words.mean())}
     return {"name": dataset.columns[0].name, "kind": "words of a text", "gaps": int((words == 0).sum()), **lengths}
 
