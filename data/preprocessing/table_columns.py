@@ -120,14 +120,11 @@ class TableColumns(Transform):
 
         assert self.offset is not None, "fitted first"
         cells = keras.Input((len(self.columns),), dtype="float32")
-        numbers = _gather(cells, self.number_places)
-        is_gap = ops.isnan(numbers)
-        filled = ops.where(is_gap, _row(self.fill), numbers)
-        features = [(filled - _row(self.offset)) / _row(self.span)] if self.number_places else []
-        if self.gaps:
-            features.append(_gather(ops.cast(is_gap, "float32"), self.gaps))
+        features = self._number_layers(cells) if self.number_places else []
         features += [
-            self._word_layers(_gather(cells, [place]), codes) for place, codes in self._words_with_codes() if codes
+            self._word_layers(_gather(cells, [place]), codes)
+            for place, codes in self._words_with_codes()
+            if codes or self.words == INDEX
         ]
         prepared = ops.concatenate(features, axis=1) if len(features) > 1 else features[0]
         return [keras.Model(cells, prepared, name="table_columns")]
@@ -161,9 +158,21 @@ class TableColumns(Transform):
         equal = cells == np.array(codes, "float64")
         return np.asarray(equal if self.words == ONE_HOT else equal @ np.arange(1.0, len(codes) + 1)[:, None])
 
+    def _number_layers(self, cells: Any) -> list[Any]:
+        """Return the features of the columns of numbers, scaled, and the flags of their gaps."""
+        from keras import ops
+
+        numbers = _gather(cells, self.number_places)
+        is_gap = ops.isnan(numbers)
+        filled = ops.where(is_gap, _row(self.fill), numbers)
+        scaled = (filled - _row(self.offset or ())) / _row(self.span)
+        return [scaled, _gather(ops.cast(is_gap, "float32"), self.gaps)] if self.gaps else [scaled]
+
     def _word_layers(self, cells: Any, codes: tuple[int, ...]) -> Any:
         from keras import ops
 
+        if not codes:  # all words are unknown
+            return ops.zeros_like(cells)
         equal = ops.cast(ops.equal(cells, _row(codes)), "float32")
         if self.words == ONE_HOT:
             return equal

@@ -7,7 +7,7 @@ from trivium.data.columns import DATE, UNKNOWN, WORDS, Column
 from trivium.data.preprocessing.table_columns import TableColumns
 from trivium.errors import DataError
 
-pytestmark = pytest.mark.plain
+pytestmark = pytest.mark.one_environment
 
 GAP = np.nan
 COLUMNS = (Column("age"), Column("town", WORDS, ("Aachen", "Bonn", "Köln")), Column("built", DATE))
@@ -81,3 +81,19 @@ def test_rows_of_another_form_are_refused():
         step(TRAINING[:, :2])
     with pytest.raises(DataError, match="numbers are standardise, min-max or as-is, and words one-hot or index"):
         TableColumns(numbers="log")
+
+
+WORDS_ALONE = (Column("town", WORDS, ("Bonn", "Köln")), Column("street", WORDS, ("A", "B")))
+
+
+@pytest.mark.parametrize("words", ["one-hot", "index"])
+@pytest.mark.parametrize(
+    "cells", [[[0, 1], [1, GAP], [GAP, 0]], [[0, GAP], [1, GAP], [GAP, GAP]]], ids=["words", "a column of gaps"]
+)
+def test_the_layers_of_words_alone_compute_the_same(backend, words, cells):
+    import keras
+
+    step = TableColumns(words=words, columns=WORDS_ALONE).fit(np.array(cells, "float64"))
+    (layer,) = step.layers((2,))
+    raw = np.array([*cells, [UNKNOWN, 1]], "float32")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(raw)), step(raw.astype("float64")))
