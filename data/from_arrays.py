@@ -45,8 +45,12 @@ def _split(part: Any, name: str) -> Split:
         return Split(from_user(part), {})
     if not isinstance(part, (tuple, list)) or len(part) not in (2, 3):
         raise DataError(f"{name}: expected (x, y), or a dictionary of named arrays, received {type(part).__name__}")
-    x, y, *weight = part
-    return Split(from_user(x), from_user(y), np.asarray(weight[0], "float32") if weight else None)
+    return split_from_user(*part)
+
+
+def split_from_user(x: Any, y: Any, weight: Any = None) -> Split:
+    """Return a user's samples, targets and, where there are any, sample weights as a split of NumPy arrays."""
+    return Split(from_user(x), from_user(y), None if weight is None else np.asarray(weight, "float32"))
 
 
 def _with_classes(splits: Mapping[str, Split]) -> tuple[dict[str, Split], tuple[str, ...]]:

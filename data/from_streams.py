@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..errors import DataError
 from .dataset import Dataset
-from .nests import from_user
+from .from_arrays import split_from_user
 from .split import Split
 from .streams.recognition import stream_of
 from .streams.stream import BatchStream
@@ -51,5 +49,4 @@ def _part(arrays: Any, name: str) -> Split | None:
         return None
     if not isinstance(arrays, (tuple, list)) or len(arrays) not in (2, 3):
         raise DataError(f"`{name}_data`: expected arrays (x, y) beside a stream, received {type(arrays).__name__}")
-    x, y, *weight = arrays
-    return Split(from_user(x), from_user(y), np.asarray(weight[0], "float32") if weight else None)
+    return split_from_user(*arrays)

@@ -25,7 +25,7 @@ from ...data.nests import is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
 from ..training.options import DEFAULT_SEED
-from ..training.train import reading_settings
+from ..training.train import pop_reading_settings
 from ..training.trainer import dataset_for
 from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
@@ -182,8 +182,7 @@ def search(
     """
     start = time.perf_counter()
     _require_settings(grid, folds, random, zoom)
-    of_data = reading_settings(recipe_of(recipe), data)
-    reading = {name: settings.pop(name) for name in tuple(settings) if name in of_data}
+    reading = pop_reading_settings(settings, recipe_of(recipe), data)
     x, y, classifies, columns = _samples(recipe, data if not reading else dataset_of(data, **reading))
     kind = "classifier" if classifies else "regressor"
     estimator_params = {"random_state": seed, **{_estimator_parameter(name): value for name, value in settings.items()}}

@@ -82,8 +82,7 @@ def train(
     catalog.use(backend, devices=settings.get("devices"))
     named = recipe_of(recipe) if recipe else ""
     data, settings["validation"] = with_validation_file(data, settings.get("validation"))
-    of_data = reading_settings(named, data)
-    reading = {name: settings.pop(name) for name in tuple(settings) if name in of_data}  # in the order of the caller
+    reading = pop_reading_settings(settings, named, data)
     trainer = Trainer(named, listener=listener, callbacks=callbacks, **_sorted_settings(named, settings))
     read = dataset_of(data, **reading) if reading else data
     dataset = trainer.load(_with_parts(read, validation_data, test_data))
@@ -135,8 +134,8 @@ def with_validation_file(data: DataSource | None, validation: str | None) -> tup
     return data_name.compose(str(data), {"validation": validation}), None
 
 
-def reading_settings(recipe: Recipe | str, data: DataSource | None) -> set[str]:
-    """Return the names of the settings that say how data are read, without those that are options of the recipe.
+def pop_reading_settings(settings: dict[str, Any], recipe: Recipe | str, data: DataSource | None) -> dict[str, Any]:
+    """Remove the settings that say how data are read, but for options of the recipe; return them in their order.
 
     The window and the horizon of a table are those of the data, which a builder takes from there.
     """
@@ -144,7 +143,8 @@ def reading_settings(recipe: Recipe | str, data: DataSource | None) -> set[str]:
     is_file = isinstance(data, (str, Path)) and Path(data_name.parse(str(data))[0]).suffix.lower() in SERIES_ENDINGS
     if is_file or frames.is_frame(data):
         options -= set(SERIES_SIZES)
-    return datasets.known_settings() - options
+    of_data = datasets.known_settings() - options
+    return {name: settings.pop(name) for name in tuple(settings) if name in of_data}
 
 
 def _sorted_settings(recipe: Recipe | str, settings: Mapping[str, Any]) -> dict[str, Any]:
