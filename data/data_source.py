@@ -62,11 +62,29 @@ def dataset_of(data: DataSource, **settings: Any) -> Dataset:
     raise DataError(f"expected {_EXPECTED}, received {type(data).__name__}")
 
 
+def settings_for(data: DataSource, further: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the settings by which data of a user can be read; none but for files and data frames.
+
+    Args:
+        data: see `dataset_of`.
+        further: settings to be added; a window among them makes a table a series.
+
+    Raises:
+        DataError: the data are a table that cannot be read.
+    """
+    if isinstance(data, (str, Path)):
+        return () if is_file_function(str(data)) else datasets.settings_for(data, further)
+    return _settings_of_frame(further) if frames.is_frame(data) and not isinstance(data, Dataset) else ()
+
+
+def _settings_of_frame(settings: Mapping[str, str]) -> tuple[str, ...]:
+    return datasets.settings_of(read_series if "window" in settings else labelled_table.read_labelled_table)
+
+
 def _from_frame(frame: polars.DataFrame, settings: Mapping[str, str]) -> Dataset:
+    datasets.require_settings(frames.FRAME, settings, _settings_of_frame(settings))
     if "window" in settings:
-        datasets.require_settings(frames.FRAME, settings, datasets.settings_of(read_series))
         return read_series(frame, **settings)
-    datasets.require_settings(frames.FRAME, settings, datasets.settings_of(labelled_table.read_labelled_table))
     return labelled_table.from_frame(frame, frames.FRAME, **settings)
 
 

@@ -112,14 +112,19 @@ def _reader_of_samples(path: Path) -> Callable[..., Dataset] | None:
     return READERS.get(path.suffix.lower())
 
 
-def settings_for(name: str | Path) -> tuple[str, ...]:
+def settings_for(name: str | Path, further: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the settings that may follow the name of data; none for what is no file or folder.
+
+    Args:
+        name: of the data, with the settings that it has.
+        further: settings to be added; a window among them makes a table a series.
 
     Raises:
         DataError: it is a table that cannot be read.
     """
     bare, settings = data_name.parse(str(name))
-    reader = None if bare.partition(":")[0] in LOADERS else _reader_of(Path(bare), settings)
+    window = {name: text for name, text in further.items() if name == "window"}
+    reader = None if bare.partition(":")[0] in LOADERS else _reader_of(Path(bare), {**settings, **window})
     return settings_of(reader) if reader else ()
 
 

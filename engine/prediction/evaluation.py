@@ -13,19 +13,15 @@ import numpy as np
 
 from ...backends import catalog, runtime
 from ...backends.same_run.crossentropy import losses_from_logits
-from ...data import data_name, datasets
 from ...data.class_counts import count_classes
-from ...data.data_source import DataSource, dataset_of
-from ...data.dataset import Dataset, Labels, Split, labels_of
+from ...data.data_source import DataSource
+from ...data.dataset import Labels, Split, labels_of
 from ...data.deferred_array import chunks_of
-from ...data.from_arrays import NAME as ARRAYS
 from ...data.nests import Nest, arrays_of, is_array, named_arrays
 from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
-from ...data.tables import frames
 from ...data.tables.recoding import with_columns
 from ...errors import DataError
-from ...functions import is_file_function
 from ..bundles import bundle as bundles
 from ..bundles.bundle import Bundle
 from ..keras_model.data_for_model import for_model
@@ -41,7 +37,7 @@ from ..keras_model.inference import (
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
 from . import inputs
-from .series_record import SeriesRecord
+from .recorded_data import load_recorded, read_alike
 
 if TYPE_CHECKING:
     import keras
@@ -139,14 +135,15 @@ def _require_shape(model: keras.Model, prepared: Nest) -> None:
 def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dict[str, float]:
     """Return the metrics of a bundle's model on a test split, by default that of the dataset it was trained on.
 
-    Pictures are brought to the size of the training, unless their name says another.
+    Other data are read as those of the training were, unless their name says otherwise: pictures in their size, tables
+    and series by their targets.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: the data cannot be read, do not fit, or have no test split.
     """
     bundle = bundles.load(source)
-    dataset = _recorded_data(bundle) if data is None else _read_alike(bundle, data)
+    dataset = load_recorded(bundle) if data is None else read_alike(bundle, data)
     dataset.require_arrays("`evaluate`")
     if dataset.columns:
         dataset = with_columns(dataset, inputs.columns_of(bundle))
@@ -154,40 +151,6 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, dataset.series)
-
-
-def _recorded_data(bundle: Bundle) -> Dataset:
-    """Return the data that a bundle was trained on. Their name must not run code, as the user's own may.
-
-    Raises:
-        DataError: they were in memory, come from a function, or are not there any more.
-    """
-    name = bundle.run["dataset"]["name"]
-    if name in (ARRAYS, frames.FRAME):
-        raise DataError("it was trained on data in memory: add `data`")
-    return datasets.load(name)
-
-
-def _with_targets(bundle: Bundle, data: DataSource) -> DataSource:
-    """Return the name of a table with the targets that the bundle was trained to predict, if it names none."""
-    targets = bundle.run["dataset"].get("targets")
-    if not isinstance(data, (str, Path)) or not isinstance(targets, list):
-        return data
-    bare, settings = data_name.parse(str(data))
-    if "target" in settings or Path(bare).suffix.lower() not in frames.ENDINGS:
-        return data
-    return data_name.compose(str(data), {"target": targets})
-
-
-def _read_alike(bundle: Bundle, data: DataSource) -> Dataset:
-    """Return a user's data, read like those of the bundle where their name does not say how."""
-    record = SeriesRecord.of(bundle)
-    if not record:
-        return dataset_of(inputs.with_picture_size(bundle, _with_targets(bundle, data)))
-    if frames.is_frame(data):
-        return record.match_forecast(dataset_of(data, **record.settings))
-    is_file = isinstance(data, (str, Path)) and not is_file_function(str(data))
-    return record.match_forecast(dataset_of(record.named(str(data)) if is_file else data))
 
 
 def evaluate_model(

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data import data_name, datasets, input_files
+from ...data import input_files
 from ...data.columns import TEXT, Column
-from ...data.data_source import DataSource
 from ...data.dataset import DIGITS
 from ...data.digit_images import SIZE, read_digit
 from ...data.nests import Nest, from_user, is_array, named_arrays, sample_count
@@ -77,20 +76,6 @@ def columns_of(bundle: Bundle) -> tuple[Column, ...]:
         return (Column(text.column, TEXT),)
     names = bundle.run.get("dataset", {}).get("columns")  # of numbers, where the recipe prepares them itself
     return tuple(Column(str(name)) for name in names) if isinstance(names, list) else ()
-
-
-def with_picture_size(bundle: Bundle, data: DataSource) -> DataSource:
-    """Return the name of pictures with the size that the training brought its own to, unless it says another.
-
-    Raises:
-        DataError: the data are a table that cannot be read.
-    """
-    size = PictureSize.from_json(bundle.run.get("dataset", {}))
-    if size is None or not isinstance(data, (str, Path)) or "size" not in datasets.settings_for(data):
-        return data
-    settings = data_name.parse(str(data))[1]
-    defaults = {"size": f"{size.height}x{size.width}", "fit": size.fit}
-    return data if "size" in settings else data_name.compose(str(data), {**defaults, **settings})
 
 
 def read_named(bundle: Bundle, path: Path, *, every_window: bool = False) -> tuple[Nest, list[dict[str, Any]]]:

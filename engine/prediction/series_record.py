@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...data.data_name import compose, parse
 from ...data.dataset import SERIES, Dataset
-from ...data.series.columns import ENDINGS
 from ...data.series.read_series import count_of
 from ...errors import BundleError, DataError
 from ..bundles.bundle import Bundle
@@ -52,11 +49,6 @@ class SeriesRecord:
             return cls(settings, columns, targets, *sizes)
         except (KeyError, TypeError, ValueError, DataError) as error:
             raise BundleError(f"run.json does not say how its series are read ({error!r})") from error
-
-    def named(self, name: str) -> str:
-        """Return the name of a file of series with those of these settings that it does not have."""
-        bare, settings = parse(name)
-        return compose(name, {**self.settings, **settings}) if Path(bare).suffix.lower() in ENDINGS else name
 
     def match(self, dataset: Dataset) -> Dataset:
         """Return the dataset if its windows have the same columns.

@@ -171,3 +171,16 @@ def test_a_loaded_bundle_predicts_evaluates_and_is_saved_by_a_path_as_text(run, 
     rows = houses().head(3)
     np.testing.assert_array_equal(again.predict(rows).values, trivium.predict(run, rows).values)
     assert again.evaluate() == trivium.evaluate(run)
+
+
+def test_data_are_evaluated_as_they_were_read_for_the_training(table, run, tmp_path):
+    frame = houses().sample(fraction=1, shuffle=True, seed=0)
+    frame.select("price", "size", "town", "dear", "sold").write_csv(tmp_path / "turned.csv")
+    by_name = trivium.evaluate(run, tmp_path / "turned.csv")
+    assert by_name.keys() == {"loss", "rms_error"}
+    assert trivium.evaluate(run, frame).keys() == by_name.keys()
+    counted = frame.with_columns(rooms=polars.Series([2, 3] * (ROWS // 2)))
+    counted.write_csv(tmp_path / "rooms.csv")
+    rooms = trivium.train("tabular/mlp", f"{tmp_path / 'rooms.csv'}:target=rooms:task=regression", epochs=1)
+    assert "rms_error" in trivium.evaluate(bundles.Bundle.of(rooms), tmp_path / "rooms.csv")
+    assert "rms_error" in trivium.evaluate(bundles.Bundle.of(rooms), counted)
