@@ -68,6 +68,12 @@ def suggest(word: str, known: list[str]) -> str:
     return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
 
 
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first names for a sentence, and how many more there are: `a, b and 7 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def require_known(option: str, names: Iterable[str], known: Sequence[str]) -> None:
     """Raise an OptionError, with the nearest names, unless an option knows each of these names."""
     for name in names:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
+from ...functions import first_of
 from .channels import to_colour
 from .picture_file import Header, PictureError, read_header, read_picture
 from .picture_size import PictureSize
@@ -136,17 +137,12 @@ def leave_out_broken(where: Path, files: Sequence[Path], errors: Errors, *, skip
     broken = sorted(files[number] for number in errors)
     counted = f"{len(broken):,} of {len(files):,} pictures cannot be read"
     folder = where if where.is_dir() else where.parent
-    listed = _listed(file.relative_to(folder) if file.is_relative_to(folder) else file for file in broken)
+    names = [str(file.relative_to(folder) if file.is_relative_to(folder) else file) for file in broken]
+    listed = first_of(names, _NAMED)
     if skip_broken and len(broken) < len(files):
         return (f"{counted} and are left out: {listed}.",)
     reason = min((files[number], str(error)) for number, error in errors.items())[1]
     raise DataError(f"{where}: {counted}: {listed} ({reason}); replace them, or leave them out by `skip_broken`")
-
-
-def _listed(names: Iterable[Path]) -> str:
-    first = list(map(str, names))
-    more = f" and {len(first) - _NAMED:,} more" if len(first) > _NAMED else ""
-    return ", ".join(first[:_NAMED]) + more
 
 
 def _require_one_size(files: Sequence[Path], headers: Mapping[int, Header]) -> None:

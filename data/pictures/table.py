@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ..dataset import TEST_SHARE, Dataset
-from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns
+from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns, usual_target
 from ..tables.labelled_table import describe_guess, target_values
 from .labelled import read_labelled_pictures
 from .picture_file import SUFFIXES
@@ -109,14 +109,13 @@ def _target_column(path: Path, frame: polars.DataFrame, paths: str, target: str)
     others = [column for column in frame.columns if column != paths]
     if target:
         require_columns(str(path), others, [target])
-    names = _by_lower_case(others)
-    usual = [names[name] for name in LABEL_COLUMNS if name in names]
+    usual = usual_target(others)
     if not target and not usual and len(others) != 1:
         raise DataError(
             f"{path}: expected a column {', '.join(LABEL_COLUMNS)} beside {paths}, received "
             f"{', '.join(others) or 'none'}: name one by `target`"
         )
-    return target or (usual or others)[0]
+    return target or usual or others[0]
 
 
 def _by_lower_case(columns: Iterable[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ...errors import DataError
+from ...functions import first_of
 from ..columns import WORDS, Column, to_column
 from .transforms import Transform
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 STANDARDISE, MIN_MAX, AS_IS = "standardise", "min-max", "as-is"
 ONE_HOT, INDEX = "one-hot", "index"
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -138,16 +140,17 @@ class TableColumns(Transform):
         words = {ONE_HOT: "one-hot features", INDEX: "the number of the word, for an embedding"}[self.words]
         sentences = []
         if self.number_places:
-            sentences.append(f"Numbers are {scaled}: {_listed(self._named(self.number_places))}.")
+            sentences.append(f"Numbers are {scaled}: {self._named(self.number_places)}.")
         if self.word_places:
-            sentences.append(f"Words become {words}: {_listed(self._named(self.word_places))}.")
+            sentences.append(f"Words become {words}: {self._named(self.word_places)}.")
         if self.gaps:
             flagged = self._named(self.number_places[gap] for gap in self.gaps)
-            sentences.append(f"Gaps are filled with the mean, and flagged by a feature: {_listed(flagged)}.")
+            sentences.append(f"Gaps are filled with the mean, and flagged by a feature: {flagged}.")
         return sentences
 
-    def _named(self, places: Iterable[int]) -> list[str]:
-        return [self.columns[place].name for place in places]
+    def _named(self, places: Iterable[int]) -> str:
+        """Return the names of the columns at these places, for a sentence."""
+        return first_of([self.columns[place].name for place in places], _MOST_NAMED)
 
     def _words_with_codes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Yield the place of each column of words with the codes that it had in the training part."""
@@ -186,7 +189,7 @@ class TableColumns(Transform):
     def _require_columns(self, values: np.ndarray) -> None:
         assert self.offset is not None, "fitted first"
         if values.ndim != 2 or values.shape[1] != len(self.columns):
-            listed = _listed(self._named(range(len(self.columns))))
+            listed = self._named(range(len(self.columns)))
             raise DataError(f"expected rows of {len(self.columns)} cells ({listed}), received shape {values.shape}")
 
 
@@ -218,8 +221,3 @@ def _gather(values: Any, places: Iterable[int]) -> Any:
     starts = [0, *(i + 1 for i, (a, b) in enumerate(pairwise(wanted)) if b != a + 1), len(wanted)]
     parts = [values[:, wanted[first] : wanted[last - 1] + 1] for first, last in pairwise(starts)]
     return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import DataError
 from ...functions import suggest
 from ..dataset import SERIES, TEST_SHARE, Dataset, Split, share_of
-from ..tables.frames import FRAME, LABEL_COLUMNS
+from ..tables.frames import FRAME, usual_target
 from .columns import ENDINGS, SeriesColumns, read_rows, rows_of
 from .rows import SeriesRows
 from .windows import SeriesWindows, Windowing, share_of_rows
@@ -73,7 +73,7 @@ def count_of(setting: str, text: str) -> int:
 
 def _targets(where: str, rows: SeriesRows, target: str) -> tuple[str, ...]:
     if not target:
-        return (next((name for name in rows.columns if name.lower() in LABEL_COLUMNS), rows.columns[-1]),)
+        return (usual_target(rows.columns) or rows.columns[-1],)
     names = tuple(name.strip() for name in target.split(","))
     for name in names:
         if name not in rows.columns:

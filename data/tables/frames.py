@@ -89,6 +89,12 @@ def require_columns(where: str, columns: Sequence[str], names: Iterable[str]) ->
             raise DataError(f"{where} has no column {name!r} (it has: {listed}){suggest(name, list(columns))}")
 
 
+def usual_target(columns: Iterable[str]) -> str | None:
+    """Return the column that is called as a target usually is, the first of `LABEL_COLUMNS`; None if none is."""
+    by_lower_case = {name.strip().lower(): name for name in reversed(list(columns))}
+    return next((by_lower_case[name] for name in LABEL_COLUMNS if name in by_lower_case), None)
+
+
 def is_nameless(names: Sequence[str]) -> bool:
     """Return whether these are the names of a table without a header."""
     return list(names) == [_NAMELESS.format(place + 1) for place in range(len(names))]

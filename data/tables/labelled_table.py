@@ -112,9 +112,7 @@ def from_frame(
 def _targets(frame: polars.DataFrame, target: str, where: str) -> list[str]:
     """Return the names of the columns to predict."""
     if not target:
-        lowered = [name.lower() for name in frame.columns]
-        usual = next((lowered.index(name) for name in frames.LABEL_COLUMNS if name in lowered), len(lowered) - 1)
-        return [frame.columns[usual]]
+        return [frames.usual_target(frame.columns) or frame.columns[-1]]
     names = [target] if target in frame.columns else [name.strip() for name in target.split(",")]
     frames.require_columns(where, frame.columns, names)
     return names

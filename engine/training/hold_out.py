@@ -10,6 +10,7 @@ from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...data.series.windows import SeriesWindows
 from ...errors import DataError, OptionError
+from ...functions import first_of
 
 # How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series. `TIME`
 # is the last part of each of several series, whose samples are windows.
@@ -116,9 +117,7 @@ class HoldOut:
         ):
             if missing:
                 names = [labels[number] for number in sorted(missing)]
-                more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-                named = ", ".join(names[:_MOST_NAMED])
-                sentences.append(f"The {part} part has no sample of {named}{more}; {option}.")
+                sentences.append(f"The {part} part has no sample of {first_of(names, _MOST_NAMED)}; {option}.")
         return sentences
 
     def _count(self, dataset: Dataset) -> int:
