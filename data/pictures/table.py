@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ..dataset import TEST_SHARE, Dataset
-from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns, usual_target
+from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns, typed_columns, usual_target
 from ..tables.labelled_table import describe_guess, target_values
 from .labelled import read_labelled_pictures
 from .picture_file import SUFFIXES
@@ -30,17 +30,25 @@ def is_picture_table(frame: polars.DataFrame) -> bool:
 
 
 def names_pictures(path: Path) -> bool:
-    """Return whether a file holds a table of pictures. Of a large file in text the beginning is enough to deny it.
+    """Return whether a file holds a table of pictures.
+
+    Of a large file in text the beginning is enough to deny it, of a typed one the names of its columns.
 
     Raises:
         DataError: the table cannot be read.
     """
-    if path.suffix.lower() in TEXT_ENDINGS and path.is_file():
-        with path.open("rb") as stream:
-            start = stream.read(_FIRST_BYTES).lower()
-        if not any(suffix.encode() in start for suffix in SUFFIXES):
-            return False
-    return is_picture_table(read_frame(path))
+    return _may_name_pictures(path) and is_picture_table(read_frame(path))
+
+
+def _may_name_pictures(path: Path) -> bool:
+    """Return whether a table may name pictures, by the beginning of a text or the names of typed columns."""
+    if path.suffix.lower() not in TEXT_ENDINGS:
+        return bool({*PATH_COLUMNS} & {name.strip().lower() for name in typed_columns(path)})
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        start = stream.read(_FIRST_BYTES).lower()
+    return any(suffix.encode() in start for suffix in SUFFIXES)
 
 
 def read_picture_table(

@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import DataError
 from ...storage import array_file, safe_arrays
 from ...storage.array_file import ArrayFile
+from ..data_name import parse_flag
 from ..deferred_array import DeferredArray
 
 Arrays = dict[str, np.ndarray]
@@ -22,8 +23,6 @@ Arrays = dict[str, np.ndarray]
 # Arrays that are larger together stay in their files, unless an eighth of the memory is less.
 _LARGE = 2**30  # bytes
 _SHARE = 8
-# The values of the setting `stored`.
-YES, NO = "yes", "no"
 
 
 def read_archive(path: Path, stored: str = "") -> Arrays:
@@ -36,10 +35,10 @@ def read_archive(path: Path, stored: str = "") -> Arrays:
         FileError: the file is no such archive, was truncated, holds pickled objects, or is hostile.
         DataError: the archive is compressed and its arrays are to stay in it; another value of `stored`.
     """
-    if not _is_stored(path, path.stat().st_size, stored):
+    if not _is_stored(path.stat().st_size, stored):
         return safe_arrays.read_npz(path, str(path))
     files = array_file.open_npz(path)
-    if stored == YES and not files:
+    if stored and not files:
         raise DataError(f"{path} is compressed, so that its rows cannot be read one by one: save it by np.savez")
     names = [name for name in safe_arrays.names(path, str(path)) if name not in files]
     return _deferred(files) | safe_arrays.read_npz(path, str(path), names)
@@ -53,7 +52,7 @@ def read_folder(path: Path, stored: str = "") -> Arrays:
         DataError: another value of `stored`.
     """
     files = sorted(path.glob("*.npy"))
-    if not _is_stored(path, sum(file.stat().st_size for file in files), stored):
+    if not _is_stored(sum(file.stat().st_size for file in files), stored):
         return {file.stem: safe_arrays.read_npy(file) for file in files}
     return _deferred({file.stem: array_file.open_npy(file) for file in files})
 
@@ -66,7 +65,7 @@ def read_safetensors(path: Path, stored: str = "") -> Arrays:
         DataError: another value of `stored`.
     """
     files = array_file.open_safetensors(path)
-    if _is_stored(path, path.stat().st_size, stored):
+    if _is_stored(path.stat().st_size, stored):
         return _deferred(files)
     return {name: file.read() for name, file in files.items()}
 
@@ -79,11 +78,9 @@ def _deferred(files: Mapping[str, ArrayFile]) -> Arrays:
     }
 
 
-def _is_stored(path: Path, size: int, stored: str) -> bool:
+def _is_stored(size: int, stored: str) -> bool:
     """Return whether arrays of this many bytes stay in their files."""
-    if stored not in ("", YES, NO):
-        raise DataError(f"{path}: stored={stored}: expected {YES} or {NO}")
-    return stored == YES or (stored != NO and size > min(_LARGE, _memory() // _SHARE))
+    return parse_flag("stored", stored) if stored else size > min(_LARGE, _memory() // _SHARE)
 
 
 def _memory() -> int:

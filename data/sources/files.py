@@ -166,7 +166,7 @@ def _require_finite(array: np.ndarray, where: str) -> None:
         raise DataError(f"{where}: {count} of its values are NaN or infinite, the first at index {first}")
 
 
-def _read_arrays(path: Path, stored: str = array_files.NO) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path, stored: str = "no") -> dict[str, np.ndarray]:
     _require_file(path)
     return array_files.read_archive(path, stored)
 

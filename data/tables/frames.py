@@ -5,6 +5,7 @@ A `.csv` file says nothing about types: its columns are text here, and `encoding
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import DataError
+from ...errors import DataError, first_line
 from ...functions import suggest
 
 if TYPE_CHECKING:
@@ -46,14 +47,23 @@ def read_frame(path: Path) -> polars.DataFrame:
     """
     import polars
 
-    try:
+    with _refused_if_damaged(path):
         if path.suffix.lower() in TEXT_ENDINGS:
             return _read_text(path)
         return polars.read_parquet(path) if path.suffix.lower() == ".parquet" else polars.read_ipc(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error, polars.exceptions.PolarsError) as error:
-        raise DataError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
+
+
+def typed_columns(path: Path) -> list[str]:
+    """Return the names of the columns of a typed table; none of its cells is read.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    import polars
+
+    read_schema = polars.read_parquet_schema if path.suffix.lower() == ".parquet" else polars.read_ipc_schema
+    with _refused_if_damaged(path):
+        return list(read_schema(path))
 
 
 def is_frame(value: Any) -> bool:
@@ -78,7 +88,7 @@ def from_user(frame: Any) -> polars.DataFrame:
             return polars.DataFrame(polars.from_arrow(frame))
         return polars.DataFrame({str(name): _series_of(frame[name]) for name in frame.columns})
     except (TypeError, ValueError, polars.exceptions.PolarsError) as error:
-        raise DataError(f"the data frame cannot be read ({_first_line(error)})") from error
+        raise DataError(f"the data frame cannot be read ({first_line(error)})") from error
 
 
 def require_columns(where: str, columns: Sequence[str], names: Iterable[str]) -> None:
@@ -113,8 +123,17 @@ def _series_of(column: Any) -> Any:
     return values
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+@contextlib.contextmanager
+def _refused_if_damaged(path: Path) -> Iterator[None]:
+    """Turn what polars raises on a file that it cannot read into an error of one line."""
+    import polars
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, csv.Error, polars.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: cannot be read as a table ({first_line(error)})") from error
 
 
 def _read_text(path: Path) -> polars.DataFrame:
