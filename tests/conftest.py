@@ -26,7 +26,8 @@ def pytest_configure(config):
         raise pytest.UsageError(f"TRIVIUM_TEST_BACKENDS asks for {', '.join(missing)}, which is not installed")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    _share_out(config, items)
     if len(catalog.trainers()) > 1:
         return
     skip = pytest.mark.skip(
@@ -35,6 +36,26 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "several_backends" in item.keywords:
             item.add_marker(skip)
+
+
+def _share_out(config, items):
+    """Leave this environment its share of the tests marked `shared_out`: `TRIVIUM_TEST_SHARE` is `place/shares`.
+
+    The cases of a test are dealt like cards, so that each share has some of them. Without the variable all are run.
+    """
+    place, _, shares = os.environ.get("TRIVIUM_TEST_SHARE", "0/1").partition("/")
+    functions: dict[str, int] = {}
+    rest = []
+    for item in items:
+        if "shared_out" in item.keywords:
+            function = item.nodeid.partition("[")[0]
+            functions[function] = case = functions.get(function, -1) + 1
+            if case % int(shares) != int(place):
+                rest.append(item)
+    if rest:
+        left_out = {*rest}
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=rest)
 
 
 _outcomes: dict[str, str] = {}

@@ -84,6 +84,7 @@ def both(model, x):
     return list(zip(by_keras, by_tuned, strict=True))
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 def test_a_tuned_convolution_answers_and_learns_as_keras_does(case, data_format):
     import keras
@@ -98,6 +99,7 @@ def test_a_tuned_convolution_answers_and_learns_as_keras_does(case, data_format)
         assert difference(expected, actual).relative <= 1e-5
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("case", POOLINGS)
 def test_a_tuned_pooling_gives_each_gradient_to_the_maximum_that_keras_gives_it_to(case, data_format):
     import keras

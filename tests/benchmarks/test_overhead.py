@@ -70,6 +70,7 @@ def losses_by_hand(backend, trainer, task, epochs):
     return [loop.train_epoch(sample_order(trainer.resolved.seed, epoch, len(task.x), True)) for epoch in range(epochs)]
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("recipe", native.RECIPES)
 def test_a_native_loop_learns_what_keras_learns(backend, data, recipe):
     trainer, model, training, task = task_for(recipe, data)
@@ -81,6 +82,7 @@ def test_a_native_loop_learns_what_keras_learns(backend, data, recipe):
     assert losses[1] == pytest.approx(expected[1], rel=1e-3)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("recipe", ["cnn/pooling", "cnn/striding"])
 def test_a_native_loop_keeps_its_kernels_within_the_norm_that_keras_keeps(backend, data, recipe):
     from trivium.benchmarks.epoch_session import task_of
@@ -96,6 +98,7 @@ def test_a_native_loop_keeps_its_kernels_within_the_norm_that_keras_keeps(backen
     assert losses == pytest.approx(losses_by_fit(trainer, model, training, 2), abs=1e-4)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("recipe", ["cnn/pooling", "cnn/striding"])
 def test_a_native_loop_applies_dropout(backend, data, recipe):
     _, _, training, task = task_for(recipe, data, options={"dropout": 0.9})

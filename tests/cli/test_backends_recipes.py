@@ -157,6 +157,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.one_environment
 def test_what_we_measured_stands_under_what_is_published(cli, monkeypatch):
     monkeypatch.setattr(measured, "figures", lambda: {"cnn/simple": FIGURES})
     lines = cli("recipes", "cnn/simple").out.splitlines()

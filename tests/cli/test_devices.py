@@ -7,6 +7,7 @@ import pytest
 from trivium.backends import runtime
 
 
+@pytest.mark.one_environment
 @pytest.mark.skipif(runtime.cores() < 2, reason="two devices need two cores")
 def test_a_run_on_two_devices_is_kept_and_goes_on_to_the_run_of_one(process, backend, small_digits, here):
     from trivium.data import datasets

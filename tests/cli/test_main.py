@@ -181,6 +181,7 @@ def test_a_switch_to_nowhere_is_refused_in_a_fresh_process(process, here):
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.one_environment
 def test_a_fresh_process_says_nothing_but_its_one_line_even_after_importing_a_framework(process, here, backend):
     shown = process("train", "cnn/striding", "--data", "waves:0:20", KERAS_BACKEND=backend.name)
     assert (shown.code, shown.out) == (2, "")

@@ -43,6 +43,7 @@ def test_a_run_is_kept_where_it_was_asked_for(cli, here, backend):
     assert f"rnn/lstm on {backend.title}: 100% epoch 1/1  loss" in shown.err
 
 
+@pytest.mark.one_environment
 def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, backend):
     options = ["--optimizer", "sgd", "--learning-rate", "0.5", "--seed", "7", "--validation-split", "0.4"]
     run = json.loads(cli("train", *WAVES, *options, "--set", "units=2", "--set", "window=5", "--json").out)
@@ -86,6 +87,7 @@ def test_an_earlier_run_is_moved_aside(cli, here, saved_runs):
     assert json.loads((here / "run/run.json").read_text())["settings"]["seed"] == 1
 
 
+@pytest.mark.one_environment
 def test_a_model_of_ones_own_gets_a_loss_by_its_labels(cli, here, small_digits):
     (here / "my_model.py").write_text(MODEL)
     run = json.loads(cli("train", "my_model.py:build", "--data", small_digits, "--epochs", "1", "--json").out)
@@ -97,6 +99,7 @@ def test_a_model_of_ones_own_gets_a_loss_by_its_labels(cli, here, small_digits):
     assert (here / "runs/my_model-build/mistakes.png").is_file()
 
 
+@pytest.mark.one_environment
 def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, here, small_digits):
     (here / "my_model.py").write_text(MODEL)
     arguments = [

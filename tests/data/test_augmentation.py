@@ -76,6 +76,7 @@ def test_samples_that_are_not_images_are_refused(backend):
         Augmentation(rotation=3)(np.zeros((3, 4)), (1,))
 
 
+@pytest.mark.one_environment
 def test_augmentation_affects_training_and_is_recorded_but_is_not_in_the_model(backend, digits):
     settings = {"options": {"units": 8}, "epochs": 1, "batch_size": 64}
     plain = Trainer("dense/one-hidden", **settings).fit(digits)

@@ -112,6 +112,7 @@ def trainer_of(plan, **weights):
     return Trainer(recipe, epochs=3, plan=plan, **weights)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("by", ["classes", "samples"])
 def test_every_plan_gives_the_history_that_keras_gives(backend, by):
     dataset, weight = weighted_moons()

@@ -121,6 +121,7 @@ def cells():
     return pairs
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize(("source", "command"), cells())
 def test_a_command_takes_a_source_or_refuses_it_in_one_line(trained, source, command):
     one = trained(source)

@@ -16,9 +16,7 @@ BACKENDS = [backend.name for backend in catalog.trainers()]
 SLICE = (
     "dense/small",
     "cnn/striding-batchnorm",
-    "rnn/two-lstm",
     "rnn/stateful",
-    "text/letters",
     "functional/digit-or-not",
     "tabular/embeddings",
 )
@@ -58,6 +56,7 @@ def learn(name, path):
     return run.history["loss"]
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("name", SLICE[:3])
 def test_the_loss_falls_within_a_few_steps(backend, name, tmp_path):
     losses = learn(name, tmp_path / "learnt.trivium")

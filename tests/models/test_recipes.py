@@ -19,11 +19,13 @@ def test_the_parameter_count_is_the_published_one(backend, name):
     assert recipe().count_params() == recipe.reference.parameters
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_builds_an_uncompiled_model(backend, name):
     assert not recipes.find(name)().compiled
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
     import keras

@@ -121,7 +121,7 @@ def test_a_bundle_whose_backend_is_not_installed_is_verified_on_its_recorded_out
 
 
 @pytest.mark.several_backends
-@pytest.mark.parametrize("run", ["striding", "lstm"])
+@pytest.mark.parametrize("run", ["striding", pytest.param("lstm", marks=pytest.mark.slow)])
 def test_every_other_backend_predicts_the_same(saved_runs, backend, tmp_path, run):
     for target in catalog.trainers():
         if target == backend:

@@ -34,6 +34,7 @@ def compare(expected, received, tolerance=1e-5):
         assert difference.within(tolerance), difference
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("name", MODELS)
 def test_the_source_of_a_model_predicts_what_the_model_predicts(name, backend, room, tmp_path):
     model = models.build_model(MODELS[name])
@@ -54,6 +55,7 @@ def test_the_comparison_fails_for_other_weights(backend, room, tmp_path):
         compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("name", sorted(recipes.registry()))
 def test_every_recipe_becomes_source_or_is_refused_with_the_reason(name, backend, room, tmp_path):
     model = models.build_model(recipes.find(name))

@@ -36,6 +36,7 @@ def twenty_losses(path, x, y, draws):
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.several_backends
 def test_twenty_more_steps_have_the_losses_of_the_unported_model(saved_runs, backend, elsewhere, tmp_path):
     report = port(saved_runs["striding"], elsewhere, tmp_path / "there.trivium")

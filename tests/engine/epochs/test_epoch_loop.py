@@ -212,6 +212,7 @@ def test_early_stopping_restores_the_best_weights(backend, fit):
 # --- models that need fit -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize(
     ("build", "why"),
     [
@@ -273,6 +274,7 @@ def test_a_loss_that_is_no_mean_is_validated_with_the_training_batch_size(backen
         np.testing.assert_allclose(fit(plan, **settings).history["val_loss"], expected, rtol=1e-5, err_msg=plan)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_batch_end", "on_test_batch_end"])
 def test_a_callback_that_watches_batches_is_called_for_each(backend, fit, hook):
     import keras
@@ -384,6 +386,7 @@ def test_ctrl_c_in_an_epoch_of_fit_restores_the_weights_of_the_last_finished_one
 # --- epochs that follow earlier ones --------------------------------------------------------------------------------
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("augment", [None, {"shift": 0.1}])
 def test_a_run_in_two_parts_is_the_same_as_in_one(backend, digits, augment):
     import keras

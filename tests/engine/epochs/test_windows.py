@@ -45,6 +45,7 @@ def assert_same(run, other):
         np.testing.assert_array_equal(value, expected)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("recipe", ["dense/small", "cnn/striding"])
 @pytest.mark.parametrize("plan", ["fit", "auto"])
 def test_a_run_is_that_of_data_in_memory(stored, plan, recipe):
@@ -54,6 +55,7 @@ def test_a_run_is_that_of_data_in_memory(stored, plan, recipe):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium-prefetch")]
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("validation", ["shuffled", "stratified"])
 def test_held_out_samples_and_weights_of_classes_are_the_same(stored, validation):
     settings = {"validation": validation, "class_weight": "balanced"}
@@ -61,6 +63,7 @@ def test_held_out_samples_and_weights_of_classes_are_the_same(stored, validation
     assert_same(run, expected)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("batch_size", [25, 225, 300])  # nothing left over; one batch; less than a batch
 def test_every_batch_size_is_the_same(stored, batch_size):
     runs = [

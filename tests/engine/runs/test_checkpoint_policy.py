@@ -75,18 +75,22 @@ def train(backend, digits, tmp_path):
     return train_by
 
 
+@pytest.mark.one_environment
 def test_every_and_keep_choose_the_epochs(train):
     assert train({"every": 2, "keep": 2}) == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
 
 
+@pytest.mark.one_environment
 def test_the_last_epoch_is_always_kept(train):
     assert train({"every": 4}) == ["epoch-00004.safetensors", "epoch-00006.safetensors"]
 
 
+@pytest.mark.one_environment
 def test_without_a_rule_short_epochs_do_not_wait_for_the_disk(train):
     assert train() == ["epoch-00001.safetensors", "epoch-00006.safetensors"]
 
 
+@pytest.mark.one_environment
 def test_the_best_checkpoint_is_of_the_best_epoch(train, tmp_path):
     names = train({"best": "val_loss"}, {"name": "off-{epoch}", "weights": True}, learning_rate=0.1)
     history = train.run.history
@@ -105,6 +109,7 @@ def test_plain_keras_loads_a_checkpoint_of_the_weights_alone(train, tmp_path):
         np.testing.assert_array_equal(weights, expected)
 
 
+@pytest.mark.one_environment
 def test_an_unknown_metric_is_named(train):
     with pytest.raises(OptionError, match=r"best=val_acc: there is no metric 'val_acc' \(there are: .*did you mean"):
         train({"best": "val_acc"})
@@ -112,6 +117,7 @@ def test_an_unknown_metric_is_named(train):
         train({"name": "m-{val_los:.2f}"})
 
 
+@pytest.mark.one_environment
 def test_a_checkpoint_that_cannot_be_written_stops_the_run_and_keeps_the_last_good_one(train, tmp_path, monkeypatch):
     import errno
 

@@ -151,6 +151,7 @@ def test_a_finished_run_can_be_resumed_for_more_epochs(backend, train):
     require_identical(train("short", epochs=5, resume=True), whole)
 
 
+@pytest.mark.one_environment
 def test_resuming_a_finished_run_is_refused(backend, train):
     train("run", epochs=2)
     with pytest.raises(OptionError, match=r"is finished: 2 of 2 epochs; for more add `epochs` N"):
@@ -159,6 +160,7 @@ def test_resuming_a_finished_run_is_refused(backend, train):
         train("run", epochs=1, resume=True)
 
 
+@pytest.mark.one_environment
 def test_every_changed_setting_is_named(backend, train, broken, digits):
     broken("run", 1)
     changed = {"seed": 5, "batch_size": 20, "learning_rate": 0.25, "options": {"units": 9, "dropout": 0.4}}
@@ -175,6 +177,7 @@ def test_every_changed_setting_is_named(backend, train, broken, digits):
         train("run", resume=True, callback_options=CallbackOptions(lr_schedule="cosine"))
 
 
+@pytest.mark.one_environment
 def test_resuming_with_other_callbacks_is_refused(backend, train, broken):
     broken("run", 1)
     with pytest.raises(CheckpointError, match="written with the callbacks LambdaCallback; go on with the same"):

@@ -183,6 +183,7 @@ def test_pixels_are_scaled_as_the_recipe_says_and_other_samples_are_not(backend,
         assert [step.kind for step in adapt_recipe(find("dense/dropout"), x, classifies=True).inputs] == expected
 
 
+@pytest.mark.one_environment
 def test_rows_are_reshaped_for_an_image_recipe(backend, digits):
     rows = digits.train.x[:64].reshape(64, -1)
     estimator = trivium.Classifier("cnn/striding", epochs=1, batch_size=32).fit(rows, digits.train.y[:64])
@@ -200,6 +201,7 @@ def test_sample_weights_decide_between_contradicting_samples(backend, generator)
     np.testing.assert_allclose(estimator.predict_proba(x)[:, 1].mean(), 0.9, atol=0.1)
 
 
+@pytest.mark.one_environment
 def test_class_weights_equal_the_sample_weights_of_scikit_learn(backend, flowers):
     from sklearn.utils.class_weight import compute_sample_weight
 
@@ -216,6 +218,7 @@ def test_class_weights_equal_the_sample_weights_of_scikit_learn(backend, flowers
         assert np.abs(expected - plain.fit(x, words).predict_proba(x)).max() > 1e-3
 
 
+@pytest.mark.one_environment
 def test_equal_sample_weights_change_nothing(backend, flowers):
     x, words = flowers
     estimator = trivium.Classifier(f"{BUILDERS}:classes", epochs=3, batch_size=40, learning_rate=0.05)

@@ -141,6 +141,7 @@ def test_fits_with_fitted_preprocessing_train_one_by_one(backend, flowers):
         assert BatchedFits.of([estimator, estimator], fit_list, x, y) is None
 
 
+@pytest.mark.one_environment
 def test_a_class_that_only_test_samples_have_is_never_predicted(backend, flowers):
     x, y = flowers
     two = np.flatnonzero(y != 2)
@@ -218,6 +219,7 @@ def test_a_search_finds_the_learning_rate_that_learns(backend, flowers):
     assert result.estimator().get_params()["learning_rate"] == 0.1
 
 
+@pytest.mark.one_environment
 def test_a_worker_gives_the_same_scores_as_this_process(backend, shared_worker, flowers):
     x, y = flowers
     words = np.array(["setosa", "versicolor", "virginica"])[y]

@@ -43,6 +43,7 @@ def require_same(one, several):
         np.testing.assert_allclose(several[name], one[name], rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("name", RUNS)
 def test_two_devices_give_the_run_of_one(two, name):
     (one, weights, _), (several, weights_of_two, plan) = two("train", **{**SHORT, **RUNS[name]})
@@ -54,6 +55,7 @@ def test_two_devices_give_the_run_of_one(two, name):
         np.testing.assert_allclose(weight, expected, rtol=0, atol=2e-5)
 
 
+@pytest.mark.one_environment
 def test_two_processes_give_the_run_of_one_device(two):
     (one, _, _), (several, _, plan) = two("train", how="processes", **{**SHORT, **RUNS["batch normalisation"]})
     assert plan["count"] == 2

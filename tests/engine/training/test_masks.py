@@ -68,6 +68,7 @@ def test_predictions_are_drawn_beside_the_masks(scenes, tmp_path):
         assert (drawn == colour).all(-1).sum() > 100, "a class in its colour"
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize(
     ("function", "data"), [("logits", "scenes"), ("sigmoid", "spots"), ("sigmoid_logits", "spots")]
 )

@@ -77,6 +77,7 @@ def require_same_bits(one, other):
     assert one.history.to_json() == other.history.to_json()
 
 
+@pytest.mark.one_environment
 def test_a_rank_that_is_killed_in_the_middle_of_an_epoch_changes_nothing(here, flowers):
     alone = train(flowers)
     together = train(flowers, here)
@@ -107,6 +108,7 @@ def test_ranks_that_die_again_and_again_end_the_run(backend, flowers):
     assert not any(worker.alive for pair in pairs for worker in pair)
 
 
+@pytest.mark.slow
 @pytest.mark.several_backends
 def test_a_rank_that_is_killed_on_a_cluster_changes_nothing(backend, ray_address, flowers):
     with ray_ranks.ranks(2, ray_address) as group:

@@ -78,6 +78,7 @@ def test_each_of_several_targets_has_its_own_error(backend, load_table):
     assert "rms_error" not in several.evaluation
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("recipe", ["rnn/lstm", "rnn/stateful"])
 def test_a_recurrent_recipe_takes_windows_of_several_columns(backend, load_table, recipe):
     trained = train(recipe, f"{load_table}:window=5:stride=20:horizon=3:time=hour", epochs=1)

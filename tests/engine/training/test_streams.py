@@ -124,6 +124,7 @@ def test_every_backend_trains_the_same_run():
             np.testing.assert_allclose(other[name], value, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize(("steps", "epochs", "count"), [(5, 2, 7), (50, 1, 7), (STEPS, 1, 7)])
 def test_an_iterator_that_ends_leaves_the_model_that_was_trained(backend, steps, epochs, count):
     run, warnings = train(streams.batches(), epochs=4, steps_per_epoch=steps)
@@ -264,6 +265,7 @@ def test_a_recipe_prepares_raw_batches_by_steps_that_need_no_fitting(backend, di
     assert len(trivium.predict(trivium.Bundle.of(run), digits.test.x[:3]).to_json()) == 3
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("data", [streams.py_dataset, lambda: streams.endless])
 def test_a_run_goes_on_with_the_batches_that_would_have_followed(backend, data, tmp_path):
     settings = {"steps_per_epoch": STEPS, "checkpoints": [{"every": 1}]}

@@ -25,6 +25,7 @@ def test_the_same_seed_gives_the_same_run(backend, digits):
     assert losses(digits, seed=4, deterministic=True) != first
 
 
+@pytest.mark.one_environment
 @pytest.mark.parametrize(
     "other", [{"learning_rate": 0.1}, {"optimizer": "sgd"}, {"batch_size": 20}, {"validation_split": 0.5}]
 )
@@ -94,6 +95,7 @@ def test_times_are_measured(striding_run):
     assert all(seconds > 0 for seconds in striding_run.timings.epochs + striding_run.timings.validation)
 
 
+@pytest.mark.one_environment
 def test_the_listener_hears_of_every_epoch_in_order(backend, digits):
     heard = []
     Trainer("dense/one-hidden", options={"units": 4}, epochs=3, batch_size=50, listener=heard.append).fit(digits)
@@ -154,6 +156,7 @@ def test_labels_out_of_range_name_data_and_recipe(backend, digits):
         Trainer("cnn/striding", epochs=1).fit(wrong)
 
 
+@pytest.mark.one_environment
 def test_train_takes_names(backend):
     run = train("rnn/lstm", "waves:0:20", epochs=1, batch_size=8, options={"window": 5})
     assert run.model.inputs[0].shape[1:] == (5, 1)
