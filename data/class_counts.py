@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from .deferred_array import DeferredArray, chunks_of
 
-def count_classes(y: np.ndarray, classes: int) -> np.ndarray:
+
+def count_classes(y: np.ndarray | DeferredArray, classes: int) -> np.ndarray:
     """Return how often each class occurs, (classes,) int64.
 
     Args:
         y: (n, …) class numbers from 0; at least one.
         classes: their number; the result is longer if there are more.
     """
-    if y.ndim == 1:
-        return np.bincount(y, minlength=classes)
-    # One sample at a time: NumPy counts in 64 bits, and masks are stored in 8.
-    counts = np.zeros(max(classes, int(y.max()) + 1), "int64")
-    for sample in y:
-        part = np.bincount(sample.reshape(-1))
-        counts[: len(part)] += part
+    counts = np.zeros(classes, "int64")
+    for rows in chunks_of(y):
+        # One sample at a time where it has several: NumPy counts in 64 bits, and masks are stored in 8.
+        for sample in [rows] if rows.ndim == 1 else rows:
+            part = np.bincount(sample.reshape(-1), minlength=len(counts))
+            part[: len(counts)] += counts
+            counts = part
     return counts

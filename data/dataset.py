@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..models.recipe import PreprocessingStep
 from .columns import Column
 from .deferred_array import chunks_of
-from .nests import Nest, is_array, named_arrays, sample_count, take
+from .nests import Nest, is_array, map_rows, named_arrays, sample_count, take
 from .pictures.picture_size import PictureSize
 from .series.windows import SeriesWindows
 from .split import Split as Split
@@ -155,12 +155,12 @@ class Dataset:
             if labels[: len(self.labels)] == self.labels:
                 return self
             numbers = self._numbers_in(labels, self.labels)
-            return replace(self.with_targets(lambda y: numbers[y]), labels=labels)
+            return replace(self.with_targets(lambda y: map_rows(numbers.take, y)), labels=labels)
         if isinstance(labels, tuple) or isinstance(self.labels, tuple):
             raise DataError(f"{self.name}: the model has several targets, or the data have: bring the same ones")
         tables = {target: self._numbers_in(labels.get(target, ()), names) for target, names in self.labels.items()}
         renumbered = self.with_targets(
-            lambda y: {**y, **{target: table[y[target]] for target, table in tables.items()}}
+            lambda y: {**y, **{target: map_rows(table.take, y[target]) for target, table in tables.items()}}
         )
         return replace(renumbered, labels=labels)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
 from ..errors import DataError
-from ..storage.array_file import ArrayFile
 
 # Prepares rows; the result has as many.
 RowFunction = Callable[[np.ndarray], np.ndarray]
@@ -22,8 +21,17 @@ RowFunction = Callable[[np.ndarray], np.ndarray]
 _CHUNK_SIZE = 2**25  # bytes
 
 
+class Rows(Protocol):
+    """What rows are read from by their numbers: an array in memory, an array in a file, or files with a row in each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        """Return the rows of a slice of step 1, or of an array of row numbers, 0 ≤ number < rows."""
+
+
 class DeferredArray:
-    """Rows of a file or of an array, prepared by functions.
+    """Rows of files or of an array, prepared by functions.
 
     Args:
         source: what the rows are read from.
@@ -37,7 +45,7 @@ class DeferredArray:
 
     def __init__(
         self,
-        source: ArrayFile | np.ndarray,
+        source: Rows,
         rows: slice | np.ndarray | None = None,
         functions: tuple[RowFunction, ...] = (),
     ):
@@ -73,7 +81,7 @@ class DeferredArray:
 
         Raises:
             FileError: the file cannot be read, or was truncated.
-            DataError: the rows cannot be prepared.
+            DataError: the rows cannot be decoded or prepared.
         """
         values = self._source[self._numbers(samples)]
         for function in self._functions:

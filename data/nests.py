@@ -6,6 +6,7 @@ is sorted by its keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,12 +14,15 @@ import numpy as np
 import optree
 
 from ..errors import DataError
-from .deferred_array import DeferredArray
+from .deferred_array import DeferredArray, RowFunction
 
 # An array, or a tuple, list or dictionary of nests.
 Nest = Any
 
 Result = TypeVar("Result")
+
+# Values that are read at once to look at the first samples: 64 MB of float32.
+_MOST_VALUES = 2**24
 
 
 def arrays_of(nest: Nest) -> list[np.ndarray]:
@@ -43,6 +47,25 @@ def select(nest: Nest, samples: slice | np.ndarray) -> Nest:
         return array.select(samples) if isinstance(array, DeferredArray) else array[samples]
 
     return map_arrays(rows, nest)
+
+
+def map_rows(function: RowFunction, nest: Nest) -> Nest:
+    """Return the nest with its rows changed by a function; those of deferred arrays are changed when they are read.
+
+    Args:
+        function: returns as many rows as it is given.
+    """
+
+    def mapped(array: Any) -> Any:
+        return array.mapped(function) if isinstance(array, DeferredArray) else function(array)
+
+    return map_arrays(mapped, nest)
+
+
+def head(nest: Nest, most: int) -> Nest:
+    """Return the first samples, which are read: at most `most`, and at most as many as have some million values."""
+    values = sum(math.prod(array.shape[1:]) for array in arrays_of(nest))
+    return take(nest, slice(0, min(most, max(1, _MOST_VALUES // max(1, values)))))
 
 
 def is_deferred(nest: Nest) -> bool:

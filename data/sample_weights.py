@@ -18,7 +18,9 @@ from ..errors import DataError, OptionError
 from ..functions import suggest
 from .class_counts import count_classes
 from .dataset import Dataset, Split
-from .nests import is_array, take
+from .deferred_array import DeferredArray
+from .nests import is_deferred, map_rows, select
+from .split import Weights
 
 BALANCED = "balanced"
 
@@ -61,11 +63,12 @@ class SampleWeights:
             record["sample_weight"] = f"sha256:{hashlib.sha256(self.samples.tobytes()).hexdigest()}"
         return record
 
-    def for_training(self, dataset: Dataset, samples: slice | np.ndarray) -> np.ndarray | None:
+    def for_training(self, dataset: Dataset, samples: slice | np.ndarray) -> Weights | None:
         """Return the training weights of these samples of the training data; None if all count alike.
 
         Returns:
-            (n,) float32, one for each target: with class weights (n, height, width) for masks.
+            (n,) float32, one for each target: with class weights (n, height, width) for masks, deferred as the masks
+            are.
 
         Raises:
             OptionError: the data have no classes, lack a named class, or have another number of samples.
@@ -73,12 +76,10 @@ class SampleWeights:
         sample_weights = self.for_validation(dataset, samples)
         if self.classes is None:
             return sample_weights
-        y = take(dataset.train.y, samples)
-        y = y.astype("int64") if is_array(y) else y  # labels from a file may be booleans
-        of_class = self.class_table(dataset, y)[y]
-        if sample_weights is None:
-            return of_class
-        return np.asarray(of_class * sample_weights.reshape(-1, *[1] * (of_class.ndim - 1)))
+        # Labels from a file may be booleans.
+        y = map_rows(lambda rows: rows.astype("int64"), select(dataset.train.y, samples))
+        of_class: Weights = map_rows(self.class_table(dataset, y).take, y)
+        return of_class if sample_weights is None else product(of_class, sample_weights)
 
     def for_validation(self, dataset: Dataset, samples: slice | np.ndarray) -> np.ndarray | None:
         """Return the validation weights of these samples of the training data, (n,) float32, or None.
@@ -140,6 +141,32 @@ class SampleWeights:
                     f"class_weight: {dataset.name} has no class {name} (it has: {listed}){suggest(name, list(labels))}"
                 )
         return np.array([self.classes.get(label, 1.0) for label in labels], "float32")
+
+
+def product(first: Weights, second: Weights) -> Weights:
+    """Return the products of two weights of each sample, (n,), or of each of its targets, (n, …).
+
+    Deferred weights are multiplied when they are read.
+    """
+    rows = _Products(first, second)
+    return DeferredArray(rows) if is_deferred((first, second)) else rows[:]
+
+
+@dataclass(frozen=True)
+class _Products:
+    """The rows of a product of weights."""
+
+    first: Weights
+    second: Weights
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        factors = [self.first[rows], self.second[rows]]
+        ndim = max(factor.ndim for factor in factors)
+        first, second = (factor.reshape(*factor.shape, *[1] * (ndim - factor.ndim)) for factor in factors)
+        return np.asarray(first * second)
 
 
 def require_weight_per_sample(split: Split) -> None:

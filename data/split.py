@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .nests import Nest, is_deferred, sample_count, select, take
+from .deferred_array import DeferredArray
+from .nests import Nest, head, is_deferred, sample_count, select, take
+
+# Sample weights: (n,), or one for each target of a sample, (n, …).
+Weights = np.ndarray | DeferredArray
 
 
 @dataclass(frozen=True)
@@ -15,25 +19,27 @@ class Split:
 
     Attributes:
         x, y: an array each, or a nest of arrays where a model has several inputs or outputs.
-        weight: (n,) float32, the sample weights in the loss; None means that all samples count alike.
+        weight: float32, the weights in the loss; None means that all samples count alike.
     """
 
     x: Nest
     y: Nest
-    weight: np.ndarray | None = None
+    weight: Weights | None = None
 
     def __len__(self) -> int:
         return sample_count(self.x)
 
     def take(self, samples: slice | np.ndarray) -> Split:
         """Return the split of these samples."""
-        weight = None if self.weight is None else self.weight[samples]
-        return Split(take(self.x, samples), take(self.y, samples), weight)
+        return Split(take(self.x, samples), take(self.y, samples), take(self.weight, samples))
 
     def select(self, samples: slice | np.ndarray) -> Split:
         """Return the split of these samples; those of deferred arrays are not read."""
-        weight = None if self.weight is None else self.weight[samples]
-        return Split(select(self.x, samples), select(self.y, samples), weight)
+        return Split(select(self.x, samples), select(self.y, samples), select(self.weight, samples))
+
+    def head(self, most: int) -> Split:
+        """Return the first samples: at most `most`, and at most as many as have some million values."""
+        return Split(*head((self.x, self.y, self.weight), most))
 
     @property
     def is_deferred(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
 
 from ..dataset import Dataset, Split
+from ..nests import map_rows
 
 # The luma of ITU-R Recommendation BT.601: of red, green and blue.
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -16,9 +18,11 @@ def with_channels(dataset: Dataset, *, colour: bool) -> Dataset:
     """Return a dataset of pictures with all of them in colour, or all in grey."""
 
     def converted(split: Split) -> Split:
-        return replace(split, x=in_channels(split.x, colour=colour))
+        return replace(split, x=map_rows(functools.partial(in_channels, colour=colour), split.x))
 
-    return replace(dataset, train=converted(dataset.train), test=dataset.test and converted(dataset.test))
+    train, test, validation = (part and converted(part) for part in (dataset.train, dataset.test, dataset.validation))
+    assert train
+    return replace(dataset, train=train, test=test, validation=validation)
 
 
 def in_channels(pictures: np.ndarray, *, colour: bool) -> np.ndarray:

@@ -14,7 +14,12 @@ from .picture_settings import PictureSettings
 
 
 def read_picture_folder(
-    path: Path, test_share: str = str(TEST_SHARE), size: str = "", fit: str = "", skip_broken: str = "no"
+    path: Path,
+    test_share: str = str(TEST_SHARE),
+    size: str = "",
+    fit: str = "",
+    skip_broken: str = "no",
+    stored: str = "",
 ) -> Dataset:
     """Read a dataset from a folder with one subfolder of pictures per class.
 
@@ -24,6 +29,8 @@ def read_picture_folder(
     Args:
         size, fit: the size that pictures are brought to, and how; see `PictureSize`. Without it they have one size.
         skip_broken: `yes` leaves out pictures that cannot be read.
+        stored: `yes` leaves the pictures in their files, to be decoded while a model trains, `no` decodes them into
+            memory; by default they are left there if they are large.
 
     Returns:
         Pictures (n, height, width) or (n, height, width, 3) uint8.
@@ -31,7 +38,7 @@ def read_picture_folder(
     Raises:
         DataError: there are no subfolders with pictures, or the pictures cannot be read or differ in size.
     """
-    settings = PictureSettings.parse(size, fit, test_share, skip_broken)
+    settings = PictureSettings.parse(size, fit, test_share, skip_broken, stored)
     classes = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     pictures = [(file, number) for number, folder in enumerate(classes) for file in picture_files(folder)]
     if len({number for _, number in pictures}) < 2:

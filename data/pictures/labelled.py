@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..dataset import Dataset, Split
+from ..stored import is_stored
 from .picture_settings import PictureSettings
-from .reading import leave_out_broken, read_pictures
+from .reading import decode_pictures, leave_out_broken, open_pictures
 from .splits import ReadingOrder, picture_dataset
 
 
@@ -32,7 +33,8 @@ def read_labelled_pictures(
     """
     order = ReadingOrder.of(where, y, settings.test_share)
     ordered = [files[number] for number in order.numbers]
-    pictures = read_pictures(ordered, settings.size)
+    opened = open_pictures(ordered, settings.size)
+    pictures = decode_pictures(opened, stored=is_stored(opened.nbytes, settings.stored))
     notes = leave_out_broken(where, ordered, pictures.errors, skip_broken=settings.skip_broken)
     order = order.without(pictures.errors)
     whole = Split(pictures.without(pictures.errors), y[order.numbers])

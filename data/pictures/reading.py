@@ -1,15 +1,14 @@
-"""Many picture files, read into one array: decoded in several threads, each with one picture at a time.
+"""Many picture files, read as one array: decoded into memory, or left in their files if the array were large.
 
-Pillow releases Python's lock while it decodes. Beside the array itself, only as many pictures are in memory as there
-are threads.
+Files are decoded in several threads. Each is decoded once when the data are read, also where no pixel is kept: so a
+picture that cannot be read is known before it is asked for.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -18,52 +17,83 @@ import numpy as np
 
 from ...errors import DataError
 from ...functions import first_of
+from ..deferred_array import DeferredArray
 from .channels import to_colour
-from .picture_file import Header, PictureError, read_header, read_picture
+from .decoded_rows import DecodedRows
+from .picture_file import Header, read_header, read_picture
 from .picture_size import PictureSize
+from .threads import Errors, in_threads
 
-_MOST_THREADS = 16
-# Files that one task reads.
-_FILES_PER_TASK = 32
 _NAMED = 3
 
-# Why pictures could not be read, by their numbers.
-Errors = dict[int, PictureError]
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Picture files of which the headers are read.
+
+    Attributes:
+        files: one or more.
+        size: to bring the pictures to; None where they have one size.
+        headers: of the files, by number; their size is that before pictures are brought to one.
+        errors: why a header could not be read, by number.
+    """
+
+    files: Sequence[Path]
+    size: PictureSize | None
+    headers: Mapping[int, Header]
+    errors: Errors
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the pictures as an array: (n, height, width), or (n, height, width, 3) if any has colour."""
+        side = self.size or self.headers[min(self.headers)]
+        is_colour = any(header.is_colour for header in self.headers.values())
+        return (len(self.files), side.height, side.width, *([3] * is_colour))
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the pictures in memory."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures read from files.
+    """Pictures that were decoded once.
 
     Attributes:
-        array: (n, height, width) or (n, height, width, 3) uint8; broken pictures are black.
-        headers: of the files, by number; their size is that before pictures are brought to one.
+        opened: their files.
+        array: (n, height, width) or (n, height, width, 3) uint8, of which broken pictures are black; None where the
+            pictures stay in their files.
         errors: why a picture could not be read, by its number.
     """
 
-    array: np.ndarray
-    headers: Mapping[int, Header]
+    opened: PictureFiles
+    array: np.ndarray | None
     errors: Errors
 
-    def without(self, broken: Iterable[int]) -> np.ndarray:
+    def without(self, broken: Iterable[int]) -> np.ndarray | DeferredArray:
         """Return the array without some pictures; it is grey if no other one has colour."""
         left_out = set(broken)
+        shape, headers = self.opened.shape, self.opened.headers
+        rest = [number for number in range(shape[0]) if number not in left_out]
+        loses_colour = len(shape) == 4 and not any(headers[number].is_colour for number in rest)
+        if self.array is None:
+            files = [self.opened.files[number] for number in rest]
+            return deferred_pictures(files, shape[1:3] if loses_colour else shape[1:], self.opened.size)
         if not left_out:
             return self.array
-        rest = [number for number in range(len(self.array)) if number not in left_out]
-        loses_colour = self.array.ndim == 4 and not any(self.headers[number].is_colour for number in rest)
         return self.array[rest, ..., 0] if loses_colour else self.array[rest]
 
 
-def read_pictures(files: Sequence[Path], size: PictureSize | None) -> Pictures:
-    """Read picture files. They are in colour if any of them is.
+def open_pictures(files: Sequence[Path], size: PictureSize | None) -> PictureFiles:
+    """Read the headers of picture files.
 
     Args:
         files: one or more.
         size: to bring the pictures to; without it they must have one size.
 
     Raises:
-        DataError: the pictures differ in size, or none of them can be read.
+        DataError: the pictures differ in size, or no header can be read.
     """
     headers: dict[int, Header] = {}
 
@@ -73,23 +103,63 @@ def read_pictures(files: Sequence[Path], size: PictureSize | None) -> Pictures:
     errors = in_threads(note_header, len(files))
     if not headers:
         raise DataError(f"none of {len(files):,} pictures can be read: {errors[0]}")
-    first = min(headers)
     if size is None:
         _require_one_size(files, headers)
-    height, width = (size.height, size.width) if size else (headers[first].height, headers[first].width)
-    is_colour = any(header.is_colour for header in headers.values())
-    array = allocate((len(files), height, width, *([3] * is_colour)), "uint8")
+    return PictureFiles(files, size, headers, errors)
+
+
+def decode_pictures(opened: PictureFiles, *, stored: bool) -> Pictures:
+    """Decode each picture once. They are in colour if any of them is.
+
+    Args:
+        stored: whether the pixels stay in the files.
+
+    Raises:
+        DataError: the pictures differ in size.
+    """
+    headers, files, shape = opened.headers, opened.files, opened.shape
+    array = None if stored else allocate(shape, "uint8")
 
     def read(number: int) -> None:
         if number in headers:
-            picture = read_picture(files[number], size)
-            if picture.shape[:2] != (height, width):  # a PNG file that says at its end that it is turned
+            picture = read_picture(files[number], opened.size)
+            if picture.shape[:2] != shape[1:3]:  # a PNG file that says at its end that it is turned
                 turned = Header(picture.shape[0], picture.shape[1], picture.ndim == 3)
                 _require_one_size(files, {**headers, number: turned})
-            array[number] = to_colour(picture) if picture.ndim + 1 < array.ndim else picture
+            if array is not None:
+                array[number] = _with_colour(picture, shape[1:])
 
-    errors |= in_threads(read, len(files))
-    return Pictures(array, headers, errors)
+    return Pictures(opened, array, opened.errors | in_threads(read, len(files)))
+
+
+def deferred_pictures(files: Sequence[Path], shape: tuple[int, ...], size: PictureSize | None) -> DeferredArray:
+    """Return the array of pictures that are decoded when they are asked for; none is decoded now.
+
+    Args:
+        files: n files, all of which could be read.
+        shape: of a picture: (height, width), or (height, width, 3).
+        size: that pictures are brought to.
+    """
+    decode = functools.partial(_decode_again, files, shape, size)
+    return DeferredArray(DecodedRows(decode, (len(files), *shape), np.dtype("uint8")))
+
+
+def _decode_again(files: Sequence[Path], shape: tuple[int, ...], size: PictureSize | None, number: int) -> np.ndarray:
+    """Return a picture that was decoded before.
+
+    Raises:
+        PictureError: the file is missing or broken now.
+        DataError: it holds a picture of another size now, or one in colour among grey ones.
+    """
+    picture = read_picture(files[number], size)
+    if picture.shape[:2] != shape[:2] or picture.ndim > len(shape):
+        raise DataError(f"{files[number]} was changed while it was in use: it has another size or has become coloured")
+    return _with_colour(picture, shape)
+
+
+def _with_colour(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a grey picture in colour if its shape is to be (height, width, 3)."""
+    return to_colour(picture) if picture.ndim < len(shape) else picture
 
 
 def allocate(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -103,27 +173,6 @@ def allocate(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     except MemoryError:
         size = math.prod(shape) * np.dtype(dtype).itemsize / 2**30
         raise DataError(f"the pictures would take {size:,.0f} GiB of memory: bring them to a smaller `size`") from None
-
-
-def in_threads(task: Callable[[int], None], count: int) -> Errors:
-    """Run a task for each number from 0 to `count`, several at a time; return by number which picture is unreadable.
-
-    Any other error of a task ends all.
-    """
-
-    def run(numbers: range) -> Errors:
-        errors = {}
-        for number in numbers:
-            try:
-                task(number)
-            except PictureError as error:
-                errors[number] = error
-        return errors
-
-    tasks = [range(first, min(first + _FILES_PER_TASK, count)) for first in range(0, count, _FILES_PER_TASK)]
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        parts = pool.map(run, tasks)
-        return {number: error for part in parts for number, error in part.items()}
 
 
 def leave_out_broken(where: Path, files: Sequence[Path], errors: Errors, *, skip_broken: bool) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ import numpy as np
 
 from ...errors import DataError
 from ..dataset import TEST_SHARE, Dataset, Split
-from . import masks
+from ..stored import is_stored
+from .masks import decode_masks, open_masks
 from .picture_file import SUFFIXES, picture_files
 from .picture_settings import PictureSettings
-from .reading import leave_out_broken, read_pictures
+from .reading import decode_pictures, leave_out_broken, open_pictures
 from .splits import ReadingOrder, picture_dataset
 
 # The names of the two folders.
@@ -29,7 +30,12 @@ def is_segmentation(path: Path) -> bool:
 
 
 def read_segmentation(
-    path: Path, test_share: str = str(TEST_SHARE), size: str = "", fit: str = "", skip_broken: str = "no"
+    path: Path,
+    test_share: str = str(TEST_SHARE),
+    size: str = "",
+    fit: str = "",
+    skip_broken: str = "no",
+    stored: str = "",
 ) -> Dataset:
     """Read a dataset from a folder of pictures and a folder of masks; a mask has the name of its picture.
 
@@ -40,6 +46,7 @@ def read_segmentation(
     Args:
         size, fit: the size that pictures are brought to, and how; see `PictureSize`. Without it they have one size.
         skip_broken: `yes` leaves out pictures that cannot be read, or whose mask cannot.
+        stored: as for `folder.read_picture_folder`, for pictures and masks together.
 
     Returns:
         Pictures (n, height, width) or (n, height, width, 3) uint8, and the numbers of the classes from 0, (n, height,
@@ -48,7 +55,7 @@ def read_segmentation(
     Raises:
         DataError: a picture has no mask, or one of another size; or pictures cannot be read or differ in size.
     """
-    settings = PictureSettings.parse(size, fit, test_share, skip_broken)
+    settings = PictureSettings.parse(size, fit, test_share, skip_broken, stored)
     folders = _folders(path)
     if folders is None:
         raise DataError(f"{path}: expected a folder images and a folder masks")
@@ -56,14 +63,15 @@ def read_segmentation(
     order = ReadingOrder.of(path, np.zeros((len(masks_of), 1, 1)), settings.test_share)
     files = [list(masks_of)[number] for number in order.numbers]
     mask_files = [masks_of[file] for file in files]
-    pictures = read_pictures(files, settings.size)
-    height, width = pictures.array.shape[1:3]
-    y, mask_errors = masks.read_masks(mask_files, pictures.headers, settings.size, (height, width))
-    broken = [mask_files[n] if n in mask_errors and n not in pictures.errors else file for n, file in enumerate(files)]
-    errors = mask_errors | pictures.errors
+    opened = open_pictures(files, settings.size)
+    opened_masks = open_masks(mask_files, opened)
+    in_files = is_stored(opened.nbytes + opened_masks.nbytes, settings.stored)
+    pictures, masks = decode_pictures(opened, stored=in_files), decode_masks(opened_masks, stored=in_files)
+    broken = [mask_files[n] if n in masks.errors and n not in pictures.errors else file for n, file in enumerate(files)]
+    errors = masks.errors | pictures.errors
     notes = leave_out_broken(path, broken, errors, skip_broken=settings.skip_broken)
-    numbered, labels = masks.number_classes(np.delete(y, sorted(errors), axis=0) if errors else y, path)
-    whole = Split(pictures.without(errors), numbered)
+    y, labels = masks.classes_without(errors, path)
+    whole = Split(pictures.without(errors), y)
     return picture_dataset(path, whole, order.without(errors), labels, settings, notes)
 
 

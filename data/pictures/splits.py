@@ -62,7 +62,7 @@ def picture_dataset(
     """
     if not order.trained:
         raise DataError(f"{where}: no picture is left to train on")
-    train, test = whole.take(slice(0, order.trained)), whole.take(slice(order.trained, None))
+    train, test = whole.select(slice(0, order.trained)), whole.select(slice(order.trained, None))
     return Dataset(
         str(where),
         train,

@@ -59,6 +59,7 @@ def read_picture_table(
     size: str = "",
     fit: str = "",
     skip_broken: str = "no",
+    stored: str = "",
 ) -> Dataset:
     """Read a dataset from a table that names pictures, by paths relative to the table, and their classes or values.
 
@@ -69,7 +70,7 @@ def read_picture_table(
         target: the column of the classes or values. By default `label`, `class`, `target` or `y`, or else the only
             other column.
         task: `classification` or `regression`, where the rule for integers is not what is meant; else empty.
-        size, fit, skip_broken: as for `folder.read_picture_folder`.
+        size, fit, skip_broken, stored: as for `folder.read_picture_folder`.
 
     Returns:
         Pictures (n, height, width) or (n, height, width, 3) uint8.
@@ -77,7 +78,7 @@ def read_picture_table(
     Raises:
         DataError: the table names no pictures or no targets, or the pictures cannot be read or differ in size.
     """
-    settings = PictureSettings.parse(size, fit, test_share, skip_broken)
+    settings = PictureSettings.parse(size, fit, test_share, skip_broken, stored)
     frame = read_frame(path)
     paths = _path_column(frame)
     if paths is None:

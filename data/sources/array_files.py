@@ -6,7 +6,6 @@ An array that is left in its file is read row by row while a model trains on it;
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,14 +14,10 @@ import numpy as np
 from ...errors import DataError
 from ...storage import array_file, safe_arrays
 from ...storage.array_file import ArrayFile
-from ..data_name import parse_flag
 from ..deferred_array import DeferredArray
+from ..stored import is_stored
 
 Arrays = dict[str, np.ndarray]
-
-# Arrays that are larger together stay in their files, unless an eighth of the memory is less.
-_LARGE = 2**30  # bytes
-_SHARE = 8
 
 
 def read_archive(path: Path, stored: str = "") -> Arrays:
@@ -35,7 +30,7 @@ def read_archive(path: Path, stored: str = "") -> Arrays:
         FileError: the file is no such archive, was truncated, holds pickled objects, or is hostile.
         DataError: the archive is compressed and its arrays are to stay in it; another value of `stored`.
     """
-    if not _is_stored(path.stat().st_size, stored):
+    if not is_stored(path.stat().st_size, stored):
         return safe_arrays.read_npz(path, str(path))
     files = array_file.open_npz(path)
     if stored and not files:
@@ -52,7 +47,7 @@ def read_folder(path: Path, stored: str = "") -> Arrays:
         DataError: another value of `stored`.
     """
     files = sorted(path.glob("*.npy"))
-    if not _is_stored(sum(file.stat().st_size for file in files), stored):
+    if not is_stored(sum(file.stat().st_size for file in files), stored):
         return {file.stem: safe_arrays.read_npy(file) for file in files}
     return _deferred({file.stem: array_file.open_npy(file) for file in files})
 
@@ -65,7 +60,7 @@ def read_safetensors(path: Path, stored: str = "") -> Arrays:
         DataError: another value of `stored`.
     """
     files = array_file.open_safetensors(path)
-    if _is_stored(path.stat().st_size, stored):
+    if is_stored(path.stat().st_size, stored):
         return _deferred(files)
     return {name: file.read() for name, file in files.items()}
 
@@ -76,13 +71,3 @@ def _deferred(files: Mapping[str, ArrayFile]) -> Arrays:
         name: DeferredArray(file) if file.shape[:1] > (0,) and math.prod(file.shape[1:]) > 1 else file.read()  # type: ignore[misc]
         for name, file in files.items()
     }
-
-
-def _is_stored(size: int, stored: str) -> bool:
-    """Return whether arrays of this many bytes stay in their files."""
-    return parse_flag("stored", stored) if stored else size > min(_LARGE, _memory() // _SHARE)
-
-
-def _memory() -> int:
-    """Return the memory of this machine in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -90,7 +90,7 @@ def _array(value: Any, where: str) -> np.ndarray:
 
 
 def _require_equal_lengths(split: Split, where: str) -> None:
-    arrays = named_arrays(split.x, "x") | named_arrays(split.y, "y")
+    arrays: dict[str, Any] = named_arrays(split.x, "x") | named_arrays(split.y, "y")
     for name, array in arrays.items():
         if array.ndim == 0 or not len(array):
             raise DataError(f"{where}: expected a batch of samples, received {name} of shape {array.shape}")

@@ -131,7 +131,7 @@ class Bundle:
     def of(cls, run: Run) -> Bundle:
         """Make the bundle of a finished run, and record predictions of its backend."""
         split = run.dataset.test or run.dataset.train
-        raw = split.take(slice(0, _RECORDED_RAW_VALUES))
+        raw = split.select(slice(0, _RECORDED_RAW_VALUES))
         prepared, _ = run.preprocessing.pairs(raw.x, raw.y)
         inputs = match_inputs(run.model, take(prepared, slice(0, _RECORDED_SAMPLES)))
         outputs = outputs_of(run.model, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,7 @@ def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ..
 
 
 def mistakes(
-    images: np.ndarray,
+    images: Callable[[np.ndarray], np.ndarray],
     expected: np.ndarray,
     predicted: np.ndarray,
     certainty: np.ndarray,
@@ -142,7 +143,7 @@ def mistakes(
     """Plot the misclassified images, those with the highest certainty first.
 
     Args:
-        images: (n, height, width) grey, or (n, height, width, channels).
+        images: returns the images of some samples by their numbers, (…, height, width) grey, or with channels.
         expected, predicted: (n,) class numbers.
         certainty: (n,) probabilities of the predicted classes.
     """
@@ -154,8 +155,8 @@ def mistakes(
         grid = fig.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
-        for axes, index in zip(grid.flat, indices, strict=False):
-            axes.imshow(images[index], cmap="gray_r")
+        for axes, index, image in zip(grid.flat, indices, images(indices), strict=False):
+            axes.imshow(image, cmap="gray_r")
             axes.set_title(
                 f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",
                 fontsize=7,

@@ -17,7 +17,7 @@ from ...data.class_counts import count_classes
 from ...data.data_source import DataSource
 from ...data.dataset import Labels, Split, labels_of
 from ...data.deferred_array import chunks_of
-from ...data.nests import Nest, arrays_of, is_array, named_arrays
+from ...data.nests import Nest, arrays_of, is_array, named_arrays, select, take
 from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
 from ...data.tables.recoding import with_columns
@@ -205,10 +205,11 @@ def _by_target(output: str, errors: np.ndarray, series: SeriesWindows | None) ->
 
 
 def _parts(split: Split) -> Iterator[Split]:
-    """Yield a split as a whole if it is in memory, else some samples at a time."""
+    """Yield a split as a whole if it is in memory, else the targets of some samples at a time; inputs are not read."""
     size = _DEFERRED_SAMPLES if split.is_deferred else len(split)
     for start in range(0, len(split), size):
-        yield split.take(slice(start, start + size))
+        samples = slice(start, start + size)
+        yield Split(select(split.x, samples), take(split.y, samples))
 
 
 def _weighted_mean(means: Sequence[tuple[float, int]]) -> float:

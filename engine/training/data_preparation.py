@@ -16,7 +16,8 @@ from ...data.nests import is_array
 from ...data.preprocessing.pipeline import Chain, Preprocessing
 from ...data.preprocessing.table_columns import INDEX, TableColumns
 from ...data.preprocessing.text_words import TextWords
-from ...data.sample_weights import SampleWeights, require_weight_per_sample
+from ...data.sample_weights import SampleWeights, product, require_weight_per_sample
+from ...data.split import Weights
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep, Recipe, step
 from ..bundles.bundle import Bundle
@@ -95,7 +96,7 @@ class DataPreparation:
         preprocessing, training, _ = prepared
         steps = {step.kind: step for step in preprocessing.inputs.steps}
         counts = {option: len(steps[kind].names) for option, kind in self.recipe.fitted}  # type: ignore[attr-defined]
-        sizes = {} if self.start else _sizes(dataset, training) | _categories(preprocessing)
+        sizes = {} if self.start else sizes_of(dataset, training) | _categories(preprocessing)
         return counts | {name: size for name, size in sizes.items() if name in self.open_sizes}
 
     def _split_raw(self, dataset: Dataset) -> tuple[Split, Samples]:
@@ -167,11 +168,11 @@ def _require_no_fitting(chains: tuple[Chain, ...]) -> None:
             )
 
 
-def _weighted(part: Split, weight: np.ndarray | None) -> Split:
+def _weighted(part: Split, weight: Weights | None) -> Split:
     """Return the part with its weights multiplied by further ones; None counts as 1."""
     if weight is None or part.weight is None:
         return replace(part, weight=part.weight if weight is None else weight)
-    return replace(part, weight=weight * part.weight)
+    return replace(part, weight=product(weight, part.weight))
 
 
 def _require_plain_numbers(dataset: Dataset) -> None:
@@ -195,7 +196,7 @@ def _categories(preprocessing: Preprocessing) -> dict[str, Any]:
     return {"categories": table.categories} if table and table.words == INDEX else {}
 
 
-def _sizes(dataset: Dataset, training: Split) -> dict[str, int]:
+def sizes_of(dataset: Dataset, training: Split) -> dict[str, int]:
     """Return the sizes of prepared data that have one array of inputs and one of targets."""
     sizes = {"samples": len(training)}
     if is_array(training.x):

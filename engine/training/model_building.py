@@ -11,7 +11,7 @@ from ...backends import runtime
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import axes
 from ...data.dataset import Dataset, Split
-from ...data.nests import Nest, arrays_of, is_array, take
+from ...data.nests import Nest, arrays_of, head, is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..epochs import precision as precisions
@@ -50,7 +50,7 @@ def build_model(
         _build_sequential(model, training.x)
         require_inputs(model, options.recipe.name)
         training = match_split(model, training, dataset)
-        targets = take(training.y, slice(0, _DEFERRED_TARGETS)) if training.is_deferred else training.y
+        targets = head(training.y, _DEFERRED_TARGETS) if training.is_deferred else training.y
         require_match(model, training, dataset)
         size = resolve_batch_size(model, options.recipe, options.batch_size)
         require_full_batches(model, len(training), dataset.name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ...data.dataset import Labels, Split, labels_of
-from ...data.nests import is_array
+from ...data.nests import is_array, take
 from ...data.pictures.channels import is_colour
 from ..keras_model.inference import class_outputs, outputs_of, probabilities
 from ..keras_model.interface import match_inputs, targets_in_order
@@ -36,7 +37,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
         return written
     test = run.dataset.test
     if test.is_deferred:
-        test, title = test.take(slice(0, _MOST_READ)), f"{title}, first {min(_MOST_READ, len(test)):,} samples"
+        test, title = test.select(slice(0, _MOST_READ)), f"{title}, first {min(_MOST_READ, len(test)):,} samples"
     test = _drawn_part(test, run.dataset.labels)
     prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
     outputs = class_outputs(run.model, outputs_of(run.model, prepared), run.dataset.labels)
@@ -57,11 +58,14 @@ def draw(run: Run, folder: Path) -> list[Path]:
 
 
 def _drawn_part(test: Split, labels: Labels) -> Split:
-    """Return the samples whose predictions are drawn: all, or as many as have some million classes of pixels."""
-    if not labels or not is_array(test.y) or test.y.ndim == 1:
-        return test
-    values = test.y[0].size * len(labels)
-    return test.take(slice(0, max(_SHOWN, _MOST_VALUES // values)))
+    """Return the samples whose predictions are drawn: all, or as many as have some million classes of pixels.
+
+    Of deferred samples the targets are read.
+    """
+    if labels and is_array(test.y) and test.y.ndim > 1:
+        values = math.prod(test.y.shape[1:]) * len(labels)
+        test = test.select(slice(0, max(_SHOWN, _MOST_VALUES // values)))
+    return replace(test, y=take(test.y, slice(None)))
 
 
 # Plots of values side by side.
@@ -121,13 +125,17 @@ class _Output:
             return written
         if y.ndim == 1:
             written.append(self._file("mistakes"))
-            images, certainty = to_images(x, self.kind), probabilities(self.outputs).max(-1)
-            plots.mistakes(images, y, self.predicted, certainty, self.labels, written[1], title=self.title)
+            certainty = probabilities(self.outputs).max(-1)
+            plots.mistakes(self._images, y, self.predicted, certainty, self.labels, written[1], title=self.title)
         elif y.shape == x.shape[:3]:
             written.append(self._file("masks"))
             rows = [("mask", y[:_SHOWN]), ("predicted", self.predicted[:_SHOWN])]
             masks(to_images(x[:_SHOWN], self.kind), rows, self.labels, written[1], title=f"{self.title}, test data")
         return written
+
+    def _images(self, samples: np.ndarray) -> np.ndarray:
+        """Return these samples as images."""
+        return to_images(self.split.x[samples], self.kind)
 
     def _file(self, kind: str) -> Path:
         return self.folder / f"{kind}{self.suffix}.png"

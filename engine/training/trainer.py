@@ -28,7 +28,7 @@ from ..prediction.inputs import columns_of
 from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
 from . import model_building, streams
-from .data_preparation import DataPreparation, Prepared
+from .data_preparation import DataPreparation, Prepared, sizes_of
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
 from .series_steps import series_notes
@@ -341,7 +341,7 @@ class Trainer:
         """Raise a DataError unless the model can be evaluated on the test split: before the first epoch, not after."""
         if dataset.test is None:
             return
-        sample = dataset.test.take(slice(0, _CHECKED_SAMPLES))
+        sample = dataset.test.head(_CHECKED_SAMPLES)
         prepared = Split(*preprocessing.pairs(sample.x, sample.y))
         model_building.require_match(model, model_building.match_split(model, prepared, dataset), dataset, "test")
 
@@ -370,8 +370,9 @@ class Trainer:
             return dataset
         runtime.current()
         streams.require_sizes(dataset, open_sizes)
-        classes = {"classes": len(dataset.labels)} if "classes" in open_sizes else {}
-        model = model_building.uncompiled_model(self.resolved.with_fitted(classes), None)
+        sizes = {"classes": len(dataset.labels), **sizes_of(dataset, dataset.train)}
+        known = {name: size for name, size in sizes.items() if name in open_sizes}
+        model = model_building.uncompiled_model(self.resolved.with_fitted(known), None)
         require_inputs(model, self.recipe.name)
         return streams.with_model(dataset, model) if dataset.stream else for_model(dataset, model)
 

@@ -5,8 +5,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from trivium.data import datasets
+from trivium.data import stored as stored_setting
 from trivium.data.deferred_array import DeferredArray
-from trivium.data.sources import array_files
 from trivium.errors import DataError
 
 pytestmark = pytest.mark.plain
@@ -48,7 +48,7 @@ def test_small_arrays_are_loaded(kept):
 @pytest.mark.parametrize("large", [True, False])
 def test_arrays_stay_in_their_files_where_they_are_large_or_are_asked_to(kept, large, monkeypatch):
     if large:
-        monkeypatch.setattr(array_files, "_LARGE", 400)
+        monkeypatch.setattr(stored_setting, "_LARGE", 400)
     name = kept(ARRAYS)
     dataset = datasets.load(name if large else f"{name}:stored=yes")
     assert isinstance(dataset.train.x, DeferredArray)

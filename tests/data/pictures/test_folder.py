@@ -6,7 +6,7 @@ from PIL import Image
 
 from trivium.data import datasets
 from trivium.data.dataset import PICTURES
-from trivium.data.pictures import reading
+from trivium.data.pictures import reading, threads
 from trivium.data.pictures.picture_file import read_picture
 from trivium.data.pictures.picture_size import PictureSize
 from trivium.errors import DataError
@@ -181,7 +181,7 @@ def test_pictures_that_are_all_broken_are_refused(tmp_path):
     [
         ("skip_broken=perhaps", "skip_broken=perhaps: expected yes or no"),
         ("fit=crop", "add `size` 64x64"),
-        ("colour=yes", "has no setting 'colour' .it has: test_share, size, fit, skip_broken."),
+        ("colour=yes", "has no setting 'colour' .it has: test_share, size, fit, skip_broken, stored."),
     ],
 )
 def test_other_settings_are_refused(tmp_path, settings, message):
@@ -191,7 +191,7 @@ def test_other_settings_are_refused(tmp_path, settings, message):
 
 def test_threads_read_every_file_once_and_keep_the_order(tmp_path):
     done = []
-    assert reading.in_threads(done.append, 1000) == {}
+    assert threads.in_threads(done.append, 1000) == {}
     assert sorted(done) == list(range(1000))
     folder = tmp_path / "many"
     for number in range(200):
@@ -199,5 +199,5 @@ def test_threads_read_every_file_once_and_keep_the_order(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((2, 2), number, "uint8")).save(file)
     files = sorted((folder / "a").iterdir())
-    pictures = reading.read_pictures(files, None)
+    pictures = reading.decode_pictures(reading.open_pictures(files, None), stored=False)
     assert list(pictures.array[:, 0, 0]) == list(range(0, 200, 2))
