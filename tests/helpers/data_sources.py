@@ -152,6 +152,10 @@ def _photos(folder: Path) -> Any:
     return f"{folder / 'photos'}:size=12"
 
 
+def _stored_photos(folder: Path) -> Any:
+    return f"{_photos(folder)}:stored=yes"
+
+
 def _a_photo(folder: Path) -> Path:
     return next((folder / "photos").rglob("*.png"))
 
@@ -167,6 +171,10 @@ def _paths(folder: Path) -> Any:
 def _scenes(folder: Path) -> Any:
     drawn_pictures.write_scenes(folder / "scenes")
     return folder / "scenes"
+
+
+def _stored_scenes(folder: Path) -> Any:
+    return f"{_scenes(folder)}:stored=yes"
 
 
 def _a_scene(folder: Path) -> Path:
@@ -241,6 +249,8 @@ SOURCES = (
     Source("folder of pictures by class", "pictures", _photos, _a_photo),
     Source("table of paths to pictures", "pictures", _paths, _a_photo),
     Source("pictures with masks", "pixels", _scenes, _a_scene, {"search": "a class for each pixel"}),
+    Source("pictures left in their files", "pictures", _stored_photos, _a_photo, {"search": "in memory"}),
+    Source("masks left in their files", "pixels", _stored_scenes, _a_scene, {"search": "a class for each pixel"}),
     Source("time series by a key", "forecast", _series, lambda folder: folder / "sales.csv", {"search": "series"}),
     Source("folder of `.npy`, left in its files", "rows", _stored, _new_rows, {"search": "in memory"}),
     Source("`.safetensors`", "rows", _safetensors, _new_rows),
