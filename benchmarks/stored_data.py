@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,25 +54,41 @@ def write_rows(folder: Path, gigabytes: float) -> None:
 
 def measure_epoch(folder: Path, data: Path) -> dict[str, Any]:
     """Train an epoch in a process of its own; return the size of the data, its peak memory and its seconds."""
-    model, out = folder / "model.py", folder / f"run-{data.name}"
+    model = folder / "model.py"
     model.write_text(_MODEL)
-    options = ["--epochs", "1", "--batch-size", "1024", "--out", str(out), "--json"]
-    command = [sys.executable, "-m", "trivium", "train", f"{model}:build", "--data", str(data), *options]
+    run = train_apart(f"{model}:build", str(data), folder / f"run-{data.name}", epochs=1, batch_size=1024)
+    return {
+        "bytes": sum(file.stat().st_size for file in data.iterdir()),
+        "peak_bytes": run.peak_bytes,
+        "seconds": run.seconds,
+        "epoch_seconds": run.record["timings"]["epochs"][0],
+        "plan": run.record["settings"]["plan"]["name"],
+        "backend": run.record["environment"]["backend"],
+    }
+
+
+@dataclass(frozen=True)
+class ProcessRun:
+    """A training in a process of its own: its record, its peak memory, its seconds and those of all its processors."""
+
+    record: dict[str, Any]
+    peak_bytes: int
+    seconds: float
+    processor_seconds: float
+
+
+def train_apart(model: str, data: str, out: Path, *, epochs: int, batch_size: int) -> ProcessRun:
+    """Train by `trivium train` in a process of its own."""
+    options = ["--epochs", str(epochs), "--batch-size", str(batch_size), "--out", str(out), "--json"]
+    command = [sys.executable, "-m", "trivium", "train", model, "--data", data, *options]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"training on {data} failed")
-    record = json.loads((out / "run.json").read_text())
     kilobyte = 1 if sys.platform == "darwin" else 1024
-    return {
-        "bytes": sum(file.stat().st_size for file in data.iterdir()),
-        "peak_bytes": usage.ru_maxrss * kilobyte,
-        "seconds": time.perf_counter() - start,
-        "epoch_seconds": record["timings"]["epochs"][0],
-        "plan": record["settings"]["plan"]["name"],
-        "backend": record["environment"]["backend"],
-    }
+    seconds, record = time.perf_counter() - start, json.loads((out / "run.json").read_text())
+    return ProcessRun(record, usage.ru_maxrss * kilobyte, seconds, usage.ru_utime + usage.ru_stime)
 
 
 def compare_epochs(folder: Path, rounds: int) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class TrainingBatches(keras.utils.PyDataset):
         steps: batches per epoch.
         why: why the batches are fetched one by one, for the record of the run.
         ahead: fetch the next batches in another thread, which `close` ends.
+        raw_batches: those that `fetch` prepares, if they are read in another thread, which `close` ends too.
 
     Attributes:
         epoch: the current epoch, counted from 0. `FollowEpoch` sets it, because Keras calls `on_epoch_end` also after
@@ -52,6 +53,7 @@ class TrainingBatches(keras.utils.PyDataset):
         steps: int,
         why: str = "the data are drawn anew for each batch",
         ahead: bool = False,
+        raw_batches: Prefetcher[Batch] | None = None,
     ):
         super().__init__()
         self.epoch = 0
@@ -59,6 +61,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.error: Exception | None = None
         self._fetch = Prefetcher(fetch, steps) if ahead else fetch
         self._steps = steps
+        self._raw_batches = raw_batches
 
     def __len__(self) -> int:
         return self._steps
@@ -71,9 +74,10 @@ class TrainingBatches(keras.utils.PyDataset):
             raise
 
     def close(self) -> None:
-        """End the thread that fetches batches, if there is one."""
-        if isinstance(self._fetch, Prefetcher):
-            self._fetch.close()
+        """End the threads that fetch batches, if there are any."""
+        for prefetcher in (self._fetch, self._raw_batches):
+            if isinstance(prefetcher, Prefetcher):
+                prefetcher.close()
 
 
 class FollowEpoch(keras.callbacks.Callback):

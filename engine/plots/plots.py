@@ -143,7 +143,7 @@ def mistakes(
     """Plot the misclassified images, those with the highest certainty first.
 
     Args:
-        images: returns the images of some samples by their numbers, (…, height, width) grey, or with channels.
+        images: returns the images of samples by their numbers, at least one: (n, height, width), or with channels.
         expected, predicted: (n,) class numbers.
         certainty: (n,) probabilities of the predicted classes.
     """
@@ -155,7 +155,8 @@ def mistakes(
         grid = fig.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
-        for axes, index, image in zip(grid.flat, indices, images(indices), strict=False):
+        shown = images(indices) if len(indices) else ()
+        for axes, index, image in zip(grid.flat, indices, shown, strict=False):
             axes.imshow(image, cmap="gray_r")
             axes.set_title(
                 f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",

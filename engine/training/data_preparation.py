@@ -76,20 +76,23 @@ class DataPreparation:
         self, dataset: Dataset, preprocessing: Preprocessing, augment: Augmentation | None, batch_size: int, seed: int
     ) -> TrainingBatches | None:
         """Return batches that are generated or augmented afresh each epoch, or None if the prepared data are fixed."""
-        from ..epochs.batches import TrainingBatches, from_generator, from_memory, steps_per_epoch, with_preprocessing
+        from ..epochs import batches
+        from ..epochs.prefetch import Prefetcher
 
         if augment and dataset.series:
             raise DataError(f"{dataset.name} is a series: augmentation changes pictures")
-        raw, _ = self._split_raw(dataset)
-        if dataset.draw:
-            fetch = from_generator(self.weights.weighted_draw(dataset), batch_size, seed)
-        elif augment:
-            fetch = from_memory(raw, batch_size, seed, self.recipe.shuffle)
-        else:
+        if not dataset.draw and not augment:
             return None
-        return TrainingBatches(
-            with_preprocessing(fetch, preprocessing, augment, seed), steps_per_epoch(len(raw), batch_size)
-        )
+        raw, _ = self._split_raw(dataset)
+        steps = batches.steps_per_epoch(len(raw), batch_size)
+        if dataset.draw:
+            fetch = batches.from_generator(self.weights.weighted_draw(dataset), batch_size, seed)
+        else:
+            fetch = batches.from_memory(raw, batch_size, seed, self.recipe.shuffle)
+        # Raw samples may be read in another thread; they are changed where the framework runs.
+        ahead = Prefetcher(fetch, steps) if raw.is_deferred else None
+        prepared = batches.with_preprocessing(ahead or fetch, preprocessing, augment, seed)
+        return batches.TrainingBatches(prepared, steps, raw_batches=ahead)
 
     def fitted_options(self, dataset: Dataset, prepared: Prepared) -> dict[str, Any]:
         """Return the options that the data decide, such as the size of the alphabet or the number of classes."""
