@@ -56,7 +56,8 @@ def load(name: str | Path) -> Dataset:
     Files: `.npz` or `.safetensors` arrays, a folder of `.npy` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`,
     `.arrow`) of columns or of paths to pictures, a folder with one folder of pictures per class, or with pictures and
     their masks. Settings may follow, as in `houses.csv:target=price:test_share=0.3`. With a window, as in
-    `sales.csv:window=24`, a table or an `.npy` or `.npz` array is a series; see `read_series`.
+    `sales.csv:window=24`, a table or an `.npy` or `.npz` array is a series; see `read_series`. Arrays and pictures that
+    are large stay in their files, unless `stored=no` follows.
 
     Raises:
         DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.

@@ -221,7 +221,10 @@ def _samples(
     if dataset.labels and dataset.train.y.ndim > 1:
         raise DataError(f"{dataset.name} has a class for each pixel: a search takes one for each sample")
     if dataset.train.is_deferred:
-        raise DataError(f"{dataset.name} is read from its files while a model trains: a search needs it in memory")
+        raise DataError(
+            f"{dataset.name} is read from its files while a model trains, and a search needs it in memory: load it by "
+            "`stored=no`"
+        )
     return dataset.train.x, dataset.train.y, bool(dataset.labels), dataset.columns
 
 

@@ -94,6 +94,17 @@ def test_masks_are_summarized_previewed_and_predicted(project, cli):
     assert np.shape(row["prediction"]["classes"]) == (10, 12)
 
 
+def test_pictures_in_their_files_are_trained_evaluated_and_refused_where_one_breaks(project, cli, refused):
+    name = "photos:stored=yes:size=12x12"
+    assert "The data stay in their files" in cli("data", name).out
+    run = json.loads(cli("train", "mine.py:photo", "--data", name, "--epochs", "1", "--out", "run", "--json").out)
+    again = json.loads(cli("evaluate", "run", "--json").out)["metrics"]
+    assert run["dataset"]["name"] == name
+    assert run["evaluation"] == pytest.approx(again, rel=1e-6)
+    (project / "photos/blue/03.png").write_text("no picture")
+    assert "1 of 24 pictures cannot be read: blue/03.png" in refused("evaluate", "run")
+
+
 @pytest.mark.parametrize(("colour", "expected"), [((200, 30, 30), (200, 30, 30)), (60, (60, 60, 60))])
 def test_a_preview_shows_pictures_as_they_look(project, cli, colour, expected):
     for name in ("a", "b"):

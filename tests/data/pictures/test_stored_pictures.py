@@ -158,6 +158,12 @@ def test_pictures_become_grey_and_classes_are_renumbered_when_they_are_read(tmp_
         assert is_deferred(dataset.train.y)
 
 
+def test_every_part_becomes_grey(tmp_path):
+    name = folder(tmp_path)
+    dataset = with_channels(datasets.load(f"{name}:validation={name}:stored=yes"), colour=False)
+    assert {part.x.shape[1:] for part in (dataset.train, dataset.test, dataset.validation)} == {SIZE}
+
+
 def test_pixels_of_classes_are_counted_and_weighted(tmp_path):
     name = scenes(tmp_path)
     dataset, expected = (datasets.load(f"{name}:stored={where}") for where in ("yes", "no"))

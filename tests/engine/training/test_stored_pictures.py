@@ -172,5 +172,5 @@ def test_a_run_on_pictures_in_files_is_resumed(backend, project, tmp_path):
 
 @pytest.mark.one_environment
 def test_a_search_asks_for_pictures_in_memory(backend, project):
-    with pytest.raises(DataError, match="is read from its files while a model trains: a search needs it in memory"):
+    with pytest.raises(DataError, match="a search needs it in memory: load it by `stored=no`"):
         trivium.search(f"{project}/mine.py:colour", {"epochs": [1]}, data=f"{project / 'photos'}:stored=yes")
