@@ -118,8 +118,8 @@ class Masks:
         Raises:
             DataError: there is one class only, or there are more than 1,000.
         """
-        left_out = sorted(broken)
-        rest = [number for number in range(self.opened.shape[0]) if number not in {*left_out}]
+        left_out = set(broken)
+        rest = [number for number in range(self.opened.shape[0]) if number not in left_out]
         classes = np.unique(np.concatenate([self.numbers[number] for number in rest]))
         if not 1 < len(classes) <= MAX_CLASSES:
             raise DataError(
@@ -131,7 +131,7 @@ class Masks:
         if self.array is None:
             decode = functools.partial(_decode_again, self.opened, rest, classes)
             return DeferredArray(DecodedRows(decode, (len(rest), *self.opened.shape[1:]), dtype)), labels
-        array = np.delete(self.array, left_out, axis=0) if left_out else self.array
+        array = self.array[rest] if left_out else self.array
         for mask in array:
             mask[...] = np.searchsorted(classes, mask)
         return array.astype(dtype, copy=False), labels

@@ -192,7 +192,7 @@ def test_each_row_is_decoded_once_in_several_threads(monkeypatch):
         return np.full(2, number)
 
     rows = DecodedRows(decode, (9, 2), np.dtype("int64"))
-    assert (len(rows), rows.nbytes) == (9, 144)
+    assert len(rows) == 9
     np.testing.assert_array_equal(rows[np.array([8, 2, 8, 5, 2])][:, 0], [8, 2, 8, 5, 2])
     assert sorted(decoded) == [2, 5, 8]
     assert rows[np.array([], "int64")].shape == (0, 2)

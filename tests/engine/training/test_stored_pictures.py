@@ -82,6 +82,7 @@ def assert_same(run, expected):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium-prefetch")]
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize(
     ("function", "data", "settings"),
     [
@@ -145,6 +146,7 @@ def test_a_summary_and_a_preview_are_those_of_pictures_in_memory(project, tmp_pa
         np.testing.assert_array_equal(drawn[0][top:], drawn[1][top:])
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("plan", ["auto", "fit"])
 def test_a_picture_that_breaks_ends_the_training_in_a_line_that_names_it(backend, project, tmp_path, plan):
     for number in range(16):
