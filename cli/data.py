@@ -109,10 +109,6 @@ def _print_balance(summary: dict[str, Any], screen: Console) -> None:
 
 
 def _print_sentences(summary: dict[str, Any], screen: Console) -> None:
-    if summary["duplicates"] is None:
-        screen.print("The data stay in their files: test samples were not looked for in the training split.")
-    elif summary["duplicates"]:
-        screen.print(f"{summary['duplicates']} of the test samples are in the training split too.")
     for note in summary["notes"]:
         screen.print(f"note        {with_options(note, click.get_current_context().command.params)}")
     for warning in summary["warnings"]:

@@ -12,7 +12,9 @@ from ...data.augmentation import Augmentation
 from ...data.class_counts import count_classes
 from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
 from ...data.deferred_array import DeferredArray
-from ...data.nests import Nest, arrays_of, is_array, named_arrays, take
+from ...data.duplicates import count_duplicates
+from ...data.likely_mistakes import likely_mistakes
+from ...data.nests import is_array, named_arrays, take
 from ...data.preprocessing.reductions import extremes, mean
 from ...errors import DataError
 from . import plots, series_plots
@@ -42,9 +44,9 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         For each split its `samples`, the `shape` and `dtype` of x, `low`, `high`, `mean`, and `classes` (the number of
         samples of each label, or of pixels where a target is a mask of the shape `target_shape`; empty for
         regression); with several inputs or targets instead `arrays`, which has these entries for each; `duplicates`:
-        the number of test samples that are also in the training split, None where the data stay in their files;
-        `warnings`: a sentence for each probable mistake, such as splits on different scales, or classes that a split
-        lacks; `series`: what `summarize_series` returns, for windows of series.
+        the number of test samples that are also in the training split; `warnings`: a sentence for each probable
+        mistake, such as splits on different scales, or classes that a part lacks; `series`: what `summarize_series`
+        returns, for windows of series.
     """
     dataset.require_arrays("a summary")
     splits = {"train": dataset.train, **({"test": dataset.test} if dataset.test else {})}
@@ -57,7 +59,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         **({"columns": summarize_columns(dataset)} if dataset.columns else {}),
         "notes": list(dataset.notes),
         "splits": {name: _summarize_split(split, dataset.labels) for name, split in splits.items()},
-        "duplicates": _count_duplicates(dataset),
+        "duplicates": count_duplicates(dataset),
         "warnings": warnings(dataset),
         **({"series": summarize_series(dataset.series)} if dataset.series else {}),
     }
@@ -65,38 +67,21 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
 
 def warnings(dataset: Dataset) -> list[str]:
     """Return a sentence for each probable mistake in the data."""
-    if dataset.series:  # a test part at later times may well lie elsewhere
-        return dataset.series.warnings()
-    messages = _class_warnings(dataset)
-    if dataset.test is None or len(dataset.test) < _FEWEST_SAMPLES:
-        return messages
-    if not is_array(dataset.train.x):
-        return messages
+    return [*likely_mistakes(dataset), *_different_scales(dataset)]
+
+
+def _different_scales(dataset: Dataset) -> Iterator[str]:
+    """Yield a sentence if most values of the splits lie elsewhere; those of a series at later times may well."""
+    if dataset.series or dataset.test is None or len(dataset.test) < _FEWEST_SAMPLES or not is_array(dataset.train.x):
+        return
     train, test = _value_range(dataset.train.x), _value_range(dataset.test.x)
     span = max(train[1] - train[0], test[1] - test[0])
     if max(abs(train[0] - test[0]), abs(train[1] - test[1])) > _LARGEST_SHIFT * span:
-        messages.append(
+        yield (
             f"The splits are on different scales: most of x_train lies between {train[0]:.3g} and {train[1]:.3g}, of "
             f"x_test between {test[0]:.3g} and {test[1]:.3g}. Give both as they were measured: they are scaled by the "
             "training split's range."
         )
-    return messages
-
-
-def _class_warnings(dataset: Dataset) -> list[str]:
-    messages: list[str] = []
-    if not isinstance(dataset.labels, tuple):
-        return messages
-    for name, split in (("training", dataset.train), ("test", dataset.test)):
-        if not split or not dataset.labels:
-            continue
-        counts = count_classes(split.y, len(dataset.labels))
-        missing = [label for label, count in zip(dataset.labels, counts, strict=True) if not count]
-        if missing:
-            more = ", …" if len(missing) > 5 else ""
-            what = "sample" if split.y.ndim == 1 else "pixel"
-            messages.append(f"The {name} split has no {what} of {', '.join(missing[:5])}{more}.")
-    return messages
 
 
 def _value_range(x: np.ndarray) -> tuple[float, float]:
@@ -104,30 +89,6 @@ def _value_range(x: np.ndarray) -> tuple[float, float]:
     step = max(1, x.size // _MOST_VALUES)
     low, high = np.quantile(x[::step], [_TAIL, 1 - _TAIL])
     return float(low), float(high)
-
-
-def _count_duplicates(dataset: Dataset) -> int | None:
-    """Return the number of duplicates; None where the data are larger than memory, and so are not compared."""
-    if dataset.test is None:
-        return 0
-    if dataset.train.is_deferred or dataset.test.is_deferred:
-        return None
-    return duplicates(dataset.train.x, dataset.test.x)
-
-
-def duplicates(train: Nest, test: Nest) -> int:
-    """Return the number of test samples that are also in the training split; 0 for a series of single values."""
-    if is_array(train) and train.ndim == 1:
-        return 0
-    arrays = arrays_of(train)
-    known = set(_samples_as_bytes(arrays))
-    casts = [array.astype(known.dtype) for array, known in zip(arrays_of(test), arrays, strict=True)]
-    return sum(sample in known for sample in _samples_as_bytes(casts))
-
-
-def _samples_as_bytes(arrays: list[np.ndarray]) -> Iterator[bytes]:
-    rows = zip(*(np.ascontiguousarray(array) for array in arrays), strict=True)
-    return (b"".join(part.tobytes() for part in parts) for parts in rows)
 
 
 def preview(dataset: Dataset, path: Path) -> None:

@@ -68,6 +68,8 @@ class Run:
         terminated: whether SIGTERM stopped it.
         asked: the options given on the command line, by name, for when the run is resumed.
         resumed: for each time that it was resumed: after which epoch, and under which backend.
+        notes: a sentence for each thing that was done to the data without being asked for.
+        warnings: a sentence for each probable mistake in the data.
     """
 
     recipe: Recipe
@@ -83,6 +85,8 @@ class Run:
     terminated: bool = False
     asked: dict[str, Any] = field(default_factory=dict)
     resumed: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         """Return what one wants to know of a run, in a few lines."""
@@ -94,6 +98,7 @@ class Run:
             f"epochs: {len(self.history)} of {self.settings['epochs']}" + (", interrupted" * self.interrupted),
             f"last epoch: {_metrics(last)}",
             f"test: {_metrics(self.evaluation or {})}",
+            *(f"warning: {text}" for text in self.warnings),
         ]
         return "\n".join(lines)
 
@@ -114,6 +119,8 @@ class Run:
             "environment": self.environment,
             "asked": self.asked,
             **({"resumed": self.resumed} if self.resumed else {}),
+            **({"notes": self.notes} if self.notes else {}),
+            **({"warnings": self.warnings} if self.warnings else {}),
         }
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from ...data.augmentation import Augmentation
 from ...data.columns import NUMBER
 from ...data.dataset import Dataset, Split
+from ...data.division import Samples
+from ...data.likely_mistakes import likely_mistakes
 from ...data.nests import is_array
 from ...data.preprocessing.pipeline import Chain, Preprocessing
 from ...data.preprocessing.table_columns import INDEX, TableColumns
@@ -27,8 +29,6 @@ from .series_steps import series_steps
 if TYPE_CHECKING:
     from ..epochs.batches import TrainingBatches
 
-# A slice, or the indices of samples.
-Samples = slice | np.ndarray
 Prepared = tuple[Preprocessing, Split, Split | None]
 
 
@@ -93,6 +93,11 @@ class DataPreparation:
         ahead = Prefetcher(fetch, steps) if raw.is_deferred else None
         prepared = batches.with_preprocessing(ahead or fetch, preprocessing, augment, seed)
         return batches.TrainingBatches(prepared, steps, raw_batches=ahead)
+
+    def likely_mistakes(self, dataset: Dataset) -> list[str]:
+        """Return a sentence for each probable mistake in the data, given what is held out of them."""
+        is_divided = not (dataset.stream or dataset.series)
+        return likely_mistakes(dataset, self.held_out.division(dataset) if is_divided else None)
 
     def fitted_options(self, dataset: Dataset, prepared: Prepared) -> dict[str, Any]:
         """Return the options that the data decide, such as the size of the alphabet or the number of classes."""

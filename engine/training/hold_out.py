@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...data.dataset import Dataset
+from ...data.division import Division
 from ...data.nests import is_array
 from ...data.series.windows import SeriesWindows
 from ...errors import DataError, OptionError
-from ...functions import first_of
 
 # How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series. `TIME`
 # is the last part of each of several series, whose samples are windows.
@@ -18,7 +18,6 @@ AUTO, LAST, SHUFFLED, STRATIFIED, TIME = "auto", "last", "shuffled", "stratified
 MODES = (AUTO, LAST, SHUFFLED, STRATIFIED, TIME)
 
 _FEWEST_PER_CLASS = 2
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -99,26 +98,11 @@ class HoldOut:
                 )
         return training, held_out
 
-    def warnings(self, dataset: Dataset) -> list[str]:
-        """Return a sentence for each class that is in one part alone; more than `_MOST_NAMED` are counted.
-
-        Of series, return what is unusual about them.
-        """
-        if dataset.series:
-            return dataset.series.warnings()
-        y, labels = dataset.train.y, dataset.labels
-        if not isinstance(labels, tuple) or not labels or not is_array(y) or y.ndim != 1 or not self._count(dataset):
-            return []
-        training, held_out = ({*np.unique(y[part]).astype(int)} for part in self.parts(dataset))
-        sentences = []
-        for missing, part, option in (
-            (held_out - training, "training", f"they are validated on, but not learned: add `validation` {STRATIFIED}"),
-            (training - held_out, "validation", f"they are learned, but not validated: add `validation` {STRATIFIED}"),
-        ):
-            if missing:
-                names = [labels[number] for number in sorted(missing)]
-                sentences.append(f"The {part} part has no sample of {first_of(names, _MOST_NAMED)}; {option}.")
-        return sentences
+    def division(self, dataset: Dataset) -> Division:
+        """Return which samples are learned and which are held out; see `parts`."""
+        remedy = SHUFFLED if self._why_not_stratified(dataset) else STRATIFIED
+        can_mix = not (self.in_order or self.mode == remedy)
+        return Division(*self.parts(dataset), remedy=remedy if can_mix else "")
 
     def _count(self, dataset: Dataset) -> int:
         samples = len(dataset.train)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,8 @@ class Trainer:
         requested: the options as the caller gave them.
         resolved: the options in force.
         chosen_plan: the plan that the last epochs were run by, as the record of a run has it.
-        warnings: a sentence for each probable mistake in the data that were prepared last.
-        notes: a sentence for each thing that was done to these data without being asked for.
+        warnings: a sentence for each probable mistake in the data that were trained on last.
+        notes: a sentence for each thing that was done to the data that were prepared last, without being asked for.
 
     Raises:
         RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be used.
@@ -144,6 +145,7 @@ class Trainer:
         validated = validation and model_building.match_split(model, validation, dataset)
         self._require_test_split(model, preprocessing, dataset)
         self._tell("note", self.notes)
+        self.warnings = self.resolved.preparation.likely_mistakes(dataset)
         self._tell("warning", self.warnings)
         build_seconds = time.perf_counter() - start
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)
@@ -153,7 +155,9 @@ class Trainer:
         batches = self._fresh_batches(model, data, preprocessing) or training
         watched = streams.validation_batches(model, data, preprocessing, self.resolved) or validated
         session.train(model, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
-        self._tell("warning", streams.warn_of_end(batches, self.resolved.epochs))
+        ended = streams.warn_of_end(batches, self.resolved.epochs)
+        self._tell("warning", ended)
+        self.warnings += ended
         model = precisions.to_float32(
             model, self.resolved.precision, lambda: self._build_model(dataset, training, None)
         )
@@ -170,6 +174,8 @@ class Trainer:
             terminated=session.stop.terminated,
             asked=run_folder.arguments if run_folder else {},
             resumed=session.resumed,
+            notes=self.notes,
+            warnings=self.warnings,
         )
         if data.test:
             run.evaluation = evaluate_model(model, preprocessing, data.test, data.series)
@@ -316,25 +322,22 @@ class Trainer:
         for text in texts:
             if self.listener:
                 self.listener({"kind": kind, "text": text})
+            elif kind == "warning":
+                warnings.warn(text, stacklevel=4)  # the caller of `fit`
 
     def _hold_out(self, dataset: Dataset) -> DataPreparation:
         """Resolve which samples are held out of a dataset, and return how it is prepared."""
         streams.require_options(dataset, self.resolved, self.requested.validation_split)
-        if dataset.stream:
-            self.resolved = dataclasses.replace(self.resolved, validation_split=0.0, validation=LAST)
-            self.warnings = []
-            return self.resolved.preparation
-        if dataset.validation:
-            if self.requested.validation_split:
-                raise OptionError(
-                    "`validation_split` holds out a share of the training data, but the data have a validation part "
-                    "of their own: leave it out"
-                )
+        if dataset.validation and not dataset.stream and self.requested.validation_split:
+            raise OptionError(
+                "`validation_split` holds out a share of the training data, but the data have a validation part of "
+                "their own: leave it out"
+            )
+        if dataset.stream or dataset.validation:
             self.resolved = dataclasses.replace(self.resolved, validation_split=0.0, validation=LAST)
             return self.resolved.preparation
         held_out = self.resolved.preparation.held_out
         self.resolved = dataclasses.replace(self.resolved, validation=held_out.resolved_mode(dataset))
-        self.warnings = held_out.warnings(dataset)
         return self.resolved.preparation
 
     def _require_test_split(self, model: keras.Model, preprocessing: Preprocessing, dataset: Dataset) -> None:

@@ -39,8 +39,8 @@ def test_likely_mistakes_are_reported(cli, tmp_path):
     np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=2 * x - 1, y_test=y + 1)
     warnings = json.loads(cli("data", tmp_path / "d.npz", "--json").out)["warnings"]
     assert [warning.partition(":")[0] for warning in warnings] == [
-        "The training split has no sample of 2.",
-        "The test split has no sample of 0.",
+        "The training part has no sample of 2; they are evaluated on, but not learned.",
+        "The test part has no sample of 0; they are learned, but not tested.",
         "The splits are on different scales",
     ]
     shown = " ".join(cli("data", tmp_path / "d.npz").out.split())

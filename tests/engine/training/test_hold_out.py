@@ -66,13 +66,15 @@ def test_what_cannot_be_is_refused():
         Trainer("dense/small", validation="startified")
 
 
-def test_a_class_in_one_part_alone_is_a_warning():
-    assert HoldOut(0.25, LAST, 1).warnings(SORTED) == [
-        "The validation part has no sample of a; they are learned, but not validated: add `validation` stratified."
-    ]
-    assert HoldOut(0.5, LAST, 1).warnings(SORTED)[0].startswith("The training part has no sample of b; they are val")
-    assert HoldOut(0.25, STRATIFIED, 1).warnings(SORTED) == []
-    assert HoldOut(0.25, LAST, 1).warnings(VALUES) == []
+@pytest.mark.parametrize(
+    ("mode", "labels", "remedy"),
+    [(LAST, ("a", "b"), STRATIFIED), (LAST, (), SHUFFLED), (STRATIFIED, ("a", "b"), ""), (SHUFFLED, (), "")],
+)
+def test_a_division_names_a_mode_that_mixes_classes_better(mode, labels, remedy):
+    division = HoldOut(0.25, mode, 1).division(replace(SORTED, labels=labels))
+    assert division.remedy == remedy
+    assert division.holds_out_last == (mode == LAST)
+    assert len(np.arange(40)[division.validation]) == 10
 
 
 def test_a_model_of_ones_own_is_validated_on_every_class(backend, tmp_path):

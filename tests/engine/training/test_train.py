@@ -67,6 +67,16 @@ def test_validation_and_test_data_are_those_that_are_given(backend):
     assert run.evaluation["accuracy"] == pytest.approx(run.model.evaluate(*blobs(15, 2), verbose=0)[1])
 
 
+def test_a_likely_mistake_is_a_warning_and_in_the_record(backend):
+    y = np.repeat([0, 1], 20)
+    x = np.arange(80, dtype="float32").reshape(40, 2)
+    with pytest.warns(UserWarning, match="held out, so that the validation part lacks 0:"):
+        run = trivium.train(classifier, (x, y), validation="last", epochs=1)
+    assert run.warnings == run.to_json()["warnings"]
+    assert f"warning: {run.warnings[0]}" in repr(run)
+    assert "warnings" not in trivium.train(classifier, (x, y), epochs=1).to_json()
+
+
 def test_an_npz_may_bring_its_validation_part(backend, tmp_path):
     (x, y), (x_val, y_val) = blobs(), blobs(30, 1)
     np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_val=x_val, y_val=y_val)
