@@ -41,7 +41,7 @@ class EpochSession:
 
     Args:
         recipe: the name of a recipe in the book or in `variants`, or `path/to/file.py:function`.
-        data: the name of a dataset; None for the recipe's own, but the shipped sample instead of the whole MNIST.
+        data: the name of a dataset or file, with its settings; None for the recipe's own, but the sample of MNIST.
         samples: train only on this many samples, the first ones.
         image_size: scale images to this height and width by repeating or dropping pixels.
         batch_size: None for the recipe's own.
@@ -201,6 +201,7 @@ class EpochSession:
             self._model.fit(
                 self._training.x,
                 self._training.y,
+                sample_weight=self._training.weight,
                 batch_size=self._trainer.batch_size,
                 epochs=epochs,
                 shuffle=self._trainer.recipe.shuffle,
@@ -238,11 +239,11 @@ def _worker_processes(count: int) -> ProcessGroup:
 
 def _resized(dataset: Dataset, samples: int | None, image_size: int | None) -> Dataset:
     """Return the dataset with fewer training samples, and with images scaled to another size."""
-    x, y = dataset.train.x[:samples], dataset.train.y[:samples]
+    train = dataset.train.select(slice(0, samples)) if samples else dataset.train
     if image_size:
-        rows, columns = (np.arange(image_size) * size // image_size for size in x.shape[1:3])
-        x = x[:, rows][:, :, columns]
-    return replace(dataset, train=Split(x, y), test=None)
+        rows, columns = (np.arange(image_size) * size // image_size for size in train.x.shape[1:3])
+        train = replace(train, x=train.x[:, rows][:, :, columns])
+    return replace(dataset, train=train, test=None)
 
 
 _sessions: dict[str, Any] = {}  # a `EpochSession`, or one of `inference_session.py`

@@ -30,7 +30,7 @@ def measure(
         recipe: the name of a recipe.
         backends: names of backends; by default all that are installed.
         sizes: batch sizes; each is compared with the largest.
-        data: the name of a dataset; the recipe's own by default, but the shipped sample instead of the whole MNIST.
+        data: the name of a dataset or file, with its settings; the recipe's own by default, but the sample of MNIST.
         options: how long and how precisely to measure, and where.
 
     Raises:

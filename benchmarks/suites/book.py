@@ -200,11 +200,10 @@ def measure(
 
 def train(recipe: str, data: str, epochs: int) -> dict[str, Any]:
     """Run in a worker: train one recipe, and return the content of its `run.json`."""
-    from ...data import datasets
     from ...engine.training.trainer import Trainer
 
     trainer = Trainer(recipe, epochs=epochs, listener=lambda event: worker.report(**event))
-    return trainer.fit(datasets.load(data)).to_json()
+    return trainer.fit(trainer.load(data)).to_json()
 
 
 def update_figures(result: BookResult, path: Path | None = None) -> None:

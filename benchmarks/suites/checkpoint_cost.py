@@ -127,7 +127,7 @@ def _measure_here(recipe: str, data: str | None, parameters: int, place: str, ro
     with tempfile.TemporaryDirectory(dir=place, prefix="trivium-checkpoint-") as folder:
         path = Path(folder) / "kept.safetensors"
         trainer = Trainer(recipe, epochs=rounds)
-        model, training = trainer.make_ready(datasets.load(data or trainer.recipe.dataset))  # type: ignore[arg-type]
+        model, training = trainer.make_ready(trainer.load(data or datasets.portable_name(trainer.recipe.dataset)))
         train = partial(trainer.open_ended(model, training), 1)
         train()
         save = _make_save(path, model)

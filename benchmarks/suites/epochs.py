@@ -35,7 +35,7 @@ def measure(
         backends: names of backends; by default all that are installed.
         devices: of `cpu` and `gpu`; by default the CPU, and the GPU where a backend finds one.
         policies: dtype policies, of `precision.POLICIES`; by default Keras' current one.
-        data: the name or file of a dataset; the recipe's own by default, but the shipped sample instead of MNIST.
+        data: the name of a dataset or file, with its settings; the recipe's own by default, but the sample of MNIST.
         options: how long and how precisely to measure, and where.
 
     Raises:

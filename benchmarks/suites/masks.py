@@ -33,7 +33,7 @@ def measure(
     Args:
         recipe: the name of a recipe; a recipe without dropout or noise shows that nothing else differs.
         backends: names of backends; by default all that are installed.
-        data: the name of a dataset; the recipe's own by default, but the shipped sample instead of the whole MNIST.
+        data: the name of a dataset or file, with its settings; the recipe's own by default, but the sample of MNIST.
         options: how long and how precisely to measure, and where.
 
     Raises:

@@ -39,7 +39,7 @@ def measure(
         recipes: names; by default all with a native loop, and the whole book for `all`. A recipe without a native loop
             is compared with `fit` alone.
         backends: names of backends; by default all that are installed.
-        data: the name of a dataset; the recipe's own by default, but the shipped sample instead of the whole MNIST.
+        data: the name of a dataset or file, with its settings; the recipe's own by default, but the sample of MNIST.
         device: `cpu` or `gpu`; by default each backend's choice.
         options: how long and how precisely to measure, and where.
 

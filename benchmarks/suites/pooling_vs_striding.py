@@ -45,7 +45,7 @@ def measure(
 
     Args:
         backends: names of backends; by default all that are installed.
-        data: the name of a dataset.
+        data: the name of a dataset or file, with its settings.
         why: also measure the second pair, the variants between, and the sweep.
         quick: use fewer samples and a shorter sweep.
         options: how long and how precisely to measure, and where.

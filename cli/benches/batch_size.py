@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..data_options import reading_options
 from .common import backends_option, cells_table, parse_counts, ratio_lines, run, suite_options
 
 
@@ -14,6 +15,7 @@ from .common import backends_option, cells_table, parse_counts, ratio_lines, run
 @backends_option
 @click.option("--sizes", default="8,16,32,64,128,256,512,1024,2048", show_default=True, help="Samples per step.")
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
+@reading_options
 @suite_options(precision="10%")
 @click.pass_context
 def command(

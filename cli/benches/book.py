@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..common import common_options, console, print_json, seconds, table
+from ..data_options import reading_options
 from ..progress import progress
 from .common import backends_option, out_option, split_names
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--recipes", metavar="NAMES", help="Recipes or families, such as cnn,rnn/lstm. Default: all recipes.")
 @backends_option
 @click.option("--data", metavar="NAME", help="Dataset, such as mnist:sample, for the recipes with data of that kind.")
+@reading_options
 @click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="Epochs of each recipe.")
 @out_option
 @click.option("--keep", is_flag=True, help="Save the figures of the fastest backend for `trivium recipes`.")

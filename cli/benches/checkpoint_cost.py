@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..common import backend_option, common_options, console, print_json, seconds, table
+from ..data_options import reading_options
 from ..progress import progress
 from .common import out_option
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.command("checkpoint")
 @click.option("--recipe", default="cnn/pooling", show_default=True, help="Recipe whose epochs are saved.")
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
+@reading_options
 @click.option(
     "--parameters",
     type=click.IntRange(min=1),

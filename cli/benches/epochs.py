@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import OptionError
+from ..data_options import reading_options
 from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     help="Dtype policies that layers compute in: any of float32,mixed_bfloat16,mixed_float16.",
 )
 @click.option("--data", metavar="NAME|FILE", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
+@reading_options
 @click.option("--recommend", is_flag=True, help="Recommend a backend, and remember it for --backend auto.")
 @suite_options()
 @click.pass_context

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..data_options import reading_options
 from .common import backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 
@@ -13,6 +14,7 @@ from .common import backends_option, cells_table, ratio_lines, run, split_names,
 @click.option("--recipe", default="cnn/pooling", show_default=True, help="A recipe with dropout or noise.")
 @backends_option
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
+@reading_options
 @suite_options(precision="2%")
 @click.pass_context
 def command(ctx: click.Context, /, recipe: str, backends: str | None, data: str | None, **options: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import table
+from ..data_options import reading_options
 from .common import Printable, backends_option, cells_table, device_option, run, split_names, suite_options
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 )
 @backends_option
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
+@reading_options
 @device_option
 @suite_options(budget="300s")
 @click.pass_context

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
+from ..data_options import reading_options
 from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _VARIED = {"recipe": "recipe", "way": "way", "filters": "filters", "image_size":
 @click.command("pooling-vs-striding")
 @backends_option
 @click.option("--data", default="mnist:sample", show_default=True, help="Dataset to train on.")
+@reading_options
 @click.option("--why/--no-why", default=True, show_default=True, help="Also time the models in between, and a sweep.")
 @click.option("--quick", is_flag=True, help="Few samples, few rounds and a short sweep: a few minutes in all.")
 @suite_options(budget="10m")

@@ -35,6 +35,14 @@ def test_epochs_of_a_recipe_and_of_a_users_own_model(backend, shared_worker, tmp
     assert results.to_json()["stopped_by"] == {model: "budget"}
 
 
+def test_epochs_over_windows_of_a_table(backend, shared_worker, tmp_path):
+    (tmp_path / "sales.csv").write_text("sales\n" + "".join(f"{n % 5}.5\n" for n in range(50)))
+    data = f"{tmp_path / 'sales.csv'}:window=4"
+    results = epochs.measure(["rnn/lstm"], [backend.name], data=data, options=QUICK)
+    assert results.arguments["data"] == data
+    assert results.groups["rnn/lstm"].rows
+
+
 @pytest.mark.several_backends
 def test_epochs_compare_every_backend_with_every_other():
     results = epochs.measure(["rnn/lstm"], data="waves:0:20", options=QUICK)

@@ -11,6 +11,8 @@ from trivium.benchmarks.measure import InterleavedRounds
 from trivium.benchmarks.results import Results, group_result
 from trivium.benchmarks.suites import book, pooling_vs_striding
 from trivium.cli.bench import command
+from trivium.cli.verify import command as verify
+from trivium.data import datasets
 from trivium.models import recipe as recipes
 from trivium.storage.atomic import write_json
 
@@ -213,6 +215,24 @@ def test_every_suite_has_help_with_an_example_and_explains_its_options(cli, suit
     options = [option for option in command.commands[suite].params if isinstance(option, click.Option)]
     assert {"--json", "--debug"} <= {name for option in options for name in option.opts}
     assert all(option.help for option in options)
+
+
+@pytest.mark.parametrize("suite", command.commands)
+def test_a_suite_that_takes_data_takes_the_options_that_say_how_they_are_read(suite):
+    names = {parameter.name for parameter in command.commands[suite].params}
+    reading = {parameter.name for parameter in verify.params} & datasets.known_settings()
+    assert {"target", "window", "size"} <= reading
+    assert names & reading == (reading if "data" in names else set())
+
+
+def test_a_table_is_measured_by_the_column_that_is_named(cli, here, backend, shared_worker):
+    (here / "sales.csv").write_text("price,rooms,rent\n" + "".join(f"{n * n},{n},{n % 7}.5\n" for n in range(40)))
+    arguments = ["--recipes", "tabular/mlp", "--data", "sales.csv", "--target", "price", "--test-share", "0.5"]
+    shown = cli("bench", "book", *arguments, "--backends", backend.name, "--epochs", "1", "--json")
+    (measured,) = json.loads(shown.out)["measured"]
+    assert measured["dataset"] == "sales.csv:target=price:test_share=0.5"
+    assert measured["samples"] == 20
+    assert "add --data FILE" in cli("bench", "book", "--target", "price").err
 
 
 @pytest.mark.parametrize("arguments", [["--json", "book"], ["book", "--json"]])
