@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
@@ -222,3 +223,36 @@ def original_method(owner: type, name: str) -> Callable[..., Any]:
     """Return a method as Keras has it, also while it is overridden."""
     override = _overrides.get((owner, name))
     return override.original if override else getattr(owner, name)
+
+
+# --- losses and metrics ---------------------------------------------------------------------------------------------
+
+
+def _classes_with_incomplete_configs() -> list[type]:
+    import keras
+
+    losses, metrics = keras.losses, keras.metrics
+    return [losses.Huber, losses.CosineSimilarity, losses.SparseCategoricalCrossentropy, metrics.CosineSimilarity]
+
+
+@contextlib.contextmanager
+def complete_configs() -> Iterator[None]:
+    """While it lasts, `get_config` of losses and metrics has all arguments of their constructors.
+
+    Keras 3.15 leaves out the `delta` of Huber, and the `axis` of CosineSimilarity (loss and metric) and of
+    SparseCategoricalCrossentropy, so that what is loaded or copied computes with the defaults. The constructors take
+    them from a configuration. keras-team/keras#23286 adds those of the losses, #23717 that of the metric: this can go
+    with the version that has both.
+    """
+    with overridden((owner, "get_config", _complete_config(owner)) for owner in _classes_with_incomplete_configs()):
+        yield
+
+
+def _complete_config(owner: type) -> Callable[[Any], dict[str, Any]]:
+    def get_config(instance: Any) -> dict[str, Any]:
+        config = original_method(owner, "get_config")(instance)
+        taken = inspect.signature(type(instance).__init__).parameters  # a user's subclass may take fewer
+        lost = {name: value for name, value in instance._fn_kwargs.items() if name in taken and name not in config}
+        return {**config, **lost}
+
+    return get_config

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import DistributionError, first_line
 from ...functions import load_function
+from .. import keras_internals
 from ..epochs import layers_of
 
 # Prefix of the names under which `functions.load_function` imports the user's files.
@@ -31,7 +32,7 @@ def pack(model: Any) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         try:
-            with warnings.catch_warnings(action="ignore"):
+            with warnings.catch_warnings(action="ignore"), keras_internals.complete_configs():
                 model.save(path)
         except Exception as error:  # `get_config` of the user's layers may raise anything
             raise DistributionError(

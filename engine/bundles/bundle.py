@@ -182,7 +182,8 @@ def keras_bytes(model: keras.Model) -> bytes:
     """Return the model with its optimizer state as a standard `.keras` file that every backend can load and train."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
+        with keras_internals.complete_configs():
+            model.save(path)
         return _for_any_backend(path.read_bytes())
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...backends import keras_internals
+
 
 def to_float64(model: keras.Model) -> keras.Model:
     """Return a copy of the model in float64, with its weights, and its optimizer with its state.
@@ -14,11 +16,13 @@ def to_float64(model: keras.Model) -> keras.Model:
     Call it while `keras.config.floatx()` is float64. Setting floatx alone is not enough for a saved model, because its
     layers carry their dtypes.
     """
-    copy = keras.saving.deserialize_keras_object(_cast_config(keras.saving.serialize_keras_object(model)))
+    with keras_internals.complete_configs():
+        config, compile_config = keras.saving.serialize_keras_object(model), model.get_compile_config()
+    copy = keras.saving.deserialize_keras_object(_cast_config(config))
     copy.set_weights(model.get_weights())
     if model.compiled and model.optimizer is not None and model.optimizer.built:
         if not copy.compiled:
-            copy.compile_from_config(model.get_compile_config())
+            copy.compile_from_config(compile_config)
         copy.optimizer.build(copy.trainable_variables)
         for target, source in zip(copy.optimizer.variables, model.optimizer.variables, strict=True):
             target.assign(np.array(source.numpy()))

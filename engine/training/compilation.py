@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...backends import keras_internals
 from ...errors import OptionError, first_line
 from ...functions import suggest
 
@@ -41,7 +42,7 @@ def fresh_metrics(metrics: Any) -> Any:
         return {name: fresh_metrics(metric) for name, metric in metrics.items()}
     if isinstance(metrics, (list, tuple)):
         return [fresh_metrics(metric) for metric in metrics]
-    return type(metrics).from_config(metrics.get_config()) if isinstance(metrics, keras.Metric) else metrics
+    return type(metrics).from_config(_config(metrics)) if isinstance(metrics, keras.Metric) else metrics
 
 
 def require_known(loss: Any, metrics: Any) -> None:
@@ -70,7 +71,8 @@ def describe(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [describe(part) for part in value]
     if hasattr(value, "get_config"):
-        return {"class": type(value).__name__, "config": describe(_config(value))}
+        config = {key: part for key, part in _config(value).items() if part is not None}
+        return {"class": type(value).__name__, "config": describe(config)}
     return getattr(value, "__name__", type(value).__name__)
 
 
@@ -97,4 +99,5 @@ def _names(value: Any) -> list[str]:
 
 
 def _config(value: Any) -> dict[str, Any]:
-    return {key: part for key, part in value.get_config().items() if part is not None}
+    with keras_internals.complete_configs():
+        return dict(value.get_config())

@@ -5,6 +5,7 @@ import pytest
 
 import trivium
 from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.keras_model.float64 import to_float64
 from trivium.engine.training import compilation
 from trivium.errors import DataError, OptionError, RecipeError
 
@@ -53,6 +54,20 @@ def test_objects_are_copied_and_recorded_and_come_back_with_the_bundle(backend):
     rebuilt = Bundle.of(runs[0]).build()
     assert rebuilt.loss.reduction == "sum"
     assert rebuilt.optimizer.momentum == pytest.approx(0.9)
+
+
+def test_arguments_that_keras_forgets_are_kept_by_run_bundle_and_copies(backend):
+    import keras
+
+    settings = {"loss": keras.losses.Huber(0.25), "metrics": [keras.metrics.CosineSimilarity("alike", axis=0)]}
+    run = trivium.train(build, (X, VALUES[:, None]), epochs=1, **settings)
+    assert run.settings["loss"]["config"]["delta"] == 0.25
+    assert run.settings["metrics"][0]["config"]["axis"] == 0
+    expected = run.model.evaluate(X, VALUES[:, None], verbose=0)
+    by_hand = keras.losses.Huber(0.25)(VALUES[:, None], run.model.predict(X, verbose=0))
+    assert expected[0] == pytest.approx(float(by_hand), rel=1e-5)
+    for model in (Bundle.of(run).build(), to_float64(run.model)):
+        assert model.evaluate(X, VALUES[:, None], verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_loss_of_each_output_is_a_dictionary(backend):
