@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..engine.keras_model.loss_names import LOGITS, PROBABILITIES, VALUES
 from .common import common_options, console, print_json, table, trust_option
 from .progress import progress
 
 if TYPE_CHECKING:
     from ..porting.port import PortReport
+
+_SINGULAR = {PROBABILITIES: "probability", LOGITS: "logit", VALUES: "value"}
+_IN_PROBABILITIES = {PROBABILITIES: "", LOGITS: " ({} gives probabilities)", VALUES: ""}
 
 
 @click.command()
@@ -73,9 +77,12 @@ def _show(report: PortReport) -> None:
     for step in report.training:
         shown.add_row(step.what, "", step.backends[0], f"{step.difference:.1e}", f"{step.tolerance:.0e}", "")
     screen.print(shown)
-    for verb, side in (("takes", "inputs"), ("gives", "outputs")):
-        for tensor in report.facts.get(side, ()):
-            screen.print(f"{verb} {_describe_tensor(tensor)}" + _classes(report, tensor, side))
+    facts = report.facts
+    for tensor in facts.get("inputs", ()):
+        screen.print(f"takes {_describe_tensor(tensor)}")
+    outputs = facts.get("outputs", ())
+    for tensor, kind in zip(outputs, facts.get("output_kinds", [VALUES] * len(outputs)), strict=True):
+        screen.print(f"gives {_describe_tensor(tensor)}{_classes(facts.get('labels') or [], tensor, kind)}")
     outcome = f"kept as {report.artifact}" if report.passed else "nothing kept"
     screen.print(f"{report.source} → {report.target}: {report.finding}, {outcome}")
 
@@ -86,11 +93,12 @@ def _describe_tensor(tensor: dict[str, Any]) -> str:
     return f"{tensor['name']} ({shape}) {tensor['dtype']}"
 
 
-def _classes(report: PortReport, tensor: dict[str, Any], side: str) -> str:
-    """Name the classes whose probabilities an output holds; empty for any other tensor."""
-    labels = report.facts.get("labels") or []
-    if side == "inputs" or not labels:
-        return ""
-    if tensor["shape"][-1] == len(labels):
-        return f", the probabilities of {', '.join(labels)}"
-    return f", the probability of {labels[1]}" if tensor["shape"][-1] == 1 and len(labels) == 2 else ""
+def _classes(labels: list[str] | dict[str, list[str]], tensor: dict[str, Any], kind: str) -> str:
+    """Name the classes whose probabilities, logits or values an output holds; empty for an output without classes."""
+    names = labels.get(tensor["name"], []) if isinstance(labels, dict) else labels
+    length = tensor["shape"][-1]
+    if names and length == len(names):
+        return f", the {kind} of {', '.join(names)}{_IN_PROBABILITIES[kind].format('softmax')}"
+    if length == 1 and len(names) == 2:
+        return f", the {_SINGULAR[kind]} of {names[1]}{_IN_PROBABILITIES[kind].format('sigmoid')}"
+    return ""

@@ -104,6 +104,7 @@ class _Export:
             "inputs": takes,
             "reads_words": bool(columns or text),
             "outputs": self.interface["outputs"],
+            "output_kinds": self.interface["output_kinds"],
             "raw_inputs": self.interface["raw"] or text is not None,
             "preparation": self.source.preprocessing.to_json(),
             "recipe": self.source.recipe,

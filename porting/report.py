@@ -70,7 +70,7 @@ class PortReport:
         checks: every comparison of predictions.
         host: the backend that wrote the artifact.
         training: every comparison of gradients and of one more training step.
-        facts: further entries of `port.json`: inputs, outputs, labels, preprocessing, versions.
+        facts: further entries of `port.json`: inputs, outputs and their kinds, labels, preprocessing, versions.
     """
 
     source: str

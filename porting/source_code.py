@@ -145,6 +145,7 @@ class _SourcePort:
             "labels": labels_to_json(self.source.labels),
             "inputs": interface["inputs"],
             "outputs": interface["outputs"],
+            "output_kinds": interface["output_kinds"],
             "raw_inputs": interface["raw"],
             "prepared_because": interface["reason"],
             "preparation": self.source.preprocessing.to_json(),

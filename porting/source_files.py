@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..engine.keras_model.loss_names import LOGITS
+
 # Run by `python -I -B -c`: imports `check.py` with Keras and trivium hidden, and saves the outputs of the model.
 ISOLATED_RUN = """
 import sys
@@ -133,6 +135,9 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
     elif facts["preparation"].get("inputs"):
         steps = json.dumps(facts["preparation"]["inputs"])
         lines += ["Inputs must be preprocessed as they were for training:", "", f"    {steps}", ""]
+    outputs = zip(facts["outputs"], facts["output_kinds"], strict=True)
+    if logits := [output["name"] for output, kind in outputs if kind == LOGITS]:
+        lines += [f"{', '.join(logits)}: logits. A softmax, or a sigmoid of a single one, gives probabilities.", ""]
     if isinstance(facts["labels"], dict):
         for name, labels in facts["labels"].items():
             lines += [f"Classes of {name}, in the order of its last axis: {', '.join(labels)}.", ""]

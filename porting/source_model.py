@@ -23,6 +23,7 @@ from ..engine.bundles.bundle import Bundle
 from ..engine.bundles.raw_model import raw_model
 from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.keras_model.interface import output_names, pack
+from ..engine.keras_model.loss_names import output_kinds
 from ..engine.verification.model_under_test import ModelUnderTest, make_batches
 from ..errors import BundleError, DataError, PortError
 from .artifact_runtimes import NamedBatches
@@ -134,14 +135,15 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
 
     Returns:
         `raw`: whether it takes raw inputs; `reason`: if it does not and `raw` was None, why; `inputs`, `outputs`: name,
-            shape and dtype of each; `size`: the only batch size that it accepts, or None; `stateful`: the layers that
-            carry a state from batch to batch; `drawn`: random inputs for a model file, which has no recorded ones.
+            shape and dtype of each; `output_kinds`: what each output holds (see `loss_names.output_kinds`); `size`: the
+            only batch size that it accepts, or None; `stateful`: the layers that carry a state from batch to batch;
+            `drawn`: random inputs for a model file, which has no recorded ones.
 
     Raises:
         DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
     """
     model, reason = load(path), None
-    names = output_names(model)
+    names, kinds = output_names(model), output_kinds(model)
     if is_model_file(Path(path)):
         raw, reason = False, "a model file has no preprocessing"
     if raw is not False:
@@ -156,6 +158,7 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
         "reason": reason,
         "inputs": [_describe(tensor.name, tensor) for tensor in model.inputs],
         "outputs": [_describe(*output) for output in zip(names, model.outputs, strict=True)],
+        "output_kinds": kinds,
         "size": fixed_batch(model),
         "stateful": [layer.name for layer in runtime.stateful_layers(model)],
         "drawn": _draw_inputs(path, model) if is_model_file(Path(path)) else None,

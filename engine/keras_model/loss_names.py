@@ -1,4 +1,4 @@
-"""The losses of a compiled model, by output."""
+"""The losses of a compiled model, by output, and what they say of the output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from .interface import output_names
 
 if TYPE_CHECKING:
     import keras
+
+# What an output holds.
+LOGITS, PROBABILITIES, VALUES = "logits", "probabilities", "values"
 
 
 def loss_of_each_output(model: keras.Model) -> list[Any]:
@@ -24,6 +27,20 @@ def loss_of_each_output(model: keras.Model) -> list[Any]:
 def loss_names(model: keras.Model) -> list[str]:
     """Return for each output the names of its loss and of its classes, lower-case and without underscores."""
     return [_name(loss) for loss in loss_of_each_output(model)]
+
+
+def output_kinds(model: keras.Model) -> list[str]:
+    """Return for each output what it holds according to its loss: `LOGITS`, `PROBABILITIES`, or else `VALUES`."""
+    if not getattr(model, "compiled", False):
+        return [VALUES] * len(model.outputs)
+    pairs = zip(loss_of_each_output(model), loss_names(model), strict=True)
+    return [_output_kind(loss, name) for loss, name in pairs]
+
+
+def _output_kind(loss: Any, name: str) -> str:
+    if getattr(loss, "from_logits", False):
+        return LOGITS
+    return PROBABILITIES if "crossentropy" in name else VALUES
 
 
 def _name(loss: Any) -> str:

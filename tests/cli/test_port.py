@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import trivium
 from trivium.backends import catalog
 from trivium.backends.workers import worker
 from trivium.engine.bundles import bundle as bundles
@@ -137,6 +138,24 @@ def test_a_port_to_a_format_says_what_it_takes_and_gives(cli, here, saved_runs, 
     assert "takes raw (any, 28, 28) uint8" in shown.out
     assert "(any, 10) float32, the probabilities of 0, 1, 2, " in shown.out
     assert f"{backend.name} → onnx: the same predictions, kept as digits.onnx" in shown.out
+
+
+@pytest.mark.one_environment
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [(3, "the logits of 0, 1, 2 (softmax gives"), (1, "the logit of 1 (sigmoid gives")],
+)
+def test_a_port_of_logits_says_that_they_are_logits(cli, here, backend, shared_worker, units, said):
+    import keras
+
+    classes = max(2, units)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)])
+    run = trivium.train(model, (np.random.rand(30, 4).astype("float32"), np.arange(30) % classes), epochs=1)
+    bundles.Bundle.of(run).save(here / "bundle.trivium")
+    shown = cli("port", "bundle.trivium", "--to", f"source:{backend.name}", "--out", "net")
+    assert f"(any, {units}) float32, {said} probabilities)" in " ".join(shown.out.split())
+    assert json.loads((here / "net/port.json").read_text())["output_kinds"] == ["logits"]
+    assert ": logits. A softmax" in (here / "net/README.md").read_text()
 
 
 @pytest.mark.several_backends
