@@ -182,7 +182,7 @@ def _uneven_steps(rows: SeriesRows) -> str:
 def _step_to_text(step: Any) -> str:
     if not isinstance(step, np.timedelta64):
         return f"{step:g}"
-    seconds = step / np.timedelta64(1, "s")
+    seconds = float(step / np.timedelta64(1, "s"))
     for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
             return f"{seconds / length:g} {name}{'s' * (seconds != length)}"

@@ -201,6 +201,20 @@ def test_short_series_and_uneven_steps_are_said(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("times", "steps"),
+    [
+        (["2024-05-01", "2024-05-02", "2024-05-05", "2024-05-06"], "1 day to 3 days"),
+        (["2024-05-01 10:00", "2024-05-01 11:30", "2024-05-01 11:31", "2024-05-03 11:31"], "1 minute to 2 days"),
+    ],
+)
+def test_uneven_steps_of_dates_are_said_in_their_units(tmp_path, times, steps):
+    path = write(tmp_path / "t.csv", "\n".join(["at,v", *(f"{time},{n}" for n, time in enumerate(times))]))
+    assert load(path, window=1, time="at", test_share=0).series.warnings() == [
+        f"The steps of time vary from {steps}: a window counts rows, not time."
+    ]
+
+
 def test_the_record_says_how_to_read_further_series(sales):
     data = load(sales, window=5, horizon=2, stride=3, key="shop", time="day")
     assert data.describe()["series"] == {
