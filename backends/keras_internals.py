@@ -69,6 +69,21 @@ def float64_preserved() -> Iterator[None]:
         table["float64"] = before
 
 
+@contextlib.contextmanager
+def names_restored() -> Iterator[None]:
+    """Count the automatic names of layers afterwards as before: a model that is built only to look at leaves no trace.
+
+    Keras' public way, `clear_session`, forgets all counts.
+    """
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    before = state.get_global_attribute("object_name_uids")
+    copy = before.copy() if before is not None else None
+    try:
+        yield
+    finally:
+        state.set_global_attribute("object_name_uids", copy)
+
+
 # --- models and layers ----------------------------------------------------------------------------------------------
 
 

@@ -55,6 +55,12 @@ trust_option = click.option(
     callback=_trust_files,
     help="Let code in the model file run (Lambda layers, custom classes); a message names it.",
 )
+threshold_option = click.option(
+    "--threshold",
+    type=float,
+    metavar="P",
+    help="Predict the second of two classes above this probability. Default: 0.5, or that of the training.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 backend_option = click.option(
     "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy. Default: KERAS_BACKEND."

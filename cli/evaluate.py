@@ -7,17 +7,18 @@ from pathlib import Path
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json, table, trust_option
+from .common import backend_option, common_options, console, print_json, table, threshold_option, trust_option
 from .data_options import data_options
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @data_options
+@threshold_option
 @backend_option
 @trust_option
 @common_options
-def command(source: Path, data: str | None, backend: str | None, as_json: bool) -> None:
+def command(source: Path, data: str | None, threshold: float | None, backend: str | None, as_json: bool) -> None:
     """Measure a trained model on the test split of its data, or of other data.
 
     SOURCE is a run folder or a bundle file. The backend need not be the one that trained the model.
@@ -29,7 +30,7 @@ def command(source: Path, data: str | None, backend: str | None, as_json: bool) 
     catalog.use(backend)
     from ..engine.prediction.evaluation import evaluate
 
-    metrics = evaluate(source, data)
+    metrics = evaluate(source, data, threshold)
     if as_json:
         print_json({"schema": 1, "source": str(source), "backend": catalog.selected().name, "metrics": metrics})
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json, table, trust_option
+from .common import backend_option, common_options, console, print_json, table, threshold_option, trust_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,10 +21,18 @@ _MOST_SHARES = 5
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--every-window", is_flag=True, help="Forecast after each window of a time series, not only the last.")
+@threshold_option
 @backend_option
 @trust_option
 @common_options
-def command(source: Path, inputs: tuple[Path, ...], every_window: bool, backend: str | None, as_json: bool) -> None:
+def command(
+    source: Path,
+    inputs: tuple[Path, ...],
+    every_window: bool,
+    threshold: float | None,
+    backend: str | None,
+    as_json: bool,
+) -> None:
     """Predict the labels or values of INPUTS with a trained model.
 
     SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
@@ -47,7 +55,7 @@ def command(source: Path, inputs: tuple[Path, ...], every_window: bool, backend:
     predictions: list[dict[str, Any]] = []
     for path in inputs:
         x, names = samples.read_named(loaded, path, every_window=every_window)
-        predicted = predict(loaded, x)
+        predicted = predict(loaded, x, threshold)
         said = record.forecasts(predicted.values) if record else predicted.to_json()
         rows = enumerate(zip(names or [{}] * len(said), said, strict=True))
         predictions += [{"file": str(path), "index": i, **name, "prediction": entry} for i, (name, entry) in rows]

@@ -25,6 +25,7 @@ from .common import (
     print_json,
     seconds,
     set_option,
+    threshold_option,
     trust_option,
 )
 from .data_options import data_options
@@ -77,6 +78,7 @@ AUTO = "auto"
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
 @click.option("--loss", metavar="NAME", help="A Keras loss: mse, mae, huber, … Default: one that fits.")
 @click.option("--metrics", metavar="NAMES", help="Keras metrics, separated by commas: mae,mape. Default: by the loss.")
+@threshold_option
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and dropout."
 )

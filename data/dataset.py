@@ -44,6 +44,7 @@ class Dataset:
         validation_stream: the batches to validate on, beside a stream.
         labels: the names of the classes; empty where `y` holds values. With several targets, a dictionary by the name
             of the target, without those that hold values.
+        guesses_classes: whether the classes are whole numbers that the data do not call classes.
         source: the origin of the arrays, as text.
         draw: draws fresh samples, given their number and a key; None for a fixed dataset.
         kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, `SERIES`, or empty for arrays.
@@ -71,6 +72,7 @@ class Dataset:
     series: SeriesWindows | None = None
     stream: BatchStream | None = None
     validation_stream: BatchStream | None = None
+    guesses_classes: bool = False
 
     @cached_property
     def checksum(self) -> str | None:
@@ -143,14 +145,22 @@ class Dataset:
         unused_names = (f"unused {number}" for number in range(len(self.labels), count))
         return replace(self, labels=(*self.labels, *unused_names))
 
+    def as_values(self) -> Dataset:
+        """Return the dataset of a single target whose classes are whole numbers, with these numbers as values."""
+        numbers = np.array(self.labels, "float64")
+        return replace(self.with_targets(lambda y: numbers[y]), labels=(), guesses_classes=False)
+
     def relabelled(self, labels: Labels) -> Dataset:
         """Return the dataset with its classes renumbered to match `labels`, those of a model trained on other data.
 
-        Labels that are only numbers, 0, 1, …, are assumed to follow the order of a model whose classes have names.
+        Labels that are only numbers, 0, 1, …, are assumed to follow the order of a model whose classes have names. A
+        model of values takes whole numbers as values.
 
         Raises:
             DataError: a class is not among `labels`.
         """
+        if not labels and self.guesses_classes and isinstance(self.labels, tuple):
+            return self.as_values()
         if isinstance(labels, tuple) and isinstance(self.labels, tuple):
             if labels[: len(self.labels)] == self.labels:
                 return self

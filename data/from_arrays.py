@@ -33,11 +33,16 @@ def dataset_from_arrays(train: Any, validation: Any = None, test: Any = None) ->
     parts = {"train": train, "validation": validation, "test": test}
     splits = {name: _split(part, name) for name, part in parts.items() if part is not None}
     labels: Labels = ()
+    has_words = is_array(splits["train"].y) and any(split.y.dtype.kind in "OUS" for split in splits.values())
     if is_array(splits["train"].y):
-        splits, labels = _with_classes(splits)
+        splits, labels = _with_classes(splits, has_words)
     for name, split in splits.items():
         _require_samples(split, name)
-    return Dataset(NAME, splits["train"], splits.get("test"), labels, "in memory", validation=splits.get("validation"))
+    guesses = bool(labels) and not has_words
+    validation_split, test_split = splits.get("validation"), splits.get("test")
+    return Dataset(
+        NAME, splits["train"], test_split, labels, "in memory", validation=validation_split, guesses_classes=guesses
+    )
 
 
 def _split(part: Any, name: str) -> Split:
@@ -53,9 +58,9 @@ def split_from_user(x: Any, y: Any, weight: Any = None) -> Split:
     return Split(from_user(x), from_user(y), None if weight is None else np.asarray(weight, "float32"))
 
 
-def _with_classes(splits: Mapping[str, Split]) -> tuple[dict[str, Split], tuple[str, ...]]:
+def _with_classes(splits: Mapping[str, Split], has_words: bool) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Return the splits with their classes numbered from 0, and the names of the classes."""
-    if any(split.y.dtype.kind in "OUS" for split in splits.values()):
+    if has_words:
         words = [split.y.astype(str) for split in splits.values()]
         classes = np.unique(np.concatenate(words))
         return _with_targets(splits, [np.searchsorted(classes, part) for part in words]), tuple(map(str, classes))

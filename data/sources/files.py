@@ -70,7 +70,7 @@ def _dataset_of(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     validation = _read_split(path, arrays, "val") if {"x_val", "y_val"} <= arrays.keys() else None
     (numbered, test, validation), labels = number_classes(train, test, validation)
     assert numbered
-    return Dataset(str(path), numbered, test, labels, str(path), validation=validation)
+    return Dataset(str(path), numbered, test, labels, str(path), validation=validation, guesses_classes=bool(labels))
 
 
 def read_splits(path: Path) -> tuple[Split, Split | None]:

@@ -106,6 +106,7 @@ def from_frame(
         targets=tuple(targets),
         preparation=steps_for(features, **how),
         notes=(*notes, *filter(None, guesses)),
+        guesses_classes=bool(only and named and guesses[0]) if not task else False,
     )
 
 

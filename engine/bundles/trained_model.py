@@ -13,6 +13,7 @@ import numpy as np
 
 from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import OptionError
+from ..keras_model.class_scores import meanings
 from ..keras_model.inference import outputs_of
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ class TrainedModel:
         return self._model
 
     @property
-    def from_logits(self) -> bool:
-        """Return whether the outputs are logits."""
-        return bool(getattr(self.model.loss, "from_logits", False))
+    def meaning(self) -> str:
+        """Return whether the outputs are probabilities, logits or margins: see `class_scores`."""
+        return meanings(self.model)[0]
 
     def outputs(self, x: np.ndarray, layer: str | int | None = None) -> np.ndarray:
         """Return the outputs of the model, or of one of its layers, for raw samples (n, …).

@@ -8,11 +8,9 @@ import numpy as np
 
 from ...backends import runtime
 from ...data import axes
-from ...data.dataset import Labels, labels_of
-from ...data.nests import Nest, arrays_of, is_array, map_arrays, sample_count, take
+from ...data.nests import Nest, arrays_of, map_arrays, sample_count, take
 from ...errors import DataError
 from .interface import by_name, output_names
-from .loss_names import loss_of_each_output
 
 if TYPE_CHECKING:
     import keras
@@ -57,43 +55,13 @@ def _padded(x: Nest, count: int) -> Nest:
 
 def _as_arrays(model: keras.Model, outputs: Nest) -> list[np.ndarray]:
     """Return a model's outputs as arrays, in the order of `model.outputs`."""
-    return [as_floats(output) for output in (arrays_of(outputs) if len(model.outputs) > 1 else [outputs])]
+    return [as_floats(output) for output in arrays_of(outputs)]
 
 
 def as_floats(outputs: Any) -> np.ndarray:
     """Return a model's outputs as an array; 16-bit floats as float32, because NumPy has no bfloat16."""
     array = np.asarray(outputs)
     return array.astype("float32") if array.dtype.itemsize == 2 and array.dtype.kind not in "iu" else array
-
-
-def class_outputs(model: keras.Model, outputs: Nest, labels: Labels) -> Nest:
-    """Return the outputs of a classifier as probabilities: those that its loss takes as logits are activated.
-
-    Args:
-        model: compiled, or not.
-        outputs: of the model, by name where there are several.
-        labels: the names of the classes; outputs without them stay as they are.
-    """
-    if not getattr(model, "compiled", False):
-        return outputs
-    are_logits = [bool(getattr(loss, "from_logits", False)) for loss in loss_of_each_output(model)]
-    if is_array(outputs):
-        return activate(outputs) if labels and are_logits[0] else outputs
-    return {
-        name: activate(output) if labels_of(labels, name) and is_logit else output
-        for (name, output), is_logit in zip(outputs.items(), are_logits, strict=True)
-    }
-
-
-def activate(logits: np.ndarray) -> np.ndarray:
-    from scipy.special import expit, softmax
-
-    return np.asarray(expit(logits) if logits.shape[-1] == 1 else softmax(logits, axis=-1))
-
-
-def probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Return one probability per class: (n, 1) of "yes" becomes (n, 2) of "no" and "yes"."""
-    return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
 def accepts_shape(model: keras.Model, x: Nest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .interface import output_names
@@ -16,7 +16,11 @@ LOGITS, PROBABILITIES, VALUES = "logits", "probabilities", "values"
 
 def loss_of_each_output(model: keras.Model) -> list[Any]:
     """Return the loss of each output as it was compiled: an object, a function, a name, or None."""
-    loss, names = model.loss, output_names(model)
+    return losses_in_order(model.loss, output_names(model))
+
+
+def losses_in_order(loss: Any, names: Sequence[str]) -> list[Any]:
+    """Return what `keras.Model.compile` takes as a loss as one loss for each named output."""
     if isinstance(loss, Mapping):
         return [loss.get(name) for name in names]
     if isinstance(loss, (list, tuple)):
@@ -41,6 +45,11 @@ def _output_kind(loss: Any, name: str) -> str:
     if getattr(loss, "from_logits", False):
         return LOGITS
     return PROBABILITIES if "crossentropy" in name else VALUES
+
+
+def names_of_losses(loss: Any, outputs: Sequence[str]) -> list[str]:
+    """Return the names, as in `loss_names`, of the losses that a model will be compiled with."""
+    return [_name(each) for each in losses_in_order(loss, outputs)]
 
 
 def _name(loss: Any) -> str:

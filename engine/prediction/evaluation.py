@@ -23,20 +23,21 @@ from ...data.series.windows import SeriesWindows
 from ...data.tables.recoding import with_columns
 from ...errors import DataError
 from ..bundles import bundle as bundles
+from ..bundles import thresholds
 from ..bundles.bundle import Bundle
+from ..keras_model.class_scores import class_outputs, predicted_classes, probabilities
 from ..keras_model.data_for_model import for_model
 from ..keras_model.inference import (
     accepts_shape,
-    class_outputs,
     fixed_batch,
     outputs_of,
-    probabilities,
     require_full_batches,
     require_memory,
     reset_states,
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
 from . import inputs
+from .class_accuracy import class_accuracies
 from .recorded_data import load_recorded, read_alike
 
 if TYPE_CHECKING:
@@ -104,24 +105,27 @@ def _class_map(classes: np.ndarray, labels: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def predict(source: Bundle | str | Path, x: Any) -> Predictions:
+def predict(source: Bundle | str | Path, x: Any, threshold: float | None = None) -> Predictions:
     """Predict raw inputs with a bundle's model. They are preprocessed as the training data were.
 
     Args:
         source: a bundle, its file, or the run folder that holds it.
         x: (n, …) inputs, of the shape and dtype of the training data; a nest of them for a model of several inputs,
             by name or in order; for a model of a table, a data frame or a list of dictionaries by column.
+        threshold: the probability above which the second of two classes is predicted, by default that of the training.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: the inputs do not fit the model.
+        OptionError: there is no threshold for such classes.
     """
     bundle = bundles.load(source)
+    threshold = thresholds.in_force(bundle, threshold)
     x = inputs.samples_of(bundle, x)
     prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
     _require_shape(bundle.model, prepared)
     outputs = class_outputs(bundle.model, outputs_of(bundle.model, prepared), bundle.labels)
-    return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels), bundle.labels)
+    return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels, threshold), bundle.labels)
 
 
 def _require_shape(model: keras.Model, prepared: Nest) -> None:
@@ -132,17 +136,21 @@ def _require_shape(model: keras.Model, prepared: Nest) -> None:
         raise DataError(f"a prepared sample has shape {received} but the model takes {expected}")
 
 
-def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dict[str, float]:
+def evaluate(
+    source: Bundle | str | Path, data: DataSource | None = None, threshold: float | None = None
+) -> dict[str, float]:
     """Return the metrics of a bundle's model on a test split, by default that of the dataset it was trained on.
 
     Other data are read as those of the training were, unless their name says otherwise: pictures in their size, tables
-    and series by their targets.
+    and series by their targets. The threshold is that of `predict`.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: the data cannot be read, do not fit, or have no test split.
+        OptionError: there is no threshold for such classes.
     """
     bundle = bundles.load(source)
+    threshold = thresholds.in_force(bundle, threshold)
     dataset = load_recorded(bundle) if data is None else read_alike(bundle, data)
     dataset.require_arrays("`evaluate`")
     if dataset.columns:
@@ -150,16 +158,22 @@ def evaluate(source: Bundle | str | Path, data: DataSource | None = None) -> dic
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
-    return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, dataset.series)
+    return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, dataset.series, bundle.labels, threshold)
 
 
 def evaluate_model(
-    model: keras.Model, preprocessing: Preprocessing, split: Split, series: SeriesWindows | None = None
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    split: Split,
+    series: SeriesWindows | None = None,
+    labels: Labels = (),
+    threshold: float | None = None,
 ) -> dict[str, float]:
     """Return the model's metrics on a split; for regression also `rms_error`, on the scale of the raw data.
 
     With several outputs it is `price_rms_error` for the output `price`, and so it is with several targets of a series,
-    whose units may differ.
+    whose units may differ. For classes also `class_accuracy`, where no metric of the model tells it: see
+    `class_accuracies`.
     """
     prepared = Split(*preprocessing.pairs(split.x, split.y))
     prepared = Split(match_inputs(model, prepared.x), match_targets(model, prepared.y))
@@ -169,6 +183,7 @@ def evaluate_model(
     reset_states(model)
     with runtime.current().carry_rnn_states(model), losses_from_logits():
         metrics = _compute_metrics(model, prepared)
+    metrics |= class_accuracies(model, _parts(prepared), labels, threshold)
     return metrics | _rms_errors(model, preprocessing, prepared, series)
 
 
@@ -233,14 +248,21 @@ def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def to_data_terms(preprocessing: Preprocessing, outputs: Nest, labels: Labels) -> Nest:
-    """Return class numbers for a classifier's outputs, otherwise values on the scale of the raw data."""
+def to_data_terms(preprocessing: Preprocessing, outputs: Nest, labels: Labels, threshold: float | None = None) -> Nest:
+    """Return class numbers for a classifier's outputs, otherwise values on the scale of the raw data.
+
+    Args:
+        preprocessing: of the model.
+        outputs: probabilities, or preprocessed values.
+        labels: the names of the classes.
+        threshold: as in `predict`.
+    """
     if not is_array(outputs):
-        return {name: to_data_terms(preprocessing, output, labels_of(labels, name)) for name, output in outputs.items()}
-    values = preprocessing.targets.inverse(outputs)
-    if labels and values.dtype.kind == "f":  # integer labels have no one-hot step that would convert outputs back
-        return np.asarray(probabilities(outputs).argmax(-1))
-    return values
+        return {
+            name: to_data_terms(preprocessing, output, labels_of(labels, name), threshold)
+            for name, output in outputs.items()
+        }
+    return predicted_classes(outputs, threshold) if labels else preprocessing.targets.inverse(outputs)
 
 
 def _is_one_hot(y: np.ndarray) -> bool:

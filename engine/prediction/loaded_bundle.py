@@ -16,13 +16,13 @@ from .evaluation import Predictions
 class LoadedBundle(Bundle):
     """A bundle that was read from its file."""
 
-    def predict(self, x: Any) -> Predictions:
+    def predict(self, x: Any, threshold: float | None = None) -> Predictions:
         """Predict raw inputs; see `trivium.predict`."""
-        return evaluation.predict(self, x)
+        return evaluation.predict(self, x, threshold)
 
-    def evaluate(self, data: DataSource | None = None) -> dict[str, float]:
+    def evaluate(self, data: DataSource | None = None, threshold: float | None = None) -> dict[str, float]:
         """Return the metrics on a test split; see `trivium.evaluate`."""
-        return evaluation.evaluate(self, data)
+        return evaluation.evaluate(self, data, threshold)
 
 
 def load(source: Bundle | str | Path) -> LoadedBundle:

@@ -17,6 +17,7 @@ from ...data.dataset import Dataset, Split
 from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
 from ..epochs.batches import sample_order
+from ..keras_model.class_scores import meanings
 from .estimators import Classifier, Estimator, class_probabilities
 from .scoring import Fit, score
 
@@ -112,8 +113,8 @@ class BatchedFits:
                 values = self.preprocessing.targets.inverse(outputs)
                 scores.append(score(self.targets[fit.test], values, classifies=False))
             else:
-                from_logits = bool(getattr(self.models.model.loss, "from_logits", False))
-                predicted = class_probabilities(outputs, len(self.classes), from_logits).argmax(axis=1)
+                (meaning,) = meanings(self.models.model)
+                predicted = class_probabilities(outputs, len(self.classes), meaning).argmax(axis=1)
                 scores.append(score(self.targets[fit.test], predicted, classifies=True))
         return scores
 

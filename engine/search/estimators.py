@@ -28,7 +28,7 @@ from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
 from ...models.recipe import SIZES, recipe_of
 from ..bundles.trained_model import TrainedModel
-from ..keras_model.inference import activate, probabilities
+from ..keras_model.class_scores import probabilities, to_probabilities
 from ..training.options import DEFAULT_SEED
 from ..training.trainer import Trainer
 from . import recipe_from_arrays
@@ -243,7 +243,7 @@ class Classifier(ClassifierMixin, Estimator):
     """A recipe or a builder as scikit-learn's classifier.
 
     It has the parameters of `Estimator` and `class_weight`. The model ends in a softmax with one output per class, or
-    in a single sigmoid. A model that its builder compiles with a `from_logits` loss needs neither.
+    in a single sigmoid. A model that its builder compiles with a `from_logits` loss or a hinge needs neither.
 
     Args:
         class_weight: the weight of each class: `balanced`, or a number per label; labels without a number have
@@ -293,7 +293,7 @@ class Classifier(ClassifierMixin, Estimator):
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return (n, classes) float probabilities, in the order of `classes_`."""
         outputs = self._outputs(X)
-        return class_probabilities(outputs, len(self.classes_), self._trained.from_logits)
+        return class_probabilities(outputs, len(self.classes_), self._trained.meaning)
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the most probable label of each sample, (n,)."""
@@ -347,19 +347,18 @@ class Regressor(RegressorMixin, Estimator):
         return tags
 
 
-def class_probabilities(outputs: np.ndarray, classes: int, from_logits: bool) -> np.ndarray:
+def class_probabilities(outputs: np.ndarray, classes: int, meaning: str) -> np.ndarray:
     """Return a classifier's outputs as one probability per class.
 
     Args:
-        outputs: (n, outputs) probabilities or logits, possibly more than there are classes; or (n, 1) of the second
-            class.
+        outputs: (n, outputs) values, possibly more than there are classes; or (n, 1) of the second class.
         classes: the number of classes in the data.
-        from_logits: whether the outputs are logits.
+        meaning: of the outputs: see `class_scores`.
 
     Returns:
         (n, classes) float.
     """
-    values = probabilities(activate(outputs) if from_logits else outputs)
+    values = probabilities(to_probabilities(outputs, meaning))
     if values.shape[1] == classes:
         return values
     values = values[:, :classes]  # the model may know classes that the data do not have

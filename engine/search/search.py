@@ -25,8 +25,8 @@ from ...data.nests import is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
 from ..training.options import DEFAULT_SEED
+from ..training.recipe_data import dataset_for
 from ..training.train import pop_reading_settings
-from ..training.trainer import dataset_for
 from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
 from .fits import KINDS

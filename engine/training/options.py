@@ -16,6 +16,7 @@ from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import SERIES_SIZES, SERIES_STEPS, SIZES, Recipe, find
 from ..bundles import bundle as bundles
+from ..bundles import thresholds
 from ..bundles.bundle import Bundle
 from ..epochs import precision as precisions
 from . import compilation, fine_tuning, hold_out
@@ -49,6 +50,8 @@ class TrainingOptions:
         optimizer: the name of a Keras optimizer, or an optimizer, of which each model gets a copy.
         loss, metrics: as `keras.Model.compile` takes them: names or objects, a dictionary for several outputs.
         learning_rate: of the optimizer; above 0.
+        threshold: the probability above which the second of two classes is predicted, between 0 and 1; by default the
+            more probable one is. A model trained further keeps its own.
         seed: of initial weights, batch order, dropout and augmentation.
         rng: one of `GENERATORS`: whose initial weights, dropout and noise. The order of samples is always trivium's.
         plan: how the epochs are run: `auto`, `fit` for `keras.Model.fit`, or one of the backend's plans by name.
@@ -80,6 +83,7 @@ class TrainingOptions:
     learning_rate: float | None = None
     loss: Any = None
     metrics: Any = None
+    threshold: float | None = None
     seed: int = DEFAULT_SEED
     rng: str = "owned"
     plan: str = "auto"
@@ -120,6 +124,7 @@ class TrainingOptions:
             learning_rate=recipe.learning_rate if is_default_rate else self.learning_rate,
             loss=self.loss,
             metrics=self.metrics,
+            threshold=self._resolve_threshold(start),
             seed=self.seed,
             rng=self.rng,
             plan=self.plan,
@@ -147,6 +152,12 @@ class TrainingOptions:
         if self.freeze or self.replace_head is not None:
             raise OptionError("`freeze` and `replace_head` need a trained model to start from: add `start` BUNDLE")
         return None
+
+    def _resolve_threshold(self, start: Bundle | None) -> float | None:
+        if self.threshold is None:
+            return thresholds.in_force(start, None) if start and self.replace_head is None else None
+        thresholds.check(self.threshold)
+        return self.threshold
 
     def _find_recipe(self, start: Bundle | None) -> Recipe:
         recipe = find(self.recipe) if self.recipe and isinstance(self.recipe, str) else self.recipe
@@ -186,6 +197,7 @@ class ResolvedOptions:
     learning_rate: float | None
     loss: Any
     metrics: Any
+    threshold: float | None
     seed: int
     rng: str
     plan: str
@@ -247,6 +259,8 @@ class ResolvedOptions:
             values["validation"] = self.validation
         if self.steps_per_epoch is not None:
             values["steps_per_epoch"] = self.steps_per_epoch
+        if self.threshold is not None:
+            values["threshold"] = self.threshold
         if self.precision:
             values["precision"] = self.precision
         values |= self.weights.describe() | self.callback_options.describe()

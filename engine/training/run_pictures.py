@@ -12,7 +12,8 @@ import numpy as np
 from ...data.dataset import Labels, Split, labels_of
 from ...data.nests import is_array, take
 from ...data.pictures.channels import is_colour
-from ..keras_model.inference import class_outputs, outputs_of, probabilities
+from ..keras_model.class_scores import class_outputs, probabilities
+from ..keras_model.inference import outputs_of
 from ..keras_model.interface import match_inputs, targets_in_order
 from ..plots import plots, series_plots
 from ..plots.images import to_images
@@ -41,7 +42,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
     test = _drawn_part(test, run.dataset.labels)
     prepared = match_inputs(run.model, run.preprocessing.pairs(test.x, test.y)[0])
     outputs = class_outputs(run.model, outputs_of(run.model, prepared), run.dataset.labels)
-    predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels)
+    predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels, run.settings.get("threshold"))
     if run.dataset.series:
         path = folder / "predictions.png"
         series_plots.forecasts(run.dataset.series, predicted, path, title=f"{title}, test data")

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from ...backends import catalog, runtime
 from ...backends.workers.worker import Listener
 from ...data.assignment import is_assigned
-from ...data.data_source import DataSource, dataset_of
+from ...data.data_source import DataSource
 from ...data.dataset import Dataset, Split
 from ...data.preprocessing.pipeline import Preprocessing
 from ...data.tables.recoding import with_columns
-from ...errors import DataError, OptionError
+from ...errors import OptionError
 from ...models.recipe import Recipe
+from ..bundles.thresholds import require_two_classes
 from ..epochs import environment
 from ..epochs import precision as precisions
 from ..keras_model.data_for_model import for_model, has_values_for_one_output, is_coloured, joined_targets
@@ -32,6 +33,7 @@ from . import model_building, streams
 from .data_preparation import DataPreparation, Prepared, sizes_of
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
+from .recipe_data import as_trained, dataset_for
 from .series_steps import series_notes
 
 if TYPE_CHECKING:
@@ -178,7 +180,9 @@ class Trainer:
             warnings=self.warnings,
         )
         if data.test:
-            run.evaluation = evaluate_model(model, preprocessing, data.test, data.series)
+            run.evaluation = evaluate_model(
+                model, preprocessing, data.test, data.series, data.labels, self.resolved.threshold
+            )
         return run
 
     def prepare(self, dataset: Dataset) -> Prepared:
@@ -189,6 +193,8 @@ class Trainer:
         """
         if self.resolved.augment:
             self.resolved.augment.require_classes_of_pictures(dataset)
+        if self.resolved.threshold is not None:
+            require_two_classes(dataset.labels)
         preparation = self._hold_out(dataset)
         prepared = preparation.prepare(dataset)
         self.resolved = self.resolved.with_fitted(preparation.fitted_options(dataset, prepared))
@@ -357,7 +363,7 @@ class Trainer:
         Raises:
             DataError: the recipe has no data of its own, or the data cannot be read or do not go with the model.
         """
-        dataset = dataset_for(self.recipe, data)
+        dataset = as_trained(dataset_for(self.recipe, data), self.resolved)
         start = self.resolved.start
         if dataset.columns and start:
             dataset = with_columns(dataset, columns_of(start))
@@ -382,18 +388,3 @@ class Trainer:
     def _build_model(self, dataset: Dataset, training: Split, precision: str | None) -> keras.Model:
         model, self.resolved = model_building.build_model(self.resolved, dataset, training, precision)
         return model
-
-
-def dataset_for(recipe: Recipe, data: DataSource | None) -> Dataset:
-    """Return the data that the user gave as a dataset, or else the recipe's own.
-
-    Raises:
-        DataError: the recipe has no data of its own, or the data cannot be read.
-    """
-    if data is not None and not (isinstance(data, str) and data == ""):
-        return dataset_of(data)
-    if recipe.dataset is None:
-        raise DataError(
-            f"{recipe.name} brings no data of its own: add `data` FILE.npz (x_train, y_train) or `data` mnist"
-        )
-    return dataset_of(recipe.dataset)

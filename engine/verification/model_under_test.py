@@ -29,7 +29,8 @@ from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack
 from ..keras_model.loss_names import loss_names
-from ..training.trainer import Trainer, dataset_for
+from ..training.recipe_data import dataset_for
+from ..training.trainer import Trainer
 
 if TYPE_CHECKING:
     import keras
@@ -48,8 +49,8 @@ class ModelUnderTest:
     Attributes:
         source: a recipe's name, `path/to/file.py:function`, or the path of a bundle.
         is_bundle: whether `source` is a bundle.
-        data: a dataset's name or file, or `{"name", "x", "y", "labels", "kind", "columns"}`, with arrays; None for the
-            source's own data.
+        data: a dataset's name or file, or `{"name", "x", "y", "labels", "kind", "guesses_classes", "columns"}`,
+            with arrays; None for the source's own data.
         options: options of the recipe.
         batch_size: None for the recipe's batch size, limited to 32.
         seed: of initial weights, batch order, and drawn data.
@@ -88,7 +89,7 @@ def _received(data: Mapping[str, Any]) -> Dataset:
     named = {name: tuple(names) for name, names in labels.items()} if isinstance(labels, dict) else tuple(labels)
     split = Split(data["x"], data["y"])
     dataset = Dataset(data["name"], split, None, named, "given", kind=data["kind"])
-    return replace(dataset, columns=columns, preparation=steps_for(columns))
+    return replace(dataset, columns=columns, preparation=steps_for(columns), guesses_classes=data["guesses_classes"])
 
 
 @contextlib.contextmanager

@@ -317,6 +317,7 @@ def _to_portable(data: Dataset | str | Path | None) -> Any:
             "y": data.train.y,
             "labels": labels_to_json(data.labels),
             "kind": data.kind,
+            "guesses_classes": data.guesses_classes,
             "columns": [asdict(column) for column in data.columns],
         }
     name = data.name if isinstance(data, Dataset) else data

@@ -52,6 +52,14 @@ def test_keras_own_classes_lie_in_its_private_package(keras):
     assert not keras_internals.is_keras_module(__name__)
 
 
+@pytest.mark.one_environment
+def test_a_model_that_is_only_looked_at_leaves_no_names(keras):
+    first = int(keras.layers.Dense(1).name.partition("_")[2] or 0)
+    with keras_internals.names_restored():
+        keras.layers.Dense(1)
+    assert keras.layers.Dense(1).name == f"dense_{first + 1}"
+
+
 def test_float64_is_preserved_within_the_context_only(keras):
     before = keras.backend.result_type("float64", "float64")
     with keras_internals.float64_preserved():

@@ -7,7 +7,8 @@ from trivium.backends import runtime
 from trivium.data import datasets
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.keras_model.inference import fixed_batch, outputs_of, probabilities
+from trivium.engine.keras_model.class_scores import probabilities
+from trivium.engine.keras_model.inference import fixed_batch, outputs_of
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError, OptionError
 from trivium.models import recipe as recipes
