@@ -13,10 +13,12 @@ import click
 from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
 from .entries import parse_assignment, parse_value
 from .option_names import errors_name_options
+from .printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
 
@@ -104,6 +106,8 @@ def print_json(value: Any) -> None:
 def console() -> Console:
     """Return the console for results. It prints text verbatim: `[jax]` is not a style, and `:cat:` is not an emoji.
 
+    Control characters are replaced.
+
     Without a terminal it is 160 columns wide, so that logs and pipes keep whole tables.
     """
     from rich.console import Console
@@ -111,6 +115,9 @@ def console() -> Console:
     class Screen(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # as `click.echo` does; the entry point handles it
+
+        def render_str(self, text: str, **style: Any) -> Text:
+            return super().render_str(printable(text), **style)
 
     screen = Screen(highlight=False, markup=False, emoji=False)
     return screen if screen.is_terminal else Screen(highlight=False, markup=False, emoji=False, width=160)

@@ -44,8 +44,8 @@ def _print(report: dict[str, Any]) -> None:
         shown = table("layer", "kind", "parameters", right=("parameters",))
         for layer in report["layers"]:
             shown.add_row(
-                _INDENT * layer["depth"] + _printable(layer["name"]),
-                _printable(layer["kind"] or "–"),
+                _INDENT * layer["depth"] + str(layer["name"]),
+                str(layer["kind"] or "–"),
                 "–" if layer["parameters"] is None else f"{layer['parameters']:,}",
             )
         screen.print(shown)
@@ -58,27 +58,20 @@ def _print(report: dict[str, Any]) -> None:
 def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the known facts as (name, value) pairs, the most interesting first."""
     names = ("format", "recipe", "dataset", "trained_on", "keras_version", "epoch", "optimizer")
-    facts = [(name.replace("_", " "), _printable(report[name])) for name in names if report.get(name) is not None]
+    facts = [(name.replace("_", " "), str(report[name])) for name in names if report.get(name) is not None]
     if run := report.get("run"):
         epochs = f"{run['epochs_done']} of {run['epochs'] or '?'} epochs"
-        facts.append(("state", f"{_printable(run['state'])}, {epochs}"))
+        facts.append(("state", f"{run['state']!s}, {epochs}"))
         if best := run["best"]:
-            facts.append(("best", f"{_printable(best['metric'])} {best['value']} in epoch {best['epoch']}"))
+            facts.append(("best", f"{best['metric']!s} {best['value']} in epoch {best['epoch']}"))
     if checkpoints := report.get("checkpoints"):
-        facts.append(("checkpoints", ", ".join(map(_printable, checkpoints[:_MOST_MEMBERS]))))
+        facts.append(("checkpoints", ", ".join(map(str, checkpoints[:_MOST_MEMBERS]))))
     for chain, steps in report.get("preprocessing", {}).items():
         facts.append((chain, " → ".join(steps) or "as they are"))
     if report.get("labels"):
-        facts.append(("labels", ", ".join(map(_printable, report["labels"]))))
+        facts.append(("labels", ", ".join(map(str, report["labels"]))))
     if report.get("parameters") is not None:
         facts.append(("parameters", f"{int(report['parameters']):,}"))
     if "bytes" in report:
         facts += [("bytes", f"{report['bytes']:,}"), ("sha256", report["sha256"])]
-    return facts + [
-        (_printable(name), digest) for name, digest in list(report.get("members", {}).items())[:_MOST_MEMBERS]
-    ]
-
-
-def _printable(text: Any) -> str:
-    """Replace unprintable characters: a file from a stranger may contain control sequences for the terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
+    return facts + [(str(name), digest) for name, digest in list(report.get("members", {}).items())[:_MOST_MEMBERS]]

@@ -5,7 +5,9 @@ Exit codes: 0 success; 1 a check failed; 2 bad input; 70 a bug in trivium, with 
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -16,6 +18,13 @@ import click
 from .. import __version__
 from ..errors import TriviumError
 from .common import DEBUG_VARIABLE
+from .printable import printable
+
+# What the operating system refuses: a path, a permission, or space. The code is not at fault.
+_REFUSALS = (
+    *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
 
 COMMANDS = (
     "backends",
@@ -73,28 +82,46 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character, such as a dash
+            stream.reconfigure(errors="replace")
     try:
         code = cli.main(arguments, prog_name="trivium", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message())
         code = 2
-    except click.ClickException as error:
-        code = _print_error(error.format_message())
-    except TriviumError as error:
-        code = _print_error(str(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("trivium: stopped", err=True)
         code = 130
-    except Exception:
-        traceback.print_exc()
-        click.echo("trivium: this is a bug in trivium, not in what you gave it", err=True)
-        code = 70
+    except Exception as error:
+        text = _refusal(error)
+        code = _print_bug() if text is None else _print_error(text)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refusal(error: Exception) -> str | None:
+    """Return the line that tells an error for which the user or the machine is the reason; None for a bug."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, TriviumError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "this needs more memory than there is: use less data, or a smaller model"
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return f"cannot use {error.filename}: {error.strerror}" if error.filename else f"cannot write: {error.strerror}"
+    return None
+
+
+def _print_bug() -> int:
+    """Print the traceback on standard error. Return the exit code."""
+    traceback.print_exc()
+    click.echo("trivium: this is a bug in trivium, not in what you gave it", err=True)
+    return 70
 
 
 def _print_error(text: str) -> int:
     """Print one line on standard error, with the traceback if `--debug` is set. Return the exit code."""
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
-    click.echo("trivium: " + " ".join(text.split()), err=True)
+    click.echo("trivium: " + printable(" ".join(text.split())), err=True)
     return 2

@@ -72,7 +72,7 @@ def _describe_run(folder: Path) -> dict[str, Any]:
     run = run_list.read(folder)
     checkpoints = sorted(path.name for path in (folder / "checkpoints").glob("*") if path.name[0] != ".")
     bundle = folder / bundles.FILE_NAME
-    contents = _describe_archive(bundle) if bundle.is_file() else {"parameters": run.record.get("parameters")}
+    contents = _describe_archive(bundle) if bundle.is_file() else {"parameters": _count(run.record.get("parameters"))}
     return {
         **contents,
         **_describe_record(run.record),
@@ -80,6 +80,10 @@ def _describe_run(folder: Path) -> dict[str, Any]:
         "run": run.to_json(),
         "checkpoints": checkpoints,
     }
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _describe_archive(path: Path) -> dict[str, Any]:

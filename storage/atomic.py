@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise _output_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Return whether a file is named as a temporary one of `atomic_write`, which a killed process may leave."""
+    return re.fullmatch(r"\..+\.[a-z0-9_]{8}(\.[a-z0-9]+)+", path.name) is not None
 
 
 def require_writable_folder(folder: Path) -> None:

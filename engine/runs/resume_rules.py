@@ -17,6 +17,8 @@ _CHANGEABLE = ("epochs", "plan")
 # A resumed run takes the command line options that the user does not repeat from its record. These options may name
 # code, and only the user may decide which code runs.
 _CODE = ("recipe", "lr_schedule", "data")
+# These name a place to write to, which only the user may choose outside of the run's folder.
+_PLACES = ("csv", "tensorboard")
 
 
 def require_same(folder: Path, record: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -75,18 +77,30 @@ def previous_arguments(folder: Path, record: Mapping[str, Any], arguments: Mappi
         arguments: the options that the user has given now.
 
     Raises:
-        OptionError: one of them names code, which a file must not decide to run.
+        OptionError: one of them names code, which a file must not decide to run, or a place outside of the run's
+            folder, which it must not decide to overwrite.
     """
     recorded = record.get("asked")
     previous = (
         {name: value for name, value in recorded.items() if name not in arguments} if isinstance(recorded, dict) else {}
     )
+    for name in _PLACES:
+        place = previous.get(name)
+        if place is not None and not _is_within(Path(str(place)), folder):
+            raise OptionError(f"the run in {folder} writes outside of its folder, into {place}: name `{name}` again")
     for name in _CODE:
         if is_file_function(str(previous.get(name, ""))):
             raise OptionError(
                 f"the run in {folder} was made by the code {previous[name]}: name it again to have it run"
             )
     return previous
+
+
+def _is_within(place: Path, folder: Path) -> bool:
+    try:
+        return place.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a link to itself
+        return False
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:

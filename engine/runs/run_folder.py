@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OutputError
-from ...storage.atomic import write_json
+from ...storage.atomic import is_partial, write_json
 from . import checkpoint, run_lock
 from .checkpoint import Checkpoint
 from .checkpoint_policy import DEFAULT_RULE, CheckpointRule
@@ -134,6 +134,9 @@ def reserve(folder: Path) -> Iterator[Path | None]:
 def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
     if not (folder / RECORD).is_file():
         raise OutputError(f"there is no run in {folder} to resume (no {RECORD} in it): leave `resume` out")
+    checkpoints = folder / CHECKPOINTS
+    if checkpoints.is_symlink():
+        raise OutputError(f"{checkpoints} is a link to {checkpoints.readlink()}: put the folder itself in its place")
     with run_lock.hold(folder):
         _remove_partial_files(folder)
         resume_from, skipped = checkpoint.newest(folder / CHECKPOINTS)
@@ -180,7 +183,7 @@ def _remove_partial_files(folder: Path) -> None:
     """Remove the partial files of a killed process; no other process writes into a locked folder."""
     for place in (folder, folder / CHECKPOINTS):
         for path in place.glob(".*.*"):
-            if path.is_file():
+            if path.is_file() and is_partial(path):
                 path.unlink()
 
 

@@ -58,12 +58,12 @@ class StoredRun:
         return {
             "folder": str(self.folder),
             "state": self.state,
-            "recipe": self.record.get("recipe"),
-            "backend": _part(self.record, "environment").get("backend"),
+            "recipe": _text(self.record.get("recipe")),
+            "backend": _text(_part(self.record, "environment").get("backend")),
             "epochs_done": len(self.history),
             "epochs": self.epochs,
             "best": best,
-            **({"error": self.record["error"]} if "error" in self.record else {}),
+            **({"error": _text(self.record["error"])} if "error" in self.record else {}),
         }
 
 
@@ -132,6 +132,11 @@ def _part(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a part of a record, or an empty dictionary: a record may hold anything."""
     part = record.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    """Return a value that should be text as text: a record may hold anything."""
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _flat(run: StoredRun) -> dict[str, str]:

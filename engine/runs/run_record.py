@@ -16,6 +16,7 @@ from .history import History
 
 RECORD = "run.json"
 HISTORY = "history.jsonl"
+SCHEMA = 1
 
 _LARGEST_HISTORY = 256 * 2**20  # bytes
 
@@ -24,7 +25,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Read `run.json`.
 
     Raises:
-        OutputError: the file cannot be read, or is no record of a run.
+        OutputError: the file cannot be read, is no record of a run, or is of another schema.
     """
     try:
         record = safe_json.read(folder / RECORD)
@@ -32,6 +33,10 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise OutputError(str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
         raise OutputError(f"{folder / RECORD} is not the record of a run")
+    if record.get("schema", SCHEMA) != SCHEMA:
+        raise OutputError(
+            f"{folder / RECORD} has run schema {record['schema']}, this trivium reads {SCHEMA}: update trivium"
+        )
     return record
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ...backends import catalog
 from ...errors import OptionError
 from ...functions import is_file_function, load_function, require_known
-from ...storage.atomic import require_writable_folder, write_text
+from ...storage.atomic import require_writable_file, require_writable_folder, write_text
 from ..runs.history import direction
 
 if TYPE_CHECKING:
@@ -82,9 +82,10 @@ class CallbackOptions:
                 )
         if self.lr_schedule is not None:
             schedule(self.lr_schedule, 1)
-        for folder in (self.tensorboard, self.csv and self.csv.absolute().parent):
-            if folder:
-                require_writable_folder(folder)
+        if self.tensorboard:
+            require_writable_folder(self.tensorboard)
+        if self.csv:
+            require_writable_file(self.csv.absolute())
 
     def describe(self) -> dict[str, str]:
         """Return the options that change the trained weights."""
@@ -131,6 +132,7 @@ class CallbackOptions:
             callbacks.append(_tensorboard(self.tensorboard))
         if self.csv is not None:
             _truncate_csv(self.csv, first_epoch)
+            self.csv.absolute().parent.mkdir(parents=True, exist_ok=True)
             callbacks.append(keras.callbacks.CSVLogger(str(self.csv), append=first_epoch > 0))
         return callbacks
 
@@ -238,8 +240,12 @@ def _tensorboard(folder: Path) -> keras.callbacks.Callback:
 
 
 def _truncate_csv(path: Path, epochs: int) -> None:
-    """Cut a log after its first epochs: a resumed run writes the later ones again."""
-    if not path.is_file() or not epochs:
+    """Cut a log after its first epochs: a resumed run writes the later ones again.
+
+    Raises:
+        OptionError: the file holds something else.
+    """
+    if not path.is_file() or not path.stat().st_size:
         return
     try:
         lines = path.read_text().splitlines(keepends=True)

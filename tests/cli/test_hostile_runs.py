@@ -1,0 +1,105 @@
+"""A run folder from a stranger is read, but decides nothing outside of itself, and its text steers no terminal."""
+
+import json
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.one_environment
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, backend):
+    import trivium
+
+    folder = tmp_path_factory.mktemp("stranger") / "run"
+    trivium.train("rnn/lstm", out=folder, epochs=1, batch_size=100)
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    change(tmp_path / "run", asked={"recipe": "rnn/lstm", "epochs": 1, "batch_size": 100})
+    return tmp_path / "run"
+
+
+def change(run, **fields):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **fields}))
+
+
+@pytest.mark.parametrize("option", ["csv", "tensorboard"])
+@pytest.mark.parametrize("place", ["p.txt", "run/../p.txt", "new/p.txt", "run/link.csv"])
+def test_a_record_does_not_decide_what_is_overwritten(run, cli, option, place):
+    (run.parent / "p.txt").write_text("precious")
+    (run / "link.csv").symlink_to(run.parent / "p.txt")
+    change(run, state="interrupted", asked={option: str(run.parent / place), "recipe": "rnn/lstm"})
+    shown = cli("train", "--resume", "--out", str(run))
+    assert shown.code == 2
+    assert f"name --{option} again" in shown.err
+    assert (run.parent / "p.txt").read_text() == "precious"
+
+
+def test_a_file_that_is_no_log_is_not_overwritten_by_one(run, cli):
+    (run.parent / "p.txt").write_text("precious")
+    shown = cli(
+        "train", "rnn/lstm", "--epochs", "1", "--csv", str(run.parent / "p.txt"), "--out", str(run.parent / "new")
+    )
+    assert (shown.code, (run.parent / "p.txt").read_text()) == (2, "precious")
+    assert "is no log of a run" in shown.err
+
+
+def test_a_link_to_another_folder_gets_and_loses_no_file(run, cli, tmp_path):
+    names = {".env.local", ".zshrc.old", ".npmrc.previous"}
+    (tmp_path / "v").mkdir()
+    for name in names:
+        (tmp_path / "v" / name).touch()
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").symlink_to(tmp_path / "v")
+    shown = cli("train", "--resume", "--epochs", "2", "--out", str(run))
+    assert shown.code == 2
+    assert "is a link to" in shown.err
+    assert {path.name for path in (tmp_path / "v").iterdir()} == names
+
+
+@pytest.mark.parametrize("checksum", ["5", "null", "[]", '"ab"'])
+def test_a_checksum_that_is_none_is_told(run, cli, checksum):
+    (path,) = (run / "checkpoints").iterdir()
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    header["__metadata__"]["sha256"] = json.loads(checksum)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    shown = cli("train", "--resume", "--epochs", "2", "--out", str(run))
+    assert shown.code == 2
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_a_lock_that_is_no_file_is_told(run, cli, kind):
+    (run / ".lock").unlink(missing_ok=True)
+    if kind == "link":
+        (run / ".lock").symlink_to(run / "run.json")
+    else:
+        (run / ".lock").mkdir()
+    shown = cli("train", "--resume", "--epochs", "2", "--out", str(run))
+    assert shown.code == 2
+    assert "cannot lock" in shown.err
+
+
+@pytest.mark.parametrize("value", [5, [1], {"a": []}, "\ud800", "\x1b]0;PWN\x07\x1b[31mred", None])
+def test_every_record_can_be_listed_and_steers_no_terminal(run, cli, value):
+    environment = {"backend": value}
+    change(run, recipe=value, environment=environment, error=value, settings={"a\x1b[32m": value}, parameters=value)
+    for arguments in (("runs",), ("runs", "show"), ("inspect",), ("runs", "compare", str(run))):
+        shown = cli(*arguments, str(run))
+        assert shown.code in (0, 2), shown.err
+        assert "\x1b" not in shown.out + shown.err
+
+
+def test_a_record_of_a_later_schema_is_not_read_as_this_one(run, cli):
+    change(run, schema=99)
+    for arguments in (("runs", "show"), ("inspect",)):
+        shown = cli(*arguments, str(run))
+        assert shown.code == 2
+        assert "has run schema 99, this trivium reads 1: update trivium" in shown.err
