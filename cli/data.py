@@ -14,6 +14,9 @@ from .data_options import reading_options
 from .entries import parse_entries
 from .option_names import with_options
 
+# Classes that are listed.
+_MOST_CLASSES = 100
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -103,9 +106,11 @@ def _print_balance(summary: dict[str, Any], screen: Console) -> None:
     """Print how many samples, or pixels, of each class there are in each split."""
     splits = summary["splits"]
     balance = table("pixels of" if "target_shape" in splits["train"] else "class", *splits, right=tuple(splits))
-    for label in summary["labels"]:
+    for label in summary["labels"][:_MOST_CLASSES]:
         balance.add_row(label, *(f"{split['classes'][label]:,}" for split in splits.values()))
     screen.print(balance)
+    if len(summary["labels"]) > _MOST_CLASSES:
+        screen.print(f"… and {len(summary['labels']) - _MOST_CLASSES:,} more: --json prints all.")
 
 
 def _print_sentences(summary: dict[str, Any], screen: Console) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..functions import suggest
+from ..storage.regular_file import require_regular
 from . import data_name
 from .dataset import Dataset
 from .part_files import PARTS, with_parts
@@ -93,6 +94,7 @@ def _reader_of(path: Path, settings: Mapping[str, str]) -> Callable[..., Dataset
     Raises:
         DataError: a setting is only one of series, and there is no `window`; it is a table that cannot be read.
     """
+    require_regular(path)
     if "window" in settings and path.suffix:
         return read_series
     reader = _reader_of_samples(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError
+from ..storage.regular_file import require_regular
 from .columns import TEXT, Column
 from .digit_images import read_digit
 from .nests import Nest
@@ -39,6 +40,7 @@ def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Pat
         DataError: the file is missing, damaged, of another kind, or an array holds anything but finite numbers; a
             table lacks a column, or a cell is not of its column's kind.
     """
+    require_regular(path)
     ending = path.suffix.lower()
     if ending in SUFFIXES:
         return read_picture(path)[None]

@@ -33,6 +33,8 @@ Event = dict[str, Any]
 Listener = Callable[[Event], None]
 
 _LOG_LINES = 6
+# How long the last messages of a process that has ended may take to arrive.
+_DRAIN_SECONDS = 1.0
 
 
 # --- the caller's side ----------------------------------------------------------------------------------------------
@@ -71,7 +73,9 @@ class Worker:
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._busy = False
-        threading.Thread(target=self._receive, daemon=True).start()
+        receiver = threading.Thread(target=self._receive, daemon=True)
+        receiver.start()
+        threading.Thread(target=self._wait_for_end, args=(receiver,), daemon=True).start()
 
     @property
     def alive(self) -> bool:
@@ -158,6 +162,12 @@ class Worker:
                 self._messages.put(read(self._process.stdout))
         except (EOFError, ValueError, OSError):
             self._messages.put(None)
+
+    def _wait_for_end(self, receiver: threading.Thread) -> None:
+        """Mark the end once the process is gone: a child of it may keep the pipe open for longer."""
+        self._process.wait()
+        receiver.join(_DRAIN_SECONDS)
+        self._messages.put(None)
 
     def _await_result(self, timeout: float | None, listener: Listener | None) -> Any:
         while True:

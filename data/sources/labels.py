@@ -29,13 +29,16 @@ def number_classes(*splits: Split | None) -> tuple[list[Split | None], tuple[str
     is_series = is_array(first) and first.ndim == 1
     if is_series or any(part.ndim != 1 or part.dtype.kind not in "biu" for part in y):
         return list(splits), ()
-    classes = np.unique(np.concatenate([np.unique(part).astype("int64") for part in y]))
+    # NumPy has no dtype for all integers of 64 bits, with and without a sign.
+    is_wide = any(part.dtype.kind == "u" and part.max(initial=0) > np.iinfo("int64").max for part in y)
+    dtype = "object" if is_wide else "int64"
+    classes = np.unique(np.concatenate([np.unique(part).astype(dtype) for part in y]))
     if len(classes) > MAX_CLASSES:
         return list(splits), ()
     names = tuple(map(str, classes))
     if all(split.y.ndim == 1 for split in present) and np.array_equal(classes, np.arange(len(classes))):
         return list(splits), names
-    numbered = iter(np.searchsorted(classes, part.astype("int64")) for part in y)
+    numbered = iter(np.searchsorted(classes, part.astype(dtype)) for part in y)
     return [split and replace(split, y=next(numbered)) for split in splits], names
 
 
@@ -52,6 +55,8 @@ def parse_targets(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """
     if not all(map(is_number, words)):
         return parse_classes(words)
+    if _exceed_floats(words):
+        return parse_classes(words)
     values = np.array(words, "float64")
     distinct, numbers = np.unique(values, return_inverse=True)
     from_zero = np.array_equal(distinct, np.arange(len(distinct)))
@@ -64,9 +69,15 @@ def parse_targets(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def parse_classes(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the class numbers of a column of text, (n,), and the names: in numerical, else in alphabetical order."""
-    are_numbers = all(map(is_number, words))
+    are_numbers = all(map(is_number, words)) and not _exceed_floats(words)
     names, numbers = np.unique(np.array(words, "float64" if are_numbers else None), return_inverse=True)
     return numbers, tuple(f"{name:g}" if are_numbers else str(name) for name in names)
+
+
+def _exceed_floats(words: list[str]) -> bool:
+    """Return whether whole numbers have more digits than a float holds, as those of a key or a barcode may."""
+    digits = [word.lstrip("+-0") for word in words if word.lstrip("+-").isdecimal()]
+    return any(len(word) > np.finfo("float64").precision for word in digits)
 
 
 def is_number(cell: str) -> bool:

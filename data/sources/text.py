@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
+from ...storage.regular_file import require_regular
 from ..dataset import Dataset, Split
 
 
@@ -31,6 +32,7 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: the file is missing, empty, or not UTF-8.
     """
+    require_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

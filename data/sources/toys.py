@@ -9,6 +9,7 @@ from ..dataset import Dataset, split_evenly
 
 _SYNTHETIC_SAMPLES = 1_000
 _NOISE = 0.1
+_MOST_SAMPLES = 10_000_000
 
 
 def load_iris(name: str) -> Dataset:
@@ -40,6 +41,8 @@ def load_synthetic(name: str, samples: str = str(_SYNTHETIC_SAMPLES)) -> Dataset
     if not samples.isdecimal() or int(samples) < 10:
         raise DataError(f"unknown dataset {name!r}: expected a number of points of 10 or more, such as moons:300")
     count = int(samples)
+    if count > _MOST_SAMPLES:
+        raise DataError(f"unknown dataset {name!r}: expected at most {_MOST_SAMPLES:,} points")
     family = name.partition(":")[0]
     if family == "blobs":
         x, y = datasets.make_blobs(n_samples=count, centers=3, random_state=0)[:2]

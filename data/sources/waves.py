@@ -16,6 +16,7 @@ WAVES = {
     1: ((1.1, 1.0), (1.7, 2.0), (3.1, 2.0), (7.0, 3.0)),
     2: ((1.1, 1.0), (1.7, 2.0), (3.1, 2.0), (7.0, 3.0)),
 }
+_MOST_STEPS = 10_000_000
 
 
 def wave(number: int, steps: int, skip: int = 0) -> np.ndarray:
@@ -40,6 +41,8 @@ def load(name: str, number: str = "0", steps: str = "200") -> Dataset:
         raise DataError(
             f"unknown dataset {name!r}: choose waves:0, waves:1 or waves:2, or waves:2:2000 for 2,000 steps"
         )
+    if int(steps) > _MOST_STEPS:
+        raise DataError(f"unknown dataset {name!r}: expected at most {_MOST_STEPS:,} steps")
     train = wave(int(number), int(steps))
     # The test split starts beyond the training split: a network that memorised the training values gains nothing.
     test = wave(int(number), WAVE_TEST_STEPS, skip=2 * int(steps))

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import DataError
 from ..columns import CLASSIFICATION, REGRESSION, TASKS, TEXT, WORDS, Column
 from ..dataset import TABLE, TEST_SHARE, Dataset, Labels, share_of, split_evenly
-from ..sources.labels import parse_classes, parse_targets
+from ..sources.labels import MAX_CLASSES, parse_classes, parse_targets
 from . import frames
 from .encoding import columns_of, encode
 from .preparation import steps_for
@@ -196,6 +196,11 @@ def target_values(series: polars.Series, task: str, where: str) -> tuple[np.ndar
     if task == CLASSIFICATION:
         return parse_classes(cells)
     values, names = parse_targets(cells)
+    if len(names) > MAX_CLASSES and len(names) > len(cells) / 2:
+        raise DataError(
+            f"{where}: {len(names):,} of the {len(cells):,} cells of {frames.titled(series.name)} differ, which are no "
+            "classes: name the column to predict by `target`"
+        )
     if not names:
         values = _values(series, column, where)
     return values, names

@@ -173,7 +173,7 @@ def locate(source: Path) -> Path:
         BundleError: there is no such file.
     """
     path = source / FILE_NAME if source.is_dir() else source
-    if not path.is_file():
+    if not path.is_file():  # a pipe or a device is none either
         raise BundleError(f"no bundle at {path}: `trivium train RECIPE --out {source}` makes one")
     return path
 

@@ -171,7 +171,11 @@ def _parse_config(content: bytes | str, what: str) -> dict[str, Any]:
 def _require_weights_for(model_file: ModelFile, what: str) -> None:
     """Raise a FileError if a layer declares more weights than the file holds: building it would use up the memory."""
     largest = max(_ALWAYS_PLAUSIBLE, sum(array.size for array in model_file.arrays.values()))
+    widest = max((length for array in model_file.arrays.values() for length in array.shape), default=0)
     for node, _ in safe_json.walk(model_file.config):
         for key in _SIZE_KEYS if isinstance(node, dict) else ():
             if isinstance(value := node.get(key), int) and value > largest:
                 raise FileError(f"{what}: a layer declares {key} {value:,}, and the file does not hold so many weights")
+        rank = node.get("lora_rank") if isinstance(node, dict) else None
+        if isinstance(rank, int) and rank > widest:  # the file holds the product, whose axes are at least as long
+            raise FileError(f"{what}: a layer declares lora_rank {rank:,}, more than any axis of its weights")

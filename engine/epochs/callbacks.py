@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from ...backends.runtime import Runtime
 from ...backends.workers.worker import Listener
+from ...errors import OptionError
+from ...functions import suggest
 from ..keras_model.inference import reset_states
 
 # A progress bar that moves ten times a second looks smooth; more often only costs time.
@@ -64,6 +67,26 @@ class EpochLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs.append({name: float(value) for name, value in (logs or {}).items()})
+
+
+class RequireMonitors(keras.callbacks.Callback):
+    """Refuse after the first epoch to watch a metric that is not measured: Keras only warns, and watches nothing.
+
+    Args:
+        monitors: the metric that each option watches.
+    """
+
+    def __init__(self, monitors: Mapping[str, str]):
+        super().__init__()
+        self._monitors = monitors
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        for option, monitor in self._monitors.items():
+            if logs and monitor not in logs:
+                names = list(logs)
+                raise OptionError(
+                    f"{option}: there is no metric {monitor!r} (there are: {', '.join(names)}){suggest(monitor, names)}"
+                )
 
 
 class StopOnInterrupt(keras.callbacks.Callback):

@@ -20,6 +20,9 @@ from ...functions import suggest
 if TYPE_CHECKING:
     import keras
 
+# The bytes of the widest numbers that frameworks have.
+_WIDEST = 8
+
 
 def require_inputs(model: keras.Model, name: str) -> None:
     """Raise a DataError unless the model declares its inputs."""
@@ -59,7 +62,7 @@ def match_inputs(model: keras.Model, x: Nest) -> Nest:
     Raises:
         DataError: there is no array for an input, or one too many; an input of integers gets fractions.
     """
-    arrays = _in_order(x, input_names(model), "input")
+    arrays = [_for_frameworks(array) for array in _in_order(x, input_names(model), "input")]
     if len(arrays) > 1:
         pairs = zip(arrays, model.inputs, strict=True)
         arrays = [_as_declared(array, str(tensor.name), str(tensor.dtype)) for array, tensor in pairs]
@@ -72,7 +75,7 @@ def match_targets(model: keras.Model, y: Nest) -> Nest:
     Raises:
         DataError: there is no array for an output, or one too many.
     """
-    return _with_tuples(pack(model, "output", targets_in_order(model, y)))
+    return _with_tuples(pack(model, "output", [_for_frameworks(array) for array in targets_in_order(model, y)]))
 
 
 def targets_in_order(model: keras.Model, y: Nest) -> list[np.ndarray]:
@@ -134,6 +137,24 @@ def _in_order(nest: Nest, names: Sequence[str], kind: str) -> list[np.ndarray]:
         received = "one array" if is_array(nest) else f"{len(arrays)} arrays"
         raise DataError(f"the model has {plural} ({', '.join(names)}) but {received} for them: give each one an array")
     return arrays
+
+
+def _for_frameworks(array: Any) -> Any:
+    """Return numbers in a dtype that every framework has: float64 for longer floats and for integers beyond 32 bits.
+
+    PyTorch has no uint64, and JAX would wrap an integer of more than 32 bits without a word.
+    """
+    if isinstance(array, DeferredArray):
+        is_narrow = array.dtype.itemsize < _WIDEST or array.dtype == np.float64
+        return array if is_narrow else array.mapped(_for_frameworks)
+    if array.dtype.kind == "f":
+        return array.astype("float64") if array.dtype.itemsize > _WIDEST else array
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < _WIDEST or not array.size:
+        return array
+    limits = np.iinfo("int32")
+    if limits.min <= array.min() and array.max() <= limits.max:
+        return array.astype("int64", copy=False)
+    return array.astype("float64")
 
 
 def _as_declared(array: Any, name: str, dtype: str) -> Any:

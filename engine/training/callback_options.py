@@ -96,13 +96,22 @@ class CallbackOptions:
         }
         return {name: text for name, text in texts.items() if text is not None}
 
-    def require_metrics(self, validated: bool) -> None:
-        """Raise an OptionError if a callback monitors a validation metric and there is no validation."""
-        for option, settings, defaults in (
+    @property
+    def monitors(self) -> dict[str, str]:
+        """The metric that each option watches, by the option's name in messages."""
+        watching = (
             ("`early_stopping`", self.early_stopping, _EARLY_STOPPING),
             ("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU),
-        ):
-            monitor = _complete(option, settings, defaults)["monitor"] if settings is not None else ""
+        )
+        return {
+            option: _complete(option, settings, defaults)["monitor"]
+            for option, settings, defaults in watching
+            if settings is not None
+        }
+
+    def require_metrics(self, validated: bool) -> None:
+        """Raise an OptionError if a callback monitors a validation metric and there is no validation."""
+        for option, monitor in self.monitors.items():
             if monitor.startswith("val_") and not validated:
                 raise OptionError(f"{option}: {monitor} is not measured without a validation part: add monitor=loss")
 

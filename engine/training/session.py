@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
 from ..epochs import environment, plans
-from ..epochs.callbacks import EpochClock, EpochLog, StopOnInterrupt
+from ..epochs.callbacks import EpochClock, EpochLog, RequireMonitors, StopOnInterrupt
 from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
@@ -72,7 +72,8 @@ class TrainingSession:
         Raises:
             KeyboardInterrupt: Ctrl-C came before the first epoch was finished.
         """
-        watchers = [self.stop, self.clock, self.log, *self._option_callbacks]
+        monitors = RequireMonitors(self._options.callback_options.monitors)
+        watchers = [self.stop, self.clock, self.log, monitors, *self._option_callbacks]
         # If a callback had stopped the run, only `on_train_end` is left to run.
         stopped = self._resume_from is not None and self._resume_from.stopped
         recorder = self._recorder()

@@ -1,6 +1,7 @@
 """Hostile data files run no code, exhaust no memory and reach no other file; damage raises a one-line error."""
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -94,3 +95,39 @@ def test_a_corrupted_picture_is_read_or_raises_a_one_line_error(form, tmp_path, 
         except DataError as error:
             message = str(error)
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["z.csv", "z.npz", "z.safetensors", "z.parquet", "text:z.txt", "z.csv:window=3"])
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_what_never_ends_is_not_read(tmp_path, monkeypatch, name, kind):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name.removeprefix("text:").partition(":")[0]
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(DataError, match="is no file but a pipe or a device"):
+        datasets.load(name)
+
+
+def test_keys_of_many_digits_stay_apart(tmp_path):
+    keys = [10**25, 10**25 + 1]
+    (tmp_path / "t.csv").write_text("a,label\n" + "".join(f"{row},{keys[row % 2]}\n" for row in range(20)))
+    assert datasets.load(tmp_path / "t.csv").labels == tuple(map(str, keys))
+
+
+def test_classes_beyond_63_bits_keep_their_names(tmp_path):
+    np.savez(tmp_path / "d.npz", x_train=np.ones((20, 2)), y_train=np.arange(20, dtype="uint64") % 2 + 2**63)
+    assert datasets.load(tmp_path / "d.npz").labels == ("9223372036854775808", "9223372036854775809")
+
+
+def test_words_that_hardly_repeat_are_no_classes(tmp_path):
+    (tmp_path / "t.csv").write_text("a,label\n" + "".join(f"{row},word {row}\n" for row in range(1500)))
+    with pytest.raises(DataError, match="1,500 of the 1,500 cells of column label differ, which are no classes"):
+        datasets.load(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("name", ["waves:0:99999999999999", "moons:99999999999"])
+def test_more_computed_samples_than_memory_are_refused(name):
+    with pytest.raises(DataError, match="expected at most 10,000,000"):
+        datasets.load(name)

@@ -118,6 +118,16 @@ def test_an_architecture_is_described_as_json_and_yaml(tmp_path, backend):
     assert inspect(tmp_path / "m.yaml")["layers"] == report["layers"]
 
 
+def test_yaml_that_would_take_minutes_is_refused_at_once(tmp_path):
+    pytest.importorskip("yaml")
+    (tmp_path / "deep.yaml").write_text("[" * 50_000)
+    with pytest.raises(FileError, match="nested deeper than 100 levels"):
+        inspect(tmp_path / "deep.yaml")
+    (tmp_path / "long.yaml").write_text("class_name: a\nconfig: [" + "a," * 600_000 + "]\n")
+    with pytest.raises(FileError, match="holds more than 500,000 values"):
+        inspect(tmp_path / "long.yaml")
+
+
 def test_yaml_with_aliases_is_refused(tmp_path):
     pytest.importorskip("yaml")
     (tmp_path / "m.yaml").write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n")

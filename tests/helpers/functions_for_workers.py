@@ -106,3 +106,11 @@ def store(value):
 def stored():
     (value,) = _stored
     return value
+
+
+def leave_a_child_and_die():
+    """Die while a child process keeps the pipes open."""
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -363,3 +363,10 @@ def test_a_worker_ends_with_a_caller_that_was_killed_in_the_middle_of_a_call(bac
     caller.wait()
     caller.stdout.close()
     assert wait_until(lambda: has_ended(pid))
+
+
+def test_a_child_of_a_dead_worker_keeps_nobody_waiting(mortal):
+    began = time.monotonic()
+    with pytest.raises(WorkerError, match="was killed"):
+        mortal.call(named("leave_a_child_and_die"))
+    assert time.monotonic() - began < 15

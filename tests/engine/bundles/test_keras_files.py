@@ -178,6 +178,10 @@ PLANTED = {
         lambda c: with_config(c, lambda config: config["compile_config"].update(loss=function("system", "os"))),
         "would run the function 'system'",
     ),
+    "a rank without weights": (
+        lambda c: with_config(c, lambda config: config["config"]["layers"][1]["config"].update(lora_rank=10**6)),
+        "a layer declares lora_rank 1,000,000, more than any axis of its weights",
+    ),
     "a layer too large": (
         lambda c: with_config(c, lambda config: config["config"]["layers"][1]["config"].update(units=10**12)),
         "a layer declares units 1,000,000,000,000, and the file does not hold so many weights",

@@ -85,6 +85,13 @@ def test_a_run_stops_early_and_has_its_best_weights(backend, digits):
     assert run.settings["early_stopping"] == "patience=1,min_delta=100,restore_best=true"
 
 
+@pytest.mark.parametrize("option", ["early_stopping", "reduce_on_plateau"])
+def test_a_metric_that_is_not_measured_is_not_watched_in_silence(backend, digits, option):
+    options = CallbackOptions(**{option: {"monitor": "nope", "mode": "max"}})
+    with pytest.raises(OptionError, match=rf"`{option}`: there is no metric 'nope' \(there are: accuracy, loss"):
+        Trainer(**SMALL, epochs=2, callback_options=options).fit(digits)
+
+
 def test_a_csv_file_has_a_line_per_epoch_and_loses_the_lines_of_epochs_that_are_trained_again(
     backend, digits, tmp_path
 ):

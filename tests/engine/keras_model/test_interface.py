@@ -1,0 +1,42 @@
+"""Arrays as a model takes them: in its nest, and in dtypes that every framework has."""
+
+import numpy as np
+import pytest
+
+from trivium.data.deferred_array import DeferredArray
+from trivium.engine.keras_model.interface import match_inputs, match_targets
+
+pytestmark = pytest.mark.one_environment
+
+
+@pytest.fixture
+def model(backend):
+    import keras
+
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "first", "expected"),
+    [
+        ("longdouble", 0, "float64"),
+        ("float64", 0, "float64"),
+        ("uint64", 5, "int64"),
+        ("uint64", 2**63, "float64"),
+        ("int64", 5, "int64"),
+        ("int64", 3 * 10**9, "float64"),  # JAX has 32 bits, and would wrap it
+        ("int64", -(2**31) - 1, "float64"),
+        ("uint32", 2**31, "uint32"),
+        ("uint8", 5, "uint8"),
+    ],
+)
+@pytest.mark.parametrize("is_deferred", [False, True])
+def test_numbers_that_a_framework_lacks_are_converted(model, dtype, first, expected, is_deferred):
+    array = np.array([[first, 1], [2, 3]], dtype)
+    x = match_inputs(model, DeferredArray(array) if is_deferred else array)[0:2]
+    assert x.dtype == expected
+    assert x.astype("float64").tolist() == array.astype("float64").tolist()
+
+
+def test_so_are_targets(model):
+    assert match_targets(model, np.ones(3, "longdouble")).dtype == "float64"
