@@ -103,7 +103,7 @@ def _columns(prediction: Any) -> tuple[str, str]:
             ", ".join(f"{name} {probability}" for name, (_, probability) in shown.items() if probability),
         )
     if isinstance(prediction, dict):
-        return prediction["label"], f"{prediction['probability']:.1%}"
+        return prediction["label"] or "–", f"{prediction['probability']:.1%}"
     return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""
 
 

@@ -72,7 +72,9 @@ def inspect(path: str | Path) -> dict[str, Any]:
 
 def _describe_run(folder: Path) -> dict[str, Any]:
     if not (folder / RECORD).is_file():
-        raise FileError(f"{folder} is no run: there is no {RECORD} in it")
+        is_graph = (folder / bundles.SAVED_MODEL).is_file()
+        hint = ", but a SavedModel, which holds a graph instead of layers: give the .keras file" if is_graph else ""
+        raise FileError(f"{folder} is no run: there is no {RECORD} in it{hint}")
     run = run_list.read(folder)
     checkpoints = sorted(path.name for path in (folder / "checkpoints").glob("*") if path.name[0] != ".")
     bundle = folder / bundles.FILE_NAME

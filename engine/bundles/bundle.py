@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from ..runs.run import Run
 
 FILE_NAME = "bundle.trivium"
+# In the folder of a model that TensorFlow exported.
+SAVED_MODEL = "saved_model.pb"
 SCHEMA = 1
 
 _MANIFEST = "manifest.json"
@@ -148,6 +150,11 @@ def load(source: Bundle | str | Path) -> Bundle:
     if isinstance(source, Bundle):
         return source
     path = locate(Path(source))
+    if keras_files.is_model(path):
+        raise BundleError(
+            f"{path} is a model without its preparation and its record, and a run folder or a bundle is needed: "
+            "port takes it as it is; to train, evaluate or verify it, load it in a file.py:function"
+        )
     try:
         members = read_members(path)
         if trust.is_enabled():
@@ -172,6 +179,8 @@ def locate(source: Path) -> Path:
     Raises:
         BundleError: there is no such file.
     """
+    if (source / SAVED_MODEL).is_file():
+        raise BundleError(f"{source} is a SavedModel, which holds a graph instead of layers: give the .keras file")
     path = source / FILE_NAME if source.is_dir() else source
     if not path.is_file():  # a pipe or a device is none either
         raise BundleError(f"no bundle at {path}: `trivium train RECIPE --out {source}` makes one")

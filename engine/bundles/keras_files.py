@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 # Large enough for a vocabulary of a million words.
 LARGEST_CONFIG = 64 * 2**20  # bytes
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 # A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
 _SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
 _ALWAYS_PLAUSIBLE = 10_000_000
@@ -51,6 +53,18 @@ class ModelFile:
     arrays: dict[str, StoredArray] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
     code: tuple[Finding, ...] = ()
+
+
+def is_model(path: Path) -> bool:
+    """Return whether a file is one of Keras' own, by its content."""
+    with path.open("rb") as file:
+        if file.read(len(_HDF5)) == _HDF5:
+            return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return CONFIG in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def examine(source: Path | bytes, what: str = "") -> ModelFile:

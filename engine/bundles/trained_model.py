@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.preprocessing.pipeline import Preprocessing
-from ...errors import OptionError
+from ...errors import OptionError, SampleError
 from ..keras_model.class_scores import meanings
-from ..keras_model.inference import outputs_of
+from ..keras_model.inference import accepts_shape, outputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -57,10 +57,13 @@ class TrainedModel:
         """Return the outputs of the model, or of one of its layers, for raw samples (n, …).
 
         Raises:
-            DataError: the samples do not fit the model.
+            SampleError: the samples do not fit the model.
             OptionError: the model has no such layer.
         """
         prepared = self.preprocessing.inputs(x)
+        if not accepts_shape(self.model, prepared):
+            expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in self.model.inputs)
+            raise SampleError(f"a prepared sample has shape {prepared.shape[1:]} but the model takes {expected}")
         model = self.model if layer is None else self._submodel(layer)
         outputs: np.ndarray = outputs_of(model, prepared)
         return outputs

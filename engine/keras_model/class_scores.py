@@ -64,6 +64,30 @@ def probabilities(outputs: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
+def class_probabilities(outputs: np.ndarray, classes: int, meaning: str) -> np.ndarray:
+    """Return a classifier's outputs as one probability per class.
+
+    Args:
+        outputs: (n, outputs) values, possibly more than there are classes; or (n, 1) of the second class.
+        classes: the number of classes in the data.
+        meaning: of the outputs: see `class_scores`.
+
+    Returns:
+        (n, classes) float.
+    """
+    values = probabilities(to_probabilities(outputs, meaning))
+    if values.shape[1] == classes:
+        return values
+    values = values[:, :classes]  # the model may know classes that the data do not have
+    return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return log p / (1 − p), which stays finite if a probability was rounded to 0 or 1."""
+    p = np.clip(np.asarray(probabilities, "float64"), np.finfo("float32").tiny, 1 - np.finfo("float32").epsneg)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
 def predicted_classes(outputs: np.ndarray, threshold: float | None = None) -> np.ndarray:
     """Return the class number of each position, (n, …) integers.
 

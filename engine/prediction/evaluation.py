@@ -37,6 +37,7 @@ from ..keras_model.inference import (
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
 from . import inputs
+from .bundle_checks import require_labels, told
 from .class_accuracy import class_accuracies
 from .recorded_data import load_recorded, read_alike
 
@@ -66,6 +67,8 @@ class Predictions:
     def to_json(self) -> list[Any]:
         """Return one entry per sample: the label with its probabilities, or the value; for several outputs by name.
 
+        A sample whose probabilities are not finite has the label None.
+
         Where each position of a sample has a class, such as each pixel, the entry has the `classes` by number, the
         `labels` in the order of these numbers, and the `shares` of the positions by label.
         """
@@ -87,7 +90,7 @@ def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -
         return [_class_map(value, labels) for value in values]
     return [
         {
-            "label": labels[int(value)],
+            "label": labels[int(value)] if np.isfinite(row).all() else None,  # NaN says nothing about the class
             "probability": float(row[int(value)]),
             "probabilities": dict(zip(labels, map(float, row), strict=True)),
         }
@@ -121,11 +124,16 @@ def predict(source: Bundle | str | Path, x: Any, threshold: float | None = None)
     """
     bundle = bundles.load(source)
     threshold = thresholds.in_force(bundle, threshold)
+    require_labels(bundle)
     x = inputs.samples_of(bundle, x)
-    prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
+    with told("the preparation of the bundle cannot prepare the samples"):
+        prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
     _require_shape(bundle.model, prepared)
-    outputs = class_outputs(bundle.model, outputs_of(bundle.model, prepared), bundle.labels)
-    return Predictions(outputs, to_data_terms(bundle.preprocessing, outputs, bundle.labels, threshold), bundle.labels)
+    with told("the model of the bundle cannot be computed"):
+        outputs = class_outputs(bundle.model, outputs_of(bundle.model, prepared), bundle.labels)
+    with told("the preparation of the bundle cannot restore the values"):
+        values = to_data_terms(bundle.preprocessing, outputs, bundle.labels, threshold)
+    return Predictions(outputs, values, bundle.labels)
 
 
 def _require_shape(model: keras.Model, prepared: Nest) -> None:
@@ -158,7 +166,10 @@ def evaluate(
     dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
-    return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, dataset.series, bundle.labels, threshold)
+    require_labels(bundle)
+    settings = (dataset.series, bundle.labels, threshold)
+    with told("the model of the bundle cannot be evaluated on these data"):
+        return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, *settings)
 
 
 def evaluate_model(

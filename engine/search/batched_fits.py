@@ -17,8 +17,8 @@ from ...data.dataset import Dataset, Split
 from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
 from ..epochs.batches import sample_order
-from ..keras_model.class_scores import meanings
-from .estimators import Classifier, Estimator, class_probabilities
+from ..keras_model.class_scores import class_probabilities, meanings
+from .estimators import Classifier, Estimator
 from .scoring import Fit, score
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ def _targets(
 
 def _is_batchable(estimator: Estimator) -> bool:
     """Return whether the estimator uses no option that works for a single model only."""
-    weighs = getattr(estimator, "class_weight", None) is not None
-    needs_own_training = (
-        weighs or estimator.validation_split or estimator.augment or estimator.deterministic or estimator.precision
+    of_each = (
+        *(getattr(estimator, "class_weight", None) is not None, estimator.validation_split, estimator.augment),
+        *(estimator.callbacks, estimator.deterministic, estimator.precision),
     )
     if estimator.table is not None:  # each fit prepares it by its own samples
         return False
-    return not needs_own_training and estimator.rng == "owned" and estimator.plan == "auto"
+    return not any(of_each) and estimator.rng == "owned" and estimator.plan == "auto"
 
 
 def _shares_preparation(trainer: Trainer) -> bool:

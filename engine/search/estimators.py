@@ -10,6 +10,7 @@ There is no `warm_start` and no `partial_fit`: to train a model further, use `tr
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -28,7 +29,7 @@ from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
 from ...models.recipe import SIZES, recipe_of
 from ..bundles.trained_model import TrainedModel
-from ..keras_model.class_scores import probabilities, to_probabilities
+from ..keras_model.class_scores import class_probabilities, log_odds
 from ..training.options import DEFAULT_SEED
 from ..training.trainer import Trainer
 from . import recipe_from_arrays
@@ -59,6 +60,7 @@ class Estimator(BaseEstimator):
             is 0, whatever the recipe says, because scikit-learn does the holding out.
         random_state: the seed, by scikit-learn's name. None draws one from NumPy's global generator.
         augment: the image augmentation, as in `trivium.train`.
+        callbacks: Keras callbacks, of which each fit gets copies.
         table: the columns of a table, whose cells X holds as numbers (see `data.columns`): they are prepared as a
             table is, and may be NaN.
         options: arguments of the builder.
@@ -84,6 +86,7 @@ class Estimator(BaseEstimator):
         deterministic: bool = False,
         precision: str | None = None,
         augment: Mapping[str, Any] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
         table: Sequence[Column | Mapping[str, Any]] | None = None,
         **options: Any,
     ):
@@ -99,6 +102,7 @@ class Estimator(BaseEstimator):
         self.deterministic = deterministic
         self.precision = precision
         self.augment = augment
+        self.callbacks = callbacks
         self.table = table
         self._options = options
 
@@ -181,6 +185,7 @@ class Estimator(BaseEstimator):
             options,
             seed=self.resolve_seed(),
             augment=self.augment,
+            callbacks=copy.deepcopy(list(self.callbacks or ())),
             **settings,
             **weights,
         )
@@ -204,6 +209,9 @@ class Estimator(BaseEstimator):
 
     def _validate(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
         finite = True if self.table is None else "allow-nan"
+        if checks.get("reset") is False and np.ndim(X) > 2:
+            # The second axis counts rows, pixels or letters instead of columns: the model knows how many it takes.
+            return check_array(X, allow_nd=True, ensure_all_finite=finite)
         return validate_data(self, X, allow_nd=True, ensure_all_finite=finite, **checks)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -345,30 +353,6 @@ class Regressor(RegressorMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def class_probabilities(outputs: np.ndarray, classes: int, meaning: str) -> np.ndarray:
-    """Return a classifier's outputs as one probability per class.
-
-    Args:
-        outputs: (n, outputs) values, possibly more than there are classes; or (n, 1) of the second class.
-        classes: the number of classes in the data.
-        meaning: of the outputs: see `class_scores`.
-
-    Returns:
-        (n, classes) float.
-    """
-    values = probabilities(to_probabilities(outputs, meaning))
-    if values.shape[1] == classes:
-        return values
-    values = values[:, :classes]  # the model may know classes that the data do not have
-    return np.asarray(values / values.sum(axis=1, keepdims=True))
-
-
-def log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """Return log p / (1 − p), which stays finite if a probability was rounded to 0 or 1."""
-    p = np.clip(np.asarray(probabilities, "float64"), np.finfo("float32").tiny, 1 - np.finfo("float32").epsneg)
-    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def _sample_weights(weights: Any, x: np.ndarray) -> np.ndarray | None:

@@ -43,14 +43,15 @@ class Scorer:
         self._listener = listener or (lambda event: None)
         self._executor = executor
         is_remote = executor is not LOCAL
-        has_name = isinstance(estimator.recipe, str)
-        if not has_name and (workers or is_remote):
+        can_travel = isinstance(estimator.recipe, str) and _is_plain(estimator.explicit_params)
+        if not can_travel and (workers or is_remote):
             raise OptionError(
-                "a recipe without a name cannot go to a worker: give path/to/file.py:function, or workers=0"
+                "a recipe without a name, an optimizer or a callback cannot go to a worker: give "
+                "path/to/file.py:function and names, or workers=0"
             )
         if workers == 0 and is_remote:
             raise OptionError("workers=0 keeps all fits in this process: leave the executor out, or the workers")
-        self._count = executor.cores() if workers is None and has_name else workers or 0
+        self._count = executor.cores() if workers is None and can_travel else workers or 0
 
     def __enter__(self) -> Scorer:
         if self._count:
@@ -64,7 +65,7 @@ class Scorer:
 
     def __call__(self, fits: list[Fit]) -> list[float]:
         self.fits += len(fits)
-        if not self._count:
+        if not self._count or not all(_is_plain(fit.params) for fit in fits):
             return score_all(
                 self._estimator, fits, self._x, self._y, on_progress=lambda done: self._report_done(done, len(fits))
             )
@@ -99,6 +100,15 @@ class Scorer:
 
     def _report_stage(self, stage: str, done: float, total: float | None) -> None:
         self._listener({"kind": "stage", "stage": stage, "done": done, "total": total})
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value can be sent to a worker: text, numbers, arrays, and lists and dictionaries of these."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, bool, int, float, np.generic, np.ndarray))
 
 
 def _worker_params(estimator: Estimator) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backends.workers.executors import find_executor
+from ...backends.workers.executors import LOCAL, find_executor
 from ...backends.workers.worker import Listener
 from ...data.columns import Column
 from ...data.data_source import dataset_of
@@ -110,7 +110,7 @@ def cross_val_score(
 ) -> np.ndarray:
     """Score a `Classifier` or `Regressor` by cross-validation, as scikit-learn's function of this name, but faster.
 
-    The scores are the same up to rounding.
+    The scores are the same up to rounding. Other estimators, such as a pipeline, are scored by scikit-learn's function.
 
     Args:
         estimator: is cloned, not fitted.
@@ -126,7 +126,15 @@ def cross_val_score(
         TriviumError: the parameters do not fit the samples.
     """
     from sklearn.model_selection import check_cv
+    from sklearn.model_selection import cross_val_score as score_by_sklearn
 
+    if not isinstance(estimator, Estimator):
+        _require_estimator(estimator, "cross_val_score")
+        if workers or find_executor(executor, address) is not LOCAL:
+            raise OptionError(
+                "`workers` train a Classifier or Regressor, and scikit-learn scores other estimators: leave it out"
+            )
+        return np.asarray(score_by_sklearn(estimator, X, y, cv=cv, error_score="raise"))
     X, y = np.asarray(X), _labels(y)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=isinstance(estimator, Classifier)).split(X, y))
     with Scorer(estimator, X, y, workers, listener, find_executor(executor, address)) as scorer:
@@ -181,6 +189,11 @@ def search(
         ({'units': 40, 'optimizer': 'adam'}, 0.9342)
     """
     start = time.perf_counter()
+    if hasattr(recipe, "get_params"):
+        received = type(recipe).__name__
+        raise OptionError(
+            f"a search takes a recipe or a builder, received {received}: use GridSearchCV of scikit-learn"
+        )
     _require_settings(grid, folds, random, zoom)
     reading = pop_reading_settings(settings, recipe_of(recipe), data)
     x, y, classifies, columns = _samples(recipe, data if not reading else dataset_of(data, **reading))
@@ -199,6 +212,15 @@ def search(
     metric = "accuracy" if classifies else "r2"
     seconds = time.perf_counter() - start
     return Search(recipe, kind, metric, folds, estimator_params, rounds.ranked, seconds, scorer.fits)
+
+
+def _require_estimator(estimator: Any, what: str) -> None:
+    """Raise an OptionError unless this is an estimator, rather than a recipe or a builder."""
+    if not hasattr(estimator, "fit") or isinstance(estimator, type):
+        raise OptionError(
+            f"{what} takes an estimator, received {type(estimator).__name__}: give it trivium.Classifier(…) or "
+            "trivium.Regressor(…) of it"
+        )
 
 
 def _finite(score: float) -> float | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import erf, expit
 
 from .foreign_graph import Weight
 
@@ -97,6 +98,25 @@ def _compute(function: Callable[..., Any]) -> Fold:
         return [function(*(_array(each) for each in inputs), **attributes)]
 
     return fold
+
+
+def _compute_each(function: Callable[[np.ndarray], Any]) -> Fold:
+    """Return the fold of a function of each number of one constant."""
+
+    def fold(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+        value = inputs[0]
+        if isinstance(value, UniformArray):
+            return [UniformArray(float(function(np.asarray(value.value, "float32"))), value.shape)]
+        if (isinstance(value, Weight) and value.trains_standalone) or _array(value).dtype == object:
+            return None
+        return [np.asarray(function(_array(value)))]
+
+    return fold
+
+
+def _activate(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+    function = _ACTIVATIONS.get(str(attributes.get("name")))
+    return _compute_each(function)(inputs, attributes) if function else None
 
 
 def _array(value: Any) -> np.ndarray:
@@ -238,6 +258,22 @@ def _same(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]
     return [inputs[0]]
 
 
+# In the float type of the constant, as the framework of the file computes it.
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], Any]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": expit,
+    "tanh": np.tanh,
+    "softplus": lambda x: np.logaddexp(x, 0),
+}
+_FUNCTIONS: dict[str, Callable[[np.ndarray], Any]] = {
+    **{name: getattr(np, name) for name in ("abs", "negative", "sign", "square", "sqrt", "exp", "expm1", "log")},
+    **{name: getattr(np, name) for name in ("log1p", "sin", "cos", "tan", "floor", "ceil", "logical_not", "isnan")},
+    "round": np.rint,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "reciprocal": lambda x: 1 / x,
+    "erf": erf,
+}
+
 FOLDS: dict[str, Fold] = {
     "same": _same,
     "dropout": _same,
@@ -264,10 +300,17 @@ FOLDS: dict[str, Fold] = {
     "multiply": _compute(np.multiply),
     "divide": _compute(np.true_divide),
     "floor_divide": _compute(np.floor_divide),
-    "sqrt": _compute(np.sqrt),
-    "negative": _compute(np.negative),
+    **{kind: _compute_each(function) for kind, function in _FUNCTIONS.items()},
+    "activation": _activate,
     "power": _compute(np.power),
+    "maximum": _compute(np.maximum),
+    "minimum": _compute(np.minimum),
+    "mod": _compute(np.mod),
     "equal": _compute(np.equal),
+    "not_equal": _compute(np.not_equal),
     "greater": _compute(np.greater),
+    "greater_equal": _compute(np.greater_equal),
+    "less": _compute(np.less),
+    "less_equal": _compute(np.less_equal),
     "where": _compute(np.where),
 }

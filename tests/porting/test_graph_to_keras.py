@@ -211,3 +211,23 @@ def test_an_output_that_depends_on_no_input_is_refused(backend):
     graph = foreign_graph(images(2), [("full", (), {"shape": (3,), "value": 1})])
     with pytest.raises(PortError, match="does not depend on the inputs"):
         built(graph)
+
+
+@pytest.mark.one_environment
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("exp", 0.5, 1.6487213),
+        ("log", 2.0, 0.6931472),
+        ("rsqrt", 4.0, 0.5),
+        ("erf", 0.5, 0.5204999),
+        ("round", 2.5, 2.0),
+        ("negative", 2.0, -2.0),
+        ("reciprocal", 4.0, 0.25),
+    ],
+)
+@pytest.mark.parametrize("is_vector", [False, True])
+def test_a_function_of_a_constant_is_computed_once(backend, kind, value, expected, is_vector):
+    constant = np.array([value, value, value] if is_vector else value, "float32")
+    graph = foreign_graph(images(3), [(kind, [constant], {}), ("multiply", ["x", "0"], {})])
+    np.testing.assert_allclose(built(graph).predict(np.ones((2, 3)), verbose=0), np.full((2, 3), expected), rtol=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trivium.errors import FileError, PortError, TriviumError
+from trivium.porting.graph_to_keras.onnx import file
 from trivium.porting.graph_to_keras.onnx.graph import to_graph
 
 onnx = pytest.importorskip("onnx")
@@ -160,3 +161,33 @@ def test_an_undefined_name_is_refused(tmp_path, backend):
     path = saved(model([onnx.helper.make_node("Relu", ["nowhere"], ["y"])]), tmp_path)
     with pytest.raises(PortError, match="Relu \\(y\\) cannot be rebuilt"):
         network_file.build(to_graph(path))
+
+
+def doubling(levels, recursive=False):
+    """A model of functions, each of which calls the one before it twice."""
+    helper, opsets = onnx.helper, [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("own", 1)]
+    functions = []
+    for level in range(levels):
+        called = ("f0" if recursive else f"f{level - 1}", "own") if level or recursive else ("Relu", "")
+        nodes = [helper.make_node(called[0], [source], [result], domain=called[1]) for source, result in ("xt", "ty")]
+        functions.append(helper.make_function("own", f"f{level}", ["x"], ["y"], nodes, opsets))
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4]) for name in "ab"]
+    node = helper.make_node(f"f{levels - 1}", ["a"], ["b"], domain="own")
+    return helper.make_model(
+        helper.make_graph([node], "g", ends[:1], ends[1:]), functions=functions, opset_imports=opsets
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [((30,), "its functions become 1,073,741,824 nodes"), ((1, True), "calls itself"), ((200,), "nested too deeply")],
+)
+def test_functions_that_grow_without_limit_are_not_inlined(tmp_path, model, message):
+    onnx.save(doubling(*model), tmp_path / "bomb.onnx")
+    with pytest.raises(FileError, match=message):
+        file.load(tmp_path / "bomb.onnx")
+
+
+def test_functions_of_a_plain_size_are_inlined(tmp_path):
+    onnx.save(doubling(3), tmp_path / "small.onnx")
+    assert len(file.load(tmp_path / "small.onnx").graph.node) == 8

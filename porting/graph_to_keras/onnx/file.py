@@ -16,6 +16,9 @@ from ....errors import FileError, PortError, first_line
 
 # The limit of Protobuf; larger networks have their arrays in separate files.
 _LARGEST = 2**31 - 1  # bytes
+# Of a network whose functions are inlined; large published ones have some thousands.
+_MOST_NODES = 100_000
+_DEEPEST_CALL = 100
 _DAMAGE = (ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, MemoryError)
 
 
@@ -41,12 +44,36 @@ def load(path: Path) -> Any:
     try:
         model = onnx.load_model_from_string(path.read_bytes())
         if model.functions:
+            _require_small(model, path)
             model = onnx.inliner.inline_local_functions(model)
     except (DecodeError, *_DAMAGE, RuntimeError) as error:
         raise FileError(f"{path} is no ONNX file, or was truncated ({first_line(error, 100)})") from error
     if not model.graph.node or not model.graph.output:
         raise FileError(f"{path} is no ONNX file, or was truncated (there is no graph in it)")
     return model
+
+
+def _require_small(model: Any, path: Path) -> None:
+    """Raise a FileError if the functions of a model become too many nodes when they are inlined, or never end.
+
+    A function that calls another twice doubles it, so a small file can grow without limit.
+    """
+    bodies = {(each.domain, each.name): each.node for each in model.functions}
+    counts: dict[tuple[str, str], int] = {}
+
+    def count(nodes: Any, callers: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in callers or len(callers) > _DEEPEST_CALL:
+                raise FileError(f"{path}: its function {node.op_type[:60]!r} calls itself, or is nested too deeply")
+            if key in bodies and key not in counts:
+                counts[key] = count(bodies[key], (*callers, key))
+            total += counts.get(key, 1)
+        return total
+
+    if (total := count(model.graph.node, ())) > _MOST_NODES:
+        raise FileError(f"{path}: its functions become {total:,} nodes, at most {_MOST_NODES:,} are read")
 
 
 def array(tensor: Any, path: Path) -> np.ndarray:
