@@ -193,7 +193,8 @@ class _Export:
         answers = worker.get(against).call(source_model.predict_batches, str(self.source.path), unanswered)
         references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
         expected |= answers
-        return compare_batches(self.target.name, references, {name: expected[name] for name in prepared}, received)
+        answered = {name: expected[name] for name in prepared}
+        return compare_batches(self.target.name, references, answered, received, self.interface["dtype"])
 
 
 def probe_batches(recorded: list[np.ndarray]) -> NamedBatches:

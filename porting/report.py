@@ -19,6 +19,8 @@ Outputs = Sequence[np.ndarray]
 
 # A row counts as probabilities if its sum differs from 1 by less than this.
 _SUM_TOLERANCE = 1e-3
+# Dtypes of layers whose rounding is larger than that of their outputs.
+_COARSE = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,11 @@ class PortReport:
 
 
 def compare_batches(
-    target: str, against: Mapping[str, str], expected: Mapping[str, Outputs], received: Mapping[str, Outputs]
+    target: str,
+    against: Mapping[str, str],
+    expected: Mapping[str, Outputs],
+    received: Mapping[str, Outputs],
+    dtype: str = "float32",
 ) -> tuple[PredictionCheck, ...]:
     """Return the checks of several batches.
 
@@ -126,23 +132,31 @@ def compare_batches(
         target: the backend or format that is compared.
         against: the backend that gave the expected outputs, by batch.
         expected, received: outputs by batch, one array per output.
+        dtype: the coarsest that a layer computes in.
 
     Raises:
         PortError: the number or the shapes of the outputs differ.
     """
     scales = [parity.scale_of(output) for output in expected.get(RECORDED, ())]
     return tuple(
-        compare_batch(name, against[name], target, expected[name], received[name], scales) for name in expected
+        compare_batch(name, against[name], target, expected[name], received[name], scales, dtype) for name in expected
     )
 
 
 def compare_batch(
-    inputs: str, against: str, target: str, expected: Outputs, received: Outputs, scales: Sequence[float] = ()
+    inputs: str,
+    against: str,
+    target: str,
+    expected: Outputs,
+    received: Outputs,
+    scales: Sequence[float] = (),
+    dtype: str = "float32",
 ) -> PredictionCheck:
     """Return the check of one batch: that of the output with the largest difference.
 
     Args:
         scales: the least value that the differences of each output are relative to.
+        dtype: the coarsest that a layer computes in: an output in float32 may come from layers in float16.
 
     Raises:
         PortError: the number or the shapes of the outputs differ.
@@ -150,9 +164,15 @@ def compare_batch(
     shapes = [output.shape for output in expected], [output.shape for output in received]
     if shapes[0] != shapes[1]:
         raise PortError(f"{target} gives outputs of shapes {shapes[1]} for {inputs} inputs, expected {shapes[0]}")
+    least = parity.TOLERANCES[dtype] if dtype in _COARSE else 0.0
     checks = [
         PredictionCheck(
-            inputs, against, target, parity.difference(e, r, scale), parity.tolerance(e.dtype), _agreement(e, r)
+            inputs,
+            against,
+            target,
+            parity.difference(e, r, scale),
+            max(parity.tolerance(e.dtype), least),
+            _agreement(e, r),
         )
         for e, r, scale in zip(expected, received, scales or [0.0] * len(expected), strict=True)
     ]

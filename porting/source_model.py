@@ -24,7 +24,7 @@ from ..engine.bundles.raw_model import raw_model
 from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.keras_model.interface import output_names, pack
 from ..engine.keras_model.loss_names import output_kinds
-from ..engine.verification.model_under_test import ModelUnderTest, make_batches
+from ..engine.verification.model_under_test import ModelUnderTest, coarsest_dtype, make_batches
 from ..errors import BundleError, DataError, PortError
 from .artifact_runtimes import NamedBatches
 
@@ -136,8 +136,8 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
     Returns:
         `raw`: whether it takes raw inputs; `reason`: if it does not and `raw` was None, why; `inputs`, `outputs`: name,
             shape and dtype of each; `output_kinds`: what each output holds (see `loss_names.output_kinds`); `size`: the
-            only batch size that it accepts, or None; `stateful`: the layers that carry a state from batch to batch;
-            `drawn`: random inputs for a model file, which has no recorded ones.
+            only batch size that it accepts, or None; `dtype`: the coarsest of its layers; `stateful`: the layers that
+            carry a state from batch to batch; `drawn`: random inputs for a model file, which has no recorded ones.
 
     Raises:
         DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
@@ -160,6 +160,7 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
         "outputs": [_describe(*output) for output in zip(names, model.outputs, strict=True)],
         "output_kinds": kinds,
         "size": fixed_batch(model),
+        "dtype": coarsest_dtype(model),
         "stateful": [layer.name for layer in runtime.stateful_layers(model)],
         "drawn": _draw_inputs(path, model) if is_model_file(Path(path)) else None,
     }

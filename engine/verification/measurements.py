@@ -18,8 +18,16 @@ from ...backends.same_run.crossentropy import losses_from_logits
 from ...backends.same_run.portable_random import portable_draws
 from ...backends.workers.worker import report
 from ..keras_model.inference import reset_states
-from . import parity
-from .model_under_test import ModelUnderTest, StepBatches, batch_at, build, flat_layers, fresh_keras, make_batches
+from .model_under_test import (
+    ModelUnderTest,
+    StepBatches,
+    batch_at,
+    build,
+    coarsest_dtype,
+    flat_layers,
+    fresh_keras,
+    make_batches,
+)
 from .tolerances import NamedArrays
 
 if TYPE_CHECKING:
@@ -46,7 +54,7 @@ def measure_inference(fields: dict[str, Any], batches: StepBatches, variables: l
         passes = {mode: _forward_twice(model, x, training=mode == "training") for mode in ("training", "inference")}
         with runtime.unchanged(model):
             loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
-        return {"own": own, "dtype": _coarsest_dtype(model), "passes": passes, "loss": float(loss)}
+        return {"own": own, "dtype": coarsest_dtype(model), "passes": passes, "loss": float(loss)}
 
 
 def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray]) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.nda
             return {"own": own}
         _assign(model, variables)
         report(kind="verify", stage="layers and gradients", done=0, total=len(batches["x"][0]))
-        evidence = {"own": own, "dtype": _coarsest_dtype(model), **_measure_batch(model, batches, 0)}
+        evidence = {"own": own, "dtype": coarsest_dtype(model), **_measure_batch(model, batches, 0)}
         x, _ = batch_at(model, batches, 0)
         evidence["passes"] |= {"inference": _forward_twice(model, x, training=False)}
         losses, updated = _train(model, batches)
@@ -154,6 +162,8 @@ def _call_and_record(call: Any, name: str, recorded: NamedArrays, *arguments: An
 
 def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], NamedArrays]:
     """Train on all batches. Return the loss of each step, and the weights after the first step."""
+    import keras
+
     losses: list[float] = []
     updated: NamedArrays = []
     weights = model.weights  # read before the context: within it, RNN states may count as weights
@@ -163,6 +173,8 @@ def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], Named
         for step in range(steps):
             x, y = batch_at(model, batches, step)
             model.reset_metrics()  # otherwise some backends return the mean over all steps
+            # A metric of the user's own may compute with the targets as they come, which must be tensors then.
+            y = keras.tree.map_structure(keras.ops.convert_to_tensor, y)
             losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
             updated = updated or _named(weights)
             report(kind="verify", stage=f"step {step + 1} of {steps}", done=step + 1, total=steps)
@@ -183,12 +195,6 @@ def _assign(model: keras.Model, variables: list[np.ndarray]) -> None:
     """Assign another backend's variables to the model, including the states of its random generators."""
     for variable, value in zip(model.variables, variables, strict=True):
         variable.assign(value)
-
-
-def _coarsest_dtype(model: keras.Model) -> str:
-    """Return the compute dtype with the largest tolerance among the layers."""
-    dtypes = {str(layer.compute_dtype) for layer in flat_layers(model)} & parity.TOLERANCES.keys()
-    return max(dtypes, key=parity.TOLERANCES.__getitem__, default="float32")
 
 
 def _named(variables: list[keras.Variable]) -> NamedArrays:

@@ -22,7 +22,7 @@ from ...data.columns import to_column
 from ...data.dataset import Dataset, Split
 from ...data.nests import Nest, arrays_of
 from ...data.tables.preparation import steps_for
-from ...errors import RecipeError
+from ...errors import DataError, RecipeError
 from ...models.recipe import Recipe, find
 from ..bundles import bundle as bundles
 from ..epochs import precision as precisions
@@ -31,6 +31,7 @@ from ..keras_model.interface import pack
 from ..keras_model.loss_names import loss_names
 from ..training.recipe_data import dataset_for
 from ..training.trainer import Trainer
+from . import parity
 
 if TYPE_CHECKING:
     import keras
@@ -187,6 +188,11 @@ def _require_inputs(model: keras.Model, source: str) -> None:
 
 def _draw_input(model: keras.Model, tensor: Any, steps: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
     """Draw values for an input: integers within the vocabulary if the input is looked up, otherwise normal values."""
+    if str(tensor.dtype) == "string":
+        raise DataError(
+            f"the input {tensor.name} takes text, which only TensorFlow computes with: look the words up outside of "
+            "the model, as the recipe text/classes does"
+        )
     shape = (*steps, *(_OPEN_AXIS_LENGTH if length is None else length for length in tensor.shape[1:]))
     counts = _vocabulary_sizes(model, tensor)
     if counts or not _is_float(tensor.dtype):
@@ -214,6 +220,12 @@ def _inputs_of(layer: keras.layers.Layer) -> list[Any]:
         return list(keras.tree.flatten(layer.input))
     except (AttributeError, ValueError):  # the layer was never called, or more than once
         return []
+
+
+def coarsest_dtype(model: keras.Model) -> str:
+    """Return the compute dtype with the largest tolerance among the layers."""
+    dtypes = {str(layer.compute_dtype) for layer in flat_layers(model)} & parity.TOLERANCES.keys()
+    return max(dtypes, key=parity.TOLERANCES.__getitem__, default="float32")
 
 
 def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:

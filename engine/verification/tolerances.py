@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -200,12 +200,23 @@ def _difference(expected: np.ndarray, received: np.ndarray, least_scale: float) 
 
 def _shape_mismatch(what: str, backends: tuple[str, str], expected: NamedArrays, received: NamedArrays) -> BackendCheck:
     """Return the failed check of results whose shapes differ: the first array without a counterpart of its shape."""
-    for (name, mine), (_, other) in itertools.zip_longest(expected, received, fillvalue=("", None)):
+    for name, mine, other in _pairs(expected, received):
         if mine is None or other is None or mine.shape != other.shape:
             shapes = [array.shape if array is not None else "nothing" for array in (mine, other)]
             where = f"{name or 'an extra array'}: {shapes[0]} against {shapes[1]}"
             return BackendCheck(what, backends, math.inf, 0.0, where)
     raise AssertionError("their shapes differ")
+
+
+def _pairs(expected: NamedArrays, received: NamedArrays) -> Iterator[tuple[str, np.ndarray | None, np.ndarray | None]]:
+    """Yield the name and both arrays of each: by their names where these tell arrays apart, else by their order."""
+    mine, others = dict(expected), dict(received)
+    if len(mine) == len(expected) and len(others) == len(received) and mine.keys() & others.keys():
+        for name in dict.fromkeys([*mine, *others]):
+            yield name, mine.get(name), others.get(name)
+    else:
+        for (name, array), (_, other) in itertools.zip_longest(expected, received, fillvalue=("", None)):
+            yield name, array, other
 
 
 def _finite(value: float) -> float | None:

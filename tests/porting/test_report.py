@@ -56,3 +56,10 @@ def test_nan_fails_the_check_and_is_null_in_json():
     report = PortReport("here", "there", None, (check,), "host").to_json()
     assert report["verdict"] == "different"
     assert json.loads(json.dumps(report, allow_nan=False))["largest_difference"] is None
+
+
+def test_layers_in_float16_round_more_than_the_float32_that_they_end_in():
+    expected, received = np.ones((4, 2), "float32"), np.full((4, 2), 1.0004, "float32")
+    assert not compare_batch("random", "here", "there", [expected], [received]).passed
+    assert compare_batch("random", "here", "there", [expected], [received], dtype="float16").passed
+    assert not compare_batch("random", "here", "there", [expected], [received + 0.1], dtype="float16").passed

@@ -134,3 +134,14 @@ def test_a_perturbation_is_as_large_as_rounding_and_leaves_integers():
     assert isinstance(scalar, np.ndarray)
     assert 5e-6 < np.abs(kernel / 3 - 1).max() < 1.1e-5
     np.testing.assert_array_equal(state, variables[2])
+
+
+def test_an_array_without_a_counterpart_is_told_by_its_name():
+    kernels = [(f"dense_{number}/kernel", np.zeros((6, 6))) for number in range(4)]
+    check = tolerances.compare(GRADIENTS, PAIR, kernels, kernels[1:], [1e-5] * 4)
+    assert check.where == "dense_0/kernel: (6, 6) against nothing"
+    check = tolerances.compare(GRADIENTS, PAIR, kernels[:3], kernels, [1e-5] * 3)
+    assert check.where == "dense_3/kernel: nothing against (6, 6)"
+    renamed = [(f"other_{number}", np.zeros((6, 5))) for number in range(4)]
+    check = tolerances.compare(GRADIENTS, PAIR, kernels, renamed, [1e-5] * 4)
+    assert check.where == "dense_0/kernel: (6, 6) against (6, 5)"
