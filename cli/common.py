@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +13,6 @@ import click
 from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
 from .entries import parse_assignment, parse_value
 from .option_names import errors_name_options
-from .printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,17 +98,18 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     return {name: parse_value(text) for name, text in pairs}
 
 
+def printable(text: str) -> str:
+    """Return the text with its unprintable characters, but for line ends and tabs, replaced.
+
+    A file from a stranger may hold control sequences for the terminal.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
 def print_json(value: Any) -> None:
-    """Print a value as JSON; numbers that JSON does not have, infinite ones and NaN, become null."""
-    click.echo(json.dumps(_finite(value), indent=1, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    click.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
 def console() -> Console:

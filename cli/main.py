@@ -17,8 +17,7 @@ import click
 
 from .. import __version__
 from ..errors import TriviumError
-from .common import DEBUG_VARIABLE
-from .printable import printable
+from .common import DEBUG_VARIABLE, printable
 
 # What the operating system refuses: a path, a permission, or space. The code is not at fault.
 _REFUSALS = (

@@ -84,7 +84,8 @@ def _print_forecasts(predictions: list[dict[str, Any]]) -> None:
 def _forecast_to_text(forecast: Any) -> str:
     if isinstance(forecast, dict):
         return "; ".join(f"{name} {_forecast_to_text(part)}" for name, part in forecast.items())
-    return ", ".join(f"{value:.6g}" for value in (forecast if isinstance(forecast, list) else [forecast]))
+    values = forecast if isinstance(forecast, list) else [forecast]
+    return ", ".join("–" if value is None else f"{value:.6g}" for value in values)
 
 
 def _print(shown: Table, count: int) -> None:
@@ -103,7 +104,9 @@ def _columns(prediction: Any) -> tuple[str, str]:
             ", ".join(f"{name} {probability}" for name, (_, probability) in shown.items() if probability),
         )
     if isinstance(prediction, dict):
-        return prediction["label"] or "–", f"{prediction['probability']:.1%}"
+        return ("–", "–") if prediction["label"] is None else (prediction["label"], f"{prediction['probability']:.1%}")
+    if prediction is None:  # a number that is not finite
+        return "–", ""
     return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends.workers.worker import Event, Listener
+from .common import printable
 from .option_names import with_options
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class _LineListener:
 def _warning(event: Event) -> str:
     """Return a warning or a note as a line; it names the options of the command."""
     context = click.get_current_context(silent=True)
-    return f"{event['kind']}: {with_options(str(event['text']), context.command.params if context else ())}"
+    text = with_options(str(event["text"]), context.command.params if context else ())
+    return f"{event['kind']}: {printable(text)}"
 
 
 def _position(event: Event) -> tuple[float, float | None]:

@@ -48,8 +48,8 @@ def assign(dataset: Dataset, inputs: Sequence[str], outputs: Sequence[str]) -> D
     train, test, validation = parts
     assert train
     named = labels if len(outputs) > 1 else labels.get(outputs[0], ())
-    parts_of = {"train": train, "test": test, "validation": validation}
-    return replace(dataset, **parts_of, labels=named, guesses_classes=bool(named))
+    assigned = replace(dataset, train=train, test=test, validation=validation, labels=named)
+    return replace(assigned, guesses_classes=bool(named))
 
 
 def _assigned_stream(dataset: Dataset, x: Mapping[str, str], y: Mapping[str, str]) -> Dataset:

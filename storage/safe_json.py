@@ -62,6 +62,15 @@ def read_bytes(path: Path, *, max_size: int = MAX_SIZE) -> bytes:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def finite(value: Any) -> Any:
+    """Return a value with None for the numbers that JSON does not have: infinite ones, and NaN."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def walk(value: Any) -> Iterator[tuple[Any, int]]:
     """Yield a value and all values within it, in order, with their depth from 1; without recursion at any depth."""
     stack = [(value, 1)]

@@ -29,7 +29,8 @@ def check(threshold: float) -> None:
 
 def require_two_classes(labels: Labels) -> None:
     """Raise an OptionError unless an output tells two classes apart."""
-    counts = [len(names) for names in labels.values()] if isinstance(labels, dict) else [len(labels)]
+    counts: list[int] = list(map(len, labels.values())) if isinstance(labels, dict) else [len(labels)]
     if 2 not in counts:
-        received = f"{max(counts)} classes" if counts and max(counts) else "values, no classes"
+        most = max(counts, default=0)
+        received = f"{most} classes" if most else "values, no classes"
         raise OptionError(f"`threshold` decides between two classes, but the data have {received}: leave it out")

@@ -22,6 +22,7 @@ from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
 from ...data.tables.recoding import with_columns
 from ...errors import DataError
+from ...storage.safe_json import finite
 from ..bundles import bundle as bundles
 from ..bundles import thresholds
 from ..bundles.bundle import Bundle
@@ -67,18 +68,18 @@ class Predictions:
     def to_json(self) -> list[Any]:
         """Return one entry per sample: the label with its probabilities, or the value; for several outputs by name.
 
-        A sample whose probabilities are not finite has the label None.
+        A number that is not finite is None, and so is the label of its sample.
 
         Where each position of a sample has a class, such as each pixel, the entry has the `classes` by number, the
         `labels` in the order of these numbers, and the `shares` of the positions by label.
         """
         if is_array(self.outputs):
             assert isinstance(self.labels, tuple)
-            return _entries(self.outputs, self.values, self.labels)
+            return list(finite(_entries(self.outputs, self.values, self.labels)))
         entries = {
             name: _entries(self.outputs[name], self.values[name], labels_of(self.labels, name)) for name in self.outputs
         }
-        return [dict(zip(entries, sample, strict=True)) for sample in zip(*entries.values(), strict=True)]
+        return [finite(dict(zip(entries, sample, strict=True))) for sample in zip(*entries.values(), strict=True)]
 
 
 def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -> list[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from ...data.dataset import SERIES, Dataset
 from ...data.series.read_series import count_of
 from ...errors import BundleError, DataError
+from ...storage.safe_json import finite
 from ..bundles.bundle import Bundle
 
 
@@ -82,7 +83,8 @@ class SeriesRecord:
     def forecasts(self, values: np.ndarray) -> list[Any]:
         """Return the forecast of each window as JSON.
 
-        A number, or a list of `horizon` numbers; of several targets a dictionary of these.
+        A number, or a list of `horizon` numbers; of several targets a dictionary of these. One that is not finite is
+        None.
 
         Args:
             values: (windows, …) on the scale of the raw data.
@@ -98,4 +100,5 @@ class SeriesRecord:
         shaped = values.reshape(len(values), self.horizon, count)
         by_target = [[row[:, place] for place in range(count)] for row in shaped]
         entries = [[float(part[0]) if self.horizon == 1 else part.tolist() for part in parts] for parts in by_target]
-        return [parts[0] if count == 1 else dict(zip(self.targets, parts, strict=True)) for parts in entries]
+        named = [parts[0] if count == 1 else dict(zip(self.targets, parts, strict=True)) for parts in entries]
+        return list(finite(named))

@@ -98,7 +98,7 @@ class Search:
 
 
 def cross_val_score(
-    estimator: Estimator,
+    estimator: Any,
     X: Any,  # noqa: N803 - scikit-learn's name
     y: Any,
     *,
@@ -113,7 +113,7 @@ def cross_val_score(
     The scores are the same up to rounding. Other estimators, such as a pipeline, are scored by scikit-learn's function.
 
     Args:
-        estimator: is cloned, not fitted.
+        estimator: a `Classifier`, a `Regressor`, or another estimator of scikit-learn; is cloned, not fitted.
         X, y: samples, and labels or values.
         cv: as in scikit-learn: a number of folds, a splitter, or pairs of training and test indices.
         workers, executor, address: as in `search`.

@@ -56,7 +56,7 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     open_sizes = options.preparation.open_sizes
     if not dataset.guesses_classes or options.start or options.recipe.loss or "classes" in open_sizes:
         return dataset
-    sizes = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
+    sizes: dict[str, Any] = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
     runtime.current()
     with keras_internals.names_restored():
         model = model_building.uncompiled_model(options.with_fitted(sizes), None)
@@ -81,8 +81,8 @@ def _outputs_of_values(model: keras.Model, loss: Any) -> set[str]:
 
     if loss is None and not model.compiled:
         return set()
-    names, given = output_names(model), loss
-    each = loss_names(model) if given is None else names_of_losses(given, names)
+    names = output_names(model)
+    each = loss_names(model) if loss is None else names_of_losses(loss, names)
     return {
         name
         for name, output, kind in zip(names, model.outputs, each, strict=True)

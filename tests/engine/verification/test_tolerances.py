@@ -75,7 +75,7 @@ def test_a_loss_is_compared_on_the_scale_of_its_curve():
     [
         ([LAYERS[0], ("layer b", np.zeros((2, 2))), LAYERS[2]], "layer b: (1, 2) against (2, 2)"),
         (LAYERS[:2], "layer c: (1,) against nothing"),
-        ([*LAYERS, ("layer d", np.zeros(3))], "an extra array: nothing against (3,)"),
+        ([*LAYERS, ("layer d", np.zeros(3))], "layer d: nothing against (3,)"),
     ],
 )
 def test_results_of_different_shapes_differ_infinitely(received, where):
