@@ -62,7 +62,8 @@ def is_model(path: Path) -> bool:
             return True
     try:
         with zipfile.ZipFile(path) as archive:
-            return CONFIG in archive.namelist()
+            # In a truncated bundle, the model is an archive that does not begin where the file does.
+            return CONFIG in archive.namelist() and min(info.header_offset for info in archive.infolist()) == 0
     except (zipfile.BadZipFile, OSError, ValueError):
         return False
 

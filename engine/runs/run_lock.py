@@ -37,12 +37,12 @@ def hold(folder: Path, *, moving: bool = False) -> Iterator[None]:
     lock = filelock.FileLock(path)
     try:
         lock.acquire(timeout=_PATIENCE)
-    except OSError as error:
-        raise OutputError(f"cannot lock {folder} by {path}: {error.strerror or error}") from error
     except filelock.Timeout as error:
         raise OutputError(
             f"{folder} is being written by {_holder(folder)}: wait for it, stop it, or choose another `out`"
         ) from error
+    except OSError as error:
+        raise OutputError(f"cannot lock {folder} by {path}: {error.strerror or error}") from error
     try:
         yield
     finally:

@@ -192,7 +192,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(backend, train, brok
     content = bytearray(newest.read_bytes())
     content[-1] ^= 1
     newest.write_bytes(content)
-    (tmp_path / "run/checkpoints/.epoch-00005.half.safetensors").write_bytes(b"as a kill leaves it")
+    (tmp_path / "run/checkpoints/.epoch-00005.a1b2_c3d.safetensors").write_bytes(b"as a kill leaves it")
     with run_folder.open_run(tmp_path / "run", EVERY, resume=True) as folder:
         assert folder.resume_from.epoch == 3
         assert "epoch-00004.safetensors was altered or truncated" in folder.skipped[0]
