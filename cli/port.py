@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..engine.keras_model.loss_names import LOGITS, PROBABILITIES, VALUES
+from ..engine.keras_model.loss_names import LOGITS, MARGINS, PROBABILITIES, VALUES
 from .common import common_options, console, print_json, table, trust_option
 from .progress import progress
 
 if TYPE_CHECKING:
     from ..porting.port import PortReport
 
-_SINGULAR = {PROBABILITIES: "probability", LOGITS: "logit", VALUES: "value"}
-_IN_PROBABILITIES = {PROBABILITIES: "", LOGITS: " ({} gives probabilities)", VALUES: ""}
+_SINGULAR = {PROBABILITIES: "probability", LOGITS: "logit", MARGINS: "margin", VALUES: "value"}
+_IN_PROBABILITIES = {kind: "" for kind in _SINGULAR} | {LOGITS: " ({} gives probabilities)"}
 
 
 @click.command()
@@ -98,7 +98,7 @@ def _classes(labels: list[str] | dict[str, list[str]], tensor: dict[str, Any], k
     names = labels.get(tensor["name"], []) if isinstance(labels, dict) else labels
     length = tensor["shape"][-1]
     if names and length == len(names):
-        return f", the {kind} of {', '.join(names)}{_IN_PROBABILITIES[kind].format('softmax')}"
+        return f", the {kind} of {', '.join(names)}{_IN_PROBABILITIES.get(kind, '').format('softmax')}"
     if length == 1 and len(names) == 2:
-        return f", the {_SINGULAR[kind]} of {names[1]}{_IN_PROBABILITIES[kind].format('sigmoid')}"
+        return f", the {_SINGULAR[kind]} of {names[1]}{_IN_PROBABILITIES.get(kind, '').format('sigmoid')}"
     return ""

@@ -13,8 +13,8 @@ import numpy as np
 
 from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import OptionError, SampleError
-from ..keras_model.class_scores import meanings
 from ..keras_model.inference import accepts_shape, outputs_of
+from ..keras_model.loss_names import output_kinds
 
 if TYPE_CHECKING:
     import keras
@@ -49,9 +49,9 @@ class TrainedModel:
         return self._model
 
     @property
-    def meaning(self) -> str:
-        """Return whether the outputs are probabilities, logits or margins: see `class_scores`."""
-        return meanings(self.model)[0]
+    def output_kind(self) -> str:
+        """Whether the outputs are probabilities, logits, margins or values."""
+        return output_kinds(self.model)[0]
 
     def outputs(self, x: np.ndarray, layer: str | int | None = None) -> np.ndarray:
         """Return the outputs of the model, or of one of its layers, for raw samples (n, …).

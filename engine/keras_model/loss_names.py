@@ -10,8 +10,8 @@ from .interface import output_names
 if TYPE_CHECKING:
     import keras
 
-# What an output holds.
-LOGITS, PROBABILITIES, VALUES = "logits", "probabilities", "values"
+# What an output holds; the sign of a margin is the class.
+LOGITS, MARGINS, PROBABILITIES, VALUES = "logits", "margins", "probabilities", "values"
 
 
 def loss_of_each_output(model: keras.Model) -> list[Any]:
@@ -34,7 +34,7 @@ def loss_names(model: keras.Model) -> list[str]:
 
 
 def output_kinds(model: keras.Model) -> list[str]:
-    """Return for each output what it holds according to its loss: `LOGITS`, `PROBABILITIES`, or else `VALUES`."""
+    """Return for each output what it holds according to its loss: `VALUES` where a loss says nothing else."""
     if not getattr(model, "compiled", False):
         return [VALUES] * len(model.outputs)
     pairs = zip(loss_of_each_output(model), loss_names(model), strict=True)
@@ -42,9 +42,17 @@ def output_kinds(model: keras.Model) -> list[str]:
 
 
 def _output_kind(loss: Any, name: str) -> str:
-    if getattr(loss, "from_logits", False):
+    if _takes_logits(loss):
         return LOGITS
+    if "hinge" in name:
+        return MARGINS
     return PROBABILITIES if "crossentropy" in name else VALUES
+
+
+def _takes_logits(loss: Any) -> bool:
+    """Return whether a loss takes logits: by its own flag, or by the argument of the function that it wraps."""
+    arguments = getattr(loss, "_fn_kwargs", None) or getattr(loss, "keywords", None) or {}
+    return bool(getattr(loss, "from_logits", False) or arguments.get("from_logits", False))
 
 
 def names_of_losses(loss: Any, outputs: Sequence[str]) -> list[str]:

@@ -14,9 +14,10 @@ import numpy as np
 from ...data.dataset import Labels, labels_of
 from ...data.nests import named_arrays
 from ...data.split import Split
-from ..keras_model.class_scores import PROBABILITIES, class_outputs, meanings, predicted_classes
+from ..keras_model.class_scores import class_outputs, predicted_classes
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, output_names
+from ..keras_model.loss_names import LOGITS, MARGINS, output_kinds
 
 if TYPE_CHECKING:
     import keras
@@ -61,9 +62,9 @@ def _misleading_outputs(model: keras.Model, labels: Labels, threshold: float | N
     several = len(model.outputs) > 1
     has_zero = any(getattr(metric, "threshold", None) == 0 for metric in model.metrics)
     names = []
-    for name, output, meaning in zip(output_names(model), model.outputs, meanings(model), strict=True):
+    for name, output, kind in zip(output_names(model), model.outputs, output_kinds(model), strict=True):
         classes = labels_of(labels, name) if several else labels
-        is_decided_at_zero = output.shape[-1] == 1 and meaning != PROBABILITIES and not has_zero
+        is_decided_at_zero = output.shape[-1] == 1 and kind in (LOGITS, MARGINS) and not has_zero
         if len(classes) == 2 and (threshold is not None or is_decided_at_zero):
             names.append(name if several else "")
     return names

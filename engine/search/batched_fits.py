@@ -17,7 +17,8 @@ from ...data.dataset import Dataset, Split
 from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
 from ..epochs.batches import sample_order
-from ..keras_model.class_scores import class_probabilities, meanings
+from ..keras_model.class_scores import class_probabilities
+from ..keras_model.loss_names import output_kinds
 from .estimators import Classifier, Estimator
 from .scoring import Fit, score
 
@@ -113,8 +114,8 @@ class BatchedFits:
                 values = self.preprocessing.targets.inverse(outputs)
                 scores.append(score(self.targets[fit.test], values, classifies=False))
             else:
-                (meaning,) = meanings(self.models.model)
-                predicted = class_probabilities(outputs, len(self.classes), meaning).argmax(axis=1)
+                (kind,) = output_kinds(self.models.model)
+                predicted = class_probabilities(outputs, len(self.classes), kind).argmax(axis=1)
                 scores.append(score(self.targets[fit.test], predicted, classifies=True))
         return scores
 

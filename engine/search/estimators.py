@@ -301,7 +301,7 @@ class Classifier(ClassifierMixin, Estimator):
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return (n, classes) float probabilities, in the order of `classes_`."""
         outputs = self._outputs(X)
-        return class_probabilities(outputs, len(self.classes_), self._trained.meaning)
+        return class_probabilities(outputs, len(self.classes_), self._trained.output_kind)
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the most probable label of each sample, (n,)."""

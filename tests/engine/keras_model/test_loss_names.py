@@ -24,7 +24,9 @@ def test_the_kind_of_an_output_is_that_which_its_loss_takes(model):
     for loss, kinds in (
         ({"kind": logits, "price": "mse"}, ["logits", "values"]),
         (["sparse_categorical_crossentropy", keras.losses.BinaryFocalCrossentropy()], ["probabilities"] * 2),
-        ({"kind": "hinge"}, ["values"] * 2),
+        ({"kind": "hinge"}, ["margins", "values"]),
+        (["categorical_hinge", keras.losses.SquaredHinge()], ["margins"] * 2),
+        ([keras.losses.hinge, keras.losses.BinaryCrossentropy(from_logits=True)], ["margins", "logits"]),
     ):
         model.compile("sgd", loss)
         assert output_kinds(model) == kinds
