@@ -114,6 +114,17 @@ def reduction_axes(batch_normalization: Any) -> Any:
     return batch_normalization._reduction_axes
 
 
+def averaged_function(metric: Any) -> Any:
+    """Return the function of which a metric takes the mean, or None; its configuration has it only by name."""
+    return getattr(metric, "_fn", None)
+
+
+def mask_of(tensor: Any) -> Any:
+    """Return the mask that comes with a layer's output, or None; `Layer.compute_mask` knows only that of one layer."""
+    masking: Any = importlib.import_module("keras.src.backend.common.masking")
+    return masking.get_keras_mask(tensor)
+
+
 @contextlib.contextmanager
 def tracked_variables(layer: Any, variables: Sequence[Any]) -> Iterator[None]:
     """While it lasts, the variables count among the layer's own, so that stateless steps carry them.

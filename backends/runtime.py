@@ -45,7 +45,14 @@ class Device:
 
 
 class Runtime(ABC):
-    """The interface of the engine to a framework. There is one instance per process."""
+    """The interface of the engine to a framework. There is one instance per process.
+
+    Attributes:
+        evaluates_eagerly: whether each step of an evaluation runs in Python, which takes as long for one sample as for
+            a few hundred.
+    """
+
+    evaluates_eagerly = False
 
     @abstractmethod
     def devices(self) -> list[Device]:

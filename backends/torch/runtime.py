@@ -26,6 +26,8 @@ _STEPS_WORTH_CAPTURING = 250
 
 
 class TorchRuntime(Runtime):
+    evaluates_eagerly = True
+
     def devices(self) -> list[Device]:
         gpus = [
             Device(f"cuda:{index}", "gpu", torch.cuda.get_device_name(index))

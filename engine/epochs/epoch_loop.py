@@ -13,7 +13,6 @@ import keras
 
 from ...backends import runtime
 from ...backends.epochs import EpochRunner, Plan, build_metrics
-from ...backends.same_run.crossentropy import has_mean_losses
 from ...data.dataset import Split
 from ...errors import DivergedError, TriviumError, first_line
 from ..keras_model.inference import fixed_batch
@@ -22,15 +21,13 @@ from .batches import Schedule, TrainingBatches
 from .callbacks import Progress, StopOnInterrupt
 from .plan_timing import CannotRunError
 from .plans import PlanChoice
+from .validation_batch import validation_batch_size
 from .windows import WindowedEpochs
 
 # The length of a chunk of steps: short enough for a progress bar and for Ctrl-C, long enough to cost nothing.
 _CHUNK_SECONDS = 0.2
 # At Ctrl-C, a shorter epoch is finished and a longer one is undone.
 _SHORT_EPOCH_SECONDS = 0.5
-# Validation does not update weights, so larger batches give the same metrics in fewer steps, as long as the loss is a
-# mean over the samples of a batch.
-_VALIDATION_BATCH = 256
 _DEFAULT_BATCH = 32  # the default of Keras
 
 
@@ -66,8 +63,7 @@ def _run_plan(
     """Train the epochs by the backend's own loop."""
     assert choice.plan
     loop = EpochLoop(choice, model, data, callbacks, schedule)
-    size = fixed_batch(model) or _validation_batch(model, schedule.batch_size)
-    validator = validation and _epochs_of(model, validation, size, choice.plan)
+    validator = validation and _validator(model, validation, schedule.batch_size, choice.plan)
     model.stop_training = False
     loop.watchers.on_train_begin()
     logs: dict[str, float] = {}
@@ -84,9 +80,8 @@ def _run_plan(
 
 def measure(model: keras.Model, data: Split) -> dict[str, float]:
     """Return a compiled model's metrics on prepared data, by the backend's own loop; the weights do not change."""
-    size = fixed_batch(model) or _validation_batch(model, _DEFAULT_BATCH)
-    build_metrics(model, *data.take(slice(0, size)).arrays[:2])
-    epochs = _epochs_of(model, data, size, runtime.current().plans(model, 1)[0])
+    build_metrics(model, *data.take(slice(0, fixed_batch(model) or _DEFAULT_BATCH)).arrays[:2])
+    epochs = _validator(model, data, _DEFAULT_BATCH, runtime.current().plans(model, 1)[0])
     epochs.evaluate()
     return epochs.results()
 
@@ -204,8 +199,9 @@ def _epochs_of(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochR
     return runtime.current().compile_epochs(model, data.arrays, size, plan)
 
 
-def _validation_batch(model: keras.Model, size: int) -> int:
-    return max(size, _VALIDATION_BATCH) if has_mean_losses(model) else size
+def _validator(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochRunner:
+    """Return the runner that evaluates a model on these data, in batches of this size or with the results of them."""
+    return _epochs_of(model, data, fixed_batch(model) or validation_batch_size(model, data, size, plan), plan)
 
 
 def _validate(validator: EpochRunner, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
