@@ -80,6 +80,23 @@ def test_all_layers_come_with_the_cells_of_recurrent_ones(keras):
     assert {type(layer).__name__ for layer in keras_internals.all_layers(model)} >= {"LSTM", "LSTMCell"}
 
 
+def test_a_metric_function_can_be_found_in_its_metric(keras):
+    def bias(y, p):
+        return keras.ops.mean(y - p)
+
+    metric = keras.metrics.MeanMetricWrapper(bias)
+    assert keras_internals.averaged_function(metric) is bias
+    assert keras_internals.averaged_function(keras.metrics.Mean()) is None
+
+
+def test_the_output_of_a_model_has_its_mask_before_anything_is_computed(keras):
+    inputs = keras.Input((3, 1))
+    sequences = keras.layers.Dense(2)(keras.layers.Masking()(inputs))
+    assert keras_internals.mask_of(sequences) is not None
+    assert keras_internals.mask_of(keras.layers.LSTM(2)(sequences)) is None
+    assert keras_internals.mask_of(keras.layers.Dense(2)(inputs)) is None
+
+
 def test_added_losses_are_the_list_that_keras_sums(keras):
     layer = keras.layers.ActivityRegularization(l2=1.0)
     layer(np.ones((2, 3), "float32"))

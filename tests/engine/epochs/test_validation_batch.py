@@ -1,4 +1,4 @@
-"""Validation gives what `keras.Model.fit` gives for any model, and takes large batches where no result depends on them."""
+"""Validation gives what `keras.Model.fit` gives, in large batches only where that changes nothing."""
 
 import numpy as np
 import pytest

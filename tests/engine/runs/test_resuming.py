@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trivium.data import datasets
-from trivium.data.dataset import Split
+from trivium.data.dataset import Dataset, Split
 from trivium.engine.runs import run_folder
 from trivium.engine.runs.checkpoint_policy import CheckpointRule
 from trivium.engine.runs.run_record import read_history, read_record
@@ -105,6 +105,27 @@ def test_a_resumed_run_ends_with_the_same_bits(backend, train, broken, name):
     resumed = train("broken", resume=True, callbacks=[crash_at(99)], **settings)
     assert resumed.resumed == [{"after_epoch": 2, "backend": backend.name}]
     require_identical(resumed, whole)
+
+
+# Keras draws the masks of recurrent layers in validation too.
+@pytest.mark.slow
+def test_dropout_inside_a_recurrent_layer_is_resumed_with_the_same_masks(train, broken, tmp_path):
+    (tmp_path / "recurrent.py").write_text(
+        "import keras\n"
+        "def build():\n"
+        "    layers = keras.layers\n"
+        "    recurrent = layers.GRU(3, dropout=0.3, recurrent_dropout=0.2)\n"
+        "    model = keras.Sequential([keras.Input((4, 2)), recurrent, layers.Dense(1)])\n"
+        "    model.compile('adam', 'mse')\n"
+        "    return model\n"
+    )
+    x = np.random.default_rng(0).normal(size=(60, 4, 2)).astype("float32")
+    dataset = Dataset("sequences", Split(x, x[:, 0, :1]), None, (), "drawn")
+    settings = {"recipe": f"{tmp_path}/recurrent.py:build", "options": {}, "epochs": 4, "batch_size": 8}
+    settings |= {"validation_split": 0.4, "deterministic": True, "dataset": dataset}
+    whole = train("whole", **settings)
+    broken("broken", 2, **settings)
+    require_identical(train("broken", resume=True, callbacks=[crash_at(99)], **settings), whole)
 
 
 @pytest.mark.one_environment
