@@ -17,6 +17,7 @@ from ...backends import runtime
 from ...data.dataset import Split
 from ...data.nests import Nest, arrays_of
 from ...errors import DivergedError
+from ..keras_model.interface import tensors_of
 from .batches import Batch, Schedule, TrainingBatches, from_memory, steps_per_epoch
 
 # The epoch, the step in it (both counted from 0), and the batch.
@@ -43,7 +44,7 @@ def explain(
     model.reset_metrics()
     for number, step, batch in steps:
         undo_step = runtime.snapshot(runtime.variables_of(model))
-        logs = model.train_on_batch(*batch, return_dict=True)
+        logs = model.train_on_batch(*tensors_of(batch), return_dict=True)
         if not is_finite({"loss": float(logs["loss"])}):
             undo_step()
             return _error(float(logs["loss"]), number, f", step {step + 1}: {_origin(model, batch[0])}")

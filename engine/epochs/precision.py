@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backends import catalog, keras_internals, runtime
 from ...errors import OptionError, TriviumError, first_line
+from ..keras_model.interface import tensors_of
 
 if TYPE_CHECKING:
     import keras
@@ -152,7 +153,7 @@ def _gradient_error(model: keras.Model, data: Split | TrainingBatches) -> str:
     """Return the first line of the framework's error for one batch's gradients, or an empty string."""
     from ...data.dataset import Split
 
-    x, y = data.take(slice(0, 2)).arrays[:2] if isinstance(data, Split) else data[0][:2]
+    x, y = tensors_of(data.take(slice(0, 2)).arrays[:2] if isinstance(data, Split) else data[0][:2])
     try:
         runtime.current().gradients(model, x, y)
     except Exception as error:  # whatever the framework raises when it has no kernel for this dtype

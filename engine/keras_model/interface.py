@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.deferred_array import DeferredArray
-from ...data.nests import Nest, arrays_of, is_array
+from ...data.nests import Nest, arrays_of, is_array, map_arrays
 from ...errors import DataError
 from ...functions import suggest
 
@@ -93,6 +93,20 @@ def pack(model: keras.Model, side: str, arrays: Sequence[Any]) -> Nest:
 
     structure = _structure(model, side)
     return arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, list(arrays))
+
+
+def tensors_of(batch: Nest) -> Any:
+    """Return the nest with each array of numbers as a tensor of the backend.
+
+    `fit` gives tensors to a model; under PyTorch `train_on_batch` gives what it gets, and a metric such as
+    `lambda y, p: mean(y - p)` cannot subtract a tensor from an array.
+    """
+    import keras
+
+    def tensor_of(array: Any) -> Any:
+        return keras.ops.convert_to_tensor(array) if array.dtype.kind not in "OSU" else array
+
+    return map_arrays(tensor_of, batch)
 
 
 def by_name(names: Sequence[str], nest: Nest) -> Nest:

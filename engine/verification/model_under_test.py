@@ -27,7 +27,7 @@ from ...models.recipe import Recipe, find
 from ..bundles import bundle as bundles
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
-from ..keras_model.interface import pack
+from ..keras_model.interface import pack, tensors_of
 from ..keras_model.loss_names import loss_names
 from ..training.recipe_data import dataset_for
 from ..training.trainer import Trainer
@@ -155,9 +155,8 @@ def _rows_of(nest: Nest, indices: np.ndarray) -> list[np.ndarray]:
 
 
 def batch_at(model: keras.Model, batches: StepBatches, step: int) -> tuple[Any, Any]:
-    """Return x and y of step `step`, counted from 0, nested as the model's inputs and outputs."""
-    x = [values[step] for values in batches["x"]]
-    y = [values[step] for values in batches["y"]]
+    """Return x and y of step `step`, counted from 0, as tensors, nested as the model's inputs and outputs."""
+    x, y = (tensors_of([values[step] for values in batches[side]]) for side in ("x", "y"))
     return pack(model, "input", x), pack(model, "output", y)
 
 

@@ -34,6 +34,15 @@ def steep():
     return model
 
 
+def steep_with_a_metric_of_its_own():
+    """The same with a metric that subtracts without conversion: that works for tensors only."""
+    import keras
+
+    model = steep()
+    model.compile(model.optimizer, "mean_squared_error", metrics=[lambda y, p: keras.ops.mean(y - p)])
+    return model
+
+
 def logarithm():
     import keras
 
@@ -69,10 +78,11 @@ def test_the_first_layer_with_an_output_that_is_not_finite_is_named_on_every_pla
             Trainer(**settings(logarithm, plan)).fit(data(wrong=17))
 
 
-def test_a_step_that_overshoots_is_named_with_the_layer_it_spoilt(backend):
-    for plan in plans(steep()):
+@pytest.mark.parametrize("build", [steep, steep_with_a_metric_of_its_own])
+def test_a_step_that_overshoots_is_named_with_the_layer_it_spoilt(backend, build):
+    for plan in plans(build()):
         with pytest.raises(DivergedError, match=r"the loss became (nan|inf) in epoch 1, step \d: ") as raised:
-            Trainer(**settings(steep, plan)).fit(data())
+            Trainer(**settings(build, plan)).fit(data())
         assert "only (Dense)" in str(raised.value) or "its loss is not" in str(raised.value)
 
 
