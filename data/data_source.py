@@ -78,7 +78,10 @@ def settings_for(data: DataSource, further: Mapping[str, str]) -> tuple[str, ...
 
 
 def _settings_of_frame(settings: Mapping[str, str]) -> tuple[str, ...]:
-    return datasets.settings_of(read_series if "window" in settings else labelled_table.read_labelled_table)
+    if "window" in settings:
+        return datasets.settings_of(read_series)
+    of_files = datasets.settings_of(labelled_table.read_labelled_table)
+    return tuple(setting for setting in of_files if setting != "stored")  # a frame is in memory
 
 
 def _from_frame(frame: polars.DataFrame, settings: Mapping[str, str]) -> Dataset:

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..models.recipe import PreprocessingStep
 from .columns import Column
 from .deferred_array import chunks_of
-from .nests import Nest, is_array, map_rows, named_arrays, sample_count, take
+from .nests import Nest, is_array, map_rows, named_arrays
 from .pictures.picture_size import PictureSize
 from .series.windows import SeriesWindows
 from .split import Split as Split
@@ -210,16 +210,27 @@ def labels_of(labels: Labels, target: str) -> tuple[str, ...]:
 
 
 def split_evenly(x: Nest, y: Nest, test_share: float = TEST_SHARE) -> tuple[Split, Split | None]:
-    """Split samples into a training and a test split; a fifth goes to the test split, or the given share.
+    """Split samples into a training and a test split, as `split_rows`; rows of deferred arrays are not read."""
+    split = Split(x, y)
+    train, test = split_rows(y, len(split), test_share)
+    return split.select(train), None if test is None else split.select(test)
+
+
+def split_rows(y: Nest, samples: int, test_share: float = TEST_SHARE) -> tuple[np.ndarray | slice, np.ndarray | None]:
+    """Return which samples are training and test data; a fifth are test data, or the given share.
 
     The samples are shuffled with a fixed seed. Both splits are stratified, so that classes are equally frequent in
     each, if there are samples enough for every class to be in both. Without a share there is no test split.
+
+    Args:
+        y: the targets of the samples; several are not stratified by.
+        samples: their number.
+        test_share: the share of test data.
     """
     from sklearn.model_selection import train_test_split
 
     if not test_share:
-        return Split(x, y), None
-    samples = sample_count(x)
+        return slice(0, samples), None
     tested = math.ceil(samples * test_share)
     classes = y if is_array(y) and y.dtype.kind in "iu" and y.ndim == 1 else np.arange(samples)
     counts = np.unique(classes, return_counts=True)[1]
@@ -227,7 +238,7 @@ def split_evenly(x: Nest, y: Nest, test_share: float = TEST_SHARE) -> tuple[Spli
     train, test = train_test_split(
         np.arange(samples), test_size=test_share, random_state=0, stratify=classes if is_enough else None
     )
-    return Split(take(x, train), take(y, train)), Split(take(x, test), take(y, test))
+    return train, test
 
 
 def share_of(text: str) -> float:

@@ -98,9 +98,7 @@ class DeferredArray:
 
     def chunks(self) -> Iterator[np.ndarray]:
         """Yield all rows in order, some MB at a time."""
-        sample = self._sample
-        row_size = max(1, sample.nbytes, self._source[slice(0, 1)].nbytes)
-        step = max(1, _CHUNK_SIZE // row_size)
+        step = _chunk_rows(self._sample.nbytes, self._source[slice(0, 1)].nbytes)
         for start in range(0, len(self), step):
             yield self[start : start + step]
 
@@ -136,9 +134,32 @@ class DeferredArray:
         return np.asarray(numbers + self._rows.start if isinstance(self._rows, slice) else self._rows[numbers])
 
 
+def mapped_rows(array: np.ndarray | DeferredArray, function: RowFunction) -> Any:
+    """Return the rows of an array prepared by a function; those of a deferred array when they are read."""
+    return array.mapped(function) if isinstance(array, DeferredArray) else function(array)
+
+
+def blocks_of(array: np.ndarray | DeferredArray) -> Iterator[np.ndarray]:
+    """Yield the rows of an array in order, some MB at a time: of equal arrays the same blocks, in memory or not.
+
+    So what is added up over blocks is the same to the last bit.
+    """
+    if isinstance(array, DeferredArray):
+        yield from array.chunks()
+        return
+    step = _chunk_rows(array[:1].nbytes)
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+
+
 def chunks_of(array: np.ndarray | DeferredArray) -> Iterator[np.ndarray]:
     """Yield the rows of an array in order: all at once of an array in memory, else some MB at a time."""
     if isinstance(array, DeferredArray):
         yield from array.chunks()
     else:
         yield array
+
+
+def _chunk_rows(*sizes: int) -> int:
+    """Return the rows of a chunk, given the bytes of a row: as it is, and as it is stored."""
+    return max(1, _CHUNK_SIZE // max(1, *sizes))

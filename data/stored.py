@@ -20,9 +20,9 @@ def is_stored(size: int, stored: str) -> bool:
     Raises:
         DataError: another value of `stored`.
     """
-    return parse_flag("stored", stored) if stored else size > min(_LARGE, _memory() // _SHARE)
+    return parse_flag("stored", stored) if stored else size > min(_LARGE, memory_size() // _SHARE)
 
 
-def _memory() -> int:
+def memory_size() -> int:
     """Return the memory of this machine in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -49,6 +49,7 @@ class ArrayFile:
         offset: of the first value, in bytes.
         shape: (rows, …).
         stored_dtype: in the byte order of the file.
+        opened: the open file; None opens it by its path.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class ArrayFile:
     offset: int
     shape: tuple[int, ...]
     stored_dtype: np.dtype
+    opened: BinaryIO | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -136,7 +138,7 @@ class ArrayFile:
 
     @cached_property
     def _file(self) -> BinaryIO:
-        return self.path.open("rb", buffering=0)
+        return self.opened or self.path.open("rb", buffering=0)
 
 
 def _bytes_of(values: np.ndarray) -> memoryview:

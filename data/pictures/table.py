@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ...errors import DataError
 from ..dataset import TEST_SHARE, Dataset
 from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns, typed_columns, usual_target
-from ..tables.labelled_table import describe_guess, target_values
+from ..tables.table import in_memory
+from ..tables.targets import describe_guess, target_values
 from .labelled import read_labelled_pictures
 from .picture_file import SUFFIXES
 from .picture_settings import PictureSettings
@@ -88,7 +89,7 @@ def read_picture_table(
         )
     files = [path.parent / cell for cell in _cells(path, frame, paths)]
     column = _target_column(path, frame, paths, target)
-    y, labels = target_values(frame[column], task, str(path))
+    y, labels = target_values(in_memory(frame, str(path)), column, task)
     dataset = read_labelled_pictures(path, files, y, labels, settings)
     guess = "" if task else describe_guess(column, y, labels)
     return replace(dataset, notes=(*dataset.notes, guess)) if guess else dataset

@@ -7,6 +7,7 @@ same; their mean and standard deviation differ from those in memory by rounding,
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -22,23 +23,34 @@ def extremes(values: np.ndarray | DeferredArray, axes: Axes = None) -> tuple[np.
     return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
-def mean(values: np.ndarray | DeferredArray) -> float:
-    """Return the mean of all values."""
+def describe(values: np.ndarray | DeferredArray) -> tuple[float, float, float]:
+    """Return the smallest and the largest value and the mean, without gaps; NaN where there is nothing else."""
     if not isinstance(values, DeferredArray):
-        return float(values.mean())
-    return math.fsum(float(rows.mean()) * rows.size for rows in values.chunks()) / values.size
+        return float(np.nanmin(values)), float(np.nanmax(values)), float(np.nanmean(values))
+    low, high, count, sums = np.nan, np.nan, 0, []
+    for rows in values.chunks():
+        low, high = np.fmin(low, np.fmin.reduce(rows, axis=None)), np.fmax(high, np.fmax.reduce(rows, axis=None))
+        known = rows.size - int(np.isnan(rows).sum())
+        sums.append(float(np.nanmean(rows)) * known if known else 0.0)
+        count += known
+    return float(low), float(high), math.fsum(sums) / count if count else math.nan
 
 
 def moments(values: np.ndarray | DeferredArray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation over some axes, the first among them, in float64."""
     if not isinstance(values, DeferredArray):
         return values.mean(axes, dtype="float64"), values.std(axes, dtype="float64")
-    count, average, squares = 0.0, np.zeros(()), np.zeros(())
-    for rows in values.chunks():  # Chan, Golub and LeVeque (1979): the moments of two parts give those of both
+    return moments_of_blocks(values.chunks(), axes)
+
+
+def moments_of_blocks(blocks: Iterable[np.ndarray], axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation over some axes of all blocks; of one block those of NumPy."""
+    count, average, variance = 0.0, np.zeros(()), np.zeros(())
+    for rows in blocks:  # Chan, Golub and LeVeque (1979): the moments of two parts give those of both
         part = rows.mean(axes, dtype="float64")
         added = rows.size / part.size
         shift, share = part - average, added / (count + added)
-        squares = squares + rows.var(axes, dtype="float64") * added + np.square(shift) * (count * share)
+        variance = variance * (1 - share) + rows.var(axes, dtype="float64") * share + shift**2 * (share * (1 - share))
         average = average + shift * share
         count += added
-    return np.asarray(average), np.sqrt(squares / count)
+    return np.asarray(average), np.sqrt(variance)

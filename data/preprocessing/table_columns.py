@@ -16,6 +16,9 @@ import numpy as np
 from ...errors import DataError
 from ...functions import first_of
 from ..columns import WORDS, Column, to_column
+from ..deferred_array import blocks_of
+from .cell_statistics import CellStatistics
+from .reductions import moments_of_blocks
 from .transforms import Transform
 
 if TYPE_CHECKING:
@@ -47,7 +50,6 @@ class TableColumns(Transform):
 
     kind = "table"
     needs_all = True
-    needs_memory = True
     numbers: str = STANDARDISE
     words: str = ONE_HOT
     columns: tuple[Column, ...] = ()
@@ -66,18 +68,27 @@ class TableColumns(Transform):
     def fit(self, values: np.ndarray) -> Self:
         columns = self.columns or tuple(Column(f"column {place + 1}") for place in range(values.shape[1]))
         named = replace(self, columns=columns)
-        numbers = values[:, named.number_places].astype("float64")
-        fill = _mean(numbers)
-        offset, span = _scale(self.numbers, np.where(np.isnan(numbers), fill, numbers))
-        codes = [np.unique(values[:, place]) for place in named.word_places]
+        cells = CellStatistics.of(values, named.number_places, named.word_places)
+        offset, span = named._scale(values, cells)
         return replace(
             named,
             offset=tuple(offset.tolist()),
             span=tuple(span.tolist()),
-            fill=tuple(fill.tolist()),
-            gaps=tuple(np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()),
-            known=tuple(tuple(part[part >= 0].astype(int).tolist()) for part in codes),
+            fill=tuple(cells.mean.tolist()),
+            gaps=tuple(np.flatnonzero(cells.has_gap).tolist()),
+            known=tuple(tuple(codes.tolist()) for codes in cells.codes),
         )
+
+    def _scale(self, values: np.ndarray, cells: CellStatistics) -> tuple[np.ndarray, np.ndarray]:
+        """Return the offset and the span of each column of numbers; the span of a constant column is 1."""
+        if self.numbers == AS_IS or not self.number_places:
+            return np.zeros(len(self.number_places)), np.ones(len(self.number_places))
+        if self.numbers == MIN_MAX:
+            offset, span = cells.low, cells.high - cells.low
+        else:
+            filled = (_filled(rows[:, self.number_places], cells.mean) for rows in blocks_of(values))
+            offset, span = moments_of_blocks(filled, (0,))
+        return offset, np.where(cells.low == cells.high, 1.0, span)
 
     @property
     def number_places(self) -> list[int]:
@@ -193,20 +204,10 @@ class TableColumns(Transform):
             raise DataError(f"expected rows of {len(self.columns)} cells ({listed}), received shape {values.shape}")
 
 
-def _mean(numbers: np.ndarray) -> np.ndarray:
-    """Return the mean of each column without its gaps; 0 for one that is all gaps."""
-    is_known = ~np.isnan(numbers)
-    count = is_known.sum(axis=0)
-    return np.asarray(np.where(is_known, numbers, 0).sum(axis=0) / np.maximum(count, 1))
-
-
-def _scale(how: str, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the offset and the span of each column; the span of a constant column is 1."""
-    if how == AS_IS:
-        return np.zeros(numbers.shape[1]), np.ones(numbers.shape[1])
-    low, high = numbers.min(axis=0), numbers.max(axis=0)
-    span = high - low if how == MIN_MAX else numbers.std(axis=0)
-    return (low if how == MIN_MAX else numbers.mean(axis=0)), np.where(low == high, 1.0, span)
+def _filled(numbers: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Return the numbers with these in place of gaps, each in its column."""
+    numbers = numbers.astype("float64")
+    return np.where(np.isnan(numbers), fill, numbers)
 
 
 def _row(values: Iterable[float]) -> np.ndarray:

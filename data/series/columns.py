@@ -12,7 +12,9 @@ import numpy as np
 from ...errors import DataError
 from ...storage import safe_arrays
 from ..columns import DATE, WORDS
-from ..tables import encoding, frames
+from ..tables import frames
+from ..tables.encoding import encode
+from ..tables.survey import columns_of
 from .rows import SeriesRows
 from .times import read_times
 
@@ -108,7 +110,7 @@ def _numbers(where: str, frame: polars.DataFrame) -> np.ndarray:
     Raises:
         DataError: a column holds something else than numbers, or has a gap.
     """
-    columns = encoding.columns_of(frame, where)
+    columns = columns_of(frame, where)
     for column in columns:
         if column.kind in (WORDS, DATE):
             kind, cell = _KINDS[column.kind], frame[column.name].drop_nulls()[0]
@@ -116,7 +118,7 @@ def _numbers(where: str, frame: polars.DataFrame) -> np.ndarray:
                 f"{where}: column {column.name!r} holds {kind} such as {cell}, a series takes numbers: is it the `key` "
                 "or the `time`? Else leave it out, or write it as numbers"
             )
-    values = encoding.encode(frame, columns, where)
+    values = encode(frame, columns, where)
     if np.isfinite(values).all():
         return values
     row, place = (int(index) for index in np.argwhere(~np.isfinite(values))[0])

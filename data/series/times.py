@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DataError
-from ..tables.encoding import dates_of, is_text
+from ..tables.dates import dates_of
+from ..tables.survey import is_text
 
 if TYPE_CHECKING:
     import polars

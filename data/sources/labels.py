@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,35 +47,54 @@ def _squeeze_targets(y: np.ndarray) -> np.ndarray:
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def parse_targets(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the targets in a column of text, and the names of the classes if they are classes.
+def parse_targets(words: Sequence[str], count: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the target that each word in a column stands for, and the names of the classes if they are classes.
 
-    Words are classes; numbers other than integers are values. A table does not say what its integers mean: they are
-    classes when they run from 0 without a gap, when there are at most 20 and each occurs twice on average, or when each
-    occurs ten times. Numbers with a decimal point, such as 20.0, are values unless they run from 0.
+    Words are classes; numbers are classes or values as in `parse_numbers`.
+
+    Args:
+        words: the different ones.
+        count: the number of the rows.
+
+    Returns:
+        (words,): class numbers or values; and the names.
     """
     if not all(map(is_number, words)):
         return parse_classes(words)
     if _exceed_floats(words):
         return parse_classes(words)
-    values = np.array(words, "float64")
-    distinct, numbers = np.unique(values, return_inverse=True)
-    from_zero = np.array_equal(distinct, np.arange(len(distinct)))
     are_integers = all(word.lstrip("+-").isdecimal() for word in words)
-    few = max(min(_FEW_CLASSES, len(values) // 2), min(MAX_CLASSES, len(values) // _OFTEN))
+    return parse_numbers(np.array(words, "float64"), count, are_integers=are_integers)
+
+
+def parse_numbers(values: np.ndarray, count: int, *, are_integers: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the targets that numbers stand for, and the names of the classes if they are classes.
+
+    A table does not say what its integers mean: they are classes when they run from 0 without a gap, when there are at
+    most 20 and each occurs twice on average, or when each occurs ten times. Numbers with a decimal point, such as 20.0,
+    are values unless they run from 0.
+
+    Args:
+        values: (n,) float64, each number once or more.
+        count: the number of the rows.
+        are_integers: whether they are written without a decimal point.
+    """
+    distinct = np.unique(values)
+    from_zero = np.array_equal(distinct, np.arange(len(distinct)))
+    few = max(min(_FEW_CLASSES, count // 2), min(MAX_CLASSES, count // _OFTEN))
     if from_zero or (are_integers and len(distinct) <= few):
-        return numbers, tuple(f"{value:.0f}" for value in distinct)
+        return np.searchsorted(distinct, values), tuple(f"{value:.0f}" for value in distinct)
     return values, ()
 
 
-def parse_classes(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the class numbers of a column of text, (n,), and the names: in numerical, else in alphabetical order."""
-    are_numbers = all(map(is_number, words)) and not _exceed_floats(words)
+def parse_classes(words: Sequence[str] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the class of each word or number, (n,), and the names: in numerical, else in alphabetical order."""
+    are_numbers = isinstance(words, np.ndarray) or (all(map(is_number, words)) and not _exceed_floats(words))
     names, numbers = np.unique(np.array(words, "float64" if are_numbers else None), return_inverse=True)
     return numbers, tuple(f"{name:g}" if are_numbers else str(name) for name in names)
 
 
-def _exceed_floats(words: list[str]) -> bool:
+def _exceed_floats(words: Sequence[str]) -> bool:
     """Return whether whole numbers have more digits than a float holds, as those of a key or a barcode may."""
     digits = [word.lstrip("+-0") for word in words if word.lstrip("+-").isdecimal()]
     return any(len(word) > np.finfo("float64").precision for word in digits)

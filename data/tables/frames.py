@@ -47,7 +47,7 @@ def read_frame(path: Path) -> polars.DataFrame:
     """
     import polars
 
-    with _refused_if_damaged(path):
+    with refused_if_damaged(path):
         if path.suffix.lower() in TEXT_ENDINGS:
             return _read_text(path)
         return polars.read_parquet(path) if path.suffix.lower() == ".parquet" else polars.read_ipc(path)
@@ -62,7 +62,7 @@ def typed_columns(path: Path) -> list[str]:
     import polars
 
     read_schema = polars.read_parquet_schema if path.suffix.lower() == ".parquet" else polars.read_ipc_schema
-    with _refused_if_damaged(path):
+    with refused_if_damaged(path):
         return list(read_schema(path))
 
 
@@ -124,7 +124,7 @@ def _series_of(column: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _refused_if_damaged(path: Path) -> Iterator[None]:
+def refused_if_damaged(path: Path) -> Iterator[None]:
     """Turn what polars raises on a file that it cannot read into an error of one line."""
     import polars
 

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import DataError
 from ..columns import TEXT, UNKNOWN, WORDS, Column
 from ..dataset import Dataset
+from ..deferred_array import mapped_rows
 
 
 def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
@@ -34,7 +35,8 @@ def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
     for source, column in tables:
         _require_kind(source, column, dataset.name)
     train, test, validation = (
-        part and replace(part, x=recoded(part.x)) for part in (dataset.train, dataset.test, dataset.validation)
+        part and replace(part, x=mapped_rows(part.x, recoded))
+        for part in (dataset.train, dataset.test, dataset.validation)
     )
     assert train
     return replace(dataset, train=train, test=test, validation=validation, columns=tuple(columns))

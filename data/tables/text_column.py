@@ -14,15 +14,6 @@ from . import frames
 if TYPE_CHECKING:
     import polars
 
-# Cells with this many words on average are sentences.
-_FEWEST_WORDS = 3
-
-
-def is_sentences(cells: polars.Series) -> bool:
-    """Return whether the cells of a column of words are sentences."""
-    words = cells.drop_nulls().str.split(" ").list.len().mean()
-    return words is not None and float(words) >= _FEWEST_WORDS  # type: ignore[arg-type]
-
 
 def is_texts(values: Any) -> bool:
     """Return whether these are texts: a sequence of str, or an array of words."""

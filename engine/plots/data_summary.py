@@ -11,11 +11,10 @@ import numpy as np
 from ...data.augmentation import Augmentation
 from ...data.class_counts import count_classes
 from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
-from ...data.deferred_array import DeferredArray
 from ...data.duplicates import count_duplicates
 from ...data.likely_mistakes import likely_mistakes
 from ...data.nests import is_array, named_arrays, take
-from ...data.preprocessing.reductions import extremes, mean
+from ...data.preprocessing import reductions
 from ...errors import DataError
 from . import plots, series_plots
 from .column_summary import summarize_columns
@@ -150,14 +149,8 @@ def _summarize_split(split: Split, labels: Labels) -> dict[str, Any]:
 
 
 def _summarize_array(array: Any) -> dict[str, Any]:
-    low, high = extremes(array) if isinstance(array, DeferredArray) else (np.nanmin(array), np.nanmax(array))
-    return {
-        "shape": list(array.shape[1:]),
-        "dtype": str(array.dtype),
-        "low": float(low),
-        "high": float(high),
-        "mean": mean(array) if isinstance(array, DeferredArray) else float(np.nanmean(array)),
-    }
+    low, high, mean = reductions.describe(array)
+    return {"shape": list(array.shape[1:]), "dtype": str(array.dtype), "low": low, "high": high, "mean": mean}
 
 
 def _class_counts(y: np.ndarray, labels: tuple[str, ...]) -> dict[str, int]:

@@ -12,6 +12,7 @@ import numpy as np
 from ...data.augmentation import Augmentation
 from ...data.columns import NUMBER
 from ...data.dataset import Dataset, Split
+from ...data.deferred_array import chunks_of
 from ...data.division import Samples
 from ...data.likely_mistakes import likely_mistakes
 from ...data.nests import is_array
@@ -187,7 +188,7 @@ def _require_plain_numbers(dataset: Dataset) -> None:
     """Raise a DataError if a table has words, dates or gaps."""
     others = [column.name for column in dataset.columns if column.kind != NUMBER]
     if not others and dataset.columns:
-        is_gap = np.isnan(dataset.train.x).any(axis=0)
+        is_gap = np.any([np.isnan(rows).any(axis=0) for rows in chunks_of(dataset.train.x)], axis=0)
         others = [column.name for column, gap in zip(dataset.columns, is_gap, strict=True) if gap]
     if others:
         raise DataError(

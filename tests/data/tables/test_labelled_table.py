@@ -7,9 +7,10 @@ import pytest
 from trivium.data import datasets
 from trivium.data.columns import BOOLEAN, DATE, NUMBER, TEXT, UNKNOWN, WORDS, Column
 from trivium.data.preprocessing.pipeline import Chain
-from trivium.data.tables.encoding import columns_of, encode
+from trivium.data.tables.encoding import encode
 from trivium.data.tables.labelled_table import from_frame
 from trivium.data.tables.recoding import with_columns
+from trivium.data.tables.survey import columns_of
 from trivium.errors import DataError
 
 pytestmark = pytest.mark.plain
