@@ -1,10 +1,10 @@
 """How much memory does an epoch over data take that stay in their files, and how long does it take?
 
-    python -m trivium.benchmarks.stored_data --large 8 --small 0.008 --folder /tmp
+    python -m trivium.benchmarks.stored_data --kind npy --large 8 --small 0.008 --folder /tmp
 
-Rows of float32 with classes are written as `.npy` files, and a small dense model is trained on them for an epoch by
-`trivium train`, each in a process of its own. Then digits train `cnn/striding`, from memory and from files by turns.
-The result is printed as JSON. The files are deleted at the end.
+Rows with classes are written, and a small dense model is trained on them for an epoch by `trivium train`, each in a
+process of its own: `.npy` files of float32, or a `.parquet` table of float64 and words. Beside `npy`, digits train
+`cnn/striding`, from memory and from files by turns. The result is printed as JSON. The files are deleted at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from typing import Any
 import numpy as np
 
 FEATURES = 2048
+COLUMNS = 100
 CLASSES = 10
+_WORDS = 12
 _ROWS_AT_ONCE = 8192
 # Of the sample of MNIST, so that there are as many digits as in the full set.
 _COPIES = 12
@@ -32,15 +34,15 @@ _COPIES = 12
 _MODEL = f'''
 import keras
 
-def build():
-    """A dense model on wide rows."""
+def build(inputs):
+    """A dense model on rows of numbers."""
     layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense({CLASSES}, activation="softmax")]
-    return keras.Sequential([keras.Input(({FEATURES},)), *layers])
+    return keras.Sequential([keras.Input((inputs,)), *layers])
 '''
 
 
-def write_rows(folder: Path, gigabytes: float) -> None:
-    """Write `x_train.npy`, (rows, features) float32 of this size, and `y_train.npy`."""
+def write_arrays(folder: Path, gigabytes: float) -> Path:
+    """Write `x_train.npy`, (rows, features) float32 of this size, and `y_train.npy`; return the folder."""
     rows = max(_ROWS_AT_ONCE // 8, int(gigabytes * 1e9) // (FEATURES * 4))
     generator = np.random.default_rng(0)
     folder.mkdir()
@@ -50,15 +52,41 @@ def write_rows(folder: Path, gigabytes: float) -> None:
             count = min(_ROWS_AT_ONCE, rows - start)
             file.write(generator.random((count, FEATURES), "float32").tobytes())
     np.save(folder / "y_train.npy", generator.integers(CLASSES, size=rows))
+    return folder
+
+
+def write_table(folder: Path, gigabytes: float) -> Path:
+    """Write and return a table of this size: numbers in float64, a column of words, and one of classes in words.
+
+    Each value follows from the number of its row, so that polars writes the rows as it makes them.
+    """
+    import polars
+
+    rows = max(_ROWS_AT_ONCE // 8, int(gigabytes * 1e9) // (COLUMNS * 8))
+    row = polars.col("row")
+    numbers = [(row.hash(seed) / 2.0**64).alias(f"number {seed}") for seed in range(COLUMNS)]
+    words = [
+        polars.format(f"{name} {{}}", row.hash(COLUMNS + place) % count).alias(name)
+        for place, (name, count) in enumerate((("word", _WORDS), ("class", CLASSES)))
+    ]
+    table = polars.LazyFrame({"row": polars.int_range(rows, eager=True)}).select(*numbers, *words)
+    folder.mkdir()
+    table.sink_parquet(folder / "rows.parquet", row_group_size=_ROWS_AT_ONCE * 16)
+    return folder / "rows.parquet"
+
+
+_WRITERS = {"npy": write_arrays, "parquet": write_table}
 
 
 def measure_epoch(folder: Path, data: Path) -> dict[str, Any]:
     """Train an epoch in a process of its own; return the size of the data, its peak memory and its seconds."""
     model = folder / "model.py"
     model.write_text(_MODEL)
-    run = train_apart(f"{model}:build", str(data), folder / f"run-{data.name}", epochs=1, batch_size=1024)
+    run = train_apart(
+        f"{model}:build", str(data), folder / f"run-{data.parent.name}-{data.name}", epochs=1, batch_size=1024
+    )
     return {
-        "bytes": sum(file.stat().st_size for file in data.iterdir()),
+        "bytes": sum(file.stat().st_size for file in (data.iterdir() if data.is_dir() else [data])),
         "peak_bytes": run.peak_bytes,
         "seconds": run.seconds,
         "epoch_seconds": run.record["timings"]["epochs"][0],
@@ -112,6 +140,7 @@ def compare_epochs(folder: Path, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, and print the result as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kind", choices=_WRITERS, default="npy", help="of the files")
     parser.add_argument("--large", type=float, default=8.0, help="GB of the data that stay in their files")
     parser.add_argument("--small", type=float, default=0.008, help="GB of the data that are loaded")
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison with data in memory")
@@ -120,10 +149,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder, results = Path(name), {}
         for size in ("small", "large"):
-            write_rows(folder / size, getattr(options, size))
-            results[size] = measure_epoch(folder, folder / size)
+            data = _WRITERS[options.kind](folder / size, getattr(options, size))
+            results[size] = measure_epoch(folder, data)
         results["extra_bytes"] = results["large"]["peak_bytes"] - results["small"]["peak_bytes"]
-        results["digits"] = compare_epochs(folder, options.rounds)
+        if options.kind == "npy":
+            results["digits"] = compare_epochs(folder, options.rounds)
     print(json.dumps(results, indent=2))
 
 

@@ -49,7 +49,10 @@ def scratch_array(
         else:
             _write_in_order(file, pieces, order, shape)
     except OSError as error:
-        raise OutputError(f"{source}: cannot write its rows into {folder}: {error.strerror or error}") from error
+        raise OutputError(
+            f"{source}: cannot write its rows into {folder}: {error.strerror or error}: set XDG_CACHE_HOME to a folder "
+            "that takes them"
+        ) from error
     return ArrayFile(source, "x", 0, shape, _DTYPE, file)
 
 
