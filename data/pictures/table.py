@@ -38,7 +38,7 @@ def names_pictures(path: Path) -> bool:
     Raises:
         DataError: the table cannot be read.
     """
-    return _may_name_pictures(path) and is_picture_table(read_frame(path))
+    return _may_name_pictures(path) and is_picture_table(read_frame(path, PATH_COLUMNS))
 
 
 def _may_name_pictures(path: Path) -> bool:

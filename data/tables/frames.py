@@ -9,7 +9,7 @@ import contextlib
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +32,16 @@ _NAMELESS = "column {}"
 _FIRST_BYTES = 65_536
 
 
-def read_frame(path: Path) -> polars.DataFrame:
+def read_frame(path: Path, only: Collection[str] = ()) -> polars.DataFrame:
     """Read a table.
 
     A `.csv` or `.tsv` file: commas, semicolons or tabs separate the cells; with semicolons, a number may have a decimal
     comma. The first row is the header if it holds no number, one of `LABEL_COLUMNS`, or a word above a column of
     numbers; without a header, the columns are called `column 1`, `column 2`, …
+
+    Args:
+        path: the file.
+        only: the columns of a typed format to read, in lower case; empty reads all.
 
     Returns:
         Columns of text for `.csv` and `.tsv`, stripped, an empty cell as null; typed columns for the other formats.
@@ -50,7 +54,9 @@ def read_frame(path: Path) -> polars.DataFrame:
     with refused_if_damaged(path):
         if path.suffix.lower() in TEXT_ENDINGS:
             return _read_text(path)
-        return polars.read_parquet(path) if path.suffix.lower() == ".parquet" else polars.read_ipc(path)
+        read = polars.read_parquet if path.suffix.lower() == ".parquet" else polars.read_ipc
+        names = [name for name in typed_columns(path) if name.strip().lower() in only] if only else None
+        return read(path, columns=names)
 
 
 def typed_columns(path: Path) -> list[str]:

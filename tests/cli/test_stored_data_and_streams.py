@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars
 import pytest
 
 MODEL = """
@@ -63,6 +64,43 @@ def test_a_run_on_stored_data_is_evaluated_and_resumed_by_the_name_in_its_record
     whole = json.loads(cli("train", model, "--data", "arrays", "--epochs", "3", "--out", "whole", "--json").out)
     assert json.loads(resumed.out)["history"] == whole["history"]  # from memory: the same numbers
     assert json.loads(resumed.out)["dataset"]["checksum"] == whole["dataset"]["checksum"]
+
+
+@pytest.fixture
+def stored_table(here):
+    """The name of a table of words, gaps and numbers that is to stay in its file."""
+    sizes = np.random.default_rng(0).normal(size=120)
+    towns = [["Bonn", "Köln", None][n % 3] for n in range(120)]
+    kinds = ["large" if size > 0 else "small" for size in sizes]
+    gap = [None if n % 9 == 0 else n / 7 for n in range(120)]
+    frame = polars.DataFrame({"size": sizes, "town": towns, "gap": gap, "kind": kinds})
+    frame.write_parquet(here / "table.parquet", row_group_size=50)
+    return "table.parquet:stored=yes"
+
+
+def test_a_run_on_a_stored_table_is_the_run_in_memory(cli, here, stored_table, backend):
+    options = ["train", "tabular/mlp", "--target", "kind", "--json", "--data"]
+    runs = [
+        json.loads(cli(*options, name, "--epochs", "2", "--out", name[:5] + name[-2:]).out)
+        for name in (stored_table, "table.parquet")
+    ]
+    assert runs[0]["dataset"].pop("name") == f"{stored_table}:target=kind"
+    assert runs[1]["dataset"].pop("name") == "table.parquet:target=kind"
+    for entry in ("history", "evaluation", "dataset"):
+        assert runs[0][entry] == runs[1][entry]
+    again = json.loads(cli("evaluate", "tablees", "--json").out)
+    assert again["metrics"] == pytest.approx(runs[0]["evaluation"], rel=1e-6)
+
+
+@pytest.mark.one_environment
+def test_the_summary_of_a_stored_table_is_that_in_memory(cli, stored_table):
+    stored, loaded = (json.loads(cli("data", name, "--json").out) for name in (stored_table, "table.parquet"))
+    assert (stored.pop("name"), loaded.pop("name")) == (stored_table, "table.parquet")
+    assert (stored.pop("duplicates"), loaded.pop("duplicates")) == (None, 0)
+    for summary in (stored, loaded):
+        for split in summary["splits"].values():
+            split["mean"] = pytest.approx(split["mean"], rel=1e-12)
+    assert stored == loaded
 
 
 @pytest.mark.one_environment
