@@ -25,6 +25,7 @@ from .series_summary import summarize_series
 _MOST_IMAGES = 60
 _MOST_MASKS = 10
 _MOST_AUGMENTED = 10
+_MOST_READ = 10_000  # samples of data that are read from their files
 _EPOCHS_SHOWN = 5
 # Value ranges are compared by quantiles, without the outermost hundredth at each end, on at most this many values.
 _MOST_VALUES = 1_000_000
@@ -93,6 +94,8 @@ def _value_range(x: np.ndarray) -> tuple[float, float]:
 def preview(dataset: Dataset, path: Path) -> None:
     """Plot the data: series by their parts, a grid of images, pictures above their masks, a curve, or a scatter plot.
 
+    Of data that stay in their files the first samples are plotted.
+
     Raises:
         DataError: there are several inputs or targets.
         OutputError: the file cannot be written.
@@ -100,8 +103,8 @@ def preview(dataset: Dataset, path: Path) -> None:
     if dataset.series:
         series_plots.parts(dataset.series, path, title=dataset.name)
         return
-    x, y = dataset.train.x, dataset.train.y
-    labels = dataset.labels
+    drawn = dataset.train.take(slice(0, _MOST_READ)) if dataset.train.is_deferred else dataset.train
+    x, y, labels = drawn.x, drawn.y, dataset.labels
     if not is_array(x) or not is_array(y) or isinstance(labels, dict):
         raise DataError(f"{dataset.name} has several inputs or targets: a preview is of one")
     if x.ndim >= 3 and labels and y.ndim > 1:

@@ -101,6 +101,7 @@ def test_the_summary_of_a_stored_table_is_that_in_memory(cli, stored_table):
         for split in summary["splits"].values():
             split["mean"] = pytest.approx(split["mean"], rel=1e-12)
     assert stored == loaded
+    assert "drawn       p.png" in cli("data", stored_table, "--preview", "p.png").out
 
 
 @pytest.mark.one_environment
