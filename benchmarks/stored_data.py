@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 FEATURES = 2048
-COLUMNS = 100
 CLASSES = 10
 _WORDS = 12
 _ROWS_AT_ONCE = 8192
@@ -55,27 +54,24 @@ def write_arrays(folder: Path, gigabytes: float) -> Path:
     return folder
 
 
-def write_table(folder: Path, gigabytes: float) -> Path:
+def write_table(folder: Path, gigabytes: float, columns: int) -> Path:
     """Write and return a table of this size: numbers in float64, a column of words, and one of classes in words.
 
     Each value follows from the number of its row, so that polars writes the rows as it makes them.
     """
     import polars
 
-    rows = max(_ROWS_AT_ONCE // 8, int(gigabytes * 1e9) // (COLUMNS * 8))
+    rows = max(_ROWS_AT_ONCE // 8, int(gigabytes * 1e9) // (columns * 8))
     row = polars.col("row")
-    numbers = [(row.hash(seed) / 2.0**64).alias(f"number {seed}") for seed in range(COLUMNS)]
+    numbers = [(row.hash(seed) / 2.0**64).alias(f"number {seed}") for seed in range(columns)]
     words = [
-        polars.format(f"{name} {{}}", row.hash(COLUMNS + place) % count).alias(name)
+        polars.format(f"{name} {{}}", row.hash(columns + place) % count).alias(name)
         for place, (name, count) in enumerate((("word", _WORDS), ("class", CLASSES)))
     ]
     table = polars.LazyFrame({"row": polars.int_range(rows, eager=True)}).select(*numbers, *words)
     folder.mkdir()
     table.sink_parquet(folder / "rows.parquet", row_group_size=_ROWS_AT_ONCE * 16)
     return folder / "rows.parquet"
-
-
-_WRITERS = {"npy": write_arrays, "parquet": write_table}
 
 
 def measure_epoch(folder: Path, data: Path) -> dict[str, Any]:
@@ -140,7 +136,8 @@ def compare_epochs(folder: Path, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, and print the result as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kind", choices=_WRITERS, default="npy", help="of the files")
+    parser.add_argument("--kind", choices=("npy", "parquet"), default="npy", help="of the files")
+    parser.add_argument("--columns", type=int, default=100, help="of numbers in a table")
     parser.add_argument("--large", type=float, default=8.0, help="GB of the data that stay in their files")
     parser.add_argument("--small", type=float, default=0.008, help="GB of the data that are loaded")
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison with data in memory")
@@ -149,7 +146,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder, results = Path(name), {}
         for size in ("small", "large"):
-            data = _WRITERS[options.kind](folder / size, getattr(options, size))
+            part, gigabytes = folder / size, getattr(options, size)
+            is_table = options.kind == "parquet"
+            data = write_table(part, gigabytes, options.columns) if is_table else write_arrays(part, gigabytes)
             results[size] = measure_epoch(folder, data)
         results["extra_bytes"] = results["large"]["peak_bytes"] - results["small"]["peak_bytes"]
         if options.kind == "npy":

@@ -19,6 +19,7 @@ from .nests import Nest, is_array, map_rows, named_arrays
 from .pictures.picture_size import PictureSize
 from .series.windows import SeriesWindows
 from .split import Split as Split
+from .stratification import stratified_split
 from .streams.stream import BatchStream
 
 # Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
@@ -227,17 +228,17 @@ def split_rows(y: Nest, samples: int, test_share: float = TEST_SHARE) -> tuple[n
         samples: their number.
         test_share: the share of test data.
     """
-    from sklearn.model_selection import train_test_split
-
     if not test_share:
         return slice(0, samples), None
     tested = math.ceil(samples * test_share)
     classes = y if is_array(y) and y.dtype.kind in "iu" and y.ndim == 1 else np.arange(samples)
     counts = np.unique(classes, return_counts=True)[1]
     is_enough = counts.min() >= 2 and len(counts) <= min(tested, samples - tested)
-    train, test = train_test_split(
-        np.arange(samples), test_size=test_share, random_state=0, stratify=classes if is_enough else None
-    )
+    if is_enough:
+        return stratified_split(classes, tested, seed=0)
+    from sklearn.model_selection import train_test_split
+
+    train, test = train_test_split(np.arange(samples), test_size=test_share, random_state=0)
     return train, test
 
 

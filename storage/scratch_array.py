@@ -77,7 +77,7 @@ def _write_in_order(file: BinaryIO, pieces: Iterable[np.ndarray], order: np.ndar
     size = max(1, _BUCKET_SIZE // (shape[1] * _DTYPE.itemsize))  # rows of a bucket
     places = np.empty_like(order)
     places[order] = np.arange(len(order))
-    buckets = places // size
+    buckets = (places // size).astype(np.min_scalar_type(shape[0] // size))
     _distribute(file, pieces, buckets, size)
     arrivals = np.argsort(buckets, kind="stable")
     for first in range(0, shape[0], size):

@@ -10,6 +10,7 @@ from ...data.dataset import Dataset
 from ...data.division import Division
 from ...data.nests import is_array
 from ...data.series.windows import SeriesWindows
+from ...data.stratification import stratified_split
 from ...errors import DataError, OptionError
 
 # How samples are chosen: `AUTO` is stratified where there are classes, else shuffled, and the last of a series. `TIME`
@@ -78,12 +79,12 @@ class HoldOut:
             return slice(0, samples - count), slice(samples - count, None)
         if dataset.series:
             return self._parts_of_series(dataset.name, dataset.series, samples)
+        if mode == STRATIFIED:
+            training, held_out = stratified_split(dataset.train.y, count, self.seed)
+            return np.sort(training), np.sort(held_out)
         from sklearn.model_selection import train_test_split
 
-        classes = dataset.train.y if mode == STRATIFIED else None
-        training, held_out = train_test_split(
-            np.arange(samples), test_size=count, random_state=self.seed, stratify=classes
-        )
+        training, held_out = train_test_split(np.arange(samples), test_size=count, random_state=self.seed)
         return np.sort(training), np.sort(held_out)
 
     def _parts_of_series(self, name: str, series: SeriesWindows, samples: int) -> tuple[np.ndarray, np.ndarray]:
