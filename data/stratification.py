@@ -49,4 +49,4 @@ def _shares(counts: np.ndarray, total: int, generator: np.random.RandomState) ->
         chosen = generator.choice(equal, size=min(len(equal), missing), replace=False)
         shares[chosen] += 1
         missing -= len(chosen)
-    return shares.astype("int64")
+    return np.asarray(shares, "int64")

@@ -231,6 +231,7 @@ def _function(folder: Path) -> Any:
     return f"{folder / 'mine.py'}:load"
 
 
+_IN_MEMORY = {"search": "in memory"}
 _OF_STREAMS = {"data": "stream", "evaluate": "data", "verify": "arrays", "search": "arrays"}
 SOURCES = (
     Source("`.npz` with `x_train`, `y_train`", "rows", _npz, _new_rows),
@@ -244,6 +245,7 @@ SOURCES = (
     Source("arrays in memory", "rows", lambda folder: _samples(40), _new_rows, {"evaluate": "in memory"}),
     Source("table, `.csv`", "rows", _csv, _new_table),
     Source("table, `.parquet`", "rows", _parquet, _new_table),
+    Source("table, left in its file", "rows", lambda folder: f"{_parquet(folder)}:stored=yes", _new_table, _IN_MEMORY),
     Source("table of sentences", "words", _sentences, _new_sentences),
     Source("data frame", "rows", lambda folder: _frame(), lambda folder: _frame().head(3), {"evaluate": "in memory"}),
     Source("folder of pictures by class", "pictures", _photos, _a_photo),
@@ -252,7 +254,7 @@ SOURCES = (
     Source("pictures left in their files", "pictures", _stored_photos, _a_photo, {"search": "in memory"}),
     Source("masks left in their files", "pixels", _stored_scenes, _a_scene, {"search": "a class for each pixel"}),
     Source("time series by a key", "forecast", _series, lambda folder: folder / "sales.csv", {"search": "series"}),
-    Source("folder of `.npy`, left in its files", "rows", _stored, _new_rows, {"search": "in memory"}),
+    Source("folder of `.npy`, left in its files", "rows", _stored, _new_rows, _IN_MEMORY),
     Source("`.safetensors`", "rows", _safetensors, _new_rows),
     Source("`keras.utils.PyDataset`", "stream", _py_dataset, _new_rows, _OF_STREAMS),
     Source("generator in a file", "stream", _generator, _new_rows, _OF_STREAMS, {"steps_per_epoch": 5}),
