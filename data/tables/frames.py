@@ -1,6 +1,6 @@
 """Reads a table from a file, or takes a user's data frame, as a polars frame.
 
-A `.csv` file says nothing about types: its columns are text here, and `encoding.py` decides what they hold.
+A `.csv` file says nothing about types: its columns are text here, and `text_cells.py` decides what they hold.
 """
 
 from __future__ import annotations
