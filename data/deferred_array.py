@@ -134,11 +134,6 @@ class DeferredArray:
         return np.asarray(numbers + self._rows.start if isinstance(self._rows, slice) else self._rows[numbers])
 
 
-def mapped_rows(array: np.ndarray | DeferredArray, function: RowFunction) -> Any:
-    """Return the rows of an array prepared by a function; those of a deferred array when they are read."""
-    return array.mapped(function) if isinstance(array, DeferredArray) else function(array)
-
-
 def blocks_of(array: np.ndarray | DeferredArray) -> Iterator[np.ndarray]:
     """Yield the rows of an array in order, some MB at a time: of equal arrays the same blocks, in memory or not.
 

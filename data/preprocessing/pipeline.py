@@ -14,8 +14,8 @@ import numpy as np
 
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep
-from ..deferred_array import DeferredArray, mapped_rows
-from ..nests import Nest, deferred, is_array, is_deferred, sample_count
+from ..deferred_array import DeferredArray
+from ..nests import Nest, deferred, is_array, is_deferred, map_rows, sample_count
 from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
 from .table_columns import TableColumns
 from .text_words import TextWords
@@ -145,7 +145,7 @@ class Preprocessing:
 def _apply(step: Transform, values: Any) -> Any:
     """Return the values after a step; those of a deferred array are prepared when they are read."""
     _require_memory(step, values)
-    return mapped_rows(values, step)
+    return map_rows(step, values)
 
 
 def _require_memory(step: Transform, values: Any) -> None:

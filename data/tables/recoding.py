@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import DataError
 from ..columns import TEXT, UNKNOWN, WORDS, Column
 from ..dataset import Dataset
-from ..deferred_array import mapped_rows
+from ..nests import map_rows
 
 
 def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
@@ -35,7 +35,7 @@ def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
     for source, column in tables:
         _require_kind(source, column, dataset.name)
     train, test, validation = (
-        part and replace(part, x=mapped_rows(part.x, recoded))
+        part and replace(part, x=map_rows(recoded, part.x))
         for part in (dataset.train, dataset.test, dataset.validation)
     )
     assert train

@@ -103,8 +103,7 @@ def preview(dataset: Dataset, path: Path) -> None:
     if dataset.series:
         series_plots.parts(dataset.series, path, title=dataset.name)
         return
-    drawn = dataset.train.take(slice(0, _MOST_READ)) if dataset.train.is_deferred else dataset.train
-    x, y, labels = drawn.x, drawn.y, dataset.labels
+    x, y, labels = dataset.train.x, dataset.train.y, dataset.labels
     if not is_array(x) or not is_array(y) or isinstance(labels, dict):
         raise DataError(f"{dataset.name} has several inputs or targets: a preview is of one")
     if x.ndim >= 3 and labels and y.ndim > 1:
@@ -113,10 +112,17 @@ def preview(dataset: Dataset, path: Path) -> None:
     elif x.ndim >= 3:
         names = [labels[int(label)] for label in y[:_MOST_IMAGES]] if labels else []
         plots.image_grid(to_images(x[:_MOST_IMAGES], dataset.kind), names, path, title=dataset.name)
-    elif x.ndim == 1 or x.shape[1] == 1:
-        plots.curve(x.reshape(-1), path, title=dataset.name)
     else:
-        plots.scatter(x[:, :2], y, labels, path, title=dataset.name)
+        _preview_rows(dataset.train.head(_MOST_READ) if dataset.train.is_deferred else dataset.train, dataset, path)
+
+
+def _preview_rows(rows: Split, dataset: Dataset, path: Path) -> None:
+    """Plot rows of numbers: a single one as a curve, the first two of several as a scatter plot."""
+    assert isinstance(dataset.labels, tuple)
+    if rows.x.ndim == 1 or rows.x.shape[1] == 1:
+        plots.curve(rows.x.reshape(-1), path, title=dataset.name)
+    else:
+        plots.scatter(rows.x[:, :2], rows.y, dataset.labels, path, title=dataset.name)
 
 
 def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, seed: int = 0) -> None:
