@@ -14,7 +14,7 @@ import numpy as np
 from ...backends import keras_internals, runtime
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
-from ...data.tables.labelled_table import describe_guess
+from ...data.tables.targets import describe_guess
 from ...errors import DataError
 from ...models.recipe import Recipe
 from ..keras_model.interface import output_names
