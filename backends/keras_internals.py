@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +46,27 @@ def nn_module() -> ModuleType:
     Losses and activations call these functions directly; a public loss cannot see the logits of an activation.
     """
     return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.nn")
+
+
+def math_module() -> ModuleType:
+    """Return the module whose functions `keras.ops` computes `top_k` and its like by, of this process' backend.
+
+    Layers and metrics call these functions through `keras.ops`, which looks them up here.
+    """
+    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.math")
+
+
+@contextlib.contextmanager
+def replaced_functions(module: ModuleType, functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """While it lasts, functions of a module are replaced, by name, in the whole process; may be nested."""
+    native = {name: getattr(module, name) for name in functions}
+    try:
+        for name, function in functions.items():
+            setattr(module, name, function)
+        yield
+    finally:
+        for name, function in native.items():
+            setattr(module, name, function)
 
 
 def is_keras_module(name: str) -> bool:

@@ -85,6 +85,13 @@ class Runtime(ABC):
         """Within this context, the optimizer of a model adds the gradients of repeated tokens before it uses them."""
         return contextlib.nullcontext()
 
+    def corrected_operations(self) -> AbstractContextManager[None]:
+        """Within this context, operations that Keras computes wrongly on this backend are right.
+
+        A function that is compiled within it keeps the corrections. They leave no trace in a model.
+        """
+        return contextlib.nullcontext()
+
     @abstractmethod
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         """Return the loss of one batch and its gradients with respect to `model.trainable_variables`, in that order.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import runtime
-from ..backends.same_run.crossentropy import losses_from_logits
+from ..backends.same_run.operations import portable_operations
 from ..backends.same_run.portable_random import portable_draws
 from ..backends.workers.worker import Worker
 from ..data.dataset import Split
@@ -190,7 +190,7 @@ def _load_model(path: str, in_float64: bool = False) -> Iterator[keras.Model]:
             from ..engine.keras_model.float64 import to_float64
 
             model = to_float64(model)
-        with portable_draws(), losses_from_logits():
+        with portable_draws(), portable_operations():
             yield model
 
 

@@ -20,7 +20,7 @@ from ...errors import WorkerError
 from .. import runtime
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, assign, build_metrics
-from ..same_run.crossentropy import losses_from_logits
+from ..same_run.operations import portable_operations
 from ..same_run.portable_random import PortableRandom, active_random, portable_draws
 from ..workers.protocol import WorkerProtocol
 from . import model_copies
@@ -185,7 +185,7 @@ def prepare(packed: np.ndarray, data: list[np.ndarray], batch_size: int, plan: l
     current_runtime = runtime.current()
     for context in (
         current_runtime.carry_rnn_states(model),
-        losses_from_logits(),
+        portable_operations(),
         current_runtime.tuned(model),
         portable_draws(),
         current_runtime.dense_gradients(model),

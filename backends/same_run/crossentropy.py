@@ -50,15 +50,11 @@ def losses_from_logits() -> Iterator[None]:
     A function that is compiled within it, such as a model's training function, keeps the replaced losses.
     """
     runtime.current()
+    runtime.current()
     module, tracker = keras_internals.nn_module(), _LogitsTracker()
-    native = {name: getattr(module, name) for name in REPLACED}
-    try:
-        for name, method in REPLACED.items():
-            setattr(module, name, getattr(tracker, method)(native[name]))
+    replacements = {name: getattr(tracker, method)(getattr(module, name)) for name, method in REPLACED.items()}
+    with keras_internals.replaced_functions(module, replacements):
         yield
-    finally:
-        for name, function in native.items():
-            setattr(module, name, function)
 
 
 class _Origin(NamedTuple):

@@ -52,17 +52,13 @@ def portable_draws(generator: PortableRandom | None = None) -> Iterator[None]:
         draws: go on with these, whose draws without a seed follow those before; by default new ones.
     """
     generator = generator or PortableRandom.for_current_backend()
-    module = keras_internals.random_module()
-    native = {name: getattr(module, name) for name in REPLACED}
     _in_force.append(generator)
     try:
-        for name in REPLACED:
-            setattr(module, name, getattr(generator, name))
-        yield
+        replacements = {name: getattr(generator, name) for name in REPLACED}
+        with keras_internals.replaced_functions(keras_internals.random_module(), replacements):
+            yield
     finally:
         _in_force.pop()
-        for name, function in native.items():
-            setattr(module, name, function)
 
 
 _in_force: list[PortableRandom] = []

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from .. import keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, cores, processor, unchanged
 from . import devices
+from .attention import attention_with_exact_scale
 from .dense_gradients import dense_gradients
 from .epochs import TensorFlowEpochs
 from .layers import tuned
@@ -54,6 +56,11 @@ class TensorFlowRuntime(Runtime):
 
     def dense_gradients(self, model: Any) -> AbstractContextManager[None]:
         return dense_gradients(model)
+
+    def corrected_operations(self) -> AbstractContextManager[None]:
+        nn = keras_internals.nn_module()
+        corrected = {"dot_product_attention": attention_with_exact_scale(nn.dot_product_attention)}
+        return keras_internals.replaced_functions(nn, corrected)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):

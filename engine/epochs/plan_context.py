@@ -12,7 +12,7 @@ import keras
 
 from ...backends import catalog, runtime
 from ...backends.device_group import DeviceGroup
-from ...backends.same_run.crossentropy import losses_from_logits
+from ...backends.same_run.operations import portable_operations
 from ...backends.same_run.portable_random import PortableRandom, portable_draws
 from ...backends.workers.worker import Listener
 from ...data.dataset import Split
@@ -162,7 +162,7 @@ class PlanContext:
         with contextlib.ExitStack() as stack:
             stack.enter_context(precisions.global_floatx(self._precision))
             stack.enter_context(current.carry_rnn_states(model))
-            stack.enter_context(losses_from_logits())
+            stack.enter_context(portable_operations())
             if choice.plan:
                 stack.enter_context(current.tuned(model))
             if self._random:

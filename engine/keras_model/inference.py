@@ -37,7 +37,8 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
     count = sample_count(x)
     size = fixed_batch(model) or (_SMALL_BATCH if count <= _SMALL_BATCH else _LARGE_BATCH)
     padding = -count % size
-    with runtime.current().carry_rnn_states(model):
+    current = runtime.current()
+    with current.carry_rnn_states(model), current.corrected_operations():
         if runtime.stateful_layers(model):  # under JAX, only `predict` keeps the recurrent states
             parts = [_as_arrays(model, model.predict(_padded(x, padding), batch_size=size, verbose=0))]
         else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import catalog, runtime
-from ...backends.same_run.crossentropy import losses_from_logits
+from ...backends.same_run.operations import portable_operations
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource
 from ...data.dataset import Labels, Split, labels_of
@@ -193,7 +193,7 @@ def evaluate_model(
     require_full_batches(model, len(prepared), "test split")
     require_memory(model, prepared.is_deferred, "test split")
     reset_states(model)
-    with runtime.current().carry_rnn_states(model), losses_from_logits():
+    with runtime.current().carry_rnn_states(model), portable_operations():
         metrics = _compute_metrics(model, prepared)
     metrics |= class_accuracies(model, _parts(prepared), labels, threshold)
     return metrics | _rms_errors(model, preprocessing, prepared, series)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backends import runtime
 from ...backends.epochs import build_metrics
-from ...backends.same_run.crossentropy import losses_from_logits
+from ...backends.same_run.operations import portable_operations
 from ...backends.same_run.portable_random import portable_draws
 from ...backends.vectorized import InitialState, VectorizedModels
 from ...data.dataset import Dataset, Split
@@ -96,7 +96,7 @@ class BatchedFits:
         assert isinstance(recipe, Recipe)
         metrics = []
         current, model = runtime.current(), self.models.model
-        with current.tuned(model), portable_draws(), losses_from_logits(), current.dense_gradients(model):
+        with current.tuned(model), portable_draws(), portable_operations(), current.dense_gradients(model):
             for epoch in range(epochs):
                 orders = [
                     fit.train[sample_order(trainer.resolved.seed, epoch, len(fit.train), recipe.shuffle)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import runtime
-from ...backends.same_run.crossentropy import losses_from_logits
+from ...backends.same_run.operations import portable_operations
 from ...backends.same_run.portable_random import portable_draws
 from ...backends.workers.worker import report
 from ..keras_model.inference import reset_states
@@ -111,7 +111,7 @@ def _built_model(fields: dict[str, Any]) -> Iterator[keras.Model]:
     model_under_test = ModelUnderTest(**fields)
     with fresh_keras(model_under_test.float64):
         model, _ = build(model_under_test)
-        with portable_draws(), losses_from_logits():
+        with portable_draws(), portable_operations():
             yield model
 
 
