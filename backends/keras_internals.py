@@ -48,14 +48,6 @@ def nn_module() -> ModuleType:
     return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.nn")
 
 
-def math_module() -> ModuleType:
-    """Return the module whose functions `keras.ops` computes `top_k` and its like by, of this process' backend.
-
-    Layers and metrics call these functions through `keras.ops`, which looks them up here.
-    """
-    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.math")
-
-
 @contextlib.contextmanager
 def replaced_functions(module: ModuleType, functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
     """While it lasts, functions of a module are replaced, by name, in the whole process; may be nested."""
@@ -67,6 +59,26 @@ def replaced_functions(module: ModuleType, functions: Mapping[str, Callable[...,
     finally:
         for name, function in native.items():
             setattr(module, name, function)
+
+
+Correction = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@contextlib.contextmanager
+def corrected(corrections: Mapping[str, Mapping[str, Correction]]) -> Iterator[None]:
+    """While it lasts, functions of this process' backend are replaced in the whole process; may be nested.
+
+    `keras.ops` looks its functions up in these modules, and so do layers, losses and metrics.
+
+    Args:
+        corrections: by module (`nn`, `numpy`, `math`) and name, what turns Keras' function into the one to be used.
+    """
+    with contextlib.ExitStack() as stack:
+        for area, by_name in corrections.items():
+            module = importlib.import_module(f"keras.src.backend.{catalog.selected().name}.{area}")
+            functions = {name: correction(getattr(module, name)) for name, correction in by_name.items()}
+            stack.enter_context(replaced_functions(module, functions))
+        yield
 
 
 def is_keras_module(name: str) -> bool:

@@ -18,7 +18,7 @@ from ..epochs import Data, EpochRunner, Plan, has_convolutions, has_recurrence
 from ..runtime import Device, Runtime, cores, processor, stateful_layers, unchanged
 from ..vectorized import InitialState, VectorizedModels
 from . import devices
-from .attention import attention_in_float64
+from .corrections import CORRECTIONS
 from .epochs import JaxEpochs
 from .layers import tuned
 from .vectorized import JaxVectorizedModels
@@ -52,9 +52,7 @@ class JaxRuntime(Runtime):
         return _track_states(model)
 
     def corrected_operations(self) -> AbstractContextManager[None]:
-        nn = keras_internals.nn_module()
-        corrected = {"dot_product_attention": attention_in_float64(nn.dot_product_attention)}
-        return keras_internals.replaced_functions(nn, corrected)
+        return keras_internals.corrected(CORRECTIONS)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):

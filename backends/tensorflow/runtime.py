@@ -15,7 +15,7 @@ from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, cores, processor, unchanged
 from . import devices
-from .attention import attention_with_exact_scale
+from .corrections import CORRECTIONS
 from .dense_gradients import dense_gradients
 from .epochs import TensorFlowEpochs
 from .layers import tuned
@@ -58,9 +58,7 @@ class TensorFlowRuntime(Runtime):
         return dense_gradients(model)
 
     def corrected_operations(self) -> AbstractContextManager[None]:
-        nn = keras_internals.nn_module()
-        corrected = {"dot_product_attention": attention_with_exact_scale(nn.dot_product_attention)}
-        return keras_internals.replaced_functions(nn, corrected)
+        return keras_internals.corrected(CORRECTIONS)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):

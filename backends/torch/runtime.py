@@ -18,7 +18,7 @@ from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, processor, stateful_layers, unchanged
 from . import devices
-from .attention import attention_with_masked_queries
+from .corrections import CORRECTIONS
 from .epochs import TorchEpochs
 from .layers import tuned
 
@@ -55,9 +55,7 @@ class TorchRuntime(Runtime):
         return _use_copied_states(model)
 
     def corrected_operations(self) -> AbstractContextManager[None]:
-        nn = keras_internals.nn_module()
-        corrected = {"dot_product_attention": attention_with_masked_queries(nn.dot_product_attention)}
-        return keras_internals.replaced_functions(nn, corrected)
+        return keras_internals.corrected(CORRECTIONS)
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model), self.carry_rnn_states(model):
