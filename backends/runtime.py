@@ -92,6 +92,10 @@ class Runtime(ABC):
         """
         return contextlib.nullcontext()
 
+    def deviations(self, model: Any) -> list[str]:
+        """Return a sentence for each kind of layer that this backend trains otherwise, and that is not corrected."""
+        return []
+
     @abstractmethod
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         """Return the loss of one batch and its gradients with respect to `model.trainable_variables`, in that order.

@@ -10,11 +10,12 @@ from typing import Any
 
 import jax
 import jaxlib.version
+import keras
 import numpy as np
 
 from .. import keras_internals
 from ..device_group import DeviceGroup
-from ..epochs import Data, EpochRunner, Plan, has_convolutions, has_recurrence
+from ..epochs import Data, EpochRunner, Plan, has_convolutions, has_recurrence, layers_of
 from ..runtime import Device, Runtime, cores, processor, stateful_layers, unchanged
 from ..vectorized import InitialState, VectorizedModels
 from . import devices
@@ -53,6 +54,16 @@ class JaxRuntime(Runtime):
 
     def corrected_operations(self) -> AbstractContextManager[None]:
         return keras_internals.corrected(CORRECTIONS)
+
+    def deviations(self, model: Any) -> list[str]:
+        # docs/upstream/keras-jax-spectral-normalization.md is the report, whose reproducer notices when this can go.
+        names = [layer.name for layer in layers_of(model) if isinstance(layer, keras.layers.SpectralNormalization)]
+        if not names:
+            return []
+        return [
+            f"{', '.join(names)}: Keras trains SpectralNormalization otherwise under JAX, where a step discards the "
+            "normalised kernel; train it on another backend for the same run"
+        ]
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):

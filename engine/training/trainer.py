@@ -147,7 +147,7 @@ class Trainer:
         validated = validation and model_building.match_split(model, validation, dataset)
         self._require_test_split(model, preprocessing, dataset)
         self._tell("note", self.notes)
-        self.warnings = self.resolved.preparation.likely_mistakes(dataset)
+        self.warnings = [*self.resolved.preparation.likely_mistakes(dataset), *runtime.current().deviations(model)]
         self._tell("warning", self.warnings)
         build_seconds = time.perf_counter() - start
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)

@@ -74,6 +74,7 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.nda
         `updated`: the weights after one step.
         `losses`: the loss of each step.
         `predictions`: the outputs for the first batch, after the last step.
+        `deviations`: a sentence for each kind of layer that this backend is known to train otherwise.
     """
     with _built_model(fields) as model:
         own = _named(model.variables)
@@ -85,7 +86,13 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.nda
         x, _ = batch_at(model, batches, 0)
         evidence["passes"] |= {"inference": _forward_twice(model, x, training=False)}
         losses, updated = _train(model, batches)
-        return {**evidence, "losses": np.array(losses), "updated": updated, "predictions": _predict(model, x)}
+        return {
+            **evidence,
+            "losses": np.array(losses),
+            "updated": updated,
+            "predictions": _predict(model, x),
+            "deviations": runtime.current().deviations(model),
+        }
 
 
 def train_until(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray], step: int) -> dict[str, Any]:

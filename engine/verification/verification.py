@@ -43,6 +43,7 @@ class Report:
         run_checks: the checks of the whole run, in the order in which a difference spreads.
         step_checks: the checks of the single step at which the losses diverge; empty if they do not.
         float64: whether everything was computed in float64.
+        deviations: a sentence for each kind of layer that a backend is known to train otherwise.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Report:
     run_checks: tuple[BackendCheck, ...]
     step_checks: tuple[BackendCheck, ...]
     float64: bool
+    deviations: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ class Report:
         ]
         if self.outlier:
             sentences.append(f"only {self.outlier} differs")
-        return "different: " + "; ".join(sentences)
+        return "different: " + "; ".join([*sentences, *self.deviations])
 
     @property
     def outlier(self) -> str | None:
@@ -110,6 +112,7 @@ class Report:
             "backends": list(self.backends),
             "float64": self.float64,
             "left_out": list(self.left_out),
+            "deviations": list(self.deviations),
             "checks": [check.to_json() for check in self.checks],
         }
 
@@ -155,7 +158,8 @@ def verify(
         *_resolve_source(named), _to_portable(data), dict(options or {}), batch_size, seed, float64
     )
     verification = _Verification(model_under_test, names, listener or (lambda event: None))
-    return Report(named, names, *verification.judge(steps), float64)
+    checks = verification.judge(steps)
+    return Report(named, names, *checks, float64, tuple(verification.deviations))
 
 
 class _Verification:
@@ -166,6 +170,7 @@ class _Verification:
         self._names = names
         self._listener = listener
         self._batches: StepBatches = {}
+        self.deviations: list[str] = []
         all_train = all(catalog.find(name).trains for name in names)
         self._measure = measurements.measure if all_train else measurements.measure_inference
 
@@ -175,6 +180,7 @@ class _Verification:
         prepared = worker.get(first).call(measurements.prepare, asdict(self._model_under_test), steps)
         self._batches, variables = prepared["batches"], prepared["variables"]
         evidence_of = {name: self._call(name, self._measure, variables) for name in self._names}
+        self.deviations = [text for evidence in evidence_of.values() for text in evidence.get("deviations", [])]
         checks = self._compare_initial({name: evidence["own"] for name, evidence in evidence_of.items()})
         if not all("passes" in evidence for evidence in evidence_of.values()):
             return tuple(checks), ()  # variables of another number or shape cannot be assigned

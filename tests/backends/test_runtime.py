@@ -235,3 +235,14 @@ def test_keras_still_squares_the_gradients_of_a_repeated_token_apart(current, ba
         pytest.skip("for TensorFlow: other backends have no sparse gradients")
     moved, _ = step_of_adam(lambda model: contextlib.nullcontext())
     np.testing.assert_allclose(moved, 0.1 * np.sqrt(3), rtol=1e-4)
+
+
+def test_jax_says_that_it_trains_spectral_normalisation_otherwise(current, backend):
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.SpectralNormalization(keras.layers.Dense(2), name="norm")]
+    )
+    expected = "norm: Keras trains SpectralNormalization otherwise under JAX"
+    assert [text.startswith(expected) for text in current.deviations(model)] == [True] * (backend.name == "jax")
+    assert not current.deviations(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))

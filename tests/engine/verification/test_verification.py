@@ -64,6 +64,13 @@ def test_a_report_names_the_first_failure_and_the_backend_that_differs_from_all_
     assert json.loads(json.dumps(report.to_json()))["verdict"] == "different"
 
 
+def test_a_report_names_a_layer_that_a_backend_is_known_to_train_otherwise():
+    failed = (check("gradients", 0.5),)
+    report = Report("x", ("tensorflow", "jax"), failed, (), False, ("norm: Keras trains it otherwise under JAX",))
+    assert report.finding.endswith("(tensorflow 1, jax 2); norm: Keras trains it otherwise under JAX")
+    assert report.to_json()["deviations"] == ["norm: Keras trains it otherwise under JAX"]
+
+
 def test_two_backends_have_no_outlier():
     assert Report("x", ("tensorflow", "jax"), (check("loss", 0.5),), (), False).outlier is None
 
