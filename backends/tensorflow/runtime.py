@@ -73,7 +73,7 @@ class TensorFlowRuntime(Runtime):
             return float(loss), [np.array(tf.convert_to_tensor(gradient)) for gradient in gradients]
 
     def double_precision(self) -> AbstractContextManager[None]:
-        return _exact_casts()
+        return _exact_conversions()
 
     def tuned(self, model: Any) -> AbstractContextManager[None]:
         return tuned(model)
@@ -106,18 +106,25 @@ class TensorFlowRuntime(Runtime):
 
 
 @contextmanager
-def _exact_casts() -> Iterator[None]:
-    """Let `tf.cast` convert a Python float without rounding it to float32 first.
+def _exact_conversions() -> Iterator[None]:
+    """Let TensorFlow convert a Python float without rounding it to float32 first.
 
-    Keras casts an optimizer's decay rates and a regulariser's factor with `tf.cast`. Its rounding to float32 gives a
-    relative error of 1e-8, and of 1e-5 in one minus the rate.
+    Keras casts an optimizer's decay rates and a regulariser's factor with `tf.cast`, and converts the learning rate of
+    a schedule with `tf.convert_to_tensor`. Rounding to float32 gives a relative error of 1e-8, and of 1e-5 in one minus
+    a decay rate.
     """
-    cast = tf.cast
+    cast, convert = tf.cast, tf.convert_to_tensor
     tf.cast = lambda x, dtype, name=None: cast(np.float64(x) if type(x) is float else x, dtype, name)
+
+    def convert_exactly(value: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
+        is_default = dtype is None and not any(keywords.values()) and type(value) is float
+        return convert(value, "float64" if is_default else dtype, *arguments, **keywords)
+
+    tf.convert_to_tensor = convert_exactly
     try:
         yield
     finally:
-        tf.cast = cast
+        tf.cast, tf.convert_to_tensor = cast, convert
 
 
 devices.split_cpu()

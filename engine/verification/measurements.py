@@ -112,6 +112,30 @@ def measure_step(
         return _measure_batch(model, batches, step)
 
 
+def measure_metrics(
+    fields: dict[str, Any], batches: StepBatches, predictions: list[np.ndarray]
+) -> dict[str, NamedArrays]:
+    """Return as `metrics` the values of the compiled metrics for the targets of all steps and the same predictions.
+
+    A metric such as the accuracy jumps where two outputs are nearly equal. So it is compared for the same predictions,
+    and those of each backend are compared before.
+
+    Args:
+        predictions: the outputs for one batch, in the order of the model's outputs.
+    """
+    import keras
+
+    with _built_model(fields) as model:
+        x, _ = batch_at(model, batches, 0)
+        tensors = [keras.ops.convert_to_tensor(array) for array in predictions]
+        outputs = keras.tree.pack_sequence_as(model(x, training=False), tensors)
+        model.reset_metrics()
+        for step in range(len(batches["x"][0])):
+            model.compute_metrics(*batch_at(model, batches, step), outputs)
+        values = {name: value for name, value in model.get_metrics_result().items() if name != "loss"}
+        return {"metrics": [(f"metric {name}", _array(value)) for name, value in values.items()]}
+
+
 @contextlib.contextmanager
 def _built_model(fields: dict[str, Any]) -> Iterator[keras.Model]:
     """Build the model. Within the context, all backends share precision, dropout masks, and loss functions."""

@@ -161,12 +161,15 @@ def batch_at(model: keras.Model, batches: StepBatches, step: int) -> tuple[Any, 
 
 
 def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split]:
+    import keras
+
     from ..keras_model.float64 import to_float64
 
     bundle = bundles.load(Path(model_under_test.source))
     model = to_float64(bundle.model) if model_under_test.float64 else bundle.model
     if model.compiled:
-        model.compile(optimizer=_without_state(model.optimizer), loss=model.loss)
+        metrics = keras.saving.deserialize_keras_object((model.get_compile_config() or {}).get("metrics"))
+        model.compile(optimizer=_without_state(model.optimizer), loss=model.loss, metrics=metrics)
     else:
         model.compile(optimizer="adam", loss="mean_squared_error")
     return model, Split(bundle.input_arrays, bundle.output_arrays)

@@ -22,9 +22,9 @@ from . import parity
 NamedArrays = list[tuple[str, np.ndarray]]
 
 FORWARD, TRAINING, LOSS, GRADIENTS = "forward pass", "forward pass in training", "loss", "gradients"
-UPDATED, LOSSES, PREDICTIONS = "weights after 1 step", "loss curve", "final predictions"
+UPDATED, LOSSES, PREDICTIONS, METRICS = "weights after 1 step", "loss curve", "final predictions", "metrics"
 # The kinds that only a backend gives that trains.
-OF_TRAINING = (GRADIENTS, UPDATED, LOSSES, PREDICTIONS)
+OF_TRAINING = (GRADIENTS, UPDATED, LOSSES, PREDICTIONS, METRICS)
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ LIMITS = {
     UPDATED: _MANY,  # an optimizer such as Adam takes steps equally large for small and large gradients
     LOSSES: _MANY,  # each step starts from weights with an error
     PREDICTIONS: _MANY,  # likewise
+    METRICS: _MANY,  # sums over all batches, of the same predictions on every backend
 }
 # The smallest scale of an array, as a fraction of the largest value of its kind: a layer of zeros, or the gradient of a
 # bias that the next layer cancels, has no scale of its own.
@@ -113,6 +114,7 @@ def by_kind(evidence: dict[str, Any]) -> dict[str, NamedArrays]:
         UPDATED: evidence.get("updated", []),
         LOSSES: [(f"step {step}", np.array(loss)) for step, loss in enumerate(evidence.get("losses", []), 1)],
         PREDICTIONS: evidence.get("predictions", []),
+        METRICS: evidence.get("metrics", []),
     }
     return {what: named for what, named in results.items() if named}
 

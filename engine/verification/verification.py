@@ -2,7 +2,8 @@
 
 Each backend builds the model in its own worker. All get the same batches and the first backend's initial weights, so
 that only the computation can differ. The comparison follows the order in which a difference spreads: the outputs of
-each layer, the loss, each gradient, each weight after one step, the loss of every step, and the final predictions.
+each layer, the loss, each gradient, each weight after one step, the loss of every step, the final predictions, and the
+compiled metrics of these.
 `measurements.py` measures, `tolerances.py` decides what counts as a difference.
 """
 
@@ -187,11 +188,16 @@ class _Verification:
         dtype = max((evidence["dtype"] for evidence in evidence_of.values()), key=parity.tolerance)
         for name in self._names:
             checks += _compare_repeated(name, evidence_of[name]["passes"], parity.tolerance(dtype))
+        if "predictions" in evidence_of[first]:
+            for name in self._names:
+                evidence_of[name] |= self._call(
+                    name, measurements.measure_metrics, [array for _, array in evidence_of[first]["predictions"]]
+                )
         kinds = {name: tolerances.by_kind(evidence) for name, evidence in evidence_of.items()}
         perturbed = kinds[first]
         if all(check.passed for check in checks):  # perturbing a model that is not deterministic shows nothing
             weights = tolerances.perturb(variables, dtype, self._model_under_test.seed)
-            perturbed = tolerances.by_kind(
+            perturbed = kinds[first] | tolerances.by_kind(
                 self._call(first, self._measure, weights, title=f"{catalog.find(first).title}, perturbed")
             )
         allowed = tolerances.derive_tolerances(dtype, kinds[first], perturbed)
