@@ -1,6 +1,7 @@
 """Equal values have one order, and functions one derivative where they have none, on every backend."""
 
 import contextlib
+import math
 
 import numpy as np
 import pytest
@@ -84,6 +85,17 @@ def test_keras_still_has_other_derivatives(keras, backend):
     assert different == CORRECTED[backend.name]
 
 
+def test_constants_have_the_precision_of_the_inputs(keras, generator):
+    x = generator.normal(size=20)
+    normal = np.vectorize(lambda value: 0.5 * (1 + math.erf(value / math.sqrt(2))))
+    with fresh_keras(float64=True), portable_operations():
+        values = [keras.ops.gelu(x, approximate=False), keras.ops.gelu(x), keras.ops.leaky_relu(x, 0.3)]
+        values = [keras.ops.convert_to_numpy(array) for array in values]
+    approximate = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    for actual, expected in zip(values, [x * normal(x), approximate, np.where(x > 0, x, 0.3 * x)], strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-15)
+
+
 def test_functions_at_their_edges_have_the_values_of_keras(keras, generator):
     x = np.array([*EDGES, np.inf, -np.inf, np.nan, -0.0, *generator.normal(size=20)], "float32")
     for name, (function, _, _) in DERIVATIVES.items():
@@ -129,6 +141,12 @@ def test_zero_is_above_negative_zero_for_argmax_and_argmin_and_equal_to_it_for_t
         assert int(keras.ops.argmax(zeros)) == 1
         assert int(keras.ops.argmin(zeros[:, 1:])) == 1
         assert int(keras.ops.top_k(zeros, 1)[1][0, 0]) == 0
+
+
+def test_a_class_among_the_best_k_of_float64_is_known_on_every_backend(keras):
+    with fresh_keras(float64=True), portable_operations():
+        hits = keras.ops.in_top_k(np.array([2, 0]), EQUAL[:, :6].astype("float64"), 3)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(hits), [True, False])
 
 
 def test_a_class_among_the_best_k_counts_where_it_ties_with_the_last_of_them(keras):
