@@ -55,8 +55,18 @@ def hard_tanh_with_slopes_at_its_ends(native: Function) -> Function:
     return lambda x: torch.clamp(keras.ops.convert_to_tensor(x), -1.0, 1.0)
 
 
+def sqrt_of_integers(native: Function) -> Function:
+    """PyTorch has float32 for the root of integers, also where Keras computes in float64. Muon has such a root."""
+
+    def sqrt(x: Any) -> Any:
+        x = keras.ops.convert_to_tensor(x)
+        return native(x if x.is_floating_point() or x.is_complex() else keras.ops.cast(x, keras.config.floatx()))
+
+    return sqrt
+
+
 CORRECTIONS = {
     "nn": {"dot_product_attention": attention_with_masked_queries, "hard_tanh": hard_tanh_with_slopes_at_its_ends},
     "math": {"top_k": stable_top_k, "in_top_k": in_top_k_without_sorting},
-    "numpy": {"argmax": with_signed_zeros, "argmin": with_signed_zeros},
+    "numpy": {"argmax": with_signed_zeros, "argmin": with_signed_zeros, "sqrt": sqrt_of_integers},
 }

@@ -99,12 +99,12 @@ def perturbed_weights(weights, seed):
 def enter_training_contexts(stack, model):
     """Enter the contexts that a trainer enters, and return the plan of a long run."""
     from trivium.backends import runtime
-    from trivium.backends.same_run.crossentropy import losses_from_logits
+    from trivium.backends.same_run.operations import portable_operations
     from trivium.backends.same_run.portable_random import portable_draws
     from trivium.engine.epochs.plans import MANY_STEPS
 
     current = runtime.current()
-    for context in (current.carry_rnn_states(model), current.tuned(model), portable_draws(), losses_from_logits()):
+    for context in (current.carry_rnn_states(model), current.tuned(model), portable_draws(), portable_operations()):
         stack.enter_context(context)
     return current.plans(model, MANY_STEPS)[0]
 
