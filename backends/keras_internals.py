@@ -195,6 +195,11 @@ def moments_of(optimizer: Any, variable: Any) -> tuple[Any, Any, Any]:
     return optimizer._momentums[index], optimizer._velocities[index], largest
 
 
+def schedule_free_momentum(optimizer: Any, variable: Any) -> Any:
+    """Return the variable to which ScheduleFreeAdamW applies its gradients."""
+    return optimizer._momentums[optimizer._get_variable_index(variable)]
+
+
 def momentum_of(optimizer: Any, variable: Any) -> Any:
     """Return the momentum that SGD keeps for a variable."""
     return optimizer.momentums[optimizer._get_variable_index(variable)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import keras_internals, runtime
 from .crossentropy import losses_from_logits
+from .schedule_free import old_momentum
 
 
 @contextlib.contextmanager
@@ -23,7 +24,11 @@ def portable_operations() -> Iterator[None]:
     A function that is compiled within it, such as a model's training function, keeps the replaced operations.
     """
     current = runtime.current()
-    with losses_from_logits(), current.corrected_operations(), keras_internals.corrected(_ON_EVERY_BACKEND):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(losses_from_logits())
+        stack.enter_context(current.corrected_operations())
+        stack.enter_context(keras_internals.corrected(_ON_EVERY_BACKEND))
+        stack.enter_context(old_momentum())
         yield
 
 
