@@ -201,3 +201,21 @@ def test_keras_still_has_the_arguments_that_the_corrections_know(keras):
     names = list(inspect.signature(keras_internals.nn_module().dot_product_attention).parameters)
     assert names[:5] == ["query", "key", "value", "bias", "mask"]
     assert set(names[5:]) == {"scale", "is_causal", "flash_attention", "attn_logits_soft_cap"}
+
+
+# --- optimizers -----------------------------------------------------------------------------------------------------
+
+
+def test_schedule_free_adamw_averages_with_the_momentum_before_the_step(keras):
+    rate, beta_1, beta_2, gradient = 0.1, 0.9, 0.999, 0.5
+    variable = keras.Variable(np.ones(1, "float32"))
+    momentum = average = 1.0
+    velocity = 0.0
+    with portable_operations():
+        optimizer = keras.optimizers.ScheduleFreeAdamW(rate, beta_1=beta_1, beta_2=beta_2)
+        for step in (1, 2, 3):
+            optimizer.apply([keras.ops.convert_to_tensor([gradient])], [variable])
+            velocity = beta_2 * velocity + (1 - beta_2) * gradient**2
+            momentum -= rate * gradient / (np.sqrt(velocity / (1 - beta_2**step)) + 1e-8)
+            average = (1 - 1 / step) * average + momentum / step
+    assert float(variable.numpy()[0]) == pytest.approx((1 - beta_1) * momentum + beta_1 * average, rel=1e-5)
