@@ -52,6 +52,7 @@ class Dataset:
         columns: those of a table, in the order of x; empty for other data.
         targets: the names of the columns of a table that are predicted.
         preparation: the steps that prepare x, for a model that brings none of its own.
+        target_preparation: the steps that prepare y, likewise.
         picture_size: the size that pictures were brought to; None where they have it themselves.
         notes: sentences about how the data were read that a user should know.
         series: what the samples are windows of; None unless the kind is `SERIES`.
@@ -74,6 +75,7 @@ class Dataset:
     stream: BatchStream | None = None
     validation_stream: BatchStream | None = None
     guesses_classes: bool = False
+    target_preparation: tuple[PreprocessingStep, ...] = ()
 
     @cached_property
     def checksum(self) -> str | None:

@@ -20,14 +20,14 @@ from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
 from .table_columns import TableColumns
 from .text_words import TextWords
 from .tokens import CharTokenizer, WordTokenizer
-from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Transform, Window
+from .transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Signs, Transform, Window
 
 # The kinds are the names of the steps in recipes and bundles. They are data: a class may be renamed, its kind may not.
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.kind: transform
     for transform in (
         *(TableColumns, TextWords, Cast, Scale, MinMax, Standardise, StandardiseValues, Reshape, ChannelAxis, OneHot),
-        *(Window, NextValue, NextValues, CharTokenizer, WordTokenizer),
+        *(Signs, Window, NextValue, NextValues, CharTokenizer, WordTokenizer),
     )
 }
 

@@ -161,6 +161,19 @@ def _drop_channel_axis(images: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Signs(Transform):
+    """Turn class numbers 0 and 1 into −1 and +1, as a user wrote them for a hinge loss; the inverse takes margins."""
+
+    kind = "signs"
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return np.where(values > 0, 1, -1).astype("int32")
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return (values > 0).astype("int64")
+
+
+@dataclass(frozen=True)
 class OneHot(Transform):
     """Turn class numbers 0 … classes−1 into one-hot rows; the inverse turns probabilities into the likeliest class."""
 

@@ -14,7 +14,7 @@ def in_force(bundle: Bundle, threshold: float | None) -> float | None:
         OptionError: it is no probability, or the bundle's model does not tell two classes apart.
     """
     if threshold is None:
-        recorded = bundle.run["settings"].get("threshold")
+        recorded = bundle.run.get("settings", {}).get("threshold")  # a bundle need not be of a run
         return recorded if isinstance(recorded, float) and 0 < recorded < 1 else None
     check(threshold)
     require_two_classes(bundle.labels)

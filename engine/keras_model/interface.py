@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.deferred_array import DeferredArray
-from ...data.nests import Nest, arrays_of, is_array, map_arrays
+from ...data.nests import Nest, arrays_of, is_array, map_arrays, map_rows
 from ...errors import DataError
 from ...functions import suggest
 
@@ -70,12 +70,23 @@ def match_inputs(model: keras.Model, x: Nest) -> Nest:
 
 
 def match_targets(model: keras.Model, y: Nest) -> Nest:
-    """Return the targets in the nest of the model's outputs.
+    """Return the targets in the nest of the model's outputs; (n,) for an output (n, 1) becomes (n, 1).
+
+    Keras' losses do the latter by themselves. Some of its metrics, and a user's function, would compare each target
+    with every output.
 
     Raises:
         DataError: there is no array for an output, or one too many.
     """
-    return _with_tuples(pack(model, "output", [_for_frameworks(array) for array in targets_in_order(model, y)]))
+    arrays = zip(targets_in_order(model, y), model.outputs, strict=True)
+    return _with_tuples(pack(model, "output", [_as_column(_for_frameworks(array), output) for array, output in arrays]))
+
+
+def _as_column(targets: Any, output: Any) -> Any:
+    """Return the targets with a last axis of 1 where the output has one beyond theirs."""
+    if output.shape[-1] != 1 or targets.ndim != len(output.shape) - 1:
+        return targets
+    return map_rows(lambda rows: rows[..., None], targets)
 
 
 def targets_in_order(model: keras.Model, y: Nest) -> list[np.ndarray]:

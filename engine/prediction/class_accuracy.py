@@ -50,10 +50,10 @@ def class_accuracies(
 
 
 def _are_right(scores: np.ndarray, y: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Return for each position, flat, whether its predicted class is the true one."""
+    """Return for each position, flat, whether its predicted class is the true one of two; the first is 0 or −1."""
     predicted = predicted_classes(scores, threshold)
     is_one_hot = y.ndim == scores.ndim and y.shape[-1] > 1
-    true = y.argmax(-1) if is_one_hot else y.reshape(predicted.shape)
+    true = y.argmax(-1) if is_one_hot else (y > 0).reshape(predicted.shape)
     return np.asarray(predicted == true).reshape(-1)
 
 

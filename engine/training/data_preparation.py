@@ -140,7 +140,7 @@ class DataPreparation:
             inputs, targets = series_steps(self.recipe, self.options, dataset.series)
             return [*inputs, *self._flatten(training)], targets
         inputs = [*self._flatten(training), *self._input_steps(dataset)]
-        return inputs, self.recipe.steps(self.recipe.targets, self.options)
+        return inputs, self.recipe.steps(self.recipe.targets, self.options) or dataset.target_preparation
 
     def _input_steps(self, dataset: Dataset) -> Sequence[PreprocessingStep]:
         """Return the recipe's own steps for the inputs, or else those of the data.

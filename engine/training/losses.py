@@ -11,7 +11,7 @@ from ...data.axes import shape_matches
 from ...data.nests import Nest, arrays_of
 from ...errors import DataError
 from ..keras_model.interface import output_names
-from ..keras_model.loss_names import loss_names
+from ..keras_model.loss_names import loss_names, loss_of_each_output
 
 if TYPE_CHECKING:
     import keras
@@ -65,20 +65,43 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
 
     A framework's own error about it would name neither the loss nor the data.
     """
-    outputs = zip(output_names(model), model.outputs, strict=True)
-    for (name, output), loss, array in zip(outputs, loss_names(model), arrays_of(targets), strict=True):
+    outputs = zip(output_names(model), model.outputs, loss_of_each_output(model), loss_names(model), strict=True)
+    for (name, output, loss, kind), array in zip(outputs, arrays_of(targets), strict=True):
         units = output.shape[-1]
         is_row = 1 < array.ndim == len(output.shape) and array.shape[-1] == units
-        if "sparsecategorical" in loss and is_row and units and units > 1:
+        if "sparsecategorical" in kind and is_row and units and units > 1:
             raise DataError(
                 f"the output {name} is compiled with a sparse crossentropy, which takes class numbers, but its targets "
                 f"are rows of {units}: give class numbers, or compile it with categorical_crossentropy"
             )
-        if "sparse" not in loss and "categoricalcrossentropy" in loss and array.ndim == 1 and array.dtype.kind in "biu":
-            raise DataError(
-                f"the output {name} is compiled with categorical_crossentropy, which takes one-hot rows, but its "
-                "targets are class numbers: compile it with sparse_categorical_crossentropy"
-            )
+        if "sparse" not in kind and _is_of_keras(loss):
+            _require_same_values(name, tuple(output.shape), array)
+
+
+def _is_of_keras(loss: Any) -> bool:
+    """Return whether a loss is one of Keras' own, which compare value with value."""
+    return isinstance(loss, str) or str(getattr(loss, "__module__", "")).startswith("keras.")
+
+
+def _require_same_values(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
+    """Raise a DataError if a loss would compare every value of an output with another one's target.
+
+    Keras leaves out a last axis of 1 of either side; everything else of another shape is broadcast.
+    """
+    received, expected = targets.shape[1:], shape[1:]
+    if shape_matches(expected, received) or (expected[-1:] == (1,) and shape_matches(expected[:-1], received)):
+        return
+    if received[-1:] == (1,) and len(received) > len(expected) and shape_matches(expected, received[:-1]):
+        return
+    if _is_one_less(shape, targets) and targets.dtype.kind in "biu":
+        raise DataError(
+            f"the output {name} is compiled with a loss that takes rows of {shape[-1]} values, such as one-hot rows, "
+            "but its targets are class numbers: compile it with sparse_categorical_crossentropy"
+        )
+    raise DataError(
+        f"the output {name} has shape {expected} but a target has shape {received}: its loss would compare them by "
+        "broadcasting; bring them to one shape"
+    )
 
 
 def require_forecast(model: keras.Model, targets: np.ndarray) -> None:
@@ -144,7 +167,7 @@ def _is_one_hot(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
 
 def _require_class_per_value(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
     """Raise a DataError if an output of one value for each position gets a class number beyond 1 for each."""
-    is_mask = shape[-1] == 1 and 1 < targets.ndim == len(shape) - 1 and targets.dtype.kind in "iu"
+    is_mask = shape[-1] == 1 and len(shape) > 2 and targets.dtype.kind in "iu"
     if is_mask and _is_one_less(shape, targets):
         raise DataError(
             f"the output {name} has one value for each position, which says no or yes, but the targets are class "

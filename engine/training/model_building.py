@@ -60,10 +60,10 @@ def build_model(
             _set_optimizer(model, options)
         else:
             compile_model(model, options, targets)
-        if compiles_itself or options.loss is not None:
-            losses.require_fit(model, targets)
         if dataset.series:
             losses.require_forecast(model, targets)
+        if compiles_itself or options.loss is not None:
+            losses.require_fit(model, targets)
     return model, replace(options, batch_size=size)
 
 

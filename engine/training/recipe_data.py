@@ -1,7 +1,8 @@
 """The data of a recipe: those of the user or its own, with whole numbers as the model's loss takes them.
 
 A file does not say whether its whole numbers are classes or values. A reader takes them for classes; a model that ends
-in one linear value and is compiled with a loss of values says otherwise.
+in one linear value and is compiled with a loss of values says otherwise. Classes −1 and +1 reach a hinge loss as they
+are.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import numpy as np
 from ...backends import keras_internals, runtime
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
+from ...data.preprocessing.transforms import Signs
 from ...data.tables.targets import describe_guess
 from ...errors import DataError
-from ...models.recipe import Recipe
+from ...models.recipe import Recipe, step
 from ..keras_model.interface import output_names
 from ..keras_model.loss_names import loss_names, names_of_losses
 from . import losses, model_building
@@ -29,6 +31,7 @@ _LOSSES_OF_VALUES = (
     *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror", "meansquaredlogarithmicerror"),
     *("huber", "logcosh", "poisson", "mse", "mae", "mape", "msle"),
 )
+_SIGNS = ("-1", "1")
 # Any number builds a model whose loss can be looked at.
 _SOME_SIZE = 2
 
@@ -49,7 +52,7 @@ def dataset_for(recipe: Recipe, data: DataSource | None) -> Dataset:
 
 
 def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
-    """Return the dataset with whole numbers as values where the model's loss is one of values.
+    """Return the dataset with whole numbers as values where the model's loss is one of values, or as signs of a hinge.
 
     Labels that the data or the user declare stay classes.
     """
@@ -60,6 +63,8 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     runtime.current()
     with keras_internals.names_restored():
         model = model_building.uncompiled_model(options.with_fitted(sizes), None)
+    if dataset.labels == _SIGNS and _has_hinge(model, options.loss):
+        return replace(dataset, target_preparation=(step(Signs.kind),))
     outputs = _outputs_of_values(model, options.loss)
     if isinstance(dataset.labels, tuple):
         return _with_values(dataset) if outputs and len(model.outputs) == 1 else dataset
@@ -79,14 +84,24 @@ def _outputs_of_values(model: keras.Model, loss: Any) -> set[str]:
     """Return the names of the outputs of one value that a loss of values compares, and that no sigmoid bounds."""
     import keras
 
-    if loss is None and not model.compiled:
-        return set()
-    names = output_names(model)
-    each = loss_names(model) if loss is None else names_of_losses(loss, names)
+    each = zip(output_names(model), model.outputs, _losses(model, loss), strict=True)
     return {
         name
-        for name, output, kind in zip(names, model.outputs, each, strict=True)
+        for name, output, kind in each
         if output.shape[-1] == 1
         and any(of_values in kind.split() for of_values in _LOSSES_OF_VALUES)
         and losses.last_activation(model, name) is not keras.activations.sigmoid
     }
+
+
+def _has_hinge(model: keras.Model, loss: Any) -> bool:
+    """Return whether the only output of a model, of one value, is compared by a hinge loss."""
+    names = _losses(model, loss)
+    return len(names) == 1 and model.outputs[0].shape[-1] == 1 and "hinge" in names[0]
+
+
+def _losses(model: keras.Model, loss: Any) -> list[str]:
+    """Return the name of the loss of each output: that of the user, else that which the model is compiled with."""
+    if loss is not None:
+        return names_of_losses(loss, output_names(model))
+    return loss_names(model) if model.compiled else [""] * len(model.outputs)

@@ -16,7 +16,16 @@ from trivium.data.preprocessing.pipeline import TRANSFORMS, Chain, Preprocessing
 from trivium.data.preprocessing.table_columns import TableColumns
 from trivium.data.preprocessing.text_words import TextWords
 from trivium.data.preprocessing.tokens import CharTokenizer, WordTokenizer
-from trivium.data.preprocessing.transforms import Cast, ChannelAxis, NextValue, NextValues, OneHot, Reshape, Window
+from trivium.data.preprocessing.transforms import (
+    Cast,
+    ChannelAxis,
+    NextValue,
+    NextValues,
+    OneHot,
+    Reshape,
+    Signs,
+    Window,
+)
 from trivium.data.sources.text import to_codes
 from trivium.data.tables.text_column import encode_texts
 from trivium.errors import DataError
@@ -39,6 +48,7 @@ EXAMPLES = {
     "reshape": (Reshape(shape=(4, 3)), np.arange(24.0).reshape(2, 12)),
     "channel-axis": (ChannelAxis(axis=3), PIXELS),
     "one-hot": (OneHot(), np.array([2, 0, 1])),
+    "signs": (Signs(), np.array([1, 0, 1])),
     "window": (Window(length=3), np.arange(6.0)),
     "after": (NextValue(length=3), np.arange(6.0)),
     "letters": (CharTokenizer(), to_codes("letters, letters")),
