@@ -6,7 +6,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.backends.epochs import build_metrics
 from trivium.data.dataset import Dataset, Split
-from trivium.engine.epochs import epoch_loop, validation_batch
+from trivium.engine.epochs import validation_batch
 from trivium.engine.epochs.validation_batch import validation_batch_size
 from trivium.engine.training.trainer import Trainer
 from trivium.models.recipe import Recipe
@@ -247,6 +247,8 @@ def test_a_batch_that_is_larger_already_is_kept(backend):
 
 @pytest.mark.parametrize("build", [root_of_a_mean, plain])
 def test_an_evaluation_gives_what_keras_gives(backend, monkeypatch, build):
+    from trivium.engine.epochs import epoch_loop
+
     monkeypatch.setattr(validation_batch, "_FEW_STEPS", 1)
     model, data, _ = ready(build)
     expected = model.evaluate(X, Y, verbose=0, return_dict=True)

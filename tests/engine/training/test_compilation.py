@@ -5,7 +5,6 @@ import pytest
 
 import trivium
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.keras_model.float64 import to_float64
 from trivium.engine.training import compilation
 from trivium.errors import DataError, OptionError, RecipeError
 
@@ -58,6 +57,8 @@ def test_objects_are_copied_and_recorded_and_come_back_with_the_bundle(backend):
 
 def test_arguments_that_keras_forgets_are_kept_by_run_bundle_and_copies(backend):
     import keras
+
+    from trivium.engine.keras_model.float64 import to_float64
 
     settings = {"loss": keras.losses.Huber(0.25), "metrics": [keras.metrics.CosineSimilarity("alike", axis=0)]}
     run = trivium.train(build, (X, VALUES[:, None]), epochs=1, **settings)
