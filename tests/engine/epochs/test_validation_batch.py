@@ -6,8 +6,6 @@ import pytest
 from trivium.backends import runtime
 from trivium.backends.epochs import build_metrics
 from trivium.data.dataset import Dataset, Split
-from trivium.engine.epochs import validation_batch
-from trivium.engine.epochs.validation_batch import validation_batch_size
 from trivium.engine.training.trainer import Trainer
 from trivium.models.recipe import Recipe
 
@@ -219,6 +217,12 @@ def ready(build):
     return model, Split(X, y), runtime.current().plans(model, 1)[0]
 
 
+def validation_batch_size(*arguments):
+    from trivium.engine.epochs import validation_batch
+
+    return validation_batch.validation_batch_size(*arguments)
+
+
 @pytest.mark.parametrize(
     ("build", "expected"),
     [*((build, LARGE) for build in LARGE_BATCHES), *((build, BATCH) for build in TRAINING_BATCHES)],
@@ -234,7 +238,7 @@ def test_a_batch_is_large_only_where_no_result_depends_on_it(backend, build, exp
 
 @pytest.mark.one_environment
 def test_few_steps_of_validation_are_those_of_training_without_a_trial(backend, monkeypatch):
-    monkeypatch.setattr(validation_batch, "_ignores_batches", None)
+    monkeypatch.setattr("trivium.engine.epochs.validation_batch._ignores_batches", None)
     model, data, plan = ready(plain)
     assert validation_batch_size(model, data.take(slice(0, 200)), BATCH, plan) == BATCH
 
@@ -249,7 +253,7 @@ def test_a_batch_that_is_larger_already_is_kept(backend):
 def test_an_evaluation_gives_what_keras_gives(backend, monkeypatch, build):
     from trivium.engine.epochs import epoch_loop
 
-    monkeypatch.setattr(validation_batch, "_FEW_STEPS", 1)
+    monkeypatch.setattr("trivium.engine.epochs.validation_batch._FEW_STEPS", 1)
     model, data, _ = ready(build)
     expected = model.evaluate(X, Y, verbose=0, return_dict=True)
     assert epoch_loop.measure(model, data) == pytest.approx(expected, rel=1e-6)
@@ -272,7 +276,7 @@ IN_FULL = [*TRAINING_BATCHES, *LARGE_BATCHES]
     [(recurrent_dropout_and_mean_metric, 1), *(pytest.param(build, 9, marks=pytest.mark.slow) for build in IN_FULL)],
 )
 def test_every_plan_validates_and_trains_as_fit_does(backend, monkeypatch, build, plans):
-    monkeypatch.setattr(validation_batch, "_FEW_STEPS", 1)
+    monkeypatch.setattr("trivium.engine.epochs.validation_batch._FEW_STEPS", 1)
     data = Dataset("few", Split(X[:31], targets_of(build())[:31]), None, (), "drawn")
 
     def train(plan):
