@@ -66,7 +66,7 @@ def test_the_forward_pass_and_the_loss_agree_and_the_report_names_what_was_left_
 
     report = verify(recipe, backends=["numpy", catalog.selected().name], steps=2)
     assert report.passed, report.finding
-    assert report.left_out == ("gradients", "weights after 1 step", "loss curve", "final predictions")
+    assert report.left_out == ("gradients", "weights after 1 step", "loss curve", "final predictions", "metrics")
     assert "left out" in report.finding
     assert {check.what for check in report.checks} >= {"forward pass", "forward pass in training", "loss"}
 
