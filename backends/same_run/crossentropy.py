@@ -29,6 +29,8 @@ REPLACED = {
 
 # The reductions of Keras' losses with which the loss of a batch is the mean over its samples.
 _MEAN_REDUCTIONS = ("sum_over_batch_size", "mean")
+# Losses that compare the sums over a whole batch, unless they have an axis.
+_OVERLAPS = ("dice", "tversky")
 
 Function = Callable[..., Any]
 
@@ -37,10 +39,15 @@ def has_mean_losses(model: Any) -> bool:
     """Return whether each loss of a compiled model is a mean over the samples of a batch."""
     import keras
 
-    # A loss given by name or as a function is a mean; a loss object may have another reduction.
-    return all(
-        getattr(loss, "reduction", _MEAN_REDUCTIONS[0]) in _MEAN_REDUCTIONS for loss in keras.tree.flatten(model.loss)
-    )
+    return all(map(_is_mean, keras.tree.flatten(model.loss)))
+
+
+def _is_mean(loss: Any) -> bool:
+    """Return whether a loss is a mean over samples; one given by name or as a function is, unless it is an overlap."""
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    if name.lower() in _OVERLAPS and getattr(loss, "axis", None) is None:
+        return False
+    return getattr(loss, "reduction", _MEAN_REDUCTIONS[0]) in _MEAN_REDUCTIONS
 
 
 @contextlib.contextmanager
@@ -49,7 +56,6 @@ def losses_from_logits() -> Iterator[None]:
 
     A function that is compiled within it, such as a model's training function, keeps the replaced losses.
     """
-    runtime.current()
     runtime.current()
     module, tracker = keras_internals.nn_module(), _LogitsTracker()
     replacements = {name: getattr(tracker, method)(getattr(module, name)) for name, method in REPLACED.items()}

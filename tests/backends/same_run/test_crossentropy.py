@@ -212,3 +212,19 @@ def loss_of_a_sure_mistake():
 
     probabilities = keras.ops.softmax(keras.ops.convert_to_tensor([[0.0, 30.0]]))
     return float(keras.ops.categorical_crossentropy(keras.ops.convert_to_tensor([[1.0, 0.0]]), probabilities)[0])
+
+
+@pytest.mark.one_environment
+def test_an_overlap_over_the_batch_is_no_mean_over_samples(backend):
+    import keras
+
+    from trivium.backends.same_run.crossentropy import has_mean_losses
+
+    losses = keras.losses
+    for loss, expected in (
+        *(("dice", False), (losses.Dice(), False), (losses.dice, False), (losses.Tversky(), False)),
+        *((losses.Dice(axis=(1, 2)), True), ("mse", True), (losses.MeanSquaredError(reduction="sum"), False)),
+    ):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", loss)
+        assert has_mean_losses(model) is expected, loss
