@@ -86,6 +86,11 @@ def is_keras_module(name: str) -> bool:
     return name.startswith("keras.src.")
 
 
+def is_keras_own(thing: Any) -> bool:
+    """Return whether a function, or the class of an object, is Keras' own."""
+    return is_keras_module(getattr(thing, "__module__", None) or "")
+
+
 @contextlib.contextmanager
 def float64_preserved() -> Iterator[None]:
     """While it lasts, operations on float64 return float64 on every backend.

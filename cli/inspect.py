@@ -61,9 +61,9 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [(name.replace("_", " "), str(report[name])) for name in names if report.get(name) is not None]
     if run := report.get("run"):
         epochs = f"{run['epochs_done']} of {run['epochs'] or '?'} epochs"
-        facts.append(("state", f"{run['state']!s}, {epochs}"))
+        facts.append(("state", f"{run['state']}, {epochs}"))
         if best := run["best"]:
-            facts.append(("best", f"{best['metric']!s} {best['value']} in epoch {best['epoch']}"))
+            facts.append(("best", f"{best['metric']} {best['value']} in epoch {best['epoch']}"))
     if checkpoints := report.get("checkpoints"):
         facts.append(("checkpoints", ", ".join(map(str, checkpoints[:_MOST_MEMBERS]))))
     for chain, steps in report.get("preprocessing", {}).items():

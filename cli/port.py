@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..porting.port import PortReport
 
 _SINGULAR = {PROBABILITIES: "probability", LOGITS: "logit", MARGINS: "margin", VALUES: "value"}
-_IN_PROBABILITIES = dict.fromkeys(_SINGULAR, "") | {LOGITS: " ({} gives probabilities)"}
+_IN_PROBABILITIES = {LOGITS: " ({} gives probabilities)"}
 
 
 @click.command()

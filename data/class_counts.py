@@ -7,6 +7,11 @@ import numpy as np
 from .deferred_array import DeferredArray, chunks_of
 
 
+def are_one_hot(rows: np.ndarray) -> bool:
+    """Return whether each row, along the last axis, has a single 1 among zeros."""
+    return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=-1) == 1).all())
+
+
 def count_classes(y: np.ndarray | DeferredArray, classes: int) -> np.ndarray:
     """Return how often each class occurs, (classes,) int64.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..functions import first_of
-from .class_counts import count_classes
+from .class_counts import are_one_hot, count_classes
 from .dataset import Dataset, labels_of
 from .deferred_array import DeferredArray
 from .division import TEST, TRAINING, VALIDATION, Division
@@ -100,12 +100,8 @@ def _class_numbers(y: Any, labels: Sequence[str]) -> np.ndarray | None:
         return None
     if labels:
         return np.asarray(y) if y.dtype.kind in "iu" else np.asarray(y).astype("int64")
-    is_one_hot = y.ndim == 2 and y.shape[1] > 1 and _is_one_hot(y[:_FEWEST_SAMPLES]) and _is_one_hot(y)
+    is_one_hot = y.ndim == 2 and y.shape[1] > 1 and are_one_hot(y[:_FEWEST_SAMPLES]) and are_one_hot(y)
     return np.asarray(y.argmax(axis=1)) if is_one_hot else None
-
-
-def _is_one_hot(rows: np.ndarray) -> bool:
-    return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
 
 
 def _is_sorted(classes: np.ndarray) -> bool:

@@ -195,9 +195,14 @@ class Dataset:
 
     def with_targets(self, change: Callable[[Nest], Nest]) -> Dataset:
         """Return the dataset with the targets of every part changed."""
-        train, test, validation = (
-            part and replace(part, y=change(part.y)) for part in (self.train, self.test, self.validation)
-        )
+        return self._with_parts(lambda part: replace(part, y=change(part.y)))
+
+    def with_inputs(self, change: Callable[[Nest], Nest]) -> Dataset:
+        """Return the dataset with the inputs of every part changed."""
+        return self._with_parts(lambda part: replace(part, x=change(part.x)))
+
+    def _with_parts(self, change: Callable[[Split], Split]) -> Dataset:
+        train, test, validation = (part and change(part) for part in (self.train, self.test, self.validation))
         assert train
         return replace(self, train=train, test=test, validation=validation)
 

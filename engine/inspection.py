@@ -28,7 +28,7 @@ from .runs.run_record import RECORD
 
 SCHEMA = 1
 
-_ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
 _CHUNK_SIZE = 2**22  # bytes
 # An architecture of a thousand layers has about 150,000: keys and values count.
 _MOST_YAML_VALUES = 500_000
@@ -58,7 +58,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
     report |= {"bytes": path.stat().st_size, "sha256": _checksum(path)}
     if start.startswith(_ZIP):
         return report | _describe_archive(path)
-    if start == _HDF5:
+    if start == keras_files.HDF5:
         return report | _describe_model(keras_files.examine(path))
     if path.suffix == tensor_file.SUFFIX:
         return report | _describe_tensors(path)

@@ -152,8 +152,6 @@ def take_step(
         `dtype`: the least precise dtype of the variables, which sets the tolerance; `arrays`: named arrays by quantity
             (loss, gradients, weights, optimizer state).
     """
-    import keras
-
     with _load_model(path, in_float64) as model:
         dtype = max((str(v.dtype) for v in model.trainable_variables), key=parity.tolerance, default="float32")
         if perturbed:
@@ -169,8 +167,7 @@ def take_step(
         named = [(v.path, gradient) for v, gradient in zip(model.trainable_variables, gradients, strict=True)]
         weights = model.weights  # read now: a layer that carries its states may add them to its weights
         with current.carry_rnn_states(model), current.dense_gradients(model):
-            # A metric of the user's own may compute with the targets as they come, which must be tensors then.
-            model.train_on_batch(x, keras.tree.map_structure(keras.ops.convert_to_tensor, y))
+            model.train_on_batch(x, y)
         arrays = {
             LOSS: [("the loss of the batch", np.array(loss))],
             GRADIENTS: named,

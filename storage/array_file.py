@@ -106,7 +106,7 @@ class ArrayFile:
             self._fill(block, first)
             return np.asarray(block[rows - first])
         values = self._empty(len(rows))
-        view = _bytes_of(values)
+        view = bytes_of(values)
         order = np.argsort(rows)  # that of the file, which a disk reads faster
         for place, row in zip(order.tolist(), rows[order].tolist(), strict=True):
             self._read(view[place * size : (place + 1) * size], self.offset + row * size)
@@ -118,7 +118,7 @@ class ArrayFile:
     def _fill(self, values: np.ndarray, first: int) -> None:
         """Read consecutive rows into an array, from the row `first` on."""
         if values.size:
-            self._read(_bytes_of(values), self.offset + first * self._row_size)
+            self._read(bytes_of(values), self.offset + first * self._row_size)
 
     def _read(self, view: memoryview, position: int) -> None:
         """Read as many bytes as a buffer has, from a position in the file."""
@@ -141,7 +141,7 @@ class ArrayFile:
         return self.opened or self.path.open("rb", buffering=0)
 
 
-def _bytes_of(values: np.ndarray) -> memoryview:
+def bytes_of(values: np.ndarray) -> memoryview:
     """Return the buffer of an array, to be written into."""
     return memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 

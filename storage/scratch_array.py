@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import OutputError
-from .array_file import ArrayFile
+from .array_file import ArrayFile, bytes_of
 from .user_cache import user_cache
 
 # Rows that are to lie in another order are first written into buckets of this size, and then put in order in each:
@@ -79,11 +79,11 @@ def _write_in_order(file: BinaryIO, pieces: Iterable[np.ndarray], order: np.ndar
     places[order] = np.arange(len(order))
     buckets = (places // size).astype(np.min_scalar_type(shape[0] // size))
     _distribute(file, pieces, buckets, size)
-    arrivals = np.argsort(buckets, kind="stable")
+    arrivals, written = np.argsort(buckets, kind="stable"), ArrayFile(Path(), "", 0, shape, _DTYPE, file)
     for first in range(0, shape[0], size):
         rows = places[arrivals[first : first + size]] - first
         arranged = np.empty((len(rows), shape[1]), _DTYPE)
-        arranged[rows] = ArrayFile(Path(), "", 0, shape, _DTYPE, file)[first : first + size]
+        arranged[rows] = written[first : first + size]
         _write(file, arranged, first * shape[1] * _DTYPE.itemsize)
 
 
@@ -108,7 +108,7 @@ def _groups(numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _write(file: BinaryIO, rows: np.ndarray, position: int) -> None:
-    view = memoryview(np.ascontiguousarray(rows).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    view = bytes_of(np.ascontiguousarray(rows))
     done = 0
     while done < len(view):
         done += os.pwrite(file.fileno(), view[done:], position + done)

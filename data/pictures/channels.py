@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 
 import numpy as np
 
-from ..dataset import Dataset, Split
+from ..dataset import Dataset
 from ..nests import map_rows
 
 # The luma of ITU-R Recommendation BT.601: of red, green and blue.
@@ -16,13 +15,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 def with_channels(dataset: Dataset, *, colour: bool) -> Dataset:
     """Return a dataset of pictures with all of them in colour, or all in grey."""
-
-    def converted(split: Split) -> Split:
-        return replace(split, x=map_rows(functools.partial(in_channels, colour=colour), split.x))
-
-    train, test, validation = (part and converted(part) for part in (dataset.train, dataset.test, dataset.validation))
-    assert train
-    return replace(dataset, train=train, test=test, validation=validation)
+    return dataset.with_inputs(lambda x: map_rows(functools.partial(in_channels, colour=colour), x))
 
 
 def in_channels(pictures: np.ndarray, *, colour: bool) -> np.ndarray:

@@ -44,4 +44,4 @@ class DecodedRows:
 
         if errors := in_threads(read, len(distinct)):
             raise errors[min(errors)]
-        return values if len(distinct) == len(numbers) and isinstance(rows, slice) else values[places]
+        return values if isinstance(rows, slice) else values[places]

@@ -34,12 +34,7 @@ def with_columns(dataset: Dataset, columns: Sequence[Column]) -> Dataset:
     tables = [(source, column) for source, column in zip(sources, columns, strict=True)]
     for source, column in tables:
         _require_kind(source, column, dataset.name)
-    train, test, validation = (
-        part and replace(part, x=map_rows(recoded, part.x))
-        for part in (dataset.train, dataset.test, dataset.validation)
-    )
-    assert train
-    return replace(dataset, train=train, test=test, validation=validation, columns=tuple(columns))
+    return replace(dataset.with_inputs(lambda x: map_rows(recoded, x)), columns=tuple(columns))
 
 
 def _require_sentences(dataset: Dataset, columns: Sequence[Column]) -> Dataset:

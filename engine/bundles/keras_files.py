@@ -27,7 +27,7 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 # Large enough for a vocabulary of a million words.
 LARGEST_CONFIG = 64 * 2**20  # bytes
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 # A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
 _SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
 _ALWAYS_PLAUSIBLE = 10_000_000
@@ -58,7 +58,7 @@ class ModelFile:
 def is_model(path: Path) -> bool:
     """Return whether a file is one of Keras' own, by its content."""
     with path.open("rb") as file:
-        if file.read(len(_HDF5)) == _HDF5:
+        if file.read(len(HDF5)) == HDF5:
             return True
     try:
         with zipfile.ZipFile(path) as archive:
@@ -80,9 +80,7 @@ def examine(source: Path | bytes, what: str = "") -> ModelFile:
     """
     what = what or str(source)
     start = source[:8] if isinstance(source, bytes) else safe_json.read_bytes(source, max_size=7)
-    model_file = (
-        _read_hdf5(source, what) if start.startswith(b"\x89HDF\r\n\x1a\n") else _read_keras_archive(source, what)
-    )
+    model_file = _read_hdf5(source, what) if start.startswith(HDF5) else _read_keras_archive(source, what)
     _require_weights_for(model_file, what)
     if trust.is_enabled():  # announced here too: messages of the worker that builds the model are not shown
         trust.announce(model_file.code, what)

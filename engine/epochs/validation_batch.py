@@ -63,11 +63,7 @@ def _is_keras_code(model: keras.Model) -> bool:
     layers = keras_internals.all_layers(model)
     if any(isinstance(layer, keras.layers.Lambda) for layer in layers):
         return False
-    return all(map(_is_keras_own, [model, *layers, *_losses_of(model), *_metrics_of(model.metrics)]))
-
-
-def _is_keras_own(thing: Any) -> bool:
-    return keras_internals.is_keras_module(getattr(thing, "__module__", None) or "")
+    return all(map(keras_internals.is_keras_own, [model, *layers, *_losses_of(model), *_metrics_of(model.metrics)]))
 
 
 def _losses_of(model: keras.Model) -> Iterator[Any]:

@@ -16,9 +16,6 @@ from .loss_names import LOGITS, MARGINS, output_kinds
 if TYPE_CHECKING:
     import keras
 
-# The second of two classes is predicted above this probability, unless the user says otherwise.
-DEFAULT_THRESHOLD = 0.5
-
 
 def class_outputs(model: keras.Model, outputs: Nest, labels: Labels) -> Nest:
     """Return the outputs of a classifier as probabilities.

@@ -24,7 +24,7 @@ def require_labels(bundle: Bundle) -> None:
 
 
 @contextlib.contextmanager
-def told(what: str) -> Iterator[None]:
+def as_bundle_errors(what: str) -> Iterator[None]:
     """Tell what a framework or NumPy raises because of what a bundle holds as a BundleError.
 
     Args:

@@ -38,7 +38,7 @@ from ..keras_model.inference import (
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
 from . import inputs
-from .bundle_checks import require_labels, told
+from .bundle_checks import as_bundle_errors, require_labels
 from .class_accuracy import class_accuracies
 from .recorded_data import load_recorded, read_alike
 
@@ -127,12 +127,12 @@ def predict(source: Bundle | str | Path, x: Any, threshold: float | None = None)
     threshold = thresholds.in_force(bundle, threshold)
     require_labels(bundle)
     x = inputs.samples_of(bundle, x)
-    with told("the preparation of the bundle cannot prepare the samples"):
+    with as_bundle_errors("the preparation of the bundle cannot prepare the samples"):
         prepared = match_inputs(bundle.model, bundle.preprocessing.inputs(x))
     _require_shape(bundle.model, prepared)
-    with told("the model of the bundle cannot be computed"):
+    with as_bundle_errors("the model of the bundle cannot be computed"):
         outputs = class_outputs(bundle.model, outputs_of(bundle.model, prepared), bundle.labels)
-    with told("the preparation of the bundle cannot restore the values"):
+    with as_bundle_errors("the preparation of the bundle cannot restore the values"):
         values = to_data_terms(bundle.preprocessing, outputs, bundle.labels, threshold)
     return Predictions(outputs, values, bundle.labels)
 
@@ -169,7 +169,7 @@ def evaluate(
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     require_labels(bundle)
     settings = (dataset.series, bundle.labels, threshold)
-    with told("the model of the bundle cannot be evaluated on these data"):
+    with as_bundle_errors("the model of the bundle cannot be evaluated on these data"):
         return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, *settings)
 
 

@@ -7,7 +7,6 @@ architecture train together.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
+from ...storage.safe_json import finite
 from ..training.options import DEFAULT_SEED
 from ..training.recipe_data import dataset_for
 from ..training.train import pop_reading_settings
@@ -78,9 +78,9 @@ class Search:
             {
                 "rank": rank,
                 **dataclasses.asdict(candidate),
-                "scores": [_finite(score) for score in candidate.scores],
-                "mean": _finite(candidate.mean),
-                "deviation": _finite(candidate.deviation),
+                "scores": finite(candidate.scores),
+                "mean": finite(candidate.mean),
+                "deviation": finite(candidate.deviation),
             }
             for rank, candidate in enumerate(self.candidates, start=1)
         ]
@@ -221,10 +221,6 @@ def _require_estimator(estimator: Any, what: str) -> None:
             f"{what} takes an estimator, received {type(estimator).__name__}: give it trivium.Classifier(…) or "
             "trivium.Regressor(…) of it"
         )
-
-
-def _finite(score: float) -> float | None:
-    return score if math.isfinite(score) else None
 
 
 def _samples(

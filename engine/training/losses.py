@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...backends import keras_internals
 from ...data.axes import shape_matches
+from ...data.class_counts import are_one_hot
 from ...data.nests import Nest, arrays_of
 from ...errors import DataError
 from ..keras_model.interface import output_names
@@ -74,13 +76,9 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
                 f"the output {name} is compiled with a sparse crossentropy, which takes class numbers, but its targets "
                 f"are rows of {units}: give class numbers, or compile it with categorical_crossentropy"
             )
-        if "sparse" not in kind and _is_of_keras(loss):
+        # Keras' own losses compare value with value.
+        if "sparse" not in kind and (isinstance(loss, str) or keras_internals.is_keras_own(loss)):
             _require_same_values(name, tuple(output.shape), array)
-
-
-def _is_of_keras(loss: Any) -> bool:
-    """Return whether a loss is one of Keras' own, which compare value with value."""
-    return isinstance(loss, str) or str(getattr(loss, "__module__", "")).startswith("keras.")
 
 
 def _require_same_values(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
@@ -162,7 +160,7 @@ def _is_one_less(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
 def _is_one_hot(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
     if targets.ndim != len(shape) or targets.shape[-1] != shape[-1]:
         return False
-    return bool(((targets == 0) | (targets == 1)).all() and (targets.sum(-1) == 1).all())
+    return are_one_hot(targets)
 
 
 def _require_class_per_value(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:

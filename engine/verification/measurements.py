@@ -193,8 +193,6 @@ def _call_and_record(call: Any, name: str, recorded: NamedArrays, *arguments: An
 
 def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], NamedArrays]:
     """Train on all batches. Return the loss of each step, and the weights after the first step."""
-    import keras
-
     losses: list[float] = []
     updated: NamedArrays = []
     weights = model.weights  # read before the context: within it, RNN states may count as weights
@@ -204,8 +202,6 @@ def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], Named
         for step in range(steps):
             x, y = batch_at(model, batches, step)
             model.reset_metrics()  # otherwise some backends return the mean over all steps
-            # A metric of the user's own may compute with the targets as they come, which must be tensors then.
-            y = keras.tree.map_structure(keras.ops.convert_to_tensor, y)
             losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
             updated = updated or _named(weights)
             report(kind="verify", stage=f"step {step + 1} of {steps}", done=step + 1, total=steps)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...storage.safe_json import finite
 from . import parity
 
 NamedArrays = list[tuple[str, np.ndarray]]
@@ -95,10 +96,10 @@ class BackendCheck:
         return {
             "what": self.what,
             "backends": list(self.backends),
-            "difference": _finite(self.difference),
+            "difference": finite(self.difference),
             "tolerance": self.tolerance,
             "where": self.where,
-            "values": [_finite(value) for value in self.values],
+            "values": finite(self.values),
             "passed": self.passed,
         }
 
@@ -219,7 +220,3 @@ def _pairs(expected: NamedArrays, received: NamedArrays) -> Iterator[tuple[str, 
     else:
         for (name, array), (_, other) in itertools.zip_longest(expected, received, fillvalue=("", None)):
             yield name, array, other
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
