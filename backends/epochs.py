@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from . import keras_internals
+from .nests import Nest, arrays_of
 
-# The data of an epoch: inputs, targets and, optionally, sample weights.
-Data = tuple[np.ndarray, ...]
+# The data of an epoch: inputs, targets and, optionally, sample weights. Each is an array, or a nest of arrays where a
+# model has several inputs or outputs; the first axis of every array counts the samples.
+Data = tuple[Nest, ...]
 
 
 @dataclass(frozen=True)
@@ -42,23 +45,28 @@ class EpochRunner(ABC):
     Between `begin` and `end` the model's variables may be out of date.
 
     Args:
-        model: compiled, with one input, and with its metrics built.
-        data: (n, …) arrays: prepared samples, targets and, optionally, sample weights.
+        model: compiled, and with its metrics built.
+        data: (n, …) arrays, or nests of them: prepared samples, targets and, optionally, sample weights.
         batch_size: samples per step; the last step has the remainder.
         plan: one of the runtime's `plans`.
+
+    Attributes:
+        logs: what the last step returned, if the model's class has a step of its own; else nothing.
     """
 
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         self.model = model
         self.plan = plan
         self.batch_size = batch_size
-        self.samples = len(data[0])
+        self.samples = sample_count(data)
         self.full_batches = self.samples // batch_size
         self.steps = math.ceil(self.samples / batch_size)
+        self.logs: Mapping[str, Any] = {}
 
     def reset(self) -> None:
         """Reset the model's metrics, as before each epoch."""
-        self.model.reset_metrics()
+        self.logs = {}
+        self._reset_metrics()
 
     @abstractmethod
     def begin(self, order: np.ndarray) -> None:
@@ -72,13 +80,26 @@ class EpochRunner(ABC):
         """Replace the data by others of the same shapes and dtypes. To be called before the first step as well."""
         raise NotImplementedError
 
+    def publish(self) -> None:  # noqa: B027 - where steps write into the variables themselves, nothing is to be done
+        """Bring the model's variables up to date in the middle of an epoch, for a callback that looks at them."""
+
+    def adopt(self) -> None:  # noqa: B027 - as above
+        """Go on with the model's variables, which a callback may have changed since `publish`."""
+
     def loss(self) -> float:
-        """Return the mean loss of the steps so far. To be called between `begin` and `end`."""
-        return self.results()["loss"]
+        """Return the mean loss of the steps so far, or 0 where there is none. Between `begin` and `end` only."""
+        return self.results().get("loss", 0.0)
 
     def results(self) -> dict[str, float]:
-        """Return the model's metrics, computed from its variables."""
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        """Return the model's metrics, computed from its variables.
+
+        As in `keras.Model.fit`, a step of the user's own that returns other values is taken at its word: the result
+        is what the last step has returned.
+        """
+        results = self._metric_results()
+        if self.logs and self.logs.keys() != results.keys():
+            return {name: float(value) for name, value in self.logs.items()}
+        return results
 
     @abstractmethod
     def end(self) -> None:
@@ -87,6 +108,25 @@ class EpochRunner(ABC):
     @abstractmethod
     def evaluate(self) -> None:
         """Evaluate the model on all data, in their own order, without training; this updates the model's metrics."""
+
+    @cached_property
+    def _keeps_logs(self) -> bool:
+        return has_own_step(self.model)
+
+    def _reset_metrics(self) -> None:
+        self.model.reset_metrics()
+
+    def _metric_results(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+    def _kept(self, logs: Any) -> dict[str, Any]:
+        """Return what a step returns as far as it may differ from the metrics; nothing from Keras' own step."""
+        return dict(logs) if self._keeps_logs and isinstance(logs, Mapping) else {}
+
+
+def sample_count(data: Data) -> int:
+    """Return the number of samples in the data of an epoch."""
+    return len(arrays_of(data)[0])
 
 
 def layers_of(model: Any) -> list[Any]:
@@ -101,6 +141,14 @@ def layers_of(model: Any) -> list[Any]:
         wrapped = (getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer"))
         waiting += [*getattr(layer, "layers", ()), *(inner for inner in wrapped if inner is not None)]
     return list(layers.values())
+
+
+def has_own_step(model: Any) -> bool:
+    """Return whether the model's class has a `train_step` or a `test_step` of its own."""
+    import keras
+
+    kind = type(model)
+    return kind.train_step is not keras.Model.train_step or kind.test_step is not keras.Model.test_step
 
 
 def variable_groups(model: Any) -> tuple[list[Any], ...]:
@@ -148,7 +196,11 @@ def recurrence_of(layer: Any) -> Any:
     return None if own or type(layer.cell) is not known[kind] else kind
 
 
-def build_metrics(model: Any, x: np.ndarray, y: np.ndarray) -> None:
-    """Create the variables of a compiled model's optimizer and metrics, the metrics reset."""
+def build_metrics(model: Any, x: Any, y: Any) -> None:
+    """Create the variables of a compiled model's optimizer and metrics, the metrics reset.
+
+    Args:
+        x, y: a batch of inputs and targets: an array or a nest of arrays each.
+    """
     keras_internals.build_metrics(model, x, y)
     model.reset_metrics()

@@ -37,4 +37,5 @@ def _is_quick_to_compare(dataset: Dataset) -> bool:
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
     if any(split.is_deferred for split in splits) or sum(map(len, splits)) > _MOST_SAMPLES:
         return False
-    return sum(array.nbytes for split in splits for array in arrays_of(split.x)) <= _MOST_BYTES
+    nbytes: int = sum(array.nbytes for split in splits for array in arrays_of(split.x))
+    return nbytes <= _MOST_BYTES

@@ -7,37 +7,30 @@ is sorted by its keys.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optree
 
+from ..backends.nests import Nest as Nest
+from ..backends.nests import arrays_of as arrays_of
+from ..backends.nests import map_arrays as map_arrays
 from ..errors import DataError
 from .deferred_array import DeferredArray, RowFunction
-
-# An array, or a tuple, list or dictionary of nests.
-Nest = Any
-
-Result = TypeVar("Result")
 
 # Values that are read at once to look at the first samples: 64 MB of float32.
 _MOST_VALUES = 2**24
 
 
-def arrays_of(nest: Nest) -> list[np.ndarray]:
-    """Return the arrays of a nest, in order."""
-    return optree.tree_leaves(nest)
-
-
-def map_arrays(function: Callable[[np.ndarray], Result], nest: Nest) -> Any:
-    """Return the nest with the function applied to each array."""
-    return optree.tree_map(function, nest)
-
-
 def take(nest: Nest, samples: Any) -> Nest:
     """Return the nest of these samples: a slice, or an array of indices."""
     return map_arrays(lambda array: array[samples], nest)
+
+
+def concatenated(nests: Sequence[Nest]) -> Nest:
+    """Return one nest with the samples of all of them, which have the same structure."""
+    return optree.tree_map(lambda *arrays: np.concatenate(arrays), *nests)
 
 
 def select(nest: Nest, samples: slice | np.ndarray) -> Nest:

@@ -19,8 +19,9 @@ from ...errors import BackendError
 from ..device_group import DeviceGroup, require_accelerators, require_cores
 from ..distribution.distributed_epochs import DistributedEpochs
 from ..epochs import Data, EpochRunner, Plan, assign
+from ..nests import map_arrays
 from ..runtime import cores
-from .epochs import JaxEpochs, Metrics, State
+from .epochs import JaxEpochs, Logs, Metrics, State
 
 
 class JaxDeviceGroup(DeviceGroup):
@@ -54,7 +55,7 @@ class JaxDistributedEpochs(JaxEpochs, DistributedEpochs):
         DistributedEpochs.evaluate(self)
 
     def _to_device(self, data: Data) -> Any:
-        return tuple(self._replicate(array) for array in data)
+        return map_arrays(self._replicate, data)
 
     def _take_state(self) -> State:
         return tuple([self._replicate(value) for value in group] for group in super()._take_state())
@@ -62,17 +63,14 @@ class JaxDistributedEpochs(JaxEpochs, DistributedEpochs):
     def _put_state(self, state: State) -> None:
         super()._put_state(tuple([_local_copy(value) for value in group] for group in state))
 
-    def _batch(self, data: Any, indices: jax.Array) -> tuple[jax.Array, ...]:
-        rows = super()._batch(data, indices)
-        return tuple(jax.lax.with_sharding_constraint(part, self._group.batch_sharded) for part in rows)
+    def _batch(self, data: Any, indices: jax.Array) -> Any:
+        return jax.lax.with_sharding_constraint(super()._batch(data, indices), self._group.batch_sharded)
 
     def _train_step(
         self, variables: State, metrics: Metrics, data: Any, order: jax.Array, number: Any, size: int
-    ) -> State:
-        new_state: State = jax.lax.with_sharding_constraint(
-            super()._train_step(variables, metrics, data, order, number, size), self._group.replicated
-        )
-        return new_state
+    ) -> tuple[Logs, State]:
+        logs, state = super()._train_step(variables, metrics, data, order, number, size)
+        return logs, jax.lax.with_sharding_constraint(state, self._group.replicated)
 
     def _replicate(self, array: Any) -> jax.Array:
         """Return a copy on each device; every process passes the same array."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..epochs import Data, EpochRunner, Plan, assign, variable_groups
+from ..nests import map_arrays
 from .metrics import CompiledMetrics, can_be_compiled
 
 Metrics = list[jax.Array]
 State = tuple[list[jax.Array], ...]
+Logs = dict[str, jax.Array]
 
 
 class JaxEpochs(EpochRunner):
@@ -30,11 +33,11 @@ class JaxEpochs(EpochRunner):
     def replace_data(self, data: Data) -> None:
         self._data = self._to_device(data)
 
-    def reset(self) -> None:
-        return self._metrics.reset() if self._metrics else super().reset()
+    def _reset_metrics(self) -> None:
+        return self._metrics.reset() if self._metrics else super()._reset_metrics()
 
-    def results(self) -> dict[str, float]:
-        return self._metrics.results() if self._metrics else super().results()
+    def _metric_results(self) -> dict[str, float]:
+        return self._metrics.results() if self._metrics else super()._metric_results()
 
     def begin(self, order: np.ndarray) -> None:
         self._order = jnp.asarray(order.astype("int32"))
@@ -43,33 +46,39 @@ class JaxEpochs(EpochRunner):
     def run(self, start: int, stop: int) -> None:
         last = min(stop, self.full_batches)
         if self.plan.loop and start < last:
-            self._state = self._train_many(*self._step_arguments(), start, last)
+            self.logs, self._state = self._train_many(*self._step_arguments(), start, last)
         elif not self.plan.loop:
             for step in range(start, last):
-                self._state = self._train_one(*self._step_arguments(), step, self.batch_size)
+                self.logs, self._state = self._train_one(*self._step_arguments(), step, self.batch_size)
         if stop > self.full_batches:
             rest = self.samples - self.full_batches * self.batch_size
-            self._state = self._train_one(*self._step_arguments(), self.full_batches, rest)
+            self.logs, self._state = self._train_one(*self._step_arguments(), self.full_batches, rest)
         jax.block_until_ready(self._state)
 
     def loss(self) -> float:
         assign(self._groups[3], self._state[3])
         return super().loss()
 
+    def publish(self) -> None:
+        self._put_state(self._state)
+
+    def adopt(self) -> None:
+        self._state = self._take_state()
+
     def end(self) -> None:
         self._put_state(self._state)
 
     def evaluate(self) -> None:
         trainable, non_trainable, _, metrics = self._take_state()
-        state = (non_trainable, metrics)
+        state: State = (non_trainable, metrics)
         whole = self.full_batches * self.batch_size
         if self.plan.loop and whole:  # a loop without steps would still slice a whole batch
-            state = self._test_many(state, trainable, self._data)
+            self.logs, state = self._test_many(state, trainable, self._data)
         elif not self.plan.loop:
             for first in range(0, whole, self.batch_size):
-                state = self._test_one(state, trainable, self._data, first, self.batch_size)
+                self.logs, state = self._test_one(state, trainable, self._data, first, self.batch_size)
         if whole < self.samples:
-            state = self._test_one(state, trainable, self._data, whole, self.samples - whole)
+            self.logs, state = self._test_one(state, trainable, self._data, whole, self.samples - whole)
         assign(self._groups[1], state[0])
         assign(self._groups[3], state[1])
 
@@ -89,33 +98,47 @@ class JaxEpochs(EpochRunner):
 
     def _train_steps(
         self, variables: State, metrics: Metrics, data: Any, order: jax.Array, start: Any, stop: Any
-    ) -> State:
-        def step(number: Any, state: State) -> State:
+    ) -> tuple[Logs, State]:
+        def step(number: Any, state: State) -> tuple[Logs, State]:
             return self._train_step(state[:3], state[3], data, order, number, self.batch_size)
 
-        new_state: State = jax.lax.fori_loop(start, stop, step, (*variables, metrics))
-        return new_state
+        return self._loop(step, start, stop, (*variables, metrics))
 
     def _train_step(
         self, variables: State, metrics: Metrics, data: Any, order: jax.Array, number: Any, size: int
-    ) -> State:
+    ) -> tuple[Logs, State]:
         indices = jax.lax.dynamic_slice_in_dim(order, number * self.batch_size, size)
-        new_state: State
-        _, new_state = self.model.train_step((*variables, metrics), self._batch(data, indices))
-        return new_state
+        logs, state = self.model.train_step((*variables, metrics), self._batch(data, indices))
+        return self._kept(logs), state
 
-    def _batch(self, data: Any, indices: jax.Array) -> tuple[jax.Array, ...]:
+    def _batch(self, data: Any, indices: jax.Array) -> Any:
         # All indices are valid; a bounds check would take as long as the gather itself.
-        return tuple(part.at[indices].get(mode="promise_in_bounds") for part in data)
+        return map_arrays(lambda part: part.at[indices].get(mode="promise_in_bounds"), data)
 
-    def _test_steps(self, state: State, trainable: list[jax.Array], data: Any) -> State:
-        def step(number: Any, state: State) -> State:
+    def _test_steps(self, state: State, trainable: list[jax.Array], data: Any) -> tuple[Logs, State]:
+        def step(number: Any, state: State) -> tuple[Logs, State]:
             return self._test_step(state, trainable, data, number * self.batch_size, self.batch_size)
 
-        new_state: State = jax.lax.fori_loop(0, self.full_batches, step, state)
-        return new_state
+        return self._loop(step, 0, self.full_batches, state)
 
-    def _test_step(self, state: State, trainable: list[jax.Array], data: Any, first: Any, size: int) -> State:
-        batch = tuple(jax.lax.dynamic_slice_in_dim(part, first, size) for part in data)
-        _, (_, non_trainable, metrics) = self.model.test_step((trainable, *state), batch)
-        return non_trainable, metrics
+    def _test_step(
+        self, state: State, trainable: list[jax.Array], data: Any, first: Any, size: int
+    ) -> tuple[Logs, State]:
+        batch = map_arrays(lambda part: jax.lax.dynamic_slice_in_dim(part, first, size), data)
+        logs, (_, non_trainable, metrics) = self.model.test_step((trainable, *state), batch)
+        return self._kept(logs), (non_trainable, metrics)
+
+    def _loop(
+        self, step: Callable[[Any, State], tuple[Logs, State]], start: Any, stop: Any, state: State
+    ) -> tuple[Logs, State]:
+        """Run the steps in one compiled loop; return the logs of the last one, and the state after it."""
+
+        def logged_step(number: Any, carried: tuple[Logs, State]) -> tuple[Logs, State]:
+            logs, state = step(number, carried[1])
+            return jax.tree.map(jnp.asarray, logs), state
+
+        logs: Logs = {}
+        if self._keeps_logs:  # a loop carries values of fixed shapes, so the logs need values before the first step
+            shapes, _ = jax.eval_shape(lambda: logged_step(start, ({}, state)))
+            logs = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+        return jax.lax.fori_loop(start, stop, logged_step, (logs, state))  # type: ignore[no-any-return]

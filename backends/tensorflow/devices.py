@@ -26,7 +26,7 @@ from ..epochs import Data, EpochRunner, Plan, build_metrics, layers_of
 from ..runtime import cores
 from ..shard import Shard, shard_of
 from .dense_gradients import dense_gradients
-from .epochs import TensorFlowEpochs
+from .epochs import Logs, TensorFlowEpochs
 from .layers import tuned
 
 # The number of CPU devices. It is read when this backend is imported, because TensorFlow cannot add devices later.
@@ -111,13 +111,14 @@ class TensorFlowDistributedEpochs(TensorFlowEpochs):
         finally:
             delattr(optimizer, keras_internals.GRADIENT_REDUCTION)
 
-    def _train_batch(self, first: tf.Tensor, size: int) -> None:
+    def _train_batch(self, first: tf.Tensor, size: int) -> Logs:
         def train(first: tf.Tensor) -> None:
             shard = shard_of(size, _replica(), self._replicas)
             indices = tf.slice(self._order, [first + shard.first], [shard.size])
             train_on_shard(self._copy, [tf.gather(part, indices) for part in self._data], shard)
 
         self._strategy.run(train, args=(first,))
+        return {}
 
 
 def device_group(count: int) -> DeviceGroup:

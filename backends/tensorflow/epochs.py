@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from ..epochs import Data, EpochRunner, Plan
+from ..nests import arrays_of, map_arrays
+
+Logs = dict[str, tf.Tensor]
+# Trains or evaluates the batch that begins at a sample: (first, size).
+Step = Callable[[tf.Tensor, int], Logs]
 
 
 class TensorFlowEpochs(EpochRunner):
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         super().__init__(model, data, batch_size, plan)
-        self._data = tuple(tf.constant(array) for array in data)
+        self._data = map_arrays(tf.constant, data)
+        self._is_replaceable = False
         self._order = tf.Variable(tf.range(self.samples, dtype="int32"), trainable=False)
         self._train = tf.function(self._train_steps, jit_compile=plan.jit, autograph=False)
         # Both run once per epoch: XLA would take longer to compile them than it could save.
@@ -21,11 +28,12 @@ class TensorFlowEpochs(EpochRunner):
         self._test = tf.function(self._test_steps, autograph=False)
 
     def replace_data(self, data: Data) -> None:
-        if not isinstance(self._data[0], tf.Variable):
+        if not self._is_replaceable:
             # A traced function holds constants for good.
             assert not self._train.experimental_get_tracing_count() + self._test.experimental_get_tracing_count()
-            self._data = tuple(tf.Variable(part, trainable=False) for part in self._data)
-        for part, array in zip(self._data, data, strict=True):
+            self._data = map_arrays(lambda part: tf.Variable(part, trainable=False), self._data)
+            self._is_replaceable = True
+        for part, array in zip(arrays_of(self._data), arrays_of(data), strict=True):
             part.assign(array)
 
     def begin(self, order: np.ndarray) -> None:
@@ -34,43 +42,56 @@ class TensorFlowEpochs(EpochRunner):
     def run(self, start: int, stop: int) -> None:
         last = min(stop, self.full_batches)
         if start < last:
-            self._train(tf.constant(start), tf.constant(last))
+            self.logs = self._train(tf.constant(start), tf.constant(last))
         if stop > self.full_batches:
-            self._compiled_remainder()
+            self.logs = self._compiled_remainder()
 
     def end(self) -> None:
         """Do nothing: the steps write into the variables themselves."""
 
     def evaluate(self) -> None:
-        self._test()
+        self.logs = self._test()
 
-    def _train_steps(self, start: tf.Tensor, stop: tf.Tensor) -> None:
-        def step(number: tf.Tensor) -> tuple[tf.Tensor]:
-            self._train_batch(number * self.batch_size, self.batch_size)
-            return (number + 1,)
+    def _train_steps(self, start: tf.Tensor, stop: tf.Tensor) -> Logs:
+        return self._loop(self._train_batch, start, stop)
 
-        tf.while_loop(lambda number: number < stop, step, (start,), parallel_iterations=1)
-
-    def _train_remainder(self) -> None:
+    def _train_remainder(self) -> Logs:
         whole = self.full_batches * self.batch_size
-        self._train_batch(tf.constant(whole), self.samples - whole)
+        return self._train_batch(tf.constant(whole), self.samples - whole)
 
-    def _train_batch(self, first: tf.Tensor, size: int) -> None:
+    def _train_batch(self, first: tf.Tensor, size: int) -> Logs:
         indices = tf.slice(self._order, [first], [size])
-        self.model.train_step(tuple(tf.gather(part, indices) for part in self._data))
+        return self._kept(self.model.train_step(map_arrays(lambda part: tf.gather(part, indices), self._data)))
 
-    def _test_steps(self) -> None:
-        def step(number: tf.Tensor) -> tuple[tf.Tensor]:
-            self._test_batch(number * self.batch_size, self.batch_size)
-            return (number + 1,)
-
-        tf.while_loop(lambda number: number < self.full_batches, step, (tf.constant(0),), parallel_iterations=1)
+    def _test_steps(self) -> Logs:
         whole = self.full_batches * self.batch_size
-        if whole < self.samples:
-            self._test_batch(tf.constant(whole), self.samples - whole)
+        logs = self._loop(self._test_batch, tf.constant(0), self.full_batches) if whole else {}
+        return self._test_batch(tf.constant(whole), self.samples - whole) if whole < self.samples else logs
 
-    def _test_batch(self, first: tf.Tensor, size: int) -> None:
-        self.model.test_step(tuple(_rows(part, first, size) for part in self._data))
+    def _test_batch(self, first: tf.Tensor, size: int) -> Logs:
+        return self._kept(self.model.test_step(map_arrays(lambda part: _rows(part, first, size), self._data)))
+
+    def _loop(self, train_or_test: Step, start: tf.Tensor, stop: tf.Tensor | int) -> Logs:
+        """Run full batches one after the other; return the logs of the last one."""
+
+        def step(number: tf.Tensor, logs: Logs) -> tuple[tf.Tensor, Logs]:
+            return number + 1, _as_tensors(train_or_test(number * self.batch_size, self.batch_size))
+
+        loop_variables = start, self._logs_before(train_or_test)
+        _, logs = tf.while_loop(lambda number, logs: number < stop, step, loop_variables, parallel_iterations=1)
+        return logs  # type: ignore[no-any-return]
+
+    def _logs_before(self, train_or_test: Step) -> Logs:
+        """Return logs of zeros: a loop carries values of fixed shapes, and needs some before the first step."""
+        if not self._keeps_logs:
+            return {}
+        traced = tf.function(lambda: _as_tensors(train_or_test(tf.constant(0), self.batch_size)), autograph=False)
+        specs = traced.get_concrete_function().structured_outputs
+        return {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+
+
+def _as_tensors(logs: Logs) -> Logs:
+    return {name: tf.convert_to_tensor(value) for name, value in logs.items()}
 
 
 def _rows(values: tf.Tensor, first: tf.Tensor, size: int) -> tf.Tensor:

@@ -18,13 +18,16 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..epochs import Data, EpochRunner, Plan, has_recurrence, layers_of
+from ..epochs import Data, EpochRunner, Plan, has_own_step, has_recurrence, layers_of
+from ..nests import Nest, arrays_of, flatten, map_arrays
 from ..runtime import snapshot, variables_of
 from .opaque import make_opaque, release_calls
 
-TensorBatch = tuple[torch.Tensor, ...]
+# Inputs, targets and, optionally, sample weights: a tensor or a nest of tensors each.
+TensorData = tuple[Nest, ...]
 # Trains the steps from start up to stop: (data, order, start, stop), where data holds all samples.
-ReplaySteps = Callable[[TensorBatch, torch.Tensor, int, int], None]
+# It returns what the last step has returned, if the model has a step of its own.
+ReplaySteps = Callable[[TensorData, torch.Tensor, int, int], dict[str, torch.Tensor]]
 
 # From this number of units oneDNN's recurrent kernel is faster than PyTorch's separate operations.
 _MIN_ONEDNN_UNITS = 64
@@ -38,24 +41,31 @@ class TorchEpochs(EpochRunner):
         self._capture_pending = plan.jit
 
     def replace_data(self, data: Data) -> None:
-        self._data = tuple(keras.ops.convert_to_tensor(array) for array in data)
+        self._data = map_arrays(keras.ops.convert_to_tensor, data)
 
     def begin(self, order: np.ndarray) -> None:
-        self._order = torch.as_tensor(order, device=self._data[0].device)
+        self._order = torch.as_tensor(order, device=_device(self._data))
 
     def run(self, start: int, stop: int) -> None:
         if self._capture_pending and self.full_batches:
             self._replay, self._capture_pending = capture(self.model, self._batch(0)), False
         if self._replay:
             last = min(stop, self.full_batches)
-            self._replay(self._data, self._order, start, last)
+            if start < last:
+                self.logs = self._replay(self._data, self._order, start, last)
             start = max(start, last)
         for step in range(start, stop):
-            self.model.train_step(self._batch(step))
+            self.logs = self._kept(self.model.train_step(self._batch(step)))
 
-    def _batch(self, step: int) -> TensorBatch:
-        indices = self._order[step * self.batch_size : (step + 1) * self.batch_size]
-        return tuple(part[indices] for part in self._data)
+    def _batch(self, step: int) -> TensorData:
+        return self._rows(self._order[step * self.batch_size : (step + 1) * self.batch_size])
+
+    def _rows(self, rows: torch.Tensor | slice) -> TensorData:
+        return map_arrays(lambda part: part[rows], self._data)  # type: ignore[no-any-return]
+
+    def _kept(self, logs: Any) -> dict[str, Any]:
+        kept = super()._kept(logs).items()
+        return {name: value.detach() if isinstance(value, torch.Tensor) else value for name, value in kept}
 
     def end(self) -> None:
         """Do nothing: the steps write into the variables themselves."""
@@ -63,10 +73,15 @@ class TorchEpochs(EpochRunner):
     def evaluate(self) -> None:
         with torch.no_grad():
             for first in range(0, self.samples, self.batch_size):
-                self.model.test_step(tuple(part[first : first + self.batch_size] for part in self._data))
+                self.logs = self._kept(self.model.test_step(self._rows(slice(first, first + self.batch_size))))
 
 
-def capture(model: Any, batch: TensorBatch) -> ReplaySteps | None:
+def _device(data: TensorData) -> torch.device:
+    device: torch.device = arrays_of(data)[0].device
+    return device
+
+
+def capture(model: Any, batch: TensorData) -> ReplaySteps | None:
     """Capture the model's `train_step` for batches of these shapes; return None if a replay would differ.
 
     A value that Python computes anew in each step, such as a dropout seed, would be a constant in the replay. So two
@@ -103,49 +118,59 @@ class _Loop(torch.nn.Module):
         self.step = step
         self.batch_size = batch_size
 
-    def forward(self, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, start: int, stop: int) -> None:
+    def forward(self, data: list[torch.Tensor], order: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        result = order
         for number in range(start, stop):
             indices = order[number * self.batch_size : (number + 1) * self.batch_size]
-            self.step(x[indices], y[indices])
+            result = self.step([part[indices] for part in data])
+        return result
 
 
-class _WeightedLoop(_Loop):
-    """Repeats a captured step with sample weights; TorchScript supports no optional number of arguments."""
+class _ListStep(torch.nn.Module):
+    """A captured step that takes its tensors as a list: TorchScript supports no optional number of arguments."""
 
-    def forward(  # type: ignore[override]
-        self, x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, order: torch.Tensor, start: int, stop: int
-    ) -> None:
-        for number in range(start, stop):
-            indices = order[number * self.batch_size : (number + 1) * self.batch_size]
-            self.step(x[indices], y[indices], weight[indices])
+    def __init__(self, operations: torch.nn.Module):
+        super().__init__()
+        self.operations = operations
+
+    def forward(self, tensors: list[torch.Tensor]) -> torch.Tensor:
+        result: torch.Tensor = self.operations(*tensors)
+        return result
 
 
-def _trace(model: Any, batch: TensorBatch) -> ReplaySteps:
-    def step(*batch: torch.Tensor) -> torch.Tensor:
-        model.train_step(batch)
-        return batch[0]
+def _trace(model: Any, batch: TensorData) -> ReplaySteps:
+    tensors, as_batch = flatten(batch)
+    keeps_logs, names = has_own_step(model), list[str]()
 
-    operations = make_fx(step)(*batch)
+    def step(*tensors: torch.Tensor) -> torch.Tensor:
+        logs = model.train_step(as_batch(tensors))
+        if not keeps_logs:
+            return tensors[0]
+        names[:] = logs
+        return torch.stack([torch.as_tensor(value, dtype=torch.float32) for value in logs.values()])
+
+    operations = make_fx(step)(*tensors)
     opaque_calls = make_opaque(operations)
-    kind = _Loop if len(batch) == 2 else _WeightedLoop
     with torch.no_grad():
-        loop: Any = torch.jit.script(kind(torch.jit.trace(operations, batch, check_trace=False), len(batch[0])))
+        traced = torch.jit.trace(_ListStep(operations), (tensors,), check_trace=False)
+        loop: Any = torch.jit.script(_Loop(traced, len(tensors[0])))
 
-    def replay(data: TensorBatch, order: torch.Tensor, start: int, stop: int) -> None:
+    def replay(data: TensorData, order: torch.Tensor, start: int, stop: int) -> dict[str, torch.Tensor]:
         with torch.no_grad():
-            loop(*data, order, start, stop)
+            values = loop(arrays_of(data), order, start, stop)
+        return dict(zip(names, values, strict=True)) if names else {}
 
     weakref.finalize(replay, release_calls, opaque_calls)
     return replay
 
 
-def _replay_matches(model: Any, steps: ReplaySteps, batch: TensorBatch) -> bool:
+def _replay_matches(model: Any, steps: ReplaySteps, batch: TensorData) -> bool:
     """Return whether two replayed steps give the same variables as two steps of the model itself."""
     rate = model.optimizer.learning_rate
     variables = variables_of(model)
     put_back = snapshot(variables)
     ends = []
-    order = torch.arange(len(batch[0]), device=batch[0].device)
+    order = torch.arange(len(arrays_of(batch)[0]), device=_device(batch))
     for run in (lambda: model.train_step(batch), lambda: steps(batch, order, 0, 1)):
         put_back()
         if any(rate is variable for variable in variables):  # a schedule's learning rate is not a variable

@@ -39,8 +39,11 @@ class TrainingBatches(keras.utils.PyDataset):
         why: why the batches are fetched one by one, for the record of the run.
         ahead: fetch the next batches in another thread, which `close` ends.
         raw_batches: those that `fetch` prepares, if they are read in another thread, which `close` ends too.
+        samples: in all batches of an epoch, each of which has as many but the last one; None if nobody knows.
 
     Attributes:
+        fetch: the argument.
+        samples: the argument.
         epoch: the current epoch, counted from 0. `FollowEpoch` sets it, because Keras calls `on_epoch_end` also after
             it has peeked at the first batch.
         error: what the fetching of a batch has raised. TensorFlow asks for batches in a thread of its own, and wraps
@@ -54,12 +57,14 @@ class TrainingBatches(keras.utils.PyDataset):
         why: str = "the data are drawn anew for each batch",
         ahead: bool = False,
         raw_batches: Prefetcher[Batch] | None = None,
+        samples: int | None = None,
     ):
         super().__init__()
+        self.samples = samples
         self.epoch = 0
         self.why = why
         self.error: Exception | None = None
-        self._fetch = Prefetcher(fetch, steps) if ahead else fetch
+        self.fetch = Prefetcher(fetch, steps) if ahead else fetch
         self._steps = steps
         self._raw_batches = raw_batches
 
@@ -68,14 +73,14 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def __getitem__(self, place: int) -> Batch:
         try:
-            return self._fetch(self.epoch, place)
+            return self.fetch(self.epoch, place)
         except Exception as error:
             self.error = error
             raise
 
     def close(self) -> None:
         """End the threads that fetch batches, if there are any."""
-        for prefetcher in (self._fetch, self._raw_batches):
+        for prefetcher in (self.fetch, self._raw_batches):
             if isinstance(prefetcher, Prefetcher):
                 prefetcher.close()
 
@@ -170,3 +175,12 @@ def with_preprocessing(
         return (*preprocessing.pairs(x, y), *weight)
 
     return fetch_prepared
+
+
+def in_floatx(batch: Batch) -> Batch:
+    """Return a batch with its floats in Keras' own dtype, so that no backend casts them in its own way."""
+
+    def cast(array: np.ndarray) -> np.ndarray:
+        return array.astype(keras.config.floatx(), copy=False) if array.dtype.kind == "f" else array
+
+    return tuple(keras.tree.map_structure(cast, part) for part in batch)

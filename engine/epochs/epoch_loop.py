@@ -17,12 +17,13 @@ from ...data.dataset import Split
 from ...errors import DivergedError, TriviumError, first_line
 from ..keras_model.inference import fixed_batch
 from . import divergence, keras_fit
+from .batch_hooks import watches_batches
 from .batches import Schedule, TrainingBatches
 from .callbacks import Progress, StopOnInterrupt
 from .plan_timing import CannotRunError
 from .plans import PlanChoice
 from .validation_batch import validation_batch_size
-from .windows import WindowedEpochs
+from .windows import DeferredEpochs, DrawnEpochs
 
 # The length of a chunk of steps: short enough for a progress bar and for Ctrl-C, long enough to cost nothing.
 _CHUNK_SECONDS = 0.2
@@ -46,7 +47,8 @@ def run(
         DivergedError: the loss became NaN or infinite; with `fit` this is only checked at the end of an epoch.
         CannotRunError: the plan's first step failed; the model is unchanged.
     """
-    if isinstance(data, Split) and not isinstance(validation, TrainingBatches) and choice.plan:
+    if choice.plan:
+        assert not isinstance(validation, TrainingBatches), "only a stream is validated by one, and it needs `fit`"
         _run_plan(choice, model, data, validation, callbacks, schedule)
     else:
         keras_fit.run(model, data, validation, callbacks, schedule)
@@ -55,7 +57,7 @@ def run(
 def _run_plan(
     choice: PlanChoice,
     model: keras.Model,
-    data: Split,
+    data: Split | TrainingBatches,
     validation: Split | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
@@ -97,11 +99,11 @@ class EpochLoop:
         self,
         choice: PlanChoice,
         model: keras.Model,
-        data: Split,
+        data: Split | TrainingBatches,
         callbacks: Sequence[keras.callbacks.Callback],
         schedule: Schedule,
     ):
-        self._training = choice.epochs or _compile(choice, model, data, schedule.batch_size)
+        self._training = choice.epochs or _compile(choice, model, data, schedule)
         self._model = model
         self._data = data
         self._schedule = schedule
@@ -109,6 +111,7 @@ class EpochLoop:
         self.watchers = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, **params)
         self._progress = [callback for callback in callbacks if isinstance(callback, Progress)]
         self._stops = [callback for callback in callbacks if isinstance(callback, StopOnInterrupt)]
+        self._is_watched = any(map(watches_batches, callbacks))
         self._has_run = False
         self._seconds: float | None = None  # of the last epoch
         self._per_step = 0.0  # seconds
@@ -124,6 +127,8 @@ class EpochLoop:
             CannotRunError: the very first step failed; the model is unchanged.
         """
         self._training.reset()
+        if isinstance(self._data, TrainingBatches):
+            self._data.epoch = epoch
         self.watchers.on_epoch_begin(epoch)
         undo = self._take_snapshot(epoch)
         start = time.perf_counter()
@@ -131,6 +136,8 @@ class EpochLoop:
         step = 0
         while step < self._training.steps:
             step = self._run_chunk(step)
+            if self._is_watched and self._model.stop_training and not self._interrupted():
+                break  # as in `fit`
             if undo and step < self._training.steps and self._interrupted():
                 self._training.end()
                 undo()
@@ -161,10 +168,30 @@ class EpochLoop:
         return divergence.explain(self._model, restore, divergence.steps_from(self._data, self._schedule, first), epoch)
 
     def _run_chunk(self, start: int) -> int:
+        if self._is_watched:
+            return self._run_watched_step(start)
         # The first step runs alone: it compiles, so its time says nothing about later steps.
         count = max(1, int(_CHUNK_SECONDS / self._per_step)) if self._per_step else 1
         stop = min(start + count, self._training.steps)
         began_at = time.perf_counter()
+        self._run(start, stop)
+        if start or self._per_step:
+            self._per_step = (time.perf_counter() - began_at) / (stop - start)
+        for progress in self._progress:
+            progress.on_train_batch_end(stop - 1)
+        return stop
+
+    def _run_watched_step(self, step: int) -> int:
+        """Train one step between the hooks of the callbacks, which see the model's variables and may change them."""
+        self.watchers.on_train_batch_begin(step)
+        self._training.adopt()
+        self._run(step, step + 1)
+        self._training.publish()
+        self.watchers.on_train_batch_end(step, self._training.results())
+        self._training.adopt()
+        return step + 1
+
+    def _run(self, start: int, stop: int) -> None:
         try:
             self._training.run(start, stop)
         except Exception as error:
@@ -173,19 +200,20 @@ class EpochLoop:
             self._snapshot[2]()
             raise CannotRunError(first_line(error)) from error
         self._has_run = True
-        if start or self._per_step:
-            self._per_step = (time.perf_counter() - began_at) / (stop - start)
-        for progress in self._progress:
-            progress.on_train_batch_end(stop - 1)
-        return stop
 
     def _interrupted(self) -> bool:
         # Not `stop_training`: when a callback sets that in the middle of an epoch, the epoch is finished.
         return any(stop.interrupted for stop in self._stops)
 
 
-def _compile(choice: PlanChoice, model: keras.Model, data: Split, size: int) -> EpochRunner:
+def _compile(choice: PlanChoice, model: keras.Model, data: Split | TrainingBatches, schedule: Schedule) -> EpochRunner:
     assert choice.plan
+    size = schedule.batch_size
+    if isinstance(data, TrainingBatches):
+        data.epoch = schedule.first_epoch
+        example = data[0]
+        build_metrics(model, *example[:2])
+        return DrawnEpochs(model, data, example, size, choice.plan)
     build_metrics(model, *data.take(slice(0, size)).arrays[:2])
     if choice.group:
         return choice.group.epochs(model, data.arrays, size, choice.plan)
@@ -195,7 +223,7 @@ def _compile(choice: PlanChoice, model: keras.Model, data: Split, size: int) -> 
 def _epochs_of(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochRunner:
     """Return the runner of a plan on one device: of one window after the other where the data are in their files."""
     if data.is_deferred:
-        return WindowedEpochs(model, data, size, plan)
+        return DeferredEpochs(model, data, size, plan)
     return runtime.current().compile_epochs(model, data.arrays, size, plan)
 
 

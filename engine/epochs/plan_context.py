@@ -26,6 +26,9 @@ from .plans import PlanChoice
 
 Result = TypeVar("Result")
 
+# Why an explanation has no timings.
+_NOT_TIMED = "by the rule: plans are timed on data in memory"
+
 
 class PlanContext:
     """The plan of one run, and the context in which it trains.
@@ -98,17 +101,24 @@ class PlanContext:
         """
         choice = self._choose(model, data, callbacks, self.schedule.steps(data))
         with self._patched(model, choice):
-            if self._measures and choice.plan and isinstance(data, Split) and not data.is_deferred:
-                choice = plans.choose_by_timing(
-                    choice,
-                    model,
-                    data,
-                    self.schedule,
-                    rng_variables=self.rng_variables,
-                    always=always,
-                    listen=self._notify,
-                )
+            if self._measures and choice.plan:
+                choice = self._choose_by_timing(choice, model, data, always)
             yield choice
+
+    def _choose_by_timing(
+        self, choice: PlanChoice, model: keras.Model, data: Split | TrainingBatches, always: bool
+    ) -> PlanChoice:
+        if isinstance(data, TrainingBatches) or data.is_deferred:
+            return replace(choice, why=_NOT_TIMED) if always else choice
+        return plans.choose_by_timing(
+            choice,
+            model,
+            data,
+            self.schedule,
+            rng_variables=self.rng_variables,
+            always=always,
+            listen=self._notify,
+        )
 
     def endless_training(
         self, model: keras.Model, data: Split, measure: bool = False

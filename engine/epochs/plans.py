@@ -15,12 +15,12 @@ import keras
 from ...backends import runtime
 from ...backends.device_group import DeviceGroup
 from ...backends.distribution.sharding import why_indivisible
-from ...backends.epochs import EpochRunner, Plan
+from ...backends.epochs import EpochRunner, Plan, has_own_step
 from ...data.dataset import Split
 from ...errors import OptionError
 from . import plan_cache
+from .batch_hooks import watches_batches, watches_validation_batches
 from .batches import Schedule, TrainingBatches
-from .callbacks import Progress
 from .plan_timing import Timing, can_time, fastest, time_plans
 
 FIT = "fit"
@@ -32,10 +32,8 @@ MANY_STEPS = 10**9
 # A run of fewer steps is quick by any plan. It follows the rule, whatever was measured, and so is always the same.
 STEPS_WORTH_TIMING = 1_000
 
-_BATCH_HOOKS = (
-    *("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
-    *("on_test_batch_begin", "on_test_batch_end"),
-)
+# What a model's class may do in its own way instead of by `train_step`: then only Keras' `fit` does it.
+_OWN_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function", "reset_metrics")
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def choose(
     why = reason_for_fit(model, data, callbacks)
     plans = runtime.current().plans(model, steps)
     if group and name in (AUTO, group.name):
-        if obstacle := why or why_indivisible(model) or _why_on_one_device(data):
+        if obstacle := why or why_indivisible(model) or _why_on_one_device(model, data, callbacks):
             return PlanChoice(None if why else plans[0], f"{obstacle}; so on one device")
         return PlanChoice(replace(plans[0], name=group.name), group=group)
     if name == AUTO:
@@ -177,34 +175,35 @@ def reason_for_fit(
     model: keras.Model, data: Split | TrainingBatches, callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> str:
     """Return why only `fit` can run these epochs, or an empty string."""
-    if isinstance(data, TrainingBatches):
+    if isinstance(data, TrainingBatches) and data.samples is None:
         return data.why
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        return "the model has several inputs or outputs"
-    if type(model).train_step is not keras.Model.train_step or type(model).test_step is not keras.Model.test_step:
-        return "the model has a train_step of its own"
+    for name in _OWN_LOOPS:
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return f"the model has a {name} of its own"
+    if has_own_step(model) and type(model).compile is not keras.Model.compile:
+        return "the model has a train_step and a compile of its own"
     if model.run_eagerly:
         return "the model was compiled to run eagerly"
     for callback in callbacks:
-        if _watches_batches(callback):
-            return f"the callback {type(callback).__name__} watches single batches"
+        if watches_validation_batches(callback):
+            return f"the callback {type(callback).__name__} watches single batches of the validation"
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            return "the callback BackupAndRestore restores a run of `fit`"
     return ""
 
 
-def _why_on_one_device(data: Split | TrainingBatches) -> str:
-    return (
-        "the data are read from their files while the model trains"
-        if isinstance(data, Split) and data.is_deferred
-        else ""
-    )
-
-
-def _watches_batches(callback: keras.callbacks.Callback) -> bool:
-    if isinstance(callback, Progress):
-        return False
-    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
-        return False
-    return any(
-        getattr(getattr(callback, hook), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
-        for hook in _BATCH_HOOKS
-    )
+def _why_on_one_device(
+    model: keras.Model, data: Split | TrainingBatches, callbacks: Sequence[keras.callbacks.Callback]
+) -> str:
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        return "the model has several inputs or outputs"
+    if has_own_step(model):
+        return "the model has a train_step of its own"
+    for callback in callbacks:
+        if watches_batches(callback):
+            return f"the callback {type(callback).__name__} watches single batches"
+    if isinstance(data, TrainingBatches):
+        return data.why
+    if data.is_deferred:
+        return "the data are read from their files while the model trains"
+    return ""

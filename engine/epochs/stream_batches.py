@@ -15,7 +15,7 @@ from ...data.nests import named_arrays
 from ...data.split import Split
 from ...data.streams.stream import BatchStream
 from ...errors import DataError, OptionError
-from .batches import Batch, TrainingBatches, sample_order
+from .batches import Batch, TrainingBatches, in_floatx, sample_order
 from .prefetch import PrefetchedIterator
 
 # The shape of a sample by the name of the array; None for any length.
@@ -112,7 +112,7 @@ class StreamBatches(TrainingBatches):
         try:
             for split in self._splits():
                 self._check(split)
-                batch = _in_floatx(self._prepare(split).arrays)
+                batch = in_floatx(self._prepare(split).arrays)
                 self._supply.add()
                 yield batch
         except Exception:
@@ -152,7 +152,7 @@ class StreamBatches(TrainingBatches):
 
     def _first(self, epoch: int, place: int) -> Batch:
         """Return the first batch, whatever was asked for: the others come in their order alone."""
-        return _in_floatx(self._prepare(self._stream.sample(self._batch_size)).arrays)
+        return in_floatx(self._prepare(self._stream.sample(self._batch_size)).arrays)
 
 
 class StopAtEnd(keras.callbacks.Callback):
@@ -244,7 +244,7 @@ class _Passes:
         if split is None:
             raise DataError(f"{self._stream.kind} ended before batch {place + 1} of its {self._steps} to validate on")
         self._next = place + 1
-        return _in_floatx(self._prepare(split).arrays)
+        return in_floatx(self._prepare(split).arrays)
 
 
 class _Supply:
@@ -274,12 +274,3 @@ class _Supply:
 
 def _arrays(split: Split) -> dict[str, np.ndarray]:
     return named_arrays(split.x, "x") | named_arrays(split.y, "y")
-
-
-def _in_floatx(batch: Batch) -> Batch:
-    """Return a batch with its floats in Keras' own dtype, so that no backend casts them in its own way."""
-
-    def cast(array: np.ndarray) -> np.ndarray:
-        return array.astype(keras.config.floatx(), copy=False) if array.dtype.kind == "f" else array
-
-    return tuple(keras.tree.map_structure(cast, part) for part in batch)

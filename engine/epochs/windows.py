@@ -1,22 +1,24 @@
-"""Epochs over data that are larger than memory: a window of batches is on the device, the next one is being read.
+"""Epochs over data that are not in memory: a window of batches is on the device, the next one is being prepared.
 
 The backend's own loop trains the steps of a window. Then the data of the window are replaced by those of the next one,
-which another thread has read and prepared meanwhile. The shapes stay the same, so nothing is compiled again, and the
-steps are those of data in memory.
+which another thread has read, drawn or prepared meanwhile. The shapes stay the same, so nothing is compiled again, and
+the steps are those of data in memory.
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 
 from ...backends import runtime
-from ...backends.epochs import Data, EpochRunner, Plan
+from ...backends.epochs import Data, EpochRunner, Plan, sample_count
 from ...data.dataset import Split
-from ...data.nests import arrays_of
+from ...data.nests import arrays_of, concatenated, map_arrays
+from .batches import Batch, TrainingBatches, in_floatx
 from .prefetch import Prefetcher
 
 # The size of a window: many steps of a small model, and little beside the memory of a machine.
@@ -24,19 +26,18 @@ _WINDOW_SIZE = 2**24  # bytes
 
 
 class WindowedEpochs(EpochRunner):
-    """Runs epochs of a compiled model over deferred arrays.
+    """Runs epochs of a compiled model over one window of batches after the other.
 
     Args:
-        model: compiled, with one input, and with its metrics built.
-        split: prepared samples and targets, read when they are asked for.
+        model: compiled, and with its metrics built.
+        data: (n, …) arrays, or nests of them, with the shapes and dtypes of an epoch's data; their values are not read.
         batch_size: samples per step; the last step has the remainder.
         plan: one of the runtime's `plans`.
     """
 
-    def __init__(self, model: object, split: Split, batch_size: int, plan: Plan):
-        super().__init__(model, split.arrays, batch_size, plan)
-        self._split = split
-        batch_bytes = batch_size * sum(array.nbytes // len(array) for array in arrays_of(split.arrays))
+    def __init__(self, model: object, data: Data, batch_size: int, plan: Plan):
+        super().__init__(model, data, batch_size, plan)
+        batch_bytes = batch_size * sum(array.nbytes // len(array) for array in arrays_of(data))
         # Full batches of a window.
         self._window = min(self.full_batches, max(1, _WINDOW_SIZE // max(1, batch_bytes)))
         self._windows = math.ceil(self.full_batches / self._window) if self._window else 1
@@ -46,7 +47,7 @@ class WindowedEpochs(EpochRunner):
 
     def begin(self, order: np.ndarray) -> None:
         self._order = order
-        self._epoch += 1
+        self._epoch = self._next_epoch()
         self._loaded = -1
         self._trainer.begin(np.arange(self._trainer.samples))
 
@@ -56,6 +57,13 @@ class WindowedEpochs(EpochRunner):
                 self._trainer.replace_data(self._reader(self._epoch, number))
                 self._loaded = number
             self._trainer.run(first, last)
+            self.logs = self._trainer.logs
+
+    def publish(self) -> None:
+        self._trainer.publish()
+
+    def adopt(self) -> None:
+        self._trainer.adopt()
 
     def loss(self) -> float:
         return self._trainer.loss()
@@ -64,32 +72,10 @@ class WindowedEpochs(EpochRunner):
         self._trainer.end()
         self._reader.close()
 
-    def evaluate(self) -> None:
-        size = self._window * self.batch_size
-        starts = range(0, self.samples, size or self.samples)
-        reader: Prefetcher[Data] = Prefetcher(lambda _, number: self._take(starts[number]).arrays, len(starts), ahead=1)
-        try:
-            for number in range(len(starts)):
-                data = reader(0, number)
-                evaluator = self._evaluators.get(len(data[0]))
-                if not evaluator:
-                    evaluator = runtime.current().compile_epochs(self.model, data, self.batch_size, self.plan)
-                    self._evaluators[len(data[0])] = evaluator
-                evaluator.replace_data(data)
-                evaluator.evaluate()
-        finally:
-            reader.close()
-
     @cached_property
     def _trainer(self) -> EpochRunner:
         """The backend's own runner over one window: its full batches, then the remainder of the epoch."""
-        rows = self._split.take(slice(0, self._window * self.batch_size + self._rest))
-        return runtime.current().compile_epochs(self.model, rows.arrays, self.batch_size, self.plan)
-
-    @cached_property
-    def _evaluators(self) -> dict[int, EpochRunner]:
-        """The backend's own runners by their number of samples: that of a window, and that of the last one."""
-        return {}
+        return runtime.current().compile_epochs(self.model, self._example(), self.batch_size, self.plan)
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield steps of the epoch as a window and the steps in it; the remainder is its last step."""
@@ -101,12 +87,57 @@ class WindowedEpochs(EpochRunner):
         if stop > self.full_batches:
             yield self._windows - 1, self._window, self._window + 1
 
+    def _next_epoch(self) -> int:
+        """Return the number of the epoch that begins."""
+        return self._epoch + 1
+
+    @abstractmethod
+    def _example(self) -> Data:
+        """Return data with the shapes of a window, which are replaced before the first step."""
+
+    @abstractmethod
     def _read(self, epoch: int, number: int) -> Data:
-        """Read the samples of a window in the order of the epoch.
+        """Return the samples of a window in the order of the epoch; called in another thread.
 
         The last window repeats its samples to have as many as the others. The remainder follows in it; in other windows
         any samples stand there.
         """
+
+
+class DeferredEpochs(WindowedEpochs):
+    """Runs epochs over prepared samples and targets that are read from their files when they are asked for."""
+
+    def __init__(self, model: object, split: Split, batch_size: int, plan: Plan):
+        super().__init__(model, split.arrays, batch_size, plan)
+        self._split = split
+
+    def evaluate(self) -> None:
+        size = self._window * self.batch_size
+        starts = range(0, self.samples, size or self.samples)
+        reader: Prefetcher[Data] = Prefetcher(lambda _, number: self._take(starts[number]).arrays, len(starts), ahead=1)
+        try:
+            for number in range(len(starts)):
+                data = reader(0, number)
+                samples = sample_count(data)
+                evaluator = self._evaluators.get(samples)
+                if not evaluator:
+                    evaluator = runtime.current().compile_epochs(self.model, data, self.batch_size, self.plan)
+                    self._evaluators[samples] = evaluator
+                evaluator.replace_data(data)
+                evaluator.evaluate()
+                self.logs = evaluator.logs
+        finally:
+            reader.close()
+
+    @cached_property
+    def _evaluators(self) -> dict[int, EpochRunner]:
+        """The backend's own runners by their number of samples: that of a window, and that of the last one."""
+        return {}
+
+    def _example(self) -> Data:
+        return self._split.take(slice(0, self._window * self.batch_size + self._rest)).arrays
+
+    def _read(self, epoch: int, number: int) -> Data:
         size = self._window * self.batch_size
         whole = self._order[: self.full_batches * self.batch_size]
         rows = np.resize(whole[number * size : (number + 1) * size], size)
@@ -115,3 +146,50 @@ class WindowedEpochs(EpochRunner):
 
     def _take(self, start: int) -> Split:
         return self._split.take(slice(start, start + (self._window * self.batch_size or self.samples)))
+
+
+class DrawnEpochs(WindowedEpochs):
+    """Runs epochs over batches that are drawn or changed anew for each epoch.
+
+    Args:
+        batches: with a known number of samples; their `epoch` is that of the run.
+        example: one of the batches, the first.
+    """
+
+    def __init__(self, model: object, batches: TrainingBatches, example: Batch, batch_size: int, plan: Plan):
+        assert batches.samples, "a stream, whose batches nobody can count beforehand"
+        self._batches, self._shapes = batches, in_floatx(example)
+        super().__init__(model, _repeated(self._shapes, batches.samples), batch_size, plan)
+
+    def end(self) -> None:
+        super().end()
+        self._batches.close()
+
+    def evaluate(self) -> None:
+        raise NotImplementedError("batches that are drawn anew are only trained on")
+
+    def _next_epoch(self) -> int:
+        return self._batches.epoch
+
+    def _example(self) -> Data:
+        rows: Data = map_arrays(np.array, _repeated(self._shapes, self._window * self.batch_size + self._rest))
+        return rows
+
+    def _read(self, epoch: int, number: int) -> Data:
+        places = range(number * self._window, min((number + 1) * self._window, self.full_batches))
+        batches = [self._batches.fetch(epoch, place) for place in places]
+        if batches:
+            batches += [batches[0]] * (self._window - len(batches))
+        if self._rest:
+            is_last = number == self._windows - 1
+            batches.append(self._batches.fetch(epoch, self.full_batches) if is_last else self._shapes_of_rest())
+        return in_floatx(concatenated(batches))
+
+    def _shapes_of_rest(self) -> Data:
+        return _repeated(self._shapes, self._rest)
+
+
+def _repeated(batch: Batch, samples: int) -> Data:
+    """Return data of this many samples, each of which is the first of the batch; they take no memory."""
+    repeated: Data = map_arrays(lambda array: np.broadcast_to(array[:1], (samples, *array.shape[1:])), batch)
+    return repeated

@@ -93,7 +93,8 @@ class DataPreparation:
         # Raw samples may be read in another thread; they are changed where the framework runs.
         ahead = Prefetcher(fetch, steps) if raw.is_deferred else None
         prepared = batches.with_preprocessing(ahead or fetch, preprocessing, augment, seed)
-        return batches.TrainingBatches(prepared, steps, raw_batches=ahead)
+        samples = steps * batch_size if dataset.draw else len(raw)
+        return batches.TrainingBatches(prepared, steps, raw_batches=ahead, samples=samples)
 
     def likely_mistakes(self, dataset: Dataset) -> list[str]:
         """Return a sentence for each probable mistake in the data, given what is held out of them."""

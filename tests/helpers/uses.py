@@ -363,15 +363,18 @@ def _optimizer(name, arguments):
 
 @contextlib.contextmanager
 def computed_in(dtype):
-    """Build models in a dtype."""
+    """Build models in a dtype, float32 or float64."""
     import keras
+
+    from trivium.backends import runtime
 
     before = keras.config.dtype_policy()
     floats = keras.config.floatx()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     try:
-        yield
+        with runtime.current().double_precision() if dtype == "float64" else contextlib.nullcontext():
+            yield
     finally:
         keras.config.set_floatx(floats)
         keras.config.set_dtype_policy(before)

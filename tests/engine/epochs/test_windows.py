@@ -103,3 +103,28 @@ def test_rows_that_cannot_be_prepared_are_the_users_line(tmp_path, digits):
         with pytest.raises(DataError, match="x_train was truncated while it was in use"):
             Trainer("dense/small", plan=plan, **SETTINGS).fit(dataset, prepared)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium-prefetch")]
+
+
+# --- drawn and changed anew -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "settings"),
+    [
+        ("cnn/striding", "mnist:sample", {"options": {"filters": (4, 4)}, "augment": {"shift": 0.1}}),
+        ("cnn/shapes", "shapes", {"options": {"filters": 2}}),
+    ],
+)
+def test_batches_that_are_drawn_anew_are_trained_as_by_fit(backend, recipe, data, settings, monkeypatch):
+    """An epoch has windows of two batches; a last one of one batch; in the first case a remainder."""
+    monkeypatch.setattr(windows, "_WINDOW_SIZE", 10**6)
+    settings = {**settings, "epochs": 2, "batch_size": 160, "validation_split": 0.75 if "augment" in settings else 0.0}
+    dataset = datasets.load(data)
+    expected = Trainer(recipe, **settings, plan="fit").fit(dataset)
+    run = Trainer(recipe, **settings).fit(dataset)
+    assert run.settings["plan"]["name"] != "fit"
+    for epoch, in_fit in zip(run.history.epochs, expected.history.epochs, strict=True):
+        assert epoch == pytest.approx(in_fit, rel=1e-5)
+    for weights, in_fit in zip(run.model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, in_fit, atol=1e-5)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium-prefetch")]

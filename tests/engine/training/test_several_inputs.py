@@ -7,6 +7,7 @@ import functions_for_several_inputs as several
 import numpy as np
 import pytest
 
+from trivium.backends import runtime
 from trivium.data import datasets
 from trivium.data.dataset import Dataset, Split
 from trivium.engine.bundles import bundle as bundles
@@ -69,6 +70,27 @@ def test_its_epochs_are_those_of_fit_in_the_order_of_the_run(run, backend):
         losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
         sizes.append(len(y[0]))
     assert run.history["loss"][0] == pytest.approx(np.average(losses, weights=sizes), rel=1e-2)
+
+
+def test_every_plan_trains_it_as_fit(run, npz):
+    """Keras' `fit` counts a smaller last batch as a whole one in the loss of an output, under TensorFlow alone."""
+    trainer = Trainer(f"{BUILDERS}:build", **SETTINGS, plan="fit")
+    by_fit = trainer.fit(trainer.load(npz))
+    for plan in runtime.current().plans(run.model, 10):
+        by_plan = Trainer(f"{BUILDERS}:build", **SETTINGS, plan=plan.name).fit(trainer.load(npz))
+        assert by_plan.settings["plan"] == {"name": plan.name}
+        for metric in ("loss", "val_loss", "kind_accuracy"):
+            assert by_plan.history[metric] == pytest.approx(by_fit.history[metric], rel=1e-5)
+        for mine, theirs in zip(by_plan.model.get_weights(), by_fit.model.get_weights(), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    assert run.settings["plan"]["name"] != "fit"
+
+
+def test_the_losses_of_the_outputs_are_means_over_the_samples(run):
+    """Together they are the loss of the run, which a smaller last batch shows: 16, 16, 16, 16 and 8 samples."""
+    for part in ("", "val_"):
+        total = np.add(run.history[f"{part}price_loss"], run.history[f"{part}kind_loss"])
+        np.testing.assert_allclose(run.history[f"{part}loss"], total, rtol=1e-6)
 
 
 def test_predictions_are_by_the_name_of_the_output(run, folder):
