@@ -325,3 +325,16 @@ def _complete_config(owner: type) -> Callable[[Any], dict[str, Any]]:
         return {**config, **lost}
 
     return get_config
+
+
+def producer_of(tensor: Any) -> tuple[Any, list[Any], int] | None:
+    """Return the layer or operation that a symbolic tensor comes from, its inputs, and the place among its outputs.
+
+    None for a tensor that no graph produced, and for an input.
+    """
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return None
+    operation, node, place = history
+    inputs = list(operation._inbound_nodes[node].input_tensors)
+    return (operation, inputs, place) if inputs else None

@@ -37,14 +37,28 @@ def class_outputs(model: keras.Model, outputs: Nest, labels: Labels) -> Nest:
 
 
 def to_probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Return (n, …, outputs) values of this kind as probabilities, in the same shape; values are taken for them."""
+    """Return (n, …, outputs) values of this kind as probabilities, in the same shape.
+
+    Values are taken for them. Where some of a position are none, a single one is cut off at 0 and 1, and of several
+    the softmax is taken.
+    """
     from scipy.special import expit, softmax
 
     if kind not in (LOGITS, MARGINS):
-        return outputs
+        return _bounded(outputs)
     if outputs.shape[-1] > 1:
         return np.asarray(softmax(outputs, axis=-1))
     return np.asarray(expit(outputs) if kind == LOGITS else (1 + np.clip(outputs, -1, 1)) / 2)
+
+
+def _bounded(outputs: np.ndarray) -> np.ndarray:
+    from scipy.special import softmax
+
+    is_outside = ((outputs < 0) | (outputs > 1)).any(-1, keepdims=True)
+    if not is_outside.any():
+        return outputs
+    bounded = np.clip(outputs, 0, 1) if outputs.shape[-1] == 1 else softmax(outputs, axis=-1)
+    return np.where(is_outside, bounded, outputs)
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:

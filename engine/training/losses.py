@@ -18,6 +18,9 @@ from ..keras_model.loss_names import loss_names, loss_of_each_output
 if TYPE_CHECKING:
     import keras
 
+# Of the sum of probabilities in 16 bits.
+_ROUNDING = 2e-3
+
 # A loss and metrics for `keras.Model.compile`.
 LossAndMetrics = tuple[Any, tuple[Any, ...]]
 
@@ -28,8 +31,9 @@ def choose(
     """Return the loss and the metrics of an output.
 
     Whole numbers are classes, one for each sample or each position of an output with one value per class; for a single
-    output they are 0, "no", and 1, "yes". They are learned from logits where the last activation is linear. All other
-    targets are values.
+    output they are 0, "no", and 1, "yes", and so are floats 0 and 1 under a sigmoid. Rows as wide as the output are
+    probabilities of classes, such as one-hot rows, or several answers "no" and "yes". Classes are learned from logits
+    where the last activation is linear. All other targets are values.
 
     Args:
         name: of the output, for messages.
@@ -38,28 +42,85 @@ def choose(
         targets: (n, …) prepared.
 
     Raises:
-        DataError: targets of this shape cannot be compared with the output.
+        DataError: targets of this shape cannot be compared with the output, or its activation gives no scores of
+            classes.
     """
     import keras
 
     units = shape[-1]
     is_linear = activation is keras.activations.linear
-    is_softmax = activation is keras.activations.softmax
-    has_classes = units is not None and units > 1
-    if has_classes and _are_classes(targets, is_softmax) and _is_one_less(shape, targets):
+    is_softmax = activation in (keras.activations.softmax, keras.activations.log_softmax)
+    is_sigmoid = activation is keras.activations.sigmoid
+    if units == 1 and is_softmax:
+        raise DataError(
+            f"the output {name} has one value under a softmax, which is always 1: end it with sigmoid, or without an "
+            "activation"
+        )
+    if units is not None and units > 1 and _are_classes(targets, is_softmax) and _is_one_less(shape, targets):
+        _require_scores(name, activation, "softmax")
+        _require_class_numbers(name, units, targets)
+        is_log = is_linear or activation is keras.activations.log_softmax  # logits but for a constant
         loss = "sparse_categorical_crossentropy"
-        return (keras.losses.SparseCategoricalCrossentropy(from_logits=True) if is_linear else loss), ("accuracy",)
-    if units == 1 and _are_no_or_yes(targets) and _is_one_less(shape, targets):
-        if is_linear:  # the accuracy of logits is that of a threshold at 0
-            return keras.losses.BinaryCrossentropy(from_logits=True), (
-                keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
-            )
-        return "binary_crossentropy", ("accuracy",)
-    if is_softmax and _is_one_hot(shape, targets):
-        return "categorical_crossentropy", ("accuracy",)
+        return (keras.losses.SparseCategoricalCrossentropy(from_logits=True) if is_log else loss), ("accuracy",)
+    if units == 1 and _are_no_or_yes(targets, is_sigmoid) and _is_one_less(shape, targets):
+        _require_scores(name, activation, "sigmoid")
+        return _binary_loss(is_linear, "accuracy")
+    if targets.ndim == len(shape) and targets.shape[-1] == units:
+        if is_softmax and _are_probabilities(targets):
+            from_log = activation is keras.activations.log_softmax
+            loss = "categorical_crossentropy"
+            return (keras.losses.CategoricalCrossentropy(from_logits=True) if from_log else loss), ("accuracy",)
+        if units != 1 and is_linear and are_one_hot(targets):
+            return keras.losses.CategoricalCrossentropy(from_logits=True), ("accuracy",)
+        if (is_sigmoid or is_linear) and _are_no_or_yes(targets, is_sigmoid):
+            return _binary_loss(is_linear, "binary_accuracy")
     _require_class_per_value(name, shape, targets)
     _require_same_shape(name, shape, targets)
     return "mean_squared_error", ()
+
+
+def _binary_loss(is_linear: bool, metric: str) -> LossAndMetrics:
+    """Return the loss of answers "no" and "yes", and their accuracy: of logits it is that of a threshold at 0."""
+    import keras
+
+    if is_linear:
+        accuracy = keras.metrics.BinaryAccuracy(metric, threshold=0.0)
+        return keras.losses.BinaryCrossentropy(from_logits=True), (accuracy,)
+    return "binary_crossentropy", (metric,)
+
+
+def _require_scores(name: str, activation: Callable[..., Any] | None, advice: str) -> None:
+    """Raise a DataError if an activation gives neither probabilities nor logits of classes."""
+    import keras
+
+    own = keras.activations
+    probabilities = (own.softmax, own.sparsemax, own.sigmoid, own.hard_sigmoid)
+    if activation not in (None, own.linear, own.log_softmax, *probabilities):
+        raise DataError(
+            f"the output {name} ends in {getattr(activation, '__name__', activation)}, which gives neither "
+            f"probabilities nor logits, but its targets are classes: end it with {advice} or without an activation, or "
+            "compile the model with a loss of its own"
+        )
+
+
+def _require_class_numbers(name: str, units: int, targets: np.ndarray, ignored: int | None = None) -> None:
+    """Raise a DataError unless targets are numbers of the classes that an output has a value for.
+
+    Args:
+        ignored: the number of positions that a loss leaves out, if there is one.
+    """
+    counted = targets if ignored is None else targets[targets != ignored]
+    if not counted.size:
+        return
+    if counted.dtype.kind == "f" and not (counted == np.floor(counted)).all():
+        raise DataError(f"the output {name} takes class numbers, but its targets are no whole numbers: number them")
+    low, high = int(counted.min()), int(counted.max())
+    if low < 0 or high >= units:
+        left_out = ", or leave positions out by a loss with ignore_class" if low < 0 else ""
+        raise DataError(
+            f"the output {name} has {units} values, for the classes 0 to {units - 1}, but its targets are classes from "
+            f"{low} to {high}: number them from 0, or give it a value for each{left_out}"
+        )
 
 
 def require_fit(model: keras.Model, targets: Nest) -> None:
@@ -76,9 +137,20 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
                 f"the output {name} is compiled with a sparse crossentropy, which takes class numbers, but its targets "
                 f"are rows of {units}: give class numbers, or compile it with categorical_crossentropy"
             )
+        if "sparsecategorical" in kind and units and units > 1:
+            _require_class_of_each_position(name, tuple(output.shape), array)
+            _require_class_numbers(name, units, array, getattr(loss, "ignore_class", None))
         # Keras' own losses compare value with value.
         if "sparse" not in kind and (isinstance(loss, str) or keras_internals.is_keras_own(loss)):
             _require_same_values(name, tuple(output.shape), array)
+
+
+def _require_class_of_each_position(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
+    if not _is_one_less(shape, targets):
+        raise DataError(
+            f"the output {name} has shape {shape[1:]}, so that its loss takes class numbers of shape {shape[1:-1]}, but "
+            f"a target has shape {targets.shape[1:]}: bring them to one shape"
+        )
 
 
 def _require_same_values(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
@@ -117,26 +189,6 @@ def require_forecast(model: keras.Model, targets: np.ndarray) -> None:
         )
 
 
-def last_activation(model: keras.Model, output: str) -> Callable[..., Any] | None:
-    """Return the last activation before an output, or None if it is not known.
-
-    Layers without an activation, such as pooling or a reshape, are passed over where the model has a single output.
-    """
-    import keras
-
-    names = [layer.name for layer in model.layers]
-    last = names.index(output) if output in names else len(names) - 1
-    for layer in reversed(model.layers[: last + 1]):
-        if isinstance(layer, keras.layers.Softmax):
-            activation: Callable[..., Any] = keras.activations.softmax
-            return activation
-        if callable(getattr(layer, "activation", None)):
-            return layer.activation  # type: ignore[no-any-return]
-        if len(model.outputs) > 1:
-            return None
-    return None
-
-
 def _are_classes(targets: np.ndarray, is_softmax: bool) -> bool:
     """Return whether targets are class numbers; floats are under a softmax, if they are whole numbers from 0."""
     if targets.dtype.kind in "biu":
@@ -144,8 +196,9 @@ def _are_classes(targets: np.ndarray, is_softmax: bool) -> bool:
     return is_softmax and bool((targets >= 0).all() and (targets == np.floor(targets)).all())
 
 
-def _are_no_or_yes(targets: np.ndarray) -> bool:
-    return targets.dtype.kind in "biu" and bool(targets.min() >= 0 and targets.max() <= 1)
+def _are_no_or_yes(targets: np.ndarray, is_sigmoid: bool) -> bool:
+    """Return whether targets are 0 and 1; floats are no answers where nothing bounds the output."""
+    return (targets.dtype.kind in "biu" or is_sigmoid) and bool(((targets == 0) | (targets == 1)).all())
 
 
 def _is_one_less(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
@@ -157,10 +210,9 @@ def _is_one_less(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
     return shape_matches(positions, received)
 
 
-def _is_one_hot(shape: tuple[int | None, ...], targets: np.ndarray) -> bool:
-    if targets.ndim != len(shape) or targets.shape[-1] != shape[-1]:
-        return False
-    return are_one_hot(targets)
+def _are_probabilities(rows: np.ndarray) -> bool:
+    """Return whether each row, along the last axis, holds probabilities of classes: one-hot rows are some."""
+    return bool((rows >= 0).all() and np.allclose(rows.sum(axis=-1, dtype="float64"), 1, rtol=0, atol=_ROUNDING))
 
 
 def _require_class_per_value(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:

@@ -15,8 +15,9 @@ from ...data.nests import Nest, arrays_of, head, is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..epochs import precision as precisions
-from ..keras_model.inference import fixed_batch, require_full_batches, require_memory
+from ..keras_model.inference import fixed_batch, outputs_of, require_full_batches, require_memory
 from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs
+from ..keras_model.last_activation import Activation, activation_by_values, last_activation
 from . import compilation, fine_tuning, losses
 from .options import ResolvedOptions
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Targets that are looked at to choose a loss, where they are read from their files.
 _DEFERRED_TARGETS = 65_536
+# Samples whose outputs are looked at where a model does not tell its last activation.
+_PROBED_SAMPLES = 32
 
 
 def build_model(
@@ -59,7 +62,7 @@ def build_model(
         if compiles_itself:
             _set_optimizer(model, options)
         else:
-            compile_model(model, options, targets)
+            compile_model(model, options, targets, training.x)
         if dataset.series:
             losses.require_forecast(model, targets)
         if compiles_itself or options.loss is not None:
@@ -82,8 +85,8 @@ def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.M
         return options.recipe(**options.options)
 
 
-def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest) -> None:
-    """Compile with the loss and metrics of the options, else with the recipe's, or with defaults for these targets.
+def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> None:
+    """Compile with the loss and metrics of the options, else with the recipe's, or with defaults for these data.
 
     Raises:
         OptionError: Keras has no optimizer, loss or metric of this name.
@@ -92,18 +95,18 @@ def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest) -
     if options.learning_rate is not None:
         optimizer.learning_rate = options.learning_rate
     compilation.require_known(options.loss, options.metrics)
-    loss, metrics = _loss_and_metrics(model, options, targets)
+    loss, metrics = _loss_and_metrics(model, options, targets, x)
     compilation.compile_with(model, optimizer, loss, metrics)
 
 
-def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nest) -> tuple[Any, Any]:
+def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> tuple[Any, Any]:
     recipe = options.recipe
     if options.loss is not None:
         loss, metrics = options.loss, None
     elif recipe.loss:
         loss, metrics = recipe.loss, list(recipe.metrics)
     else:
-        loss, metrics = _choose_losses(model, targets)
+        loss, metrics = _choose_losses(model, targets, x)
     if options.metrics is not None:
         metrics = compilation.fresh_metrics(options.metrics)
     return loss, list(metrics) if isinstance(metrics, tuple) else metrics
@@ -177,14 +180,20 @@ def _build_sequential(model: keras.Model, x: Nest) -> None:
         model.build((None, *x.shape[1:]))
 
 
-def _choose_losses(model: keras.Model, targets: Nest) -> tuple[Any, Any]:
+def _choose_losses(model: keras.Model, targets: Nest, x: Nest) -> tuple[Any, Any]:
     """Return losses and metrics for a user's model that names none, by its targets and its outputs."""
-    pairs = zip(output_names(model), model.outputs, arrays_of(targets), strict=True)
-    chosen = [
-        losses.choose(name, tuple(output.shape), losses.last_activation(model, name), array)
-        for name, output, array in pairs
-    ]
+    each = zip(output_names(model), model.outputs, _last_activations(model, x), arrays_of(targets), strict=True)
+    chosen = [losses.choose(name, tuple(output.shape), activation, y) for name, output, activation, y in each]
     if len(chosen) == 1:
         return chosen[0]
     chosen_losses, metrics = zip(*chosen, strict=True)
     return pack(model, "output", chosen_losses), pack(model, "output", [list(names) for names in metrics])
+
+
+def _last_activations(model: keras.Model, x: Nest) -> list[Activation]:
+    """Return the last activation of each output; where the model does not tell, the one that its values look like."""
+    activations = [last_activation(output) for output in model.outputs]
+    if all(activations):
+        return activations
+    values = arrays_of(outputs_of(model, head(x, _PROBED_SAMPLES)))
+    return [activation or activation_by_values(v) for activation, v in zip(activations, values, strict=True)]

@@ -20,8 +20,9 @@ from ...data.tables.targets import describe_guess
 from ...errors import DataError
 from ...models.recipe import Recipe, step
 from ..keras_model.interface import output_names
+from ..keras_model.last_activation import last_activation
 from ..keras_model.loss_names import loss_names, names_of_losses
-from . import losses, model_building
+from . import model_building
 from .options import ResolvedOptions
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     runtime.current()
     with keras_internals.names_restored():
         model = model_building.uncompiled_model(options.with_fitted(sizes), None)
+    if not getattr(model, "outputs", None):  # the caller says that it declares no inputs
+        return dataset
     if dataset.labels == _SIGNS and _has_hinge(model, options.loss):
         return replace(dataset, target_preparation=(step(Signs.kind),))
     outputs = _outputs_of_values(model, options.loss)
@@ -90,7 +93,7 @@ def _outputs_of_values(model: keras.Model, loss: Any) -> set[str]:
         for name, output, kind in each
         if output.shape[-1] == 1
         and any(of_values in kind.split() for of_values in _LOSSES_OF_VALUES)
-        and losses.last_activation(model, name) is not keras.activations.sigmoid
+        and last_activation(output) is not keras.activations.sigmoid
     }
 
 

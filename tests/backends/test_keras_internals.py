@@ -251,3 +251,14 @@ def test_a_users_subclass_gets_only_the_arguments_that_it_takes(keras):
     with keras_internals.complete_configs():
         assert Half().get_config() == {"name": "half", "reduction": "sum"}
         assert keras.losses.Huber(0.5).get_config()["delta"] == 0.5
+
+
+def test_the_producer_of_a_tensor_is_its_layer_with_the_inputs_of_this_call(keras):
+    x, other = keras.Input((2,)), keras.Input((2,))
+    shared = keras.layers.Dense(2)
+    first, second = shared(x), shared(other)
+    for output, entry in ((first, x), (second, other)):
+        assert keras_internals.producer_of(output) == (shared, [entry], 0)
+    assert keras_internals.producer_of(x) is None
+    left, right = keras.ops.split(first, 2, axis=-1)
+    assert [keras_internals.producer_of(part)[2] for part in (left, right)] == [0, 1]

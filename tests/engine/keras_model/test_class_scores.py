@@ -18,6 +18,13 @@ def test_logits_of_one_value_become_a_probability():
     np.testing.assert_allclose(shares, [[0.5], [0.75]])
 
 
+def test_values_that_are_no_probabilities_become_some():
+    one = class_scores.to_probabilities(np.array([[-0.5], [0.25], [1.5]]), loss_names.VALUES)
+    np.testing.assert_allclose(one, [[0], [0.25], [1]])
+    two = class_scores.to_probabilities(np.array([[0.75, 0.25], [np.log(3), -0.0], [-1.0, -1.0]]), loss_names.VALUES)
+    np.testing.assert_allclose(two, [[0.75, 0.25], [0.75, 0.25], [0.5, 0.5]])
+
+
 def test_a_threshold_moves_the_second_of_two_classes_alone():
     one, two = np.array([[0.2], [0.4], [0.6]]), np.array([[0.8, 0.2], [0.6, 0.4], [0.4, 0.6]])
     for outputs in (one, two):

@@ -16,9 +16,11 @@ def chosen(layer, shape, targets):
     """The loss and the metrics of a model that ends in a layer, for samples of a shape."""
     import keras
 
+    from trivium.engine.keras_model.last_activation import last_activation
+
     model = keras.Sequential([keras.Input(shape), *layer])
     (output,) = model.outputs
-    return losses.choose("output", tuple(output.shape), losses.last_activation(model, "output"), targets)
+    return losses.choose("output", tuple(output.shape), last_activation(output), targets)
 
 
 def test_class_numbers_under_a_softmax_are_sparse(backend):
@@ -70,6 +72,56 @@ def test_other_targets_keep_their_losses(backend):
     assert chosen([keras.layers.Dense(2)], (2,), np.ones((4, 2)))[0] == "mean_squared_error"
 
 
+SOFT = np.array([[0.2, 0.5, 0.3], [1, 0, 0], [0.1, 0.1, 0.8]])
+SEVERAL = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "targets", "loss", "from_logits", "metric"),
+    [
+        (1, "sigmoid", np.array([0.0, 1.0]), "binary_crossentropy", False, "accuracy"),
+        (1, "sigmoid", np.array([0.5, 1.0]), "mean_squared_error", False, None),
+        (3, "softmax", SOFT, "categorical_crossentropy", False, "accuracy"),
+        (3, "softmax", SOFT.astype("float16"), "categorical_crossentropy", False, "accuracy"),
+        (3, "softmax", np.eye(3, dtype=bool), "categorical_crossentropy", False, "accuracy"),
+        (3, None, np.eye(3), "categorical_crossentropy", True, "accuracy"),
+        (3, None, SOFT, "mean_squared_error", False, None),
+        (3, "log_softmax", CLASSES, "sparse_categorical_crossentropy", True, "accuracy"),
+        (3, "log_softmax", SOFT, "categorical_crossentropy", True, "accuracy"),
+        (3, "sigmoid", SEVERAL, "binary_crossentropy", False, "binary_accuracy"),
+        (3, "sigmoid", SEVERAL.astype("float32"), "binary_crossentropy", False, "binary_accuracy"),
+        (3, None, SEVERAL, "binary_crossentropy", True, "binary_accuracy"),
+        (3, None, SEVERAL.astype("float32"), "mean_squared_error", False, None),
+    ],
+)
+def test_rows_of_probabilities_or_answers_get_their_crossentropy(
+    backend, units, activation, targets, loss, from_logits, metric
+):
+    import keras
+
+    received, metrics = chosen([keras.layers.Dense(units, activation)], (2,), targets)
+    assert getattr(received, "name", received) == loss
+    assert getattr(received, "from_logits", False) == from_logits
+    assert [getattr(each, "name", each) for each in metrics] == [metric] * (metric is not None)
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "targets", "message"),
+    [
+        (1, "softmax", np.array([0, 1]), "one value under a softmax, which is always 1: end it with sigmoid"),
+        (1, "tanh", np.array([0, 1]), "ends in tanh, which gives neither probabilities nor logits.* with sigmoid"),
+        (3, "relu", CLASSES, "ends in relu, which gives neither probabilities nor logits.* with softmax"),
+        (3, "softmax", CLASSES + 1.0, "for the classes 0 to 2, but its targets are classes from 1 to 3: number"),
+        (3, None, CLASSES - 1, "targets are classes from -1 to 1: .*, or leave positions out by a loss with ignore"),
+    ],
+)
+def test_targets_that_the_last_activation_has_no_scores_for_are_refused(backend, units, activation, targets, message):
+    import keras
+
+    with pytest.raises(DataError, match=message):
+        chosen([keras.layers.Dense(units, activation)], (2,), targets)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 2)])
 def test_targets_that_would_be_broadcast_are_refused(backend, shape):
     import keras
@@ -115,6 +167,12 @@ def compiled(inputs, classes, loss="categorical_crossentropy"):
 @pytest.mark.parametrize(
     ("loss", "targets", "message"),
     [
+        (
+            "sparse_categorical_crossentropy",
+            np.arange(9.0) % 4,
+            "classes 0 to 2, but its targets are classes from 0 to 3",
+        ),
+        ("sparse_categorical_crossentropy", np.arange(9.0) / 2, "takes class numbers, but its targets are no whole"),
         (
             "categorical_crossentropy",
             np.arange(9) % 3,
