@@ -64,6 +64,10 @@ class DivergedError(TriviumError):
     """A loss that became NaN or infinite; names the step, and the first layer with such values."""
 
 
+class ModelError(TriviumError):
+    """A model, or its loss or a metric, that Keras or the framework cannot compute or save; names the part."""
+
+
 class OptionError(TriviumError):
     """A training option outside its range, such as zero epochs."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ModelError
 from . import keras_internals
 from .nests import Nest, arrays_of
 
@@ -98,7 +99,7 @@ class EpochRunner(ABC):
         """
         results = self._metric_results()
         if self.logs and self.logs.keys() != results.keys():
-            return {name: float(value) for name, value in self.logs.items()}
+            return as_numbers(self.logs)
         return results
 
     @abstractmethod
@@ -117,7 +118,7 @@ class EpochRunner(ABC):
         self.model.reset_metrics()
 
     def _metric_results(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        return as_numbers(self.model.get_metrics_result())
 
     def _kept(self, logs: Any) -> dict[str, Any]:
         """Return what a step returns as far as it may differ from the metrics; nothing from Keras' own step."""
@@ -127,6 +128,25 @@ class EpochRunner(ABC):
 def sample_count(data: Data) -> int:
     """Return the number of samples in the data of an epoch."""
     return len(arrays_of(data)[0])
+
+
+def as_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the values of metrics as floats.
+
+    Raises:
+        ModelError: a metric has several values.
+    """
+    numbers = {}
+    for name, value in metrics.items():
+        shape = getattr(value, "shape", ())
+        if isinstance(value, Mapping) or math.prod(shape) != 1:
+            received = ", ".join(map(str, value)) if isinstance(value, Mapping) else f"shape {tuple(shape)}"
+            raise ModelError(
+                f"the metric {name} has several values ({received}), and a run records one number of each: average "
+                "them in the metric, such as by average='macro', or compile the model with a metric for each"
+            )
+        numbers[name] = float(value)
+    return numbers
 
 
 def layers_of(model: Any) -> list[Any]:

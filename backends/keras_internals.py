@@ -338,3 +338,14 @@ def producer_of(tensor: Any) -> tuple[Any, list[Any], int] | None:
     operation, node, place = history
     inputs = list(operation._inbound_nodes[node].input_tensors)
     return (operation, inputs, place) if inputs else None
+
+
+def inputs_of(layer: Any) -> list[Any]:
+    """Return the symbolic inputs of all calls of a layer."""
+    return [tensor for node in layer._inbound_nodes for tensor in node.input_tensors]
+
+
+def compiled_parts() -> tuple[type, type]:
+    """Return the classes of the loss and of the metrics that `compile` makes, which hold those of the outputs."""
+    module = importlib.import_module("keras.src.trainers.compile_utils")
+    return module.CompileLoss, module.CompileMetrics

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import keras
 
-from ..epochs import assign
+from ..epochs import as_numbers, assign
 
 
 class CompiledMetrics:
@@ -38,7 +38,7 @@ class CompiledMetrics:
     def results(self) -> dict[str, float]:
         """Return `model.get_metrics_result()` as floats."""
         results = self._results([variable.value for variable in self._model.metrics_variables])
-        return {name: float(value) for name, value in results.items()}
+        return as_numbers(results)
 
 
 def results_of(model: Any, values: list[jax.Array]) -> OrderedDict[str, jax.Array]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from ...backends.epochs import as_numbers
 from ...backends.runtime import Runtime
 from ...backends.workers.worker import Listener
 from ...errors import OptionError
@@ -66,7 +67,7 @@ class EpochLog(keras.callbacks.Callback):
         self.epochs: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.epochs.append({name: float(value) for name, value in (logs or {}).items()})
+        self.epochs.append(as_numbers(logs or {}))
 
 
 class RequireMonitors(keras.callbacks.Callback):
@@ -192,7 +193,7 @@ class Progress(keras.callbacks.Callback):
             self._notify(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._logs = {name: float(value) for name, value in (logs or {}).items()}
+        self._logs = as_numbers(logs or {})
         self._notify(self._steps)
 
     def _notify(self, step: int) -> None:

@@ -140,7 +140,9 @@ def _with_tuples(nest: Nest) -> Nest:
 
 
 def _names(structure: Any, names: list[str]) -> list[str]:
-    is_flat = isinstance(structure, Mapping) and not any(isinstance(part, (Mapping, tuple, list)) for part in structure)
+    is_flat = isinstance(structure, Mapping) and not any(
+        isinstance(part, (Mapping, tuple, list)) for part in structure.values()
+    )
     return sorted(map(str, structure)) if is_flat else names
 
 

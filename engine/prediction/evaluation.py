@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import catalog, runtime
+from ...backends.epochs import as_numbers
 from ...backends.same_run.operations import portable_operations
+from ...data import axes
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource
 from ...data.dataset import Labels, Split, labels_of
 from ...data.deferred_array import chunks_of
-from ...data.nests import Nest, arrays_of, is_array, named_arrays, select, take
+from ...data.nests import Nest, arrays_of, is_array, is_deferred, named_arrays, select, take
 from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
 from ...data.tables.recoding import with_columns
@@ -37,6 +40,7 @@ from ..keras_model.inference import (
     reset_states,
 )
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
+from ..keras_model.token_range import require_known_tokens
 from . import inputs
 from .bundle_checks import as_bundle_errors, require_labels
 from .class_accuracy import class_accuracies
@@ -138,11 +142,23 @@ def predict(source: Bundle | str | Path, x: Any, threshold: float | None = None)
 
 
 def _require_shape(model: keras.Model, prepared: Nest) -> None:
-    """Raise a DataError unless the model takes preprocessed samples of this shape."""
+    """Raise a DataError unless the model takes preprocessed samples of this shape and with these numbers."""
     if not accepts_shape(model, prepared):
         expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in model.inputs)
         received = ", ".join(str(array.shape[1:]) for array in arrays_of(prepared))
-        raise DataError(f"a prepared sample has shape {received} but the model takes {expected}")
+        raise DataError(
+            f"a prepared sample has shape {received} but the model takes {expected}{_advice(model, prepared)}"
+        )
+    require_known_tokens(model, prepared, is_deferred(prepared))
+
+
+def _advice(model: keras.Model, prepared: Nest) -> str:
+    if not is_array(prepared):
+        return ""
+    shape = tuple(model.inputs[0].shape)[1:]
+    if axes.shape_matches(shape, prepared.shape):
+        return ": this is one sample, and axis 0 counts them: x = x[None]"
+    return axes.reshape_advice(prepared.shape[1:], functools.partial(axes.shape_matches, shape))
 
 
 def evaluate(
@@ -257,7 +273,7 @@ def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
             metrics = model.evaluate(batches, verbose=0, return_dict=True)
     else:
         metrics = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
-    return {name: float(value) for name, value in metrics.items()}
+    return as_numbers(metrics)
 
 
 def to_data_terms(preprocessing: Preprocessing, outputs: Nest, labels: Labels, threshold: float | None = None) -> Nest:

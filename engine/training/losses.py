@@ -148,8 +148,8 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
 def _require_class_of_each_position(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:
     if not _is_one_less(shape, targets):
         raise DataError(
-            f"the output {name} has shape {shape[1:]}, so that its loss takes class numbers of shape {shape[1:-1]}, but "
-            f"a target has shape {targets.shape[1:]}: bring them to one shape"
+            f"the output {name} has shape {shape[1:]}, so its loss takes class numbers of shape {shape[1:-1]}, but a "
+            f"target has shape {targets.shape[1:]}: bring them to one shape"
         )
 
 

@@ -18,6 +18,7 @@ from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch, outputs_of, require_full_batches, require_memory
 from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs
 from ..keras_model.last_activation import Activation, activation_by_values, last_activation
+from ..keras_model.token_range import require_known_tokens
 from . import compilation, fine_tuning, losses
 from .options import ResolvedOptions
 
@@ -159,8 +160,10 @@ def match_split(model: keras.Model, split: Split, dataset: Dataset) -> Split:
 
 def require_match(model: keras.Model, split: Split, dataset: Dataset, part: str = "train") -> None:
     """Raise a DataError unless the prepared samples of a part, in the model's nest, fit its inputs."""
-    raw = dataset.train if part == "train" or dataset.test is None else dataset.test
+    raw = {"train": dataset.train, "val": dataset.validation, "test": dataset.test}[part] or dataset.train
     names = input_names(model)
+    if part != "train":
+        _require_like_training(model, split, dataset, part)
     for name, tensor, array in zip(names, model.inputs, arrays_of(split.x), strict=True):
         expected, received = tuple(tensor.shape)[1:], array.shape[1:]
         if axes.shape_matches(expected, received):
@@ -170,6 +173,18 @@ def require_match(model: keras.Model, split: Split, dataset: Dataset, part: str 
             f"{dataset.name}: a prepared sample has shape {received} but the model takes {expected}{source}"
             + axes.reshape_advice(received, functools.partial(axes.shape_matches, expected))
         )
+    try:
+        require_known_tokens(model, split.x, split.is_deferred)
+    except DataError as error:
+        raise DataError(f"{dataset.name}, in x_{part}: {error}") from error
+
+
+def _require_like_training(model: keras.Model, split: Split, dataset: Dataset, part: str) -> None:
+    """Raise a DataError unless the prepared targets of a further part have the form that the loss was chosen for."""
+    try:
+        losses.require_fit(model, head(split.y, _DEFERRED_TARGETS) if split.is_deferred else split.y)
+    except DataError as error:
+        raise DataError(f"{dataset.name}, in y_{part}: {error}") from error
 
 
 def _build_sequential(model: keras.Model, x: Nest) -> None:

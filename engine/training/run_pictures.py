@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass, replace
@@ -50,12 +51,22 @@ def draw(run: Run, folder: Path) -> list[Path]:
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)
         return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title, run.dataset.kind).draw()
+    suffixes: set[str] = set()
     for (name, output), y in zip(outputs.items(), targets_in_order(run.model, test.y), strict=True):
         split, labels = Split(test.x, y), labels_of(run.dataset.labels, name)
-        suffix = "-" + re.sub(r"[^\w.-]+", "-", name)
+        suffix = _unused_suffix(name, suffixes)
         kind = run.dataset.kind
         written += _Output(split, output, predicted[name], labels, folder, f"{title}: {name}", kind, suffix).draw()
     return written
+
+
+def _unused_suffix(name: str, suffixes: set[str]) -> str:
+    """Return the suffix of the files of an output, and add it to those in use: `a b` and `a-b` would share one."""
+    plain = "-" + re.sub(r"[^\w.-]+", "-", name)
+    numbered = (f"{plain}-{number}" if number > 1 else plain for number in itertools.count(1))
+    suffix = next(each for each in numbered if each.lower() not in suffixes)  # some disks ignore the case
+    suffixes.add(suffix.lower())
+    return suffix
 
 
 def _drawn_part(test: Split, labels: Labels) -> Split:

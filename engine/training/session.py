@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog, runtime
+from ...errors import first_line
 from ..epochs import environment, plans
 from ..epochs.callbacks import EpochClock, EpochLog, RequireMonitors, StopOnInterrupt
+from ..epochs.model_errors import failed_at_end
 from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
@@ -38,6 +40,7 @@ class TrainingSession:
         plan: the plan of the epochs; a resumed run keeps the plan of its earlier session.
         log, clock: metrics and times of all epochs, those of earlier sessions included.
         resumed: for each time that the run was resumed: after which epoch, and under which backend.
+        failures: a sentence for each callback of the user that failed after the last epoch.
 
     Raises:
         OptionError: the run in the folder cannot be resumed with these options and data.
@@ -52,13 +55,14 @@ class TrainingSession:
         callbacks: Sequence[keras.callbacks.Callback],
         run_folder: RunFolder | None,
     ):
-        self._options, self._run_folder, self._callbacks = options, run_folder, callbacks
+        self._options, self._run_folder, self._callbacks = options, run_folder, list(callbacks)
         self._resume_from = run_folder.resume_from if run_folder else None
         self.plan = options.plan
         self.stop = StopOnInterrupt(terminate=run_folder is not None)
         self.log, self.clock = EpochLog(), EpochClock(runtime.current())
         self._option_callbacks = options.callback_options.build(options.epochs, self._first_epoch)
         self.resumed: list[dict[str, Any]] = []
+        self.failures: list[str] = []
         if run_folder:
             self._start(run_folder, settings, dataset)
 
@@ -84,6 +88,11 @@ class TrainingSession:
                 raise
             if recorder:
                 recorder.save_interrupted(model)
+        except Exception as error:
+            if (callback := failed_at_end(error, self._callbacks)) is None:
+                raise
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            self.failures.append(f"{type(callback).__name__}.on_train_end failed ({reason}); the model is kept.")
         finally:
             self.stop.release()
 

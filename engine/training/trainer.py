@@ -135,7 +135,7 @@ class Trainer:
             return self._fit(dataset, prepared, run_folder)
 
     def _fit(self, dataset: Dataset, prepared: Prepared | None, run_folder: RunFolder | None) -> Run:
-        from ..prediction.evaluation import evaluate_model
+        from .run_end import evaluate_test_split, require_saveable
         from .session import TrainingSession
 
         dataset = self.load(dataset)
@@ -145,7 +145,11 @@ class Trainer:
         model = self._build_model(dataset, training, self.resolved.precision)
         training = model_building.match_split(model, training, dataset)
         validated = validation and model_building.match_split(model, validation, dataset)
+        if validated:
+            model_building.require_match(model, validated, dataset, "val")
         self._require_test_split(model, preprocessing, dataset)
+        if run_folder:
+            require_saveable(model, training, self.recipe.name)
         self._tell("note", self.notes)
         self.warnings = [*self.resolved.preparation.likely_mistakes(dataset), *runtime.current().deviations(model)]
         self._tell("warning", self.warnings)
@@ -157,9 +161,7 @@ class Trainer:
         batches = self._fresh_batches(model, data, preprocessing) or training
         watched = streams.validation_batches(model, data, preprocessing, self.resolved) or validated
         session.train(model, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
-        ended = streams.warn_of_end(batches, self.resolved.epochs)
-        self._tell("warning", ended)
-        self.warnings += ended
+        self._warn([*session.failures, *streams.warn_of_end(batches, self.resolved.epochs)])
         model = precisions.to_float32(
             model, self.resolved.precision, lambda: self._build_model(dataset, training, None)
         )
@@ -179,10 +181,8 @@ class Trainer:
             notes=self.notes,
             warnings=self.warnings,
         )
-        if data.test:
-            run.evaluation = evaluate_model(
-                model, preprocessing, data.test, data.series, data.labels, self.resolved.threshold
-            )
+        self._warn(evaluate_test_split(run))
+        run.warnings = self.warnings
         return run
 
     def prepare(self, dataset: Dataset) -> Prepared:
@@ -235,6 +235,7 @@ class Trainer:
         """
         from ..epochs import epoch_loop
         from ..epochs.callbacks import Progress, ResetStates
+        from ..epochs.model_errors import as_model_errors
 
         progress = [Progress(self.listener)] if self.listener else []
         callbacks = [ResetStates(), *watchers, *progress, *self.callbacks, *([recorder] if recorder else [])]
@@ -247,9 +248,11 @@ class Trainer:
                     recorder.set_plan(choice.name, context.rng_variables)
                 epoch_loop.run(choice, model, training, validation, callbacks, context.schedule)
 
-        with precisions.explain_errors(self.resolved.precision, model, training):
-            context.with_fallback_to_fit(run)
-        model.train_function = None  # it was compiled with trivium's generators; further training must compile again
+        try:
+            with as_model_errors(self.recipe.name), precisions.explain_errors(self.resolved.precision, model, training):
+                context.with_fallback_to_fit(run)
+        finally:  # it was compiled with trivium's generators; further training must compile again
+            model.train_function = None
 
     def open_ended(self, model: keras.Model, training: Split, measure: bool = False) -> Callable[[int], None]:
         """Return a function that trains a number of further epochs, by the plan of a long run: for benchmarks.
@@ -323,6 +326,10 @@ class Trainer:
         return options.preparation.fresh_batches(
             dataset, preprocessing, options.augment, options.batch_size, options.seed
         )
+
+    def _warn(self, texts: Sequence[str]) -> None:
+        self._tell("warning", texts)
+        self.warnings = [*self.warnings, *texts]
 
     def _tell(self, kind: str, texts: Sequence[str]) -> None:
         for text in texts:

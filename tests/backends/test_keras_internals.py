@@ -260,5 +260,6 @@ def test_the_producer_of_a_tensor_is_its_layer_with_the_inputs_of_this_call(kera
     for output, entry in ((first, x), (second, other)):
         assert keras_internals.producer_of(output) == (shared, [entry], 0)
     assert keras_internals.producer_of(x) is None
+    assert keras_internals.inputs_of(shared) == [x, other]
     left, right = keras.ops.split(first, 2, axis=-1)
     assert [keras_internals.producer_of(part)[2] for part in (left, right)] == [0, 1]

@@ -1,0 +1,98 @@
+"""Tells what Keras or a framework raises while it computes a user's model in one line that names the part at fault.
+
+An error of trivium's own code stays as it is: it is a bug. So does one of a callback, which is the caller's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import keras
+
+from ...backends import keras_internals
+from ...errors import ModelError, TriviumError, first_line
+
+_PACKAGE = Path(__file__).parents[2]
+# Parts of trivium that a framework calls in order to compute a model: an error below them is not theirs.
+_COMPUTING = (_PACKAGE / "backends", _PACKAGE / "models")
+
+
+@contextlib.contextmanager
+def as_model_errors(name: str) -> Iterator[None]:
+    """Tell an error of the model, of its loss or of a metric as a ModelError.
+
+    Args:
+        name: of the recipe, for the message.
+    """
+    try:
+        yield
+    except (TriviumError, MemoryError):
+        raise
+    except Exception as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        if not _is_of_the_model(frames):
+            raise
+        raise ModelError(
+            f"{name}: {_part(frames)} cannot be computed: {type(error).__name__}: {first_line(error)}{_place(error)}"
+        ) from error
+
+
+def failed_at_end(error: Exception, callbacks: list[keras.callbacks.Callback]) -> keras.callbacks.Callback | None:
+    """Return the callback in whose `on_train_end` an error was raised; None for another error."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        owner = frame.f_locals.get("self")
+        if frame.f_code.co_name == "on_train_end" and any(owner is callback for callback in callbacks):
+            return owner
+    return None
+
+
+def _is_of_the_model(frames: list[FrameType]) -> bool:
+    """Return whether Keras or the user's code raised an error, and no callback."""
+    if any(isinstance(frame.f_locals.get("self"), keras.callbacks.Callback) for frame in frames):
+        return False
+    own = [place for place, frame in enumerate(frames) if _is_trivium(frame)]
+    below = frames[own[-1] + 1 :] if own else frames
+    return any(_is_of_keras(frame) or _is_of_the_user(frame) for frame in below)
+
+
+def _is_trivium(frame: FrameType) -> bool:
+    path = Path(frame.f_code.co_filename)
+    return path.is_relative_to(_PACKAGE) and not any(path.is_relative_to(folder) for folder in _COMPUTING)
+
+
+def _is_of_keras(frame: FrameType) -> bool:
+    return keras_internals.is_keras_module(str(frame.f_globals.get("__name__", "")))
+
+
+def _is_of_the_user(frame: FrameType) -> bool:
+    """Return whether code stands in no installed package, nor in Python or trivium."""
+    path = Path(frame.f_code.co_filename)
+    installed = [_PACKAGE, *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))]
+    return path.is_absolute() and not any(path.is_relative_to(folder) for folder in installed)
+
+
+def _part(frames: list[FrameType]) -> str:
+    """Describe the innermost part of the model in whose methods an error was raised."""
+    for frame in reversed(frames):
+        part: Any = frame.f_locals.get("self")
+        if isinstance(part, keras_internals.compiled_parts()):
+            return "its loss" if isinstance(part, keras.Loss) else "its metrics"
+        for kind, called in ((keras.Loss, "the loss"), (keras.Metric, "the metric"), (keras.Layer, "the layer")):
+            if isinstance(part, kind) and not isinstance(part, keras.Model):
+                return f"{called} {part.name} ({type(part).__name__})"
+    return "the model"
+
+
+def _place(error: Exception) -> str:
+    """Return the line of the user's code at which an error was raised; empty where it was raised elsewhere."""
+    steps = [step for step in traceback.walk_tb(error.__traceback__) if _is_of_the_user(step[0])]
+    if not steps:
+        return ""
+    frame, line = steps[-1]
+    return f" ({Path(frame.f_code.co_filename).name}, line {line}, in {frame.f_code.co_name})"

@@ -1,0 +1,76 @@
+"""The end of a run loses no trained model.
+
+What can be known to fail then is refused before the first epoch. What still fails becomes a warning, and the model is
+kept.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ...backends import keras_internals
+from ...data.dataset import Split
+from ...data.nests import head
+from ...errors import ModelError, first_line
+from ..keras_model.inference import outputs_of
+from ..prediction.evaluation import evaluate_model
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..runs.run import Run
+
+
+def require_saveable(model: keras.Model, training: Split, name: str) -> None:
+    """Raise a ModelError unless a bundle of the model can be made.
+
+    Keras writes the configurations of all parts into a model's file. The bundle also has outputs for some samples,
+    which are computed in a batch of another size than that of the training: a user's layers may not take it.
+
+    Args:
+        model: compiled.
+        training: prepared, in the nests of the model.
+        name: of the recipe, for messages.
+    """
+    import keras
+
+    try:
+        with keras_internals.complete_configs():
+            json.dumps(keras.saving.serialize_keras_object(model))
+    except Exception as error:  # of a part's `get_config`, or of JSON
+        raise ModelError(
+            f"{name}: Keras cannot save the model: {first_line(error)}; give the part a get_config that returns the "
+            "arguments of its constructor, or use a function or a class of Keras"
+        ) from error
+    if all(_is_of_any_batch(layer) for layer in keras_internals.all_layers(model)):
+        return
+    try:
+        outputs_of(model, head(training.x, 1))
+    except Exception as error:
+        raise ModelError(
+            f"{name}: the trained model could not compute a batch of samples, whose number is not that of the training: "
+            f"{type(error).__name__}: {first_line(error)}; its layers must take any number"
+        ) from error
+
+
+def _is_of_any_batch(layer: keras.Layer) -> bool:
+    import keras
+
+    return keras_internals.is_keras_own(type(layer)) and not isinstance(layer, keras.layers.Lambda)
+
+
+def evaluate_test_split(run: Run) -> list[str]:
+    """Evaluate a finished run on its test split; return the sentence that says why not, if that failed."""
+    data = run.dataset
+    if not data.test:
+        return []
+    settings = (data.series, data.labels, run.settings.get("threshold"))
+    try:
+        run.evaluation = evaluate_model(run.model, run.preprocessing, data.test, *settings)
+    except KeyboardInterrupt:
+        return ["The model was not evaluated on the test split: that was stopped by Ctrl-C."]
+    except Exception as error:  # of the model on unusual data, of a metric, or for want of memory
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        return [f"The model was not evaluated on the test split: {reason.rstrip('.')}."]
+    return []
