@@ -4,12 +4,15 @@ Loading a function runs the code of its module. So a name must come from the use
 loaded file, unless the user trusts that file (engine/bundles/trust.py).
 """
 
+import contextlib
 import difflib
 import hashlib
 import importlib
+import inspect
+import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +21,8 @@ from .errors import OptionError, RecipeError
 
 # A function for another process to run: the function itself, or the name `path/to/file.py:function` of a user's.
 FunctionOrName = Callable[..., Any] | str
+
+_PREFIX = "trivium_user_"  # of the module of a user's file
 
 
 def is_file_function(name: str) -> bool:
@@ -52,6 +57,17 @@ def function_name(function: FunctionOrName) -> str:
     if getattr(module, name, None) is not function:
         raise TypeError(f"{function!r} is not at the top of a module: another process cannot find it")
     return f"{module.__name__ if _is_installed(module) else module.__file__}:{name}"
+
+
+def takes_arguments(function: Callable[..., Any], count: int) -> bool:
+    """Return whether a function can be called with so many arguments; also if its signature is not known."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # some built-in functions have none
+        return True
+    return True
 
 
 def _is_installed(module: ModuleType) -> bool:
@@ -92,17 +108,51 @@ def _load_file(path: Path) -> ModuleType:
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
     # The content is part of the name: after an edit, the file is another module.
-    name = f"trivium_user_{path.stem}_{hashlib.sha256(str(path).encode() + content).hexdigest()[:8]}"
+    name = f"{_PREFIX}{path.stem}_{hashlib.sha256(str(path).encode() + content).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
     module = sys.modules[name] = ModuleType(name)
     module.__file__ = str(path)
     try:
-        # Compiled here: the import system would leave a __pycache__ beside the user's file.
-        exec(compile(content, str(path), "exec"), module.__dict__)
+        with _importing_from(path.parent):
+            # Compiled here: the import system would leave a __pycache__ beside the user's file.
+            exec(compile(content, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise RecipeError(f"{path}: {type(error).__name__}: {error}") from error
     return module
+
+
+# Folders of files that were loaded.
+_FOLDERS: set[Path] = set()
+
+
+@contextlib.contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Let a file import the modules of its folder before others of the same name, and stay in the working folder.
+
+    Afterwards the folder comes last, for what is imported later. A module of the same name that was imported from the
+    folder of another file is forgotten.
+    """
+    others = _FOLDERS - {folder}
+    _FOLDERS.add(folder)
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        is_here = (folder / f"{top}.py").is_file() or (folder / top).is_dir()
+        if is_here and any(Path(place).is_relative_to(other) for place in _places(module) for other in others):
+            del sys.modules[name]
+    places = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        with contextlib.chdir(os.getcwd()):  # which it may change: data and runs are named from here
+            yield
+    finally:
+        added = [place for place in sys.path if place not in (*places, str(folder))]
+        sys.path[:] = [*(place for place in places if place != str(folder)), *added, str(folder)]
+
+
+def _places(module: object) -> list[str]:
+    """Return the file of an imported module as a list; empty for a built-in one, and for a user's file itself."""
+    file = getattr(module, "__file__", None)
+    is_user_file = str(getattr(module, "__name__", "")).startswith(_PREFIX)
+    return [file] if isinstance(file, str) and not is_user_file else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
+# Where the JSON goes, in `click.Context.meta`.
+_OUTPUT = "trivium.output"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,6 +36,14 @@ def _show_tracebacks(ctx: click.Context, parameter: click.Parameter, value: bool
 def _trust_files(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         os.environ[TRUST_VARIABLE] = "1"
+
+
+def _keep_for_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Keep standard output for the JSON alone: what a user's own file prints goes to standard error."""
+    if value:
+        ctx.meta[_OUTPUT] = sys.stdout
+        ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
+    return value
 
 
 _debug_flag = click.option(
@@ -62,7 +74,7 @@ threshold_option = click.option(
     metavar="P",
     help="Predict the second of two classes above this probability. Default: 0.5, or that of the training.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, callback=_keep_for_json, help="Print the result as JSON.")
 backend_option = click.option(
     "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy. Default: KERAS_BACKEND."
 )
@@ -109,7 +121,8 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, allow_nan=False))
+    ctx = click.get_current_context(silent=True)
+    click.echo(json.dumps(value, indent=1, allow_nan=False), file=ctx.meta.get(_OUTPUT) if ctx else None)
 
 
 def console() -> Console:

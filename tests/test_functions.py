@@ -57,3 +57,28 @@ def test_a_file_that_ends_the_program_is_refused(tmp_path):
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n\ndef build():\n    pass\n")
     with pytest.raises(RecipeError, match=r"ends.py: SystemExit: 0"):
         load_function(f"{tmp_path}/ends.py:build")
+
+
+def test_a_file_imports_its_neighbours_before_others_of_their_name(tmp_path):
+    for name, value in (("first", 1), ("second", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "neighbour.py").write_text(f"VALUE = {value}\n")
+        (folder / "difflib.py").write_text(f"VALUE = {value}\n")  # Python's own is imported already
+        (folder / "mine.py").write_text("import neighbour\n\ndef answer():\n    return neighbour.VALUE\n")
+    answers = [load_function(f"{tmp_path}/{name}/mine.py:answer") for name in ("first", "second")]
+    assert [answer() for answer in answers] == [1, 2]
+    assert functions.difflib.get_close_matches
+
+
+def test_a_file_does_not_move_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moves.py").write_text("import os\nos.chdir('/')\n\ndef here():\n    return os.getcwd()\n")
+    assert load_function("moves.py:here")() == str(tmp_path) == os.getcwd()
+
+
+@pytest.mark.parametrize(
+    ("function", "counts"), [(lambda a, b=0: None, [1, 2]), (lambda *a: None, [0, 1, 2]), (lambda: None, [0])]
+)
+def test_the_number_of_arguments_that_a_function_takes(function, counts):
+    assert [count for count in range(3) if functions.takes_arguments(function, count)] == counts

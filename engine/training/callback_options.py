@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...backends import catalog
-from ...errors import OptionError
-from ...functions import is_file_function, load_function, require_known
+from ...errors import OptionError, first_line
+from ...functions import is_file_function, load_function, require_known, takes_arguments
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
 from ..runs.history import direction
 
@@ -156,8 +156,7 @@ def schedule(text: str, epochs: int) -> Callable[..., float]:
         OptionError: the text is no schedule.
     """
     if is_file_function(text):
-        function: Callable[..., float] = load_function(text)
-        return lambda epoch, rate: float(function(epoch, rate))
+        return _own_schedule(text)
     kind, _, rest = text.partition(":")
     if kind == "cosine" and not rest:
         return lambda epoch, rate: rate * _cosine_ratio(epoch, epochs)
@@ -173,6 +172,32 @@ def schedule(text: str, epochs: int) -> Callable[..., float]:
     raise OptionError(
         f"`lr_schedule` {text}: expected step:0.1@30,60, cosine, exponential, exponential:0.95 or file.py:function"
     )
+
+
+def _own_schedule(text: str) -> Callable[[int, float], float]:
+    """Return the schedule of a user's function of (epoch, learning rate) or of (epoch), as Keras takes either.
+
+    Raises:
+        OptionError: it takes something else.
+    """
+    function = load_function(text)
+    count = next((count for count in (2, 1) if takes_arguments(function, count)), None)
+    if count is None:
+        raise OptionError(f"`lr_schedule` {text}: expected a function of (epoch, rate), or of (epoch)")
+
+    def rate_of(epoch: int, rate: float) -> float:
+        try:
+            value = float(function(*(epoch, rate)[:count]))
+        except Exception as error:  # the function is the user's own
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise OptionError(f"`lr_schedule` {text}: no learning rate for epoch {epoch + 1}: {reason}") from error
+        if not 0 <= value < math.inf:
+            raise OptionError(
+                f"`lr_schedule` {text}: the learning rate of epoch {epoch + 1} must be 0 or more: {value}"
+            )
+        return value
+
+    return rate_of
 
 
 def _cosine_ratio(epoch: int, epochs: int) -> float:

@@ -30,7 +30,7 @@ def fresh_optimizer(optimizer: Any) -> keras.optimizers.Optimizer:
         return type(optimizer).from_config(optimizer.get_config())
     try:
         return keras.optimizers.get(optimizer)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError) as error:  # KeyError: the optimizer needs arguments
         raise OptionError(f"Keras knows no optimizer {optimizer!r} (try {', '.join(_COMMON)})") from error
 
 

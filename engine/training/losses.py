@@ -11,7 +11,7 @@ from ...backends import keras_internals
 from ...data.axes import shape_matches
 from ...data.class_counts import are_one_hot
 from ...data.nests import Nest, arrays_of
-from ...errors import DataError
+from ...errors import DataError, ModelError
 from ..keras_model.interface import output_names
 from ..keras_model.loss_names import loss_names, loss_of_each_output
 
@@ -143,6 +143,16 @@ def require_fit(model: keras.Model, targets: Nest) -> None:
         # Keras' own losses compare value with value.
         if "sparse" not in kind and (isinstance(loss, str) or keras_internals.is_keras_own(loss)):
             _require_same_values(name, tuple(output.shape), array)
+
+
+def require_loss(model: keras.Model, name: str) -> None:
+    """Raise a ModelError if a compiled model has nothing to minimise: JAX would train it without a word.
+
+    A user's own class or layer may bring a loss, and so do regularizers.
+    """
+    is_plain = all(keras_internals.is_keras_own(type(layer)) for layer in (model, *keras_internals.all_layers(model)))
+    if model.loss is None and is_plain and not model.losses:
+        raise ModelError(f"{name} compiles its model without a loss: name one in its call of compile")
 
 
 def _require_class_of_each_position(name: str, shape: tuple[int | None, ...], targets: np.ndarray) -> None:

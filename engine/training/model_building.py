@@ -61,6 +61,7 @@ def build_model(
         require_memory(model, training.is_deferred, dataset.name)
         compiles_itself = model.compiled and not options.start  # a user's own function may well have compiled it
         if compiles_itself:
+            losses.require_loss(model, options.recipe.name)
             _set_optimizer(model, options)
         else:
             compile_model(model, options, targets, training.x)

@@ -40,17 +40,17 @@ def require_saveable(model: keras.Model, training: Split, name: str) -> None:
             json.dumps(keras.saving.serialize_keras_object(model))
     except Exception as error:  # of a part's `get_config`, or of JSON
         raise ModelError(
-            f"{name}: Keras cannot save the model: {first_line(error)}; give the part a get_config that returns the "
+            f"{name}: Keras cannot save the model: {_reason(error)}; give the part a get_config that returns the "
             "arguments of its constructor, or use a function or a class of Keras"
         ) from error
-    if all(_is_of_any_batch(layer) for layer in keras_internals.all_layers(model)):
+    is_plain = getattr(model, "steps_per_execution", 1) == 1  # which not every backend has
+    if is_plain and all(_is_of_any_batch(layer) for layer in keras_internals.all_layers(model)):
         return
     try:
         outputs_of(model, head(training.x, 1))
     except Exception as error:
         raise ModelError(
-            f"{name}: the trained model could not compute a batch of samples, whose number is not that of the training: "
-            f"{type(error).__name__}: {first_line(error)}; its layers must take any number"
+            f"{name}: the trained model could not compute a batch of any size outside of the training: {_reason(error)}"
         ) from error
 
 
@@ -71,6 +71,10 @@ def evaluate_test_split(run: Run) -> list[str]:
     except KeyboardInterrupt:
         return ["The model was not evaluated on the test split: that was stopped by Ctrl-C."]
     except Exception as error:  # of the model on unusual data, of a metric, or for want of memory
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        return [f"The model was not evaluated on the test split: {reason.rstrip('.')}."]
+        return [f"The model was not evaluated on the test split: {_reason(error)}."]
     return []
+
+
+def _reason(error: Exception) -> str:
+    """Return an error of a framework in one line, without the marks that trivium puts around its options."""
+    return f"{type(error).__name__}: {first_line(error)}".replace("`", "'").rstrip(".")

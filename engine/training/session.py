@@ -14,6 +14,7 @@ from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
 from .options import ResolvedOptions
+from .own_callbacks import require_callbacks
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +44,7 @@ class TrainingSession:
         failures: a sentence for each callback of the user that failed after the last epoch.
 
     Raises:
-        OptionError: the run in the folder cannot be resumed with these options and data.
+        OptionError: the run in the folder cannot be resumed with these options and data; a callback is none.
         OutputError: the folder cannot be written to.
     """
 
@@ -56,6 +57,7 @@ class TrainingSession:
         run_folder: RunFolder | None,
     ):
         self._options, self._run_folder, self._callbacks = options, run_folder, list(callbacks)
+        require_callbacks(self._callbacks)
         self._resume_from = run_folder.resume_from if run_folder else None
         self.plan = options.plan
         self.stop = StopOnInterrupt(terminate=run_folder is not None)
