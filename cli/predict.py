@@ -36,8 +36,9 @@ def command(
     """Predict the labels or values of INPUTS with a trained model.
 
     SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
-    training data, .npz files with an array for each input of the model, or .png and .jpg pictures. A table may have its
-    columns in any order, and the target among them. For a model of MNIST's digits, a picture is one drawn or
+    training data, named arrays (.npz, .safetensors, a folder of .npy files) with one for each input of the model, .txt
+    files with a sentence in each line, or .png and .jpg pictures. A table may have its columns in any order, and the
+    target among them. For a model of MNIST's digits, a picture is one drawn or
     photographed digit. Of a time series, the rows after its last window are forecast.
 
     \b

@@ -24,34 +24,43 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Path], np.ndarray] = read_digit) -> Nest:
-    """Read the samples in an `.npy` or `.npz` file or a table, or the one in a picture.
+    """Read the samples in a file of arrays, a folder of `.npy` files or a table, or the one in a picture.
 
     Args:
-        path: the file.
+        path: the file or folder.
         columns: those of a table that the model takes, in order; empty takes all of them, which must hold numbers.
         read_picture: reads the picture in a file.
 
     Returns:
         (n, …): a picture gives one sample, of a digit (1, 28, 28) uint8; a table gives (n, columns) float64, without
-        `columns` (n,) for a single one. An `.npz` file gives a dictionary of its arrays, for a model of several inputs;
-        of `price_train` and `price_test` the latter, as `price`.
+        `columns` (n,) for a single one. Named arrays are a dictionary, for a model of several inputs; of
+        `price_train` and `price_test` the latter, as `price`.
 
     Raises:
         DataError: the file is missing, damaged, of another kind, or an array holds anything but finite numbers; a
             table lacks a column, or a cell is not of its column's kind.
     """
-    require_regular(path)
     ending = path.suffix.lower()
+    if path.is_dir():
+        return _read_folder(path)
+    require_regular(path)
     if ending in SUFFIXES:
         return read_picture(path)[None]
     if ending == ".npy":
         return read_array(path)
-    if ending == ".npz":
+    if ending in (".npz", ".safetensors"):
         return read_named_arrays(path)
     if ending in frames.ENDINGS:
         frame = frames.read_frame(path)
         return encode_rows(frame, columns, str(path)) if columns else _all_numbers(frame, str(path))
-    raise DataError(f"{path}: expected .npy, .npz, {', '.join((*frames.ENDINGS, *SUFFIXES))}")
+    raise DataError(f"{path}: expected .npy, .npz, .safetensors, {', '.join((*frames.ENDINGS, *SUFFIXES))}")
+
+
+def _read_folder(path: Path) -> Nest:
+    """Return the arrays in a folder of `.npy` files by name."""
+    if not any(path.glob("*.npy")):
+        raise DataError(f"{path} is a folder without .npy files: name the files in it, such as {path}/*")
+    return read_named_arrays(path)
 
 
 def encode_rows(frame: polars.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:

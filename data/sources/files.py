@@ -94,16 +94,24 @@ def _splits_of(path: Path, arrays: dict[str, np.ndarray]) -> tuple[Split, Split 
 
 
 def read_named_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays in an `.npz` file by name: those of the test split if it has splits, else all.
+    """Read the arrays in an `.npz` or safetensors file, or in a folder of `.npy` files, by name.
+
+    Of files with splits they are those of the test split, else of the training part.
 
     Raises:
         DataError: the file is missing or truncated; an array is not numeric, not finite, or of another length.
     """
-    arrays = _read_arrays(path)
+    arrays = _read_arrays_of_any_kind(path)
     part = "test" if _named(arrays, "test") else "train"
     split = _read_named_split(path, arrays, part)
     assert split
     return dict(split.x)
+
+
+def _read_arrays_of_any_kind(path: Path) -> dict[str, np.ndarray]:
+    if path.is_dir():
+        return array_files.read_folder(path, "no")
+    return array_files.read_safetensors(path, "no") if path.suffix.lower() == ".safetensors" else _read_arrays(path)
 
 
 def _is_named_x_and_y(arrays: Mapping[str, np.ndarray]) -> bool:

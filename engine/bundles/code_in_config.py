@@ -121,7 +121,8 @@ def _find_function(node: dict[str, Any]) -> Iterator[Finding]:
     modules = _BUILTINS if module in ("builtins", None) else (module,) if module in _FUNCTIONS else ()
     known = isinstance(name, str) and any(name in public_names(package) - _FACTORIES for package in modules)
     if not known or node.get("registered_name") not in (None, name, "function"):
-        yield Finding("function", str(node.get("registered_name") or name))
+        registered = node.get("registered_name")  # "function", where the user has not registered it
+        yield Finding("function", str(name if registered in (None, "function") else registered))
 
 
 def _is_keras_own(node: dict[str, Any]) -> bool:

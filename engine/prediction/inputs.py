@@ -18,6 +18,7 @@ from ...data.pictures.channels import in_channels
 from ...data.pictures.picture_file import read_picture
 from ...data.pictures.picture_size import PictureSize
 from ...data.sources.files import require_numbers
+from ...data.sources.text import read_text
 from ...data.tables import frames
 from ...data.tables.text_column import encode_texts, is_texts
 from ...errors import DataError, OptionError
@@ -29,8 +30,9 @@ from .series_record import SeriesRecord
 def read(bundle: Bundle, path: Path) -> Nest:
     """Read samples for a bundle from a file.
 
-    A table may have its columns in any order, and the target among them. A picture is the drawing or photograph of a
-    digit where the model was trained on digits; else it is read like the pictures of the training data.
+    A table may have its columns in any order, and the target among them. Named arrays may have the target among them
+    too, beside samples x. A text has a sentence in each line. A picture is the drawing or photograph of a digit where
+    the model was trained on digits; else it is read like the pictures of the training data.
 
     Returns:
         (n, …) raw samples, or a dictionary of them for a model of several inputs; see `input_files.read`.
@@ -39,7 +41,11 @@ def read(bundle: Bundle, path: Path) -> Nest:
         DataError: the file is missing, damaged or of another kind, lacks a column, or has another size.
     """
     reader = read_digit if _is_of_digits(bundle) else functools.partial(_read_picture, bundle)
-    return input_files.read(path, columns_of(bundle), reader)
+    if bundle.preprocessing.text and path.suffix.lower() == ".txt":
+        return encode_texts([line for line in read_text(path).splitlines() if line.strip()])
+    samples = input_files.read(path, columns_of(bundle), reader)
+    has_targets = isinstance(samples, Mapping) and is_array(bundle.recorded_inputs) and "x" in samples
+    return samples["x"] if has_targets else samples
 
 
 def samples_of(bundle: Bundle, x: Any) -> Nest:

@@ -125,7 +125,7 @@ def write_inputs(folder, digits):
         ("text.png", "not a picture that can be read"),
         ("short.png", "not a picture that can be read"),
         ("blank.png", "no digit can be seen"),
-        ("model.h5", "expected .npy, .npz, .csv, .tsv, .parquet, .feather, .arrow, .png, .jpg, .jpeg"),
+        ("model.h5", "expected .npy, .npz, .safetensors, .csv, .tsv, .parquet, .feather, .arrow, .png, .jpg, .jpeg"),
     ],
 )
 def test_inputs_that_cannot_be_read_are_refused(refused, saved_runs, digits, tmp_path, name, message):

@@ -89,8 +89,10 @@ def test_an_earlier_run_is_moved_aside(cli, here, saved_runs):
 
 @pytest.mark.one_environment
 def test_a_model_of_ones_own_gets_a_loss_by_its_labels(cli, here, small_digits):
-    (here / "my_model.py").write_text(MODEL)
-    run = json.loads(cli("train", "my_model.py:build", "--data", small_digits, "--epochs", "1", "--json").out)
+    (here / "my_model.py").write_text(f"print('loaded')\n{MODEL}")
+    shown = cli("train", "my_model.py:build", "--data", small_digits, "--epochs", "1", "--json")
+    run = json.loads(shown.out)  # nothing but the JSON
+    assert "loaded\n" in shown.err
     assert (run["recipe"], run["parameters"]) == ("my_model.py:build", 7850)
     assert run["dataset"]["source"] == str(small_digits)
     assert (run["dataset"]["train"], run["dataset"]["test"]) == (60, 20)

@@ -169,5 +169,5 @@ def test_an_invalid_table_raises_a_one_line_error(tmp_path, text, message):
 
 
 def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(tmp_path):
-    with pytest.raises(DataError, match=r"expected .npy, .npz, .csv, .tsv"):
+    with pytest.raises(DataError, match=r"expected .npy, .npz, .safetensors, .csv, .tsv"):
         input_files.read(tmp_path / "x.wav")

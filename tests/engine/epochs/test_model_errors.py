@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import trivium
-from trivium.errors import ModelError
+from trivium.errors import DataError, ModelError
 
 pytestmark = pytest.mark.one_environment
 
@@ -88,7 +88,7 @@ def test_an_error_of_our_own_stays_a_bug(backend, models, monkeypatch):
 def test_numbers_that_an_embedding_has_no_row_for_are_refused(backend, low, high):
     import keras
 
-    from trivium.errors import DataError
+    from trivium.engine.bundles.bundle import Bundle
 
     def embedding():
         layers = [keras.Input((5,), dtype="int32"), keras.layers.Embedding(10, 2), keras.layers.Flatten()]
@@ -102,7 +102,7 @@ def test_numbers_that_an_embedding_has_no_row_for_are_refused(backend, low, high
     with pytest.raises(DataError, match=f"in x_test: .*{message}"):
         trivium.train(embedding, (known, CLASSES % 2), test_data=(other, CLASSES % 2), epochs=1)
     run = trivium.train(embedding, (known, CLASSES % 2), epochs=1)
-    from trivium.engine.bundles.bundle import Bundle
-
     with pytest.raises(DataError, match=message):
         trivium.predict(Bundle.of(run), other)
+    with pytest.raises(DataError, match=r"takes \(5,\): this is one sample, and axis 0 counts them: x = x\[None\]"):
+        trivium.predict(Bundle.of(run), known[0])

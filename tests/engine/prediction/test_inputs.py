@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
+from trivium.data.data_source import dataset_of
 from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.prediction import inputs
 from trivium.engine.prediction.evaluation import evaluate, predict
@@ -113,6 +115,35 @@ def test_a_table_of_other_columns_is_refused(table, tmp_path, text, message):
     (tmp_path / "other.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         inputs.read(table, tmp_path / "other.csv")
+
+
+def test_arrays_are_read_in_each_form_of_the_training_data(table, tmp_path):
+    arrays = {
+        "x_train": np.ones((4, 2)),
+        "y_train": np.zeros(4),
+        "x_test": np.array([[5.0, 3.0]]),
+        "y_test": np.ones(1),
+    }
+    np.savez(tmp_path / "data.npz", **arrays)
+    save_file(arrays, tmp_path / "data.safetensors")
+    (tmp_path / "folder").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "folder" / f"{name}.npy", array)
+    for name in ("data.npz", "data.safetensors", "folder"):
+        np.testing.assert_array_equal(inputs.read(table, tmp_path / name), [[5, 3]])
+    with pytest.raises(DataError, match=r"a folder without \.npy files: name the files in it, such as "):
+        inputs.read(table, tmp_path)
+
+
+def test_a_text_has_a_sentence_in_each_line(backend, tmp_path):
+    words = np.array(["good", "bad", "film", "book", "day", "car"])
+    chosen = np.random.default_rng(0).choice(words, (60, 5))
+    rows = [f"{' '.join(row)},{'no' if number % 2 else 'yes'}" for number, row in enumerate(chosen)]
+    (tmp_path / "table.csv").write_text("said,liked\n" + "\n".join(rows) + "\n")
+    (tmp_path / "lines.txt").write_text("good film\n\nbad day\n")
+    bundle = Bundle.of(Trainer("text/classes", epochs=1).fit(dataset_of(tmp_path / "table.csv")))
+    lines = predict(bundle, inputs.read(bundle, tmp_path / "lines.txt"))
+    np.testing.assert_array_equal(lines.outputs, predict(bundle, ["good film", "bad day"]).outputs)
 
 
 def test_a_picture_is_read_like_those_of_the_training(coloured, project):
