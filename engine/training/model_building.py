@@ -209,7 +209,7 @@ def _choose_losses(model: keras.Model, targets: Nest, x: Nest) -> tuple[Any, Any
 def _last_activations(model: keras.Model, x: Nest) -> list[Activation]:
     """Return the last activation of each output; where the model does not tell, the one that its values look like."""
     activations = [last_activation(output) for output in model.outputs]
-    if all(activations):
-        return activations
+    if None not in activations:
+        return [activation for activation in activations if activation]
     values = arrays_of(outputs_of(model, head(x, _PROBED_SAMPLES)))
     return [activation or activation_by_values(v) for activation, v in zip(activations, values, strict=True)]
