@@ -27,27 +27,30 @@ from ..engine.runs.history import History
 from ..engine.training.trainer import Trainer
 from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
-from . import machine, native
+from . import machine, native, real
+from .fit_epochs import FitEpochs
 from .suites import variants
 
 if TYPE_CHECKING:
     import keras
 
-RUNNERS = ("trivium", "fit", "native")
+FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED = "fit", "fit-tuned", "native", "native-compiled"
+RUNNERS = ("trivium", FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED)
 
 
 class EpochSession:
     """A compiled model with its prepared training data. Only the training part of an epoch is timed.
 
     Args:
-        recipe: the name of a recipe in the book or in `variants`, or `path/to/file.py:function`.
+        recipe: the name of a recipe in the book, in `variants` or in `real`, or `path/to/file.py:function`.
         data: the name of a dataset or file, with its settings; None for the recipe's own, but the sample of MNIST.
         samples: train only on this many samples, the first ones.
         image_size: scale images to this height and width by repeating or dropping pixels.
         batch_size: None for the recipe's own.
         options: the recipe's options.
-        runner: `trivium`; `fit` for `keras.Model.fit` on arrays, as most people call it; `native` for a loop
-            written by hand in the framework itself (see `native.RECIPES`).
+        runner: `trivium`; `fit` for `keras.Model.fit` on arrays, as most people call it; `fit-tuned` for the same with
+            an expert's settings; `native` for a loop written by hand in the framework itself (see `native.RECIPES`);
+            `native-compiled` for one with more of it in a compiled call.
         rng: `owned` or `native`; only for the runner `trivium`.
         plan: the epoch plan; only for the runner `trivium`.
         precision: the dtype policy of its layers; see `engine/epochs/precision.py`.
@@ -82,16 +85,16 @@ class EpochSession:
             raise OptionError(f"unknown runner {runner!r} (known: {', '.join(RUNNERS)})")
         self._group = _worker_processes(workers) if workers > 1 else None
         self._trainer = Trainer(
-            variants.BOOK.get(recipe, recipe),
+            _recipe_of(recipe),
             options=options or {},
             batch_size=batch_size,
             epochs=1,
-            rng="native" if runner == "fit" else rng,
+            rng="native" if runner in (FIT, FIT_TUNED) else rng,
             plan=plan,
             precision=precision,
             group=self._group,
         )
-        dataset = _resized(self._dataset_of(data), samples, image_size)
+        dataset = _resized(self._dataset_of(recipe, data), samples, image_size)
         before = machine.reset_memory_peak()
         began = time.perf_counter()
         self._model, self._training = self._trainer.make_ready(dataset)
@@ -100,8 +103,9 @@ class EpochSession:
         self.samples = len(self._training)
         self.epochs = 0
         self._epochs_per_timing = 1
+        self.plan: dict[str, Any] = {}
         self._train = self._make_train(runner, timed_plans)
-        self.plan = self._trainer.chosen_plan
+        self.plan = self._trainer.chosen_plan or self.plan
         self.first_epoch = self.time_epoch()
         self.warm_epoch = self.time_epoch()
         self._epochs_per_timing = max(1, math.ceil(min_seconds / self.warm_epoch))
@@ -166,7 +170,9 @@ class EpochSession:
         """Return the operations and bytes of one epoch, from the sums of `flops.total`."""
         return {"operations": counted["training"] * self.samples, "traffic": counted["traffic"] * self.samples}
 
-    def _dataset_of(self, data: str | None) -> Dataset:
+    def _dataset_of(self, recipe: str, data: str | None) -> Dataset:
+        if not data and recipe in real.NAMES:
+            return real.dataset_of(recipe)
         return self._trainer.load(data or datasets.portable_name(self._trainer.recipe.dataset))
 
     def _evaluate(self, part: Split) -> dict[str, float]:
@@ -180,14 +186,17 @@ class EpochSession:
 
     def _make_train(self, runner: str, timed_plans: bool) -> Callable[[int], None]:
         """Return a function that trains a given number of further epochs."""
-        if runner == "fit":
-            return self._by_fit
+        if runner in (FIT, FIT_TUNED):
+            fit = FitEpochs(self._model, self._training, self._trainer.batch_size, self._trainer.recipe.shuffle)
+            self.plan = {"name": fit.tune().title} if runner == FIT_TUNED else {}
+            return fit
         if runner == "trivium":
             return self._trainer.open_ended(self._model, self._training, timed_plans)
         from ..engine.epochs.batches import sample_order
 
         seed, shuffle = self._trainer.resolved.seed, self._trainer.recipe.shuffle
-        loop = native.load(catalog.selected().name, task_of(self._trainer, self._model, self._training))
+        task = task_of(self._trainer, self._model, self._training)
+        loop = native.load(catalog.selected().name, task, compiled=runner == NATIVE_COMPILED)
         numbers = itertools.count()
 
         def train(epochs: int) -> None:
@@ -196,17 +205,10 @@ class EpochSession:
 
         return train
 
-    def _by_fit(self, epochs: int) -> None:
-        with runtime.current().carry_rnn_states(self._model):
-            self._model.fit(
-                self._training.x,
-                self._training.y,
-                sample_weight=self._training.weight,
-                batch_size=self._trainer.batch_size,
-                epochs=epochs,
-                shuffle=self._trainer.recipe.shuffle,
-                verbose=0,
-            )
+
+def _recipe_of(name: str) -> Recipe | str:
+    """Return a recipe for benchmarks alone, or the name of another."""
+    return real.recipe_of(name) if name in real.NAMES else variants.BOOK.get(name, name)
 
 
 def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.NativeTask:

@@ -149,8 +149,8 @@ def group_result(
         if cell in session_info:
             info = session_info[cell]
             result.environment[cell.location] = info["environment"]
-            if info["plan"]:  # `fit` on arrays and a loop by hand have none
-                result.plans[f"{cell.recipe} on {cell.location}"] = info["plan"]["name"]
+            if info["plan"]:  # `fit` as most people call it and a loop by hand have none
+                result.plans[_plan_key(cell)] = info["plan"]["name"]
             result.rows += rows_of(suite, cell, info, rounds.samples.get(cell, []))
     for of, over in group.pairs:
         if rounds.samples.get(of) and rounds.samples.get(over):
@@ -187,7 +187,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _group_from_json(earlier: Mapping[str, Any], group: CellGroup) -> GroupResult:
     """Return the part of earlier results that belongs to one group."""
-    recipes = {f"{cell.recipe} on {cell.location}" for cell in group.cells}
+    plan_keys = set(map(_plan_key, group.cells))
     pairs = [{**_pair_columns(*pair), **shared_point(*pair)} for pair in group.pairs]
     stopped, rounds = earlier.get("stopped_by", "interrupted"), earlier.get("rounds", 0)
     titles = {cell.title for cell in group.cells}
@@ -200,10 +200,16 @@ def _group_from_json(earlier: Mapping[str, Any], group: CellGroup) -> GroupResul
         [row for row in earlier["rows"] if any(belongs_to(row, cell) for cell in group.cells)],
         [ratio for ratio in earlier["ratios"] if any(_matches(ratio, pair) for pair in pairs)],
         [failure for failure in earlier.get("failed", []) if failure["cell"] in titles],
-        {name: plan for name, plan in earlier.get("plans", {}).items() if name in recipes},
+        {name: plan for name, plan in earlier.get("plans", {}).items() if name in plan_keys},
         rounds.get(group.title, 0) if isinstance(rounds, dict) else rounds,
         stopped.get(group.title, "interrupted") if isinstance(stopped, dict) else stopped,
     )
+
+
+def _plan_key(cell: TimedCell) -> str:
+    """Return the key of a cell's plan among those of all results."""
+    by = "" if cell.runner == "trivium" else f" by {cell.runner}"
+    return f"{cell.recipe}{by} on {cell.location}"
 
 
 def _has_timing(result: GroupResult, cell: TimedCell) -> bool:

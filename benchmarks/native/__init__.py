@@ -1,7 +1,9 @@
 """The same training written by hand in each framework, as an expert would without Keras.
 
 It is the baseline for the overhead of Keras and trivium. There is one module per framework, named like the backend.
-Each starts from the Keras model's weights and learns what Keras learns; tests/benchmarks/test_overhead.py proves it.
+Each has two loops: `Loop` is what most experts write, one step that is called from Python; `CompiledLoop` is what the
+best of them write where every millisecond counts, with more of the work inside a compiled call. Both start from the
+Keras model's weights and learn what Keras learns; tests/benchmarks/test_overhead.py proves it.
 """
 
 from __future__ import annotations
@@ -10,10 +12,14 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import OptionError
+
+if TYPE_CHECKING:
+    import keras
 
 RECIPES = ("dense/one-hidden", "cnn/pooling", "cnn/striding", "rnn/lstm", "rnn/three-lstm", "text/letters")
 POOLING = "cnn/pooling"
@@ -22,6 +28,23 @@ POOLING = "cnn/pooling"
 BETA_1, BETA_2, RHO, EPSILON, MAX_NORM = 0.9, 0.999, 0.9, 1e-7, 3.0
 # The "same" padding (before, after) of an image axis, by strides: for kernel 5 over 28 pixels, and 3 over 14.
 SAME_PADDING = {1: ((2, 2), (1, 1)), 2: ((1, 2), (0, 1))}
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of `keras.Model.fit` that cost speed or save it.
+
+    Attributes:
+        steps_per_execution: steps in a call, between which Keras looks at nothing.
+        jit_compile: whether XLA, or PyTorch's compiler, compiles the step.
+    """
+
+    steps_per_execution: int = 1
+    jit_compile: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.steps_per_execution} in a call{', compiled' if self.jit_compile else ''}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +91,12 @@ class NativeTask:
         """Return the sample indices of each step."""
         return [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
 
+    def full_batches(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sample indices of the full batches, (steps, batch size), and those of the rest."""
+        steps = len(order) // self.batch_size
+        whole = order[: steps * self.batch_size]
+        return whole.reshape(steps, self.batch_size), order[len(whole) :]
+
 
 class NativeLoop(ABC):
     """A hand-written loop that trains a task epoch by epoch."""
@@ -80,7 +109,12 @@ class NativeLoop(ABC):
         """Train on the samples in this order, (n,) integers; wait for the result, and return the mean loss."""
 
 
-def load(backend: str, task: NativeTask) -> NativeLoop:
-    """Build the loop of a backend for a task; this imports the framework."""
+def fit_settings(backend: str, model: keras.Model) -> list[FitSettings]:
+    """Return the settings of `keras.Model.fit` that an expert would try on a backend for a model."""
+    return importlib.import_module(f".{backend}", __package__).fit_settings(model)  # type: ignore[no-any-return]
+
+
+def load(backend: str, task: NativeTask, *, compiled: bool = False) -> NativeLoop:
+    """Build the loop of a backend for a task, or its compiled one; this imports the framework."""
     module = importlib.import_module(f".{backend}", __package__)
-    return module.Loop(task)  # type: ignore[no-any-return]
+    return (module.CompiledLoop if compiled else module.Loop)(task)  # type: ignore[no-any-return]

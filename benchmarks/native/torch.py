@@ -1,18 +1,30 @@
-"""Native PyTorch: `torch.nn` modules, `torch.optim`, and an eager loop over indices, without a DataLoader."""
+"""Native PyTorch: `torch.nn` modules, `torch.optim`, and a loop without a DataLoader, eager or compiled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import nn
 
-from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, NativeLoop, NativeTask
+from ...backends.epochs import has_recurrence
+from . import BETA_1, BETA_2, EPSILON, MAX_NORM, POOLING, RHO, SAME_PADDING, FitSettings, NativeLoop, NativeTask
+
+
+def fit_settings(model: Any) -> list[FitSettings]:
+    """Return the settings that an expert would try: with and without PyTorch's compiler; `fit` takes one step a call.
+
+    Of a recurrent layer, which is a loop in Python, the compiler unrolls every time step. That takes minutes.
+    """
+    return [FitSettings()] if has_recurrence(model) else [FitSettings(), FitSettings(jit_compile=True)]
 
 
 class Loop(NativeLoop):
+    _fuses: bool | None = None  # PyTorch's choice
+
     def __init__(self, task: NativeTask):
         self._task = task
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -27,11 +39,9 @@ class Loop(NativeLoop):
         }
         self._module = builders[task.family](task).to(device)
         parameters = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
-        if task.optimizer == "adam":
-            betas = BETA_1, BETA_2
-            self._optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, task.learning_rate, betas, EPSILON)
-        else:
-            self._optimizer = RMSprop(parameters, task.learning_rate)
+        self._optimizer = self._make_optimizer(parameters)
+        self._loss = self._loss_of
+        self._update: Callable[[], Any] = self._optimizer.step
 
     def train_epoch(self, order: np.ndarray) -> float:
         total = torch.zeros((), device=self._y.device)
@@ -39,17 +49,41 @@ class Loop(NativeLoop):
         for indices in self._task.batches(order):
             indices = torch.as_tensor(indices, device=self._y.device)
             x, y = self._x[indices], self._y[indices]
-            answers = self._module(x)
-            loss = functional.cross_entropy(answers, y) if self._task.classifies else functional.mse_loss(answers, y)
+            loss, right_here = self._loss(x, y)
             self._optimizer.zero_grad()
             loss.backward()
-            self._optimizer.step()
+            self._update()
             if isinstance(self._module, Convolutions):
                 self._module.clip_norms()
             total += loss.detach() * len(y)
-            if self._task.classifies:
-                right += (answers.detach().argmax(1) == y).sum()
+            right += right_here
         return float(total) / len(order)
+
+    def _make_optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        rate = self._task.learning_rate
+        if self._task.optimizer == "adam":
+            return torch.optim.Adam(parameters, rate, (BETA_1, BETA_2), EPSILON, fused=self._fuses)
+        return RMSprop(parameters, rate)
+
+    def _loss_of(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | int]:
+        """Return the mean loss, and the number of correct predictions."""
+        answers = self._module(x)
+        if not self._task.classifies:
+            return functional.mse_loss(answers, y), 0
+        return functional.cross_entropy(answers, y), (answers.detach().argmax(1) == y).sum()
+
+
+class CompiledLoop(Loop):
+    """The loss and its gradients by `torch.compile`, and the optimizer as one fused or compiled update."""
+
+    _fuses = True
+
+    def __init__(self, task: NativeTask):
+        super().__init__(task)
+        # One compilation for full batches, another for the smaller last one.
+        self._loss = torch.compile(self._loss_of, dynamic=False)
+        if task.optimizer != "adam":
+            self._update = torch.compile(self._optimizer.step)
 
 
 def _linear(kernel: np.ndarray, bias: np.ndarray) -> nn.Linear:

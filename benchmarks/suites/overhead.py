@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...backends import catalog
+from ...functions import require_known
 from ...models.recipe import find, registry
+from .. import real
 from ..cells import CellGroup, TimedCell
+from ..epoch_session import FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED
 from ..native import RECIPES
 from ..results import Results
 from ..suite import BenchmarkOptions, compare
 
 SUITE = "overhead"
-FIT = "fit"
-TRIVIUM, OTHERS = "trivium", (FIT, "native")
-ALL = "all"
+TRIVIUM, OTHERS = "trivium", (FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED)
+ALL, REAL = "all", "real"
 
 # The least seconds of one timing. A single epoch of a few milliseconds would mostly measure cold caches, because the
 # other runners have just run.
@@ -26,41 +28,55 @@ def measure(
     recipes: Sequence[str] = (),
     backends: Sequence[str] = (),
     *,
+    runners: Sequence[str] = (),
     data: str | None = None,
     device: str | None = None,
     options: BenchmarkOptions | None = None,
 ) -> Results:
     """Time steady epochs of each recipe on each backend by each runner.
 
-    The three runners of a recipe on a backend are interleaved, and such groups are measured one after the other. So
+    The runners of a recipe on a backend are interleaved, and such groups are measured one after the other. So
     runners that are compared share their rounds, and only their models are in memory.
 
     Args:
-        recipes: names; by default all with a native loop, and the whole book for `all`. A recipe without a native loop
-            is compared with `fit` alone.
+        recipes: names; by default all with a native loop, the whole book for `all`, and the models of
+            `benchmarks/real/` for `real`. A recipe without a native loop is compared with `fit` alone.
         backends: names of backends; by default all that are installed.
+        runners: those of `OTHERS` that trivium is compared with; by default all that a recipe has.
         data: the name of a dataset or file, with its settings; the recipe's own by default, but the sample of MNIST.
         device: `cpu` or `gpu`; by default each backend's choice.
         options: how long and how precisely to measure, and where.
 
     Raises:
         RecipeError: there is no such recipe.
+        OptionError: there is no such runner.
         BackendError: a named backend is unknown or not installed.
         DataError: the data cannot be read.
     """
-    selected = list(registry()) if list(recipes) == [ALL] else [find(name).name for name in recipes or RECIPES]
+    require_known("`runners`", runners, OTHERS)
+    selected = _selected(recipes)
     names = [backend.name for backend in catalog.resolve(backends)]
     groups = [
-        _group(recipe, name, device, {"data": data, "min_seconds": _MIN_SECONDS})
+        _group(recipe, name, device, runners or OTHERS, {"data": data, "min_seconds": _MIN_SECONDS})
         for recipe in selected
         for name in names
     ]
     arguments = {"recipes": selected, "backends": names, "data": data, "device": device}
+    arguments |= {"runners": list(runners)} if runners else {}
     return compare(SUITE, groups, arguments, options or BenchmarkOptions(budget=300.0), interleaved=False)
 
 
-def _group(recipe: str, backend: str, device: str | None, settings: dict[str, Any]) -> CellGroup:
+def _selected(recipes: Sequence[str]) -> list[str]:
+    """Return the names of the recipes that some names stand for."""
+    groups = {ALL: list(registry()), REAL: list(real.NAMES)}
+    names = [name for given in recipes or RECIPES for name in groups.get(given, [given])]
+    return [name if name in real.NAMES else find(name).name for name in names]
+
+
+def _group(
+    recipe: str, backend: str, device: str | None, runners: Sequence[str], settings: dict[str, Any]
+) -> CellGroup:
     trivium = TimedCell(recipe, backend, TRIVIUM, TRIVIUM, device, settings={**settings, "timed_plans": True})
-    beside = [runner for runner in OTHERS if runner == FIT or recipe in RECIPES]
+    beside = [runner for runner in runners if recipe in RECIPES or runner in (FIT, FIT_TUNED)]
     others = [TimedCell(recipe, backend, runner, runner, device, settings=settings) for runner in beside]
     return CellGroup(f"{recipe} on {trivium.location}", [*others, trivium], [(other, trivium) for other in others])

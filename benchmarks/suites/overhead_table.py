@@ -42,8 +42,8 @@ def table(results_json: ResultsJson) -> str:
     """
     device = device_of(results_json)
     rows = [
-        "| recipe | backend | plan | s/epoch | fit ÷ trivium | native ÷ trivium | of GEMM peak |",
-        "|---|---|---|--:|--:|--:|--:|",
+        f"| recipe | backend | plan | s/epoch | {' | '.join(f'{of} ÷ trivium' for of in OTHERS)} | of GEMM peak |",
+        f"|---|---|---|--:|{'--:|' * len(OTHERS)}--:|",
         *_rows(results_json),
     ]
     return section_of(device).render(*rows, "", *document.failure_lines(results_json), _conditions(results_json))

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 @click.option(
     "--recipes",
     metavar="NAMES",
-    help="Recipes, such as dense/one-hidden,rnn/lstm, or all. Default: those with a native loop.",
+    help="Recipes, such as dense/one-hidden,rnn/lstm; all for the book, real for six models that people train. Default: "
+    "those with a native loop.",
+)
+@click.option(
+    "--runners",
+    metavar="NAMES",
+    help="What trivium is compared with: fit, fit-tuned, native, native-compiled. Default: all that a recipe has.",
 )
 @backends_option
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
@@ -30,6 +36,7 @@ def command(
     ctx: click.Context,
     /,
     recipes: str | None,
+    runners: str | None,
     backends: str | None,
     data: str | None,
     device: str | None,
@@ -37,8 +44,9 @@ def command(
 ) -> None:
     """Compare the speed of trivium with Keras' fit and with a native loop.
 
-    Trains the same model on the same data with `keras.Model.fit`, with trivium, and with a loop written by hand in the
-    framework, interleaved, with intervals. A recipe without a native loop is compared with fit alone.
+    Trains the same model on the same data in turn, with intervals: with `keras.Model.fit` as most people call it and
+    with the settings that an expert would choose, with trivium, and with a loop written by hand in the framework, plain
+    and compiled. A recipe without a native loop is compared with fit alone.
 
     \b
     Example:
@@ -50,7 +58,12 @@ def command(
         ctx,
         overhead.SUITE,
         lambda benchmark_options: overhead.measure(
-            split_names(recipes), split_names(backends), data=data, device=device, options=benchmark_options
+            split_names(recipes),
+            split_names(backends),
+            runners=split_names(runners),
+            data=data,
+            device=device,
+            options=benchmark_options,
         ),
         _show,
         options,

@@ -17,6 +17,7 @@ from trivium.benchmarks.suites import (
     search_speed,
     start_up,
 )
+from trivium.benchmarks.suites.overhead import OTHERS
 from trivium.benchmarks.suites.scaling_model import Network
 from trivium.storage.atomic import write_json
 
@@ -209,7 +210,7 @@ SUITES = {
     "data-size": data_sizes,
     "import": imports,
     "inference": inference,
-    "overhead": lambda: runners("overhead", {"fit": 1.3, "native": 1.0, "trivium": 1.0}, False),
+    "overhead": lambda: runners("overhead", {**dict.fromkeys(OTHERS, 1.3), "native": 1.0, "trivium": 1.0}, False),
     "masks": lambda: runners("masks", {"owned": 1.1, "native": 1.0}, True),
     "checkpoint": checkpoints,
     "scaling": scaled,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trivium.backends import catalog
-from trivium.benchmarks import native
+from trivium.benchmarks import native, real
 from trivium.benchmarks.cells import CellGroup, TimedCell
 from trivium.benchmarks.measure import InterleavedRounds
 from trivium.benchmarks.results import Results, group_result
@@ -15,7 +15,7 @@ from trivium.benchmarks.suite import BenchmarkOptions
 from trivium.benchmarks.suites import overhead
 from trivium.data import datasets
 from trivium.engine.training.trainer import Trainer
-from trivium.errors import RecipeError
+from trivium.errors import OptionError, RecipeError
 from trivium.models.recipe import registry
 
 SETTINGS = {
@@ -63,10 +63,10 @@ def losses_by_fit(trainer, model, training, epochs):
     return losses
 
 
-def losses_by_hand(backend, trainer, task, epochs):
+def losses_by_hand(backend, trainer, task, epochs, compiled=False):
     from trivium.engine.epochs.batches import sample_order
 
-    loop = native.load(backend.name, task)
+    loop = native.load(backend.name, task, compiled=compiled)
     return [loop.train_epoch(sample_order(trainer.resolved.seed, epoch, len(task.x), True)) for epoch in range(epochs)]
 
 
@@ -80,6 +80,16 @@ def test_a_native_loop_learns_what_keras_learns(backend, data, recipe):
     assert losses[0] == pytest.approx(expected[0], abs=1e-4)
     # PyTorch's Adam adds its epsilon before the second moment is corrected, Keras' after: they part a little.
     assert losses[1] == pytest.approx(expected[1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(recipe, marks=[] if recipe == "rnn/lstm" else pytest.mark.slow) for recipe in native.RECIPES],
+)
+def test_a_compiled_native_loop_learns_what_the_plain_one_learns(backend, data, recipe):
+    trainer, *_, task = task_for(recipe, data)
+    plain, compiled = (losses_by_hand(backend, trainer, task, 2, compiled=compiled) for compiled in (False, True))
+    assert compiled == pytest.approx(plain, rel=1e-4)
 
 
 @pytest.mark.shared_out
@@ -113,9 +123,18 @@ def test_a_recipe_without_a_native_loop_is_compared_with_fit_alone(backend, monk
     overhead.measure(["all"], [backend.name])
     of = {group.cells[-1].recipe: [each.runner for each, _ in group.pairs] for group in groups}
     assert list(of) == list(registry())
-    by_hand = {recipe for recipe, runners in of.items() if runners == ["fit", "native"]}
+    by_hand = {recipe for recipe, runners in of.items() if runners == [*overhead.OTHERS]}
     assert by_hand == set(native.RECIPES)
-    assert all(of[recipe] == ["fit"] for recipe in set(of) - by_hand)
+    assert all(of[recipe] == ["fit", "fit-tuned"] for recipe in set(of) - by_hand)
+    overhead.measure(["real"], [backend.name], runners=["fit"])
+    compared = groups[len(of) :]
+    assert [group.cells[-1].recipe for group in compared] == list(real.NAMES)
+    assert all([each.runner for each, _ in group.pairs] == ["fit"] for group in compared)
+
+
+def test_an_unknown_runner_is_refused(backend):
+    with pytest.raises(OptionError, match="`runners`: 'fit-turned' is none of fit, fit-tuned"):
+        overhead.measure(["rnn/lstm"], [backend.name], runners=["fit-turned"])
 
 
 def test_an_unknown_recipe_is_refused(backend):
@@ -123,22 +142,21 @@ def test_an_unknown_recipe_is_refused(backend):
         overhead.measure(["rnn/lstn"], [backend.name])
 
 
-def test_the_suite_times_all_three_runners_in_the_same_rounds(backend, shared_worker):
-    heard = []
+def test_the_suite_times_all_runners_in_the_same_rounds(backend, shared_worker):
+    heard, runners = [], ("fit", "fit-tuned", "native")
     options = BenchmarkOptions(budget=0.1, precision=1.0, ceilings=False, listener=heard.append)
-    result = overhead.measure(["rnn/lstm"], [backend.name], data="waves:0:20", options=options)
+    result = overhead.measure(["rnn/lstm"], [backend.name], runners=runners, data="waves:0:20", options=options)
     report = json.loads(json.dumps(result.to_json(), allow_nan=False))
     steady = {row["runner"]: row for row in report["rows"] if row["metric"] == "steady_epoch"}
-    assert set(steady) == {"fit", "native", "trivium"}
+    assert set(steady) == {*runners, "trivium"}
     assert all(row["n"] >= 8 and row["median"] > 0 for row in steady.values())
-    assert [(ratio["of"], ratio["over"], ratio["recipe"]) for ratio in report["ratios"]] == [
-        ("fit", "trivium", "rnn/lstm"),
-        ("native", "trivium", "rnn/lstm"),
-    ]
+    compared = [(ratio["of"], ratio["over"], ratio["recipe"]) for ratio in report["ratios"]]
+    assert compared == [(runner, "trivium", "rnn/lstm") for runner in runners]
     for ratio in report["ratios"]:
         assert 0 < ratio["low"] <= ratio["ratio"] <= ratio["high"]
     assert report["environment"][backend.name]["backend"] == backend.name
     assert report["plans"]["rnn/lstm on " + backend.name] != "fit"
+    assert "in a call" in report["plans"]["rnn/lstm by fit-tuned on " + backend.name]
     assert heard[-1]["done"] == heard[-1]["total"] == 1
 
 
@@ -153,7 +171,7 @@ def test_the_command_prints_a_table_of_each_ratio(monkeypatch, tmp_path):
         *others, trivium = cells = [
             TimedCell("rnn/lstm", backend, name, name) for name in (*overhead.OTHERS, "trivium")
         ]
-        samples = dict(zip(cells, ([6.0] * 9, [3.0] * 9, [2.0] * 9), strict=True))
+        samples = dict(zip(cells, ([6.0] * 9, [5.0] * 9, [3.0] * 9, [1.0] * 9, [2.0] * 9), strict=True))
         group = CellGroup(backend, cells, [(other, trivium) for other in others])
         results.groups[backend] = group_result(
             overhead.SUITE, group, dict.fromkeys(cells, info), {}, InterleavedRounds(samples, "precision")
@@ -170,10 +188,11 @@ def test_the_command_prints_a_table_of_each_ratio(monkeypatch, tmp_path):
     assert shown.exit_code == 0, shown.output
     options = received.pop("options")
     assert (options.budget, options.precision) == (7, 0.05)
-    assert received == {"recipes": ["rnn/lstm"], "backends": ["jax", "torch"], "data": None, "device": "cpu"}
-    fit, by_hand = (line.split() for line in shown.output.splitlines() if line.split()[:1] == ["rnn/lstm"])
-    assert fit == ["rnn/lstm", "3.00", "[3.00,", "3.00]", "3.00", "[3.00,", "3.00]"]
-    assert by_hand == ["rnn/lstm", "1.50", "[1.50,", "1.50]", "1.50", "[1.50,", "1.50]"]
+    asked = {"recipes": ["rnn/lstm"], "backends": ["jax", "torch"], "runners": [], "data": None, "device": "cpu"}
+    assert received == asked
+    rows = [line.split() for line in shown.output.splitlines() if line.split()[:1] == ["rnn/lstm"]]
+    for ratio, row in zip(("3.00", "2.50", "1.50", "0.50"), rows, strict=True):
+        assert row == ["rnn/lstm", *[ratio, f"[{ratio},", f"{ratio}]"] * 2]
     assert "9 to 9 interleaved rounds; groups stopped: 2 by precision." in shown.output
     assert json.loads((tmp_path / "kept/results.json").read_text())["ratios"][0]["ratio"] == pytest.approx(3.0)
 
