@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.option(
     "--recipes",
     metavar="NAMES",
-    help="Recipes, such as dense/one-hidden,rnn/lstm; all for the book, real for six models that people train. Default: "
-    "those with a native loop.",
+    help="Recipes, such as dense/one-hidden,rnn/lstm; all: the book; real: six models that people train. Default: those "
+    "with a native loop.",
 )
 @click.option(
     "--runners",
