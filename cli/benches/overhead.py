@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--recipes",
     metavar="NAMES",
-    help="Recipes, such as dense/one-hidden,rnn/lstm; all: the book; real: six models that people train. Default: those "
+    help="Recipes, such as dense/one-hidden,rnn/lstm; all: the book; real: six models people train. Default: those "
     "with a native loop.",
 )
 @click.option(
