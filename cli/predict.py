@@ -8,13 +8,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json, table, threshold_option, trust_option
+from .common import (
+    backend_option,
+    common_options,
+    console,
+    print_json,
+    printable,
+    table,
+    threshold_option,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..engine.prediction.preview import Answer
+
 _MOST_ROWS = 20
 _MOST_SHARES = 5
+_MOST_NAMED = 3
+# A digit of a photograph with less probability than this is doubtful.
+_SURE = 0.6
 
 
 @click.command()
@@ -22,6 +36,12 @@ _MOST_SHARES = 5
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--every-window", is_flag=True, help="Forecast after each window of a time series, not only the last.")
 @threshold_option
+@click.option(
+    "--preview",
+    type=click.Path(path_type=Path),
+    metavar="PNG",
+    help="Draw what a model of pictures saw, and its answers.",
+)
 @backend_option
 @trust_option
 @common_options
@@ -30,6 +50,7 @@ def command(
     inputs: tuple[Path, ...],
     every_window: bool,
     threshold: float | None,
+    preview: Path | None,
     backend: str | None,
     as_json: bool,
 ) -> None:
@@ -38,8 +59,8 @@ def command(
     SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
     training data, named arrays (.npz, .safetensors, a folder of .npy files) with one for each input of the model, .txt
     files with a sentence in each line, or .png and .jpg pictures. A table may have its columns in any order, and the
-    target among them. For a model of MNIST's digits, a picture is one drawn or
-    photographed digit. Of a time series, the rows after its last window are forecast.
+    target among them. For a model of MNIST's digits, a picture shows drawn or photographed digits; they are answered
+    from left to right. Of a time series, the rows after its last window are forecast.
 
     \b
     Example:
@@ -52,24 +73,54 @@ def command(
     from ..engine.prediction.series_record import SeriesRecord
 
     loaded = bundle.load(source)
+    if preview:
+        from ..engine.prediction.preview import Answer, draw, require_pictures  # matplotlib
+
+        require_pictures(loaded)
     record = SeriesRecord.of(loaded)
+    answers: list[Answer] = []
     predictions: list[dict[str, Any]] = []
     for path in inputs:
         x, names = samples.read_named(loaded, path, every_window=every_window)
         predicted = predict(loaded, x, threshold)
         said = record.forecasts(predicted.values) if record else predicted.to_json()
+        if preview:
+            answers.append(Answer(path, x, names, said))
         rows = enumerate(zip(names or [{}] * len(said), said, strict=True))
         predictions += [{"file": str(path), "index": i, **name, "prediction": entry} for i, (name, entry) in rows]
+    if preview:
+        draw(loaded, answers, preview)
+    _warn_of_doubt(predictions)
     if as_json:
         print_json({"schema": 1, "source": str(source), "predictions": predictions})
         return
     if record:
         _print_forecasts(predictions)
         return
-    shown = table("file", "sample", "prediction", "probability", right=("sample", "probability"))
+    places = ["place"] if any("box" in row for row in predictions) else []
+    shown = table("file", "sample", *places, "prediction", "probability", right=("sample", "probability"))
     for row in predictions[:_MOST_ROWS]:
-        shown.add_row(row["file"], str(row["index"]), *_columns(row["prediction"]))
+        cells = [_place(row["box"]) if "box" in row else "" for _ in places]
+        shown.add_row(row["file"], str(row["index"]), *cells, *_columns(row["prediction"]))
     _print(shown, len(predictions))
+
+
+def _warn_of_doubt(predictions: list[dict[str, Any]]) -> None:
+    """Say which digits of photographs the model is unsure of."""
+    drawn = [(row, row["prediction"]) for row in predictions if "box" in row and isinstance(row["prediction"], dict)]
+    unsure = [row for row, said in drawn if 0 <= (said.get("probability") or 1.0) < _SURE]
+    if unsure:
+        rows = ", ".join(f"{row['file']} at {_place(row['box'])}" for row in unsure[:_MOST_NAMED])
+        sentence = (
+            f"unsure of {len(unsure)} of {len(drawn)} digits ({rows}): look at what the model saw by "
+            "--preview seen.png; a picture from nearer, on plain paper, helps"
+        )
+        click.echo("trivium: " + printable(sentence), err=True)
+
+
+def _place(box: list[int]) -> str:
+    """Return the left and upper corner of a box."""
+    return f"{box[0]},{box[1]}"
 
 
 def _print_forecasts(predictions: list[dict[str, Any]]) -> None:

@@ -1,12 +1,13 @@
-"""Converts a drawn or photographed digit to the form of MNIST's digits.
+"""Converts drawn or photographed digits to the form of MNIST's digits.
 
 MNIST's digits are light on dark, fitted into a 20×20 box with their proportions kept, with the centre of mass in the
-middle of 28×28. A photograph also has uneven lighting: the lighting is subtracted, then a threshold separates ink from
-paper.
+middle of 28×28. A photograph also has a table around the sheet, uneven lighting, lines on the paper, and grain. They
+are removed; then the strokes that belong together are digits.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,37 +15,95 @@ from PIL import Image
 from scipy import ndimage
 
 from ..errors import DataError
-from .pictures.picture_file import convert_picture
+from .photographs.grids import grid_shape, otsu, resized
+from .photographs.lighting import without_lighting
+from .photographs.marks import Mark, holes_in, marks_of
+from .photographs.ruled_lines import without_lines
+from .photographs.sheet import sheet_of
+from .pictures.picture_file import convert_picture, read_header
 
 BOX = 20
 SIZE = 28
 
 # Ink and paper must differ by this fraction of the grey scale; otherwise no digit can be seen.
 _MIN_CONTRAST = 0.1
-# Shadows are looked for on a picture of this many pixels on its longer side, and strokes are narrower than this.
-_SHADOW_GRID = 96
-_WIDEST_STROKE = 17
-# The soft edge of a stroke, and the widths over which paper is smoothed, as fractions of the longer side.
-_STROKE_EDGE = 6
-_SHADOW_WIDTHS = (0.03, 0.2)
-# A fraction of the contrast of ink and paper; below it nothing is corrected.
-_FAINTEST_SHADOW = 0.05
+# Larger pictures are averaged until their longer side has so many pixels.
+_LARGEST_SIDE = 1_200
+# More marks than this are a text or a pattern.
+_MOST_DIGITS = 20
+# An 8 has two holes, and a hasty one a third.
+_MOST_HOLES = 3
+# Grain of more than this fraction of full ink is smoothed, by windows of up to so many pixels.
+_STRONG_GRAIN = 0.06
+_SMOOTHING = (1, 2, 3)
 
 
-def read_digit(path: Path) -> np.ndarray:
-    """Read the digit in a picture file.
+@dataclass(frozen=True)
+class Digit:
+    """A digit on a picture.
 
-    Returns:
-        (28, 28) uint8, light on dark.
+    Attributes:
+        pixels: (28, 28) uint8, light on dark.
+        box: left, top, right and bottom on the picture as it is seen, in pixels; right and bottom are outside it.
+    """
+
+    pixels: np.ndarray
+    box: tuple[int, ...]
+
+
+def read_digits(path: Path) -> list[Digit]:
+    """Read the digits in a picture file, from left to right, row by row.
 
     Raises:
-        DataError: the file is missing, is not a picture, or is blank.
+        DataError: the file is missing, is not a picture, or no digit can be seen in it.
     """
-    grey = convert_picture(path, _to_grey)
+    grey, header = convert_picture(path, _to_grey, _LARGEST_SIDE), read_header(path)
     try:
-        return centre_digit(grey)
+        digits = find_digits(grey)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    scale = max(header.height, header.width) / max(grey.shape)
+    return [replace(digit, box=tuple(round(scale * side) for side in digit.box)) for digit in digits]
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Read the digits in a picture file as (n, 28, 28) uint8, light on dark; see `read_digits`."""
+    return pixels_of(read_digits(path))
+
+
+def pixels_of(digits: list[Digit]) -> np.ndarray:
+    """Return digits as an array, (n, 28, 28) uint8."""
+    return np.stack([digit.pixels for digit in digits])
+
+
+def find_digits(grey: np.ndarray) -> list[Digit]:
+    """Find the digits in a grey picture, from left to right, row by row.
+
+    Args:
+        grey: (height, width) uint8, any size, dark on light or light on dark.
+
+    Raises:
+        DataError: the picture is blank, or there is more in it than a few digits.
+    """
+    scale = max(1.0, max(grey.shape) / _LARGEST_SIDE)
+    values = resized(grey, grid_shape(grey.shape, _LARGEST_SIDE)) if scale > 1 else grey.astype("float64")
+    ink, on_sheet, (top, left) = _ink_of(values)
+    strokes, marks = marks_of(ink, on_sheet)
+    if not marks:
+        raise DataError("no digit can be seen: nothing in the picture stands out from its grain")
+    if len(marks) > _MOST_DIGITS:
+        raise DataError(
+            f"{len(marks)} marks can be seen, expected a digit, or up to {_MOST_DIGITS}: cut out the part with the "
+            "digits, or photograph them on plain paper"
+        )
+    cut_out = [_cut_out(ink, strokes, mark) for mark in marks]
+    if any(holes_in(digit) > _MOST_HOLES for digit in cut_out):
+        raise DataError(
+            "no digit can be told from what is around it, such as lines, a pattern or the edge of the sheet: "
+            "photograph it from nearer, on plain paper that fills the picture"
+        )
+    boxes = [_box_of(mark, top, left, scale, grey.shape) for mark in marks]
+    return [Digit(_in_mnists_form(digit), box) for digit, box in zip(cut_out, boxes, strict=True)]
 
 
 def centre_digit(grey: np.ndarray) -> np.ndarray:
@@ -57,20 +116,12 @@ def centre_digit(grey: np.ndarray) -> np.ndarray:
         (28, 28) uint8, light on dark.
 
     Raises:
-        DataError: the picture is blank.
+        DataError: the picture is blank, or there is more than one digit in it.
     """
-    ink = _ink_of(grey)
-    if not ink.any():
-        raise DataError("no digit can be seen: nothing in the picture stands out from its grain")
-    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    factor = BOX / max(digit.shape)
-    height, width = (max(1, round(side * factor)) for side in digit.shape)
-    small = np.asarray(Image.fromarray(digit).resize((width, height), Image.Resampling.BOX))
-    canvas = np.zeros((SIZE, SIZE), "uint8")
-    top, left = (_offset(small.sum(1 - axis), axis_length) for axis, axis_length in enumerate((height, width)))
-    canvas[top : top + height, left : left + width] = small
-    return canvas
+    digits = find_digits(grey)
+    if len(digits) > 1:
+        raise DataError(f"{len(digits)} digits can be seen, expected one: cut it out")
+    return digits[0].pixels
 
 
 def _to_grey(picture: Image.Image) -> np.ndarray:
@@ -85,98 +136,73 @@ def _to_grey(picture: Image.Image) -> np.ndarray:
     return np.asarray(grey * opacity + paper * (1 - opacity), "uint8")
 
 
-def _ink_of(grey: np.ndarray) -> np.ndarray:
-    """Return the amount of ink in each pixel, 0 to 255 uint8; the edge of the picture is assumed to be paper."""
-    values = grey.astype("float64")
+def _ink_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Return the ink in each pixel of the sheet's part, 0 to 1, those on the sheet, and its first row and column."""
     if values.max() - values.min() < _MIN_CONTRAST * 255:
         raise DataError("no digit can be seen: the picture is of one brightness")
-    edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    if np.median(edge) > (values.min() + values.max()) / 2:
-        values = 255 - values
-    values -= _illumination_plane(values, values <= _otsu(values))
-    values -= _shadows(values)
-    threshold = _otsu(values)
-    paper, strokes = values[values <= threshold], values[values > threshold]
-    # 1.48 × the median absolute deviation estimates the grain's standard deviation; soft stroke edges do not affect it.
-    grain = 1.48 * float(np.median(np.abs(paper - np.median(paper))))
+    values, on_sheet, start = _cut_to_sheet(values)
+    ink, grain = _scaled(without_lighting(values), on_sheet)
+    for width in _SMOOTHING:
+        if grain > _STRONG_GRAIN:
+            ink, grain = _scaled(without_lighting(ndimage.gaussian_filter(values, width)), on_sheet)
+    ink, grain = _scaled(without_lines(ink, on_sheet), on_sheet)
+    ink = np.where(on_sheet & (ink >= max(4 * grain, 0.02)), ink.clip(0, 1), 0.0)
+    return ink, on_sheet, start
+
+
+def _cut_to_sheet(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Return the part of a picture with the sheet, which of its pixels are on it, and its first row and column.
+
+    Pixels outside the sheet get the brightness of the paper that is next to them.
+    """
+    on_sheet = sheet_of(values)
+    if on_sheet is None:
+        return values, np.ones(values.shape, bool), (0, 0)
+    (rows, columns), *_ = ndimage.find_objects(on_sheet.astype("uint8"))
+    values, on_sheet = values[rows, columns], on_sheet[rows, columns]
+    nearest = ndimage.distance_transform_edt(~on_sheet, return_distances=False, return_indices=True)
+    smooth = ndimage.gaussian_filter(values, 2)
+    return np.where(on_sheet, values, smooth[tuple(nearest)]), on_sheet, (rows.start, columns.start)
+
+
+def _scaled(differences: np.ndarray, on_sheet: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return ink from 0 on paper to 1 on strokes, and the standard deviation of the paper's grain on that scale."""
+    known = differences[on_sheet]
+    threshold = otsu(known)
+    paper, strokes = known[known <= threshold], known[known > threshold]
+    if not paper.size or not strokes.size:
+        return np.zeros(differences.shape), 0.0
     floor, full = float(np.median(paper)), float(np.quantile(strokes, 0.9))
-    ink = np.clip((values - floor) / (full - floor), 0, 1)
-    ink[values - floor < max(4 * grain, 0.02 * (full - floor))] = 0
-    return np.asarray(np.round(255 * _remove_specks(ink)), "uint8")
+    # 1.48 × the median absolute deviation estimates the grain's standard deviation; soft stroke edges do not affect it.
+    grain = 1.48 * float(np.median(np.abs(paper - floor)))
+    return np.asarray((differences - floor) / (full - floor)), grain / (full - floor)
 
 
-def _illumination_plane(values: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    """Fit a plane to the paper's brightness and remove its mean: a lamp lights one side more than the other."""
-    grid: np.ndarray = np.indices(values.shape)
-    rows, columns = grid[0], grid[1]
-    terms = np.stack([rows[paper], columns[paper], np.ones(int(paper.sum()))], axis=1)
-    solution = np.asarray(np.linalg.lstsq(terms, values[paper], rcond=None)[0])
-    plane = np.asarray(solution[0] * rows + solution[1] * columns)
-    return np.asarray(plane - plane[paper].mean())
+def _cut_out(ink: np.ndarray, strokes: np.ndarray, mark: Mark) -> np.ndarray:
+    """Return the ink of a mark alone, (height, width) uint8."""
+    box = slice(mark.top, mark.bottom), slice(mark.left, mark.right)
+    digit = np.where(np.isin(strokes[box], mark.strokes), ink[box], 0.0)
+    return np.asarray(np.round(255 * digit), "uint8")
 
 
-def _shadows(values: np.ndarray) -> np.ndarray:
-    """Return the paper's brightness less its median: a hand or a phone casts a soft shadow.
-
-    Under the strokes the paper around them counts, by its distance (normalised convolution: Knutsson and Westin, 1993),
-    and where no paper is near, paper farther away. Paper that is evenly lit is left as it is.
-
-    Args:
-        values: (height, width), ink brighter than paper.
-    """
-    shape = tuple(max(1, round(side * _SHADOW_GRID / max(values.shape))) for side in values.shape)
-    paper = _paper_of(values, shape)
-    near_ink = ndimage.binary_dilation(_resized(paper.astype("float64"), shape) < 1, iterations=_STROKE_EDGE)
-    clear = (~near_ink).astype("float64")
-    background = _smoothed(_resized(values, shape) * clear) / np.maximum(_smoothed(clear), 1e-9)
-    low, high = np.quantile(background[~near_ink], (0.05, 0.95)) if clear.any() else (0.0, 0.0)
-    if high - low < _FAINTEST_SHADOW * (values.max() - low):
-        return np.zeros(values.shape)
-    return np.asarray(_resized(background - np.median(background), values.shape))
+def _box_of(mark: Mark, top: int, left: int, scale: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return the box of a mark on the whole picture: left, top, right, bottom."""
+    height, width = shape
+    rows = (round((top + row) * scale) for row in (mark.top, mark.bottom))
+    columns = (round((left + column) * scale) for column in (mark.left, mark.right))
+    (first_row, last_row), (first_column, last_column) = rows, columns
+    return first_column, first_row, min(last_column, width), min(last_row, height)
 
 
-def _paper_of(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return which pixels are paper, also in a shadow that is as dark as a stroke.
-
-    A morphological opening removes what is narrower than its window, the strokes, and keeps what is wider (Serra,
-    1982).
-    """
-    opened = ndimage.grey_opening(_resized(values, shape), _WIDEST_STROKE, mode="nearest")
-    levelled = values - _resized(ndimage.gaussian_filter(opened, _WIDEST_STROKE / 4, mode="nearest"), values.shape)
-    return np.asarray(levelled <= _otsu(levelled))
-
-
-def _smoothed(values: np.ndarray) -> np.ndarray:
-    """Return values smoothed by a narrow window, and by a wide one that hardly counts beside it."""
-    narrow, wide = (ndimage.gaussian_filter(values, width * _SHADOW_GRID, mode="nearest") for width in _SHADOW_WIDTHS)
-    return np.asarray(narrow + 1e-3 * wide)
-
-
-def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return values (height, width) in another shape: averaged where it is smaller, between neighbours where larger."""
-    filtering = Image.Resampling.BOX if shape < values.shape else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(values.astype("float32")).resize((shape[1], shape[0]), filtering), "float64")
-
-
-def _remove_specks(ink: np.ndarray) -> np.ndarray:
-    """Remove dust and grain: connected spots with less than a fiftieth of the largest spot's ink."""
-    spots, _ = ndimage.label(ink, structure=np.ones((3, 3)))
-    masses = np.bincount(spots.ravel(), weights=ink.ravel())
-    is_stroke = masses >= masses.max() / 50
-    return np.where(is_stroke[spots], ink, 0.0)
-
-
-def _otsu(values: np.ndarray) -> float:
-    """Return the threshold that maximises the variance between the darker and the brighter class (Otsu, 1979)."""
-    counts, edges = np.histogram(values, bins=256)
-    levels = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sum_below = np.cumsum(counts * levels)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = sum_below / below, (sum_below[-1] - sum_below) / above
-        variance = np.nan_to_num(below * above * (high - low) ** 2)
-    return float(edges[int(variance.argmax()) + 1])
+def _in_mnists_form(digit: np.ndarray) -> np.ndarray:
+    """Return a digit (height, width) uint8, light on dark and cut to its box, as (28, 28)."""
+    factor = BOX / max(digit.shape)
+    height, width = (max(1, round(side * factor)) for side in digit.shape)
+    small = np.asarray(Image.fromarray(digit).resize((width, height), Image.Resampling.BOX))
+    canvas = np.zeros((SIZE, SIZE), "uint8")
+    top, left = (_offset(small.sum(1 - axis), axis_length) for axis, axis_length in enumerate((height, width)))
+    canvas[top : top + height, left : left + width] = small
+    return canvas
 
 
 def _offset(mass: np.ndarray, length: int) -> int:

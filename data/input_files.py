@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DataError
 from ..storage.regular_file import require_regular
 from .columns import TEXT, Column
-from .digit_images import read_digit
+from .digit_images import read_pixels
 from .nests import Nest
 from .pictures.picture_file import SUFFIXES
 from .sources.files import read_array, read_named_arrays, require_numbers
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     import polars
 
 
-def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Path], np.ndarray] = read_digit) -> Nest:
-    """Read the samples in a file of arrays, a folder of `.npy` files or a table, or the one in a picture.
+def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Path], np.ndarray] = read_pixels) -> Nest:
+    """Read the samples in a file of arrays, a folder of `.npy` files, a table or a picture.
 
     Args:
         path: the file or folder.
         columns: those of a table that the model takes, in order; empty takes all of them, which must hold numbers.
-        read_picture: reads the picture in a file.
+        read_picture: reads the samples in a picture file, (n, …).
 
     Returns:
-        (n, …): a picture gives one sample, of a digit (1, 28, 28) uint8; a table gives (n, columns) float64, without
+        (n, …): a picture gives each digit in it, (n, 28, 28) uint8; a table gives (n, columns) float64, without
         `columns` (n,) for a single one. Named arrays are a dictionary, for a model of several inputs; of
         `price_train` and `price_test` the latter, as `price`.
 
@@ -45,7 +45,7 @@ def read(path: Path, columns: Sequence[Column] = (), read_picture: Callable[[Pat
         return _read_folder(path)
     require_regular(path)
     if ending in SUFFIXES:
-        return read_picture(path)[None]
+        return read_picture(path)
     if ending == ".npy":
         return read_array(path)
     if ending in (".npz", ".safetensors"):

@@ -12,10 +12,10 @@ import numpy as np
 from ...data import input_files
 from ...data.columns import TEXT, Column
 from ...data.dataset import DIGITS
-from ...data.digit_images import SIZE, read_digit
+from ...data.digit_images import SIZE, pixels_of, read_digits, read_pixels
 from ...data.nests import Nest, from_user, is_array, named_arrays, sample_count
 from ...data.pictures.channels import in_channels
-from ...data.pictures.picture_file import read_picture
+from ...data.pictures.picture_file import SUFFIXES, read_picture
 from ...data.pictures.picture_size import PictureSize
 from ...data.sources.files import require_numbers
 from ...data.sources.text import read_text
@@ -31,8 +31,8 @@ def read(bundle: Bundle, path: Path) -> Nest:
     """Read samples for a bundle from a file.
 
     A table may have its columns in any order, and the target among them. Named arrays may have the target among them
-    too, beside samples x. A text has a sentence in each line. A picture is the drawing or photograph of a digit where
-    the model was trained on digits; else it is read like the pictures of the training data.
+    too, beside samples x. A text has a sentence in each line. A picture is a drawing or photograph of digits where the
+    model was trained on digits; else it is read like the pictures of the training data.
 
     Returns:
         (n, …) raw samples, or a dictionary of them for a model of several inputs; see `input_files.read`.
@@ -40,7 +40,7 @@ def read(bundle: Bundle, path: Path) -> Nest:
     Raises:
         DataError: the file is missing, damaged or of another kind, lacks a column, or has another size.
     """
-    reader = read_digit if _is_of_digits(bundle) else functools.partial(_read_picture, bundle)
+    reader = read_pixels if _is_of_digits(bundle) else functools.partial(_read_picture, bundle)
     if bundle.preprocessing.text and path.suffix.lower() == ".txt":
         return encode_texts([line for line in read_text(path).splitlines() if line.strip()])
     samples = input_files.read(path, columns_of(bundle), reader)
@@ -92,7 +92,8 @@ def read_named(bundle: Bundle, path: Path, *, every_window: bool = False) -> tup
 
     Returns:
         The samples, as from `read`; and for each window of a series what names it: `series`, where there are several,
-        and `after`, the time or the number of its last row. Other samples have no names.
+        and `after`, the time or the number of its last row; for each digit in a picture its `box`: left, top, right
+        and bottom in pixels. Other samples have no names.
 
     Raises:
         DataError: as `read`; a series is shorter than the window.
@@ -103,21 +104,30 @@ def read_named(bundle: Bundle, path: Path, *, every_window: bool = False) -> tup
         return read_windows(record, path, every_window=every_window)
     if every_window:
         raise OptionError(f"`every_window`: the model of {bundle.run['recipe']} does not take windows of a series")
+    if path.suffix.lower() in SUFFIXES and _is_of_digits(bundle):
+        digits = read_digits(path)
+        return pixels_of(digits), [{"box": list(digit.box)} for digit in digits]
     return read(bundle, path), []
 
 
 def _is_of_digits(bundle: Bundle) -> bool:
     """Return whether the model was trained on MNIST's digits; older bundles do not say so, but have their size."""
-    kind = bundle.run.get("dataset", {}).get("kind")
+    kind = kind_of(bundle)
     if kind is not None:
         return bool(kind == DIGITS)
-    shape = _raw_shape(bundle)
+    shape = raw_shape(bundle)
     return tuple(length for length in shape if length != 1) == (SIZE, SIZE) or shape == (SIZE * SIZE,)
 
 
+def kind_of(bundle: Bundle) -> str | None:
+    """Return the kind of the samples that a bundle was trained on; None where it does not say."""
+    kind = bundle.run.get("dataset", {}).get("kind")
+    return None if kind is None else str(kind)
+
+
 def _read_picture(bundle: Bundle, path: Path) -> np.ndarray:
-    """Read a picture as a raw sample: of any size if the training brought its pictures to one."""
-    shape = _raw_shape(bundle)
+    """Read a picture as one raw sample, (1, …): of any size if the training brought its pictures to one."""
+    shape = raw_shape(bundle)
     wanted = PictureSize.from_json(bundle.run.get("dataset", {}))
     picture = read_picture(path, wanted)[None]
     size = picture.shape[1:3]
@@ -126,10 +136,10 @@ def _read_picture(bundle: Bundle, path: Path) -> np.ndarray:
             f"{path} has {size[0]}x{size[1]} pixels (height x width), but the model takes samples of shape {shape}: "
             "resize it, or train with the setting size, which predictions then follow"
         )
-    return np.asarray(in_channels(picture, colour=shape[-1] == 3 and len(shape) == 3)[0]).reshape(shape)
+    return np.asarray(in_channels(picture, colour=shape[-1] == 3 and len(shape) == 3)).reshape(1, *shape)
 
 
-def _raw_shape(bundle: Bundle) -> tuple[int, ...]:
+def raw_shape(bundle: Bundle) -> tuple[int, ...]:
     """Return the shape of a raw sample; empty for a model of several inputs."""
     if not is_array(bundle.recorded_inputs):
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ class LoadedBundle(Bundle):
     def predict(self, x: Any, threshold: float | None = None) -> Predictions:
         """Predict raw inputs; see `trivium.predict`."""
         return evaluation.predict(self, x, threshold)
+
+    def preview(self, files: Sequence[str | Path], path: str | Path, threshold: float | None = None) -> None:
+        """Draw what the model saw of pictures and what it answered into a PNG file; see `trivium predict --preview`."""
+        from .preview import preview  # matplotlib
+
+        preview(self, files, path, threshold)
 
     def evaluate(self, data: DataSource | None = None, threshold: float | None = None) -> dict[str, float]:
         """Return the metrics on a test split; see `trivium.evaluate`."""

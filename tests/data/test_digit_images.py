@@ -1,10 +1,15 @@
 """A drawn or photographed digit comes out as MNIST would have made it."""
 
+import re
+
 import numpy as np
+import photographs
 import pytest
+from photographs import lines, on_table, photograph
 from PIL import Image, ImageDraw, ImageFilter
 
 from trivium.data import datasets, digit_images, input_files
+from trivium.data.photographs.marks import marks_of
 from trivium.errors import DataError
 
 pytestmark = pytest.mark.plain
@@ -93,13 +98,71 @@ def test_a_soft_shadow_is_not_ink(pen):
     assert np.abs(plain.astype(int) - shaded).mean() < 0.02 * 255
 
 
+PHOTOGRAPHS = {
+    "a vignette": lambda: photograph("2", "vignette"),
+    "light from one side": lambda: photograph("4", "side"),
+    "lined paper": lambda: photograph("7", printed=lines(slope=0.03)),
+    "squared paper": lambda: photograph("2", "shadow", printed=lines(squared=True, slope=-0.02)),
+    "noise": lambda: photograph("4", noise=35),
+    "a table": lambda: on_table(photograph("7", "shadow")),
+    "squared paper on a table": lambda: on_table(photograph("4", printed=lines(squared=True))),
+    "chalk": lambda: photograph("2", "side", chalk=True),
+    "three": lambda: photograph("274", "shadow", size=(400, 760)),
+    "three on squared paper": lambda: photograph("742", printed=lines((400, 760), squared=True), size=(400, 760)),
+}
+DIGITS = dict(zip(PHOTOGRAPHS, ["2", "4", "7", "2", "4", "7", "4", "2", "274", "742"], strict=True))
+
+
+@pytest.mark.parametrize("scene", PHOTOGRAPHS)
+def test_a_photograph_gives_its_digits_as_if_they_were_drawn(scene):
+    digits = digit_images.find_digits(PHOTOGRAPHS[scene]())
+    assert len(digits) == len(DIGITS[scene])
+    turned = 0.8 if "table" in scene else 0.88  # the sheet lies askew
+    for digit, name in zip(digits, DIGITS[scene], strict=True):
+        drawn = digit_images.centre_digit(np.asarray(255 * (1 - photographs.ink(name)), "uint8"))
+        assert likeness(digit.pixels, drawn) > turned, name
+
+
+def test_a_digit_has_its_box_on_the_picture(tmp_path):
+    """Also where the picture is read smaller than it is, and turned."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    drawn = Image.fromarray(draw_seven()).resize((3600, 2400)).rotate(90, expand=True)
+    drawn.save(tmp_path / "seven.jpg", exif=exif)
+    (digit,) = digit_images.read_digits(tmp_path / "seven.jpg")
+    np.testing.assert_allclose(digit.box, (12 * 60, 12 * 32, 12 * 138, 12 * 163), atol=40)
+
+
+def test_a_digit_that_the_edge_of_the_sheet_cuts_is_doubtful():
+    ink, on_sheet = photographs.ink("2"), np.ones((640, 480), bool)
+    on_sheet[:, 250:] = False
+    with pytest.raises(DataError, match=r"cannot be told from the edge of the sheet: photograph it from nearer"):
+        marks_of(np.where(on_sheet & (ink > 0.02), ink, 0.0), on_sheet)
+
+
+def test_a_pattern_is_no_digit():
+    pattern = 255 - 200 * lines(squared=True, pitch=90).astype("uint8")
+    pattern[:60] = pattern[-60:] = pattern[:, :60] = pattern[:, -60:] = 255
+    with pytest.raises(DataError, match="no digit can be"):
+        digit_images.find_digits(pattern)
+
+
+def test_noise_is_refused_or_read_but_never_fails(generator):
+    for size in ((64, 64), (3, 200), (28, 28), (1, 1), (2, 2)):
+        noise = generator.integers(0, 256, size).astype("uint8")
+        try:
+            assert len(digit_images.find_digits(noise)) <= 20
+        except DataError as error:
+            assert re.search("no digit can be|cannot be told|marks can be seen", str(error))  # noqa: PT017
+
+
 def test_mnists_own_digits_come_back_nearly_as_they_are():
-    sample = datasets.load("mnist:sample").test.x[:40]
+    sample = datasets.load("mnist:sample").test.x[:20]
     enlarged = [np.kron(255 - digit, np.ones((4, 4), "uint8")) for digit in sample]
     again = [digit_images.centre_digit(picture) for picture in enlarged]
     assert min(likeness(a, digit) for a, digit in zip(again, sample, strict=True)) > 0.99
     exact = [np.abs(a.astype(int) - digit).mean() < 4 for a, digit in zip(again, sample, strict=True)]
-    assert sum(exact) >= 38
+    assert sum(exact) >= 19
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

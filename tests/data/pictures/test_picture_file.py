@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trivium.data.pictures import channels
-from trivium.data.pictures.picture_file import Header, read_header, read_picture
+from trivium.data.pictures import channels, picture_file
+from trivium.data.pictures.picture_file import Header, PictureError, read_header, read_picture, read_reduced
+from trivium.data.pictures.picture_size import PictureSize
 
 pytestmark = pytest.mark.plain
 
@@ -85,3 +86,42 @@ def test_a_header_is_turned_as_the_picture_is(tmp_path, name):
     Image.fromarray(RAMP).save(tmp_path / name, exif=exif)
     assert read_header(tmp_path / name) == Header(8, 6, is_colour=False)
     assert read_picture(tmp_path / name).shape == (8, 6)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending"),
+    [
+        *((mode, "png") for mode in ("L", "RGB", "RGBA", "P", "LA", "I;16")),
+        ("L", "jpg"),
+        ("RGB", "jpg"),
+        ("CMYK", "jpg"),
+    ],
+)
+def test_a_large_picture_is_reduced_before_it_is_brought_to_a_size(tmp_path, monkeypatch, mode, ending):
+    """With nearly the same result, and turned as its camera says."""
+    y, x = np.mgrid[0:400, 0:600]
+    colours = np.stack([x / 600, y / 400, (x + y) % 200 / 200], -1) * 255
+    image = Image.fromarray(colours.astype("uint8"))
+    image = Image.fromarray((x * 100).astype("uint16")) if mode == "I;16" else image.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / f"p.{ending}", exif=exif)
+    wanted = PictureSize(30, 20)
+    whole = read_picture(tmp_path / f"p.{ending}", wanted)
+    monkeypatch.setattr(picture_file, "_LARGE", 1000)
+    reduced = read_picture(tmp_path / f"p.{ending}", wanted)
+    assert reduced.shape == whole.shape
+    assert reduced.dtype == np.uint8
+    assert np.abs(reduced.astype(int) - whole).mean() < 2
+    small, scale = read_reduced(tmp_path / f"p.{ending}", 60)
+    assert small.shape[:2] == (60, 40)
+    assert scale == pytest.approx(0.1)
+
+
+def test_a_picture_of_absurdly_many_pixels_is_refused_in_one_line(tmp_path, monkeypatch):
+    Image.fromarray(RAMP).save(tmp_path / "p.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    with pytest.raises(
+        PictureError, match=r"has more than \d+ million pixels, the most that are read: make it smaller"
+    ):
+        read_picture(tmp_path / "p.png")
