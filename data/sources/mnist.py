@@ -25,24 +25,54 @@ def load(name: str, which: str = "") -> Dataset:
     if full is not None:
         return _require_digits(name, full, source=str(full))
     with resources.as_file(resources.files(_PACKAGE) / "samples" / "mnist.npz") as sample:
+        closed = _closed_folder() if which != "sample" else None
         source = "the sample inside trivium: 5,000 + 1,000 of MNIST's 60,000 + 10,000 digits (`mnist:full` for all)"
+        source += f"; {closed} cannot be read" if closed else ""
         return _require_digits(name, sample, source)
 
 
 def _find_full_mnist() -> Path | None:
-    """Find the full set on this machine: in `$TRIVIUM_DATA`, then in Keras' cache.
+    """Find the full set on this machine: in `$TRIVIUM_DATA`, then in Keras' cache; None where it cannot be read.
 
     Raises:
-        DataError: `TRIVIUM_DATA` is set, but the set is not there.
+        DataError: `TRIVIUM_DATA` is a folder that can be read, but the set is not there.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         path = Path(folder).expanduser() / "mnist.npz"
-        if not path.is_file():
+        if not _may_search(path.parent):
+            return None
+        if not _is_readable(path):
             raise DataError(f"{FOLDER_VARIABLE} is {folder}, but there is no mnist.npz in it")
         return path
-    cached = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets" / "mnist.npz"
-    return cached if cached.is_file() else None
+    cached = _cache() / "datasets" / "mnist.npz"
+    return cached if _is_readable(cached) else None
+
+
+def _closed_folder() -> Path | None:
+    """Return the folder in which the full set would be looked for, if this user may not look into it."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(named).expanduser() if named else _cache() / "datasets"
+    return None if _may_search(folder) else folder
+
+
+def _may_search(folder: Path) -> bool:
+    """Return whether a folder can be looked into, or is missing: one of another user may be closed."""
+    try:
+        return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
+    except OSError:  # a folder above it is closed
+        return False
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.R_OK)
+    except OSError:
+        return False
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
 def _download_mnist() -> Path:
@@ -56,7 +86,11 @@ def _download_mnist() -> Path:
             f"{FOLDER_VARIABLE} to it, or use mnist:sample"
         ) from error
     path = _find_full_mnist()
-    assert path
+    if path is None:
+        raise DataError(
+            f"{_closed_folder() or _cache()} cannot be read: set {FOLDER_VARIABLE} to a folder with mnist.npz, "
+            "or use mnist:sample"
+        )
     return path
 
 

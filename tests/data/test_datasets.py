@@ -1,5 +1,7 @@
 """Datasets are loaded unchanged, with their provenance; damaged data raise a clear one-line error."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,18 @@ def test_trivium_data_without_the_set_is_an_error(home, monkeypatch):
     monkeypatch.setenv("TRIVIUM_DATA", str(home))
     with pytest.raises(DataError, match=r"there is no mnist.npz in it"):
         datasets.load("mnist")
+
+
+@pytest.mark.parametrize("variable", ["TRIVIUM_DATA", "KERAS_HOME"])
+def test_a_folder_of_another_user_leaves_the_sample_and_says_so(home, monkeypatch, variable):
+    closed = home / "closed"
+    monkeypatch.setenv(variable, str(closed))
+    digits_file(closed / "mnist.npz" if variable == "TRIVIUM_DATA" else closed / "datasets" / "mnist.npz")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: closed not in (path, *path.parents) and access(path, mode))
+    dataset = datasets.load("mnist")
+    assert dataset.checksum == datasets.load("mnist:sample").checksum
+    assert dataset.source.endswith("closed cannot be read" if variable == "TRIVIUM_DATA" else "datasets cannot be read")
 
 
 def test_a_file_called_mnist_that_holds_something_else_is_an_error(home, monkeypatch):
