@@ -74,9 +74,9 @@ def command(
 
     loaded = bundle.load(source)
     if preview:
-        from ..engine.prediction.preview import Answer, draw, require_pictures  # matplotlib
+        from ..engine.prediction.preview import Answer, draw, require_preview  # matplotlib
 
-        require_pictures(loaded)
+        require_preview(loaded, preview)
     record = SeriesRecord.of(loaded)
     answers: list[Answer] = []
     predictions: list[dict[str, Any]] = []

@@ -11,13 +11,15 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from ...storage.atomic import atomic_write
+from ...errors import OutputError
+from ...storage.atomic import atomic_write, require_writable_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Colours distinguishable for the colour-blind (Okabe and Ito, 2008).
 TRAINING, VALIDATION, DATA = "#0072B2", "#D55E00", "#7f7f7f"
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf")
 _TEXT_COLOURS = ("white", "#0b2239")
 _STYLE: dict[str, Any] = {
     "axes.spines.top": False,
@@ -57,7 +59,23 @@ def _luminance(colour: Any) -> float:
     return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
+def require_plot_file(path: Path) -> None:
+    """Raise an OutputError unless a figure can be written into this file.
+
+    Raises:
+        OutputError: the name has another ending than those of figures, or the system refuses the file.
+    """
+    if path.suffix.lower() not in _ENDINGS:
+        raise OutputError(f"{path}: expected a file name with {', '.join(_ENDINGS)} for a figure, such as seen.png")
+    require_writable_file(path)
+
+
 def save(fig: Figure, path: Path) -> None:
-    """Write the figure atomically."""
+    """Write the figure atomically.
+
+    Raises:
+        OutputError: as `require_plot_file`.
+    """
+    require_plot_file(path)
     with atomic_write(path) as temporary_path:
         fig.savefig(temporary_path, dpi=110)

@@ -15,6 +15,7 @@ from ...data.pictures.picture_file import SUFFIXES, read_reduced
 from ...errors import OptionError
 from ..bundles.bundle import Bundle
 from ..plots.predicted_pictures import PredictedPicture, predicted_pictures
+from ..plots.style import require_plot_file
 from .evaluation import predict
 from .inputs import kind_of, raw_shape, read_named
 
@@ -55,6 +56,16 @@ def require_pictures(bundle: Bundle) -> None:
         )
 
 
+def require_preview(bundle: Bundle, path: Path) -> None:
+    """Raise an error unless the model takes one picture, and the file can be written.
+
+    Raises:
+        OptionError, OutputError: as `draw`.
+    """
+    require_pictures(bundle)
+    require_plot_file(path)
+
+
 def draw(bundle: Bundle, answers: Sequence[Answer], path: Path) -> int:
     """Draw the first samples of the files with their predictions, and return how many there are.
 
@@ -78,7 +89,7 @@ def preview(bundle: Bundle, files: Sequence[str | Path], path: str | Path, thres
         OptionError: the model takes no picture.
         OutputError: the file cannot be written.
     """
-    require_pictures(bundle)
+    require_preview(bundle, Path(path))
     answers = []
     for file in map(Path, files):
         x, names = read_named(bundle, file)

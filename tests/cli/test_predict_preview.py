@@ -45,6 +45,14 @@ def test_python_draws_the_same(saved_runs, backend, digits_on_squared_paper, tmp
         assert drawn.height > 3 * 200
 
 
+@pytest.mark.parametrize("name", ["classes", "seen.txt", "."])
+def test_a_file_that_holds_no_figure_is_refused_before_anything_is_computed(
+    refused, saved_runs, digits_on_squared_paper, tmp_path, name
+):
+    message = refused("predict", saved_runs["striding"], digits_on_squared_paper, "--preview", tmp_path / name)
+    assert "expected a file name with .png" in message
+
+
 def test_a_model_that_takes_no_picture_is_refused(refused, saved_runs, tmp_path):
     np.save(tmp_path / "wave.npy", np.zeros((8, 1)))
     message = refused("predict", saved_runs["lstm"], tmp_path / "wave.npy", "--preview", tmp_path / "seen.png")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from trivium.data import datasets
-from trivium.data.digit_images import read_digit
+from trivium.data.digit_images import read_pixels
 from trivium.data.pictures.folder import read_picture_folder
 from trivium.data.sources import files
 from trivium.errors import DataError
@@ -63,12 +63,12 @@ def test_a_header_with_too_large_a_shape_allocates_no_memory(tmp_path):
 
 def test_a_picture_with_more_pixels_than_the_machine_has_memory_is_refused(tmp_path):
     (tmp_path / "p.png").write_bytes(png(60_000, 60_000))
-    with pytest.raises(DataError, match=r"p.png: not a picture that can be read .*3600000000 pixels"):
-        read_digit(tmp_path / "p.png")
+    with pytest.raises(DataError, match=r"p.png: has more than \d+ million pixels"):
+        read_pixels(tmp_path / "p.png")
     for name in "ab":
         (tmp_path / "classes" / name).mkdir(parents=True)
         (tmp_path / "classes" / name / "p.png").write_bytes(png(60_000, 60_000))
-    with pytest.raises(DataError, match="not a picture that can be read"):
+    with pytest.raises(DataError, match="million pixels"):
         read_picture_folder(tmp_path / "classes")
 
 
@@ -76,7 +76,7 @@ def test_a_picture_with_a_text_that_is_a_bomb_is_refused(tmp_path):
     text = chunk(b"zTXt", b"evil\0\0" + zlib.compress(bytes(50_000_000)))
     (tmp_path / "p.png").write_bytes(png(4, 4, text))
     with pytest.raises(DataError, match="not a picture that can be read"):
-        read_digit(tmp_path / "p.png")
+        read_pixels(tmp_path / "p.png")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -91,7 +91,7 @@ def test_a_corrupted_picture_is_read_or_raises_a_one_line_error(form, tmp_path, 
         path.write_bytes(content)
         message = ""
         try:
-            assert read_digit(path).shape == (28, 28)
+            assert read_pixels(path).shape[1:] == (28, 28)
         except DataError as error:
             message = str(error)
         assert "\n" not in message
