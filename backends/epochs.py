@@ -53,7 +53,10 @@ class EpochRunner(ABC):
 
     Attributes:
         logs: what the last step returned, if the model's class has a step of its own; else nothing.
+        ended: whether the data ended before all steps of the epoch were trained.
     """
+
+    ended = False
 
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
         self.model = model
@@ -113,6 +116,9 @@ class EpochRunner(ABC):
     @cached_property
     def _keeps_logs(self) -> bool:
         return has_own_step(self.model)
+
+    def close(self) -> None:  # noqa: B027 - most runners hold nothing
+        """Release what is read in the background. No epoch follows."""
 
     def _reset_metrics(self) -> None:
         self.model.reset_metrics()

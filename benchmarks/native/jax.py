@@ -59,7 +59,8 @@ class CompiledLoop(Loop):
 
 def _scan(task: NativeTask, state: dict[str, Any], totals: jax.Array, x: Any, y: Any, batches: Any) -> Any:
     def step(carried: Any, indices: Any) -> Any:
-        return _step(task, *carried, x, y, indices), None
+        state, totals = carried
+        return _step(task, state, totals, x, y, indices), None
 
     return jax.lax.scan(step, (state, totals), batches)[0]
 

@@ -5,6 +5,7 @@ Both take the samples in the same order, call the same callbacks at the same mom
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from .batches import Schedule, TrainingBatches
 from .callbacks import Progress, StopOnInterrupt
 from .plan_timing import CannotRunError
 from .plans import PlanChoice
+from .stream_batches import StopAtEnd, StreamBatches
+from .streamed_epochs import StreamedEpochs, StreamedValidation
 from .validation_batch import validation_batch_size
 from .windows import DeferredEpochs, DrawnEpochs
 
@@ -48,7 +51,6 @@ def run(
         CannotRunError: the plan's first step failed; the model is unchanged.
     """
     if choice.plan:
-        assert not isinstance(validation, TrainingBatches), "only a stream is validated by one, and it needs `fit`"
         _run_plan(choice, model, data, validation, callbacks, schedule)
     else:
         keras_fit.run(model, data, validation, callbacks, schedule)
@@ -58,14 +60,24 @@ def _run_plan(
     choice: PlanChoice,
     model: keras.Model,
     data: Split | TrainingBatches,
-    validation: Split | None,
+    validation: Split | TrainingBatches | None,
     callbacks: Sequence[keras.callbacks.Callback],
     schedule: Schedule,
 ) -> None:
     """Train the epochs by the backend's own loop."""
     assert choice.plan
-    loop = EpochLoop(choice, model, data, callbacks, schedule)
-    validator = validation and _validator(model, validation, schedule.batch_size, choice.plan)
+    enders = [StopAtEnd(data)] if isinstance(data, StreamBatches) else []
+    loop = EpochLoop(choice, model, data, [*enders, *callbacks], schedule)
+    with contextlib.ExitStack() as stack:
+        stack.callback(loop.close)
+        validator = None
+        if validation:
+            validator = _validator(model, validation, schedule.batch_size, choice.plan)
+            stack.callback(validator.close)
+        _train(loop, validator, model, schedule)
+
+
+def _train(loop: EpochLoop, validator: EpochRunner | None, model: keras.Model, schedule: Schedule) -> None:
     model.stop_training = False
     loop.watchers.on_train_begin()
     logs: dict[str, float] = {}
@@ -134,7 +146,7 @@ class EpochLoop:
         start = time.perf_counter()
         self._training.begin(self._schedule.order(epoch, self._training.samples))
         step = 0
-        while step < self._training.steps:
+        while step < self._training.steps and not self._training.ended:
             step = self._run_chunk(step)
             if self._is_watched and self._model.stop_training and not self._interrupted():
                 break  # as in `fit`
@@ -153,6 +165,10 @@ class EpochLoop:
             raise self._diverged(epoch)
         return logs
 
+    def close(self) -> None:
+        """Release what is read in the background."""
+        self._training.close()
+
     def _take_snapshot(self, epoch: int) -> Callable[[], None] | None:
         """Take a snapshot before a long epoch, and now and then before a short one; return the undo of a long epoch."""
         now = time.perf_counter()
@@ -165,6 +181,9 @@ class EpochLoop:
         assert self._snapshot is not None
         self._training.end()
         first, _, restore = self._snapshot
+        if isinstance(self._data, StreamBatches):
+            restore()
+            return divergence.unexplained(epoch)
         return divergence.explain(self._model, restore, divergence.steps_from(self._data, self._schedule, first), epoch)
 
     def _run_chunk(self, start: int) -> int:
@@ -186,6 +205,8 @@ class EpochLoop:
         self.watchers.on_train_batch_begin(step)
         self._training.adopt()
         self._run(step, step + 1)
+        if self._training.ended:
+            return step
         self._training.publish()
         self.watchers.on_train_batch_end(step, self._training.results())
         self._training.adopt()
@@ -195,7 +216,8 @@ class EpochLoop:
         try:
             self._training.run(start, stop)
         except Exception as error:
-            if self._has_run or self._snapshot is None or isinstance(error, TriviumError):
+            is_lost = isinstance(self._data, StreamBatches) and not self._data.can_repeat
+            if self._has_run or self._snapshot is None or is_lost or isinstance(error, TriviumError):
                 raise
             self._snapshot[2]()
             raise CannotRunError(first_line(error)) from error
@@ -213,6 +235,8 @@ def _compile(choice: PlanChoice, model: keras.Model, data: Split | TrainingBatch
         data.epoch = schedule.first_epoch
         example = data[0]
         build_metrics(model, *example[:2])
+        if isinstance(data, StreamBatches):
+            return StreamedEpochs(model, data, example, choice.plan)
         return DrawnEpochs(model, data, example, size, choice.plan)
     build_metrics(model, *data.take(slice(0, size)).arrays[:2])
     if choice.group:
@@ -227,8 +251,10 @@ def _epochs_of(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochR
     return runtime.current().compile_epochs(model, data.arrays, size, plan)
 
 
-def _validator(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochRunner:
+def _validator(model: keras.Model, data: Split | TrainingBatches, size: int, plan: Plan) -> EpochRunner:
     """Return the runner that evaluates a model on these data, in batches of this size or with the results of them."""
+    if isinstance(data, TrainingBatches):
+        return StreamedValidation(model, data, plan)
     return _epochs_of(model, data, fixed_batch(model) or validation_batch_size(model, data, size, plan), plan)
 
 

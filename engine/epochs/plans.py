@@ -175,8 +175,8 @@ def reason_for_fit(
     model: keras.Model, data: Split | TrainingBatches, callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> str:
     """Return why only `fit` can run these epochs, or an empty string."""
-    if isinstance(data, TrainingBatches) and data.samples is None:
-        return data.why
+    if isinstance(data, TrainingBatches) and data.samples is None and _takes_any_length(model):
+        return f"{data.why}, whose samples may be of any length"
     for name in _OWN_LOOPS:
         if getattr(type(model), name) is not getattr(keras.Model, name):
             return f"the model has a {name} of its own"
@@ -190,6 +190,11 @@ def reason_for_fit(
         if isinstance(callback, keras.callbacks.BackupAndRestore):
             return "the callback BackupAndRestore restores a run of `fit`"
     return ""
+
+
+def _takes_any_length(model: keras.Model) -> bool:
+    """Return whether an input has an axis of any length, beside that of the samples: each length is compiled anew."""
+    return any(None in tuple(tensor.shape)[1:] for tensor in model.inputs)
 
 
 def _why_on_one_device(

@@ -63,13 +63,18 @@ class StreamBatches(TrainingBatches):
         self._supply, self._served_count = _Supply(), 0
         self._reader: PrefetchedIterator[Batch] | None = None
 
+    @property
+    def can_repeat(self) -> bool:
+        """Whether the source can be read from its beginning again."""
+        return self._stream.can_repeat
+
     def generator(self) -> Iterator[Batch]:
         """Yield the batches from the current epoch on, without an end if the source has none.
 
         Raises:
             OptionError: the current epoch is not the first, and the source can be read once.
         """
-        if self.epoch and not self._stream.can_repeat:
+        if self.epoch and not self.can_repeat:
             raise OptionError(f"the data are {self.kind}, which can be read once: its run cannot be resumed")
         self._supply, self._served_count = _Supply(), 0
         self._reader = PrefetchedIterator(self._prepared())

@@ -228,16 +228,17 @@ def uses(draw):
     kind = draw(st.sampled_from(sorted(_SHAPES)))
     targets = draw(st.sampled_from(sorted(_TARGETS)))
     known = _TARGETS[targets]
+    layers = tuple(draw(st.lists(st.one_of(_LAYERS[kind]), max_size=3)))
     return Use(
         kind=kind,
-        layers=tuple(draw(st.lists(st.one_of(_LAYERS[kind]), max_size=3))),
+        layers=layers,
         towards_rows=draw(st.sampled_from(_TOWARDS_ROWS[kind])),
         targets=targets,
         head=draw(st.sampled_from(known["heads"])),
         loss=draw(st.one_of(known["losses"])),
         metrics=tuple(draw(st.lists(st.one_of(known["metrics"]), max_size=2, unique_by=lambda metric: metric[0]))),
         weighted_metrics=draw(one_of(False, False, True)),
-        optimizer=draw(st.one_of(OPTIMIZERS)),
+        optimizer=draw(st.one_of(OPTIMIZERS).filter(lambda one: _is_stable(one, layers))),
         callbacks=tuple(draw(st.lists(st.one_of(CALLBACKS), max_size=2, unique_by=lambda one: one[0]))),
         x_dtype="int32" if kind == "tokens" else draw(one_of("float32", "float32", "float64", "uint8", "int64")),
         y_dtype=draw(
@@ -250,6 +251,14 @@ def uses(draw):
         batch_size=draw(one_of(8, 16, 64)),
         epochs=draw(one_of(1, 3)),
     )
+
+
+def _is_stable(optimizer, layers):
+    """Return whether rounding is no step of an optimizer.
+
+    The gradient of a bias before a batch normalisation is rounding alone, and Lion steps by the sign of it.
+    """
+    return optimizer[0] != "Lion" or "BatchNormalization" not in dict(layers)
 
 
 # --- a use, made of Keras' objects ----------------------------------------------------------------------------------

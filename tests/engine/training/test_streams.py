@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import functions_for_streams as streams
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import trivium
-from trivium.backends import catalog
+from trivium.backends import catalog, runtime
 from trivium.backends.workers import worker
 from trivium.data.dataset import Dataset
 from trivium.data.from_streams import dataset_from_stream
@@ -57,12 +58,50 @@ def test_the_batches_are_those_of_keras_own_steps(backend):
     plain.compile("sgd", "sparse_categorical_crossentropy")
     start = plain.get_weights()
     run = trivium.train(plain, streams.batches, epochs=2, steps_per_epoch=STEPS)
-    assert run.settings["plan"] == {"name": "fit", "why": "the data are the function batches"}
+    assert run.settings["plan"] == {"name": runtime.current().plans(plain, 2 * STEPS)[0].name}
     trained = run.model.get_weights()
     plain.set_weights(start)
     expected = in_own_order(plain, [*streams.batches(), *streams.batches()])
     for value, wanted in zip(trained, expected, strict=True):
         np.testing.assert_allclose(value, wanted, atol=1e-6)
+
+
+def uneven():
+    """Yield batches of two sizes in turn, and a last one of a single sample; some with a wait before them."""
+    first = 0
+    for number, size in enumerate([40, 40, 25, 40, 25, 25, 1]):
+        time.sleep(0.15 * (number % 3))
+        yield X[first : first + size], Y[first : first + size]
+        first += size
+
+
+@pytest.mark.parametrize("steps", [7, 3, 5])  # the second epoch begins anew, goes on, or meets the end of the stream
+def test_every_plan_trains_batches_of_any_size_as_fit(backend, steps):
+    settings = {"steps_per_epoch": steps, "validation_data": (X[:50], Y[:50])}
+    streams_of_one = (iter(uneven()), iter(uneven())) if steps == 5 else (uneven, uneven)
+    by_fit, warnings = train(streams_of_one[0], **settings, plan="fit")
+    assert by_fit.settings["plan"] == {"name": "fit", "why": "asked for"}
+    run, same_warnings = train(streams_of_one[1], **settings)
+    assert run.settings["plan"]["name"] != "fit"
+    assert warnings == same_warnings
+    for epoch, in_fit in zip(run.history.epochs, by_fit.history.epochs, strict=True):
+        assert epoch == pytest.approx(in_fit, rel=1e-5)
+    for value, expected in zip(run.model.get_weights(), by_fit.model.get_weights(), strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-6)
+
+
+def test_a_stream_to_validate_on_is_evaluated_as_by_fit(backend):
+    class Loader:
+        def __iter__(self):
+            return uneven()
+
+        def __len__(self):
+            return 7
+
+    by_fit, run = (train(Loader(), validation_data=Loader(), plan=plan)[0] for plan in ("fit", "auto"))
+    assert run.settings["plan"]["name"] != "fit"
+    for epoch, in_fit in zip(run.history.epochs, by_fit.history.epochs, strict=True):
+        assert epoch == pytest.approx(in_fit, rel=1e-5)
 
 
 def test_a_pass_and_steps_of_the_same_number_are_the_same_run(backend):
@@ -88,7 +127,7 @@ def test_single_samples_are_trained_in_the_order_of_arrays(backend):
             return X[number], Y[number]
 
     run, _ = train(Samples(), batch_size=SIZE)
-    expected = trivium.train(streams.build, (X, Y), epochs=2, batch_size=SIZE, validation_split=0.0, plan="fit")
+    expected = trivium.train(streams.build, (X, Y), epochs=2, batch_size=SIZE, validation_split=0.0)
     assert_same(run, expected)
 
 
@@ -98,9 +137,7 @@ def test_a_pytorch_loader_is_a_stream_on_any_backend(backend):
     expected, _ = train(streams.batches, steps_per_epoch=STEPS)
     assert_same(train(torch.utils.data.DataLoader(samples, batch_size=SIZE))[0], expected)
     by_number, _ = train(samples, batch_size=SIZE)  # a Dataset of PyTorch: in the order of the run
-    assert_same(
-        by_number, trivium.train(streams.build, (X, Y), epochs=2, batch_size=SIZE, validation_split=0, plan="fit")
-    )
+    assert_same(by_number, trivium.train(streams.build, (X, Y), epochs=2, batch_size=SIZE, validation_split=0.0))
 
 
 def test_a_tensorflow_dataset_is_a_stream_on_any_backend(backend):

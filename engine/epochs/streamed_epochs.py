@@ -1,0 +1,199 @@
+"""Epochs over a stream of batches: some of them are on the device, the next ones are being read and put together.
+
+Batches of one shape are trained by one compiled runner, window by window, so that several of them are one call. A
+window is closed after a while, so that a slow stream does not keep the training waiting for a full one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...backends import runtime
+from ...backends.epochs import Data, EpochRunner, Plan, sample_count
+from ...data.nests import arrays_of, concatenated, named_arrays
+from .batches import Batch, TrainingBatches
+from .prefetch import PrefetchedIterator
+from .stream_batches import StreamBatches
+
+_WINDOW_SIZE = 2**24  # bytes
+_MOST_BATCHES = 64
+_SECONDS = 0.2  # for which a window waits for further batches
+
+# What a compiled runner depends on: the name, shape and dtype of each array of a batch.
+Shape = tuple[tuple[str, tuple[int, ...], str], ...]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Batches of one shape, one after the other."""
+
+    shape: Shape
+    batches: list[Batch]
+
+    @property
+    def most(self) -> int:
+        """The number of batches that a window of this shape may have."""
+        return _most_batches(self.batches[0])
+
+    def data(self, count: int) -> Data:
+        """Return the batches as one, with the first of them repeated up to this number of batches."""
+        data: Data = concatenated([*self.batches, *[self.batches[0]] * (count - len(self.batches))])
+        return data
+
+
+class StreamedEpochs(EpochRunner):
+    """Trains a compiled model on a stream.
+
+    Args:
+        model: compiled, and with its metrics built.
+        batches: read from their current epoch on.
+        example: a batch of the stream.
+        plan: one of the runtime's `plans`.
+    """
+
+    def __init__(self, model: Any, batches: StreamBatches, example: Batch, plan: Plan):
+        super().__init__(model, example, sample_count(example), plan)
+        self.steps = len(batches)
+        self._batches = batches
+        self._windows: PrefetchedIterator[_Window] | None = None
+        self._window: tuple[int, int] = 0, 0  # the batches of the current window that were trained, and all of them
+        self._runners: dict[Shape, EpochRunner] = {}
+        self._active: EpochRunner | None = None
+
+    def begin(self, order: np.ndarray) -> None:
+        self.ended = False
+        if self._windows is None:
+            self._windows = PrefetchedIterator(_windows_of(self._batches.generator(), self.steps))
+
+    def run(self, start: int, stop: int) -> None:
+        while start < stop and not self.ended:
+            first, count = self._window
+            if first == count:
+                self._load()
+                continue
+            assert self._active
+            last = min(count, first + stop - start)
+            self._active.run(first, last)
+            self.logs = self._active.logs
+            self._window = last, count
+            start += last - first
+
+    def publish(self) -> None:
+        if self._active:
+            self._active.publish()
+
+    def adopt(self) -> None:
+        if self._active:
+            self._active.adopt()
+
+    def loss(self) -> float:
+        return self._active.loss() if self._active else 0.0
+
+    def end(self) -> None:
+        if self._active:
+            self._active.end()
+        self._active = None
+
+    def close(self) -> None:
+        if self._windows:
+            self._windows.close()
+        self._batches.close()
+
+    def evaluate(self) -> None:
+        raise NotImplementedError("a stream of the training is not evaluated")
+
+    def _load(self) -> None:
+        """Put the next window on the device; note where there is none."""
+        assert self._windows
+        window = next(self._windows, None)
+        if window is None:
+            self.ended = True
+            return
+        data = window.data(window.most)
+        runner = self._runners.get(window.shape)
+        if runner is None:
+            size = sample_count(window.batches[0])
+            runner = self._runners[window.shape] = runtime.current().compile_epochs(self.model, data, size, self.plan)
+        runner.replace_data(data)
+        if runner is not self._active:
+            self.end()
+            runner.begin(np.arange(runner.samples))
+            self._active = runner
+        self._window = 0, len(window.batches)
+
+
+class StreamedValidation(EpochRunner):
+    """Evaluates a compiled model on one pass of a stream.
+
+    Args:
+        batches: those of a pass.
+    """
+
+    def __init__(self, model: Any, batches: TrainingBatches, plan: Plan):
+        super().__init__(model, batches[0], 1, plan)
+        self._batches = batches
+        self._runners: dict[tuple[Shape, int], EpochRunner] = {}
+
+    def begin(self, order: np.ndarray) -> None:
+        raise NotImplementedError("a stream of the validation is not trained on")
+
+    def run(self, start: int, stop: int) -> None:
+        raise NotImplementedError("a stream of the validation is not trained on")
+
+    def end(self) -> None:
+        """Do nothing: no epoch begins."""
+
+    def close(self) -> None:
+        self._batches.close()
+
+    def evaluate(self) -> None:
+        batches = (self._batches[place] for place in range(len(self._batches)))
+        for window in _windows_of(batches, len(self._batches), seconds=float("inf")):
+            key, data = (window.shape, len(window.batches)), window.data(len(window.batches))
+            runner = self._runners.get(key)
+            if runner is None:
+                size = sample_count(window.batches[0])
+                runner = self._runners[key] = runtime.current().compile_epochs(self.model, data, size, self.plan)
+            runner.replace_data(data)
+            runner.evaluate()
+            self.logs = runner.logs
+
+
+def _windows_of(batches: Iterator[Batch], steps: int, seconds: float = _SECONDS) -> Iterator[_Window]:
+    """Yield the batches in windows, none of which reaches beyond an epoch.
+
+    Args:
+        steps: batches per epoch.
+        seconds: for which a window waits for further batches.
+    """
+    waiting: list[Batch] = []
+    shape: Shape = ()
+    began = time.monotonic()
+    for place, batch in enumerate(batches):
+        if waiting and (shape_of(batch) != shape or place % steps == 0 or time.monotonic() - began > seconds):
+            yield _Window(shape, waiting)
+            waiting = []
+        if not waiting:
+            shape, began = shape_of(batch), time.monotonic()
+        waiting.append(batch)
+        if len(waiting) == _most_batches(batch):
+            yield _Window(shape, waiting)
+            waiting = []
+    if waiting:
+        yield _Window(shape, waiting)
+
+
+def shape_of(batch: Batch) -> Shape:
+    """Return the names, shapes and dtypes of the arrays of a batch."""
+    named = named_arrays(batch, "batch")
+    return tuple((name, array.shape, array.dtype.str) for name, array in named.items())
+
+
+def _most_batches(batch: Batch) -> int:
+    nbytes: int = sum(array.nbytes for array in arrays_of(batch))
+    return max(1, min(_MOST_BATCHES, _WINDOW_SIZE // max(1, nbytes)))
