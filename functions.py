@@ -12,7 +12,7 @@ import inspect
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,7 +99,10 @@ def require_known(option: str, names: Iterable[str], known: Sequence[str]) -> No
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Import a file as a module of its own; it can import from its folder, as with `python file.py`."""
+    """Import a file as a module of its own; it can import from its folder, as with `python file.py`.
+
+    After an edit of the file, or of a module in its folder that it imports, it is imported anew.
+    """
     if not path.is_file():
         raise RecipeError(f"{path}: no such file; a model of your own is named path/to/file.py:function")
     path = path.resolve()
@@ -109,10 +112,12 @@ def _load_file(path: Path) -> ModuleType:
         raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
     # The content is part of the name: after an edit, the file is another module.
     name = f"{_PREFIX}{path.stem}_{hashlib.sha256(str(path).encode() + content).hexdigest()[:8]}"
-    if name in sys.modules:
+    if name in sys.modules and all(_checksum(file) == known for file, known in _neighbours[name].items()):
         return sys.modules[name]
+    _forget_edited(path.parent)
     module = sys.modules[name] = ModuleType(name)
     module.__file__ = str(path)
+    before = set(sys.modules)
     try:
         with _importing_from(path.parent):
             # Compiled here: the import system would leave a __pycache__ beside the user's file.
@@ -120,7 +125,43 @@ def _load_file(path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise RecipeError(f"{path}: {type(error).__name__}: {error}") from error
+    _neighbours[name] = _imported_from(path.parent, before)
+    _checksums.update(_neighbours[name])
     return module
+
+
+# For each module made of a user's file: the files beside it that it imports, with their checksums; and those of all
+# such files as they were imported last.
+_neighbours: dict[str, dict[Path, str]] = {}
+_checksums: dict[Path, str] = {}
+
+
+def _imported_from(folder: Path, before: Collection[str]) -> dict[Path, str]:
+    """Return the files of a folder that were imported as modules since, or by a file before, with their checksums."""
+    files = {}
+    for name, module in list(sys.modules.items()):
+        top = folder / name.partition(".")[0]
+        for file in map(Path, _places(module)):
+            is_beside = file == top.with_suffix(".py") or file.is_relative_to(top)
+            if is_beside and (name not in before or file in _checksums) and not _is_installed(module):
+                files[file] = _checksum(file)
+    return files
+
+
+def _forget_edited(folder: Path) -> None:
+    """Forget all modules beside the files of a folder if one has been edited: the others may import it."""
+    files = {file for file in _checksums if file.is_relative_to(folder)}
+    if all(_checksum(file) == _checksums[file] for file in files):
+        return
+    for name, module in list(sys.modules.items()):
+        if any(Path(place) in files for place in _places(module)):
+            del sys.modules[name]
+    for file in files:
+        del _checksums[file]
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 # Folders of files that were loaded.

@@ -157,6 +157,40 @@ def averaged_function(metric: Any) -> Any:
     return getattr(metric, "_fn", None)
 
 
+def compiled_metrics(model: Any, targets: Any, outputs: Any) -> dict[str, Any]:
+    """Return the metrics that a model is compiled with, by their names in the logs; it need not have trained.
+
+    Keras names them when it trains the first batch, and then returns their values only. What the model holds is left
+    as it is: a model whose metrics are named counts as built.
+
+    Args:
+        targets, outputs: nests of arrays or symbolic tensors; only their shapes matter.
+    """
+    compiled = model._compile_metrics
+    if compiled is None:
+        return {}
+    named = type(compiled)(compiled._user_metrics, compiled._user_weighted_metrics, output_names=compiled.output_names)
+    named.build(targets, outputs)
+    with overridden((kind, "result", lambda metric: metric) for kind in {type(metric) for metric in named.metrics}):
+        return dict(named.result())
+
+
+def compile_arguments(model: Any) -> dict[str, Any]:
+    """Return the arguments that a model was compiled with, by name: objects where the caller gave objects.
+
+    `get_compile_config` is their serialized form, from which a function of the user's cannot be had back.
+    """
+    return dict(model._compile_config.config)
+
+
+def metric_direction(metric: Any) -> str | None:
+    """Return `max` or `min`, whichever values of a metric are better, or None if Keras does not know.
+
+    Only Keras' own callbacks read it; no public property tells it.
+    """
+    return {"up": "max", "down": "min"}.get(getattr(metric, "_direction", ""))
+
+
 def mask_of(tensor: Any) -> Any:
     """Return the mask that comes with a layer's output, or None; `Layer.compute_mask` knows only that of one layer."""
     masking: Any = importlib.import_module("keras.src.backend.common.masking")

@@ -34,8 +34,11 @@ def parse_settings(text: str) -> dict[str, Any]:
             settings["weights"] = True
         elif "=" not in entry or entry.endswith("="):
             raise OptionError(
-                f"--checkpoint {text}: {entry!r} is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights"
+                f"--checkpoint {text}: {entry!r} is not one of every=N, keep=N, best=METRIC, mode=MODE, name=PATTERN, "
+                "weights"
             )
         else:
             entries.append(entry)
-    return settings | parse_entries("--checkpoint", ",".join(entries), example="every=5", texts=("best", "name"))
+    return settings | parse_entries(
+        "--checkpoint", ",".join(entries), example="every=5", texts=("best", "mode", "name")
+    )

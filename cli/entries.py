@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..errors import OptionError
+from ..storage.safe_json import is_json
 
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
 
@@ -15,14 +16,15 @@ _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
 def parse_value(text: str) -> Any:
     """Return the value of a text: JSON (`3`, `true`, `[8,4]`), a Python literal (`False`, `.5`, `1_000`), or the text.
 
-    A list becomes a tuple.
+    A list becomes a tuple. A literal that no record of a run can hold, such as `Infinity` or `{1, 2}`, stays text.
     """
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        return tuple(value) if isinstance(value, list) else value
+        if is_json(value):
+            return tuple(value) if isinstance(value, list) else value
     return text
 
 

@@ -74,7 +74,11 @@ AUTO = "auto"
     "for trivium's recipes; for your own model stratified by class where there are classes, else shuffled, and the "
     "last part of a series.",
 )
-@click.option("--optimizer", metavar="NAME", help="A Keras optimizer: adam, sgd, rmsprop, …")
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    help="A Keras optimizer: adam, sgd, …; with arguments: sgd:momentum=0.9,nesterov=true.",
+)
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
 @click.option("--loss", metavar="NAME", help="A Keras loss: mse, mae, huber, … Default: one that fits.")
 @click.option("--metrics", metavar="NAMES", help="Keras metrics, separated by commas: mae,mape. Default: by the loss.")
@@ -120,6 +124,9 @@ AUTO = "auto"
 @click.option(
     "--freeze", multiple=True, metavar="PATTERN", help="Do not train these layers, such as 'conv*'; may be repeated."
 )
+@click.option(
+    "--unfreeze", multiple=True, metavar="PATTERN", help="Train these layers, which are frozen; may be repeated."
+)
 @click.option("--replace-head", type=int, metavar="N", help="Replace the output layer by a new one for N classes.")
 @click.option("--deterministic", is_flag=True, help="Use reproducible kernels, even where they are slower.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads per operation.")
@@ -147,8 +154,8 @@ AUTO = "auto"
     "checkpoints",
     multiple=True,
     metavar="RULE",
-    help="When to save: every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}; add weights to save the "
-    "weights alone; or off. May be repeated. Default: keep the newest two.",
+    help="When to save: every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}; add mode=max for a metric "
+    "of your own, weights to save the weights alone; or off. May be repeated. Default: keep the newest two.",
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out, exactly as if it had not stopped.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
@@ -229,8 +236,15 @@ def _split_options(params: Mapping[str, Any]) -> tuple[Any, ...]:
     first = [left.pop(name) for name in (*places, "assignments", "data", "checkpoints")]
     if left["metrics"] is not None:
         left["metrics"] = [name.strip() for name in left["metrics"].split(",")]
+    left["optimizer"] = _optimizer(left["optimizer"])
     settings = {**left, **_weights_and_changes(params), "callback_options": CallbackOptions(**callbacks)}
     return (*first, settings)
+
+
+def _optimizer(text: str | None) -> str | dict[str, Any] | None:
+    """Return the optimizer of `sgd:momentum=0.9` as a mapping of its name and its arguments; a name alone as it is."""
+    name, colon, arguments = (text or "").partition(":")
+    return {"name": name, **parse_entries("--optimizer", arguments, example="momentum=0.9")} if colon else text
 
 
 def _callback_settings(params: Mapping[str, Any]) -> dict[str, Any]:

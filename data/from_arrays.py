@@ -32,6 +32,8 @@ def dataset_from_arrays(train: Any, validation: Any = None, test: Any = None) ->
     """
     parts = {"train": train, "validation": validation, "test": test}
     splits = {name: _split(part, name) for name, part in parts.items() if part is not None}
+    for name, split in splits.items():
+        _require_rows(split, name)
     labels: Labels = ()
     has_words = is_array(splits["train"].y) and any(split.y.dtype.kind in "OUS" for split in splits.values())
     if is_array(splits["train"].y):
@@ -73,9 +75,22 @@ def _with_targets(splits: Mapping[str, Split], targets: list[np.ndarray]) -> dic
     return {name: Split(split.x, y, split.weight) for (name, split), y in pairs}
 
 
-def _require_samples(split: Split, name: str) -> None:
-    for path, array in (named_arrays(split.x, f"x of {name}") | named_arrays(split.y, f"y of {name}")).items():
-        require_numbers(array, path)
+def _require_rows(split: Split, name: str) -> None:
+    """Raise a DataError unless there are samples, with a target and, where there are weights, a weight each."""
+    arrays = named_arrays(split.x, f"x of {name}") | named_arrays(split.y, f"y of {name}")
+    for path, array in arrays.items():
+        if array.ndim == 0 or len(array) == 0:
+            raise DataError(f"{path}: there is no sample in it (shape {array.shape})")
     samples, targets = sample_count(split.x), sample_count(split.y)
     if arrays_of(split.y) and samples != targets:
         raise DataError(f"{name}: x has {samples} samples but y has {targets}")
+    for path, weight in named_arrays(split.weight, f"weight of {name}").items() if split.weight is not None else ():
+        if weight.shape[:1] != (samples,):
+            raise DataError(f"{path}: expected a weight for each of {samples} samples, received shape {weight.shape}")
+        if not np.isfinite(weight).all() or (weight < 0).any():
+            raise DataError(f"{path}: a weight is negative, infinite or NaN")
+
+
+def _require_samples(split: Split, name: str) -> None:
+    for path, array in (named_arrays(split.x, f"x of {name}") | named_arrays(split.y, f"y of {name}")).items():
+        require_numbers(array, path)

@@ -16,7 +16,7 @@ import optree
 from ..backends.nests import Nest as Nest
 from ..backends.nests import arrays_of as arrays_of
 from ..backends.nests import map_arrays as map_arrays
-from ..errors import DataError
+from ..errors import DataError, first_line
 from .deferred_array import DeferredArray, RowFunction
 
 # Values that are read at once to look at the first samples: 64 MB of float32.
@@ -82,14 +82,24 @@ def is_array(nest: Nest) -> bool:
 
 
 def from_user(nest: Nest) -> Nest:
-    """Return a user's nest with NumPy arrays; a list is a nest if it holds arrays, and an array if it holds numbers."""
+    """Return a user's nest with NumPy arrays; a list is a nest if it holds arrays, and an array if it holds numbers.
+
+    Raises:
+        DataError: something is no array, or an array has masked values.
+    """
     if isinstance(nest, Mapping):
         return {str(name): from_user(part) for name, part in nest.items()}
     if isinstance(nest, (tuple, list)) and any(isinstance(part, Mapping) or hasattr(part, "shape") for part in nest):
         return tuple(from_user(part) for part in nest)
     if isinstance(nest, DeferredArray):
         return nest
-    array = np.asarray(nest)
+    if np.ma.is_masked(nest):
+        masked = np.count_nonzero(np.ma.getmaskarray(nest))
+        raise DataError(f"{masked} values of an array are masked: leave their rows out, or fill them")
+    try:
+        array = np.asarray(nest)
+    except (TypeError, ValueError, RuntimeError) as error:  # a framework's tensor may refuse, a list be ragged
+        raise DataError(f"{type(nest).__name__} is no array of numbers: {first_line(error)}") from error
     return array.astype(array.dtype.newbyteorder("="), copy=False)  # frameworks take no other byte order
 
 

@@ -149,6 +149,12 @@ class Recipe:
         parameters = inspect.signature(self.build).parameters.values()
         return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
+    @property
+    def _positional(self) -> list[str]:
+        """The names of the options that `build` takes by position alone."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return [known.name for known in parameters if known.kind is inspect.Parameter.POSITIONAL_ONLY]
+
     def complete(self, options: Mapping[str, Any], *, without_sizes: bool = False) -> dict[str, Any]:
         """Return all options: the defaults, overridden by the given ones.
 
@@ -157,14 +163,20 @@ class Recipe:
             without_sizes: whether `SIZES` and `SERIES_SIZES` may be missing, because the data are not known yet.
 
         Raises:
-            RecipeError: the recipe has no such option, or needs one that is missing.
+            RecipeError: the recipe has no such option, or needs one that is missing, or a text is given for one that is
+                true or false.
         """
         known = self.options
         for name in options:
             if name not in known and not self.takes_any_option:
                 listed = ", ".join(known) or "none"
                 raise RecipeError(f"{self.name} has no option {name!r} (it has: {listed}){suggest(name, list(known))}")
-        complete = {**known, **options}
+            if isinstance(known.get(name), bool) and isinstance(options[name], str):  # any text would count as true
+                raise RecipeError(
+                    f"{self.name}: the option {name} is true or false, received {options[name]!r}: write {name}=false "
+                    f"or {name}=true"
+                )
+        complete = {**known, **{name: _python_number(value) for name, value in options.items()}}
         missing = [name for name, value in complete.items() if value is inspect.Parameter.empty]
         if without_sizes:
             sizes = {*SIZES, *SERIES_SIZES}
@@ -193,7 +205,8 @@ class Recipe:
         """
         values = self.complete(options)
         try:
-            model = self.build(**values)
+            positional = [values.pop(name) for name in self._positional]
+            model = self.build(*positional, **values)
         except (Exception, SystemExit) as error:  # Keras, or a user's own function, may raise anything
             arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
             raise RecipeError(
@@ -202,6 +215,11 @@ class Recipe:
         if not isinstance(model, keras.Model):
             raise RecipeError(f"{self.name} returned {type(model).__name__}, expected a keras.Model")
         return model
+
+
+def _python_number(value: Any) -> Any:
+    """Return a NumPy scalar, which Keras' layers refuse as a size, as a Python number."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
 _registry: dict[str, Recipe] = {}

@@ -62,6 +62,7 @@ def port(
     """
     if isinstance(source, (Run, Bundle)):
         return _port_from_memory(source, to, out, raw_inputs, listener)
+    _require_file(source)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -88,6 +89,15 @@ def port(
     if raw_inputs is not None:
         raise OptionError(f"a port to {to} keeps its preprocessing beside the model: leave `raw_inputs` out")
     return between_backends.port_to_backend(source_model.find(source), target, out_path, announce)
+
+
+def _require_file(source: object) -> None:
+    """Raise an OptionError unless the source is named by its path."""
+    if not isinstance(source, (str, Path)):
+        raise OptionError(
+            f"a port takes a run, a bundle or a file, received {type(source).__name__}: save a model by "
+            'model.save("model.keras"), and name this file'
+        )
 
 
 def _port_from_memory(

@@ -71,6 +71,15 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def is_json(value: Any) -> bool:
+    """Return whether JSON can hold a value: no infinite number, set, bytes or other object, at any depth."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def walk(value: Any) -> Iterator[tuple[Any, int]]:
     """Yield a value and all values within it, in order, with their depth from 1; without recursion at any depth."""
     stack = [(value, 1)]

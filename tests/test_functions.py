@@ -53,6 +53,25 @@ def test_an_edited_file_is_loaded_again(tmp_path):
     assert load_function(f"{path}:answer")() == 2
 
 
+def test_an_edited_module_beside_the_file_is_loaded_again(tmp_path):
+    (tmp_path / "sizes_beside.py").write_text("from units_beside import UNITS\n")
+    (tmp_path / "units_beside.py").write_text("UNITS = 3\n")
+    (tmp_path / "model.py").write_text("from sizes_beside import UNITS\n\ndef units():\n    return UNITS\n")
+    first = load_function(f"{tmp_path}/model.py:units")
+    assert (first(), load_function(f"{tmp_path}/model.py:units")) == (3, first)
+    (tmp_path / "units_beside.py").write_text("UNITS = 77\n")
+    assert load_function(f"{tmp_path}/model.py:units")() == 77
+
+
+def test_each_file_imports_from_its_own_folder(tmp_path):
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "units_of_folder.py").write_text(f"UNITS = {number}\n")
+        (folder / "model.py").write_text("from units_of_folder import UNITS\n\ndef units():\n    return UNITS\n")
+    assert [load_function(f"{tmp_path}/{number}/model.py:units")() for number in (1, 2, 1)] == [1, 2, 1]
+
+
 def test_a_file_that_ends_the_program_is_refused(tmp_path):
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n\ndef build():\n    pass\n")
     with pytest.raises(RecipeError, match=r"ends.py: SystemExit: 0"):

@@ -17,6 +17,7 @@ from typing import Any, Self
 from ...errors import OptionError
 from ...functions import require_known, suggest
 from ...storage.tensor_file import SUFFIX
+from . import direction
 
 WEIGHTS_SUFFIX = ".weights.h5"
 DEFAULT_NAME = "epoch-{epoch:05d}"
@@ -30,6 +31,7 @@ class CheckpointRule:
         every: the number of epochs from one checkpoint to the next; None decides by time, see the top of this module.
         keep: how many of the newest to keep; None keeps all.
         best: the name of a metric: write only after an epoch that improves on all earlier ones.
+        mode: `max` or `min`, whichever values of this metric are better; `auto` as Keras knows it.
         name: a pattern of the file name, with the epoch and the metrics.
         weights: write the weights alone, as a `.weights.h5` that plain Keras loads; a run cannot be resumed from it.
     """
@@ -39,6 +41,7 @@ class CheckpointRule:
     best: str = ""
     name: str = DEFAULT_NAME
     weights: bool = False
+    mode: str = direction.AUTO
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
@@ -60,7 +63,11 @@ class CheckpointRule:
             raise OptionError("`checkpoint`: give every=… and best=… as two rules")
         if best and not name:
             name, keep = f"best-{best}", keep or 1
-        rule = cls(every if best or every else 1, keep, best, name or DEFAULT_NAME, weights)
+        mode = str(settings.get("mode", direction.AUTO))
+        direction.require_mode("`checkpoint`", mode)
+        if mode != direction.AUTO and not best:
+            raise OptionError("`checkpoint`: mode=… is that of a metric: add best=METRIC")
+        rule = cls(every if best or every else 1, keep, best, name or DEFAULT_NAME, weights, mode)
         rule.file_name(1, {}, known=False)
         return rule
 
@@ -101,6 +108,17 @@ class CheckpointRule:
         if self.best not in logs:
             raise OptionError(f"`checkpoint` best={self.best}: {_unknown_metric(self.best, logs)}")
         return logs[self.best]
+
+    def resolve_direction(self, known: Mapping[str, str | None]) -> str:
+        """Return `max` or `min`, whichever values of the metric that `best` names are better.
+
+        Args:
+            known: as `metric_directions` returns it.
+
+        Raises:
+            OptionError: nobody knows it.
+        """
+        return direction.resolve(f"`checkpoint` best={self.best}", self.best, self.mode, known)
 
     @property
     def _suffix(self) -> str:

@@ -3,51 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-# For these metrics of Keras more is better. For all others less is; of `_LESS_IS_BETTER` this is known.
-_MORE_IS_BETTER = (
-    *("accuracy", "acc", "auc", "precision", "recall", "f1_score", "fbeta_score", "r2_score"),
-    *("precision_at_recall", "recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
-    *("io_u", "iou", "mean_io_u", "binary_io_u", "one_hot_io_u", "one_hot_mean_io_u"),
-    *("cosine_similarity", "pearson_correlation", "concordance_correlation", "true_positives", "true_negatives"),
-)
-
-_LESS_IS_BETTER = (
-    *("loss", "error", "crossentropy", "divergence", "hinge", "poisson", "logcosh", "log_cosh", "huber"),
-    *("mse", "mae", "mape", "msle", "rmse", "false_positives", "false_negatives"),
-)
-
-
-def more_is_better(metric: str) -> bool:
-    """Return whether a larger value of this metric is better."""
-    return _is_one_of(metric, _MORE_IS_BETTER)
-
-
-def direction(metric: str) -> str | None:
-    """Return `max` or `min` for a metric of Keras, or None for a user's own, whose name does not tell."""
-    if more_is_better(metric):
-        return "max"
-    return "min" if _is_one_of(metric, _LESS_IS_BETTER) else None
-
-
-def _is_one_of(metric: str, names: Sequence[str]) -> bool:
-    """Return whether a metric is one of Keras' by these names.
-
-    Keras numbers a second metric of one kind (`auc_1`), and puts the name of an output before its metrics.
-    """
-    name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
-    return any(name == known or name.endswith(f"_{known}") for known in names)
-
-
-def is_better(metric: str, value: float, than: float) -> bool:
-    """Return whether a value of this metric is better than another; every number is better than NaN."""
-    if math.isnan(than):
-        return not math.isnan(value)
-    return value > than if more_is_better(metric) else value < than
 
 
 @dataclass
@@ -89,11 +46,9 @@ class History:
     @property
     def best_epoch(self) -> int:
         """The epoch, counted from 1, at which `monitor` was best."""
-        values = [-math.inf if math.isnan(value) else value for value in self._upwards(self.monitor)]
+        sign = 1 if self.monitor.removeprefix("val_") == "accuracy" else -1  # all others are losses
+        values = [-math.inf if math.isnan(value) else sign * value for value in self[self.monitor]]
         return values.index(max(values)) + 1
-
-    def _upwards(self, metric: str) -> list[float]:
-        return [value if more_is_better(metric) else -value for value in self[metric]]
 
     def to_json(self) -> list[dict[str, float | None]]:
         """Return the list of epochs; a value that is not finite, which JSON cannot hold, becomes null."""

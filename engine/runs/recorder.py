@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from ..epochs.callbacks import EpochClock, EpochLog, StopOnInterrupt
 from . import checkpoint
 from .checkpoint import Checkpoint
 from .checkpoint_policy import DEFAULT_NAME, CheckpointRule
-from .history import History, is_better
+from .direction import is_better
+from .history import History
 
 if TYPE_CHECKING:
     from .run_folder import RunFolder
@@ -37,7 +38,11 @@ class RunRecorder(keras.callbacks.Callback):
         log, clock: the metrics and times to record.
         stop: tells whether the run was interrupted.
         stateful_callbacks: the callbacks whose state belongs into a checkpoint.
+        directions: which values of each metric are better, as `metric_directions` returns it.
         resume_from: the checkpoint to resume from.
+
+    Raises:
+        OptionError: nobody knows which values of a metric are better, the best of which is to be kept.
     """
 
     def __init__(
@@ -48,12 +53,14 @@ class RunRecorder(keras.callbacks.Callback):
         clock: EpochClock,
         stop: StopOnInterrupt,
         stateful_callbacks: Sequence[keras.callbacks.Callback],
+        directions: Mapping[str, str | None],
         resume_from: Checkpoint | None = None,
     ):
         super().__init__()
         self._rng_variables: list[keras.Variable] = []
         self._folder, self._rules, self._log, self._clock, self._stop = folder, rules, log, clock, stop
         self._stateful_callbacks = stateful_callbacks
+        self._directions = {rule.best: rule.resolve_direction(directions) for rule in rules if rule.best}
         self._resume_from = resume_from
         self._written: list[list[str]] = [[] for _ in rules]
         self._saved_epoch = resume_from.epoch if resume_from else 0
@@ -109,7 +116,7 @@ class RunRecorder(keras.callbacks.Callback):
     def _is_due(self, rule: CheckpointRule, epoch: int, last: bool) -> bool:
         if rule.best:
             values = [rule.value(logs) for logs in self._log.epochs]
-            return all(is_better(rule.best, values[-1], value) for value in values[:-1])
+            return all(is_better(self._directions[rule.best], values[-1], value) for value in values[:-1])
         if rule.every:
             return epoch % rule.every == 0 or (last and rule.resumable)
         wait = max(_SECONDS_BETWEEN, _TIMES_ITS_COST * self._cost)

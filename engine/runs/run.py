@@ -66,6 +66,7 @@ class Run:
         evaluation: the metrics on the test split, None if there is none.
         interrupted: whether it was stopped before its last epoch.
         terminated: whether SIGTERM stopped it.
+        compiled: the optimizer, the loss and the metrics of the model, and its frozen layers.
         asked: the options given on the command line, by name, for when the run is resumed.
         resumed: for each time that it was resumed: after which epoch, and under which backend.
         notes: a sentence for each thing that was done to the data without being asked for.
@@ -83,6 +84,7 @@ class Run:
     evaluation: dict[str, float] | None = None
     interrupted: bool = False
     terminated: bool = False
+    compiled: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, Any] = field(default_factory=dict)
     resumed: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -108,6 +110,7 @@ class Run:
             "schema": 1,
             "recipe": self.recipe.name,
             "settings": self.settings,
+            **({"compiled": self.compiled} if self.compiled else {}),
             "parameters": self.model.count_params(),
             "dataset": self.dataset.describe(),
             "history": self.history.to_json(),

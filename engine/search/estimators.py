@@ -77,7 +77,7 @@ class Estimator(BaseEstimator):
         *,
         epochs: int | None = None,
         batch_size: int | None = None,
-        optimizer: str | None = None,
+        optimizer: Any = None,
         learning_rate: float | None = None,
         validation_split: float = 0.0,
         random_state: int | np.random.RandomState | None = DEFAULT_SEED,
@@ -283,12 +283,12 @@ class Classifier(ClassifierMixin, Estimator):
             sample_weight: (n,) weights of the samples, multiplied by `class_weight`.
 
         Raises:
-            SampleError: there is only one class.
+            SampleError: there is only one class, or the labels cannot be sorted.
             TriviumError: the parameters do not fit the samples.
         """
         X, y = self._validate(X, y=y)  # noqa: N806
         check_classification_targets(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.classes_, numbers = _classes_of(y)
         weight = _sample_weights(sample_weight, X)
         weighted_classes = self.classes_ if weight is None else np.unique(numbers[weight > 0])
         if len(weighted_classes) < 2:
@@ -356,15 +356,34 @@ class Regressor(RegressorMixin, Estimator):
 
 
 def _sample_weights(weights: Any, x: np.ndarray) -> np.ndarray | None:
-    return None if weights is None else np.asarray(_check_sample_weight(weights, x, dtype="float32"))
+    if weights is None:
+        return None
+    return np.asarray(_check_sample_weight(weights, x, dtype="float32", ensure_non_negative=True))
+
+
+def _classes_of(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted labels, and the number of the label of each sample."""
+    try:
+        return np.unique(y, return_inverse=True)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        raise SampleError(f"labels must be of one kind, received {' and '.join(kinds)}: give all as text") from error
 
 
 def _class_weights(weights: Any, classes: np.ndarray) -> Any:
-    """Return class weights keyed by label text, as the dataset names its classes. Unknown labels are left out."""
+    """Return class weights keyed by label text, as the dataset names its classes. Unknown labels are left out.
+
+    Raises:
+        OptionError: all labels are unknown.
+    """
     if weights is None or isinstance(weights, str):
         return weights
     names = {label: str(label) for label in classes.tolist()}
     by_name = {names.get(key, str(key)): value for key, value in weights.items()}
+    if by_name and not by_name.keys() & names.values():
+        raise OptionError(
+            f"`class_weight`: none of {', '.join(by_name)} is a label (there are: {', '.join(names.values())})"
+        )
     return {name: value for name, value in by_name.items() if name in names.values()}
 
 

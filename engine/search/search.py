@@ -10,22 +10,20 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...backends.workers.executors import LOCAL, find_executor
 from ...backends.workers.worker import Listener
-from ...data.columns import Column
-from ...data.data_source import dataset_of
+from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe, find, recipe_of
 from ...storage.safe_json import finite
-from ..training.options import DEFAULT_SEED
-from ..training.recipe_data import dataset_for
+from ..training.options import DEFAULT_SEED, TrainingOptions
+from ..training.recipe_data import as_trained, dataset_for
 from ..training.train import pop_reading_settings
 from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
@@ -144,7 +142,7 @@ def cross_val_score(
 def search(
     recipe: Recipe | str,
     grid: Mapping[str, Sequence[Any]],
-    data: Dataset | str | Path | tuple[Any, Any] | None = None,
+    data: DataSource | None = None,
     *,
     folds: int = 3,
     random: int | None = None,
@@ -163,7 +161,8 @@ def search(
         recipe: a name, `path/to/file.py:function`, a `Recipe`, or a function that builds a model.
         grid: the values to try, by parameter name: options of the recipe, and training options.
         data: a `Dataset`, a dataset's name, an `.npz` file, or a pair (x, y). The default is the recipe's dataset.
-            The test split is not used.
+            The test split is not used. Whole numbers are classes, or values under a loss of values that the builder
+            compiles its model with.
         folds: the number of folds, 2 or more. Folds of classes are stratified.
         random: try this many random combinations instead of all.
         halving: use successive halving: train all candidates for a few epochs, then the best third for three times
@@ -196,10 +195,11 @@ def search(
         )
     _require_settings(grid, folds, random, zoom)
     reading = pop_reading_settings(settings, recipe_of(recipe), data)
-    x, y, classifies, columns = _samples(recipe, data if not reading else dataset_of(data, **reading))
+    dataset = _dataset(recipe, grid, settings, data if not reading else dataset_of(data, **reading))
+    x, y, classifies = dataset.train.x, dataset.train.y, bool(dataset.labels)
     kind = "classifier" if classifies else "regressor"
     estimator_params = {"random_state": seed, **{_estimator_parameter(name): value for name, value in settings.items()}}
-    table = [asdict(column) for column in columns] or None
+    table = [asdict(column) for column in dataset.columns] or None
     estimator = KINDS[kind](recipe, table=table, **estimator_params)
     grid = {_estimator_parameter(name): list(values) for name, values in grid.items()}
     _require_parameters(estimator, grid)
@@ -223,19 +223,23 @@ def _require_estimator(estimator: Any, what: str) -> None:
         )
 
 
-def _samples(
-    recipe: Recipe | str, data: Dataset | str | Path | tuple[Any, Any] | None
-) -> tuple[np.ndarray, np.ndarray, bool, tuple[Column, ...]]:
-    """Return the samples, the labels or values, whether they are labels, and the columns of a table."""
-    if isinstance(data, tuple):
-        x, y = np.asarray(data[0]), _labels(data[1])
-        return x, y, y.dtype.kind in "biuUS", ()
-    dataset = dataset_for(recipe_of(recipe), data)
+def _dataset(
+    recipe: Recipe | str, grid: Mapping[str, Sequence[Any]], settings: Mapping[str, Any], data: DataSource | None
+) -> Dataset:
+    """Return the data as `trivium.train` takes them: whole numbers are values under a loss of values, else classes.
+
+    Raises:
+        DataError: the samples are not one array in memory with one label or value for each.
+    """
+    named = recipe_of(recipe)
+    dataset = dataset_for(named, data)
     if dataset.series:
         raise DataError(f"{dataset.name} is a series, and a search chooses its folds at random: train on it")
     dataset.require_arrays("a search")
     if not is_array(dataset.train.x) or not is_array(dataset.train.y):
         raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
+    if dataset.train.weight is not None:
+        raise DataError(f"{dataset.name} has sample weights, which a search does not take: give x and y")
     if dataset.labels and dataset.train.y.ndim > 1:
         raise DataError(f"{dataset.name} has a class for each pixel: a search takes one for each sample")
     if dataset.train.is_deferred:
@@ -243,7 +247,9 @@ def _samples(
             f"{dataset.name} is read from its files while a model trains, and a search needs it in memory: load it by "
             "`stored=no`"
         )
-    return dataset.train.x, dataset.train.y, bool(dataset.labels), dataset.columns
+    first = {**settings, **{name: values[0] for name, values in grid.items()}}
+    options = {name: value for name, value in first.items() if name in named.options and value is not None}
+    return as_trained(dataset, TrainingOptions(named, options).resolve())
 
 
 def _labels(y: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ from ...backends import catalog
 from ...errors import OptionError, first_line
 from ...functions import is_file_function, load_function, require_known, takes_arguments
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
-from ..runs.history import direction
+from ..runs import direction
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +41,6 @@ _REDUCE_ON_PLATEAU: Settings = {
     "cooldown": 0,
     "min_lr": 0.0,
 }
-_MODES = ("auto", "max", "min")
 # The default factor of an exponential schedule, per epoch.
 _DEFAULT_DECAY = 0.95
 
@@ -51,10 +50,11 @@ class CallbackOptions:
     """The options of Keras' own callbacks.
 
     Attributes:
-        early_stopping: some of `monitor` ("val_loss"), `mode` ("max", "min", or "auto" by the name), `patience` (10
-            epochs), `min_delta` (0) and `restore_best` (False), with the default of each in parentheses; empty for all
-            defaults, None for no early stopping.
-        lr_schedule: `step:0.1@30,60`, `cosine`, `exponential:0.95`, or `file.py:function` of (epoch, rate) → rate.
+        early_stopping: some of `monitor` ("val_loss"), `mode` ("max", "min", or "auto", as Keras knows it), `patience`
+            (10 epochs), `min_delta` (0) and `restore_best` (False), with the default of each in parentheses; empty for
+            all defaults, None for no early stopping.
+        lr_schedule: `step:0.1@30,60`, `cosine`, `exponential:0.95`, or a function, or `file.py:function`, of (epoch) or
+            (epoch, rate) → rate.
         reduce_on_plateau: some of `monitor` ("val_loss"), `mode` ("auto"), `factor` (0.1), `patience` (10 epochs),
             `min_delta` (1e-4), `cooldown` (0 epochs) and `min_lr` (0); empty for all defaults, None for a rate that no
             plateau lowers.
@@ -66,7 +66,7 @@ class CallbackOptions:
     """
 
     early_stopping: Settings | None = None
-    lr_schedule: str | None = None
+    lr_schedule: str | Callable[..., float] | None = None
     reduce_on_plateau: Settings | None = None
     tensorboard: Path | None = None
     csv: Path | None = None
@@ -91,7 +91,7 @@ class CallbackOptions:
         """Return the options that change the trained weights."""
         texts = {
             "early_stopping": _describe(self.early_stopping),
-            "lr_schedule": self.lr_schedule,
+            "lr_schedule": _schedule_text(self.lr_schedule),
             "reduce_on_plateau": _describe(self.reduce_on_plateau),
         }
         return {name: text for name, text in texts.items() if text is not None}
@@ -109,32 +109,43 @@ class CallbackOptions:
             if settings is not None
         }
 
+    @property
+    def rate_options(self) -> list[str]:
+        """The options that set the learning rate while the model trains."""
+        return [name for name in ("lr_schedule", "reduce_on_plateau") if getattr(self, name) is not None]
+
     def require_metrics(self, validated: bool) -> None:
         """Raise an OptionError if a callback monitors a validation metric and there is no validation."""
         for option, monitor in self.monitors.items():
             if monitor.startswith("val_") and not validated:
                 raise OptionError(f"{option}: {monitor} is not measured without a validation part: add monitor=loss")
 
-    def build(self, epochs: int, first_epoch: int = 0) -> list[keras.callbacks.Callback]:
+    def build(
+        self, epochs: int, first_epoch: int = 0, directions: Mapping[str, str | None] | None = None
+    ) -> list[keras.callbacks.Callback]:
         """Return the callbacks.
 
         Args:
             epochs: of the whole run.
             first_epoch: the epoch to begin with, counted from 0; earlier ones were trained before.
+            directions: which values of each metric are better, as `metric_directions` returns it; by default those of
+                a model without metrics.
 
         Raises:
-            OptionError: TensorBoard's package is not installed, or the CSV file exists and is no log of a run.
+            OptionError: nobody knows which values of a watched metric are better, TensorBoard's package is not
+                installed, or the CSV file exists and is no log of a run.
         """
         import keras
 
         callbacks: list[keras.callbacks.Callback] = []
+        directions = directions or {"loss": direction.MIN}
         if self.lr_schedule is not None:
             callbacks.append(keras.callbacks.LearningRateScheduler(schedule(self.lr_schedule, epochs)))
         if self.reduce_on_plateau is not None:
-            arguments = _complete("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU)
+            arguments = _directed("`reduce_on_plateau`", self.reduce_on_plateau, _REDUCE_ON_PLATEAU, directions)
             callbacks.append(keras.callbacks.ReduceLROnPlateau(**arguments))
         if self.early_stopping is not None:
-            arguments = _complete("`early_stopping`", self.early_stopping, _EARLY_STOPPING)
+            arguments = _directed("`early_stopping`", self.early_stopping, _EARLY_STOPPING, directions)
             arguments["restore_best_weights"] = arguments.pop("restore_best")
             callbacks.append(keras.callbacks.EarlyStopping(**arguments))
         if self.tensorboard is not None:
@@ -146,17 +157,17 @@ class CallbackOptions:
         return callbacks
 
 
-def schedule(text: str, epochs: int) -> Callable[..., float]:
+def schedule(text: str | Callable[..., float], epochs: int) -> Callable[..., float]:
     """Return a function of (epoch from 0, learning rate) → learning rate for `keras.callbacks.LearningRateScheduler`.
 
     `step` and `exponential` multiply the rate of the previous epoch. `cosine` falls along half a cosine wave, from the
     rate of the first epoch to 0 after the last.
 
     Raises:
-        OptionError: the text is no schedule.
+        OptionError: the text is no schedule, or the function takes other arguments.
     """
-    if is_file_function(text):
-        return _own_schedule(text)
+    if callable(text) or is_file_function(text):
+        return _own_schedule(text if callable(text) else load_function(text), _schedule_text(text) or "")
     kind, _, rest = text.partition(":")
     if kind == "cosine" and not rest:
         return lambda epoch, rate: rate * _cosine_ratio(epoch, epochs)
@@ -174,13 +185,20 @@ def schedule(text: str, epochs: int) -> Callable[..., float]:
     )
 
 
-def _own_schedule(text: str) -> Callable[[int, float], float]:
+def _schedule_text(text: str | Callable[..., float] | None) -> str | None:
+    """Return a schedule as the record of a run has it: a function of the caller's by its name."""
+    return str(getattr(text, "__name__", type(text).__name__)) if callable(text) else text
+
+
+def _own_schedule(function: Callable[..., float], text: str) -> Callable[[int, float], float]:
     """Return the schedule of a user's function of (epoch, learning rate) or of (epoch), as Keras takes either.
+
+    Args:
+        text: what named the function, for messages.
 
     Raises:
         OptionError: it takes something else.
     """
-    function = load_function(text)
     count = next((count for count in (2, 1) if takes_arguments(function, count)), None)
     if count is None:
         raise OptionError(f"`lr_schedule` {text}: expected a function of (epoch, rate), or of (epoch)")
@@ -223,19 +241,16 @@ def _complete(option: str, settings: Settings, defaults: Settings) -> dict[str, 
     """Return the settings over the defaults; each value gets the type of its default."""
     require_known(option, settings, list(defaults))
     values = {**defaults, **{name: _convert(option, name, settings[name], defaults[name]) for name in settings}}
-    return {**values, "mode": _mode(option, values["monitor"], values["mode"])}
+    direction.require_mode(option, values["mode"])
+    return values
 
 
-def _mode(option: str, monitor: str, mode: str) -> str:
-    """Return `max` or `min`: whether more or less of the monitored metric is better."""
-    if mode not in _MODES:
-        raise OptionError(f"{option}: mode must be {', '.join(_MODES)}, received {mode!r}")
-    resolved = direction(monitor) if mode == "auto" else mode
-    if resolved is None:
-        raise OptionError(
-            f"{option}: the name {monitor} does not tell whether more is better: add mode=max or mode=min"
-        )
-    return resolved
+def _directed(
+    option: str, settings: Settings, defaults: Settings, directions: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Return the settings over the defaults, with `max` or `min` as the mode."""
+    values = _complete(option, settings, defaults)
+    return {**values, "mode": direction.resolve(option, values["monitor"], values["mode"], directions)}
 
 
 def _convert(option: str, name: str, value: Any, default: Any) -> Any:

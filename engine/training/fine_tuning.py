@@ -10,38 +10,73 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
+from ...functions import first_of
 from ...models.recipe import Recipe, registry, step
 from ..bundles.bundle import Bundle
 
 if TYPE_CHECKING:
     import keras
 
+# Frozen layers that a sentence names; the record of a run has all of them.
+_MOST_NAMES = 5
 
-def prepare_model(bundle: Bundle, freeze: Sequence[str] = (), classes: int | None = None) -> keras.Model:
+
+def prepare_model(bundle: Bundle, classes: int | None = None) -> keras.Model:
     """Return a copy of a bundle's model to train further.
 
     Args:
         bundle: a trained model.
-        freeze: patterns of layer names, such as `conv*`; the weights of these layers do not change.
         classes: the number of classes of a new output layer, or None to keep the old layer.
 
     Raises:
         BundleError: Keras refuses the bundle's model.
-        OptionError: a pattern matches no layer, nothing is left to train, or the output layer cannot be replaced.
+        OptionError: the output layer cannot be replaced.
     """
     model = bundle.build()
-    if classes is not None:
-        model = replace_head(model, classes)
-    for pattern in freeze:
-        matching = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
-        if not matching:
-            named = ", ".join(layer.name for layer in model.layers if layer.weights)
-            raise OptionError(f"`freeze` {pattern}: no layer has such a name (there are: {named})")
-        for layer in matching:
-            layer.trainable = False
-    if not model.trainable_variables:
+    return model if classes is None else replace_head(model, classes)
+
+
+def set_trainable(model: keras.Model, freeze: Sequence[str], unfreeze: Sequence[str]) -> None:
+    """Say which layers are trained.
+
+    Args:
+        freeze: patterns of layer names, such as `conv*`; the weights of these layers do not change.
+        unfreeze: patterns of the layers that are trained, also where `freeze` or the model says otherwise.
+
+    Raises:
+        OptionError: a pattern matches no layer, or nothing is left to train.
+    """
+    for option, patterns, trainable in (("freeze", freeze, False), ("unfreeze", unfreeze, True)):
+        for pattern in patterns:
+            for layer in _matching(model, option, pattern):
+                layer.trainable = trainable
+    if freeze and not model.trainable_variables:
         raise OptionError(f"`freeze` {' '.join(freeze)}: every weight is frozen, there is nothing left to train")
-    return model
+
+
+def _matching(model: keras.Model, option: str, pattern: str) -> list[keras.Layer]:
+    matching = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
+    if not matching:
+        named = ", ".join(layer.name for layer in model.layers if layer.weights)
+        raise OptionError(f"`{option}` {pattern}: no layer has such a name (there are: {named})")
+    return matching
+
+
+def frozen_layers(model: keras.Model, path: str = "") -> list[str]:
+    """Return the names of the layers that are not trained, a layer of a model within the model as `inner/dense`."""
+    names = []
+    for layer in model.layers:
+        if layer.weights and not layer.trainable:
+            names.append(path + layer.name)
+        elif hasattr(layer, "layers"):
+            names += frozen_layers(layer, f"{path}{layer.name}/")
+    return names
+
+
+def frozen_notes(model: keras.Model) -> list[str]:
+    """Return a sentence about the layers that are not trained, if there are any."""
+    names = frozen_layers(model)
+    return [f"not trained, but frozen: {first_of(names, _MOST_NAMES)}"] if names else []
 
 
 def replace_head(model: keras.Model, classes: int) -> keras.Model:

@@ -7,7 +7,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...backends import runtime
+from ...backends import keras_internals, runtime
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import axes
 from ...data.dataset import Dataset, Split
@@ -61,14 +61,18 @@ def build_model(
         require_memory(model, training.is_deferred, dataset.name)
         compiles_itself = model.compiled and not options.start  # a user's own function may well have compiled it
         if compiles_itself:
+            _compile_as_asked(model, options)
             losses.require_loss(model, options.recipe.name)
-            _set_optimizer(model, options)
         else:
             compile_model(model, options, targets, training.x)
+        for option in options.callback_options.rate_options:
+            compilation.require_settable_rate(option, model.optimizer)
         if dataset.series:
             losses.require_forecast(model, targets)
         if compiles_itself or options.loss is not None:
             losses.require_fit(model, targets)
+    if compiles_itself:  # its optimizer is the recipe's only if the user said so
+        options = replace(options, optimizer=options.user_optimizer)
     return model, replace(options, batch_size=size)
 
 
@@ -82,9 +86,11 @@ def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.M
     owned = portable_initial_weights(options.seed) if options.uses_own_randomness else contextlib.nullcontext()
     with owned:
         if options.start:
-            started = fine_tuning.prepare_model(options.start, options.freeze, options.replace_head)
-            return precisions.apply_policy(started, precision)
-        return options.recipe(**options.options)
+            model = fine_tuning.prepare_model(options.start, options.replace_head)
+        else:
+            model = options.recipe(**options.options)
+        fine_tuning.set_trainable(model, options.freeze, options.unfreeze)
+        return precisions.apply_policy(model, precision) if options.start else model
 
 
 def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> None:
@@ -95,10 +101,10 @@ def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest, x
     """
     optimizer = compilation.fresh_optimizer(options.optimizer)
     if options.learning_rate is not None:
-        optimizer.learning_rate = options.learning_rate
-    compilation.require_known(options.loss, options.metrics)
+        compilation.set_learning_rate(optimizer, options.learning_rate)
+    compilation.require_known(options.loss, options.metrics, output_names(model))
     loss, metrics = _loss_and_metrics(model, options, targets, x)
-    compilation.compile_with(model, optimizer, loss, metrics)
+    compilation.compile_with(model, optimizer=optimizer, loss=loss, metrics=metrics)
 
 
 def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> tuple[Any, Any]:
@@ -114,25 +120,21 @@ def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nes
     return loss, list(metrics) if isinstance(metrics, tuple) else metrics
 
 
-def _set_optimizer(model: keras.Model, options: ResolvedOptions) -> None:
-    """Set the learning rate that the user gave for a model that its function compiles.
+def _compile_as_asked(model: keras.Model, options: ResolvedOptions) -> None:
+    """Give a model that its function compiles what the user asked for; the rest stays as the function compiled it.
 
     Raises:
-        OptionError: the user gave another optimizer than the function, or a loss or metrics.
+        OptionError: Keras has no optimizer, loss or metric of this name.
     """
-    if options.loss is not None or options.metrics is not None:
-        option = "loss" if options.loss is not None else "metrics"
-        raise OptionError(
-            f"`{option}`: {options.recipe.name} compiles its model itself: leave the option out, or the call of compile"
-        )
-    is_named = options.optimizer != options.recipe.optimizer
-    if is_named and type(compilation.fresh_optimizer(options.optimizer)) is not type(model.optimizer):
-        raise OptionError(
-            f"`optimizer` {options.optimizer}: {options.recipe.name} compiles its model with "
-            f"{type(model.optimizer).__name__}: leave the option out, or the call of compile"
-        )
+    compilation.require_known(options.loss, options.metrics, output_names(model))
+    wishes: dict[str, Any] = {"loss": options.loss, "metrics": compilation.fresh_metrics(options.metrics)}
+    if options.user_optimizer is not None:
+        wishes["optimizer"] = compilation.fresh_optimizer(options.user_optimizer)
+    changes = {name: value for name, value in wishes.items() if value is not None}
+    if changes or options.freeze or options.unfreeze:  # Keras trains the layers that were trainable when it compiled
+        compilation.compile_with(model, **{**keras_internals.compile_arguments(model), **changes})
     if options.learning_rate is not None and options.learning_rate != options.recipe.learning_rate:
-        model.optimizer.learning_rate = options.learning_rate
+        compilation.set_learning_rate(model.optimizer, options.learning_rate)
 
 
 def resolve_batch_size(model: keras.Model, recipe: Recipe, batch_size: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from ...data.sample_weights import ClassWeights, SampleWeights
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import SERIES_SIZES, SERIES_STEPS, SIZES, Recipe, find
+from ...storage.safe_json import finite, is_json
 from ..bundles import bundle as bundles
 from ..bundles import thresholds
 from ..bundles.bundle import Bundle
@@ -47,7 +49,8 @@ class TrainingOptions:
         validation_split: the share of the training data to hold out, 0 ≤ share < 1.
         validation: how to choose it: one of `hold_out.MODES`. By default the last part for trivium's own recipes, as
             published; for other models stratified by class where there are classes, else shuffled.
-        optimizer: the name of a Keras optimizer, or an optimizer, of which each model gets a copy.
+        optimizer: the name of a Keras optimizer, a mapping of its `name` and its arguments, or an optimizer, of which
+            each model gets a copy.
         loss, metrics: as `keras.Model.compile` takes them: names or objects, a dictionary for several outputs.
         learning_rate: of the optimizer; above 0.
         threshold: the probability above which the second of two classes is predicted, between 0 and 1; by default the
@@ -68,6 +71,7 @@ class TrainingOptions:
         augment: an `Augmentation`, or a mapping of its attributes such as `{"rotation": 10}`.
         start: a bundle, its file, or its run folder: train its model further instead of a new one.
         freeze: patterns of the names of layers whose weights stay as they are.
+        unfreeze: patterns of the names of layers that are trained, whatever `freeze` or the model says.
         replace_head: how many classes the new output layer has that replaces the one of the model in `start`.
         callback_options: the settings of Keras' own callbacks.
     """
@@ -96,6 +100,7 @@ class TrainingOptions:
     augment: Augmentation | Mapping[str, Any] | None = None
     start: Bundle | str | Path | None = None
     freeze: Sequence[str] = ()
+    unfreeze: Sequence[str] = ()
     replace_head: int | None = None
     callback_options: CallbackOptions = field(default_factory=CallbackOptions)
 
@@ -118,14 +123,19 @@ class TrainingOptions:
             steps_per_epoch=None
             if (steps := self.steps_per_epoch) is None
             else _at_least_one("steps per epoch", steps),
-            validation_split=recipe.validation_split if self.validation_split is None else self.validation_split,
+            validation_split=recipe.validation_split
+            if self.validation_split is None
+            else _number("validation split", self.validation_split),
             validation=self.validation or recipe.validation,
-            optimizer=self.optimizer or recipe.optimizer,
-            learning_rate=recipe.learning_rate if is_default_rate else self.learning_rate,
-            loss=self.loss,
-            metrics=self.metrics,
+            optimizer=recipe.optimizer if self.optimizer is None else self.optimizer,
+            user_optimizer=self.optimizer,
+            learning_rate=recipe.learning_rate if is_default_rate else _rate(self.learning_rate),
+            loss=self.loss() if isinstance(self.loss, type) else self.loss,
+            metrics=self.metrics
+            if self.metrics is None or isinstance(self.metrics, (Mapping, list, tuple))
+            else [self.metrics],
             threshold=self._resolve_threshold(start),
-            seed=self.seed,
+            seed=_whole_number("seed", self.seed),
             rng=self.rng,
             plan=self.plan,
             deterministic=self.deterministic,
@@ -134,7 +144,8 @@ class TrainingOptions:
             augment=None if self.augment is None else Augmentation.of(self.augment),
             start=start,
             start_name=self.start,
-            freeze=tuple(self.freeze),
+            freeze=_patterns(self.freeze),
+            unfreeze=_patterns(self.unfreeze),
             replace_head=self.replace_head,
             callback_options=self.callback_options,
         )
@@ -149,8 +160,8 @@ class TrainingOptions:
     def _load_start(self) -> Bundle | None:
         if self.start is not None:
             return bundles.load(self.start)
-        if self.freeze or self.replace_head is not None:
-            raise OptionError("`freeze` and `replace_head` need a trained model to start from: add `start` BUNDLE")
+        if self.replace_head is not None:
+            raise OptionError("`replace_head` needs a trained model to start from: add `start` BUNDLE")
         return None
 
     def _resolve_threshold(self, start: Bundle | None) -> float | None:
@@ -183,6 +194,7 @@ class ResolvedOptions:
         weights: how much each sample counts.
         start: the bundle whose model is trained further.
         start_name: what named it.
+        user_optimizer: that of the user, which also replaces the one that a model is compiled with; None for none.
     """
 
     recipe: Recipe
@@ -194,6 +206,7 @@ class ResolvedOptions:
     validation_split: float
     validation: str
     optimizer: Any
+    user_optimizer: Any
     learning_rate: float | None
     loss: Any
     metrics: Any
@@ -208,6 +221,7 @@ class ResolvedOptions:
     start: Bundle | None
     start_name: Bundle | str | Path | None
     freeze: tuple[str, ...]
+    unfreeze: tuple[str, ...]
     replace_head: int | None
     callback_options: CallbackOptions
 
@@ -250,7 +264,8 @@ class ResolvedOptions:
 
     def describe(self) -> dict[str, Any]:
         """Return what the record of a run says of the options, as JSON."""
-        values = {"options": dict(self.options), **{name: getattr(self, name) for name in _RECORDED}}
+        options = {name: _recorded(value) for name, value in self.options.items()}
+        values = {"options": options, **{name: getattr(self, name) for name in _RECORDED}}
         arguments = {name: getattr(self, name) for name in ("optimizer", "loss", "metrics")}
         values |= {name: compilation.describe(value) for name, value in arguments.items() if value is not None}
         if self.augment:
@@ -266,10 +281,47 @@ class ResolvedOptions:
         values |= self.weights.describe() | self.callback_options.describe()
         if self.start:
             values["start"] = fine_tuning.describe(self.start, self.start_name, self.freeze, self.replace_head)
+        elif self.freeze:
+            values["freeze"] = list(self.freeze)
+        if self.unfreeze:
+            values["unfreeze"] = list(self.unfreeze)
         return values
 
 
-def _at_least_one(name: str, value: int) -> int:
-    if value < 1:
-        raise OptionError(f"{name} must be 1 or more, received {value}")
-    return value
+def _patterns(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return patterns of names as a tuple; a text alone is one pattern."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _at_least_one(name: str, value: Any) -> int:
+    number = _whole_number(name, value)
+    if number < 1:
+        raise OptionError(f"{name} must be 1 or more, received {number}")
+    return number
+
+
+def _whole_number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise OptionError(f"{name} must be a whole number, received {value!r}")
+    return int(value)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise OptionError(f"{name} must be a number, received {value!r}")
+    return float(value)
+
+
+def _rate(value: Any) -> float | None:
+    """Return the learning rate as a number; a schedule belongs to an optimizer."""
+    if value is not None and not isinstance(value, numbers.Real):
+        raise OptionError(
+            f"learning rate must be a number, received {type(value).__name__}: give a schedule to an `optimizer`, such "
+            "as keras.optimizers.Adam(schedule)"
+        )
+    return None if value is None else _number("learning rate", value)
+
+
+def _recorded(value: Any) -> Any:
+    """Return an option of a recipe as a record has it: an object that JSON cannot hold by its name."""
+    return value if is_json(value) else finite(compilation.describe(value))

@@ -10,9 +10,11 @@ from ...errors import first_line
 from ..epochs import environment, plans
 from ..epochs.callbacks import EpochClock, EpochLog, RequireMonitors, StopOnInterrupt
 from ..epochs.model_errors import failed_at_end
+from ..keras_model.metric_directions import metric_directions
 from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
+from . import compilation, fine_tuning
 from .options import ResolvedOptions
 from .own_callbacks import require_callbacks
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import keras
 
     from ...data.dataset import Dataset
+    from ...data.nests import Nest
     from ..runs.run_folder import RunFolder
 
 
@@ -35,16 +38,20 @@ class TrainingSession:
         settings: the options as the record of the run has them.
         dataset: the data that are trained on.
         callbacks: the user's own, whose state is kept in checkpoints.
+        model: compiled.
+        targets: of the training, in the model's nest; only their shapes matter.
         run_folder: the folder of the run, locked by this process.
 
     Attributes:
         plan: the plan of the epochs; a resumed run keeps the plan of its earlier session.
         log, clock: metrics and times of all epochs, those of earlier sessions included.
         resumed: for each time that the run was resumed: after which epoch, and under which backend.
+        compiled: what the model trains by, and its frozen layers, for the record.
         failures: a sentence for each callback of the user that failed after the last epoch.
 
     Raises:
-        OptionError: the run in the folder cannot be resumed with these options and data; a callback is none.
+        OptionError: the run in the folder cannot be resumed with these options and data, a callback is none, or nobody
+            knows which values of a monitored metric are better.
         OutputError: the folder cannot be written to.
     """
 
@@ -54,6 +61,8 @@ class TrainingSession:
         settings: Mapping[str, Any],
         dataset: Dataset,
         callbacks: Sequence[keras.callbacks.Callback],
+        model: keras.Model,
+        targets: Nest,
         run_folder: RunFolder | None,
     ):
         self._options, self._run_folder, self._callbacks = options, run_folder, list(callbacks)
@@ -62,7 +71,10 @@ class TrainingSession:
         self.plan = options.plan
         self.stop = StopOnInterrupt(terminate=run_folder is not None)
         self.log, self.clock = EpochLog(), EpochClock(runtime.current())
-        self._option_callbacks = options.callback_options.build(options.epochs, self._first_epoch)
+        self.compiled = {**compilation.describe_compiled(model), "frozen": fine_tuning.frozen_layers(model)}
+        directions = metric_directions(model, targets)
+        self._option_callbacks = options.callback_options.build(options.epochs, self._first_epoch, directions)
+        self._recorder = self._build_recorder(directions)
         self.resumed: list[dict[str, Any]] = []
         self.failures: list[str] = []
         if run_folder:
@@ -82,7 +94,7 @@ class TrainingSession:
         watchers = [self.stop, self.clock, self.log, monitors, *self._option_callbacks]
         # If a callback had stopped the run, only `on_train_end` is left to run.
         stopped = self._resume_from is not None and self._resume_from.stopped
-        recorder = self._recorder()
+        recorder = self._recorder
         try:
             run_epochs(watchers, self._options.epochs if stopped else self._first_epoch, recorder)
         except KeyboardInterrupt:
@@ -104,6 +116,7 @@ class TrainingSession:
             "schema": 1,
             "recipe": self._options.recipe.name,
             "settings": settings,
+            "compiled": self.compiled,
             "dataset": dataset.describe(),
             "environment": environment.describe(),
         }
@@ -131,12 +144,19 @@ class TrainingSession:
         if same_backend and isinstance(plan, dict) and one_device and self.plan == plans.AUTO:
             self.plan = str(plan["name"])
 
-    def _recorder(self) -> RunRecorder | None:
+    def _build_recorder(self, directions: Mapping[str, str | None]) -> RunRecorder | None:
         if not self._run_folder:
             return None
         stateful = [*self._option_callbacks, *self._callbacks]
         return RunRecorder(
-            self._run_folder, self._run_folder.rules, self.log, self.clock, self.stop, stateful, self._resume_from
+            self._run_folder,
+            self._run_folder.rules,
+            self.log,
+            self.clock,
+            self.stop,
+            stateful,
+            directions,
+            self._resume_from,
         )
 
     @property

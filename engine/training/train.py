@@ -160,6 +160,10 @@ def _sorted_settings(recipe: Recipe | str, settings: Mapping[str, Any]) -> dict[
     for name in options:
         if name not in known:
             nearest = suggest(name, [*_TRAINING, *_CALLBACKS, *known])
+            if isinstance(recipe, Recipe) and recipe.takes_any_option:
+                raise OptionError(
+                    f"{name!r} is no setting{nearest}; an option that the builder collects stands in `options`"
+                )
             raise OptionError(f"there is no setting {name!r}, and the recipe has no such option{nearest}")
     if callbacks:
         training["callback_options"] = CallbackOptions(**callbacks)

@@ -29,7 +29,7 @@ from ..keras_model.interface import require_inputs
 from ..prediction.inputs import columns_of
 from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
-from . import model_building, streams
+from . import fine_tuning, model_building, streams
 from .data_preparation import DataPreparation, Prepared, sizes_of
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
@@ -150,11 +150,12 @@ class Trainer:
         self._require_test_split(model, preprocessing, dataset)
         if run_folder:
             require_saveable(model, training, self.recipe.name)
+        self.notes += fine_tuning.frozen_notes(model)
         self._tell("note", self.notes)
         self.warnings = [*self.resolved.preparation.likely_mistakes(dataset), *runtime.current().deviations(model)]
         self._tell("warning", self.warnings)
         build_seconds = time.perf_counter() - start
-        session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, run_folder)
+        session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, model, training.y, run_folder)
         if not self._devices.several:
             self.resolved = dataclasses.replace(self.resolved, plan=session.plan)
         data = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
@@ -178,6 +179,7 @@ class Trainer:
             terminated=session.stop.terminated,
             asked=run_folder.arguments if run_folder else {},
             resumed=session.resumed,
+            compiled=session.compiled,
             notes=self.notes,
             warnings=self.warnings,
         )

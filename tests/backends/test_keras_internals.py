@@ -263,3 +263,13 @@ def test_the_producer_of_a_tensor_is_its_layer_with_the_inputs_of_this_call(kera
     assert keras_internals.inputs_of(shared) == [x, other]
     left, right = keras.ops.split(first, 2, axis=-1)
     assert [keras_internals.producer_of(part)[2] for part in (left, right)] == [0, 1]
+
+
+def test_compiled_metrics_have_the_names_of_the_logs_before_the_first_batch(keras):
+    model = dense(keras)
+    metrics = keras_internals.compiled_metrics(model, np.ones((4, 2)), model.outputs[0])
+    assert {name: type(metric).__name__ for name, metric in metrics.items()} == {"mae": "MeanAbsoluteError"}
+    assert keras_internals.metric_direction(metrics["mae"]) == "min"
+    assert keras_internals.metric_direction(keras.metrics.AUC()) == "max"
+    assert keras_internals.metric_direction(keras.metrics.Mean()) is None
+    assert set(model.evaluate(np.ones((4, 3)), np.ones((4, 2)), verbose=0, return_dict=True)) == {"loss", "mae"}

@@ -25,6 +25,7 @@ from trivium.errors import OptionError
         ("relu", "relu"),
         ("[8,", "[8,"),
         ("", ""),
+        *((text, text) for text in ("Infinity", "1e400", "{1, 2}", "b'x'", "3j", "[1, NaN]")),
     ],
 )
 def test_a_value_is_json_or_a_python_literal_or_a_word(text, value):
@@ -101,5 +102,7 @@ def test_checkpoints_can_be_turned_off():
 
 @pytest.mark.parametrize("text", ["every", "every=", "weight"])
 def test_a_checkpoint_rule_that_cannot_be_parsed_is_refused(text):
-    with pytest.raises(OptionError, match="is not one of every=N, keep=N, best=METRIC, name=PATTERN, weights"):
+    with pytest.raises(
+        OptionError, match="is not one of every=N, keep=N, best=METRIC, mode=MODE, name=PATTERN, weights"
+    ):
         parse_rules([text])

@@ -35,7 +35,7 @@ def test_the_same_error_names_the_parameter_in_python_and_the_option_in_the_shel
     from trivium.engine.training.trainer import Trainer
     from trivium.errors import OptionError
 
-    with pytest.raises(OptionError, match=r"^`freeze` and `replace_head` need a trained model to start from"):
-        Trainer("dense/small", freeze=["conv*"])
-    line = refused("train", "dense/small", "--freeze", "conv*")
-    assert "--freeze and --replace-head need a trained model to start from: add --from BUNDLE" in line
+    with pytest.raises(OptionError, match=r"^`replace_head` needs a trained model to start from"):
+        Trainer("dense/small", replace_head=3)
+    line = refused("train", "dense/small", "--replace-head", "3")
+    assert "--replace-head needs a trained model to start from: add --from BUNDLE" in line

@@ -149,3 +149,22 @@ def test_a_builder_may_collect_further_options():
     collecting = recipes.Recipe("mine", "", build)
     assert collecting.options == {"units": 8}
     assert collecting.complete({"depth": 3}) == {"units": 8, "depth": 3}
+
+
+@pytest.mark.plain
+def test_a_text_is_neither_true_nor_false():
+    recipe = recipes.recipe_of(lambda bn=True: None)
+    assert recipe.complete({"bn": False}) == {"bn": False}
+    with pytest.raises(RecipeError, match="the option bn is true or false, received 'no': write bn=false or bn=true"):
+        recipe.complete({"bn": "no"})
+
+
+def test_options_by_position_alone_and_by_keyword_alone_are_options(backend):
+    import keras
+
+    def build(units=2, /, *, depth):
+        return keras.Sequential([keras.Input((3,)), *(keras.layers.Dense(units) for _ in range(depth))])
+
+    recipe = recipes.recipe_of(build)
+    assert recipe(depth=2).output_shape == (None, 2)
+    assert recipe(units=5, depth=1).output_shape == (None, 5)

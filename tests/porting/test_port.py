@@ -99,6 +99,8 @@ def test_the_json_report_has_the_keys_that_other_tools_read(backend, ported):
 
 
 def test_an_unknown_target_is_refused(saved_runs):
+    with pytest.raises(TriviumError, match=r"a port takes a run, a bundle or a file, received list: save a model by"):
+        port([], "torch")
     with pytest.raises(PortError, match="unknown target 'theano'"):
         port(saved_runs["lstm"], "theano")
 

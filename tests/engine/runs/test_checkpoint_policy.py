@@ -39,7 +39,7 @@ def test_a_run_can_be_resumed_by_default():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"evry": 5}, "'evry' is none of every, keep, best, name, weights; did you mean 'every'"),
+        ({"evry": 5}, "'evry' is none of every, keep, best, name, weights, mode; did you mean 'every'"),
         ({"every": 0}, "every must be 1 or more, received 0"),
         ({"every": 2.5}, "every must be 1 or more, received 2.5"),
         ({"keep": -1}, "keep must be 1 or more, received -1"),
@@ -48,6 +48,8 @@ def test_a_run_can_be_resumed_by_default():
         ({"name": "../{epoch}"}, "expected the name of a file, received '../1'"),
         ({"name": ".{epoch}"}, "expected the name of a file"),
         ({"every": 2, "best": "loss"}, "give every=… and best=… as two rules"),
+        ({"best": "loss", "mode": "up"}, "mode must be auto, max, min, received 'up'"),
+        ({"every": 2, "mode": "max"}, "mode=… is that of a metric: add best=METRIC"),
     ],
 )
 def test_invalid_rules_are_refused(settings, message):
@@ -111,7 +113,9 @@ def test_plain_keras_loads_a_checkpoint_of_the_weights_alone(train, tmp_path):
 
 @pytest.mark.one_environment
 def test_an_unknown_metric_is_named(train):
-    with pytest.raises(OptionError, match=r"best=val_acc: there is no metric 'val_acc' \(there are: .*did you mean"):
+    with pytest.raises(
+        OptionError, match=r"best=val_acc: the model is compiled with no metric 'acc' \(it has: .*did you mean"
+    ):
         train({"best": "val_acc"})
     with pytest.raises(OptionError, match="there is no metric 'val_los'"):
         train({"name": "m-{val_los:.2f}"})

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from trivium.engine.runs.history import History, direction, more_is_better
+from trivium.engine.runs.history import History
 
 pytestmark = pytest.mark.plain
 
@@ -48,19 +48,3 @@ def test_json_holds_every_metric_and_nan_as_null():
 
 def test_an_epoch_that_did_not_measure_a_metric_has_nan_there():
     assert math.isnan(History([{"loss": 1.0}, {"loss": 1.0, "val_loss": 2.0}])["val_loss"][0])
-
-
-@pytest.mark.parametrize(
-    ("metric", "expected"),
-    [
-        *(
-            (name, True)
-            for name in ("accuracy", "val_auc_1", "kind_accuracy", "val_mean_io_u", "own_acc", "f1_score_2")
-        ),
-        *((name, False) for name in ("loss", "val_price_loss", "mean_absolute_error", "val_mse", "false_positives")),
-    ],
-)
-def test_more_of_some_metrics_is_better(metric, expected):
-    assert more_is_better(metric) is expected
-    assert direction(metric) == ("max" if expected else "min")
-    assert direction("val_roc_of_mine") is None

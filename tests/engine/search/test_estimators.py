@@ -237,6 +237,21 @@ def test_a_regressor_predicts_several_outputs(backend, flowers):
     ("make", "error", "words"),
     [
         (lambda x, y: trivium.Classifier("dense/dropout").fit(x, ["same"] * 150), SampleError, "one class"),
+        (
+            lambda x, y: trivium.Classifier("dense/dropout").fit(x, np.array(["a", 1] * 75, object)),
+            SampleError,
+            "labels must be of one kind, received int and str: give all as text",
+        ),
+        (
+            lambda x, y: trivium.Classifier("dense/dropout", class_weight={"rose": 3}).fit(x, y),
+            OptionError,
+            "`class_weight`: none of rose is a label",
+        ),
+        (
+            lambda x, y: trivium.Classifier("dense/dropout").fit(x, y, sample_weight=-np.ones(150)),
+            ValueError,
+            "Negative values in data passed to",
+        ),
         (lambda x, y: trivium.Regressor("dense/dropout").fit(x, x[:, 0]), OptionError, "use trivium.Classifier"),
         (lambda x, y: trivium.Classifier("rnn/lstm").fit(x, y), OptionError, "trivium.train"),
         (lambda x, y: trivium.Classifier("dense/dropuot").fit(x, y), RecipeError, "did you mean 'dense/dropout'"),

@@ -220,6 +220,32 @@ def test_a_search_finds_the_learning_rate_that_learns(backend, flowers):
 
 
 @pytest.mark.one_environment
+def line(rate=0.1):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), "mse")
+    return model
+
+
+@pytest.mark.parametrize("source", ["arrays", "file"])
+def test_whole_numbers_are_values_under_a_loss_of_values(backend, tmp_path, source):
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype("float32")
+    y = np.where(x[:, 0] > 0, 20, 10)
+    np.savez(tmp_path / "n.npz", x_train=x, y_train=y)
+    data = (x, y) if source == "arrays" else tmp_path / "n.npz"
+    found = search(line, {"rate": [0.1, 1e-6]}, data, epochs=20, folds=2, workers=0)
+    assert (found.kind, found.metric, found.best.params) == ("regressor", "r2", {"rate": 0.1})
+    assert found.best.mean > 0.3
+    assert found.candidates[1].mean < -5, "values around 15 that an untrained model does not reach, not classes 0 and 1"
+
+
+@pytest.mark.plain
+def test_a_search_takes_no_sample_weights():
+    with pytest.raises(DataError, match="the arrays has sample weights, which a search does not take"):
+        search("dense/small", {"epochs": [1]}, (np.ones((4, 2)), np.array([0, 1, 0, 1]), np.ones(4)))
+
+
 def test_a_worker_gives_the_same_scores_as_this_process(backend, shared_worker, flowers):
     x, y = flowers
     words = np.array(["setosa", "versicolor", "virginica"])[y]

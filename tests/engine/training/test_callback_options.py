@@ -48,6 +48,19 @@ def test_a_metric_of_ones_own_is_watched_in_the_named_direction(backend, digits)
     assert len(run.history) == 2, "nothing grows by 100"
 
 
+@pytest.mark.parametrize(
+    ("monitor", "message"),
+    [
+        ("val_mine", "Keras does not know whether more of val_mine is better: add mode=max or mode=min"),
+        ("val_loss_", r"compiled with no metric 'loss_' \(it has: loss, mine\); did you mean 'val_loss'"),
+    ],
+)
+def test_a_direction_that_nobody_knows_needs_to_be_said(backend, monitor, message):
+    options = CallbackOptions(early_stopping={"monitor": monitor})
+    with pytest.raises(OptionError, match=message):
+        options.build(3, directions={"loss": "min", "mine": None})
+
+
 def rates(text, epochs, first=1.0):
     next_rate, rate, values = schedule(text, epochs), first, []
     for epoch in range(epochs):
@@ -62,6 +75,20 @@ def test_the_rate_falls_by_the_schedule(tmp_path):
     assert rates("cosine", 4, 2.0) == pytest.approx([2.0, 1.7071068, 1.0, 0.2928932])
     (tmp_path / "falls.py").write_text("def halve(epoch, rate):\n    return rate / 2 if epoch else rate\n")
     assert rates(f"{tmp_path}/falls.py:halve", 3) == [1.0, 0.5, 0.25]
+    assert rates(lambda epoch: 1 / (epoch + 1), 3) == pytest.approx([1, 0.5, 1 / 3])
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda: 0.1, r"expected a function of \(epoch\) or \(epoch, rate\), received \(\)"),
+        (lambda epoch, rate: None, "TypeError in epoch 0"),
+        (lambda epoch: -1, "expected a rate of 0 or more in epoch 0, got -1.0"),
+    ],
+)
+def test_a_schedule_of_ones_own_returns_a_rate(function, message):
+    with pytest.raises(OptionError, match=message):
+        rates(function, 1)
 
 
 def test_the_schedule_is_the_optimizers_rate(backend, digits):
@@ -113,7 +140,6 @@ def test_a_csv_file_has_a_line_per_epoch_and_loses_the_lines_of_epochs_that_are_
         ({"early_stopping": {"patience": "soon"}}, "patience must be a whole number of 0 or more, received 'soon'"),
         ({"early_stopping": {"patience": 2.5}}, "patience must be a whole number of 0 or more, received 2.5"),
         ({"early_stopping": {"restore_best": "yes"}}, "restore_best must be true or false, received 'yes'"),
-        ({"early_stopping": {"monitor": "val_mine"}}, "the name val_mine does not tell .*: add mode=max or mode=min"),
         ({"early_stopping": {"mode": "up"}}, "mode must be auto, max, min, received 'up'"),
         ({"reduce_on_plateau": {"factor": 1}}, "factor must be between 0 and 1, received 1"),
         ({"reduce_on_plateau": {"min_lr": -1}}, "min_lr must be 0 or more, received -1"),

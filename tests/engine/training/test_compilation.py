@@ -1,12 +1,14 @@
 """An optimizer, a loss and metrics of the user: names or objects, recorded, and refused where they do not fit."""
 
+import json
+
 import numpy as np
 import pytest
 
 import trivium
 from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.training import compilation
-from trivium.errors import DataError, OptionError, RecipeError
+from trivium.errors import DataError, OptionError
 
 pytestmark = pytest.mark.one_environment
 
@@ -88,6 +90,7 @@ def test_a_loss_of_each_output_is_a_dictionary(backend):
     ("settings", "message"),
     [
         ({"loss": "hubber"}, "`loss`: Keras knows no 'hubber'; did you mean 'huber'"),
+        ({"loss": {"prise": "mse"}}, "`loss`: the model has no output 'prise'"),
         ({"metrics": ["mea"]}, "`metrics`: Keras knows no 'mea'; did you mean"),
         ({"optimizer": "adm"}, "Keras knows no optimizer 'adm'"),
     ],
@@ -104,9 +107,21 @@ def test_a_loss_that_does_not_fit_the_targets_is_refused(backend):
         )
 
 
-def test_a_model_that_compiles_itself_keeps_its_loss(backend):
-    with pytest.raises((OptionError, RecipeError), match="compiles its model itself"):
-        trivium.train(build_compiled, (X, VALUES), epochs=1, loss="mae")
+def test_options_that_no_record_holds_are_recorded_by_their_names(backend, tmp_path):
+    import keras
+
+    options = {"activation": keras.activations.tanh, "units": np.int64(1)}
+    settings = {"epochs": np.int64(1), "learning_rate": np.float32(0.5), "loss": keras.losses.Huber, "metrics": "mae"}
+    trivium.train(build, (X, VALUES), options=options, out=tmp_path / "run", **settings)
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["settings"]["options"] == {"units": 1, "activation": "tanh"}
+    assert (record["compiled"]["loss"]["class"], record["compiled"]["metrics"]) == ("Huber", ["mae"])
+    assert record["compiled"]["optimizer"]["config"]["learning_rate"] == 0.5
+
+
+def test_a_model_that_compiles_itself_takes_another_loss(backend):
+    run = trivium.train(build_compiled, (X, VALUES), epochs=1, loss="mae")
+    assert run.model.loss == "mae"
 
 
 @pytest.mark.plain

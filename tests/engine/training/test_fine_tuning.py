@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from trivium.data.dataset import Dataset, Split
+from trivium.data.from_arrays import dataset_from_arrays
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import OptionError
+from trivium.models.recipe import recipe_of
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,7 @@ def test_a_new_head_learns_other_classes_on_the_same_features(trained, two_kinds
     ("settings", "message"),
     [
         ({"freeze": ["dense*", "nothing*"]}, r"`freeze` nothing\*: no layer has such a name \(there are: conv2d"),
+        ({"unfreeze": ["nothing*"]}, r"`unfreeze` nothing\*: no layer has such a name"),
         ({"freeze": ["*"]}, "every weight is frozen, there is nothing left to train"),
         ({"replace_head": 1}, "`replace_head` needs 2 classes or more, received 1"),
     ],
@@ -91,9 +94,40 @@ def test_another_recipe_than_that_of_the_bundle_is_refused(trained):
         Trainer("cnn/pooling", start=trained)
 
 
-def test_freezing_without_a_model_to_start_from_is_refused():
-    with pytest.raises(OptionError, match="need a trained model to start from: add `start` BUNDLE"):
-        Trainer("cnn/striding", freeze=["conv*"])
+def stem_and_head(inputs, outputs, compiled=False):
+    import keras
+
+    dense = keras.layers.Dense
+    stem = keras.Sequential([keras.Input((inputs,)), dense(3, name="in"), dense(3, name="out")], name="stem")
+    model = keras.Sequential([keras.Input((inputs,)), stem, dense(outputs, name="head")])
+    stem.layers[0].trainable = False
+    if compiled:
+        model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "frozen"),
+    [
+        ({}, ["stem/in"]),
+        ({"freeze": "stem"}, ["stem"]),
+        ({"unfreeze": ["stem"]}, []),
+        ({"freeze": ["*"], "unfreeze": ["head"]}, ["stem"]),
+    ],
+)
+def test_frozen_layers_are_listed_with_or_without_a_model_to_start_from(backend, compiled, settings, frozen):
+    x = np.linspace(-1, 1, 40).reshape(20, 2)
+    run = Trainer(recipe_of(stem_and_head), {"compiled": compiled}, epochs=1, **settings).fit(
+        dataset_from_arrays((x, x[:, :1]))
+    )
+    assert run.to_json()["compiled"]["frozen"] == frozen
+    assert run.notes[-1:] == [f"not trained, but frozen: {name}" for name in frozen]
+
+
+def test_a_new_head_needs_a_model_to_start_from():
+    with pytest.raises(OptionError, match="`replace_head` needs a trained model to start from: add `start` BUNDLE"):
+        Trainer("cnn/striding", replace_head=3)
 
 
 def test_a_bundle_does_not_decide_which_file_runs(trained, tmp_path):

@@ -149,11 +149,40 @@ def test_logits_are_predicted_as_probabilities(backend):
     assert entries[1]["probability"] == pytest.approx(1 / (1 + np.exp(-0.3)), rel=1e-4)
 
 
-def test_a_compiled_model_takes_the_learning_rate_and_refuses_another_optimizer(backend):
+def test_a_compiled_model_takes_what_the_user_gives_and_keeps_the_rest(backend):
     data = (np.array([[0.3], [-0.3]] * 10), np.array([1, 0] * 10))
-    assert float(trivium.train(logits, data, epochs=1, learning_rate=0.25).model.optimizer.learning_rate) == 0.25
-    with pytest.raises(OptionError, match="`optimizer` rmsprop: logits compiles its model with SGD: leave the option"):
-        trivium.train(logits, data, optimizer="rmsprop")
+    run = trivium.train(logits, data, epochs=1, learning_rate=0.25)
+    assert float(run.model.optimizer.learning_rate) == 0.25
+    compiled = run.to_json()["compiled"]
+    assert (compiled["optimizer"]["class"], compiled["loss"]["class"]) == ("SGD", "BinaryCrossentropy")
+    assert run.settings["optimizer"] is None, "the function's own, not the recipe's"
+    run = trivium.train(logits, data, epochs=1, optimizer={"name": "rmsprop", "rho": 0.5}, metrics=["mae"])
+    assert (type(run.model.optimizer).__name__, run.model.optimizer.rho) == ("RMSprop", 0.5)
+    assert run.history.metrics[:2] == ["loss", "mae"]
+    assert run.to_json()["compiled"]["loss"] == compiled["loss"]
+    assert run.settings["optimizer"] == {"name": "rmsprop", "rho": 0.5}
+
+
+def scheduled(inputs, classes):
+    import keras
+
+    model = logits(inputs, classes)
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 5)), "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": 0.1}, "`learning_rate`: the SGD of this model follows a schedule of its own"),
+        ({"optimizer": {"name": "sgd", "rho": 1}}, r"`optimizer` sgd: Keras refuses {'rho': 1}: .*rho"),
+        ({"optimizer": {"name": "sdg"}}, "Keras knows no optimizer 'sdg'"),
+        ({"metrics": ["mea"]}, "`metrics`: Keras knows no 'mea'; did you mean"),
+    ],
+)
+def test_what_a_compiled_model_cannot_take_is_refused(backend, settings, message):
+    with pytest.raises(OptionError, match=message):
+        trivium.train(scheduled, (np.ones((20, 1)), np.array([1, 0] * 10)), epochs=1, **settings)
 
 
 def compiled(inputs, classes, loss="categorical_crossentropy"):

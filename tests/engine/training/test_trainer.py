@@ -130,6 +130,9 @@ def test_ctrl_c_keeps_the_finished_epochs(backend, digits):
         ({"batch_size": -1}, "batch size must be 1 or more, received -1"),
         ({"validation_split": 1.0}, "validation split must be 0 or more and less than 1, received 1"),
         ({"learning_rate": 0.0}, "learning rate must be above 0, received 0"),
+        ({"epochs": 1.5}, "epochs must be a whole number, received 1.5"),
+        ({"batch_size": True}, "batch size must be a whole number, received True"),
+        ({"learning_rate": [0.1]}, "learning rate must be a number, received list: give a schedule to an `optimizer`"),
         ({"seed": -1}, "seed must be from 0"),
     ],
 )
