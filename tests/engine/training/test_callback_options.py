@@ -81,9 +81,9 @@ def test_the_rate_falls_by_the_schedule(tmp_path):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda: 0.1, r"expected a function of \(epoch\) or \(epoch, rate\), received \(\)"),
-        (lambda epoch, rate: None, "TypeError in epoch 0"),
-        (lambda epoch: -1, "expected a rate of 0 or more in epoch 0, got -1.0"),
+        (lambda: 0.1, r"expected a function of \(epoch, rate\), or of \(epoch\)"),
+        (lambda epoch, rate: None, "no learning rate for epoch 1: TypeError"),
+        (lambda epoch: -1, "the learning rate of epoch 1 must be 0 or more: -1.0"),
     ],
 )
 def test_a_schedule_of_ones_own_returns_a_rate(function, message):
