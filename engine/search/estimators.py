@@ -287,8 +287,8 @@ class Classifier(ClassifierMixin, Estimator):
             TriviumError: the parameters do not fit the samples.
         """
         X, y = self._validate(X, y=y)  # noqa: N806
-        check_classification_targets(y)
         self.classes_, numbers = _classes_of(y)
+        check_classification_targets(y)
         weight = _sample_weights(sample_weight, X)
         weighted_classes = self.classes_ if weight is None else np.unique(numbers[weight > 0])
         if len(weighted_classes) < 2:
