@@ -12,6 +12,7 @@ from . import frames
 from .encoded_rows import encoded_pieces
 from .survey import Survey, survey
 from .table import Table
+from .written_numbers import written_number
 
 # Columns of these names that count the rows say nothing about a row.
 _INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
@@ -72,7 +73,9 @@ def _informative(table: Table, surveys: Sequence[Survey]) -> Features:
                 f"{table.name}: {frames.titled(entry.column.name)} holds {entry.distinct:,} different words, too many "
                 "for features: leave the column out"
             )
-    return informative, tuple(f"Column {name!r} is left out: {reason}." for name, reason in reasons.items() if reason)
+    left_out = [f"Column {name!r} is left out: {reason}." for name, reason in reasons.items() if reason]
+    written = {entry.column.name: written_number(entry.column.words) for entry in surveys if _is_word(entry)}
+    return informative, (*left_out, *(_written_note(name, word) for name, word in written.items() if word))
 
 
 def _why_left_out(table: Table, entry: Survey) -> str:
@@ -86,6 +89,10 @@ def _why_left_out(table: Table, entry: Survey) -> str:
         hint = f"; `text` {name} reads its sentences" if entry.are_sentences else ""
         return f"{entry.distinct:,} of its {table.rows:,} cells differ{hint}"
     return ""
+
+
+def _written_note(name: str, word: str) -> str:
+    return f"Column {name!r} holds words such as {word!r}: to read numbers, write them without separators and units."
 
 
 def _is_word(entry: Survey) -> bool:

@@ -200,3 +200,14 @@ def test_data_of_another_column_of_sentences_are_refused():
     assert with_columns(data, data.columns) is data
     with pytest.raises(DataError, match="the columns review were read, expected size as in training"):
         with_columns(data, (Column("size"),))
+
+
+def test_numbers_with_separators_and_units_are_told(tmp_path):
+    table = tmp_path / "prices.csv"
+    lines = [f'"{1000 + 7 * row:,}",{row % 5}%,{row % 3},{"yes" if row % 2 else "no"}' for row in range(40)]
+    table.write_text("\n".join(["price,rate,rooms,sold", *lines]))
+    data = datasets.load(str(table))
+    assert data.notes == (
+        "Column 'price' holds words such as '1,000': to read numbers, write them without separators and units.",
+        "Column 'rate' holds words such as '0%': to read numbers, write them without separators and units.",
+    )
