@@ -14,8 +14,13 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import BackendError
+from ..functions import require_known
 
 BACKEND_VARIABLE = "KERAS_BACKEND"
+# How products of float32 matrices, and convolutions, are computed where a device has a faster way: `float32` to the
+# full precision, `tf32` with factors of 10 bits. The frameworks differ in their defaults.
+MATMUL_VARIABLE = "TRIVIUM_MATMUL_PRECISION"
+MATMUL_PRECISIONS = FLOAT32, TF32 = "float32", "tf32"
 
 
 @dataclass(frozen=True)
@@ -214,17 +219,28 @@ def selected() -> Backend:
     return require(name) if name else resolve(())[0]
 
 
-def use(name: str | None = None, *, threads: int | None = None, devices: int | None = None) -> Backend:
+def use(
+    name: str | None = None,
+    *,
+    threads: int | None = None,
+    devices: int | None = None,
+    matmul_precision: str | None = None,
+) -> Backend:
     """Choose the backend of this process before Keras is imported.
 
     Args:
         name: a backend's name; by default that of `selected`.
         threads: the maximum of CPU threads for one operation; by default the framework's own choice.
         devices: the number of devices into which the CPU is split if there is no accelerator; by default one.
+        matmul_precision: one of `MATMUL_PRECISIONS`; by default that of `TRIVIUM_MATMUL_PRECISION`, else float32.
 
     Raises:
         BackendError: unknown, not installed, or Keras was already imported under another.
+        OptionError: there is no such precision.
     """
+    if matmul_precision is not None:
+        require_known("`matmul_precision`", [matmul_precision], MATMUL_PRECISIONS)
+        os.environ[MATMUL_VARIABLE] = matmul_precision
     backend = require(name) if name else selected()
     active = imported_by_keras()
     if active and active != backend.name:
@@ -234,6 +250,17 @@ def use(name: str | None = None, *, threads: int | None = None, devices: int | N
         )
     os.environ.update(backend.settings(threads, devices=devices))
     return backend
+
+
+def matmul_precision() -> str:
+    """Return the precision of products of matrices in this process, the same for every backend.
+
+    Raises:
+        OptionError: the environment names none of `MATMUL_PRECISIONS`.
+    """
+    name = os.environ.get(MATMUL_VARIABLE) or FLOAT32
+    require_known(MATMUL_VARIABLE, [name], MATMUL_PRECISIONS)
+    return name
 
 
 def imported_by_keras() -> str | None:

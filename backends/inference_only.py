@@ -25,6 +25,9 @@ class InferenceOnly(Runtime, ABC):
     def make_deterministic(self) -> None:
         return
 
+    def set_matmul_precision(self, name: str) -> None:
+        """Do nothing: it computes on the CPU, to the full precision."""
+
     def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
 

@@ -71,6 +71,10 @@ class Runtime(ABC):
         """Return the peak of allocated bytes on the default device, or None if that is the CPU."""
 
     @abstractmethod
+    def set_matmul_precision(self, name: str) -> None:
+        """Compute products of matrices and convolutions of float32 in this precision, one of the catalogue's."""
+
+    @abstractmethod
     def make_deterministic(self) -> None:
         """Prefer reproducible kernels to fast ones. Call it after setting the seeds, before the first computation."""
 
@@ -177,9 +181,17 @@ def current() -> Runtime:
 
     Raises:
         BackendError: the backend is not installed, or Keras already runs on another.
+        OptionError: the environment names an unknown precision of products.
     """
     backend = catalog.use()
-    return _import_room(backend.name).RUNTIME  # type: ignore[no-any-return]
+    here: Runtime = _import_room(backend.name).RUNTIME
+    _set_matmul_precision(here, catalog.matmul_precision())
+    return here
+
+
+@functools.lru_cache(maxsize=1)  # so that it is set where it has changed
+def _set_matmul_precision(here: Runtime, name: str) -> None:
+    here.set_matmul_precision(name)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..backends.catalog import MATMUL_PRECISIONS, MATMUL_VARIABLE
 from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
 from .entries import parse_assignment, parse_value
 from .option_names import errors_name_options
@@ -36,6 +37,11 @@ def _show_tracebacks(ctx: click.Context, parameter: click.Parameter, value: bool
 def _trust_files(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         os.environ[TRUST_VARIABLE] = "1"
+
+
+def _set_matmul_precision(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value:  # workers inherit it
+        os.environ[MATMUL_VARIABLE] = value
 
 
 def _keep_for_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -77,6 +83,13 @@ threshold_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, callback=_keep_for_json, help="Print the result as JSON.")
 backend_option = click.option(
     "--backend", metavar="NAME", help="tensorflow, jax, torch or numpy. Default: KERAS_BACKEND."
+)
+matmul_option = click.option(
+    "--matmul-precision",
+    type=click.Choice(MATMUL_PRECISIONS),
+    expose_value=False,
+    callback=_set_matmul_precision,
+    help="Precision of products of float32 on a GPU, the same for every backend. Default: float32.",
 )
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="Set an option of the recipe; may be repeated."

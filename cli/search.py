@@ -17,6 +17,7 @@ from .common import (
     console,
     default_out,
     executor_option,
+    matmul_option,
     parse_assignments,
     print_json,
     seconds,
@@ -65,6 +66,7 @@ _MOST_ROWS = 30
 @address_option
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder. Default: runs/search-RECIPE.")
 @backend_option
+@matmul_option
 @common_options
 def command(
     recipe: str,

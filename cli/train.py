@@ -21,6 +21,7 @@ from .common import (
     common_options,
     console,
     default_out,
+    matmul_option,
     parse_assignments,
     print_json,
     seconds,
@@ -160,6 +161,7 @@ AUTO = "auto"
 @click.option("--resume", is_flag=True, help="Continue the run in --out, exactly as if it had not stopped.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
 @backend_option
+@matmul_option
 @trust_option
 @common_options
 @click.pass_context

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import common_options, console, parse_assignments, print_json, set_option, table, trust_option
+from .common import (
+    common_options,
+    console,
+    matmul_option,
+    parse_assignments,
+    print_json,
+    set_option,
+    table,
+    trust_option,
+)
 from .data_options import data_options
 from .progress import progress
 
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and generated data."
 )
+@matmul_option
 @trust_option
 @common_options
 @click.pass_context

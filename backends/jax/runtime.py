@@ -13,7 +13,7 @@ import jaxlib.version
 import keras
 import numpy as np
 
-from .. import keras_internals
+from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions, has_recurrence, layers_of
 from ..runtime import Device, Runtime, cores, processor, stateful_layers, unchanged
@@ -23,6 +23,8 @@ from .corrections import CORRECTIONS
 from .epochs import JaxEpochs
 from .layers import tuned
 from .vectorized import JaxVectorizedModels
+
+_PRECISIONS = {catalog.FLOAT32: "float32", catalog.TF32: "tensorfloat32"}
 
 
 class JaxRuntime(Runtime):
@@ -43,6 +45,9 @@ class JaxRuntime(Runtime):
     def device_memory_peak(self) -> int | None:
         statistics = jax.devices()[0].memory_stats()
         return int(statistics["peak_bytes_in_use"]) if statistics else None
+
+    def set_matmul_precision(self, name: str) -> None:
+        jax.config.update("jax_default_matmul_precision", _PRECISIONS[name])
 
     def make_deterministic(self) -> None:
         # XLA is deterministic on a CPU. On a GPU it needs this flag, which is read when a computation is compiled.

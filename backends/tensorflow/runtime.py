@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from .. import keras_internals
+from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, cores, processor, unchanged
@@ -47,6 +47,9 @@ class TensorFlowRuntime(Runtime):
         if not tf.config.list_logical_devices("GPU"):
             return None
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+    def set_matmul_precision(self, name: str) -> None:
+        tf.config.experimental.enable_tensor_float_32_execution(name == catalog.TF32)
 
     def make_deterministic(self) -> None:
         tf.config.experimental.enable_op_determinism()

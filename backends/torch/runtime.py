@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import torch
 
-from .. import keras_internals
+from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
 from ..runtime import Device, Runtime, processor, stateful_layers, unchanged
@@ -45,6 +45,10 @@ class TorchRuntime(Runtime):
 
     def device_memory_peak(self) -> int | None:
         return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else None
+
+    def set_matmul_precision(self, name: str) -> None:
+        torch.set_float32_matmul_precision("high" if name == catalog.TF32 else "highest")
+        torch.backends.cudnn.allow_tf32 = name == catalog.TF32
 
     def make_deterministic(self) -> None:
         # cuBLAS needs a fixed workspace to be deterministic. It reads this when the first handle is created.

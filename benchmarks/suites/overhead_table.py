@@ -127,6 +127,8 @@ def _conditions(results_json: ResultsJson) -> str:
     if peaks := results_json.get("machine", {}).get(device):
         best = max(peaks, key=lambda by: float(peaks[by]["gemm_gflops"]))
         parts.append(f"The largest matrix product reached {peaks[best]['gemm_gflops']:,.0f} GFLOP/s, by {best}.")
+    if precision := first.get("matmul_precision"):
+        parts.append(f"Products in {precision} on every backend.")
     counts = _round_counts(results_json)
     parts.append(f"Medians of {min(counts, default=0)} to {max(counts, default=0)} interleaved rounds; 95 % intervals.")
     return " ".join([*parts, *document.busy_remark(results_json)])

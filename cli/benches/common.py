@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import OptionError
-from ..common import Command, address_option, common_options, console, executor_option, print_json, seconds, table
+from ..common import (
+    Command,
+    address_option,
+    common_options,
+    console,
+    executor_option,
+    matmul_option,
+    print_json,
+    seconds,
+    table,
+)
 from ..progress import progress
 
 if TYPE_CHECKING:
@@ -114,6 +124,7 @@ def suite_options(
         click.option(
             "--threads", type=click.IntRange(min=1), help="CPU threads per operation, the same for every backend."
         ),
+        matmul_option,
         out_option,
         click.option("--resume", is_flag=True, help="Measure only what is missing in --out."),
         click.option(

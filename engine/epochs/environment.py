@@ -25,6 +25,7 @@ def describe() -> dict[str, Any]:
         "device": device.kind,
         "device_name": device.description,
         "threads": current.threads(),
+        "matmul_precision": catalog.matmul_precision(),
         "versions": {
             "trivium": metadata.version("trivium"),
             "keras": metadata.version("keras"),

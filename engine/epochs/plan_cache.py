@@ -26,7 +26,7 @@ from .plan_timing import Timing
 _SCHEMA = 1
 # Configuration entries that do not affect speed.
 _IMMATERIAL = ("seed", "build_config")
-_MACHINE = ("backend", "processor", "cores", "threads", "device", "device_name", "versions")
+_MACHINE = ("backend", "processor", "cores", "threads", "device", "device_name", "matmul_precision", "versions")
 
 Key = Mapping[str, Any]
 
