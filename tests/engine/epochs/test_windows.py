@@ -8,7 +8,6 @@ import pytest
 import trivium
 from trivium.data import datasets
 from trivium.data.augmentation import Augmentation
-from trivium.engine.epochs import windows
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import DataError
 
@@ -16,8 +15,8 @@ SETTINGS = {"epochs": 2, "batch_size": 32}
 
 
 @pytest.fixture(autouse=True)
-def small_windows(monkeypatch):
-    monkeypatch.setattr(windows, "_WINDOW_SIZE", 300_000)  # bytes: two batches of digits
+def small_windows(backend, monkeypatch):
+    monkeypatch.setattr("trivium.engine.epochs.windows._WINDOW_SIZE", 300_000)  # bytes: two batches of digits
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,7 @@ def test_rows_that_cannot_be_prepared_are_the_users_line(tmp_path, digits):
 )
 def test_batches_that_are_drawn_anew_are_trained_as_by_fit(backend, recipe, data, settings, monkeypatch):
     """An epoch has windows of two batches; a last one of one batch; in the first case a remainder."""
-    monkeypatch.setattr(windows, "_WINDOW_SIZE", 10**6)
+    monkeypatch.setattr("trivium.engine.epochs.windows._WINDOW_SIZE", 10**6)
     settings = {**settings, "epochs": 2, "batch_size": 160, "validation_split": 0.75 if "augment" in settings else 0.0}
     dataset = datasets.load(data)
     expected = Trainer(recipe, **settings, plan="fit").fit(dataset)

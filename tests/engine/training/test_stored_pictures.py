@@ -9,7 +9,6 @@ from PIL import Image
 import trivium
 from trivium.data import datasets
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.epochs import windows
 from trivium.engine.plots import data_summary
 from trivium.engine.prediction.evaluation import evaluate, predict
 from trivium.engine.training import run_pictures
@@ -38,8 +37,8 @@ def values(outputs):
 
 
 @pytest.fixture(autouse=True)
-def small_windows(monkeypatch):
-    monkeypatch.setattr(windows, "_WINDOW_SIZE", 14_000)  # bytes: two batches of eight pictures
+def small_windows(backend, monkeypatch):
+    monkeypatch.setattr("trivium.engine.epochs.windows._WINDOW_SIZE", 14_000)  # bytes: two batches of eight pictures
 
 
 @pytest.fixture(scope="module")
