@@ -114,6 +114,11 @@ def fit_settings(backend: str, model: keras.Model) -> list[FitSettings]:
     return importlib.import_module(f".{backend}", __package__).fit_settings(model)  # type: ignore[no-any-return]
 
 
+def own_step_model(backend: str) -> type[keras.Model]:
+    """Return a subclass of `keras.Sequential` with a training step as Keras' guide writes it for a backend."""
+    return importlib.import_module(f".{backend}", __package__).own_step_model()  # type: ignore[no-any-return]
+
+
 def load(backend: str, task: NativeTask, *, compiled: bool = False) -> NativeLoop:
     """Build the loop of a backend for a task, or its compiled one; this imports the framework."""
     module = importlib.import_module(f".{backend}", __package__)
