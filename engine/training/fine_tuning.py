@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...backends import keras_internals
 from ...errors import OptionError
 from ...functions import first_of
 from ...models.recipe import Recipe, registry, step
@@ -49,7 +50,9 @@ def set_trainable(model: keras.Model, freeze: Sequence[str], unfreeze: Sequence[
     for option, patterns, trainable in (("freeze", freeze, False), ("unfreeze", unfreeze, True)):
         for pattern in patterns:
             for layer in _matching(model, option, pattern):
-                layer.trainable = trainable
+                # Each part by itself: under TensorFlow, Keras does not hand it on to the layers of a nested model.
+                for part in keras_internals.all_layers(layer):
+                    part.trainable = trainable
     if freeze and not model.trainable_variables:
         raise OptionError(f"`freeze` {' '.join(freeze)}: every weight is frozen, there is nothing left to train")
 

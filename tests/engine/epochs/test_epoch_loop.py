@@ -11,7 +11,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.data import datasets
 from trivium.engine.training.trainer import Trainer
-from trivium.errors import OptionError
+from trivium.errors import ModelError, OptionError
 from trivium.models.recipe import Recipe
 
 MANY = 10**9
@@ -259,7 +259,7 @@ def test_a_model_whose_first_step_cannot_be_compiled_is_trained_by_fit_without_a
     endless = Trainer(**DENSE)
     endless.open_ended(*endless.make_ready(datasets.load("mnist:sample")), measure=True)
     assert endless.chosen_plan == {"name": "fit", "why": why}
-    with pytest.raises(ValueError, match="no such kernel"):
+    with pytest.raises(ModelError, match="the model cannot be computed: ValueError: no such kernel"):
         fit(plans[0], **DENSE)
 
 
