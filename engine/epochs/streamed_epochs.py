@@ -175,13 +175,13 @@ def _windows_of(batches: Iterator[Batch], steps: int, seconds: float = _SECONDS)
     shape: Shape = ()
     began = time.monotonic()
     for place, batch in enumerate(batches):
-        if waiting and (shape_of(batch) != shape or place % steps == 0 or time.monotonic() - began > seconds):
+        if waiting and (shape_of(batch) != shape or time.monotonic() - began > seconds):
             yield _Window(shape, waiting)
             waiting = []
         if not waiting:
             shape, began = shape_of(batch), time.monotonic()
         waiting.append(batch)
-        if len(waiting) == _most_batches(batch):
+        if len(waiting) == _most_batches(batch) or (place + 1) % steps == 0:
             yield _Window(shape, waiting)
             waiting = []
     if waiting:
