@@ -46,7 +46,7 @@ def _set_matmul_precision(ctx: click.Context, parameter: click.Parameter, value:
 
 def _keep_for_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
     """Keep standard output for the JSON alone: what a user's own file prints goes to standard error."""
-    if value:
+    if value and _OUTPUT not in ctx.meta:  # a group and its subcommand have the option both
         ctx.meta[_OUTPUT] = sys.stdout
         ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
     return value
