@@ -18,11 +18,11 @@ import keras
 from ...backends import keras_internals
 from ...errors import ModelError, OptionError, TriviumError, first_line
 
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = __name__.partition(".")[0]
 # Keras' own callbacks that call others, or a user's functions.
 _HOLDERS = (keras.callbacks.CallbackList, keras.callbacks.LambdaCallback)
 # Parts of trivium that a framework calls in order to compute a model: an error below them is not theirs.
-_COMPUTING = (_PACKAGE / "backends", _PACKAGE / "models")
+_COMPUTING = (f"{_PACKAGE}.backends.", f"{_PACKAGE}.models.")
 
 
 @contextlib.contextmanager
@@ -87,19 +87,28 @@ def _callback(frames: list[FrameType]) -> keras.callbacks.Callback | None:
 
 
 def _is_trivium(frame: FrameType) -> bool:
-    path = Path(frame.f_code.co_filename)
-    return path.is_relative_to(_PACKAGE) and not any(path.is_relative_to(folder) for folder in _COMPUTING)
+    return _is_of_the_package(frame) and not _module_of(frame).startswith(_COMPUTING)
+
+
+def _is_of_the_package(frame: FrameType) -> bool:
+    # By the name of the module: in a clone, an environment and a user's files may lie in the folder of the package.
+    return _module_of(frame).partition(".")[0] == _PACKAGE
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def _is_of_keras(frame: FrameType) -> bool:
-    return keras_internals.is_keras_module(str(frame.f_globals.get("__name__", "")))
+    return keras_internals.is_keras_module(_module_of(frame))
 
 
 def _is_of_the_user(frame: FrameType) -> bool:
     """Return whether code stands in no installed package, nor in Python or trivium."""
     path = Path(frame.f_code.co_filename)
-    installed = [_PACKAGE, *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))]
-    return path.is_absolute() and not any(path.is_relative_to(folder) for folder in installed)
+    installed = [Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")]
+    is_installed = _is_of_the_package(frame) or any(path.is_relative_to(folder) for folder in installed)
+    return path.is_absolute() and not is_installed
 
 
 def _part(frames: list[FrameType]) -> tuple[str, bool]:

@@ -46,7 +46,7 @@ def build(part):
 
 @pytest.fixture
 def models(tmp_path):
-    """The path of a user's file: the code of a test would be taken for trivium's own."""
+    """The path of a user's file."""
     (tmp_path / "models.py").write_text(MODEL)
     return tmp_path / "models.py"
 
@@ -74,9 +74,9 @@ def test_the_part_that_cannot_be_computed_is_named(backend, models, plan, part, 
 def test_an_error_of_our_own_stays_a_bug(backend, models, monkeypatch):
     from trivium.engine.epochs import batches, callbacks
 
-    def broken(*arguments, **more):
-        raise IndexError("a bug")
-
+    namespace = {"__name__": "trivium.engine.broken"}
+    exec("def broken(*arguments, **more):\n    raise IndexError('a bug')", namespace)
+    broken = namespace["broken"]
     for owner, name in ((callbacks.EpochLog, "on_epoch_end"), (batches, "from_memory")):
         monkeypatch.setattr(owner, name, broken)
         with pytest.raises(IndexError, match="a bug"):
