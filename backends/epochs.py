@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import ModelError
 from . import keras_internals
-from .nests import Nest, arrays_of
+from .nests import Nest, sample_count
 
 # The data of an epoch: inputs, targets and, optionally, sample weights. Each is an array, or a nest of arrays where a
 # model has several inputs or outputs; the first axis of every array counts the samples.
@@ -40,59 +40,26 @@ class Plan:
     jit: bool
 
 
-class EpochRunner(ABC):
-    """Runs epochs of a compiled Keras model: `begin`, any number of `run`, and `end` for each.
-
-    Between `begin` and `end` the model's variables may be out of date.
+class Evaluator(ABC):
+    """Evaluates a compiled Keras model on data, and reads its metrics.
 
     Args:
         model: compiled, and with its metrics built.
-        data: (n, …) arrays, or nests of them: prepared samples, targets and, optionally, sample weights.
-        batch_size: samples per step; the last step has the remainder.
         plan: one of the runtime's `plans`.
 
     Attributes:
         logs: what the last step returned, if the model's class has a step of its own; else nothing.
-        ended: whether the data ended before all steps of the epoch were trained.
     """
 
-    ended = False
-
-    def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
+    def __init__(self, model: Any, plan: Plan):
         self.model = model
         self.plan = plan
-        self.batch_size = batch_size
-        self.samples = sample_count(data)
-        self.full_batches = self.samples // batch_size
-        self.steps = math.ceil(self.samples / batch_size)
         self.logs: Mapping[str, Any] = {}
 
     def reset(self) -> None:
         """Reset the model's metrics, as before each epoch."""
         self.logs = {}
         self._reset_metrics()
-
-    @abstractmethod
-    def begin(self, order: np.ndarray) -> None:
-        """Begin an epoch with the samples in this order, (n,) integers."""
-
-    @abstractmethod
-    def run(self, start: int, stop: int) -> None:
-        """Train the steps from `start` up to, not including, `stop`; return when they are computed."""
-
-    def replace_data(self, data: Data) -> None:
-        """Replace the data by others of the same shapes and dtypes. To be called before the first step as well."""
-        raise NotImplementedError
-
-    def publish(self) -> None:  # noqa: B027 - where steps write into the variables themselves, nothing is to be done
-        """Bring the model's variables up to date in the middle of an epoch, for a callback that looks at them."""
-
-    def adopt(self) -> None:  # noqa: B027 - as above
-        """Go on with the model's variables, which a callback may have changed since `publish`."""
-
-    def loss(self) -> float:
-        """Return the mean loss of the steps so far, or 0 where there is none. Between `begin` and `end` only."""
-        return self.results().get("loss", 0.0)
 
     def results(self) -> dict[str, float]:
         """Return the model's metrics, computed from its variables.
@@ -106,19 +73,11 @@ class EpochRunner(ABC):
         return results
 
     @abstractmethod
-    def end(self) -> None:
-        """Bring the model's variables up to date."""
-
-    @abstractmethod
     def evaluate(self) -> None:
         """Evaluate the model on all data, in their own order, without training; this updates the model's metrics."""
 
-    @cached_property
-    def _keeps_logs(self) -> bool:
-        return has_own_step(self.model)
-
-    def close(self) -> None:  # noqa: B027 - most runners hold nothing
-        """Release what is read in the background. No epoch follows."""
+    def close(self) -> None:  # noqa: B027 - most evaluators hold nothing
+        """Release what is read in the background. Nothing is computed afterwards."""
 
     def _reset_metrics(self) -> None:
         self.model.reset_metrics()
@@ -126,14 +85,64 @@ class EpochRunner(ABC):
     def _metric_results(self) -> dict[str, float]:
         return as_numbers(self.model.get_metrics_result())
 
-    def _kept(self, logs: Any) -> dict[str, Any]:
-        """Return what a step returns as far as it may differ from the metrics; nothing from Keras' own step."""
-        return dict(logs) if self._keeps_logs and isinstance(logs, Mapping) else {}
+    @cached_property
+    def _has_own_step(self) -> bool:
+        return has_own_step(self.model)
+
+    def _own_logs(self, logs: Any) -> dict[str, Any]:
+        """Return what a step of the user's own returns; nothing from Keras' own step, which returns the metrics."""
+        return dict(logs) if self._has_own_step and isinstance(logs, Mapping) else {}
 
 
-def sample_count(data: Data) -> int:
-    """Return the number of samples in the data of an epoch."""
-    return len(arrays_of(data)[0])
+class EpochRunner(Evaluator):
+    """Runs epochs of a compiled Keras model: `begin`, any number of `run`, and `end` for each.
+
+    Between `begin` and `end` the model's variables may be out of date.
+
+    Args:
+        model: compiled, and with its metrics built.
+        data: (n, …) arrays, or nests of them: prepared samples, targets and, optionally, sample weights.
+        batch_size: samples per step; the last step has the remainder.
+        plan: one of the runtime's `plans`.
+
+    Attributes:
+        ended: whether the data ended before all steps of the epoch were trained.
+    """
+
+    ended = False
+
+    def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan):
+        super().__init__(model, plan)
+        self.batch_size = batch_size
+        self.samples = sample_count(data)
+        self.full_batches = self.samples // batch_size
+        self.steps = math.ceil(self.samples / batch_size)
+
+    @abstractmethod
+    def begin(self, order: np.ndarray) -> None:
+        """Begin an epoch with the samples in this order, (n,) integers."""
+
+    @abstractmethod
+    def run(self, start: int, stop: int) -> None:
+        """Train the steps from `start` up to, not including, `stop`; return when they are computed."""
+
+    def replace_data(self, data: Data) -> None:
+        """Replace the data by others of the same shapes and dtypes. To be called before the first step as well."""
+        raise NotImplementedError
+
+    def publish(self) -> None:
+        """Bring the model's variables up to date in the middle of an epoch, for a callback that looks at them."""
+
+    def adopt(self) -> None:
+        """Go on with the model's variables, which a callback may have changed since `publish`."""
+
+    def loss(self) -> float:
+        """Return the mean loss of the steps so far, or 0 where there is none. Between `begin` and `end` only."""
+        return self.results().get("loss", 0.0)
+
+    @abstractmethod
+    def end(self) -> None:
+        """Bring the model's variables up to date."""
 
 
 def as_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import optree
 
+from ..errors import DataError
+
 # An array, or a tuple, list or dictionary of nests.
 Nest = Any
 
@@ -24,6 +26,20 @@ def arrays_of(nest: Nest) -> list[Any]:
 def map_arrays(function: Callable[[Any], Result], nest: Nest) -> Any:
     """Return the nest with the function applied to each array."""
     return optree.tree_map(function, nest)
+
+
+def sample_count(nest: Nest) -> int:
+    """Return the number of samples.
+
+    Raises:
+        DataError: the arrays differ in length.
+    """
+    lengths = {len(array) for array in arrays_of(nest)}
+    if len(lengths) > 1:
+        raise DataError(
+            f"its arrays have between {min(lengths)} and {max(lengths)} samples: each needs the same number"
+        )
+    return lengths.pop() if lengths else 0
 
 
 def flatten(nest: Nest) -> tuple[list[Any], Callable[[Any], Nest]]:

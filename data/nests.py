@@ -16,6 +16,7 @@ import optree
 from ..backends.nests import Nest as Nest
 from ..backends.nests import arrays_of as arrays_of
 from ..backends.nests import map_arrays as map_arrays
+from ..backends.nests import sample_count as sample_count
 from ..errors import DataError, first_line
 from .deferred_array import DeferredArray, RowFunction
 
@@ -101,20 +102,6 @@ def from_user(nest: Nest) -> Nest:
     except (TypeError, ValueError, RuntimeError) as error:  # a framework's tensor may refuse, a list be ragged
         raise DataError(f"{type(nest).__name__} is no array of numbers: {first_line(error)}") from error
     return array.astype(array.dtype.newbyteorder("="), copy=False)  # frameworks take no other byte order
-
-
-def sample_count(nest: Nest) -> int:
-    """Return the number of samples.
-
-    Raises:
-        DataError: the arrays differ in length.
-    """
-    lengths = {len(array) for array in arrays_of(nest)}
-    if len(lengths) > 1:
-        raise DataError(
-            f"its arrays have between {min(lengths)} and {max(lengths)} samples: each needs the same number"
-        )
-    return lengths.pop() if lengths else 0
 
 
 def named_arrays(nest: Nest, name: str) -> dict[str, np.ndarray]:

@@ -109,7 +109,7 @@ class JaxEpochs(EpochRunner):
     ) -> tuple[Logs, State]:
         indices = jax.lax.dynamic_slice_in_dim(order, number * self.batch_size, size)
         logs, state = self.model.train_step((*variables, metrics), self._batch(data, indices))
-        return self._kept(logs), state
+        return self._own_logs(logs), state
 
     def _batch(self, data: Any, indices: jax.Array) -> Any:
         # All indices are valid; a bounds check would take as long as the gather itself.
@@ -126,7 +126,7 @@ class JaxEpochs(EpochRunner):
     ) -> tuple[Logs, State]:
         batch = map_arrays(lambda part: jax.lax.dynamic_slice_in_dim(part, first, size), data)
         logs, (_, non_trainable, metrics) = self.model.test_step((trainable, *state), batch)
-        return self._kept(logs), (non_trainable, metrics)
+        return self._own_logs(logs), (non_trainable, metrics)
 
     def _loop(
         self, step: Callable[[Any, State], tuple[Logs, State]], start: Any, stop: Any, state: State
@@ -138,7 +138,7 @@ class JaxEpochs(EpochRunner):
             return jax.tree.map(jnp.asarray, logs), state
 
         logs: Logs = {}
-        if self._keeps_logs:  # a loop carries values of fixed shapes, so the logs need values before the first step
+        if self._has_own_step:  # a loop carries values of fixed shapes, so the logs need values before the first step
             shapes, _ = jax.eval_shape(lambda: logged_step(start, ({}, state)))
             logs = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         return jax.lax.fori_loop(start, stop, logged_step, (logs, state))  # type: ignore[no-any-return]

@@ -61,7 +61,7 @@ class TensorFlowEpochs(EpochRunner):
 
     def _train_batch(self, first: tf.Tensor, size: int) -> Logs:
         indices = tf.slice(self._order, [first], [size])
-        return self._kept(self.model.train_step(map_arrays(lambda part: tf.gather(part, indices), self._data)))
+        return self._own_logs(self.model.train_step(map_arrays(lambda part: tf.gather(part, indices), self._data)))
 
     def _test_steps(self) -> Logs:
         whole = self.full_batches * self.batch_size
@@ -69,7 +69,7 @@ class TensorFlowEpochs(EpochRunner):
         return self._test_batch(tf.constant(whole), self.samples - whole) if whole < self.samples else logs
 
     def _test_batch(self, first: tf.Tensor, size: int) -> Logs:
-        return self._kept(self.model.test_step(map_arrays(lambda part: _rows(part, first, size), self._data)))
+        return self._own_logs(self.model.test_step(map_arrays(lambda part: _rows(part, first, size), self._data)))
 
     def _loop(self, train_or_test: Step, start: tf.Tensor, stop: tf.Tensor | int) -> Logs:
         """Run full batches one after the other; return the logs of the last one."""
@@ -83,7 +83,7 @@ class TensorFlowEpochs(EpochRunner):
 
     def _logs_before(self, train_or_test: Step) -> Logs:
         """Return logs of zeros: a loop carries values of fixed shapes, and needs some before the first step."""
-        if not self._keeps_logs:
+        if not self._has_own_step:
             return {}
         traced = tf.function(lambda: _as_tensors(train_or_test(tf.constant(0), self.batch_size)), autograph=False)
         specs = traced.get_concrete_function().structured_outputs

@@ -55,7 +55,7 @@ class TorchEpochs(EpochRunner):
                 self.logs = self._replay(self._data, self._order, start, last)
             start = max(start, last)
         for step in range(start, stop):
-            self.logs = self._kept(self.model.train_step(self._batch(step)))
+            self.logs = self._own_logs(self.model.train_step(self._batch(step)))
 
     def _batch(self, step: int) -> TensorData:
         return self._rows(self._order[step * self.batch_size : (step + 1) * self.batch_size])
@@ -63,9 +63,9 @@ class TorchEpochs(EpochRunner):
     def _rows(self, rows: torch.Tensor | slice) -> TensorData:
         return map_arrays(lambda part: part[rows], self._data)  # type: ignore[no-any-return]
 
-    def _kept(self, logs: Any) -> dict[str, Any]:
-        kept = super()._kept(logs).items()
-        return {name: value.detach() if isinstance(value, torch.Tensor) else value for name, value in kept}
+    def _own_logs(self, logs: Any) -> dict[str, Any]:
+        own = super()._own_logs(logs).items()
+        return {name: value.detach() if isinstance(value, torch.Tensor) else value for name, value in own}
 
     def end(self) -> None:
         """Do nothing: the steps write into the variables themselves."""
@@ -73,7 +73,7 @@ class TorchEpochs(EpochRunner):
     def evaluate(self) -> None:
         with torch.no_grad():
             for first in range(0, self.samples, self.batch_size):
-                self.logs = self._kept(self.model.test_step(self._rows(slice(first, first + self.batch_size))))
+                self.logs = self._own_logs(self.model.test_step(self._rows(slice(first, first + self.batch_size))))
 
 
 def _device(data: TensorData) -> torch.device:
@@ -140,11 +140,11 @@ class _ListStep(torch.nn.Module):
 
 def _trace(model: Any, batch: TensorData) -> ReplaySteps:
     tensors, as_batch = flatten(batch)
-    keeps_logs, names = has_own_step(model), list[str]()
+    returns_logs, names = has_own_step(model), list[str]()
 
     def step(*tensors: torch.Tensor) -> torch.Tensor:
         logs = model.train_step(as_batch(tensors))
-        if not keeps_logs:
+        if not returns_logs:
             return tensors[0]
         names[:] = logs
         return torch.stack([torch.as_tensor(value, dtype=torch.float32) for value in logs.values()])

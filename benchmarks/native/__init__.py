@@ -12,6 +12,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,15 +112,19 @@ class NativeLoop(ABC):
 
 def fit_settings(backend: str, model: keras.Model) -> list[FitSettings]:
     """Return the settings of `keras.Model.fit` that an expert would try on a backend for a model."""
-    return importlib.import_module(f".{backend}", __package__).fit_settings(model)  # type: ignore[no-any-return]
+    return _room(backend).fit_settings(model)  # type: ignore[no-any-return]
 
 
 def own_step_model(backend: str) -> type[keras.Model]:
     """Return a subclass of `keras.Sequential` with a training step as Keras' guide writes it for a backend."""
-    return importlib.import_module(f".{backend}", __package__).own_step_model()  # type: ignore[no-any-return]
+    return _room(backend).own_step_model()  # type: ignore[no-any-return]
 
 
 def load(backend: str, task: NativeTask, *, compiled: bool = False) -> NativeLoop:
     """Build the loop of a backend for a task, or its compiled one; this imports the framework."""
-    module = importlib.import_module(f".{backend}", __package__)
-    return (module.CompiledLoop if compiled else module.Loop)(task)  # type: ignore[no-any-return]
+    room = _room(backend)
+    return (room.CompiledLoop if compiled else room.Loop)(task)  # type: ignore[no-any-return]
+
+
+def _room(backend: str) -> ModuleType:
+    return importlib.import_module(f".{backend}", __package__)

@@ -10,9 +10,9 @@ from ...errors import DataError
 from ..columns import TEXT, WORDS, Column
 from . import frames
 from .encoded_rows import encoded_pieces
+from .formatted_numbers import formatted_number
 from .survey import Survey, survey
 from .table import Table
-from .written_numbers import written_number
 
 # Columns of these names that count the rows say nothing about a row.
 _INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
@@ -74,8 +74,8 @@ def _informative(table: Table, surveys: Sequence[Survey]) -> Features:
                 "for features: leave the column out"
             )
     left_out = [f"Column {name!r} is left out: {reason}." for name, reason in reasons.items() if reason]
-    written = {entry.column.name: written_number(entry.column.words) for entry in surveys if _is_word(entry)}
-    return informative, (*left_out, *(_written_note(name, word) for name, word in written.items() if word))
+    numbers = {entry.column.name: formatted_number(entry.column.words) for entry in surveys if _is_word(entry)}
+    return informative, (*left_out, *(_format_note(name, word) for name, word in numbers.items() if word))
 
 
 def _why_left_out(table: Table, entry: Survey) -> str:
@@ -91,7 +91,7 @@ def _why_left_out(table: Table, entry: Survey) -> str:
     return ""
 
 
-def _written_note(name: str, word: str) -> str:
+def _format_note(name: str, word: str) -> str:
     return f"Column {name!r} holds words such as {word!r}: to read numbers, write them without separators and units."
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import keras
 
 from ...backends import runtime
-from ...backends.epochs import EpochRunner, Plan, build_metrics
+from ...backends.epochs import EpochRunner, Evaluator, Plan, build_metrics
 from ...data.dataset import Split
 from ...errors import DivergedError, TriviumError, first_line
 from ..keras_model.inference import fixed_batch
@@ -77,7 +77,7 @@ def _run_plan(
         _train(loop, validator, model, schedule)
 
 
-def _train(loop: EpochLoop, validator: EpochRunner | None, model: keras.Model, schedule: Schedule) -> None:
+def _train(loop: EpochLoop, validator: Evaluator | None, model: keras.Model, schedule: Schedule) -> None:
     model.stop_training = False
     loop.watchers.on_train_begin()
     logs: dict[str, float] = {}
@@ -251,14 +251,14 @@ def _epochs_of(model: keras.Model, data: Split, size: int, plan: Plan) -> EpochR
     return runtime.current().compile_epochs(model, data.arrays, size, plan)
 
 
-def _validator(model: keras.Model, data: Split | TrainingBatches, size: int, plan: Plan) -> EpochRunner:
-    """Return the runner that evaluates a model on these data, in batches of this size or with the results of them."""
+def _validator(model: keras.Model, data: Split | TrainingBatches, size: int, plan: Plan) -> Evaluator:
+    """Return what evaluates a model on these data, in batches of this size or with the results of them."""
     if isinstance(data, TrainingBatches):
         return StreamedValidation(model, data, plan)
     return _epochs_of(model, data, fixed_batch(model) or validation_batch_size(model, data, size, plan), plan)
 
 
-def _validate(validator: EpochRunner, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
+def _validate(validator: Evaluator, watchers: keras.callbacks.CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
     validator.reset()
     validator.evaluate()

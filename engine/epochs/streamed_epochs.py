@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ...backends import runtime
-from ...backends.epochs import Data, EpochRunner, Plan, sample_count
-from ...data.nests import arrays_of, concatenated, named_arrays
+from ...backends.epochs import Data, EpochRunner, Evaluator, Plan
+from ...data.nests import arrays_of, concatenated, named_arrays, sample_count
 from .batches import Batch, TrainingBatches
+from .compiled_runners import CompiledRunners
 from .prefetch import PrefetchedIterator
 from .stream_batches import StreamBatches
 
@@ -34,6 +34,11 @@ class _Window:
 
     shape: Shape
     batches: list[Batch]
+
+    @property
+    def batch_size(self) -> int:
+        """The number of samples in each batch."""
+        return sample_count(self.batches[0])
 
     @property
     def most(self) -> int:
@@ -62,7 +67,7 @@ class StreamedEpochs(EpochRunner):
         self._batches = batches
         self._windows: PrefetchedIterator[_Window] | None = None
         self._window: tuple[int, int] = 0, 0  # the batches of the current window that were trained, and all of them
-        self._runners: dict[Shape, EpochRunner] = {}
+        self._runners = CompiledRunners(model, plan)
         self._active: EpochRunner | None = None
 
     def begin(self, order: np.ndarray) -> None:
@@ -114,12 +119,7 @@ class StreamedEpochs(EpochRunner):
         if window is None:
             self.ended = True
             return
-        data = window.data(window.most)
-        runner = self._runners.get(window.shape)
-        if runner is None:
-            size = sample_count(window.batches[0])
-            runner = self._runners[window.shape] = runtime.current().compile_epochs(self.model, data, size, self.plan)
-        runner.replace_data(data)
+        runner = self._runners.with_data(window.shape, window.data(window.most), window.batch_size)
         if runner is not self._active:
             self.end()
             runner.begin(np.arange(runner.samples))
@@ -127,26 +127,19 @@ class StreamedEpochs(EpochRunner):
         self._window = 0, len(window.batches)
 
 
-class StreamedValidation(EpochRunner):
+class StreamedValidation(Evaluator):
     """Evaluates a compiled model on one pass of a stream.
 
     Args:
+        model: compiled, and with its metrics built.
         batches: those of a pass.
+        plan: one of the runtime's `plans`.
     """
 
     def __init__(self, model: Any, batches: TrainingBatches, plan: Plan):
-        super().__init__(model, batches[0], 1, plan)
+        super().__init__(model, plan)
         self._batches = batches
-        self._runners: dict[tuple[Shape, int], EpochRunner] = {}
-
-    def begin(self, order: np.ndarray) -> None:
-        raise NotImplementedError("a stream of the validation is not trained on")
-
-    def run(self, start: int, stop: int) -> None:
-        raise NotImplementedError("a stream of the validation is not trained on")
-
-    def end(self) -> None:
-        """Do nothing: no epoch begins."""
+        self._runners = CompiledRunners(model, plan)
 
     def close(self) -> None:
         self._batches.close()
@@ -154,12 +147,8 @@ class StreamedValidation(EpochRunner):
     def evaluate(self) -> None:
         batches = (self._batches[place] for place in range(len(self._batches)))
         for window in _windows_of(batches, len(self._batches), seconds=float("inf")):
-            key, data = (window.shape, len(window.batches)), window.data(len(window.batches))
-            runner = self._runners.get(key)
-            if runner is None:
-                size = sample_count(window.batches[0])
-                runner = self._runners[key] = runtime.current().compile_epochs(self.model, data, size, self.plan)
-            runner.replace_data(data)
+            count = len(window.batches)
+            runner = self._runners.with_data((window.shape, count), window.data(count), window.batch_size)
             runner.evaluate()
             self.logs = runner.logs
 

@@ -15,10 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from ...backends import runtime
-from ...backends.epochs import Data, EpochRunner, Plan, sample_count
+from ...backends.epochs import Data, EpochRunner, Plan
 from ...data.dataset import Split
-from ...data.nests import arrays_of, concatenated, map_arrays
+from ...data.nests import arrays_of, concatenated, map_arrays, sample_count
 from .batches import Batch, TrainingBatches, in_floatx
+from .compiled_runners import CompiledRunners
 from .prefetch import Prefetcher
 
 # The size of a window: many steps of a small model, and little beside the memory of a machine.
@@ -110,6 +111,7 @@ class DeferredEpochs(WindowedEpochs):
     def __init__(self, model: object, split: Split, batch_size: int, plan: Plan):
         super().__init__(model, split.arrays, batch_size, plan)
         self._split = split
+        self._evaluators = CompiledRunners(model, plan)  # for a window, and for the last one
 
     def evaluate(self) -> None:
         size = self._window * self.batch_size
@@ -118,21 +120,11 @@ class DeferredEpochs(WindowedEpochs):
         try:
             for number in range(len(starts)):
                 data = reader(0, number)
-                samples = sample_count(data)
-                evaluator = self._evaluators.get(samples)
-                if not evaluator:
-                    evaluator = runtime.current().compile_epochs(self.model, data, self.batch_size, self.plan)
-                    self._evaluators[samples] = evaluator
-                evaluator.replace_data(data)
+                evaluator = self._evaluators.with_data(sample_count(data), data, self.batch_size)
                 evaluator.evaluate()
                 self.logs = evaluator.logs
         finally:
             reader.close()
-
-    @cached_property
-    def _evaluators(self) -> dict[int, EpochRunner]:
-        """The backend's own runners by their number of samples: that of a window, and that of the last one."""
-        return {}
 
     def _example(self) -> Data:
         return self._split.take(slice(0, self._window * self.batch_size + self._rest)).arrays
@@ -158,8 +150,8 @@ class DrawnEpochs(WindowedEpochs):
 
     def __init__(self, model: object, batches: TrainingBatches, example: Batch, batch_size: int, plan: Plan):
         assert batches.samples, "a stream, whose batches nobody can count beforehand"
-        self._batches, self._shapes = batches, in_floatx(example)
-        super().__init__(model, _repeated(self._shapes, batches.samples), batch_size, plan)
+        self._batches, self._first = batches, in_floatx(example)
+        super().__init__(model, _repeated(self._first, batches.samples), batch_size, plan)
 
     def end(self) -> None:
         super().end()
@@ -172,7 +164,7 @@ class DrawnEpochs(WindowedEpochs):
         return self._batches.epoch
 
     def _example(self) -> Data:
-        rows: Data = map_arrays(np.array, _repeated(self._shapes, self._window * self.batch_size + self._rest))
+        rows: Data = map_arrays(np.array, _repeated(self._first, self._window * self.batch_size + self._rest))
         return rows
 
     def _read(self, epoch: int, number: int) -> Data:
@@ -182,11 +174,9 @@ class DrawnEpochs(WindowedEpochs):
             batches += [batches[0]] * (self._window - len(batches))
         if self._rest:
             is_last = number == self._windows - 1
-            batches.append(self._batches.fetch(epoch, self.full_batches) if is_last else self._shapes_of_rest())
+            rest = self._batches.fetch(epoch, self.full_batches) if is_last else _repeated(self._first, self._rest)
+            batches.append(rest)
         return in_floatx(concatenated(batches))
-
-    def _shapes_of_rest(self) -> Data:
-        return _repeated(self._shapes, self._rest)
 
 
 def _repeated(batch: Batch, samples: int) -> Data:

@@ -61,7 +61,7 @@ def build_model(
         require_memory(model, training.is_deferred, dataset.name)
         compiles_itself = model.compiled and not options.start  # a user's own function may well have compiled it
         if compiles_itself:
-            _compile_as_asked(model, options)
+            _apply_compile_options(model, options)
             losses.require_loss(model, options.recipe.name)
         else:
             compile_model(model, options, targets, training.x)
@@ -120,17 +120,17 @@ def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nes
     return loss, list(metrics) if isinstance(metrics, tuple) else metrics
 
 
-def _compile_as_asked(model: keras.Model, options: ResolvedOptions) -> None:
+def _apply_compile_options(model: keras.Model, options: ResolvedOptions) -> None:
     """Give a model that its function compiles what the user asked for; the rest stays as the function compiled it.
 
     Raises:
         OptionError: Keras has no optimizer, loss or metric of this name.
     """
     compilation.require_known(options.loss, options.metrics, output_names(model))
-    wishes: dict[str, Any] = {"loss": options.loss, "metrics": compilation.fresh_metrics(options.metrics)}
+    arguments: dict[str, Any] = {"loss": options.loss, "metrics": compilation.fresh_metrics(options.metrics)}
     if options.user_optimizer is not None:
-        wishes["optimizer"] = compilation.fresh_optimizer(options.user_optimizer)
-    changes = {name: value for name, value in wishes.items() if value is not None}
+        arguments["optimizer"] = compilation.fresh_optimizer(options.user_optimizer)
+    changes = {name: value for name, value in arguments.items() if value is not None}
     if changes or options.freeze or options.unfreeze:  # Keras trains the layers that were trainable when it compiled
         compilation.compile_with(model, **{**keras_internals.compile_arguments(model), **changes})
     if options.learning_rate is not None and options.learning_rate != options.recipe.learning_rate:

@@ -1,8 +1,8 @@
-"""Numbers that are written with separators, signs or units are told; they were words without a hint."""
+"""Columns of formatted numbers, with separators, signs or units, are told; they were words without a hint."""
 
 import pytest
 
-from trivium.data.tables.written_numbers import written_number
+from trivium.data.tables.formatted_numbers import formatted_number
 
 pytestmark = pytest.mark.plain
 
@@ -25,5 +25,5 @@ pytestmark = pytest.mark.plain
         ((), ""),
     ],
 )
-def test_most_words_are_numbers_in_writing(words, example):
-    assert written_number(words) == example
+def test_most_words_are_formatted_numbers(words, example):
+    assert formatted_number(words) == example

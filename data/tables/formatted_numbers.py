@@ -1,4 +1,4 @@
-"""Numbers that are written with separators, signs or units, such as 1,234 or 5 %: they are read as words."""
+"""Formatted numbers, with separators, signs or units, such as 1,234 or 5 %: they are read as words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 _CURRENCY = "$€£¥"
 # Digits in groups or not, with a fraction or not; before or behind them a sign, a currency or a percent sign.
-_WRITTEN = re.compile(
+_FORMATTED = re.compile(
     rf"[{_CURRENCY}]?\s*[-+−–]?\s*[{_CURRENCY}]?\s*(\d{{1,3}}([,.'’\s]\d{{3}})+|\d+)([.,]\d+)?\s*[{_CURRENCY}%‰]?"
 )
 _PLAIN = re.compile(r"[-+]?\d+(\.\d+)?")
@@ -16,13 +16,13 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-f]+", re.IGNORECASE)
 _MOSTLY = 0.9
 
 
-def written_number(words: Sequence[str]) -> str:
-    """Return one of the words of a column if most of them are numbers in writing; else an empty string.
+def formatted_number(words: Sequence[str]) -> str:
+    """Return one of the words of a column if most of them are formatted numbers; else an empty string.
 
     Args:
         words: the different words of a column that is not read as numbers.
     """
-    written = [word for word in words if _WRITTEN.fullmatch(word.strip()) or _HEXADECIMAL.fullmatch(word.strip())]
-    if len(written) < _MOSTLY * len(words):
+    numbers = [word for word in words if _FORMATTED.fullmatch(word.strip()) or _HEXADECIMAL.fullmatch(word.strip())]
+    if len(numbers) < _MOSTLY * len(words):
         return ""
-    return next((word for word in written if not _PLAIN.fullmatch(word.strip())), "")
+    return next((word for word in numbers if not _PLAIN.fullmatch(word.strip())), "")
