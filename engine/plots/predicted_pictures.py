@@ -72,7 +72,7 @@ def _draw_image(axes: Axes, picture: np.ndarray) -> None:
     picture = np.squeeze(picture)
     low, high = (0, 255) if picture.dtype == np.uint8 else (None, None)
     axes.imshow(picture, cmap="gray", interpolation="nearest", vmin=low, vmax=high)
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], frame_on=False)
 
 
 def _draw_prediction(axes: Axes, row: PredictedPicture) -> None:
@@ -115,7 +115,7 @@ def _draw_mask(axes: Axes, sample: np.ndarray, prediction: dict[str, Any]) -> No
         grey = np.zeros(classes.shape)
     shown = (1 - _MASK_OPACITY) * grey[..., None] + _MASK_OPACITY * colours[classes] / 255
     axes.imshow(shown, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], frame_on=False)
     shares = sorted(prediction["shares"].items(), key=lambda share: -share[1])
     named = [(label, share) for label, share in shares if share][:_MOST_CLASSES]
     handles = [Patch(color=colours[labels.index(label)] / 255, label=f"{label} {share:.1%}") for label, share in named]
