@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backends.catalog import use as use
+    from .backends.written_losses.model import with_losses as with_losses
     from .data.dataset import Dataset as Dataset
     from .data.dataset import Split as Split
     from .data.preprocessing.pipeline import Preprocessing as Preprocessing
@@ -61,6 +62,7 @@ _HOMES = {
     "train": ".engine.training.train",
     "use": ".backends.catalog",
     "verify": ".engine.verification.verification",
+    "with_losses": ".backends.written_losses.model",
 }
 _MODULES = {"plots": ".engine.plots.plots"}
 

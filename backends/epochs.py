@@ -178,11 +178,24 @@ def layers_of(model: Any) -> list[Any]:
     return list(layers.values())
 
 
+def has_written_losses(model: Any) -> bool:
+    """Return whether `written_losses` trains the model: its steps are ours, and return its metrics."""
+    return hasattr(model, "turns")
+
+
+def optimizers_of(model: Any) -> list[Any]:
+    """Return the optimizers of a compiled model: one, or one for each turn of written losses."""
+    optimizer = getattr(model, "optimizer", None)
+    return [] if optimizer is None else list(getattr(optimizer, "parts", {"": optimizer}).values())
+
+
 def has_own_step(model: Any) -> bool:
-    """Return whether the model's class has a `train_step` or a `test_step` of its own."""
+    """Return whether the model's class has a `train_step` or a `test_step` of the user's own."""
     import keras
 
     kind = type(model)
+    if has_written_losses(model):
+        return False
     return kind.train_step is not keras.Model.train_step or kind.test_step is not keras.Model.test_step
 
 

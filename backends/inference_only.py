@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
@@ -13,7 +13,7 @@ import numpy as np
 from . import catalog
 from .device_group import DeviceGroup
 from .epochs import Data, EpochRunner, Plan
-from .runtime import Runtime
+from .runtime import Minimise, Runtime
 
 
 class InferenceOnly(Runtime, ABC):
@@ -35,6 +35,9 @@ class InferenceOnly(Runtime, ABC):
         return contextlib.nullcontext()
 
     def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+        _refuse()
+
+    def call_step(self, model: Any, step: Callable[[Any, Minimise], Any], arguments: tuple[Any, ...]) -> Any:
         _refuse()
 
     def plans(self, model: Any, steps: int) -> list[Plan]:

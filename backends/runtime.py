@@ -28,6 +28,10 @@ from .device_group import DeviceGroup
 from .epochs import Data, EpochRunner, Plan
 from .vectorized import InitialState, VectorizedModels
 
+# Minimises a loss by one step of an optimizer: (compute, optimizer, variables). `compute` returns the loss and anything
+# else, which is returned.
+Minimise = Callable[[Callable[[], tuple[Any, Any]], Any, Sequence[Any]], Any]
+
 
 @dataclass(frozen=True)
 class Device:
@@ -110,6 +114,19 @@ class Runtime(ABC):
         Args:
             model: a compiled Keras model.
             x, y: as for `train_on_batch`.
+        """
+
+    @abstractmethod
+    def call_step(self, model: Any, step: Callable[[Any, Minimise], Any], arguments: tuple[Any, ...]) -> Any:
+        """Call a training or test step that reads and changes Keras variables, as Keras calls a step of this backend.
+
+        Args:
+            model: whose variables the step changes.
+            step: called with the data of a batch, and with what minimises a loss; it returns the metrics.
+            arguments: those that Keras gives to `train_step` or `test_step` on this backend.
+
+        Returns:
+            What Keras expects of that method on this backend.
         """
 
     @abstractmethod

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
     *("errors.py", "functions.py", "storage", "graph", "models"),
-    *("backends", "backends/workers", "backends/same_run", "backends/distribution"),
+    *("backends", "backends/workers", "backends/same_run", "backends/distribution", "backends/written_losses"),
     "backends/FRAMEWORK",
     "data",
     *("engine/keras_model", "engine/epochs", "engine/runs", "engine/bundles"),

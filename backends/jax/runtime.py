@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions, has_recurrence, layers_of
-from ..runtime import Device, Runtime, cores, processor, stateful_layers, unchanged
+from ..runtime import Device, Minimise, Runtime, cores, processor, stateful_layers, unchanged
 from ..vectorized import InitialState, VectorizedModels
 from . import devices
 from .corrections import CORRECTIONS
 from .epochs import JaxEpochs
 from .layers import tuned
+from .stateless_step import stateless_step
 from .vectorized import JaxVectorizedModels
 
 _PRECISIONS = {catalog.FLOAT32: "float32", catalog.TF32: "tensorfloat32"}
@@ -90,6 +91,9 @@ class JaxRuntime(Runtime):
             # Compiled as a whole, because compiling the operations one by one takes several times as long.
             loss, gradients = jax.jit(jax.value_and_grad(loss_of))([v.value for v in model.trainable_variables])
             return float(loss), [np.array(gradient) for gradient in gradients]
+
+    def call_step(self, model: Any, step: Callable[[Any, Minimise], Any], arguments: tuple[Any, ...]) -> Any:
+        return stateless_step(model, step, *arguments)
 
     def double_precision(self) -> AbstractContextManager[None]:
         return _enable_x64()

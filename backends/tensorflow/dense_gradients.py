@@ -9,16 +9,25 @@ differs after one step. A test in tests/backends/test_runtime.py notices when th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import tensorflow as tf
 
+from ..epochs import optimizers_of
+
 
 @contextmanager
 def dense_gradients(model: Any) -> Iterator[None]:
-    """Within this context, the optimizer of a model gets dense gradients; its class and saved form do not change."""
-    optimizer = model.optimizer
+    """Within this context, the optimizers of a model get dense gradients; class and saved form do not change."""
+    with ExitStack() as stack:
+        for optimizer in optimizers_of(model):
+            stack.enter_context(_given_dense_gradients(optimizer))
+        yield
+
+
+@contextmanager
+def _given_dense_gradients(optimizer: Any) -> Iterator[None]:
     apply, replaced = optimizer.apply, vars(optimizer).get("apply")
 
     def apply_dense(grads: Any, trainable_variables: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions
-from ..runtime import Device, Runtime, cores, processor, unchanged
+from ..runtime import Device, Minimise, Runtime, cores, processor, unchanged
 from . import devices
 from .corrections import CORRECTIONS
 from .dense_gradients import dense_gradients
@@ -75,6 +75,9 @@ class TensorFlowRuntime(Runtime):
             # The gradient of an embedding is an `IndexedSlices`.
             return float(loss), [np.array(tf.convert_to_tensor(gradient)) for gradient in gradients]
 
+    def call_step(self, model: Any, step: Callable[[Any, Minimise], Any], arguments: tuple[Any, ...]) -> Any:
+        return step(arguments[0], _minimise)
+
     def double_precision(self) -> AbstractContextManager[None]:
         return _exact_conversions()
 
@@ -106,6 +109,15 @@ class TensorFlowRuntime(Runtime):
             "cudnn": build.get("cudnn_version"),
         }
         return {name: str(version) for name, version in versions.items() if version}
+
+
+def _minimise(compute: Callable[[], tuple[Any, Any]], optimizer: Any, variables: Sequence[Any]) -> Any:
+    values = [variable.value for variable in variables]
+    with tf.GradientTape() as tape:
+        loss, further = compute()
+    # Zero rather than none where the loss does not depend on a weight: the other backends have no such difference.
+    optimizer.apply(tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO), variables)
+    return further
 
 
 @contextmanager

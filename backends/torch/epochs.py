@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..epochs import Data, EpochRunner, Plan, has_own_step, has_recurrence, layers_of
+from ..epochs import Data, EpochRunner, Plan, has_own_step, has_recurrence, layers_of, optimizers_of
 from ..nests import Nest, arrays_of, flatten, map_arrays
 from ..runtime import snapshot, variables_of
 from .opaque import make_opaque, release_calls
@@ -166,15 +166,16 @@ def _trace(model: Any, batch: TensorData) -> ReplaySteps:
 
 def _replay_matches(model: Any, steps: ReplaySteps, batch: TensorData) -> bool:
     """Return whether two replayed steps give the same variables as two steps of the model itself."""
-    rate = model.optimizer.learning_rate
+    rates = [optimizer.learning_rate for optimizer in optimizers_of(model)]
     variables = variables_of(model)
     put_back = snapshot(variables)
     ends = []
     order = torch.arange(len(arrays_of(batch)[0]), device=_device(batch))
     for run in (lambda: model.train_step(batch), lambda: steps(batch, order, 0, 1)):
         put_back()
-        if any(rate is variable for variable in variables):  # a schedule's learning rate is not a variable
-            rate.assign(rate * 0.5)
+        for rate in rates:
+            if any(rate is variable for variable in variables):  # a schedule's learning rate is not a variable
+                rate.assign(rate * 0.5)
         run()
         run()
         ends.append([np.array(variable.numpy()) for variable in variables])

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import torch
 
-from ..epochs import layers_of, recurrence_of
+from ..epochs import layers_of, optimizers_of, recurrence_of
 from . import convolutions, optimizers
 from .denormals import flush_to_zero
 
@@ -32,7 +32,10 @@ def tuned(model: Any) -> Iterator[None]:
                 if fits(layer):
                     setattr(layer, name, tune(layer, getattr(layer, name)))
                     replaced.append((layer, name))
-        with optimizers.tuned(getattr(model, "optimizer", None)), flush_to_zero():
+        with contextlib.ExitStack() as stack:
+            for optimizer in optimizers_of(model):
+                stack.enter_context(optimizers.tuned(optimizer))
+            stack.enter_context(flush_to_zero())
             yield
     finally:
         for layer, name in replaced:

@@ -15,8 +15,8 @@ import torch
 
 from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
-from ..epochs import Data, EpochRunner, Plan, has_convolutions
-from ..runtime import Device, Runtime, processor, stateful_layers, unchanged
+from ..epochs import Data, EpochRunner, Plan, has_convolutions, optimizers_of
+from ..runtime import Device, Minimise, Runtime, processor, stateful_layers, unchanged
 from . import devices
 from .corrections import CORRECTIONS
 from .epochs import TorchEpochs
@@ -73,6 +73,9 @@ class TorchRuntime(Runtime):
             )
             return float(loss), [gradient.cpu().numpy() for gradient in gradients]
 
+    def call_step(self, model: Any, step: Callable[[Any, Minimise], Any], arguments: tuple[Any, ...]) -> Any:
+        return step(arguments[0], _minimise)
+
     def double_precision(self) -> AbstractContextManager[None]:
         return keras_internals.float64_preserved()
 
@@ -82,7 +85,7 @@ class TorchRuntime(Runtime):
     def plans(self, model: Any, steps: int) -> list[Plan]:
         eager, captured = Plan("steps", loop=False, jit=False), Plan("captured", loop=False, jit=True)
         # The loss scale depends on each step's gradients; a replay would not check them.
-        if isinstance(getattr(model, "optimizer", None), keras.optimizers.LossScaleOptimizer):
+        if any(isinstance(part, keras.optimizers.LossScaleOptimizer) for part in optimizers_of(model)):
             return [eager]
         # Python costs the same per step for every model; beside convolutions it is little.
         capture_pays = steps > _STEPS_WORTH_CAPTURING and not has_convolutions(model)
@@ -110,6 +113,16 @@ class TorchRuntime(Runtime):
     def versions(self) -> dict[str, str]:
         versions = {"torch": torch.__version__, "cuda": torch.version.cuda}
         return {name: str(version) for name, version in versions.items() if version}
+
+
+def _minimise(compute: Callable[[], tuple[Any, Any]], optimizer: Any, variables: Sequence[Any]) -> Any:
+    with torch.enable_grad():
+        loss, further = compute()
+        values = [variable.value for variable in variables]
+        gradients = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
+    return further
 
 
 @contextlib.contextmanager

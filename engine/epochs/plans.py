@@ -15,7 +15,7 @@ import keras
 from ...backends import runtime
 from ...backends.device_group import DeviceGroup
 from ...backends.distribution.sharding import why_indivisible
-from ...backends.epochs import EpochRunner, Plan, has_own_step
+from ...backends.epochs import EpochRunner, Plan, has_own_step, has_written_losses
 from ...data.dataset import Split
 from ...errors import OptionError
 from . import plan_cache
@@ -204,6 +204,8 @@ def _why_on_one_device(
         return "the model has several inputs or outputs"
     if has_own_step(model):
         return "the model has a train_step of its own"
+    if has_written_losses(model):
+        return "written losses may compare the samples of the whole batch"
     for callback in callbacks:
         if watches_batches(callback):
             return f"the callback {type(callback).__name__} watches single batches"

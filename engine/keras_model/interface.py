@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...backends.epochs import has_written_losses
 from ...data.deferred_array import DeferredArray
 from ...data.nests import Nest, arrays_of, is_array, map_arrays, map_rows
 from ...errors import DataError
@@ -78,6 +79,8 @@ def match_targets(model: keras.Model, y: Nest) -> Nest:
     Raises:
         DataError: there is no array for an output, or one too many.
     """
+    if has_written_losses(model) and len(arrays_of(y)) != len(model.outputs):
+        return _with_tuples(map_arrays(_for_frameworks, y))  # the losses alone say what is compared with what
     arrays = zip(targets_in_order(model, y), model.outputs, strict=True)
     return _with_tuples(pack(model, "output", [_as_column(_for_frameworks(array), output) for array, output in arrays]))
 

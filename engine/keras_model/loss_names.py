@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...backends import keras_internals
+from ...backends.epochs import has_own_step
 from .interface import output_names
 from .last_activation import last_activation
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 LOGITS, MARGINS, PROBABILITIES, VALUES = "logits", "margins", "probabilities", "values"
 # Losses that differ less are equal but for rounding.
 _EQUAL = 1e-4
+
+
+def has_loss(model: keras.Model) -> bool:
+    """Return whether a compiled model has a loss to tell, its own or one that its layers add."""
+    import keras
+
+    own = type(model).compute_loss is not keras.Model.compute_loss or has_own_step(model)
+    return model.loss is not None or own or bool(model.losses)
 
 
 def loss_of_each_output(model: keras.Model) -> list[Any]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import catalog, runtime
-from ...backends.epochs import as_numbers
+from ...backends.epochs import as_numbers, has_written_losses
 from ...backends.same_run.operations import portable_operations
+from ...backends.same_run.portable_random import portable_draws
 from ...data import axes
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource
@@ -24,11 +25,12 @@ from ...data.nests import Nest, arrays_of, is_array, is_deferred, named_arrays, 
 from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
 from ...data.tables.recoding import with_columns
-from ...errors import DataError
+from ...errors import BundleError, DataError
 from ...storage.safe_json import finite
 from ..bundles import bundle as bundles
 from ..bundles import thresholds
 from ..bundles.bundle import Bundle
+from ..bundles.written_losses import has_recorded_losses
 from ..keras_model.class_scores import class_outputs, predicted_classes, probabilities
 from ..keras_model.data_for_model import for_model
 from ..keras_model.inference import (
@@ -39,7 +41,8 @@ from ..keras_model.inference import (
     require_memory,
     reset_states,
 )
-from ..keras_model.interface import by_name, match_inputs, match_targets, output_names
+from ..keras_model.interface import by_name, match_inputs, match_targets, output_names, tensors_of
+from ..keras_model.loss_names import has_loss
 from ..keras_model.token_range import require_known_tokens
 from . import inputs
 from .bundle_checks import as_bundle_errors, require_labels
@@ -180,13 +183,21 @@ def evaluate(
     dataset.require_arrays("`evaluate`")
     if dataset.columns:
         dataset = with_columns(dataset, inputs.columns_of(bundle))
-    dataset = for_model(dataset, bundle.model).relabelled(bundle.labels)
+    dataset = for_model(dataset, bundle.model)
+    if not has_recorded_losses(bundle):
+        dataset = dataset.relabelled(bundle.labels)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     require_labels(bundle)
     settings = (dataset.series, bundle.labels, threshold)
     with as_bundle_errors("the model of the bundle cannot be evaluated on these data"):
-        return evaluate_model(bundle.model, bundle.preprocessing, dataset.test, *settings)
+        metrics = evaluate_model(bundle.model, bundle.preprocessing, dataset.test, *settings)
+    if not metrics:
+        raise BundleError(
+            "there is nothing to evaluate the model by: it was trained by written losses, which its bundle does not "
+            "hold, and without metrics; `train` evaluates them on the test split"
+        )
+    return metrics
 
 
 def evaluate_model(
@@ -209,7 +220,9 @@ def evaluate_model(
     require_full_batches(model, len(prepared), "test split")
     require_memory(model, prepared.is_deferred, "test split")
     reset_states(model)
-    with runtime.current().carry_rnn_states(model), portable_operations():
+    # Written losses may draw numbers in the evaluation too.
+    draws = portable_draws() if has_written_losses(model) else contextlib.nullcontext()
+    with runtime.current().carry_rnn_states(model), portable_operations(), draws:
         metrics = _compute_metrics(model, prepared)
     metrics |= class_accuracies(model, _parts(prepared), labels, threshold)
     return metrics | _rms_errors(model, preprocessing, prepared, series)
@@ -219,8 +232,14 @@ def _rms_errors(
     model: keras.Model, preprocessing: Preprocessing, prepared: Split, series: SeriesWindows | None
 ) -> dict[str, float]:
     """Return the root-mean-square error of each output of values, on the scale of the raw data."""
+    if len(arrays_of(prepared.y)) != len(model.outputs):
+        return {}  # of written losses, which alone know what the targets are
     targets = named_arrays(by_name(output_names(model), prepared.y), "")
-    values = [name for name, y in targets.items() if y.dtype.kind == "f" and not all(map(_is_one_hot, chunks_of(y)))]
+    values = [
+        name
+        for (name, y), output in zip(targets.items(), model.outputs, strict=True)
+        if y.dtype.kind == "f" and _are_alike(output, y) and not all(map(_is_one_hot, chunks_of(y)))
+    ]
     if not values:
         return {}
     squares: dict[str, list[tuple[float, int]]] = {}
@@ -232,6 +251,12 @@ def _rms_errors(
             for metric, squared in _by_target(name, errors, series).items():
                 squares.setdefault(metric, []).append((float(np.mean(squared)), squared.size))
     return {metric: math.sqrt(_weighted_mean(means)) for metric, means in squares.items()}
+
+
+def _are_alike(output: keras.KerasTensor, y: np.ndarray) -> bool:
+    """Return whether a target has as many values as an output, as far as its shape tells."""
+    shape = tuple(output.shape)[1:]
+    return None in shape or math.prod(shape) == math.prod(y.shape[1:])
 
 
 def _squared_errors(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -266,6 +291,8 @@ def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
     from ..epochs import batches as epoch_batches
     from ..epochs import epoch_loop, plans
 
+    if not has_loss(model):
+        return _metrics_without_loss(model, data)
     if catalog.selected().trains and not plans.reason_for_fit(model, data):
         return epoch_loop.measure(model, data)
     if data.is_deferred:
@@ -274,6 +301,16 @@ def _compute_metrics(model: keras.Model, data: Split) -> dict[str, float]:
     else:
         metrics = model.evaluate(data.x, data.y, batch_size=fixed_batch(model), verbose=0, return_dict=True)
     return as_numbers(metrics)
+
+
+def _metrics_without_loss(model: keras.Model, data: Split) -> dict[str, float]:
+    """Return the metrics of a model that is compiled without a loss, for which Keras evaluates nothing."""
+    model.reset_metrics()
+    for part in _parts(data):
+        model.compute_metrics(None, tensors_of(part.y), tensors_of(outputs_of(model, part.x)))
+    metrics = as_numbers(model.get_metrics_result())
+    metrics.pop("loss")
+    return metrics
 
 
 def to_data_terms(preprocessing: Preprocessing, outputs: Nest, labels: Labels, threshold: float | None = None) -> Nest:

@@ -64,6 +64,7 @@ class Run:
         history, timings: of each epoch.
         environment: machine, backend, versions.
         evaluation: the metrics on the test split, None if there is none.
+        networks: further networks by name, which written losses have trained beside the model.
         interrupted: whether it was stopped before its last epoch.
         terminated: whether SIGTERM stopped it.
         compiled: the optimizer, the loss and the metrics of the model, and its frozen layers.
@@ -82,6 +83,7 @@ class Run:
     timings: Timings
     environment: dict[str, Any]
     evaluation: dict[str, float] | None = None
+    networks: dict[str, keras.Model] = field(default_factory=dict)
     interrupted: bool = False
     terminated: bool = False
     compiled: dict[str, Any] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...backends import runtime
-from ...backends.epochs import build_metrics
+from ...backends.epochs import build_metrics, has_written_losses
 from ...backends.same_run.operations import portable_operations
 from ...backends.same_run.portable_random import portable_draws
 from ...backends.vectorized import InitialState, VectorizedModels
@@ -152,4 +152,6 @@ def _shares_preparation(trainer: Trainer) -> bool:
 
 
 def _can_vectorize(model: keras.Model) -> bool:
+    if has_written_losses(model):
+        return False
     return len(model.inputs) == len(model.outputs) == 1 and runtime.current().can_vectorize(model)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import keras_internals
+from ...backends.epochs import has_written_losses
 from ...errors import OptionError, first_line
 from ...functions import suggest
 from ...storage.safe_json import finite
+from ..bundles.written_losses import WRITTEN_LOSSES
 
 if TYPE_CHECKING:
     import keras
@@ -145,7 +147,8 @@ def describe_compiled(model: keras.Model) -> dict[str, Any]:
     """Return what a model trains by, as JSON: its optimizer, loss and metrics."""
     arguments = keras_internals.compile_arguments(model)
     names = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
-    return {name: finite(describe(arguments[name])) for name in names if arguments[name] is not None}
+    described = {name: finite(describe(arguments[name])) for name in names if arguments[name] is not None}
+    return {**described, WRITTEN_LOSSES: model.trained_by_turn} if has_written_losses(model) else described
 
 
 def _names(value: Any) -> list[str]:

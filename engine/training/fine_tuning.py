@@ -14,6 +14,7 @@ from ...errors import OptionError
 from ...functions import first_of
 from ...models.recipe import Recipe, registry, step
 from ..bundles.bundle import Bundle
+from ..bundles.written_losses import has_recorded_losses
 
 if TYPE_CHECKING:
     import keras
@@ -107,6 +108,11 @@ def recipe_of(bundle: Bundle, named: Recipe | None, classes: int | None) -> Reci
     Raises:
         OptionError: the user names another recipe than the bundle's, or must name the bundle's and does not.
     """
+    if has_recorded_losses(bundle):
+        raise OptionError(
+            "`start`: the bundle's model was trained by losses of its own, which it does not hold: go on with the run "
+            "by `resume`, or load the model in a function that calls trivium.with_losses"
+        )
     bundled = bundle.run["recipe"]
     if named is None and bundled not in registry():
         raise OptionError(f"the bundle holds {bundled}, which is no registered recipe: name it before `start`")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...backends import keras_internals, runtime
+from ...backends.epochs import has_written_losses
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import axes
 from ...data.dataset import Dataset, Split
@@ -71,9 +72,20 @@ def build_model(
             losses.require_forecast(model, targets)
         if compiles_itself or options.loss is not None:
             losses.require_fit(model, targets)
+        if has_written_losses(model):
+            _track_losses(model, training, size, options.recipe.name)
     if compiles_itself:  # its optimizer is the recipe's only if the user said so
         options = replace(options, optimizer=options.user_optimizer)
     return model, replace(options, batch_size=size)
+
+
+def _track_losses(model: keras.Model, training: Split, batch_size: int, name: str) -> None:
+    """Compute written losses once without values: their names become metrics, and their errors come now."""
+    from ..epochs.model_errors import as_model_errors
+
+    samples = training.take(slice(0, batch_size))
+    with as_model_errors(name):
+        model.track(samples.x, samples.y, samples.weight)
 
 
 def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.Model:
@@ -103,8 +115,21 @@ def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest, x
     if options.learning_rate is not None:
         compilation.set_learning_rate(optimizer, options.learning_rate)
     compilation.require_known(options.loss, options.metrics, output_names(model))
-    loss, metrics = _loss_and_metrics(model, options, targets, x)
+    written = has_written_losses(model)
+    loss, metrics = (_of_written_losses if written else _loss_and_metrics)(model, options, targets, x)
     compilation.compile_with(model, optimizer=optimizer, loss=loss, metrics=metrics)
+
+
+def _of_written_losses(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> tuple[None, Any]:
+    """Return no loss, and the metrics of the options or the recipe, for a model that is trained by written losses.
+
+    Raises:
+        OptionError: a loss was asked for.
+    """
+    if options.loss is not None:
+        raise OptionError(f"`loss`: {options.recipe.name} is trained by losses of its own: leave it out")
+    metrics = options.recipe.metrics if options.metrics is None else compilation.fresh_metrics(options.metrics)
+    return None, list(metrics) or None if isinstance(metrics, tuple) else metrics
 
 
 def _loss_and_metrics(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> tuple[Any, Any]:

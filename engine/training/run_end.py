@@ -10,16 +10,39 @@ import json
 from typing import TYPE_CHECKING
 
 from ...backends import keras_internals
+from ...backends.epochs import has_written_losses
 from ...data.dataset import Split
 from ...data.nests import head
 from ...errors import ModelError, first_line
 from ..keras_model.inference import outputs_of
 from ..prediction.evaluation import evaluate_model
+from .compilation import fresh_metrics
 
 if TYPE_CHECKING:
     import keras
 
     from ..runs.run import Run
+
+
+def finish(run: Run) -> list[str]:
+    """Evaluate a finished run on its test split, and keep of its model what others can use; return warnings."""
+    warnings = evaluate_test_split(run)
+    _keep_answers(run)
+    return warnings
+
+
+def _keep_answers(run: Run) -> None:
+    """Keep as the run's model the network that answers, where written losses have trained it, and the others beside it.
+
+    It is a model of Keras' own, compiled with the metrics of the run: nobody needs the losses to use it.
+    """
+    model = run.model
+    if not has_written_losses(model):
+        return
+    run.networks = {name: network for name, network in model.networks.items() if network is not model.answers}
+    run.model = model.answers
+    run.model.compile(metrics=fresh_metrics(keras_internals.compile_arguments(model)["metrics"]))
+    run.model.optimizer.build(run.model.trainable_variables)  # Keras warns where it loads one that is not
 
 
 def require_saveable(model: keras.Model, training: Split, name: str) -> None:
@@ -35,9 +58,11 @@ def require_saveable(model: keras.Model, training: Split, name: str) -> None:
     """
     import keras
 
+    networks = model.networks.values() if has_written_losses(model) else [model]
     try:
         with keras_internals.complete_configs():
-            json.dumps(keras.saving.serialize_keras_object(model))
+            for network in networks:
+                json.dumps(keras.saving.serialize_keras_object(network))
     except Exception as error:  # of a part's `get_config`, or of JSON
         raise ModelError(
             f"{name}: Keras cannot save the model: {_reason(error)}; give the part a get_config that returns the "

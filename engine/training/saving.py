@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ...backends.workers.worker import Listener
 from ...errors import first_line
-from ...storage.atomic import write_json
-from ..bundles.bundle import FILE_NAME, Bundle
+from ...storage.atomic import atomic_write, write_json
+from ..bundles.bundle import FILE_NAME, Bundle, keras_bytes
 from ..runs.run import Run
 from ..runs.run_record import HISTORY, RECORD, write_history
 from .run_pictures import draw
@@ -28,9 +28,21 @@ def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]
         write_json(folder / RECORD, {**record, "state": "running"})
     write_history(folder / HISTORY, run.history)
     Bundle.of(run).save(folder / FILE_NAME)
+    networks = _save_networks(run, folder)
     pictures = _draw(run, folder, listener)
     write_json(folder / RECORD, record)
-    return [folder / RECORD, folder / HISTORY, folder / FILE_NAME, *pictures]
+    return [folder / RECORD, folder / HISTORY, folder / FILE_NAME, *networks, *pictures]
+
+
+def _save_networks(run: Run, folder: Path) -> list[Path]:
+    """Write the further networks of a run, each as a file that plain Keras loads."""
+    files = []
+    for name, network in run.networks.items():
+        path = folder / f"{name}.keras"
+        with atomic_write(path) as aside:
+            aside.write_bytes(keras_bytes(network))
+        files.append(path)
+    return files
 
 
 def _draw(run: Run, folder: Path, listener: Listener | None) -> list[Path]:

@@ -26,6 +26,7 @@ from ..epochs import environment
 from ..epochs import precision as precisions
 from ..keras_model.data_for_model import for_model, has_values_for_one_output, is_coloured, joined_targets
 from ..keras_model.interface import require_inputs
+from ..keras_model.named_outputs import named_outputs
 from ..prediction.inputs import columns_of
 from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
@@ -135,7 +136,7 @@ class Trainer:
             return self._fit(dataset, prepared, run_folder)
 
     def _fit(self, dataset: Dataset, prepared: Prepared | None, run_folder: RunFolder | None) -> Run:
-        from .run_end import evaluate_test_split, require_saveable
+        from .run_end import finish, require_saveable
         from .session import TrainingSession
 
         dataset = self.load(dataset)
@@ -158,7 +159,7 @@ class Trainer:
         session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, model, training.y, run_folder)
         if not self._devices.several:
             self.resolved = dataclasses.replace(self.resolved, plan=session.plan)
-        data = dataset.named_for(model.outputs[0].shape[-1]) if len(model.outputs) == 1 else dataset
+        data = named_outputs(model, dataset)
         batches = self._fresh_batches(model, data, preprocessing) or training
         watched = streams.validation_batches(model, data, preprocessing, self.resolved) or validated
         session.train(model, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
@@ -183,7 +184,7 @@ class Trainer:
             notes=self.notes,
             warnings=self.warnings,
         )
-        self._warn(evaluate_test_split(run))
+        self._warn(finish(run))
         run.warnings = self.warnings
         return run
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends import runtime
+from ...backends.epochs import has_written_losses
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import datasets
 from ...data.columns import to_column
@@ -126,7 +127,8 @@ def build(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
         model = recipe(**trainer.options)
     _require_inputs(model, model_under_test.source)
     if not model.compiled:
-        model.compile(optimizer=trainer.resolved.optimizer, loss=recipe.loss or "mean_squared_error")
+        loss = None if has_written_losses(model) else recipe.loss or "mean_squared_error"
+        model.compile(optimizer=trainer.resolved.optimizer, loss=loss)
     return model, None
 
 
@@ -169,7 +171,7 @@ def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, S
     model = to_float64(bundle.model) if model_under_test.float64 else bundle.model
     if model.compiled:
         metrics = keras.saving.deserialize_keras_object((model.get_compile_config() or {}).get("metrics"))
-        model.compile(optimizer=_without_state(model.optimizer), loss=model.loss, metrics=metrics)
+        model.compile(_without_state(model.optimizer), loss=model.loss or "mean_squared_error", metrics=metrics)
     else:
         model.compile(optimizer="adam", loss="mean_squared_error")
     return model, Split(bundle.input_arrays, bundle.output_arrays)

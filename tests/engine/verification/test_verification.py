@@ -23,6 +23,7 @@ from trivium.errors import BackendError, BundleError, DataError, OptionError, Re
 from trivium.models.recipe import find, registry
 
 PLANTED = Path(__file__).parents[2] / "helpers" / "planted.py"
+WITH_LOSSES = PLANTED.with_name("models_with_losses.py")
 NAMES = [backend.name for backend in catalog.trainers()]
 FAULTY = NAMES[-1]
 ORDER = [INITIAL, REPEATED, f"{REPEATED} in training", *tolerances.LIMITS]
@@ -171,6 +172,16 @@ def test_a_planted_bug_is_found_and_located(name, what, where):
         assert report.outlier == FAULTY
     else:
         assert report.first_failure.backends == (NAMES[0], FAULTY)
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize(
+    "name", ["gan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vae", "siamese", "student"))]
+)
+def test_losses_that_are_written_once_train_the_same_on_all_backends(name):
+    report = verify(f"{WITH_LOSSES}:{name}", float64=True, steps=20)
+    assert report.passed
+    assert max(check.difference for check in report.checks) < 1e-10
 
 
 @pytest.mark.several_backends
