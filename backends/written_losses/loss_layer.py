@@ -101,7 +101,8 @@ class LossLayer(keras.layers.Layer):
         Raises:
             ModelError: a function returns something else than numbers, or ignores the sample weights.
         """
-        batch = Batch(*keras.tree.map_structure(_in_floatx, (x, y, weight)), self.seed_generator)
+        x, y, weight = keras.tree.map_structure(_in_floatx, (x, y, weight))
+        batch = Batch(x, y, weight, self.seed_generator)
         answers = _Answers(self.networks[ANSWERS], batch.x)
         networks = Networks({**self.networks, ANSWERS: answers})
         own = {turn: self._functions[turn]} if turn in self._functions else self._functions
