@@ -36,7 +36,8 @@ class Backend:
         thread_variables: variables, read when it starts, that limit its CPU threads.
         device_variables: variables, read when it starts, with the number of devices into which the CPU is split.
         cpu_environment: variables, read when it starts, that keep it on the CPU even if there is an accelerator.
-        always_imported: whether Keras imports it under every other backend too, if it is installed.
+        serves_others: whether Keras uses it under every backend, if it is installed: for TensorBoard's logs and for
+            pipelines of data.
         needs: further packages that Keras imports under it.
         trains: whether it differentiates; a backend that does not can still predict and evaluate.
         exports: whether it makes artifacts that other runtimes serve.
@@ -51,7 +52,7 @@ class Backend:
     thread_variables: tuple[str, ...] = ()
     device_variables: tuple[str, ...] = ()
     cpu_environment: tuple[tuple[str, str], ...] = ()
-    always_imported: bool = False
+    serves_others: bool = False
     needs: tuple[str, ...] = ()
     trains: bool = True
     exports: bool = True
@@ -106,7 +107,7 @@ BACKENDS = (
         thread_variables=("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
         device_variables=("TRIVIUM_CPU_DEVICES",),
         cpu_environment=(("CUDA_VISIBLE_DEVICES", "-1"),),
-        always_imported=True,
+        serves_others=True,
     ),
     Backend(
         "jax",

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from . import catalog
+from .replaced_methods import original_method, overridden
 
 # Minor versions of Keras that all of this was tested with.
 KNOWN_VERSIONS = ("3.15",)
@@ -105,6 +106,33 @@ def float64_preserved() -> Iterator[None]:
         yield
     finally:
         table["float64"] = before
+
+
+def set_random_seed(seed: int) -> None:
+    """Seed as `keras.utils.set_random_seed` does, without importing TensorFlow under another backend.
+
+    Keras seeds it for pipelines of `tf.data`; such a pipeline has imported it.
+    """
+    import keras
+
+    with _tensorflow_as_imported():
+        keras.utils.set_random_seed(seed)
+
+
+@contextlib.contextmanager
+def _tensorflow_as_imported() -> Iterator[None]:
+    """While it lasts, Keras takes TensorFlow for installed only if it is imported already: an import takes seconds.
+
+    There is no public way to have Keras without an installed TensorFlow.
+    """
+    lazy = importlib.import_module("keras.src.utils.module_utils").tensorflow
+    known = lazy._available
+    if lazy.name not in sys.modules:
+        lazy._available = False
+    try:
+        yield
+    finally:
+        lazy._available = known
 
 
 @contextlib.contextmanager
@@ -244,90 +272,6 @@ def momentum_of(optimizer: Any, variable: Any) -> Any:
     return optimizer.momentums[optimizer._get_variable_index(variable)]
 
 
-# --- methods replaced for a time ------------------------------------------------------------------------------------
-
-
-class _Override:
-    """A method of a class that calls a replacement in the threads that have one, and the original elsewhere."""
-
-    def __init__(self, owner: type, name: str) -> None:
-        self.original: Callable[..., Any] = getattr(owner, name)
-        self.users = 0
-        self.owner, self.name = owner, name
-        self._is_inherited = name not in vars(owner)
-        self._here = threading.local()
-
-    @property
-    def stack(self) -> list[Callable[..., Any]]:
-        """The replacements in force in this thread, the innermost last."""
-        if not hasattr(self._here, "stack"):
-            self._here.stack = []
-        return self._here.stack  # type: ignore[no-any-return]
-
-    def install(self) -> None:
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            stack = self.stack
-            return (stack[-1] if stack else self.original)(*arguments, **keywords)
-
-        setattr(self.owner, self.name, call)
-
-    def remove(self) -> None:
-        if self._is_inherited:
-            delattr(self.owner, self.name)
-        else:
-            setattr(self.owner, self.name, self.original)
-
-
-_overrides: dict[tuple[type, str], _Override] = {}
-_overriding = threading.Lock()
-
-
-@contextlib.contextmanager
-def overridden(replacements: Iterable[tuple[type, str, Callable[..., Any]]]) -> Iterator[None]:
-    """While it lasts, methods of Keras' classes are replaced in this thread alone; may be nested.
-
-    Other threads that build models meanwhile keep the original methods. When the last user is done, the class has its
-    own method back.
-
-    Args:
-        replacements: class, method name, and the function that takes the instance first.
-    """
-    active = [(_enter(owner, name), function) for owner, name, function in replacements]
-    try:
-        for override, function in active:
-            override.stack.append(function)
-        yield
-    finally:
-        for override, _ in active:
-            override.stack.pop()
-        _leave([override for override, _ in active])
-
-
-def _enter(owner: type, name: str) -> _Override:
-    with _overriding:
-        override = _overrides.get((owner, name))
-        if override is None:
-            override = _overrides[owner, name] = _Override(owner, name)
-            override.install()
-        override.users += 1
-        return override
-
-
-def _leave(overrides: Sequence[_Override]) -> None:
-    with _overriding:
-        for override in overrides:
-            override.users -= 1
-            if not override.users:
-                override.remove()
-                del _overrides[override.owner, override.name]
-
-
-def original_method(owner: type, name: str) -> Callable[..., Any]:
-    """Return a method as Keras has it, also while it is overridden."""
-    override = _overrides.get((owner, name))
-    return override.original if override else getattr(owner, name)
-
-
 # --- losses and metrics ---------------------------------------------------------------------------------------------
 
 
@@ -339,7 +283,14 @@ def _classes_with_incomplete_configs() -> list[type]:
 
 
 @contextlib.contextmanager
-def complete_configs() -> Iterator[None]:
+def serialization() -> Iterator[None]:
+    """While it lasts, models are serialized with whole configurations, and TensorFlow is not imported for a check."""
+    with _complete_configs(), _tensorflow_as_imported():
+        yield
+
+
+@contextlib.contextmanager
+def _complete_configs() -> Iterator[None]:
     """While it lasts, `get_config` of losses and metrics has all arguments of their constructors.
 
     Keras 3.15 leaves out the `delta` of Huber, and the `axis` of CosineSimilarity (loss and metric) and of

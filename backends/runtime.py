@@ -213,22 +213,22 @@ def _set_matmul_precision(here: Runtime, name: str) -> None:
 
 @functools.cache
 def _import_room(name: str) -> ModuleType:
-    """Import a backend's module `runtime`, with its framework and Keras.
+    """Import a backend's module `runtime`, with its framework and Keras."""
+    return import_quietly(f"{__package__}.{name}.runtime")
+
+
+def import_quietly(name: str) -> ModuleType:
+    """Import a module that may import a framework.
 
     Some frameworks write to file descriptor 2 while they load, whatever their log level; this output is captured, and
-    shown only if the import fails. A backend that is `always_imported` is imported here too, because Keras would import
-    it later, when it first sets a seed or saves.
+    shown only if the import fails.
     """
     with tempfile.TemporaryFile() as captured:
         sys.stderr.flush()
         standard_error = os.dup(2)
         os.dup2(captured.fileno(), 2)
         try:
-            for backend in catalog.BACKENDS:
-                if backend.always_imported and backend.installed:
-                    importlib.import_module(backend.package)
-            importlib.import_module("keras")
-            return importlib.import_module(f".{name}.runtime", __package__)
+            return importlib.import_module(name)
         except BaseException:
             captured.seek(0)
             os.write(standard_error, captured.read())

@@ -32,7 +32,7 @@ def pack(model: Any) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         try:
-            with warnings.catch_warnings(action="ignore"), keras_internals.complete_configs():
+            with warnings.catch_warnings(action="ignore"), keras_internals.serialization():
                 model.save(path)
         except Exception as error:  # `get_config` of the user's layers may raise anything
             raise DistributionError(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import keras_internals
+from ..replaced_methods import original_method, overridden
 from .initializers import DISTRIBUTIONS, Units
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ def portable_initial_weights(seed: int) -> Iterator[None]:
 
     random.seed(seed)
     layer_class = keras.layers.Layer
-    keras_method = keras_internals.original_method(layer_class, "add_weight")
+    keras_method = original_method(layer_class, "add_weight")
     weights = _WeightFactory(seed)
 
     def add_weight(layer: keras.Layer, *arguments: Any, **keywords: Any) -> keras.Variable:
         return weights.add(functools.partial(keras_method, layer), arguments, keywords)
 
-    with keras_internals.overridden([(layer_class, "add_weight", add_weight)]):
+    with overridden([(layer_class, "add_weight", add_weight)]):
         yield
 
 
@@ -139,7 +139,7 @@ def _keyed_draws(key: tuple[Any, ...]) -> Iterator[None]:
         return call
 
     replacements = [(getattr(keras.initializers, name), "__call__", calling(name)) for name in DISTRIBUTIONS]
-    with keras_internals.overridden(replacements):
+    with overridden(replacements):
         yield
 
 

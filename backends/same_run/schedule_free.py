@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import keras_internals
+from ..replaced_methods import original_method, overridden
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def old_momentum() -> Iterator[None]:
     import keras
 
     optimizer_class, ops = keras.optimizers.ScheduleFreeAdamW, keras.ops
-    keras_step = keras_internals.original_method(optimizer_class, "update_step")
+    keras_step = original_method(optimizer_class, "update_step")
 
     def update_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         momentum = keras_internals.schedule_free_momentum(optimizer, variable)
@@ -33,5 +34,5 @@ def old_momentum() -> Iterator[None]:
         average = (1 - share) * average + share * momentum
         optimizer.assign(variable, (1 - beta) * momentum + beta * average)
 
-    with keras_internals.overridden([(optimizer_class, "update_step", update_step)]):
+    with overridden([(optimizer_class, "update_step", update_step)]):
         yield

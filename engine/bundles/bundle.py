@@ -191,7 +191,7 @@ def keras_bytes(model: keras.Model) -> bytes:
     """Return the model with its optimizer state as a standard `.keras` file that every backend can load and train."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        with keras_internals.complete_configs():
+        with keras_internals.serialization():
             model.save(path)
         return _for_any_backend(path.read_bytes())
 

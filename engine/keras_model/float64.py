@@ -16,7 +16,7 @@ def to_float64(model: keras.Model) -> keras.Model:
     Call it while `keras.config.floatx()` is float64. Setting floatx alone is not enough for a saved model, because its
     layers carry their dtypes.
     """
-    with keras_internals.complete_configs():
+    with keras_internals.serialization():
         config, compile_config = keras.saving.serialize_keras_object(model), model.get_compile_config()
     copy = keras.saving.deserialize_keras_object(_cast_config(config))
     copy.set_weights(model.get_weights())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...backends import catalog
+from ...backends import catalog, runtime
 from ...errors import OptionError, first_line
 from ...functions import is_file_function, load_function, require_known, takes_arguments
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
@@ -278,13 +278,15 @@ def _describe(settings: Settings | None) -> str | None:
 def _tensorboard(folder: Path) -> keras.callbacks.Callback:
     import keras
 
-    needed = ["tensorboard", *(backend.package for backend in catalog.BACKENDS if backend.always_imported)]
+    needed = ["tensorboard", *(backend.package for backend in catalog.BACKENDS if backend.serves_others)]
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise OptionError(
             f"`tensorboard`: Keras needs {' and '.join(missing)} to write these logs: "
             f"pip install {' '.join(missing)}, or use `csv` FILE"
         )
+    for package in needed:
+        runtime.import_quietly(package)
     return keras.callbacks.TensorBoard(str(folder), write_graph=False)
 
 

@@ -160,5 +160,5 @@ def _names(value: Any) -> list[str]:
 
 
 def _config(value: Any) -> dict[str, Any]:
-    with keras_internals.complete_configs():
+    with keras_internals.serialization():
         return dict(value.get_config())

@@ -90,9 +90,7 @@ def _track_losses(model: keras.Model, training: Split, batch_size: int, name: st
 
 def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.Model:
     """Build the model of these options, its initial weights drawn from their seed."""
-    import keras
-
-    keras.utils.set_random_seed(options.seed)
+    keras_internals.set_random_seed(options.seed)
     if options.deterministic:
         runtime.current().make_deterministic()
     owned = portable_initial_weights(options.seed) if options.uses_own_randomness else contextlib.nullcontext()

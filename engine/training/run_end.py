@@ -60,7 +60,7 @@ def require_saveable(model: keras.Model, training: Split, name: str) -> None:
 
     networks = model.networks.values() if has_written_losses(model) else [model]
     try:
-        with keras_internals.complete_configs():
+        with keras_internals.serialization():
             for network in networks:
                 json.dumps(keras.saving.serialize_keras_object(network))
     except Exception as error:  # of a part's `get_config`, or of JSON

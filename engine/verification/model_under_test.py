@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import runtime
+from ...backends import keras_internals, runtime
 from ...backends.epochs import has_written_losses
 from ...backends.same_run.randomness import portable_initial_weights
 from ...data import datasets
@@ -112,9 +112,7 @@ def build(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
         TriviumError: the source or its data cannot be loaded.
     """
     runtime.current()
-    import keras
-
-    keras.utils.set_random_seed(model_under_test.seed)
+    keras_internals.set_random_seed(model_under_test.seed)
     if model_under_test.is_bundle:
         return _build_from_bundle(model_under_test)
     trainer = model_under_test.trainer

@@ -4,12 +4,14 @@ One test for each entry of `keras_internals.py`: these fail first when Keras mov
 """
 
 import inspect
-import threading
+import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from trivium.backends import keras_internals
+from trivium.backends import catalog, keras_internals
 
 
 @pytest.fixture
@@ -58,6 +60,30 @@ def test_a_model_that_is_only_looked_at_leaves_no_names(keras):
     with keras_internals.names_restored():
         keras.layers.Dense(1)
     assert keras.layers.Dense(1).name == f"dense_{first + 1}"
+
+
+def test_a_seed_gives_the_numbers_that_keras_own_gives(keras):
+    def draws():
+        return random.random(), np.random.random(), keras.ops.convert_to_numpy(keras.random.normal((3,))).tolist()
+
+    keras.utils.set_random_seed(7)
+    expected = draws()
+    keras_internals.set_random_seed(7)
+    assert draws() == expected
+
+
+@pytest.mark.several_backends
+def test_a_training_imports_no_framework_for_a_seed_alone(backend):
+    """TensorFlow takes seconds to import; `keras.utils.set_random_seed` imports it under every backend."""
+    others = {other.package for other in catalog.trainers() if other.serves_others and other.name != backend.name}
+    script = (
+        "import sys, numpy as np, keras, trivium; from keras import layers;"
+        "build = lambda: keras.Sequential([keras.Input((2,)), layers.Dropout(0.5), layers.Dense(1)]);"
+        "x = np.ones((8, 2), 'float32'); run = trivium.train(build, (x, x[:, 0]), epochs=1);"
+        "trivium.predict(trivium.Bundle.of(run), x); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True)
+    assert not others & set(done.stdout.split())
 
 
 def test_float64_is_preserved_within_the_context_only(keras):
@@ -168,46 +194,6 @@ def test_callbacks_still_have_the_attributes_that_are_no_state(keras):
     assert set(vars(keras.callbacks.Callback())) <= {"validation_data", *keras_internals.CALLBACK_ATTRIBUTES}
 
 
-def test_an_override_holds_in_its_own_thread_and_ends_with_its_context(keras):
-    layer_class = keras.layers.Layer
-    keras_method = layer_class.add_weight
-    here, elsewhere = [], []
-
-    def add_weight(layer, *arguments, **keywords):
-        here.append(layer.name)
-        return keras_internals.original_method(layer_class, "add_weight")(layer, *arguments, **keywords)
-
-    def build_elsewhere():
-        elsewhere.append(keras.layers.Dense(2, name="elsewhere"))
-        elsewhere[0].build((None, 3))
-
-    with keras_internals.overridden([(layer_class, "add_weight", add_weight)]):
-        keras.layers.Dense(2, name="here").build((None, 3))
-        thread = threading.Thread(target=build_elsewhere)
-        thread.start()
-        thread.join()
-    assert here == ["here", "here"]
-    assert tuple(elsewhere[0].kernel.shape) == (3, 2)
-    assert layer_class.add_weight is keras_method
-
-
-def test_overrides_nest_and_an_inherited_method_is_inherited_again(keras):
-    class Base:
-        def answer(self):
-            return "base"
-
-    class Derived(Base):
-        pass
-
-    with keras_internals.overridden([(Derived, "answer", lambda self: "outer")]):
-        with keras_internals.overridden([(Derived, "answer", lambda self: "inner")]):
-            assert Derived().answer() == "inner"
-        assert Derived().answer() == "outer"
-        assert Base().answer() == "base"
-    assert Derived().answer() == "base"
-    assert "answer" not in vars(Derived)
-
-
 def other_value(name, default):
     """A value of a constructor's argument that is not its default; None if there is none to be had."""
     if isinstance(default, (bool, int)):
@@ -232,7 +218,7 @@ def losses_and_metrics(keras):
 
 
 def test_the_configurations_of_all_losses_and_metrics_are_complete(keras):
-    with keras_internals.complete_configs():
+    with keras_internals.serialization():
         for cls, name, arguments in losses_and_metrics(keras):
             copy = cls.from_config(cls(**arguments).get_config())
             assert copy.get_config()[name] == arguments[name], f"{cls.__module__}.{cls.__name__} loses {name}"
@@ -248,7 +234,7 @@ def test_a_users_subclass_gets_only_the_arguments_that_it_takes(keras):
         def __init__(self, name="half", reduction="sum"):
             super().__init__(delta=0.5, name=name, reduction=reduction)
 
-    with keras_internals.complete_configs():
+    with keras_internals.serialization():
         assert Half().get_config() == {"name": "half", "reduction": "sum"}
         assert keras.losses.Huber(0.5).get_config()["delta"] == 0.5
 

@@ -202,8 +202,8 @@ print(keras.backend.backend(), type(model.optimizer).__name__, int(model.optimiz
 def test_an_extracted_model_trains_in_plain_keras_without_its_own_backend_installed(striding_run, backend, tmp_path):
     bundle = Bundle.of(striding_run)
     (tmp_path / "model.keras").write_bytes(bundle.keras_file)
-    other = next(b for b in catalog.trainers() if b.name != backend.name and not b.always_imported)
-    absent = [backend.package] if not backend.always_imported else []
+    other = next(b for b in catalog.trainers() if b.name != backend.name and not b.serves_others)
+    absent = [backend.package] if not backend.serves_others else []
     script = BLOCKED.format(packages=absent, path=str(tmp_path / "model.keras"))
     environment = {**os.environ, "KERAS_BACKEND": other.name}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
