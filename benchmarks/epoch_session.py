@@ -20,6 +20,7 @@ from ..backends.distribution.processes import ProcessGroup
 from ..backends.workers.worker import Worker
 from ..data import datasets
 from ..data.dataset import Dataset, Split
+from ..data.nests import map_arrays
 from ..engine.epochs import environment
 from ..engine.epochs import precision as precisions
 from ..engine.keras_model.inference import fixed_batch
@@ -29,6 +30,7 @@ from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
 from . import machine, native, real
 from .fit_epochs import FitEpochs
+from .native.task import CROSS_ENTROPY
 from .suites import variants
 
 if TYPE_CHECKING:
@@ -219,17 +221,20 @@ def task_of(trainer: Trainer, model: keras.Model, training: Split) -> native.Nat
     """
     recipe = trainer.recipe
     assert isinstance(recipe, Recipe)
-    x, y = training.x, training.y.reshape(len(training), -1)
-    classes = {"categorical_crossentropy": lambda: y.argmax(1), "sparse_categorical_crossentropy": lambda: y[:, 0]}
+    y = training.y.reshape(len(training), -1)
+    classes = {"categorical_crossentropy": lambda: y.argmax(1), CROSS_ENTROPY: lambda: y[:, 0]}
     return native.NativeTask(
         recipe.name,
-        model.get_weights(),
-        x.astype("int32" if x.dtype.kind in "iu" else "float32"),
+        [np.array(weight.numpy()) for weight in model.trainable_weights],
+        [np.array(weight.numpy()) for weight in model.non_trainable_weights],
+        map_arrays(lambda x: x.astype("int32" if x.dtype.kind in "iu" else "float32"), training.x),
         classes[recipe.loss]().astype("int64") if recipe.loss in classes else y.astype("float32"),
+        CROSS_ENTROPY if recipe.loss in classes else str(recipe.loss),
         trainer.batch_size,
         trainer.resolved.optimizer,
         float(model.optimizer.learning_rate),
-        trainer.options.get("dropout", 0.0),
+        trainer.options,
+        "accuracy" in recipe.metrics,
     )
 
 

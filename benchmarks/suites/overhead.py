@@ -11,7 +11,7 @@ from ...models.recipe import find, registry
 from .. import real
 from ..cells import CellGroup, TimedCell
 from ..epoch_session import FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED
-from ..native import RECIPES
+from ..native import BOOK, RECIPES
 from ..results import Results
 from ..suite import BenchmarkOptions, compare
 
@@ -39,7 +39,7 @@ def measure(
     runners that are compared share their rounds, and only their models are in memory.
 
     Args:
-        recipes: names; by default all with a native loop, the whole book for `all`, and the models of
+        recipes: names; by default those of the book with a native loop, the whole book for `all`, and the models of
             `benchmarks/real/` for `real`. A recipe without a native loop is compared with `fit` alone.
         backends: names of backends; by default all that are installed.
         runners: those of `OTHERS` that trivium is compared with; by default all that a recipe has.
@@ -69,7 +69,7 @@ def measure(
 def _selected(recipes: Sequence[str]) -> list[str]:
     """Return the names of the recipes that some names stand for."""
     groups = {ALL: list(registry()), REAL: list(real.NAMES)}
-    names = [name for given in recipes or RECIPES for name in groups.get(given, [given])]
+    names = [name for given in recipes or BOOK for name in groups.get(given, [given])]
     return [name if name in real.NAMES else find(name).name for name in names]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "--recipes",
     metavar="NAMES",
     help="Recipes, such as dense/one-hidden,rnn/lstm; all: the book; real: six models people train. Default: those "
-    "with a native loop.",
+    "of the book with a native loop.",
 )
 @click.option(
     "--runners",

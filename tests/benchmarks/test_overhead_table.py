@@ -94,6 +94,22 @@ def test_the_table_replaces_the_text_between_the_marks_of_its_device(overhead, t
     assert capsys.readouterr().out.strip() == overhead_table.table(overhead)
 
 
+def test_the_real_models_have_a_section_of_their_own(overhead):
+    def of_mlp(rows):
+        return [{**row, "recipe": "real/mlp"} for row in rows]
+
+    section = overhead_table.section_of("cpu", "overhead of real models")
+    of_real = {**overhead, "rows": of_mlp(overhead["rows"]), "ratios": of_mlp(overhead["ratios"])}
+    table = overhead_table.table(of_real)
+    assert table.startswith(section.begin)
+    assert "| `real/mlp` | jax |" in table
+    before = DOCUMENT.read_text()
+    text = section.insert_into(before, table)
+    assert table in text
+    assert text.partition(section.begin)[0] == before.partition(section.begin)[0]
+    assert text.partition(section.end)[2] == before.partition(section.end)[2]
+
+
 def test_other_results_and_other_documents_are_refused_in_a_line(overhead, tmp_path, capsys):
     with pytest.raises(DataError, match="expected results of `trivium bench overhead` on one device, received epochs"):
         overhead_table.table({**overhead, "suite": "epochs"})
