@@ -11,10 +11,10 @@ compiles, does not count. A ratio above 1 means that the plain run is faster. Th
 from __future__ import annotations
 
 import argparse
+import functools
 import json
-import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,14 @@ import numpy as np
 from ..backends import catalog
 from ..engine.training.train import train
 from . import native
-from .statistics import MIN_ROUNDS, ratio
+from .paired_epochs import TimedEpochs, compare
+from .statistics import MIN_ROUNDS
 
 if TYPE_CHECKING:
     import keras
 
     from ..engine.runs.run import Run
+
 
 _FEATURES, _VALUES, _SAMPLES, _BATCH = 32, 4, 16384, 64
 _EPOCHS = 5
@@ -103,28 +105,15 @@ def _train(model: Any, data: Any, **settings: Any) -> Run:
     return train(model, data, **settings)
 
 
-def compare(pairs: Mapping[str, tuple[Train, Train]], rounds: int) -> list[dict[str, Any]]:
-    """Return for each pair the median seconds of an epoch, and the ratio with its interval."""
-    rows = []
-    for name, pair in pairs.items():
-        samples: tuple[list[float], list[float]] = [], []
-        plans = ["", ""]
-        for number in range(rounds):
-            for place in (0, 1) if number % 2 else (1, 0):
-                run = pair[place]()
-                samples[place].append(statistics.median(run.timings.epochs[1:]))
-                plans[place] = run.settings["plan"]["name"]
-        result = ratio(*samples)
-        rows.append(
-            {
-                "run": name,
-                "plans": plans,
-                "seconds": [statistics.median(each) for each in samples],
-                "ratio": result.ratio,
-                "interval": [result.low, result.high],
-            }
-        )
-    return rows
+def timed(pair: tuple[Train, Train]) -> tuple[Callable[[], TimedEpochs], Callable[[], TimedEpochs]]:
+    """Return both ways of training as `compare` takes them."""
+
+    def epochs_of(way: Train) -> TimedEpochs:
+        run = way()
+        return TimedEpochs(run.settings["plan"]["name"], run.timings.epochs)
+
+    first, second = (functools.partial(epochs_of, way) for way in pair)
+    return first, second
 
 
 def main() -> None:
@@ -136,7 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pairs = runs(Path(folder))
         chosen = options.runs.split(",") if options.runs else list(pairs)
-        rows = compare({name: pairs[name] for name in chosen}, options.rounds)
+        rows = compare({name: timed(pairs[name]) for name in chosen}, options.rounds)
     print(json.dumps({"backend": catalog.selected().name, "rows": rows}, indent=1))
 
 

@@ -17,6 +17,7 @@ from .loop import NativeLoop as NativeLoop
 from .task import BOOK as BOOK
 from .task import RECIPES as RECIPES
 from .task import NativeTask as NativeTask
+from .turn_task import TurnLoop, TurnTask
 
 if TYPE_CHECKING:
     import keras
@@ -36,6 +37,11 @@ def load(backend: str, task: NativeTask, *, compiled: bool = False) -> NativeLoo
     """Build the loop of a backend for a task, or its compiled one; this imports the framework."""
     room = _room(backend)
     return (room.CompiledLoop if compiled else room.Loop)(task)  # type: ignore[no-any-return]
+
+
+def load_turns(backend: str, task: TurnTask) -> TurnLoop:
+    """Build the loop of a backend that trains several networks in turn; this imports the framework."""
+    return _room(backend).TurnLoop(task)  # type: ignore[no-any-return]
 
 
 def _room(backend: str) -> ModuleType:

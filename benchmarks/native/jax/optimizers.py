@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..keras_defaults import BETA_1, BETA_2, EPSILON, RHO
-from ..task import NativeTask
+from ..optimizer_settings import OptimizerSettings
 
 Arrays = Sequence[jax.Array]
 Moments = Sequence[Arrays]
@@ -22,7 +22,7 @@ def initial_moments(optimizer: str, weights: Arrays) -> Moments:
 
 
 def updated(
-    task: NativeTask, weights: Arrays, gradients: Arrays, moments: Moments, count: jax.Array
+    task: OptimizerSettings, weights: Arrays, gradients: Arrays, moments: Moments, count: jax.Array
 ) -> tuple[Arrays, Moments]:
     """Return the weights and moments after the step with this number, from 1."""
     update = {"adam": _adam, "rmsprop": _rmsprop, "sgd": _sgd}[task.optimizer]

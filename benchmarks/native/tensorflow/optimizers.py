@@ -8,13 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from ..keras_defaults import BETA_1, BETA_2, EPSILON, RHO
-from ..task import NativeTask
+from ..optimizer_settings import OptimizerSettings
 
 Variables = Sequence[tf.Variable]
 Update = Callable[[Sequence[Any]], None]
 
 
-def make_update(task: NativeTask, weights: Variables) -> Update:
+def make_update(task: OptimizerSettings, weights: Variables) -> Update:
     """Return a function that updates the weights by their gradients; it owns the moments."""
     return {"adam": _adam, "rmsprop": _rmsprop, "sgd": _sgd}[task.optimizer](task.learning_rate, weights)
 

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from ..keras_defaults import BETA_1, BETA_2, EPSILON, RHO
-from ..task import NativeTask
+from ..optimizer_settings import OptimizerSettings
 
 
-def make_optimizer(task: NativeTask, parameters: Sequence[nn.Parameter], fused: bool | None) -> torch.optim.Optimizer:
+def make_optimizer(
+    task: OptimizerSettings, parameters: Sequence[nn.Parameter], fused: bool | None
+) -> torch.optim.Optimizer:
     """Return the optimizer of a task.
 
     Args:
