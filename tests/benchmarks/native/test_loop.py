@@ -30,7 +30,9 @@ REAL = {
     "real/bert-mini": {"batch_size": 8, "options": {"width": 8, "blocks": 1, "dropout": 0.0}},
 }
 SETTINGS = BOOK | REAL
-SAMPLES = {"real/mlp": 150, "real/gru-forecaster": 40, "real/unet-small": 16, "real/bert-mini": 16}
+# Compiled within seconds under every framework.
+QUICKLY_COMPILED = ("rnn/lstm", "real/gru-forecaster")
+SAMPLES = {"real/mlp": 150, "real/unet-small": 16, "real/bert-mini": 16}
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def test_a_native_loop_of_a_real_model_learns_at_full_size_what_keras_learns(bac
 
 @pytest.mark.parametrize(
     "recipe",
-    [pytest.param(recipe, marks=[] if recipe == "rnn/lstm" else pytest.mark.slow) for recipe in native.RECIPES],
+    [pytest.param(recipe, marks=[] if recipe in QUICKLY_COMPILED else pytest.mark.slow) for recipe in native.RECIPES],
 )
 def test_a_compiled_native_loop_learns_what_the_plain_one_learns(backend, data, recipe):
     trainer, *_, task = task_for(recipe, data)
