@@ -15,8 +15,11 @@ from pathlib import Path
 
 from ..errors import BackendError
 from ..functions import require_known
+from .processor import cores
 
 BACKEND_VARIABLE = "KERAS_BACKEND"
+# Each device into which the CPU is split has a copy of the weights and the data.
+_MOST_CPU_DEVICES = 8
 # How products of float32 matrices, and convolutions, are computed where a device has a faster way: `float32` to the
 # full precision, `tf32` with factors of 10 bits. The frameworks differ in their defaults.
 MATMUL_VARIABLE = "TRIVIUM_MATMUL_PRECISION"
@@ -35,6 +38,8 @@ class Backend:
         environment: environment variables that silence its log, unless the user has set them.
         thread_variables: variables, read when it starts, that limit its CPU threads.
         device_variables: variables, read when it starts, with the number of devices into which the CPU is split.
+        device_flags: variables with flags, and the flag by which the user may have split the CPU already.
+        shards_on_cpu: whether every process splits the CPU, a device for each thread, so that a plan can shard batches.
         cpu_environment: variables, read when it starts, that keep it on the CPU even if there is an accelerator.
         serves_others: whether Keras uses it under every backend, if it is installed: for TensorBoard's logs and for
             pipelines of data.
@@ -51,6 +56,8 @@ class Backend:
     environment: tuple[tuple[str, str], ...] = ()
     thread_variables: tuple[str, ...] = ()
     device_variables: tuple[str, ...] = ()
+    device_flags: tuple[tuple[str, str], ...] = ()
+    shards_on_cpu: bool = False
     cpu_environment: tuple[tuple[str, str], ...] = ()
     serves_others: bool = False
     needs: tuple[str, ...] = ()
@@ -80,17 +87,28 @@ class Backend:
         Args:
             threads: the maximum of CPU threads for one operation.
             device: `cpu` keeps the process on the CPU; by default it uses an accelerator if there is one.
-            devices: the number of devices into which the CPU is split, if more than one.
+            devices: the number of devices into which the CPU is split, if more than one; by default the user's, else
+                one for each thread where the backend shards batches, up to eight.
         """
         quiet = {variable: os.environ.get(variable, value) for variable, value in self.environment}
         limits = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
-        limits |= dict.fromkeys(self.device_variables, str(devices)) if devices and devices > 1 else {}
+        limits |= self._devices(threads, devices)
         return {
             BACKEND_VARIABLE: self.name,
             **quiet,
             **limits,
             **(dict(self.cpu_environment) if device == "cpu" else {}),
         }
+
+    def _devices(self, threads: int | None, devices: int | None) -> dict[str, str]:
+        """Return the variables that split the CPU, or none where it stays one device or as the user has set it."""
+        if devices and devices > 1:
+            return dict.fromkeys(self.device_variables, str(devices))
+        if not self.shards_on_cpu or any(flag in os.environ.get(name, "") for name, flag in self.device_flags):
+            return {}
+        limits = [value for name in self.thread_variables if (value := os.environ.get(name, "")).isdecimal()]
+        count = min(threads or min(map(int, limits), default=cores()), _MOST_CPU_DEVICES)
+        return {name: str(count) if threads else os.environ.get(name, str(count)) for name in self.device_variables}
 
     @property
     def install_hint(self) -> str:
@@ -116,6 +134,8 @@ BACKENDS = (
         ("jax",),
         thread_variables=("NPROC",),
         device_variables=("JAX_NUM_CPU_DEVICES",),
+        device_flags=(("XLA_FLAGS", "xla_force_host_platform_device_count"),),
+        shards_on_cpu=True,
         cpu_environment=(("JAX_PLATFORMS", "cpu"),),
     ),
     Backend(

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import importlib
 import os
-import platform
 import resource
 import sys
 import tempfile
@@ -26,6 +25,8 @@ import numpy as np
 from . import catalog
 from .device_group import DeviceGroup
 from .epochs import Data, EpochRunner, Plan
+from .processor import cores as cores
+from .processor import processor as processor
 from .vectorized import InitialState, VectorizedModels
 
 # Minimises a loss by one step of an optimizer: (compute, optimizer, variables). `compute` returns the loss and anything
@@ -284,20 +285,3 @@ def memory_peak() -> int:
     except (OSError, StopIteration):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
-
-
-def cores() -> int:
-    """Return the number of processor cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def processor() -> str:
-    """The processor's name as its maker writes it, as far as the system tells.
-
-    Read here, because py-cpuinfo starts processes and takes 0.2 s for this one line.
-    """
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -56,7 +56,7 @@ class JaxEpochs(EpochRunner):
         jax.block_until_ready(self._state)
 
     def loss(self) -> float:
-        assign(self._groups[3], self._state[3])
+        self._assign(3, self._state[3])
         return super().loss()
 
     def publish(self) -> None:
@@ -79,8 +79,8 @@ class JaxEpochs(EpochRunner):
                 self.logs, state = self._test_one(state, trainable, self._data, first, self.batch_size)
         if whole < self.samples:
             self.logs, state = self._test_one(state, trainable, self._data, whole, self.samples - whole)
-        assign(self._groups[1], state[0])
-        assign(self._groups[3], state[1])
+        self._assign(1, state[0])
+        self._assign(3, state[1])
 
     def _to_device(self, data: Data) -> Any:
         return jax.device_put(data)
@@ -90,8 +90,12 @@ class JaxEpochs(EpochRunner):
         return tuple([variable.value for variable in group] for group in self._groups)
 
     def _put_state(self, state: State) -> None:
-        for group, values in zip(self._groups, state, strict=True):
-            assign(group, values)
+        for group, values in enumerate(state):
+            self._assign(group, values)
+
+    def _assign(self, group: int, values: Sequence[jax.Array]) -> None:
+        """Assign values to the variables of the group with this place in `variable_groups`."""
+        assign(self._groups[group], values)
 
     def _step_arguments(self) -> tuple[State, Metrics, Any, jax.Array]:
         return self._state[:3], self._state[3], self._data, self._order
@@ -124,9 +128,12 @@ class JaxEpochs(EpochRunner):
     def _test_step(
         self, state: State, trainable: list[jax.Array], data: Any, first: Any, size: int
     ) -> tuple[Logs, State]:
-        batch = map_arrays(lambda part: jax.lax.dynamic_slice_in_dim(part, first, size), data)
+        batch = self._slice(data, first, size)
         logs, (_, non_trainable, metrics) = self.model.test_step((trainable, *state), batch)
         return self._own_logs(logs), (non_trainable, metrics)
+
+    def _slice(self, data: Any, first: Any, size: int) -> Any:
+        return map_arrays(lambda part: jax.lax.dynamic_slice_in_dim(part, first, size), data)
 
     def _loop(
         self, step: Callable[[Any, State], tuple[Logs, State]], start: Any, stop: Any, state: State

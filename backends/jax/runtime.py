@@ -22,17 +22,22 @@ from . import devices
 from .corrections import CORRECTIONS
 from .epochs import JaxEpochs
 from .layers import tuned
+from .sharded_epochs import JaxShardedEpochs, Placement
 from .stateless_step import stateless_step
 from .vectorized import JaxVectorizedModels
 
 _PRECISIONS = {catalog.FLOAT32: "float32", catalog.TF32: "tensorfloat32"}
 
 
+# Other layers than convolutions use all threads without it.
+SHARDED = Plan("sharded", loop=False, jit=True)
+
+
 class JaxRuntime(Runtime):
     def devices(self) -> list[Device]:
         return [
             Device(f"{device.platform}:{device.id}", device.platform, _describe(device))
-            for device in [*jax.devices(), *_host_devices()]
+            for device in [*_default_devices(), *_host_devices()]
         ]
 
     def threads(self) -> int:
@@ -105,10 +110,13 @@ class JaxRuntime(Runtime):
         in_a_loop, one_by_one = Plan("loop", loop=True, jit=True), Plan("steps", loop=False, jit=True)
         # Inside a loop on a CPU, XLA runs a convolution on one thread; a small step still gains more from the loop.
         loops = has_recurrence(model) or (_on_accelerator() and not has_convolutions(model))
-        return [in_a_loop, one_by_one] if loops else [one_by_one, in_a_loop]
+        plans = [in_a_loop, one_by_one] if loops else [one_by_one, in_a_loop]
+        return [*plans, SHARDED] if _can_shard() and has_convolutions(model) else plans
 
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
-        return JaxEpochs(model, data, batch_size, plan)
+        if plan != SHARDED:
+            return JaxEpochs(model, data, batch_size, plan)
+        return JaxShardedEpochs(model, data, batch_size, plan, Placement.over(jax.local_devices()))
 
     def device_group(self, count: int) -> DeviceGroup:
         return devices.device_group(count)
@@ -133,13 +141,24 @@ def _on_accelerator() -> bool:
     return bool(jax.default_backend() != "cpu")
 
 
+def _can_shard() -> bool:
+    """Return whether the CPU is split into several devices, all of this process."""
+    return not _on_accelerator() and 1 < jax.local_device_count() == jax.device_count()
+
+
+def _default_devices() -> list[jax.Device]:
+    """Return the devices of `jax.devices()`; the parts of a CPU are one."""
+    devices: list[jax.Device] = jax.devices() if _on_accelerator() else jax.local_devices()[:1]
+    return devices
+
+
 def _describe(device: jax.Device) -> str:
     return processor() if device.platform == "cpu" else device.device_kind
 
 
 def _host_devices() -> list[jax.Device]:
     """Return the CPU of a machine with an accelerator, which `jax.devices()` leaves out."""
-    return [] if jax.default_backend() == "cpu" else jax.devices("cpu")
+    return jax.devices("cpu")[:1] if _on_accelerator() else []
 
 
 @contextlib.contextmanager

@@ -207,3 +207,26 @@ def test_settings_hold_no_limit_unless_one_is_given():
         assert not set(backend.settings()) & set(backend.thread_variables)
         assert json.dumps(backend.settings(2)), "all strings, as an environment wants them"
         assert all(isinstance(value, str) for value in backend.settings(2).values())
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "devices"),
+    [
+        ({}, {}, "3"),
+        ({}, {"threads": 2}, "2"),
+        ({}, {"threads": 64}, "8"),
+        ({}, {"threads": 2, "devices": 3}, "3"),
+        ({"NPROC": "1"}, {}, "1"),
+        ({"JAX_NUM_CPU_DEVICES": "5"}, {}, "5"),
+        ({"JAX_NUM_CPU_DEVICES": "5"}, {"threads": 1}, "1"),
+        ({"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}, {}, None),
+    ],
+)
+def test_a_backend_that_shards_batches_has_a_device_for_each_thread(monkeypatch, environment, arguments, devices):
+    for variable in ("NPROC", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(catalog, "cores", lambda: 3)
+    assert catalog.find("jax").settings(**arguments).get("JAX_NUM_CPU_DEVICES") == devices
+    assert "TRIVIUM_CPU_DEVICES" not in catalog.find("tensorflow").settings(2)
