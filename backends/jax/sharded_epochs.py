@@ -60,7 +60,9 @@ class JaxShardedEpochs(JaxEpochs):
         return state
 
     def _assign(self, group: int, values: Sequence[jax.Array]) -> None:
-        super()._assign(group, [_local_copy(value) for value in values])
+        # Through NumPy: a device's own copy would bind what is computed with it to that device, and JAX compiles anew for
+        # that.
+        super()._assign(group, jax.device_put([np.array(value.addressable_data(0)) for value in values]))
 
     def _batch(self, data: Any, indices: jax.Array) -> Any:
         return self._shard(super()._batch(data, indices))
@@ -90,8 +92,3 @@ class JaxShardedEpochs(JaxEpochs):
     def _replicate(self, arrays: Any) -> Any:
         """Return copies of a nest of arrays on each device."""
         return jax.device_put(arrays, self._placement.replicated)
-
-
-def _local_copy(value: jax.Array) -> jax.Array:
-    """Return this process' first copy of a replicated array."""
-    return value.addressable_data(0)
