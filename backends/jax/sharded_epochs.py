@@ -60,8 +60,8 @@ class JaxShardedEpochs(JaxEpochs):
         return state
 
     def _assign(self, group: int, values: Sequence[jax.Array]) -> None:
-        # Through NumPy: a device's own copy would bind what is computed with it to that device, and JAX compiles anew for
-        # that.
+        # Through NumPy: a device's own copy would bind what is computed with it to that device, for which JAX would
+        # compile the other plans anew.
         super()._assign(group, jax.device_put([np.array(value.addressable_data(0)) for value in values]))
 
     def _batch(self, data: Any, indices: jax.Array) -> Any:
