@@ -150,6 +150,10 @@ class Runtime(ABC):
             steps: number of steps of the whole run, in which compilation must pay for itself.
         """
 
+    def costly_plan(self, model: Any) -> Plan | None:
+        """Return a further plan whose compilation pays in a run of minutes only, or None."""
+        return None
+
     @abstractmethod
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         """Return a runner of the model's epochs on these data. It compiles when an epoch first runs."""

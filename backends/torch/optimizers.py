@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -59,32 +59,54 @@ def _adam(
     decay_1, decay_2 = (ops.power(ops.cast(beta, dtype), number) for beta in (optimizer.beta_1, optimizer.beta_2))
     corrected_rate = ops.cast(rate, dtype) * ops.sqrt(1 - decay_2) / (1 - decay_1)
     settings = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+    small: list[list[torch.Tensor]] = []
     for variable, gradient in zip(variables, gradients, strict=True):
-        first, second, largest = (
-            moment if moment is None else moment.value for moment in keras_internals.moments_of(optimizer, variable)
-        )
+        moments = [
+            None if moment is None else moment.value for moment in keras_internals.moments_of(optimizer, variable)
+        ]
+        first, second, largest = moments
         tensors = [variable.value, gradient, first, second, *([] if largest is None else [largest])]
-        step: Callable[..., None] = torch.ops.trivium.adam if _is_large(tensors) else _small_adam
-        step(variable.value, gradient, first, second, largest, corrected_rate, *settings)
+        if _is_large(tensors):
+            torch.ops.trivium.adam(variable.value, gradient, first, second, largest, corrected_rate, *settings)
+        else:
+            small.append(tensors)
+    if small:
+        _small_adam(small, corrected_rate, *settings)
 
 
 def _small_adam(
+    tensors: Sequence[Sequence[torch.Tensor]], rate: torch.Tensor, beta_1: float, beta_2: float, epsilon: float
+) -> None:
+    """Update all weights together: each call from Python is one operation on all of them.
+
+    Args:
+        tensors: (weights, gradient, first moment, second moment) of each variable, and the largest second moment where
+            the optimizer uses it.
+    """
+    weights, gradients, firsts, seconds, *largest = map(list, zip(*tensors, strict=True))
+    torch._foreach_mul_(firsts, beta_1)
+    torch._foreach_add_(firsts, gradients, alpha=1 - beta_1)
+    torch._foreach_mul_(seconds, beta_2)
+    torch._foreach_addcmul_(seconds, gradients, gradients, 1 - beta_2)
+    if largest:
+        torch._foreach_maximum_(largest[0], seconds)
+        seconds = largest[0]
+    deviations = torch._foreach_sqrt(seconds)
+    torch._foreach_add_(deviations, epsilon)
+    torch._foreach_addcdiv_(weights, torch._foreach_mul(firsts, rate), deviations, -1)
+
+
+def separate_adam(
     weights: torch.Tensor,
     gradient: torch.Tensor,
     first: torch.Tensor,
     second: torch.Tensor,
     largest: torch.Tensor | None,
     rate: torch.Tensor,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
+    *settings: float,
 ) -> None:
-    first.mul_(beta_1).add_(gradient, alpha=1 - beta_1)
-    second.mul_(beta_2).addcmul_(gradient, gradient, value=1 - beta_2)
-    if largest is not None:
-        torch.maximum(largest, second, out=largest)
-        second = largest
-    weights.addcdiv_(first * rate, second.sqrt().add_(epsilon), value=-1)
+    """Do what `trivium::adam` does, by PyTorch's separate operations."""
+    _small_adam([[weights, gradient, first, second, *([] if largest is None else [largest])]], rate, *settings)
 
 
 @torch.library.custom_op(  # type: ignore[untyped-decorator]

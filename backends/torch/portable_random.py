@@ -33,7 +33,11 @@ def random_bits(seed: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     Returns:
         `shape`, int32.
     """
-    return _random_bits(seed, shape) if torch.compiler.is_compiling() else torch.ops.trivium.random_bits(seed, shape)
+    return (
+        separate_random_bits(seed, shape)
+        if torch.compiler.is_compiling()
+        else torch.ops.trivium.random_bits(seed, shape)
+    )
 
 
 def dropout_mask(seed: torch.Tensor, shape: tuple[int, ...], threshold: int, scale: float) -> torch.Tensor:
@@ -45,7 +49,7 @@ def dropout_mask(seed: torch.Tensor, shape: tuple[int, ...], threshold: int, sca
     Returns:
         `shape`, float32.
     """
-    draw = _dropout_mask if torch.compiler.is_compiling() else torch.ops.trivium.dropout_mask
+    draw = separate_dropout_mask if torch.compiler.is_compiling() else torch.ops.trivium.dropout_mask
     return draw(seed, shape, threshold, scale)
 
 
@@ -58,11 +62,13 @@ def untraced(draw_seed: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.
 # --- by PyTorch -----------------------------------------------------------------------------------------------------
 
 
-def _random_bits(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+def separate_random_bits(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Return what `random_bits` returns, by PyTorch's own operations."""
     return _hash(seed, math.prod(shape)).reshape(shape)
 
 
-def _dropout_mask(seed: torch.Tensor, shape: Sequence[int], threshold: int, scale: float) -> torch.Tensor:
+def separate_dropout_mask(seed: torch.Tensor, shape: Sequence[int], threshold: int, scale: float) -> torch.Tensor:
+    """Return what `dropout_mask` returns, by PyTorch's own operations."""
     count = math.prod(shape)
     hashed = _hash(seed, (count + 1) // 2)
     lanes = torch.cat([hashed & (KEEP_LEVELS - 1), (hashed[: count // 2] >> 16) & (KEEP_LEVELS - 1)])
@@ -96,7 +102,7 @@ def _shift_right(x: torch.Tensor, by: int) -> torch.Tensor:
 )
 def _random_bits_op(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     if seed.device.type != "cpu":
-        return _random_bits(seed, shape)
+        return separate_random_bits(seed, shape)
     words = np.empty(math.prod(shape), np.uint32)
     for start, hashed in _hashed_chunks(seed, len(words)):
         words[start : start + len(hashed)] = hashed
@@ -108,7 +114,7 @@ def _random_bits_op(seed: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 )
 def _dropout_mask_op(seed: torch.Tensor, shape: Sequence[int], threshold: int, scale: float) -> torch.Tensor:
     if seed.device.type != "cpu":
-        return _dropout_mask(seed, shape, threshold, scale)
+        return separate_dropout_mask(seed, shape, threshold, scale)
     count = math.prod(shape)
     half = (count + 1) // 2
     if threshold == KEEP_LEVELS:

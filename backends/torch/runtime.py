@@ -17,9 +17,9 @@ from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
 from ..epochs import Data, EpochRunner, Plan, has_convolutions, optimizers_of
 from ..runtime import Device, Minimise, Runtime, processor, stateful_layers, unchanged
-from . import devices
+from . import compiled, devices
 from .corrections import CORRECTIONS
-from .epochs import TorchEpochs
+from .epochs import CAPTURED, COMPILED, STEPS, TorchEpochs
 from .layers import tuned
 
 # A capture takes half a second and saves two milliseconds a step.
@@ -83,13 +83,14 @@ class TorchRuntime(Runtime):
         return tuned(model)
 
     def plans(self, model: Any, steps: int) -> list[Plan]:
-        eager, captured = Plan("steps", loop=False, jit=False), Plan("captured", loop=False, jit=True)
-        # The loss scale depends on each step's gradients; a replay would not check them.
-        if any(isinstance(part, keras.optimizers.LossScaleOptimizer) for part in optimizers_of(model)):
-            return [eager]
+        if _scales_loss(model):
+            return [STEPS]
         # Python costs the same per step for every model; beside convolutions it is little.
         capture_pays = steps > _STEPS_WORTH_CAPTURING and not has_convolutions(model)
-        return [captured, eager] if capture_pays else [eager, captured]
+        return [CAPTURED, STEPS] if capture_pays else [STEPS, CAPTURED]
+
+    def costly_plan(self, model: Any) -> Plan | None:
+        return COMPILED if compiled.is_available() and not _scales_loss(model) else None
 
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         return TorchEpochs(model, data, batch_size, plan)
@@ -123,6 +124,11 @@ def _minimise(compute: Callable[[], tuple[Any, Any]], optimizer: Any, variables:
     with torch.no_grad():
         optimizer.apply(gradients, variables)
     return further
+
+
+def _scales_loss(model: Any) -> bool:
+    """Return whether the loss scale depends on each step's gradients: a captured step would not check them."""
+    return any(isinstance(part, keras.optimizers.LossScaleOptimizer) for part in optimizers_of(model))
 
 
 @contextlib.contextmanager

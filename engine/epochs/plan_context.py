@@ -103,6 +103,8 @@ class PlanContext:
         with self._patched(model, choice):
             if self._measures and choice.plan:
                 choice = self._choose_by_timing(choice, model, data, always)
+            elif choice.plan and choice.plan == runtime.current().costly_plan(model):
+                self._notify("compiling a step")
             yield choice
 
     def _choose_by_timing(
@@ -117,7 +119,7 @@ class PlanContext:
             self.schedule,
             rng_variables=self.rng_variables,
             always=always,
-            listen=self._notify,
+            listen=lambda: self._notify("timing the plans"),
         )
 
     def endless_training(
@@ -180,5 +182,5 @@ class PlanContext:
                 stack.enter_context(current.dense_gradients(model))
             yield
 
-    def _notify(self) -> None:
-        self._listener({"kind": "stage", "stage": "timing the plans"})
+    def _notify(self, stage: str) -> None:
+        self._listener({"kind": "stage", "stage": stage})

@@ -32,6 +32,9 @@ MANY_STEPS = 10**9
 # A run of fewer steps is quick by any plan. It follows the rule, whatever was measured, and so is always the same.
 STEPS_WORTH_TIMING = 1_000
 
+# So long must a run take by the backend's other plans before its costly plan is compiled for a trial.
+SECONDS_WORTH_COMPILING = 120.0
+
 # What a model's class may do in its own way instead of by `train_step`: then only Keras' `fit` does it.
 _OWN_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function", "reset_metrics")
 
@@ -63,6 +66,21 @@ class PlanChoice:
     @property
     def name(self) -> str:
         return self.plan.name if self.plan else FIT
+
+    def takes_minutes(self, steps: int) -> bool:
+        """Return whether a run of this many steps is long enough to compile the costly plan for a trial."""
+        timing = (self.timings or {}).get(self.name)
+        return timing is not None and steps >= STEPS_WORTH_TIMING and timing.run(steps) >= SECONDS_WORTH_COMPILING
+
+    def joined_by(self, later: PlanChoice) -> PlanChoice:
+        """Return a later choice, between this one and a further plan, with the timings of both."""
+        return replace(
+            later,
+            timings={**(self.timings or {}), **(later.timings or {})},
+            failed={**(self.failed or {}), **(later.failed or {})},
+            from_cache=self.from_cache and later.from_cache,
+            seconds=self.seconds + later.seconds,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry for the run's record."""
@@ -101,6 +119,8 @@ def choose(
         return PlanChoice(replace(plans[0], name=group.name), group=group)
     if name == AUTO:
         return PlanChoice(None, why) if why else PlanChoice(plans[0])
+    costly = runtime.current().costly_plan(model)
+    plans = [*plans, *([costly] if costly else [])]
     for plan in plans:
         if plan.name == name and not why:
             return PlanChoice(plan)
@@ -120,12 +140,13 @@ def choose_by_timing(
 ) -> PlanChoice:
     """Return the plan that finishes the run first, by cached timings or by new ones if the run is long enough.
 
-    To be called inside the context in which the model trains. The model is unchanged afterwards.
+    The backend's costly plan is only timed if the run takes minutes by any other one. To be called inside the context
+    in which the model trains. The model is unchanged afterwards.
 
     Args:
         choice: by the rule.
         rng_variables: variables of random generators, which a step changes beside the model's.
-        always: time the plans however short the run; a short run still follows the rule.
+        always: time the other plans however short the run; a short run still follows the rule.
         listen: called before the plans are timed, which takes seconds.
 
     Raises:
@@ -133,9 +154,36 @@ def choose_by_timing(
     """
     steps = schedule.steps(data)
     candidates = runtime.current().plans(model, steps)
-    short = steps < STEPS_WORTH_TIMING
-    if len(candidates) == 1 or not can_time(data, schedule.batch_size) or (short and not always):
+    if len(candidates) == 1 or not can_time(data, schedule.batch_size) or (steps < STEPS_WORTH_TIMING and not always):
         return choice
+
+    def time_candidates(choice: PlanChoice, candidates: Sequence[Plan], always: bool) -> PlanChoice:
+        return _choose_among(
+            choice, candidates, model, data, schedule, rng_variables=rng_variables, always=always, listen=listen
+        )
+
+    choice = time_candidates(choice, candidates, always)
+    costly = runtime.current().costly_plan(model)
+    if not costly or not choice.takes_minutes(steps):
+        return choice
+    assert choice.plan
+    return choice.joined_by(time_candidates(choice, [choice.plan, costly], True))
+
+
+def _choose_among(
+    choice: PlanChoice,
+    candidates: Sequence[Plan],
+    model: keras.Model,
+    data: Split,
+    schedule: Schedule,
+    *,
+    rng_variables: Sequence[keras.Variable],
+    always: bool,
+    listen: Callable[[], None],
+) -> PlanChoice:
+    """Return the candidate that finishes the run first; the first usable one if the run is too short to time them."""
+    steps = schedule.steps(data)
+    short = steps < STEPS_WORTH_TIMING
     key = plan_cache.cache_key(model, schedule.batch_size, candidates)
     cached = plan_cache.load(key)
     if cached:
@@ -164,11 +212,20 @@ def _select(candidates: Sequence[Plan], timings: Mapping[str, Timing], short: bo
 
 def choose_by_cached_timings(choice: PlanChoice, model: keras.Model, schedule: Schedule) -> PlanChoice:
     """Return the plan with the fastest step, for a run without an end, if it is in the cache; else the given choice."""
-    candidates = runtime.current().plans(model, MANY_STEPS)
-    cached = plan_cache.load(plan_cache.cache_key(model, schedule.batch_size, candidates))
-    if not cached:
-        return choice
-    return PlanChoice(fastest(candidates, cached, MANY_STEPS), timings=cached, from_cache=True)
+
+    def fastest_of(candidates: Sequence[Plan]) -> PlanChoice | None:
+        cached = plan_cache.load(plan_cache.cache_key(model, schedule.batch_size, candidates))
+        if not cached:
+            return None
+        return PlanChoice(fastest(candidates, cached, MANY_STEPS), timings=cached, from_cache=True)
+
+    best = fastest_of(runtime.current().plans(model, MANY_STEPS))
+    costly = runtime.current().costly_plan(model)
+    if not best or not costly:
+        return best or choice
+    assert best.plan
+    later = fastest_of([best.plan, costly])
+    return best.joined_by(later) if later else best
 
 
 def reason_for_fit(

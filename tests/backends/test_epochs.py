@@ -248,7 +248,7 @@ def compiled(layers, optimizer):
 def capture_of(model, data=(X, Y)):
     import keras
 
-    from trivium.backends.torch.epochs import capture
+    from trivium.backends.torch.captured_steps import capture
 
     return capture(model, tuple(keras.ops.convert_to_tensor(part[:4]) for part in data))
 
@@ -318,22 +318,6 @@ def test_a_replayed_step_is_the_step_to_the_bit(plans, captured, kind, optimizer
             np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
         else:
             np.testing.assert_array_equal(actual, expected)
-
-
-@pytest.mark.parametrize(("kind", "count"), [("convolution", 1), ("wide recurrent", 4)])
-def test_opaque_calls_are_released_with_the_captured_step(captured, kind, count):
-    import gc
-
-    from trivium.backends.torch import opaque
-
-    before = set(opaque._calls)
-    model = compiled(layers_of_kind(kind), "adam")
-    with runtime.current().tuned(model):
-        steps = capture_of(model)
-    assert len(set(opaque._calls) - before) == count, "a convolution's gradient; two LSTMs, and the gradient of each"
-    del steps
-    gc.collect()
-    assert set(opaque._calls) == before
 
 
 def test_capturing_changes_nothing(captured):
