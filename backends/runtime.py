@@ -154,6 +154,10 @@ class Runtime(ABC):
         """Return a further plan whose compilation pays in a run of minutes only, or None."""
         return None
 
+    def missing_for(self, plan: str) -> str:
+        """Return what this machine lacks for the plan of this name, as a sentence; an empty string if nobody knows."""
+        return ""
+
     @abstractmethod
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         """Return a runner of the model's epochs on these data. It compiles when an epoch first runs."""

@@ -20,7 +20,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ...errors import ModelError
+from ...errors import ModelError, first_line
 from ..epochs import has_own_step, has_recurrence, layers_of, optimizers_of
 from ..nests import Nest, arrays_of, flatten
 from ..runtime import snapshot, variables_of
@@ -92,17 +92,21 @@ def compile_steps(model: Any, batch: TensorData) -> ReplaySteps:
     All variables are restored afterwards.
 
     Raises:
-        ModelError: the compiled step differs from the model's own.
-        Exception: whatever PyTorch raises if it cannot capture or compile the step.
+        ModelError: PyTorch cannot capture or compile the step, or the compiled step differs from the model's own.
     """
     with _restoring(model):
         start = _values(model)
-        captured = _capture(model, batch, compiled.decompositions())
-        step, memory = compiled.compile_step(captured.operations, captured.batch)
-        steps = captured.repeated(step, memory)
-        for before, one, other in zip(start, *_ends(model, steps, batch), strict=True):
-            if not _differ_little(before, one, other):
-                raise ModelError("the compiled step differs from the model's own: use another `plan`, such as steps")
+        try:
+            captured = _capture(model, batch, compiled.decompositions())
+            steps = captured.repeated(*compiled.compile_step(captured.operations, captured.batch))
+            ends = _ends(model, steps, batch)
+        except Exception as error:  # whatever the layers, PyTorch or the C++ compiler raise
+            reason = first_line(error)
+            raise ModelError(
+                f"PyTorch cannot compile the step ({reason}): use another `plan`, such as steps"
+            ) from error
+    if not all(map(_differ_little, start, *ends)):
+        raise ModelError("the compiled step differs from the model's own: use another `plan`, such as steps")
     return steps
 
 

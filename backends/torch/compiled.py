@@ -26,10 +26,15 @@ _CACHE = "TORCHINDUCTOR_CACHE_DIR"  # Inductor's own variable
 _SETTINGS = {"cpp_wrapper": True, "size_asserts": False, "alignment_asserts": False}
 
 
-def is_available() -> bool:
-    """Return whether there is a C++ compiler where Inductor looks for it, and no GPU."""
-    names = [os.environ.get("CXX"), "clang++" if sys.platform == "darwin" else "g++"]
-    return any(name and shutil.which(name) for name in names) and not torch.cuda.is_available()
+def requirement() -> str:
+    """Return what is missing for compiling a step, as a sentence, or an empty string."""
+    if torch.cuda.is_available():
+        return "steps are compiled on CPUs only"
+    # Where Inductor looks for a compiler; to ask Inductor itself would import it, which takes seconds.
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler):
+        return ""
+    return f"there is no C++ compiler {compiler}: install it, or set CXX to another one"
 
 
 def decompositions() -> dict[Any, Callable[..., Any]]:
@@ -50,6 +55,9 @@ def compile_step(
     Args:
         captured: a graph of ATen operations on one batch and on variables, which are its attributes.
         batch: example inputs.
+
+    Raises:
+        Exception: whatever PyTorch or the C++ compiler reports.
     """
     memory = [tensor.clone() for tensor in batch]
     module, variables = _lift_attributes(captured, memory)
@@ -58,12 +66,7 @@ def compile_step(
         compiled = torch._inductor.standalone_compile(
             module, inputs, dynamic_shapes="from_example_inputs", options={"config_patches": _SETTINGS}
         )
-    return functools.partial(_run, compiled, inputs), memory
-
-
-def _run(compiled: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    (result,) = compiled(*inputs)
-    return result
+    return functools.partial(compiled, *inputs), memory
 
 
 def _lift_attributes(

@@ -90,7 +90,10 @@ class TorchRuntime(Runtime):
         return [CAPTURED, STEPS] if capture_pays else [STEPS, CAPTURED]
 
     def costly_plan(self, model: Any) -> Plan | None:
-        return COMPILED if compiled.is_available() and not _scales_loss(model) else None
+        return None if _scales_loss(model) or compiled.requirement() else COMPILED
+
+    def missing_for(self, plan: str) -> str:
+        return compiled.requirement() if plan == COMPILED.name else ""
 
     def compile_epochs(self, model: Any, data: Data, batch_size: int, plan: Plan) -> EpochRunner:
         return TorchEpochs(model, data, batch_size, plan)

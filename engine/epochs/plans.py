@@ -125,7 +125,8 @@ def choose(
         if plan.name == name and not why:
             return PlanChoice(plan)
     listed = ", ".join(plan.name for plan in plans)
-    raise OptionError(f"`plan` {name}: " + (why or f"expected {AUTO}, {FIT}, {listed}"))
+    missing = runtime.current().missing_for(name)
+    raise OptionError(f"`plan` {name}: " + (why or missing or f"expected {AUTO}, {FIT}, {listed}"))
 
 
 def choose_by_timing(

@@ -10,7 +10,7 @@ import pytest
 from trivium.backends import runtime
 from trivium.backends.epochs import EpochRunner, Plan
 from trivium.engine.training.trainer import Trainer
-from trivium.errors import OptionError
+from trivium.errors import ModelError, OptionError
 from trivium.models.recipe import Recipe
 
 ONE, OTHER = Plan("one", loop=False, jit=False), Plan("other", loop=True, jit=True)
@@ -25,7 +25,8 @@ DROPOUT = {
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The folder of a cache for this test."""
+    """The folder of a cache for this test, in which no run is long enough for a costly plan."""
+    monkeypatch.setattr("trivium.engine.epochs.plans.SECONDS_WORTH_COMPILING", float("inf"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache/trivium/plans"
 
@@ -250,6 +251,90 @@ def test_a_plan_that_cannot_be_compiled_is_left_out_and_leaves_nothing_behind(
         assert (choice.name, dict(choice.failed)) == (left[0], dict.fromkeys(refused, "no such kernel"))
         assert int(model.optimizer.iterations) == 0
         shutil.rmtree(cache)
+
+
+# --- the costly plan --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def costly(backend, digits, cache, monkeypatch):
+    """A plan that does what the rule's does. The seconds that a run must take are set by the test."""
+    kind = type(runtime.current())
+    compile_epochs, first = kind.compile_epochs, runtime.current().plans(ready(digits)[1], 10)[0]
+    plan = Plan("costly", first.loop, first.jit)
+    monkeypatch.setattr(kind, "costly_plan", lambda self, model: plan)
+    monkeypatch.setattr(
+        kind,
+        "compile_epochs",
+        lambda self, model, data, size, chosen: renamed(
+            compile_epochs(self, model, data, size, first if chosen == plan else chosen), chosen
+        ),
+    )
+    return plan
+
+
+def renamed(epochs, plan):
+    epochs.plan = plan
+    return epochs
+
+
+def test_a_costly_plan_is_timed_only_in_a_run_of_minutes(digits, costly, every_run_is_long, monkeypatch, cache):
+    trainer, model, training = ready(digits)
+    others = {plan.name for plan in runtime.current().plans(model, 10)}
+    assert activate(trainer, model, training)[0].timings.keys() == others
+    monkeypatch.setattr("trivium.engine.epochs.plans.SECONDS_WORTH_COMPILING", 0.0)
+    choice, _ = activate(trainer, model, training)
+    assert (choice.timings.keys(), choice.from_cache) == (others | {"costly"}, False)
+    assert len(list(cache.iterdir())) == 2, "the timings of the other plans stay valid for shorter runs"
+    again, _ = activate(trainer, model, training)
+    assert (again.timings, again.name, again.from_cache) == (choice.timings, choice.name, True)
+    monkeypatch.setattr("trivium.engine.epochs.plans.STEPS_WORTH_TIMING", 1_000)
+    assert activate(trainer, model, training, always=True)[0].timings.keys() == others, "a short run"
+
+
+def test_a_costly_plan_that_fails_leaves_the_choice_among_the_others(
+    digits, costly, every_run_is_long, monkeypatch, cache
+):
+    kind, trainer, (_, model, training) = type(runtime.current()), Trainer(**DROPOUT), ready(digits)
+    expected, _ = activate(trainer, model, training)
+    compile_epochs = kind.compile_epochs
+
+    def fail(self, model, data, batch_size, plan):
+        if plan == costly:
+            raise ModelError("no compiler")
+        return compile_epochs(self, model, data, batch_size, plan)
+
+    monkeypatch.setattr(kind, "compile_epochs", fail)
+    monkeypatch.setattr("trivium.engine.epochs.plans.SECONDS_WORTH_COMPILING", 0.0)
+    choice, _ = activate(trainer, model, training)
+    assert (choice.name, dict(choice.failed)) == (expected.name, {"costly": "no compiler"})
+    assert choice.epochs is not None
+    monkeypatch.setattr(kind, "compile_epochs", None)
+    again, _ = activate(trainer, model, training)
+    assert (again.name, again.from_cache) == (expected.name, True), "it is not tried a second time"
+
+
+def test_a_costly_plan_is_found_by_its_name_and_announced(digits, costly):
+    heard = []
+    trainer, model, training = ready(digits, plan="costly")
+    trainer.listener = heard.append
+    assert activate(trainer, model, training)[0].name == "costly"
+    assert [event["stage"] for event in heard] == ["compiling a step"]
+    with pytest.raises(OptionError, match=r"expected auto, fit, .*, costly$"):
+        activate(Trainer(**DROPOUT, plan="unknown"), model, training)
+
+
+def test_an_endless_run_takes_the_costly_plan_of_the_cache(digits, costly, plan_cache):
+    from trivium.engine.epochs.plan_timing import Timing
+
+    trainer, model, training = ready(digits)
+    remember(plan_cache, trainer, model, runtime.current().plans(model, 10)[1].name)
+    best = runtime.current().plans(model, 10)[1]
+    key = plan_cache.cache_key(model, trainer.batch_size, [best, costly])
+    plan_cache.store(key, {best.name: Timing(0.0, 0.01), "costly": Timing(100.0, 0.001)})
+    trainer.open_ended(model, training)
+    assert (trainer.chosen_plan["name"], trainer.chosen_plan["remembered"]) == ("costly", True)
+    assert len(trainer.chosen_plan["timings"]) == 3
 
 
 # --- the cache ---------------------------------------------------------------------------------------------
