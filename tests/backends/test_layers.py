@@ -1,5 +1,7 @@
 """Tuned layers against Keras' own: the same outputs and gradients, and nothing left behind."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -201,3 +203,38 @@ def test_nothing_of_it_stays_in_the_model(recurrent, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "tuned.keras")
     assert type(loaded.layers[0]) is type(model.layers[0])
     np.testing.assert_array_equal(answers_of(loaded, x), answers_of(model, x))
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({}, (6, 5, 4, 3)),
+        ({"scale": False}, (6, 5, 4, 3)),
+        ({"center": False, "momentum": 0.5, "epsilon": 0.1}, (6, 5, 4, 3)),
+        ({}, (1, 1, 1, 3)),
+        ({}, (12, 3)),
+        ({"axis": 1}, (6, 5, 4, 3)),
+        ({"renorm": True}, (6, 5, 4, 3)),
+        ({"trainable": False}, (6, 5, 4, 3)),
+        ({"epsilon": 1e-6}, (6, 5, 4, 3)),
+    ],
+)
+def test_batch_normalization_trains_as_keras_own(backend, generator, settings, shape):
+    import keras
+
+    x = generator.normal(2, 3, shape).astype("float32")
+    y = generator.normal(size=shape).astype("float32")
+
+    def trained(tuned):
+        layer = keras.layers.BatchNormalization(**settings)
+        model = keras.Sequential([keras.Input(shape[1:]), keras.layers.Dense(3, kernel_initializer="identity"), layer])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        with runtime.current().tuned(model) if tuned else contextlib.nullcontext():
+            loss, gradients = runtime.current().gradients(model, x, y)
+            for _ in range(3):
+                model.train_on_batch(x, y)
+        assert "call" not in vars(layer)
+        return [np.array(loss), *gradients, *model.get_weights(), model.predict(x, verbose=0)]
+
+    for value, expected in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=2e-5, atol=2e-6)
