@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import catalog
-from ..backends.written_losses.model import with_losses
 from ..data.dataset import Dataset, Split
 from ..engine.training.trainer import Trainer
 from ..models.recipe import Recipe
@@ -49,6 +48,12 @@ class WrittenRun:
     y: np.ndarray
 
 
+def _with_losses(*arguments: Any, **networks: Any) -> keras.Model:
+    from ..backends.written_losses.model import with_losses
+
+    return with_losses(*arguments, **networks)
+
+
 def _dense(inputs: int, *units: int, last: str | None = None) -> keras.Sequential:
     import keras
 
@@ -72,7 +77,7 @@ def _vae(units: int = 512, noise: float = 1.0) -> keras.Model:
 
     x = keras.Input((_PIXELS,))
     answers = keras.Model(x, decoder(encoder(x)[:, :_CODES]))
-    return with_losses(answers, losses, encoder=encoder, decoder=decoder)
+    return _with_losses(answers, losses, encoder=encoder, decoder=decoder)
 
 
 def _gan(units: int = 256) -> keras.Model:
@@ -91,7 +96,7 @@ def _gan(units: int = 256) -> keras.Model:
         return right(ops.ones_like(fake), fake)
 
     turns = {"critic": critic_loss, "generator": generator_loss}
-    return with_losses(generator, turns, trains={"critic": "critic", "generator": "answers"}, critic=critic)
+    return _with_losses(generator, turns, trains={"critic": "critic", "generator": "answers"}, critic=critic)
 
 
 def _siamese(units: int = 512) -> keras.Model:
@@ -104,7 +109,7 @@ def _siamese(units: int = 512) -> keras.Model:
         alike = ops.cast(ops.equal(batch.y[:, None], batch.y[None]), codes.dtype)
         return ops.mean(alike * distances + (1 - alike) * ops.maximum(0.0, 1 - distances) ** 2)
 
-    return with_losses(_dense(_PIXELS, units, _CODES), losses)
+    return _with_losses(_dense(_PIXELS, units, _CODES), losses)
 
 
 def _student(units: int = 128) -> keras.Model:
@@ -119,7 +124,7 @@ def _student(units: int = 128) -> keras.Model:
         own = keras.losses.sparse_categorical_crossentropy(batch.y, answers)
         return ops.mean(own + keras.losses.categorical_crossentropy(taught, answers))
 
-    return with_losses(_dense(_PIXELS, units, _CLASSES, last="softmax"), losses, teacher=teacher)
+    return _with_losses(_dense(_PIXELS, units, _CLASSES, last="softmax"), losses, teacher=teacher)
 
 
 def runs(samples: int = _SAMPLES) -> dict[str, WrittenRun]:
