@@ -8,12 +8,13 @@ import trivium
 from trivium.backends import catalog
 from trivium.benchmarks import native, paired_epochs, written_losses
 from trivium.data.dataset import Dataset, Split
-from trivium.engine.epochs.batches import sample_order
 from trivium.engine.training.trainer import Trainer
 
 
 @pytest.mark.parametrize("name", ["vae", "gan", "siamese", "student"])
 def test_a_native_loop_learns_what_written_losses_teach(backend, name):
+    from trivium.engine.epochs.batches import sample_order
+
     run = written_losses.runs(samples=64)[name]
     build = functools.partial(run.build, units=8, **({"noise": 0.0} if name == "vae" else {}))
     settings = {"epochs": 3, "batch_size": 16, "validation_split": 0.0, "seed": 5}
