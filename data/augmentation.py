@@ -1,6 +1,7 @@
 """Random rotation, shift, zoom and flip of the training images, drawn anew for each image in each epoch.
 
-Keras' own preprocessing layers change the raw images during training only. They are not part of the model.
+The raw images are changed, during training only, by NumPy and SciPy: they are the same on every backend, and a thread
+beside the training can change them. Rotation, shift and zoom are one map of the picture, which is interpolated once.
 """
 
 from __future__ import annotations
@@ -8,19 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
-from ..backends import runtime
 from ..errors import DataError, OptionError
 from ..functions import require_known
 from .dataset import Dataset
 from .nests import Nest, is_array
-
-if TYPE_CHECKING:
-    import keras
 
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
@@ -73,7 +69,7 @@ class Augmentation:
         return asdict(self)
 
     def __call__(self, images: Nest, key: tuple[int, ...]) -> np.ndarray:
-        """Return the images, each changed in its own way; equal keys give equal changes.
+        """Return the images, each changed in its own way; equal keys give equal changes, on every backend.
 
         Args:
             images: (n, height, width) grey, or (n, height, width, channels); any range of values.
@@ -89,44 +85,59 @@ class Augmentation:
             raise DataError("augmentation is for one array of pictures, and the data have several inputs")
         if images.ndim not in (3, 4):
             raise DataError(f"augmentation is for pictures (n, height, width), received shape {images.shape}")
-        seed = int(np.random.SeedSequence(key).generate_state(1)[0]) >> 1  # 31 bits: the seed must fit a signed integer
-        augmented: Any = images.astype("float32").reshape(*images.shape[:3], -1)
-        for number, layer in enumerate(self._layers):
-            for state in layer.variables:  # the generator state; set, so that earlier calls have no influence
-                state.assign([seed, number])
-            augmented = layer(augmented, training=True)
-        return _to_numpy(augmented).reshape(images.shape)
+        generator = np.random.default_rng(key)
+        pictures = images.astype("float32").reshape(*images.shape[:3], -1)
+        pictures = self._flipped(pictures, generator)
+        if self.rotation or self.shift or self.zoom:
+            pictures = _mapped(pictures, *self._maps(pictures.shape, generator))
+        return pictures.reshape(images.shape)
+
+    def _flipped(self, pictures: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Return the pictures (n, height, width, channels), about half of them mirrored along each axis of the flip."""
+        for name, axis in (("vertical", 1), ("horizontal", 2)):
+            if name in self.flip:
+                is_mirrored = generator.random(len(pictures)) < 0.5
+                pictures = np.where(is_mirrored[:, None, None, None], np.flip(pictures, axis), pictures)
+        return pictures
+
+    def _maps(self, shape: tuple[int, ...], generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each picture the map from a pixel of the result to the place in the picture that it shows.
+
+        Args:
+            shape: of the pictures: (n, height, width, channels).
+
+        Returns:
+            (n, 2, 2) matrices and (n, 2) offsets, in pixels down and to the right.
+        """
+        count, size = shape[0], np.array(shape[1:3])
+        angle = np.radians(generator.uniform(-self.rotation, self.rotation, count))
+        shift = generator.uniform(-self.shift, self.shift, (count, 2)) * size
+        scale = generator.uniform(1 - self.zoom, 1 + self.zoom, count)
+        cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+        matrices = np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=1)
+        centre = (size - 1) / 2
+        return matrices, centre - (matrices @ centre) + shift
 
     def require_classes_of_pictures(self, dataset: Dataset) -> None:
         """Raise a DataError if the pictures have masks, which would no longer lie on the changed pictures."""
         if dataset.labels and is_array(dataset.train.y) and dataset.train.y.ndim > 1:
             raise DataError(f"`augment` changes the pictures of {dataset.name}, but not their masks: leave it out")
 
-    @cached_property
-    def _layers(self) -> list[keras.layers.Layer]:
-        runtime.current()
-        import keras
 
-        fill = {"fill_mode": "nearest", "data_format": "channels_last"}
-        layers = []
-        if self.flip:
-            layers.append(keras.layers.RandomFlip(self.flip, data_format="channels_last"))
-        if self.rotation:
-            layers.append(keras.layers.RandomRotation(self.rotation / 360, **fill))
-        if self.shift:
-            layers.append(keras.layers.RandomTranslation(self.shift, self.shift, **fill))
-        if self.zoom:
-            layers.append(keras.layers.RandomZoom(self.zoom, **fill))
-        return layers
+def _mapped(pictures: np.ndarray, matrices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the pictures (n, height, width, channels), each as its map shows it, between pixels interpolated."""
+    from scipy.ndimage import affine_transform
+
+    mapped = np.empty_like(pictures)
+    for picture, matrix, offset, output in zip(pictures, matrices, offsets, mapped, strict=True):
+        for channel in range(pictures.shape[-1]):
+            affine_transform(
+                picture[..., channel], matrix, offset, output=output[..., channel], order=1, mode="nearest"
+            )
+    return mapped
 
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise OptionError(f"augmentation {name} must be a number, received {value!r}")
     return float(value)
-
-
-def _to_numpy(tensor: Any) -> np.ndarray:
-    import keras
-
-    return np.asarray(keras.ops.convert_to_numpy(tensor), "float32")
