@@ -196,7 +196,9 @@ def has_own_step(model: Any) -> bool:
     kind = type(model)
     if has_written_losses(model):
         return False
-    return kind.train_step is not keras.Model.train_step or kind.test_step is not keras.Model.test_step
+    # A backend that does not train has none of them.
+    steps = ("train_step", "test_step")
+    return any(getattr(kind, step, None) is not getattr(keras.Model, step, None) for step in steps)
 
 
 def variable_groups(model: Any) -> tuple[list[Any], ...]:
