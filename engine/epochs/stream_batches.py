@@ -69,16 +69,24 @@ class StreamBatches(TrainingBatches):
         return self._stream.can_repeat
 
     def generator(self) -> Iterator[Batch]:
+        """Yield the batches as `in_order`, read ahead in another thread."""
+        self._begin()
+        self._reader = PrefetchedIterator(self._prepared())
+        return self._served(self._reader)
+
+    def in_order(self) -> Iterator[Batch]:
         """Yield the batches from the current epoch on, without an end if the source has none.
 
         Raises:
             OptionError: the current epoch is not the first, and the source can be read once.
         """
+        self._begin()
+        return self._served(self._prepared())
+
+    def _begin(self) -> None:
         if self.epoch and not self.can_repeat:
             raise OptionError(f"the data are {self.kind}, which can be read once: its run cannot be resumed")
         self._supply, self._served_count = _Supply(), 0
-        self._reader = PrefetchedIterator(self._prepared())
-        return self._served(self._reader)
 
     def close(self) -> None:
         if self._reader:
@@ -101,7 +109,7 @@ class StreamBatches(TrainingBatches):
         self.ended = available < wanted
         self.count = min(trained, available)
 
-    def _served(self, reader: PrefetchedIterator[Batch]) -> Iterator[Batch]:
+    def _served(self, reader: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the batches; an error ends them, and is raised at the end of its epoch.
 
         TensorFlow, which asks for batches in a thread of its own, would print the traceback of an error.

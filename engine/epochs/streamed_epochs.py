@@ -6,6 +6,7 @@ window is closed after a while, so that a slow stream does not keep the training
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,25 +31,30 @@ Shape = tuple[tuple[str, tuple[int, ...], str], ...]
 
 @dataclass(frozen=True)
 class _Window:
-    """Batches of one shape, one after the other."""
+    """Batches of one shape, put together.
+
+    Attributes:
+        shape: of each batch.
+        count: the number of batches.
+        batch_size: the number of samples in each.
+        data: the samples, one batch after the other; the first batch may be repeated after the last.
+    """
 
     shape: Shape
-    batches: list[Batch]
+    count: int
+    batch_size: int
+    data: Data
 
-    @property
-    def batch_size(self) -> int:
-        """The number of samples in each batch."""
-        return sample_count(self.batches[0])
+    @classmethod
+    def of(cls, batches: list[Batch], is_filled: bool) -> _Window:
+        """Put batches of one shape together.
 
-    @property
-    def most(self) -> int:
-        """The number of batches that a window of this shape may have."""
-        return _most_batches(self.batches[0])
-
-    def data(self, count: int) -> Data:
-        """Return the batches as one, with the first of them repeated up to this number of batches."""
-        data: Data = concatenated([*self.batches, *[self.batches[0]] * (count - len(self.batches))])
-        return data
+        Args:
+            is_filled: whether the first is repeated until there are as many as a window of this shape may have.
+        """
+        first, *_ = batches
+        repeated = [first] * (_most_batches(first) - len(batches)) if is_filled else []
+        return cls(shape_of(first), len(batches), sample_count(first), concatenated([*batches, *repeated]))
 
 
 class StreamedEpochs(EpochRunner):
@@ -73,7 +79,7 @@ class StreamedEpochs(EpochRunner):
     def begin(self, order: np.ndarray) -> None:
         self.ended = False
         if self._windows is None:
-            self._windows = PrefetchedIterator(_windows_of(self._batches.generator(), self.steps))
+            self._windows = PrefetchedIterator(_windows_of(self._batches.in_order(), self.steps))
 
     def run(self, start: int, stop: int) -> None:
         while start < stop and not self.ended:
@@ -119,12 +125,12 @@ class StreamedEpochs(EpochRunner):
         if window is None:
             self.ended = True
             return
-        runner = self._runners.with_data(window.shape, window.data(window.most), window.batch_size)
+        runner = self._runners.with_data(window.shape, window.data, window.batch_size)
         if runner is not self._active:
             self.end()
             runner.begin(np.arange(runner.samples))
             self._active = runner
-        self._window = 0, len(window.batches)
+        self._window = 0, window.count
 
 
 class StreamedValidation(Evaluator):
@@ -146,35 +152,35 @@ class StreamedValidation(Evaluator):
 
     def evaluate(self) -> None:
         batches = (self._batches[place] for place in range(len(self._batches)))
-        for window in _windows_of(batches, len(self._batches), seconds=float("inf")):
-            count = len(window.batches)
-            runner = self._runners.with_data((window.shape, count), window.data(count), window.batch_size)
+        for window in _windows_of(batches, len(self._batches), is_filled=False):
+            runner = self._runners.with_data((window.shape, window.count), window.data, window.batch_size)
             runner.evaluate()
             self.logs = runner.logs
 
 
-def _windows_of(batches: Iterator[Batch], steps: int, seconds: float = _SECONDS) -> Iterator[_Window]:
+def _windows_of(batches: Iterator[Batch], steps: int, is_filled: bool = True) -> Iterator[_Window]:
     """Yield the batches in windows, none of which reaches beyond an epoch.
 
     Args:
         steps: batches per epoch.
-        seconds: for which a window waits for further batches.
+        is_filled: whether a window with few batches is filled up, instead of waiting for further ones.
     """
+    seconds = _SECONDS if is_filled else math.inf
     waiting: list[Batch] = []
     shape: Shape = ()
     began = time.monotonic()
     for place, batch in enumerate(batches):
         if waiting and (shape_of(batch) != shape or time.monotonic() - began > seconds):
-            yield _Window(shape, waiting)
+            yield _Window.of(waiting, is_filled)
             waiting = []
         if not waiting:
             shape, began = shape_of(batch), time.monotonic()
         waiting.append(batch)
         if len(waiting) == _most_batches(batch) or (place + 1) % steps == 0:
-            yield _Window(shape, waiting)
+            yield _Window.of(waiting, is_filled)
             waiting = []
     if waiting:
-        yield _Window(shape, waiting)
+        yield _Window.of(waiting, is_filled)
 
 
 def shape_of(batch: Batch) -> Shape:
