@@ -235,11 +235,7 @@ def _rms_errors(
     if len(arrays_of(prepared.y)) != len(model.outputs):
         return {}  # of written losses, which alone know what the targets are
     targets = named_arrays(by_name(output_names(model), prepared.y), "")
-    values = [
-        name
-        for (name, y), output in zip(targets.items(), model.outputs, strict=True)
-        if y.dtype.kind == "f" and _are_alike(output, y) and not all(map(_is_one_hot, chunks_of(y)))
-    ]
+    values = [name for name, y in targets.items() if y.dtype.kind == "f" and not all(map(_is_one_hot, chunks_of(y)))]
     if not values:
         return {}
     squares: dict[str, list[tuple[float, int]]] = {}
@@ -247,16 +243,12 @@ def _rms_errors(
         outputs = named_arrays(outputs_of(model, part.x), "")
         y = named_arrays(by_name(output_names(model), part.y), "")
         for name in values:
+            if outputs[name].size != y[name].size:
+                continue  # of written losses, which may compare anything with anything
             errors = _squared_errors(preprocessing, outputs[name], y[name])
             for metric, squared in _by_target(name, errors, series).items():
                 squares.setdefault(metric, []).append((float(np.mean(squared)), squared.size))
     return {metric: math.sqrt(_weighted_mean(means)) for metric, means in squares.items()}
-
-
-def _are_alike(output: keras.KerasTensor, y: np.ndarray) -> bool:
-    """Return whether a target has as many values as an output, as far as its shape tells."""
-    shape = tuple(output.shape)[1:]
-    return None in shape or math.prod(shape) == math.prod(y.shape[1:])
 
 
 def _squared_errors(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
