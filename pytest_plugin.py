@@ -129,13 +129,13 @@ def run_in_worker(path: str, name: str, values: Mapping[str, Any]) -> dict[str, 
 
 def _refresh_keras() -> None:
     """Reset the seed and the layer names as in a fresh process, so that one test does not affect the next."""
-    from .backends import runtime
+    from .backends import keras_internals, runtime
 
     runtime.current()
     import keras
 
     keras.utils.clear_session(free_memory=False)
-    keras.utils.set_random_seed(0)
+    keras_internals.set_random_seed(0)
 
 
 def _arguments(test: pytest.Function) -> list[str]:

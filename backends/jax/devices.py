@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from ...errors import BackendError
+from .. import keras_internals
 from ..device_group import DeviceGroup, require_accelerators, require_cores
 from ..distribution.distributed_epochs import DistributedEpochs
 from ..epochs import Data, EpochRunner, Plan
@@ -65,6 +66,6 @@ def device_group(count: int) -> DeviceGroup:
 def init_process_group(rank: int, addresses: Sequence[str]) -> DeviceGroup:
     """Make this process one of several. Call it before the process computes anything."""
     jax.config.update("jax_num_cpu_devices", 1)  # the environment may set more for single processes
-    keras.utils.set_random_seed(0)  # else Keras would synchronise the seed between processes
+    keras_internals.set_random_seed(0)  # else Keras would synchronise the seed between processes
     keras.distribution.initialize(addresses[0], len(addresses), rank)
     return JaxDeviceGroup(jax.devices())

@@ -8,10 +8,10 @@ trains; weights, classes and saved files stay the same.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import keras
 
 from ..epochs import layers_of, recurrence_of
+from ..tuned_layers import Tuning, computes_as, tuned_layers
 
 # Each element of a window becomes an operation of its own, so a large window would compile for long.
 _MAX_WINDOW_SIZE = 16
@@ -29,36 +30,15 @@ Operation = Callable[..., jax.Array]
 Gradients = Callable[[Any, jax.Array], tuple[jax.Array, ...]]
 
 
-@contextlib.contextmanager
-def tuned(model: Any) -> Iterator[None]:
+def tuned(model: Any) -> AbstractContextManager[None]:
     """Within this context, the model's layers use the fastest implementation of the same function."""
-    layers = layers_of(model) if jax.default_backend() == "cpu" else []
-    convolutions = [layer for layer in layers if _is_tunable_convolution(layer)]
-    poolings = [layer for layer in layers if _is_tunable_pooling(layer)]
-    recurrences = [layer for layer in layers if _is_tunable_recurrence(layer)]
-    for layer in convolutions:
-        layer.convolution_op = _convolution(layer, layer.convolution_op)
-    for layer in poolings:
-        layer.call = _max_pooling(layer, layer.call)
-    for layer in recurrences:
-        layer.inner_loop = _unrolled(layer, layer.inner_loop)
-    try:
-        yield
-    finally:
-        for layer in convolutions:
-            del layer.convolution_op
-        for layer in poolings:
-            del layer.call
-        for layer in recurrences:
-            del layer.inner_loop
+    return tuned_layers(layers_of(model) if jax.default_backend() == "cpu" else [], _TUNINGS)
 
 
 def _is_tunable_convolution(layer: Any) -> bool:
     # A subclass qualifies as long as it does not override the convolution.
     return (
-        isinstance(layer, keras.layers.Conv2D)
-        and type(layer).convolution_op is keras.layers.Conv2D.convolution_op
-        and "convolution_op" not in vars(layer)
+        computes_as(layer, keras.layers.Conv2D, "convolution_op")
         and layer.groups == 1
         and max(layer.dilation_rate) == 1
     )
@@ -67,9 +47,7 @@ def _is_tunable_convolution(layer: Any) -> bool:
 def _is_tunable_pooling(layer: Any) -> bool:
     kinds = keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D
     return (
-        isinstance(layer, kinds)
-        and type(layer).call is keras.layers.MaxPooling2D.call
-        and "call" not in vars(layer)
+        any(computes_as(layer, kind, "call") for kind in kinds)
         and layer.pool_size == layer.strides
         and math.prod(layer.pool_size) <= _MAX_WINDOW_SIZE
     )
@@ -261,3 +239,10 @@ def _unrolled(layer: Any, keras_loop: Operation) -> Operation:
             layer.unroll = False
 
     return loop
+
+
+_TUNINGS: list[Tuning] = [
+    (_is_tunable_convolution, "convolution_op", _convolution),
+    (_is_tunable_pooling, "call", _max_pooling),
+    (_is_tunable_recurrence, "inner_loop", _unrolled),
+]

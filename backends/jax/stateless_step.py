@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import keras
 
+from ..epochs import variable_groups
 from ..runtime import Minimise
 
 State = tuple[list[jax.Array], ...]
@@ -25,13 +26,8 @@ def stateless_step(
         state: the values as Keras gives them to `train_step`, or without the optimizer's to `test_step`.
         data: of the batch.
     """
-    trains = len(state) > 3
-    groups = [
-        model.trainable_variables,
-        model.non_trainable_variables,
-        *([model.optimizer.variables] if trains else []),
-        model.metrics_variables,
-    ]
+    weights, others, optimizer, metrics = variable_groups(model)
+    groups = (weights, others, optimizer, metrics) if len(state) > 3 else (weights, others, metrics)
     pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
     with keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
         logs = step(data, functools.partial(_minimise, scope, [variable for variable, _ in pairs]))

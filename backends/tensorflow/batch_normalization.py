@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from .. import keras_internals
+from ..tuned_layers import computes_as
 
 # The least epsilon that cuDNN takes.
 _LEAST_EPSILON = 1.001e-5
@@ -21,11 +22,8 @@ CallMethod = Callable[..., Any]
 
 def is_fusable(layer: Any) -> bool:
     """Return whether it is a Keras BatchNormalization over the channels, the last axis, in its plain form."""
-    kind = keras.layers.BatchNormalization
     return (
-        isinstance(layer, kind)
-        and type(layer).call is kind.call
-        and not {"call", keras_internals.BATCH_MOMENTS} & set(vars(layer))
+        computes_as(layer, keras.layers.BatchNormalization, "call", keras_internals.BATCH_MOMENTS)
         and layer.axis in (-1, 3)
         and not (layer.renorm or layer.synchronized)
         and layer.epsilon >= _LEAST_EPSILON

@@ -1,26 +1,17 @@
-"""Faster layers for TensorFlow that compute the same function as Keras' layers while a model trains.
-
-The replacements are set on the layer instances: weights, classes and saved files stay the same.
-"""
+"""Faster layers for TensorFlow that compute the same function as Keras' layers while a model trains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..epochs import layers_of
+from ..tuned_layers import Tuning, tuned_layers
 from .batch_normalization import fused, is_fusable
 
+_TUNINGS: list[Tuning] = [(is_fusable, "call", fused)]
 
-@contextmanager
-def tuned(model: Any) -> Iterator[None]:
+
+def tuned(model: Any) -> AbstractContextManager[None]:
     """Within this context, the model's layers use the fastest implementation of the same function."""
-    layers = [layer for layer in layers_of(model) if is_fusable(layer)]
-    for layer in layers:
-        layer.call = fused(layer, layer.call)
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.call
+    return tuned_layers(layers_of(model), _TUNINGS)

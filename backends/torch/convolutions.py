@@ -14,19 +14,15 @@ import keras
 import torch
 import torch.nn.functional as functional
 
+from ..tuned_layers import computes_as
+
 CallMethod = Callable[..., Any]
 
 
 def is_tunable_convolution(layer: Any) -> bool:
     """Return whether it is a Keras Conv2D, or a subclass that does not override the computation."""
-    kind = keras.layers.Conv2D
-    return (
-        isinstance(layer, kind)
-        and type(layer).convolution_op is kind.convolution_op
-        and type(layer).call is kind.call
-        and not {"convolution_op", "call"} & set(vars(layer))
-        and layer.data_format == "channels_last"
-    )
+    is_plain = computes_as(layer, keras.layers.Conv2D, "convolution_op", "call")
+    return is_plain and bool(layer.data_format == "channels_last")
 
 
 def convolution(layer: Any, keras_call: CallMethod) -> CallMethod:
@@ -69,13 +65,7 @@ def _margins(size: int, window: int, stride: int, dilation: int) -> tuple[int, i
 
 def is_tunable_pooling(layer: Any) -> bool:
     """Return whether it is a Keras MaxPooling2D."""
-    kind = keras.layers.MaxPooling2D
-    return (
-        isinstance(layer, kind)
-        and type(layer).call is kind.call
-        and "call" not in vars(layer)
-        and layer.data_format == "channels_last"
-    )
+    return computes_as(layer, keras.layers.MaxPooling2D, "call") and bool(layer.data_format == "channels_last")
 
 
 def max_pooling(layer: Any, keras_call: CallMethod) -> CallMethod:

@@ -16,6 +16,7 @@ import keras
 import torch
 
 from ..epochs import layers_of, optimizers_of, recurrence_of
+from ..tuned_layers import Tuning, tuned_layers
 from . import convolutions, optimizers
 from .denormals import flush_to_zero
 
@@ -25,21 +26,12 @@ RecurrentOutput = tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]
 @contextlib.contextmanager
 def tuned(model: Any) -> Iterator[None]:
     """Within this context, the model's layers use the fastest implementation of the same function."""
-    replaced = []
-    try:
-        for layer in layers_of(model):
-            for fits, name, tune in _TUNINGS:
-                if fits(layer):
-                    setattr(layer, name, tune(layer, getattr(layer, name)))
-                    replaced.append((layer, name))
-        with contextlib.ExitStack() as stack:
-            for optimizer in optimizers_of(model):
-                stack.enter_context(optimizers.tuned(optimizer))
-            stack.enter_context(flush_to_zero())
-            yield
-    finally:
-        for layer, name in replaced:
-            delattr(layer, name)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(tuned_layers(layers_of(model), _TUNINGS))
+        for optimizer in optimizers_of(model):
+            stack.enter_context(optimizers.tuned(optimizer))
+        stack.enter_context(flush_to_zero())
+        yield
 
 
 def _is_tunable_recurrence(layer: Any) -> bool:
@@ -127,8 +119,7 @@ def _tuned_recurrence(layer: Any, keras_loop: Callable[..., Any]) -> Callable[..
     return functools.partial(_lstm if isinstance(layer, keras.layers.LSTM) else _gru, layer, keras_loop)
 
 
-# (whether a layer can be tuned, the method to replace, a function that makes the replacement).
-_TUNINGS: list[tuple[Callable[[Any], bool], str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]]] = [
+_TUNINGS: list[Tuning] = [
     (_is_tunable_recurrence, "inner_loop", _tuned_recurrence),
     (convolutions.is_tunable_convolution, "call", convolutions.convolution),
     (convolutions.is_tunable_pooling, "call", convolutions.max_pooling),

@@ -52,21 +52,21 @@ class Batch:
 
 
 class _Answers:
-    """The network that answers; what it has answered to the inputs of the batch is kept, for the metrics.
+    """The network that answers; its outputs for the inputs of the batch are noted, for the metrics.
 
     Attributes:
-        given: the answers, or None before.
+        outputs: of the last such call; None before.
     """
 
     def __init__(self, network: keras.Model, x: Any):
         self._network, self._x = network, x
-        self.given: Any = None
+        self.outputs: Any = None
 
     def __call__(self, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
-        answers = self._network(inputs, *arguments, **keywords)
+        outputs = self._network(inputs, *arguments, **keywords)
         if inputs is self._x:
-            self.given = answers
-        return answers
+            self.outputs = outputs
+        return outputs
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
@@ -114,7 +114,7 @@ class LossLayer(keras.layers.Layer):
             values |= named
         if weight is not None and not batch.weight_is_used:
             raise ModelError("the data have sample weights, but the losses do not read batch.weight: leave one out")
-        return values, answers.given
+        return values, answers.outputs
 
 
 def _in_floatx(tensor: Any) -> Any:

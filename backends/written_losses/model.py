@@ -82,12 +82,10 @@ class ModelWithLosses(keras.Model):
     def __init__(
         self, answers: keras.Model, loss_layer: LossLayer, turns: Sequence[Turn], optimizers: Mapping[str, Any]
     ):
-        inputs, outputs = (tensors[0] if len(tensors) == 1 else None for tensors in (answers.inputs, answers.outputs))
-        super().__init__(
-            inputs=answers.input if inputs is None else inputs,
-            outputs=answers.output if outputs is None else outputs,
-            name=answers.name,
-        )
+        # A single tensor as such, as Keras takes it as an array.
+        inputs = answers.inputs[0] if len(answers.inputs) == 1 else answers.input
+        outputs = answers.outputs[0] if len(answers.outputs) == 1 else answers.output
+        super().__init__(inputs=inputs, outputs=outputs, name=answers.name)
         self.loss_layer = loss_layer
         self.answers = answers
         self._own = _Own(tuple(turns), dict(optimizers))
@@ -129,9 +127,10 @@ class ModelWithLosses(keras.Model):
         if loss is not None:
             raise ModelError("the model is trained by losses of its own: compile it without a loss")
         parts = self._optimizers_like(optimizer)
-        whole = TurnOptimizers(parts, self.turns) if len(parts) > 1 else next(iter(parts.values()))
-        is_scaled = {"auto_scale_loss": False} if len(parts) > 1 else {}
-        super().compile(optimizer=whole, **{**arguments, **is_scaled})
+        if len(parts) == 1:
+            super().compile(optimizer=next(iter(parts.values())), **arguments)
+        else:  # each part scales its own loss
+            super().compile(optimizer=TurnOptimizers(parts, self.turns), **{**arguments, "auto_scale_loss": False})
 
     def _optimizers_like(self, optimizer: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Return the optimizer of each turn: that which was named for it, or a new one like the given."""
@@ -172,7 +171,6 @@ class ModelWithLosses(keras.Model):
                     f"the losses return {', '.join(named)}, but none called {turn.name!r}, which is to be trained: "
                     "name it so, or say what each trains: trains={'…': 'network'}"
                 )
-        self._own.trackers = {}
         if answers is None and self._has_metrics:
             raise ModelError(
                 "metrics compare what networks.answers gives for batch.x with the targets, but the losses do not call "
@@ -194,12 +192,12 @@ class ModelWithLosses(keras.Model):
             optimizer = self.optimizer_of(turn)
 
             def compute(turn: Turn = turn, optimizer: Any = optimizer) -> tuple[Any, Any]:
-                named, given = self.loss_layer(x, y, weight, turn=turn.name, training=True)
+                named, outputs = self.loss_layer(x, y, weight, turn=turn.name, training=True)
                 added = self._added_losses()
-                return optimizer.scale_loss(named[turn.name] + added), (named, added, self._compared(given))
+                return optimizer.scale_loss(named[turn.name] + added), (named, added, self._compared(outputs))
 
-            named, added, given = minimise(compute, optimizer, turn.variables)
-            answers = given if answers is None else answers
+            named, added, outputs = minimise(compute, optimizer, turn.variables)
+            answers = outputs if answers is None else answers
             values |= {name: value for name, value in named.items() if name not in values or name == turn.name}
         return self._record(values, added, (x, y, weight), answers)
 

@@ -170,11 +170,12 @@ def _windows_of(batches: Iterator[Batch], steps: int, is_filled: bool = True) ->
     shape: Shape = ()
     began = time.monotonic()
     for place, batch in enumerate(batches):
-        if waiting and (shape_of(batch) != shape or time.monotonic() - began > seconds):
+        own_shape = shape_of(batch)
+        if waiting and (own_shape != shape or time.monotonic() - began > seconds):
             yield _Window.of(waiting, is_filled)
             waiting = []
         if not waiting:
-            shape, began = shape_of(batch), time.monotonic()
+            shape, began = own_shape, time.monotonic()
         waiting.append(batch)
         if len(waiting) == _most_batches(batch) or (place + 1) % steps == 0:
             yield _Window.of(waiting, is_filled)
