@@ -53,6 +53,6 @@ def require_accelerators(count: int, available: int, kind: str) -> None:
     """Raise a BackendError if there are fewer accelerators than requested devices."""
     if count > available:
         raise BackendError(
-            f"{count} devices asked for, but there {'is' if available == 1 else 'are'} {available} {kind} here: "
-            f"ask for {available} or fewer"
+            f"{count} devices asked for, but there {'is' if available == 1 else 'are'} {available} "
+            f"{kind}{'s' * (available != 1)} here: ask for {available} or fewer"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -121,6 +121,9 @@ class EpochRunner(Evaluator):
     @abstractmethod
     def begin(self, order: np.ndarray) -> None:
         """Begin an epoch with the samples in this order, (n,) integers."""
+
+    def foresee(self, order: Callable[[], np.ndarray]) -> None:
+        """Note that another epoch will follow, with the samples in the order that `order` returns."""
 
     @abstractmethod
     def run(self, start: int, stop: int) -> None:

@@ -92,7 +92,7 @@ def interleave(
         rounds.measure(cells, order.permutation(len(cells)).tolist())
         spent = clock() - began
         if after_round:
-            after_round(rounds, min(1.0, max(spent / budget, 0.0), rounds.count / min_rounds))
+            after_round(rounds, min(1.0, max(spent / budget if budget else 1.0, 0.0), rounds.count / min_rounds))
         if rounds.count < min_rounds:
             continue
         if rounds.count >= look or spent >= budget:

@@ -20,6 +20,8 @@ from .rows import belongs_to, cell_key, joined_name, ratio_row, rows_of, shared_
 SCHEMA = 1
 FILE = "results.json"
 STEADY = "steady_epoch"
+# Why a group's rounds ended: they have not, or they never began.
+INTERRUPTED, LIMIT = "interrupted", "limit"
 
 
 @dataclass
@@ -32,7 +34,7 @@ class GroupResult:
         failed: `{"cell", "why"}` for each cell whose worker died.
         plans: the epoch plan of each recipe on each backend.
         rounds: the number of rounds.
-        stopped_by: why the rounds ended; `interrupted` while they run.
+        stopped_by: why the rounds ended; `interrupted` while they run, `limit` if there was no time for them.
     """
 
     environment: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -41,11 +43,11 @@ class GroupResult:
     failed: list[dict[str, str]] = field(default_factory=list)
     plans: dict[str, str] = field(default_factory=dict)
     rounds: int = 0
-    stopped_by: str = "interrupted"
+    stopped_by: str = INTERRUPTED
 
     @property
     def complete(self) -> bool:
-        return self.stopped_by != "interrupted" and not self.failed
+        return self.stopped_by not in (INTERRUPTED, LIMIT) and not self.failed
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Results:
         rounds: Any = {title: group.rounds for title, group in groups}
         stopped: Any = {title: group.stopped_by for title, group in groups}
         if self.interleaved:
-            rounds, stopped = max(rounds.values(), default=0), next(iter(stopped.values()), "interrupted")
+            rounds, stopped = max(rounds.values(), default=0), next(iter(stopped.values()), INTERRUPTED)
         return {
             "schema": SCHEMA,
             "suite": self.suite,
@@ -189,7 +191,7 @@ def _group_from_json(earlier: Mapping[str, Any], group: CellGroup) -> GroupResul
     """Return the part of earlier results that belongs to one group."""
     plan_keys = set(map(_plan_key, group.cells))
     pairs = [{**_pair_columns(*pair), **shared_point(*pair)} for pair in group.pairs]
-    stopped, rounds = earlier.get("stopped_by", "interrupted"), earlier.get("rounds", 0)
+    stopped, rounds = earlier.get("stopped_by", INTERRUPTED), earlier.get("rounds", 0)
     titles = {cell.title for cell in group.cells}
     return GroupResult(
         {

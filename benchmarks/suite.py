@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +16,7 @@ from ..backends.workers.worker import Event, Listener
 from ..errors import WorkerError
 from .cells import CellGroup, OpenCells, TimedCell, progress_event
 from .measure import InterleavedRounds
-from .results import GroupResult, Results, group_result
+from .results import LIMIT, GroupResult, Results, group_result
 from .statistics import MIN_ROUNDS
 
 SaveResults = Callable[[Results], None]
@@ -30,6 +32,7 @@ class BenchmarkOptions:
 
     Attributes:
         budget: seconds of measuring after compilation; divided equally among groups measured one after the other.
+        limit: seconds for all, compilation included; groups that it leaves no time for are not measured.
         precision: half-width of a ratio's interval, as a share of the ratio, at which to stop early.
         threads: at most this many CPU threads for one operation; the backends' own choice by default.
         executor: provides the workers that measure; on a cluster all of them are on one node.
@@ -40,6 +43,7 @@ class BenchmarkOptions:
     """
 
     budget: float = 120.0
+    limit: float = math.inf
     precision: float = 0.05
     threads: int | None = None
     executor: Executor = LOCAL
@@ -47,6 +51,33 @@ class BenchmarkOptions:
     earlier_results: Mapping[str, Any] | None = None
     listener: Listener = field(default=lambda event: None)
     save: SaveResults = field(default=lambda results: None)
+
+
+class TimeLeft:
+    """Divides a limit equally among groups that are measured one after the other.
+
+    Args:
+        limit: seconds from now.
+        clock: returns seconds.
+    """
+
+    def __init__(self, limit: float, clock: Callable[[], float] = time.monotonic):
+        self._end = clock() + limit
+        self._clock = clock
+        self._longest = 0.0
+
+    @property
+    def for_another(self) -> bool:
+        """Whether a group that takes as long as the slowest so far would end in time."""
+        return self._clock() + self._longest < self._end
+
+    @contextlib.contextmanager
+    def begin(self, groups: int) -> Iterator[Callable[[], float]]:
+        """Measure the first of so many groups; the function tells the seconds that are left of its share."""
+        began = self._clock()
+        end = began + (self._end - began) / groups
+        yield lambda: max(end - self._clock(), 0.0)
+        self._longest = max(self._longest, self._clock() - began)
 
 
 def compare(
@@ -60,6 +91,9 @@ def compare(
     min_rounds: int = MIN_ROUNDS,
 ) -> Results:
     """Time the epochs of the cells of all groups.
+
+    A group begins only while `limit` leaves it the time that the slowest so far has taken. Those that do not begin are
+    stopped by `limit` in the results, and measured when these are resumed.
 
     Args:
         arguments: the suite's arguments; earlier results are resumed only if theirs are the same.
@@ -78,12 +112,18 @@ def compare(
     missing = [group for group in groups if group.title not in results.groups]
     results.groups.update({group.title: results.groups.get(group.title, GroupResult()) for group in groups})
     batches = [missing] if interleaved else [[group] for group in missing]
+    time_left = TimeLeft(options.limit)
     for turn, batch in enumerate(filter(None, batches)):
+        if not time_left.for_another:
+            for group in batch:
+                results.groups[group.title].stopped_by = LIMIT
+            continue
         listener = options.listener
         if not interleaved:
             listener = _suite_progress(listener, suite, batch[0].title, turn, len(batches))
         share = replace(options, budget=options.budget / len(batches), listener=listener)
-        _measure(batch, results, share, final_calls, min_rounds)
+        with time_left.begin(len(batches) - turn) as seconds_left:
+            _measure(batch, results, share, final_calls, min_rounds, seconds_left)
     options.listener(progress_event("measure" if interleaved else suite, "done", len(batches), len(batches)))
     if results.failed and not results.ratios and not results.rows:
         raise WorkerError(results.failed[0]["why"])
@@ -96,8 +136,13 @@ def _measure(
     options: BenchmarkOptions,
     final_calls: Callable[[TimedCell], Sequence[Callable[..., Any]]],
     min_rounds: int,
+    seconds_left: Callable[[], float],
 ) -> None:
-    """Open the cells of some groups, measure them in the same rounds, and add their results."""
+    """Open the cells of some groups, measure them in the same rounds, and add their results.
+
+    Args:
+        seconds_left: returns the seconds that the limit leaves them, opening included.
+    """
     cells = [cell for group in groups for cell in group.cells]
     pairs = [pair for group in groups for pair in group.pairs]
     with OpenCells(options.listener, options.threads, options.executor) as open_cells:
@@ -116,7 +161,7 @@ def _measure(
             results.extra.setdefault("machine", {}).update(open_cells.ceilings)
         rounds = open_cells.measure(
             pairs,
-            budget=options.budget,
+            budget=min(options.budget, seconds_left()),
             precision=options.precision,
             min_rounds=min_rounds,
             after_round=_throttled(update_results),

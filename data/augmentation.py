@@ -1,7 +1,7 @@
 """Random rotation, shift, zoom and flip of the training images, drawn anew for each image in each epoch.
 
-The raw images are changed, during training only, by NumPy and SciPy: they are the same on every backend, and a thread
-beside the training can change them. Rotation, shift and zoom are one map of the picture, which is interpolated once.
+The raw images are changed, during training only, by NumPy: they are the same on every backend, and a thread beside the
+training can change them. Rotation, shift and zoom are one map of the picture, which is interpolated once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .dataset import Dataset
 from .nests import Nest, is_array
 
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+# As many pixels are mapped at a time as fit into a processor's cache.
+_PIXELS = 2**14
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,63 @@ class Augmentation:
 
 def _mapped(pictures: np.ndarray, matrices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return the pictures (n, height, width, channels), each as its map shows it, between pixels interpolated."""
-    from scipy.ndimage import affine_transform
-
     mapped = np.empty_like(pictures)
-    for picture, matrix, offset, output in zip(pictures, matrices, offsets, mapped, strict=True):
-        for channel in range(pictures.shape[-1]):
-            affine_transform(
-                picture[..., channel], matrix, offset, output=output[..., channel], order=1, mode="nearest"
-            )
+    size = max(1, _PIXELS // math.prod(pictures.shape[1:3]))
+    for first in range(0, len(pictures), size):
+        part = slice(first, first + size)
+        _map_into(mapped[part], pictures[part], matrices[part], offsets[part])
     return mapped
+
+
+def _map_into(mapped: np.ndarray, pictures: np.ndarray, matrices: np.ndarray, offsets: np.ndarray) -> None:
+    """Write pictures into `mapped`, each as its map shows it: the mean of four pixels, by their distances."""
+    count, height, width, channels = pictures.shape
+    (top, below, down), (left, beside, right) = (
+        _between(places, size)
+        for places, size in zip(_places(pictures.shape, matrices, offsets), (height, width), strict=True)
+    )
+    pixels = pictures.reshape(-1) if channels == 1 else pictures.reshape(-1, channels)
+    start = (np.arange(count) * height)[:, None, None]
+    upper, lower = (start + top) * width, (start + below) * width
+    if channels > 1:
+        down, right = down[..., None], right[..., None]
+
+    def blended(row: np.ndarray) -> np.ndarray:
+        first = pixels.take(row + left, axis=0)
+        change = pixels.take(row + beside, axis=0)
+        change -= first
+        change *= right
+        change += first
+        return change
+
+    above, under = blended(upper), blended(lower)
+    under -= above
+    under *= down
+    np.add(above, under, out=mapped.reshape(above.shape))
+
+
+def _places(shape: tuple[int, ...], matrices: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """Return for each pixel of mapped pictures the row and the column that it shows.
+
+    Where no map rotates, rows have the shape (n, height, 1) and columns (n, 1, width), else (n, height, width).
+    """
+    axes = np.arange(shape[1])[:, None], np.arange(shape[2])
+    if not matrices[:, 0, 1].any():
+        return [matrices[:, k, k, None, None] * axes[k] + offsets[:, k, None, None] for k in (0, 1)]
+    return [
+        (matrices[:, k, 0, None, None] * axes[0] + offsets[:, k, None, None]) + matrices[:, k, 1, None, None] * axes[1]
+        for k in (0, 1)
+    ]
+
+
+def _between(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pixels before and after places along an axis, and how far between them a place is, 0 to 1.
+
+    Places beyond the border are at the border.
+    """
+    places = np.clip(places, 0, size - 1)
+    before = places.astype(np.intp)
+    return before, np.minimum(before + 1, size - 1), (places - before).astype("float32")
 
 
 def _number(name: str, value: Any) -> float:

@@ -7,7 +7,7 @@ is sorted by its keys.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,12 @@ def take(nest: Nest, samples: Any) -> Nest:
 def concatenated(nests: Sequence[Nest]) -> Nest:
     """Return one nest with the samples of all of them, which have the same structure."""
     return optree.tree_map(lambda *arrays: np.concatenate(arrays), *nests)
+
+
+def form_of(nest: Nest) -> Hashable:
+    """Return what two nests have in common if all their arrays have the same places, shapes and dtypes."""
+    arrays, places = optree.tree_flatten(nest)
+    return places, tuple((array.shape, array.dtype) for array in arrays)
 
 
 def select(nest: Nest, samples: slice | np.ndarray) -> Nest:

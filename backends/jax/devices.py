@@ -52,7 +52,7 @@ def device_group(count: int) -> DeviceGroup:
     """
     devices = jax.local_devices()
     if devices[0].platform != "cpu":
-        require_accelerators(count, len(devices), "accelerators")
+        require_accelerators(count, len(devices), "accelerator")
     else:
         require_cores(count, cores())
     if count > len(devices):

@@ -44,6 +44,16 @@ def _is_tunable_convolution(layer: Any) -> bool:
     )
 
 
+def _is_tunable_enlargement(layer: Any) -> bool:
+    return (
+        computes_as(layer, keras.layers.Conv2DTranspose, "call")
+        and layer.kernel_size == layer.strides
+        and max(layer.dilation_rate) == 1
+        and layer.output_padding is None
+        and layer.data_format == "channels_last"
+    )
+
+
 def _is_tunable_pooling(layer: Any) -> bool:
     kinds = keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D
     return (
@@ -88,6 +98,10 @@ def _convolution(layer: Any, keras_operation: Operation) -> Operation:
             _margins(*sizes, layer.padding)
             for sizes in zip(inputs.shape[1:3], layer.kernel_size, layer.strides, strict=True)
         ]
+        if max(layer.kernel_size) == 1:
+            of_pixels = _pixel_gradients(inputs, kernel, output_gradient, layer.strides)
+            input_gradient, kernel_gradient = of_pixels
+            return jnp.moveaxis(input_gradient, -1, 1) if channels_first else input_gradient, kernel_gradient
         if max(layer.strides) == 1:
             input_gradient = _input_gradient(kernel, output_gradient, margins)
             input_gradient = jnp.moveaxis(input_gradient, -1, 1) if channels_first else input_gradient
@@ -134,6 +148,29 @@ def _input_gradient(kernel: jax.Array, output_gradient: jax.Array, margins: list
     )
 
 
+def _pixel_gradients(
+    inputs: jax.Array, kernel: jax.Array, output_gradient: jax.Array, strides: tuple[int, int]
+) -> tuple[jax.Array, jax.Array]:
+    """Return both gradients of a convolution of single pixels, which is a product of matrices.
+
+    Args:
+        inputs: (n, height, width, channels).
+        kernel: (1, 1, channels, filters).
+        output_gradient: (n, …, filters), of every so many pixels.
+    """
+    taken = inputs[:, :: strides[0], :: strides[1]]
+    kernel_gradient = jnp.tensordot(taken, output_gradient, ((0, 1, 2), (0, 1, 2)))
+    input_gradient = jnp.tensordot(output_gradient, kernel[0, 0], ((3,), (1,)))
+    if max(strides) > 1:
+        places = [
+            (0, size - 1 - (count - 1) * stride, stride - 1)
+            for size, count, stride in zip(inputs.shape[1:3], taken.shape[1:3], strides, strict=True)
+        ]
+        zero = jnp.zeros((), input_gradient.dtype)
+        input_gradient = jax.lax.pad(input_gradient, zero, [(0, 0, 0), *places, (0, 0, 0)])
+    return input_gradient, kernel_gradient[None, None]
+
+
 def _kernel_gradient(
     inputs: jax.Array,
     output_gradient: jax.Array,
@@ -158,6 +195,27 @@ def _kernel_gradient(
         for top, left in itertools.product(range(shape[0]), range(shape[1]))
     ]
     return jnp.tensordot(jnp.stack(copies), output_gradient, 3).reshape(shape)
+
+
+def _enlarging(layer: Any, keras_call: Operation) -> Operation:
+    """Return a `call(inputs)` of a transposed convolution whose kernels do not overlap: one product of matrices.
+
+    XLA has no fast code for it on a CPU: it convolves pictures with zeros between their pixels.
+    """
+
+    def enlarge(inputs: Any) -> jax.Array:
+        inputs, kernel = (keras.ops.convert_to_tensor(array) for array in (inputs, layer.kernel))
+        if not _is_exact(inputs, kernel):
+            return keras_call(inputs)
+        count, height, width, _ = inputs.shape
+        down, right, filters, _ = kernel.shape
+        blocks = jnp.einsum("nhwc,ijfc->nhiwjf", inputs, kernel)
+        outputs = blocks.reshape(count, height * down, width * right, filters)
+        if layer.use_bias:
+            outputs = outputs + keras.ops.convert_to_tensor(layer.bias)
+        return outputs if layer.activation is None else layer.activation(outputs)
+
+    return enlarge
 
 
 # --- max-pooling ----------------------------------------------------------------------------------------------------
@@ -243,6 +301,7 @@ def _unrolled(layer: Any, keras_loop: Operation) -> Operation:
 
 _TUNINGS: list[Tuning] = [
     (_is_tunable_convolution, "convolution_op", _convolution),
+    (_is_tunable_enlargement, "call", _enlarging),
     (_is_tunable_pooling, "call", _max_pooling),
     (_is_tunable_recurrence, "inner_loop", _unrolled),
 ]

@@ -129,7 +129,7 @@ def device_group(count: int) -> DeviceGroup:
     """
     gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     if gpus:
-        require_accelerators(count, len(gpus), "GPUs")
+        require_accelerators(count, len(gpus), "GPU")
     else:
         require_cores(count, cores())
     devices = gpus or cpus

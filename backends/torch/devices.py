@@ -122,7 +122,7 @@ def device_group(count: int) -> DeviceGroup:
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus:
-        require_accelerators(count, gpus, "GPUs")
+        require_accelerators(count, gpus, "GPU")
     else:
         require_cores(count, cores())
     threads = None if gpus else max(1, torch.get_num_threads() // count)

@@ -14,6 +14,7 @@ import torch
 
 from ..epochs import Data, EpochRunner, Plan
 from ..nests import arrays_of, map_arrays
+from . import waiting
 from .captured_steps import ReplaySteps, TensorData, capture, compile_steps
 
 STEPS = Plan("steps", loop=False, jit=False)
@@ -35,6 +36,7 @@ class TorchEpochs(EpochRunner):
         self._order = torch.as_tensor(order, device=_device(self._data))
 
     def run(self, start: int, stop: int) -> None:
+        waiting.adapt()
         if self._capture_pending and self.full_batches:
             make_steps = compile_steps if self.plan == COMPILED else capture
             self._replay, self._capture_pending = make_steps(self.model, self._batch(0)), False

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...backends import catalog
+from ...errors import BackendError
 from ...functions import require_known
 from ...models.recipe import find, registry
-from .. import real
+from .. import epoch_session, real
 from ..cells import CellGroup, TimedCell
 from ..epoch_session import FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED
 from ..native import BOOK, RECIPES
@@ -18,6 +19,7 @@ from ..suite import BenchmarkOptions, compare
 SUITE = "overhead"
 TRIVIUM, OTHERS = "trivium", (FIT, FIT_TUNED, NATIVE, NATIVE_COMPILED)
 ALL, REAL = "all", "real"
+GPU = "gpu"
 
 # The least seconds of one timing. A single epoch of a few milliseconds would mostly measure cold caches, because the
 # other runners have just run.
@@ -41,7 +43,7 @@ def measure(
     Args:
         recipes: names; by default those of the book with a native loop, the whole book for `all`, and the models of
             `benchmarks/real/` for `real`. A recipe without a native loop is compared with `fit` alone.
-        backends: names of backends; by default all that are installed.
+        backends: names of backends; by default all that are installed, and find the device.
         runners: those of `OTHERS` that trivium is compared with; by default all that a recipe has.
         data: the name of a dataset or file, with its settings; the recipe's own by default, but the sample of MNIST.
         device: `cpu` or `gpu`; by default each backend's choice.
@@ -50,12 +52,15 @@ def measure(
     Raises:
         RecipeError: there is no such recipe.
         OptionError: there is no such runner.
-        BackendError: a named backend is unknown or not installed.
+        BackendError: a named backend is unknown, not installed or without the device; or no backend finds it.
         DataError: the data cannot be read.
     """
     require_known("`runners`", runners, OTHERS)
+    options = options or BenchmarkOptions(budget=300.0)
     selected = _selected(recipes)
     names = [backend.name for backend in catalog.resolve(backends)]
+    if device == GPU and not backends:
+        names = _with_a_gpu(names, options)
     groups = [
         _group(recipe, name, device, runners or OTHERS, {"data": data, "min_seconds": _MIN_SECONDS})
         for recipe in selected
@@ -63,7 +68,7 @@ def measure(
     ]
     arguments = {"recipes": selected, "backends": names, "data": data, "device": device}
     arguments |= {"runners": list(runners)} if runners else {}
-    return compare(SUITE, groups, arguments, options or BenchmarkOptions(budget=300.0), interleaved=False)
+    return compare(SUITE, groups, arguments, options, interleaved=False)
 
 
 def _selected(recipes: Sequence[str]) -> list[str]:
@@ -71,6 +76,19 @@ def _selected(recipes: Sequence[str]) -> list[str]:
     groups = {ALL: list(registry()), REAL: list(real.NAMES)}
     names = [name for given in recipes or BOOK for name in groups.get(given, [given])]
     return [name if name in real.NAMES else find(name).name for name in names]
+
+
+def _with_a_gpu(names: Sequence[str], options: BenchmarkOptions) -> list[str]:
+    """Return the backends that find a GPU.
+
+    Raises:
+        BackendError: none does.
+    """
+    workers = {name: options.executor.dedicated_worker(name, threads=options.threads) for name in names}
+    found = [name for name in names if GPU in workers[name].call(epoch_session.kinds)]
+    if not found:
+        raise BackendError(f"no GPU is found here by {', '.join(names)}: install the GPU build of one, or leave it out")
+    return found
 
 
 def _group(

@@ -171,6 +171,8 @@ def run(
     from ...storage.atomic import require_writable_folder, write_json
 
     limits = {name: options[name] for name in ("budget", "precision", "threads")}
+    if options.get("limit"):
+        limits["limit"] = options["limit"]
     output = OutputOptions(**{each.name: options[each.name] for each in fields(OutputOptions)})
     if output.out:
         require_writable_folder(output.out)
@@ -256,6 +258,8 @@ def ratio_lines(results: Results) -> list[str]:
 
 
 def _print(results: Results, show: Callable[[Results], Printable], files: list[Path]) -> None:
+    from ...benchmarks.results import LIMIT
+
     screen = console()
     for part in show(results):
         screen.print(part)
@@ -275,6 +279,8 @@ def _print(results: Results, show: Callable[[Results], Printable], files: list[P
             f"The machine was busy before this began (load {load['average']:.2f} on {load['cores']} cores): "
             "times are longer, and ratios less certain, than on a quiet one."
         )
+    if late := [title for title, group in results.groups.items() if group.stopped_by == LIMIT]:
+        screen.print(f"No time was left for {', '.join(late)}; --resume measures them, with the same --out.")
     if files:
         screen.print(f"kept {', '.join(map(str, files))}")
 

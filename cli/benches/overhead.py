@@ -8,7 +8,16 @@ import click
 
 from ..common import table
 from ..data_options import reading_options
-from .common import Printable, backends_option, cells_table, device_option, run, split_names, suite_options
+from .common import (
+    DurationType,
+    Printable,
+    backends_option,
+    cells_table,
+    device_option,
+    run,
+    split_names,
+    suite_options,
+)
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -30,6 +39,11 @@ if TYPE_CHECKING:
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
 @reading_options
 @device_option
+@click.option(
+    "--limit",
+    type=DurationType(),
+    help="Time for all, compilation included; what there is no time for is left to --resume. Default: no limit.",
+)
 @suite_options(budget="300s")
 @click.pass_context
 def command(
@@ -51,6 +65,7 @@ def command(
     \b
     Example:
       trivium bench overhead --recipes rnn/lstm,dense/one-hidden --budget 120s
+      trivium bench overhead --device gpu --limit 8m --out runs/overhead-gpu
     """
     from ...benchmarks.suites import overhead
 

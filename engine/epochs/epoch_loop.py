@@ -6,6 +6,7 @@ Both take the samples in the same order, call the same callbacks at the same mom
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -145,6 +146,8 @@ class EpochLoop:
         undo = self._take_snapshot(epoch)
         start = time.perf_counter()
         self._training.begin(self._schedule.order(epoch, self._training.samples))
+        if epoch + 1 < self._schedule.epochs:
+            self._training.foresee(functools.partial(self._schedule.order, epoch + 1, self._training.samples))
         step = 0
         while step < self._training.steps and not self._training.ended:
             step = self._run_chunk(step)
@@ -180,6 +183,7 @@ class EpochLoop:
     def _diverged(self, epoch: int) -> DivergedError:
         assert self._snapshot is not None
         self._training.end()
+        self._training.close()
         first, _, restore = self._snapshot
         if isinstance(self._data, StreamBatches):
             restore()

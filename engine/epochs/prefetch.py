@@ -51,6 +51,10 @@ class Prefetcher(Generic[Item]):
             self._submit(epoch, following)
         return batch.result()
 
+    def read_ahead(self, epoch: int, place: int) -> None:
+        """Read this batch too, after those that are being read; it is the one that will be asked for next."""
+        self._submit(epoch, place)
+
     def close(self) -> None:
         """End the thread; a batch that is being read is waited for."""
         self._forget()

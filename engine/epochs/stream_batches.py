@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from ...data.axes import shape_matches
-from ...data.nests import named_arrays
+from ...data.nests import concatenated, named_arrays
 from ...data.split import Split
 from ...data.streams.stream import BatchStream
 from ...errors import DataError, OptionError
@@ -74,14 +74,30 @@ class StreamBatches(TrainingBatches):
         self._reader = PrefetchedIterator(self._prepared())
         return self._served(self._reader)
 
-    def in_order(self) -> Iterator[Batch]:
-        """Yield the batches from the current epoch on, without an end if the source has none.
+    def read(self) -> Iterator[Split]:
+        """Yield the batches as they come, from the current epoch on, without an end if the source has none.
+
+        An error of the source ends them, and is raised at the end of its epoch. Give them to `prepared` in this order.
 
         Raises:
             OptionError: the current epoch is not the first, and the source can be read once.
         """
         self._begin()
-        return self._served(self._prepared())
+        return self._read()
+
+    def prepared(self, splits: Sequence[Split]) -> tuple[Batch, int]:
+        """Check and prepare batches of one form together, which is much faster than one by one.
+
+        Returns:
+            Their samples, one batch after the other, and the number of batches. A batch that is wrong ends them; its
+            error is raised at the end of its epoch.
+        """
+        try:
+            batch, count = self._prepare_checked(Split(*concatenated([split.arrays for split in splits])), len(splits))
+        except Exception:  # of which of them, shows where each is looked at by itself
+            batch, count = self._prepared_up_to_an_error(splits)
+        self._served_count += count
+        return batch, count
 
     def _begin(self) -> None:
         if self.epoch and not self.can_repeat:
@@ -124,14 +140,38 @@ class StreamBatches(TrainingBatches):
     def _prepared(self) -> Iterator[Batch]:
         try:
             for split in self._splits():
-                self._check(split)
-                batch = in_floatx(self._prepare(split).arrays)
+                batch, _ = self._prepare_checked(split)
                 self._supply.add()
                 yield batch
         except Exception:
             self._supply.add()  # the error takes the place of a batch, and is raised there
             raise
         self._supply.end()
+
+    def _read(self) -> Iterator[Split]:
+        try:
+            for split in self._splits():
+                self._supply.add()
+                yield split
+        except Exception as error:
+            self.error = error
+            self._supply.add()  # the error takes the place of a batch, and is raised there
+        else:
+            self._supply.end()
+
+    def _prepare_checked(self, split: Split, count: int = 1) -> tuple[Batch, int]:
+        """Return the prepared samples of so many batches, and their number."""
+        self._check(split, count)
+        return in_floatx(self._prepare(split).arrays), count
+
+    def _prepared_up_to_an_error(self, splits: Sequence[Split]) -> tuple[Batch, int]:
+        batches: list[Batch] = []
+        try:
+            for split in splits:
+                batches.append(self._prepare_checked(split)[0])
+        except Exception as error:
+            self.error = error
+        return (concatenated(batches) if batches else ()), len(batches)
 
     def _splits(self) -> Iterator[Split]:
         if not self._by_pass:
@@ -203,14 +243,13 @@ class BatchCheck:
         }
         self._place = 0
 
-    def __call__(self, split: Split) -> None:
-        """Check the next batch.
+    def __call__(self, split: Split, count: int = 1) -> None:
+        """Check the next batch, or so many of them, one after the other in a split.
 
         Raises:
             DataError: it has other arrays or shapes, a value that is not finite, or a class that the model has not.
         """
-        self._place += 1
-        where = f"batch {self._place} of {self._kind}"
+        where = f"batch {self._place + 1} of {self._kind}"
         arrays = _arrays(split)
         if arrays.keys() != self._shapes.keys() or self._is_weighted != (split.weight is not None):
             weight = " with weights" if split.weight is not None else ""
@@ -228,6 +267,7 @@ class BatchCheck:
                 f"{where}: its classes range from {split.y.min()} to {split.y.max()}, but the model has outputs for "
                 f"{self._classes}: number them from 0, or give y as floats if it is a value"
             )
+        self._place += count
 
     def _names(self) -> str:
         return ", ".join(self._shapes) + (" with weights" if self._is_weighted else "")

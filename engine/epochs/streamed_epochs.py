@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...backends.epochs import Data, EpochRunner, Evaluator, Plan
-from ...data.nests import arrays_of, concatenated, named_arrays, sample_count
+from ...data.nests import arrays_of, concatenated, form_of, map_arrays, sample_count
+from ...data.split import Split
 from .batches import Batch, TrainingBatches
 from .compiled_runners import CompiledRunners
 from .prefetch import PrefetchedIterator
@@ -25,36 +26,40 @@ _WINDOW_SIZE = 2**24  # bytes
 _MOST_BATCHES = 64
 _SECONDS = 0.2  # for which a window waits for further batches
 
-# What a compiled runner depends on: the name, shape and dtype of each array of a batch.
-Shape = tuple[tuple[str, tuple[int, ...], str], ...]
+# Checks and prepares batches of one form: returns the samples of those before the first that is wrong, one batch after
+# the other, and their number.
+Prepare = Callable[[Sequence[Split]], tuple[Batch, int]]
 
 
 @dataclass(frozen=True)
 class _Window:
-    """Batches of one shape, put together.
+    """Batches of one form, put together.
 
     Attributes:
-        shape: of each batch.
+        form: of each batch; a compiled runner depends on it.
         count: the number of batches.
         batch_size: the number of samples in each.
-        data: the samples, one batch after the other; the first batch may be repeated after the last.
+        data: the samples, one batch after the other; they may be repeated after the last.
     """
 
-    shape: Shape
+    form: Hashable
     count: int
     batch_size: int
     data: Data
 
     @classmethod
-    def of(cls, batches: list[Batch], is_filled: bool) -> _Window:
-        """Put batches of one shape together.
+    def of(cls, data: Batch, count: int, places: int) -> _Window:
+        """Return the window of some batches.
 
         Args:
-            is_filled: whether the first is repeated until there are as many as a window of this shape may have.
+            places: how many batches it has, the repeated ones included.
         """
-        first, *_ = batches
-        repeated = [first] * (_most_batches(first) - len(batches)) if is_filled else []
-        return cls(shape_of(first), len(batches), sample_count(first), concatenated([*batches, *repeated]))
+        samples = sample_count(data)
+        size = samples // count
+        if places > count:
+            data = map_arrays(lambda array: np.resize(array, (places * size, *array.shape[1:])), data)
+        one = map_arrays(lambda array: array[:size], data)
+        return cls(form_of(one), count, size, data)
 
 
 class StreamedEpochs(EpochRunner):
@@ -79,7 +84,8 @@ class StreamedEpochs(EpochRunner):
     def begin(self, order: np.ndarray) -> None:
         self.ended = False
         if self._windows is None:
-            self._windows = PrefetchedIterator(_windows_of(self._batches.in_order(), self.steps))
+            groups = _groups_of(self._batches.read(), self.steps, _SECONDS)
+            self._windows = PrefetchedIterator(_windows_of(groups, self._batches.prepared, is_filled=True))
 
     def run(self, start: int, stop: int) -> None:
         while start < stop and not self.ended:
@@ -125,7 +131,7 @@ class StreamedEpochs(EpochRunner):
         if window is None:
             self.ended = True
             return
-        runner = self._runners.with_data(window.shape, window.data, window.batch_size)
+        runner = self._runners.with_data(window.form, window.data, window.batch_size)
         if runner is not self._active:
             self.end()
             runner.begin(np.arange(runner.samples))
@@ -151,43 +157,55 @@ class StreamedValidation(Evaluator):
         self._batches.close()
 
     def evaluate(self) -> None:
-        batches = (self._batches[place] for place in range(len(self._batches)))
-        for window in _windows_of(batches, len(self._batches), is_filled=False):
-            runner = self._runners.with_data((window.shape, window.count), window.data, window.batch_size)
+        batches = (Split(*self._batches[place]) for place in range(len(self._batches)))
+        groups = _groups_of(batches, len(self._batches), math.inf)
+        for window in _windows_of(groups, _as_they_are, is_filled=False):
+            runner = self._runners.with_data((window.form, window.count), window.data, window.batch_size)
             runner.evaluate()
             self.logs = runner.logs
 
 
-def _windows_of(batches: Iterator[Batch], steps: int, is_filled: bool = True) -> Iterator[_Window]:
-    """Yield the batches in windows, none of which reaches beyond an epoch.
+def _groups_of(batches: Iterator[Split], steps: int, seconds: float) -> Iterator[list[Split]]:
+    """Yield batches of one form together, those of a window; no window reaches beyond an epoch.
 
     Args:
         steps: batches per epoch.
-        is_filled: whether a window with few batches is filled up, instead of waiting for further ones.
+        seconds: for which a window waits for further batches.
     """
-    seconds = _SECONDS if is_filled else math.inf
-    waiting: list[Batch] = []
-    shape: Shape = ()
-    began = time.monotonic()
+    group: list[Split] = []
+    form: Hashable = None
+    most, end = 0, 0.0
     for place, batch in enumerate(batches):
-        own_shape = shape_of(batch)
-        if waiting and (own_shape != shape or time.monotonic() - began > seconds):
-            yield _Window.of(waiting, is_filled)
-            waiting = []
-        if not waiting:
-            shape, began = own_shape, time.monotonic()
-        waiting.append(batch)
-        if len(waiting) == _most_batches(batch) or (place + 1) % steps == 0:
-            yield _Window.of(waiting, is_filled)
-            waiting = []
-    if waiting:
-        yield _Window.of(waiting, is_filled)
+        own_form = form_of(batch.arrays)
+        if group and (own_form != form or time.monotonic() > end):
+            yield group
+            group = []
+        if not group:
+            form, most, end = own_form, _most_batches(batch.arrays), time.monotonic() + seconds
+        group.append(batch)
+        if len(group) == most or (place + 1) % steps == 0:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
-def shape_of(batch: Batch) -> Shape:
-    """Return the names, shapes and dtypes of the arrays of a batch."""
-    named = named_arrays(batch, "batch")
-    return tuple((name, array.shape, array.dtype.str) for name, array in named.items())
+def _windows_of(groups: Iterator[list[Split]], prepare: Prepare, is_filled: bool) -> Iterator[_Window]:
+    """Yield the windows of groups of batches, up to a batch that is wrong.
+
+    Args:
+        is_filled: whether a window with few batches is filled up with their samples, so that all are of one size.
+    """
+    for group in groups:
+        data, count = prepare(group)
+        if count:
+            yield _Window.of(data, count, _most_batches(group[0].arrays) if is_filled else count)
+        if count < len(group):
+            return
+
+
+def _as_they_are(splits: Sequence[Split]) -> tuple[Batch, int]:
+    return concatenated([split.arrays for split in splits]), len(splits)
 
 
 def _most_batches(batch: Batch) -> int:

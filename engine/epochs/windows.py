@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,8 @@ from .prefetch import Prefetcher
 
 # The size of a window: many steps of a small model, and little beside the memory of a machine.
 _WINDOW_SIZE = 2**24  # bytes
+# Batches that are drawn are worth more than those that are read: training begins when a window is full.
+_MOST_DRAWN = 64
 
 
 class WindowedEpochs(EpochRunner):
@@ -34,29 +36,35 @@ class WindowedEpochs(EpochRunner):
         data: (n, …) arrays, or nests of them, with the shapes and dtypes of an epoch's data; their values are not read.
         batch_size: samples per step; the last step has the remainder.
         plan: one of the runtime's `plans`.
+        most: full batches of a window, at most.
     """
 
-    def __init__(self, model: object, data: Data, batch_size: int, plan: Plan):
+    def __init__(self, model: object, data: Data, batch_size: int, plan: Plan, most: int | None = None):
         super().__init__(model, data, batch_size, plan)
         batch_bytes = batch_size * sum(array.nbytes // len(array) for array in arrays_of(data))
         # Full batches of a window.
-        self._window = min(self.full_batches, max(1, _WINDOW_SIZE // max(1, batch_bytes)))
+        self._window = min(self.full_batches, most or self.full_batches, max(1, _WINDOW_SIZE // max(1, batch_bytes)))
         self._windows = math.ceil(self.full_batches / self._window) if self._window else 1
         self._rest = self.samples - self.full_batches * batch_size
         self._reader = Prefetcher(self._read, self._windows, ahead=1)
         self._epoch = -1
+        # The order of the current epoch and, where one follows, of the next; by epoch.
+        self._orders: dict[int, Callable[[], np.ndarray]] = {}
 
     def begin(self, order: np.ndarray) -> None:
-        self._order = order
+        self._orders.pop(self._epoch, None)
         self._epoch = self._next_epoch()
+        self._orders[self._epoch] = lambda: order
         self._loaded = -1
         self._trainer.begin(np.arange(self._trainer.samples))
+
+    def foresee(self, order: Callable[[], np.ndarray]) -> None:
+        self._orders[self._epoch + 1] = order
 
     def run(self, start: int, stop: int) -> None:
         for number, first, last in self._pieces(start, stop):
             if number != self._loaded:
-                self._trainer.replace_data(self._reader(self._epoch, number))
-                self._loaded = number
+                self._load(number)
             self._trainer.run(first, last)
             self.logs = self._trainer.logs
 
@@ -71,12 +79,22 @@ class WindowedEpochs(EpochRunner):
 
     def end(self) -> None:
         self._trainer.end()
+
+    def close(self) -> None:
         self._reader.close()
 
     @cached_property
     def _trainer(self) -> EpochRunner:
         """The backend's own runner over one window: its full batches, then the remainder of the epoch."""
         return runtime.current().compile_epochs(self.model, self._example(), self.batch_size, self.plan)
+
+    def _load(self, number: int) -> None:
+        """Put a window on the device; the one after it, in this epoch or the next, is read meanwhile."""
+        window = self._reader(self._epoch, number)
+        if number == self._windows - 1 and self._epoch + 1 in self._orders:
+            self._reader.read_ahead(self._epoch + 1, 0)
+        self._trainer.replace_data(window)
+        self._loaded = number
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield steps of the epoch as a window and the steps in it; the remainder is its last step."""
@@ -101,7 +119,7 @@ class WindowedEpochs(EpochRunner):
         """Return the samples of a window in the order of the epoch; called in another thread.
 
         The last window repeats its samples to have as many as the others. The remainder follows in it; in other windows
-        any samples stand there.
+        any samples stand there. The first window of the next epoch may be asked for before that epoch begins.
         """
 
 
@@ -131,9 +149,10 @@ class DeferredEpochs(WindowedEpochs):
 
     def _read(self, epoch: int, number: int) -> Data:
         size = self._window * self.batch_size
-        whole = self._order[: self.full_batches * self.batch_size]
+        order = self._orders[epoch]()
+        whole = order[: self.full_batches * self.batch_size]
         rows = np.resize(whole[number * size : (number + 1) * size], size)
-        rest = self._order[len(whole) :] if number == self._windows - 1 else rows[: self._rest]
+        rest = order[len(whole) :] if number == self._windows - 1 else rows[: self._rest]
         return self._split.take(np.concatenate([rows, rest])).arrays
 
     def _take(self, start: int) -> Split:
@@ -151,10 +170,10 @@ class DrawnEpochs(WindowedEpochs):
     def __init__(self, model: object, batches: TrainingBatches, example: Batch, batch_size: int, plan: Plan):
         assert batches.samples, "a stream, whose batches nobody can count beforehand"
         self._batches, self._first = batches, in_floatx(example)
-        super().__init__(model, _repeated(self._first, batches.samples), batch_size, plan)
+        super().__init__(model, _repeated(self._first, batches.samples), batch_size, plan, _MOST_DRAWN)
 
-    def end(self) -> None:
-        super().end()
+    def close(self) -> None:
+        super().close()
         self._batches.close()
 
     def evaluate(self) -> None:

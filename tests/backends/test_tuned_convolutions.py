@@ -18,8 +18,18 @@ CONVOLUTIONS = {
     "many channels, valid": ({"kernel_size": (3, 1)}, (2, 6, 5, 3)),
     "many channels, every second pixel": ({"kernel_size": 3, "strides": 2}, (2, 8, 7, 3)),
     "a kernel as large as the picture": ({"kernel_size": 6}, (2, 6, 6, 1)),
+    "single pixels": ({"kernel_size": 1}, (2, 5, 4, 3)),
+    "every third pixel": ({"kernel_size": 1, "strides": (3, 2), "padding": "same"}, (2, 8, 7, 3)),
     "dilated": ({"kernel_size": 3, "dilation_rate": 2, "padding": "same"}, (2, 9, 8, 1)),
     "in groups": ({"kernel_size": 3, "groups": 2}, (2, 6, 6, 4)),
+}
+ENLARGEMENTS = {
+    "squares": {"kernel_size": 2, "strides": 2},
+    "oblongs, same": {"kernel_size": (3, 2), "strides": (3, 2), "padding": "same", "activation": "tanh"},
+    "without a bias": {"kernel_size": 2, "strides": 2, "use_bias": False},
+    "overlapping": {"kernel_size": 3, "strides": 2},
+    "with gaps": {"kernel_size": 2, "strides": 3},
+    "dilated": {"kernel_size": 2, "strides": 1, "dilation_rate": 2},
 }
 POOLINGS = {
     "halves": ({"pool_size": 2}, (2, 8, 6, 3)),
@@ -95,6 +105,18 @@ def test_a_tuned_convolution_answers_and_learns_as_keras_does(case, data_format)
     pairs = both(model, x)
     assert len(pairs) == 4  # the outputs, and the gradients by the inputs, the kernel and the bias
     for expected, actual in pairs:
+        assert np.abs(expected).max() > 0
+        assert difference(expected, actual).relative <= 1e-5
+
+
+@pytest.mark.shared_out
+@pytest.mark.parametrize("case", ENLARGEMENTS)
+def test_a_tuned_transposed_convolution_answers_and_learns_as_keras_does(case, data_format):
+    import keras
+
+    x = drawn((2, 5, 4, 3), data_format)
+    model = model_of([keras.layers.Conv2DTranspose(4, data_format=data_format, **ENLARGEMENTS[case])], x.shape)
+    for expected, actual in both(model, x):
         assert np.abs(expected).max() > 0
         assert difference(expected, actual).relative <= 1e-5
 

@@ -1,5 +1,6 @@
 """The batches of a stream are put together in windows of one shape, which end with an epoch and do not wait long."""
 
+import math
 import time
 
 import numpy as np
@@ -12,10 +13,13 @@ def batch(size):
     return np.zeros((size, 3), "float32"), np.zeros(size, "int64")
 
 
-def windows_of(batches, steps, **settings):
-    from trivium.engine.epochs.streamed_epochs import _windows_of
+def groups_of(batches, steps, seconds=math.inf):
+    """Return the number of samples of each batch, by windows."""
+    from trivium.data.split import Split
+    from trivium.engine.epochs.streamed_epochs import _groups_of
 
-    return [[window.batch_size] * window.count for window in _windows_of(iter(batches), steps, **settings)]
+    groups = _groups_of((Split(*each) for each in batches), steps, seconds)
+    return [[len(split) for split in group] for group in groups]
 
 
 @pytest.mark.parametrize(
@@ -29,42 +33,38 @@ def windows_of(batches, steps, **settings):
     ],
 )
 def test_windows_have_one_shape_and_end_with_an_epoch(backend, sizes, steps, windows):
-    assert windows_of(map(batch, sizes), steps, is_filled=False) == windows
+    assert groups_of(map(batch, sizes), steps) == windows
 
 
-def test_a_window_does_not_wait_long(backend, monkeypatch):
-    from trivium.engine.epochs import streamed_epochs
-
-    monkeypatch.setattr(streamed_epochs, "_SECONDS", 0.01)
-
+def test_a_window_does_not_wait_long(backend):
     def slow():
         for _ in range(3):
             yield batch(4)
             time.sleep(0.05)
 
-    assert windows_of(slow(), 9) == [[4], [4], [4]]
+    assert groups_of(slow(), 9, 0.01) == [[4], [4], [4]]
 
 
 def test_the_last_batch_of_an_epoch_does_not_wait_for_the_next_epoch(backend):
-    from trivium.engine.epochs.streamed_epochs import _windows_of
+    from trivium.data.split import Split
+    from trivium.engine.epochs.streamed_epochs import _groups_of
 
     given = []
 
     def counted():
         for number in range(4):
             given.append(number)
-            yield batch(4)
+            yield Split(*batch(4))
 
-    window = next(_windows_of(counted(), 2, is_filled=False))
-    assert (window.count, given) == (2, [0, 1])
+    group = next(_groups_of(counted(), 2, math.inf))
+    assert (len(group), given) == (2, [0, 1])
 
 
-def test_a_window_is_filled_with_its_first_batch(backend, monkeypatch):
-    from trivium.engine.epochs import streamed_epochs
+def test_a_window_is_filled_up_with_its_samples(backend):
+    from trivium.engine.epochs.streamed_epochs import _Window
 
-    monkeypatch.setattr(streamed_epochs, "_MOST_BATCHES", 4)
-    first, second = (np.ones((2, 1)), np.ones(2)), (np.zeros((2, 1)), np.zeros(2))
-    window = streamed_epochs._Window.of([first, second], is_filled=True)
+    x = np.arange(4.0)[:, None]
+    window = _Window.of((x, x[:, 0]), 2, 5)
     assert (window.count, window.batch_size) == (2, 2)
-    x, y = window.data
-    assert x[:, 0].tolist() == y.tolist() == [1, 1, 0, 0, 1, 1, 1, 1]
+    np.testing.assert_array_equal(window.data[0][:, 0], [0, 1, 2, 3, 0, 1, 2, 3, 0, 1])
+    assert window.form == _Window.of((x[:2], x[:2, 0]), 1, 5).form
