@@ -151,7 +151,7 @@ def _map_into(mapped: np.ndarray, pictures: np.ndarray, matrices: np.ndarray, of
 
     def blended(row: np.ndarray) -> np.ndarray:
         first = pixels.take(row + left, axis=0)
-        change = pixels.take(row + beside, axis=0)
+        change: np.ndarray = pixels.take(row + beside, axis=0)
         change -= first
         change *= right
         change += first
