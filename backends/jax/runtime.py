@@ -109,7 +109,7 @@ class JaxRuntime(Runtime):
     def plans(self, model: Any, steps: int) -> list[Plan]:
         in_a_loop, one_by_one = Plan("loop", loop=True, jit=True), Plan("steps", loop=False, jit=True)
         # Inside a loop on a CPU, XLA runs a convolution on one thread; a small step still gains more from the loop.
-        loops = has_recurrence(model) or (_on_accelerator() and not has_convolutions(model))
+        loops = has_recurrence(model) or not has_convolutions(model)
         plans = [in_a_loop, one_by_one] if loops else [one_by_one, in_a_loop]
         return [*plans, SHARDED] if _can_shard() and has_convolutions(model) else plans
 
