@@ -22,11 +22,32 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    _Float = click.ParamType[float]
+else:
+    _Float = click.ParamType  # older versions of Click cannot be subscripted
+
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
 # Where the JSON goes, in `click.Context.meta`.
 _OUTPUT = "trivium.output"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class DurationType(_Float):
+    """A duration of at least one second, such as `120`, `120s` or `2m`; converted to seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        factor = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
+        try:
+            seconds = float(text[:-1]) * factor if factor else float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 1 <= seconds < 1e6:
+            self.fail(f"expected a duration of at least one second, such as 120s or 2m, received {text}", param, ctx)
+        return seconds
 
 
 def _show_tracebacks(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

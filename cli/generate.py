@@ -19,13 +19,18 @@ _GRID_SIDE = 12
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--seed-text", metavar="TEXT", help="Text to continue. Default: the beginning of the training text.")
+@click.option("--random-start", is_flag=True, help="Begin at a random place of the recorded text, by --seed.")
 @click.option("--length", default=400, show_default=True, help="Number of letters or words to add.")
 @click.option(
-    "--temperature", default=1.0, show_default=True, help="Sampling temperature: lower is safer, higher is more varied."
+    "--temperature",
+    default=1.0,
+    show_default=True,
+    help="Sampling temperature: lower is safer, higher is more varied; 0 takes the likeliest.",
 )
 @click.option(
     "--seed", default=0, show_default=True, help="Seed of the sampling; gives the same result on every backend."
 )
+@click.option("--known-words", is_flag=True, help="Leave out the mark of all words beyond the vocabulary.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -38,9 +43,11 @@ _GRID_SIDE = 12
 def command(
     source: Path,
     seed_text: str | None,
+    random_start: bool,
     length: int,
     temperature: float,
     seed: int,
+    known_words: bool,
     out: Path | None,
     backend: str | None,
     as_json: bool,
@@ -63,7 +70,8 @@ def command(
     if not is_text_model(loaded) and has_decoder(loaded):
         _draw(loaded, out or Path("generated.png"), seed, as_json)
         return
-    pieces = generate(loaded, seed_text, length=length, temperature=temperature, seed=seed)
+    settings = {"random_start": random_start, "known_words": known_words}
+    pieces = generate(loaded, seed_text, length=length, temperature=temperature, seed=seed, **settings)
     if as_json:
         print_json({"schema": 1, "source": str(source), "text": "".join(pieces)})
         return

@@ -11,6 +11,7 @@ import click
 from ..backends import catalog
 from ..errors import OptionError
 from .common import (
+    DurationType,
     address_option,
     backend_option,
     common_options,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ..engine.search.search import Search
 
 _MOST_ROWS = 30
+_RESULTS = "results.json"
+_STOPPED = {"time": "the time limit", "interrupted": "Ctrl-C"}
 
 
 @click.command()
@@ -52,6 +55,7 @@ _MOST_ROWS = 30
     "--halving", is_flag=True, help="Start with few epochs; the best third continues with three times as many."
 )
 @click.option("--zoom", type=int, default=0, metavar="N", help="Search again N times on a finer grid around the best.")
+@click.option("--time-limit", type=DurationType(), help="Train no further model after this time, such as 90s or 1h.")
 @set_option
 @data_options
 @click.option("--epochs", type=int, metavar="N", help="Epochs of each fit. Default: the recipe's own.")
@@ -65,6 +69,7 @@ _MOST_ROWS = 30
 @executor_option
 @address_option
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder. Default: runs/search-RECIPE.")
+@click.option("--resume", is_flag=True, help="Score only the combinations that have no score yet in the output folder.")
 @backend_option
 @matmul_option
 @common_options
@@ -74,6 +79,7 @@ def command(
     assignments: tuple[str, ...],
     data: str | None,
     out: Path | None,
+    resume: bool,
     backend: str | None,
     as_json: bool,
     **settings: Any,
@@ -81,12 +87,13 @@ def command(
     """Score combinations of RECIPE's options by cross-validation, and rank them.
 
     The grid may vary the recipe's own options and those of training, such as optimizer, epochs or batch_size. The
-    test split of the data is not used.
+    test split of the data is not used. Ctrl-C and --time-limit end a search with what it has scored so far.
 
     \b
     Example:
       trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --grid optimizer=adam,adadelta
       trivium search dense/dropout --grid learning_rate=0.0001,0.001,0.01 --zoom 2 --folds 5
+      trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --time-limit 10m
       trivium search dense/dropout --grid units=20,30,40 --executor ray --address 10.0.0.1:6379
     """
     catalog.use(backend)
@@ -97,8 +104,12 @@ def command(
     out = out or default_out(recipe).with_name(f"search-{default_out(recipe).name}")
     atomic.require_writable_folder(out)
     chosen = {name: value for name, value in settings.items() if value is not None}
+    keeping: dict[str, Any] = {
+        "earlier": _read(out / _RESULTS) if resume else None,
+        "save": lambda so_far: atomic.write_json(out / _RESULTS, so_far.to_json()),
+    }
     with progress(f"search {recipe}") as listener:
-        result = search(recipe, values, data, listener=listener, **fixed, **chosen)
+        result = search(recipe, values, data, listener=listener, **keeping, **fixed, **chosen)
         listener({"kind": "stage", "stage": "drawing", "done": result.fits, "total": result.fits})
         written = _save(result, out)
     if as_json:
@@ -124,12 +135,34 @@ def parse_grid(assignments: Iterable[str]) -> dict[str, list[Any]]:
     return grid
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """Read the results of an earlier search.
+
+    Raises:
+        OptionError: there are none.
+        FileError: the file is damaged.
+    """
+    from ..storage import safe_json
+
+    if not path.exists():
+        raise OptionError(f"--resume: {path.parent} holds no search: leave it out to begin one")
+    read = safe_json.read(path)
+    if not isinstance(read, dict):
+        raise OptionError(f"--resume: {path} is no result of a search")
+    return read
+
+
 def _save(result: Search, out: Path) -> list[Path]:
     from ..engine.search import search_plot
     from ..storage import atomic
 
-    written = [out / "scores.png", out / "results.json"]
+    written = [out / "scores.png", out / _RESULTS, out / "in-order.png"]
     search_plot.draw_scores(result, written[0])
+    search_plot.draw_in_order(result, written[2])
+    varied = tuple(result.best.params)
+    if len(varied) == 2:
+        written.append(out / "map.png")
+        search_plot.draw_map(result, varied, written[-1])
     atomic.write_json(written[1], result.to_json())
     return written
 
@@ -151,4 +184,9 @@ def _print(result: Search, written: list[Path]) -> None:
         f"best    {format_params(result.best.params)}: {result.metric} {result.best.mean:.4f} over {result.folds} folds"
     )
     screen.print(f"took    {seconds(result.seconds)} s for {result.fits} fits")
+    if result.stopped:
+        screen.print(
+            f"stopped by {_STOPPED[result.stopped]}: {result.untried} combinations have no score; "
+            f"trivium search … --resume --out {written[1].parent} tries them"
+        )
     screen.print(f"kept    {', '.join(str(file) for file in written)}")

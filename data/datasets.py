@@ -24,11 +24,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
     "digit-or-not": mnist.load_digit_or_not,
     "digit-images": mnist.load_digit_images,
-    "digits": toys.load_digits,
-    "iris": toys.load_iris,
-    "moons": toys.load_synthetic,
-    "circles": toys.load_synthetic,
-    "blobs": toys.load_synthetic,
+    **toys.LOADERS,
     "houses": houses.load,
     "topics": topics.load,
     "shapes": shapes.load,
@@ -50,10 +46,11 @@ def load(name: str | Path) -> Dataset:
     """Load the dataset of that name, or from that file or folder.
 
     Names: `mnist` (the full set if this machine has it, else the sample), `mnist:full` (downloaded by Keras if this
-    machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits`, `iris`, `moons`, `circles` and
-    `blobs`, `houses` (a table of words, dates and gaps), `topics` (paragraphs with classes), `shapes` (drawings, which
-    a run can draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default),
-    `text` and `text:FILE`.
+    machine does not have it), `mnist:sample`, `digit-or-not`, scikit-learn's `digits` and `iris`, points of the
+    plane (`moons`, `circles`, `blobs`, `spirals`, with their number and settings as in `moons:300:noise=0.2`),
+    `houses` (a table of words, dates and gaps), `topics` (paragraphs with classes), `shapes` (drawings, which a run can
+    draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default) or sines of
+    one's own, `text` and `text:FILE`.
     Files: `.npz` or `.safetensors` arrays, a folder of `.npy` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`,
     `.arrow`) of columns or of paths to pictures, a folder with one folder of pictures per class, or with pictures and
     their masks. Settings may follow, as in `houses.csv:target=price:test_share=0.3`. With a window, as in
@@ -68,11 +65,12 @@ def load(name: str | Path) -> Dataset:
     path = Path(bare)
     family, *places = bare.split(":")
     if family in LOADERS:
-        require_settings(name, settings, ())
-        highest = len(inspect.signature(LOADERS[family]).parameters) - 1
+        loader = LOADERS[family]
+        require_settings(name, settings, _keywords_of(loader))
+        highest = len(inspect.signature(loader).parameters) - len(_keywords_of(loader)) - 1
         if len(places) > highest:
             raise DataError(f"unknown dataset {name!r}: {family} takes at most {highest} settings after it")
-        return LOADERS[family](bare, *places)
+        return loader(name, *places, **settings)
     reader = _reader_of(path, settings)
     if reader:
         files = {part: settings.pop(part) for part in PARTS if part in settings and has_parts(reader)}
@@ -139,6 +137,12 @@ def has_parts(reader: Callable[..., Dataset]) -> bool:
 def settings_of(reader: Callable[..., Dataset]) -> tuple[str, ...]:
     """Return the names of the settings that a reader of files takes."""
     return tuple(inspect.signature(reader).parameters)[1:]
+
+
+def _keywords_of(loader: Callable[..., Dataset]) -> tuple[str, ...]:
+    """Return the names of the settings, `name=value`, that the loader of a known dataset takes."""
+    parameters = inspect.signature(loader).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
 
 
 def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations  # an annotation must not import Keras
 
+from collections.abc import Sequence
 from typing import Any
 
 from .recipe import Option, PublishedResult, keras, recipe, step
 
-__all__ = ["dropout", "one_hidden", "small", "two_hidden", "two_small"]
+__all__ = ["dropout", "one_hidden", "points", "small", "two_hidden", "two_small"]
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -99,11 +100,41 @@ def two_small(units: int = 32) -> keras.Model:
     reference=PublishedResult(26_506, result="accuracy 0.955 in 10-fold cross-validation"),
 )
 def dropout(
-    layers: int = 2, units: int = 32, dropout: float = 0.2, inputs: int = PIXELS, classes: int = CLASSES
+    layers: int = 2,
+    units: int | Sequence[int] = 32,
+    dropout: float | Sequence[float] = 0.2,
+    inputs: int = PIXELS,
+    classes: int = CLASSES,
 ) -> keras.Model:
+    """Build the model; `units` and `dropout` are for all hidden layers, or for each. At rate 0 there is no dropout."""
+    sizes = _for_each(units, layers)
     model = keras.Sequential([keras.Input((inputs,))])
-    for _ in range(layers):
-        model.add(keras.layers.Dense(units, activation="relu", kernel_constraint=keras.constraints.MaxNorm(3)))
-        model.add(keras.layers.Dropout(dropout))
+    for size, rate in zip(sizes, _for_each(dropout, len(sizes)), strict=True):
+        model.add(keras.layers.Dense(size, activation="relu", kernel_constraint=keras.constraints.MaxNorm(3)))
+        if rate:
+            model.add(keras.layers.Dropout(rate))
     model.add(keras.layers.Dense(classes, activation="softmax"))
     return model
+
+
+@recipe(
+    "dense/points",
+    "a few numbers a sample: points of the plane, flowers, digits of 8×8 pixels; it fits itself to the data",
+    dataset="moons",
+    inputs=(step("reshape", shape=(-1,)), step("standardise")),
+    targets=(step("one-hot", classes=Option("classes")),),
+    loss="categorical_crossentropy",
+    metrics=("accuracy",),
+    batch_size=32,
+    epochs=50,
+    validation="auto",
+    reference=PublishedResult(1_218),
+)
+def points(units: int | Sequence[int] = 32, layers: int = 2, inputs: int = 2, classes: int = 2) -> keras.Model:
+    hidden = [keras.layers.Dense(size, activation="relu") for size in _for_each(units, layers)]
+    return keras.Sequential([keras.Input((inputs,)), *hidden, keras.layers.Dense(classes, activation="softmax")])
+
+
+def _for_each(value: Any, layers: int) -> Sequence[Any]:
+    """Return the value of each of so many layers; values for each layer say themselves how many there are."""
+    return value if isinstance(value, Sequence) else [value] * layers

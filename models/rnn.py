@@ -7,6 +7,7 @@ from __future__ import annotations  # an annotation must not import Keras
 
 from typing import Any
 
+from ..functions import require_known
 from .recipe import Option, PublishedResult, keras, recipe, step
 
 __all__ = ["lstm", "stateful", "three_lstm", "time_distributed", "two_lstm"]
@@ -22,6 +23,20 @@ WAVES: dict[str, Any] = {
 }
 
 
+CELLS = LSTM, GRU = "lstm", "gru"
+
+
+def recurrent(cell: str, units: int, *, returns_sequences: bool = False) -> keras.layers.Layer:
+    """Return a recurrent layer of LSTM or GRU cells.
+
+    Raises:
+        OptionError: there is no such cell.
+    """
+    require_known("`cell`", [cell], CELLS)
+    layer = keras.layers.GRU if cell == GRU else keras.layers.LSTM
+    return layer(units, return_sequences=returns_sequences)
+
+
 @recipe(
     "rnn/lstm",
     "one small LSTM reads a window of a wave and predicts the next value",
@@ -29,23 +44,23 @@ WAVES: dict[str, Any] = {
     dataset="waves:0",
     reference=PublishedResult(64),
 )
-def lstm(window: int = 3, units: int = 3, features: int = 1, outputs: int = 1) -> keras.Model:
-    return keras.Sequential([keras.Input((window, features)), keras.layers.LSTM(units), keras.layers.Dense(outputs)])
+def lstm(window: int = 3, units: int = 3, features: int = 1, outputs: int = 1, cell: str = LSTM) -> keras.Model:
+    return keras.Sequential([keras.Input((window, features)), recurrent(cell, units), keras.layers.Dense(outputs)])
 
 
 @recipe(
     "rnn/two-lstm",
-    "one LSTM reads the output sequence of another",
+    "one LSTM reads the output sequence of another, on a wave that is mirrored where it falls",
     **WAVES,
-    dataset="waves:1",
+    dataset="waves:2",
     reference=PublishedResult(148, result="loss a little over 0.02"),
 )
-def two_lstm(window: int = 5, units: int = 3, features: int = 1, outputs: int = 1) -> keras.Model:
+def two_lstm(window: int = 5, units: int = 3, features: int = 1, outputs: int = 1, cell: str = LSTM) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((window, features)),
-            keras.layers.LSTM(units, return_sequences=True),
-            keras.layers.LSTM(units),
+            recurrent(cell, units, returns_sequences=True),
+            recurrent(cell, units),
             keras.layers.Dense(outputs),
         ]
     )
@@ -59,14 +74,18 @@ def two_lstm(window: int = 5, units: int = 3, features: int = 1, outputs: int = 
     reference=PublishedResult(904, "5 (20,000 steps)", "loss 0.025 / 0.004 / 0.0015 with 200 / 2,000 / 20,000 steps"),
 )
 def three_lstm(
-    window: int = 13, units: tuple[int, int, int] = (9, 6, 3), features: int = 1, outputs: int = 1
+    window: int = 13,
+    units: tuple[int, int, int] = (9, 6, 3),
+    features: int = 1,
+    outputs: int = 1,
+    cell: str = LSTM,
 ) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((window, features)),
-            keras.layers.LSTM(units[0], return_sequences=True),
-            keras.layers.LSTM(units[1], return_sequences=True),
-            keras.layers.LSTM(units[2]),
+            recurrent(cell, units[0], returns_sequences=True),
+            recurrent(cell, units[1], returns_sequences=True),
+            recurrent(cell, units[2]),
             keras.layers.Dense(outputs),
         ]
     )

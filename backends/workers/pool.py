@@ -18,6 +18,7 @@ _running: dict[tuple[str, int], list[Worker]] = {}
 
 Call = tuple[FunctionOrName, tuple[Any, ...]]  # a function and its arguments
 CallListener = Callable[[int, Event], None]
+ResultListener = Callable[[int, Any], None]
 
 
 def get(count: int, backend: str | None = None) -> list[Worker]:
@@ -36,11 +37,20 @@ def get(count: int, backend: str | None = None) -> list[Worker]:
     return members[:count]
 
 
-def run(workers: Sequence[WorkerProtocol], calls: Sequence[Call], listener: CallListener | None = None) -> list[Any]:
+def run(
+    workers: Sequence[WorkerProtocol],
+    calls: Sequence[Call],
+    listener: CallListener | None = None,
+    *,
+    on_result: ResultListener = lambda number, result: None,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> list[Any]:
     """Return the results of the calls, in their order; each call goes to the next free worker.
 
     Args:
-        hear: called with a call's number and each of its events, by one thread at a time.
+        listener: called with a call's number and each of its events, by one thread at a time.
+        on_result: called with a call's number and its result, as soon as it is there, by one thread at a time.
+        goes_on: asked before each call is begun; where it says no, that call and all after it have the result None.
 
     Raises:
         TriviumError: the error of the first call that failed; no further call is begun.
@@ -50,8 +60,13 @@ def run(workers: Sequence[WorkerProtocol], calls: Sequence[Call], listener: Call
     lock = threading.Lock()
 
     def answer(process: WorkerProtocol, number: int) -> Any:
+        if not goes_on():
+            return None
         function, arguments = calls[number]
-        return process.call(function, *arguments, listener=_numbered_listener(number, listener, lock))
+        result = process.call(function, *arguments, listener=_numbered_listener(number, listener, lock))
+        with lock:
+            on_result(number, result)
+        return result
 
     return _serve_all(workers, [numbers] * len(workers), answer, len(calls))
 

@@ -85,10 +85,10 @@ def _with_a_gpu(names: Sequence[str], options: BenchmarkOptions) -> list[str]:
         BackendError: none does.
     """
     workers = {name: options.executor.dedicated_worker(name, threads=options.threads) for name in names}
-    found = [name for name in names if GPU in workers[name].call(epoch_session.kinds)]
-    if not found:
+    capable = [name for name in names if GPU in workers[name].call(epoch_session.kinds)]
+    if not capable:
         raise BackendError(f"no GPU is found here by {', '.join(names)}: install the GPU build of one, or leave it out")
-    return found
+    return capable
 
 
 def _group(

@@ -12,6 +12,7 @@ import click
 from ...errors import OptionError
 from ..common import (
     Command,
+    DurationType,
     address_option,
     common_options,
     console,
@@ -59,23 +60,6 @@ class ShareType(_Float):
         if not 0.001 <= share <= 1:
             self.fail(f"expected a share from 0.1% to 100%, such as 5% or 0.05, received {text}", param, ctx)
         return share
-
-
-class DurationType(_Float):
-    """A duration of at least one second, such as `120`, `120s` or `2m`; converted to seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
-        factor = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-        try:
-            seconds = float(text[:-1]) * factor if factor else float(text)
-        except ValueError:
-            seconds = 0.0
-        if not 1 <= seconds < 1e6:
-            self.fail(f"expected a duration of at least one second, such as 120s or 2m, received {text}", param, ctx)
-        return seconds
 
 
 backends_option = click.option(

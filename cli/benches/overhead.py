@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common import table
+from ..common import DurationType, table
 from ..data_options import reading_options
 from .common import (
-    DurationType,
     Printable,
     backends_option,
     cells_table,

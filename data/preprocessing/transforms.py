@@ -87,14 +87,15 @@ class Cast(Transform):
 
 @dataclass(frozen=True)
 class Reshape(Transform):
-    """Reshape each sample to `shape`."""
+    """Reshape each sample to `shape`; `(-1,)` flattens samples of any shape."""
 
     kind = "reshape"
     shape: tuple[int, ...] = ()
     before: tuple[int, ...] | None = None
 
     def fit(self, values: np.ndarray) -> Self:
-        return replace(self, before=values.shape[1:])
+        shape = (math.prod(values.shape[1:]),) if tuple(self.shape) == (-1,) else self.shape
+        return replace(self, shape=shape, before=values.shape[1:])
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         size = math.prod(self.shape)

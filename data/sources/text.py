@@ -9,11 +9,16 @@ import numpy as np
 
 from ...errors import DataError
 from ...storage.regular_file import require_regular
+from .. import data_name
 from ..dataset import Dataset, Split
 
 
-def load(name: str, file: str = "") -> Dataset:
+def load(name: str, file: str = "", *, lower: str = "no", joined: str = "no") -> Dataset:
     """Load `text:FILE`, or `text` for Python's own documentation.
+
+    Args:
+        lower: `yes` for small letters only.
+        joined: `yes` to make one blank of every run of blanks and line ends.
 
     Returns:
         A training split only. x and y are the same series: the code points of the characters, (n,) uint32.
@@ -22,6 +27,10 @@ def load(name: str, file: str = "") -> Dataset:
         DataError: the file is missing, empty, or not UTF-8.
     """
     text = read_text(Path(file)) if file else _documentation()
+    if data_name.parse_flag("lower", lower):
+        text = text.lower()
+    if data_name.parse_flag("joined", joined):
+        text = " ".join(text.split())
     codes = to_codes(text)
     return Dataset(name, Split(codes, codes), None, (), file or "the documentation texts of Python's pydoc_data.topics")
 

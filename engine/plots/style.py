@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Colours distinguishable for the colour-blind (Okabe and Ito, 2008).
 TRAINING, VALIDATION, DATA = "#0072B2", "#D55E00", "#7f7f7f"
+# Of the classes of points.
+CLASSES = (TRAINING, VALIDATION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", DATA)
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf")
 _TEXT_COLOURS = ("white", "#0b2239")
 _STYLE: dict[str, Any] = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ...data.preprocessing.tokens import Tokenizer
+from ...data.preprocessing.tokens import UNKNOWN, Tokenizer
 from ...data.preprocessing.transforms import Window
 from ...data.sources.text import to_codes
 from ...errors import DataError, OptionError
@@ -23,6 +23,8 @@ def generate(
     length: int = 400,
     temperature: float = 1.0,
     seed: int = 0,
+    random_start: bool = False,
+    known_words: bool = False,
 ) -> Iterator[str]:
     """Continue a text. Yield the seed text, then each token as soon as it is generated.
 
@@ -33,25 +35,36 @@ def generate(
         seed_text: the text to continue, repeated if it is shorter than the model's window. The default is the
             beginning of the recorded text.
         length: the number of tokens to generate.
-        temperature: above 0; probabilities are raised to the power 1/temperature, so low values give likely text and
-            high values give varied text.
+        temperature: 0 or more; probabilities are raised to the power 1/temperature, so low values give likely text and
+            high values give varied text. At 0 the likeliest token is taken.
         seed: of the random choices.
+        random_start: begin at a random place of the recorded text, instead of at its first one.
+        known_words: never answer the mark that stands for all words beyond the vocabulary.
 
     Raises:
         BundleError: the bundle cannot be read.
         DataError: it is no text model, or the seed text has tokens that are not in its vocabulary.
-        OptionError: length or temperature is out of range.
+        OptionError: length or temperature is out of range; a seed text and a random start are both asked for.
     """
-    if length < 1 or not 0 < temperature < float("inf"):
-        raise OptionError(f"length must be 1 or more and temperature above 0, received {length} and {temperature:g}")
+    if length < 1 or not 0 <= temperature < float("inf"):
+        raise OptionError(f"length must be 1 or more and temperature 0 or more: {length} and {temperature:g}")
+    if seed_text is not None and random_start:
+        raise OptionError("a text is continued from `seed_text` or from a random start: leave one out")
     bundle = bundles.load(source)
     tokens, window = _text_steps(bundle)
-    context = bundle.recorded_inputs[0] if seed_text is None else _encode_seed_text(tokens, window, seed_text)
-    return _generate_tokens(bundle, tokens, context, length, temperature, np.random.default_rng(seed), seed_text)
+    generator = np.random.default_rng(seed)
+    if seed_text is None:
+        context = bundle.recorded_inputs[generator.integers(len(bundle.recorded_inputs)) if random_start else 0]
+    else:
+        context = _encode_seed_text(tokens, window, seed_text)
+    left_out = [place for place, text in enumerate(tokens.names) if known_words and text == UNKNOWN]
+    return _generate_tokens(bundle, tokens, context, length, temperature, generator, seed_text, left_out)
 
 
 def sample(probabilities: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
-    """Draw one index from (n,) probabilities, sharpened or flattened by the temperature."""
+    """Draw one index from (n,) probabilities, sharpened or flattened by the temperature; at 0 the likeliest."""
+    if not temperature:
+        return int(probabilities.argmax())
     logits = np.log(np.maximum(probabilities.astype("float64"), 1e-30)) / temperature
     weights = np.cumsum(np.exp(logits - logits.max()))
     return int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
@@ -65,12 +78,14 @@ def _generate_tokens(
     temperature: float,
     generator: np.random.Generator,
     seed_text: str | None,
+    left_out: Sequence[int],
 ) -> Iterator[str]:
     yield tokens.separator.join(tokens.names[int(number)] for number in context) if seed_text is None else seed_text
     model = bundle.model
     for _ in range(length):
         # `predict` would set up a data iterator for a single sample.
         probabilities = as_floats(model.predict_on_batch(context[None]))[0, : len(tokens.names)]
+        probabilities[left_out] = 0.0
         number = sample(probabilities, temperature, generator)
         context = np.append(context[1:], np.asarray(number, context.dtype))
         yield tokens.separator + tokens.names[number]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ...errors import DataError
 from ...models.recipe import recipe_of
 from .estimators import Estimator
-from .scoring import Fit
+from .scoring import Fit, ScoreCallback
 
 # Successive halving: each round keeps one candidate in three and trains it for three times as many epochs.
 _HALVING_FACTOR = 3
@@ -46,45 +47,93 @@ class Candidate:
         return float(np.std(self.scores))
 
 
-class SearchRounds:
-    """The rounds of a search. Collects the scored candidates; none is scored twice."""
+# Scores fits: it calls the second argument with the place of each and its score, as soon as that is known.
+Score = Callable[[list[Fit], ScoreCallback], Any]
 
-    def __init__(self, estimator: Estimator, folds: Folds, score: Callable[[list[Fit]], list[float]], halving: bool):
+
+class SearchRounds:
+    """The rounds of a search. Collects the scored candidates; none is scored twice.
+
+    Args:
+        estimator: has the parameters that all candidates share.
+        folds: the training and test indices of each fold.
+        score: scores fits.
+        halving: whether all candidates begin with a few epochs, and the best third goes on.
+        known: candidates that an earlier search has scored.
+
+    Attributes:
+        after_each: called after each candidate that is scored.
+        planned: the number of candidates of all rounds so far, scored or not.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        folds: Folds,
+        score: Score,
+        halving: bool,
+        known: Sequence[Candidate] = (),
+    ):
+        self.after_each: Callable[[], None] = lambda: None
         self._estimator = estimator
         self._folds = folds
         self._score = score
         self._halving = halving
+        self._known = {_key(candidate.params): candidate for candidate in known}
         self._candidates: dict[str, Candidate] = {}
+        self._places: dict[str, int] = {}
+
+    @property
+    def planned(self) -> int:
+        return len(self._places)
 
     @property
     def ranked(self) -> list[Candidate]:
         """Return the candidates, the best first. With halving, those trained for more epochs come first."""
         return sorted(
-            self._candidates.values(),
-            key=lambda candidate: (-candidate.epochs if self._halving else 0, -_nan_last(candidate.mean)),
+            self._candidates.copy().values(),  # to which a thread may be adding
+            key=lambda candidate: (
+                -candidate.epochs if self._halving else 0,
+                -_nan_last(candidate.mean),
+                self._places[_key(candidate.params)],
+            ),
         )
 
     def run(self, param_sets: list[dict[str, Any]], number: int) -> None:
-        """Score the parameter sets that have no score yet, as round `number`."""
-        remaining = [params for params in param_sets if repr(params) not in self._candidates]
+        """Score the parameter sets that have no score yet, as round `number`.
+
+        What ends the scoring early is raised; `ranked` then has the candidates with a score of each fold.
+        """
+        remaining = [params for params in param_sets if _key(params) not in self._candidates]
+        for params in remaining:
+            self._places[_key(params)] = len(self._places)
+            if known := self._known.get(_key(params)):
+                self._candidates[_key(params)] = replace(known, params=params, round=number)
+        remaining = [params for params in remaining if _key(params) not in self._candidates]
         for epoch_fraction, limit in rungs(len(remaining)) if self._halving else [(1.0, len(remaining))]:
             remaining = remaining[:limit]
-            for candidate in self._score_candidates(remaining, epoch_fraction, number):
-                self._candidates[repr(candidate.params)] = candidate
-            remaining.sort(key=lambda params: -_nan_last(self._candidates[repr(params)].mean))
+            self._score_candidates(remaining, epoch_fraction, number)
+            remaining.sort(key=lambda params: -_nan_last(self._candidates[_key(params)].mean))
 
-    def _score_candidates(
-        self, param_sets: list[dict[str, Any]], epoch_fraction: float, number: int
-    ) -> Iterator[Candidate]:
+    def _score_candidates(self, param_sets: list[dict[str, Any]], epoch_fraction: float, number: int) -> None:
         epochs = [max(1, round(epoch_fraction * self._epochs(params))) for params in param_sets]
         fits = [
             Fit({**params, "epochs": count}, train, test)
             for params, count in zip(param_sets, epochs, strict=True)
             for train, test in self._folds
         ]
-        scores = np.reshape(self._score(fits), (len(param_sets), len(self._folds)))
-        for params, count, row in zip(param_sets, epochs, scores, strict=True):
-            yield Candidate(params, count, tuple(map(float, row)), number)
+        scores: list[dict[int, float]] = [{} for _ in param_sets]
+
+        def note(fit: int, score: float) -> None:
+            place, fold = divmod(fit, len(self._folds))
+            scores[place][fold] = score
+            if len(scores[place]) == len(self._folds):
+                in_order = tuple(scores[place][each] for each in range(len(self._folds)))
+                candidate = Candidate(param_sets[place], epochs[place], in_order, number)
+                self._candidates[_key(candidate.params)] = candidate
+                self.after_each()
+
+        self._score(fits, note)
 
     def _epochs(self, params: Mapping[str, Any]) -> int:
         epochs = params.get("epochs", self._estimator.epochs)
@@ -121,6 +170,11 @@ def make_folds(y: np.ndarray, folds: int, classifies: bool, seed: int) -> Folds:
         return list(splitter.split(np.zeros(len(y)), y))
     except ValueError as error:
         raise DataError(f"{folds} folds cannot be made: {error}") from error
+
+
+def _key(params: Mapping[str, Any]) -> str:
+    """Return what is the same for parameters of the same values, also after they were JSON."""
+    return json.dumps(params, sort_keys=True, default=repr)
 
 
 def _nan_last(score: float) -> float:

@@ -17,7 +17,7 @@ from ...backends import runtime
 from ...backends.workers import worker
 from ...models.recipe import Recipe
 from .estimators import Classifier, Estimator, Regressor
-from .scoring import Fit, score
+from .scoring import Fit, ScoreCallback, score
 
 KINDS: dict[str, type[Estimator]] = {"classifier": Classifier, "regressor": Regressor}
 
@@ -37,8 +37,10 @@ def score_all(
     *,
     batched: bool = True,
     on_progress: ProgressCallback,
+    on_score: ScoreCallback = lambda place, score: None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> list[float]:
-    """Return the score of each fit on its test samples: accuracy, or R² for regression.
+    """Return the score of each fit on its test samples: accuracy, or R² for regression; NaN for one that did not begin.
 
     Args:
         estimator: has the parameters that all fits share.
@@ -46,6 +48,8 @@ def score_all(
         x, y: (n, …) samples, and labels or values.
         batched: whether fits of one architecture may train together. The scores are the same.
         on_progress: called with the number of finished fits.
+        on_score: called with the place of each fit in `fits` and its score.
+        goes_on: asked before fits are begun; where it says no, no further ones are.
 
     Raises:
         TriviumError: the parameters are invalid, or do not fit the samples.
@@ -53,10 +57,13 @@ def score_all(
     scores = [math.nan] * len(fits)
     done = 0.0
     for numbers in group_fits(estimator, fits, y):
+        if not goes_on():
+            break
         members = [fits[number] for number in numbers]
         group_scores = _score_group(estimator, members, x, y, batched, lambda part, done=done: on_progress(done + part))  # type: ignore[misc]
         for number, fit_score in zip(numbers, group_scores, strict=True):
             scores[number] = fit_score
+            on_score(number, fit_score)
         done += len(numbers)
         on_progress(done)
     return scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,11 @@ from ...backends.workers.worker import Listener
 from ...errors import OptionError
 from .estimators import Classifier, Estimator
 from .fits import group_fits, score_all, score_in_worker, store_data
-from .scoring import Fit
+from .scoring import Fit, ScoreCallback
+
+
+class TimeUpError(Exception):
+    """The time of a search is up, and some fits were not begun."""
 
 
 class Scorer:
@@ -23,6 +28,7 @@ class Scorer:
     Args:
         workers: the number of workers; 0 for this process, None for one per core.
         executor: starts the workers.
+        seconds: from now, after which no further fit is begun.
 
     Raises:
         OptionError: workers are needed but the recipe has no name, or `workers=0` with an executor.
@@ -36,8 +42,10 @@ class Scorer:
         workers: int | None,
         listener: Listener | None,
         executor: Executor = LOCAL,
+        seconds: float = math.inf,
     ):
         self.fits = 0
+        self._end = time.monotonic() + seconds
         self._estimator = estimator
         self._x, self._y = x, y
         self._listener = listener or (lambda event: None)
@@ -63,12 +71,44 @@ class Scorer:
     def __exit__(self, *_: object) -> None:
         """Do nothing: the workers stay warm."""
 
-    def __call__(self, fits: list[Fit]) -> list[float]:
-        self.fits += len(fits)
+    def __call__(self, fits: list[Fit], on_score: ScoreCallback = lambda place, score: None) -> list[float]:
+        """Return the scores of fits.
+
+        Args:
+            on_score: called with the place of each fit and its score, as soon as it is known; by one thread at a time.
+
+        Raises:
+            TriviumError: the parameters are invalid, or do not fit the samples.
+            TimeUpError: the time was up before the last fit began.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        scores: dict[int, float] = {}
+
+        def note(place: int, score: float) -> None:
+            scores[place] = score
+            self.fits += 1
+            on_score(place, score)
+
         if not self._count or not all(_is_plain(fit.params) for fit in fits):
-            return score_all(
-                self._estimator, fits, self._x, self._y, on_progress=lambda done: self._report_done(done, len(fits))
-            )
+            self._score_here(fits, note)
+        else:
+            self._score_in_workers(fits, note)
+        if len(scores) < len(fits):
+            raise TimeUpError
+        return [scores[place] for place in range(len(fits))]
+
+    def _score_here(self, fits: list[Fit], note: ScoreCallback) -> None:
+        score_all(
+            self._estimator,
+            fits,
+            self._x,
+            self._y,
+            on_progress=lambda done: self._report_done(done, len(fits)),
+            on_score=note,
+            goes_on=self._has_time,
+        )
+
+    def _score_in_workers(self, fits: list[Fit], note: ScoreCallback) -> None:
         groups = [part for group in group_fits(self._estimator, fits, self._y) for part in self._divide(group, fits)]
         groups.sort(key=len, reverse=True)
         done = [0.0] * len(groups)
@@ -77,12 +117,15 @@ class Scorer:
             done[number] = event["done"]
             self._report_done(sum(done), len(fits))
 
+        def on_result(number: int, group_scores: list[float]) -> None:
+            for place, score in zip(groups[number], group_scores, strict=True):
+                note(place, score)
+
         calls: list[pool.Call] = [(score_in_worker, self._arguments(group, fits)) for group in groups]
-        scores = [math.nan] * len(fits)
-        for group, group_scores in zip(groups, pool.run(self._workers, calls, on_event), strict=True):
-            for number, score in zip(group, group_scores, strict=True):
-                scores[number] = score
-        return scores
+        pool.run(self._workers, calls, on_event, on_result=on_result, goes_on=self._has_time)
+
+    def _has_time(self) -> bool:
+        return time.monotonic() < self._end
 
     def _divide(self, group: list[int], fits: list[Fit]) -> list[list[int]]:
         """Split a group that is so large that some worker would have no work."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+# Takes the place of a fit and its score.
+ScoreCallback = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)

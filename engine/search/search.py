@@ -7,8 +7,10 @@ architecture train together.
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +21,7 @@ from ...backends.workers.worker import Listener
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.nests import is_array
-from ...errors import DataError, OptionError
+from ...errors import DataError, OptionError, first_line
 from ...models.recipe import Recipe, find, recipe_of
 from ...storage.safe_json import finite
 from ..training.options import DEFAULT_SEED, TrainingOptions
@@ -29,8 +31,14 @@ from .candidates import Candidate, SearchRounds, combinations, make_folds
 from .estimators import Classifier, Estimator
 from .fits import KINDS
 from .refine_grid import refine
-from .scorer import Scorer
+from .scorer import Scorer, TimeUpError
 from .scoring import Fit
+
+# Why a search ended early.
+TIME, INTERRUPTED = "time", "interrupted"
+# What two searches must have in common for the scores of one to hold in the other; keys of their JSON.
+_THE_SAME = ("recipe", "kind", "metric", "folds", "settings", "data")
+_SECONDS_BETWEEN_SAVES = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,9 @@ class Search:
         candidates: sorted, the best first.
         seconds: the duration of the search.
         fits: the number of trained models.
+        checksum: of the data, where they have one.
+        stopped: why the search ended early: `time` or `interrupted`; empty if it did not.
+        untried: the combinations without a score.
     """
 
     recipe: Recipe | str
@@ -56,6 +67,9 @@ class Search:
     candidates: list[Candidate]
     seconds: float
     fits: int
+    checksum: str | None = None
+    stopped: str = ""
+    untried: int = 0
 
     @property
     def best(self) -> Candidate:
@@ -89,6 +103,9 @@ class Search:
             "metric": self.metric,
             "folds": self.folds,
             "settings": self.settings,
+            "data": self.checksum,
+            "stopped": self.stopped,
+            "untried": self.untried,
             "fits": self.fits,
             "seconds": self.seconds,
             "rows": rows,
@@ -148,6 +165,9 @@ def search(
     random: int | None = None,
     halving: bool = False,
     zoom: int = 0,
+    time_limit: float | None = None,
+    earlier: Mapping[str, Any] | None = None,
+    save: Callable[[Search], None] | None = None,
     seed: int = DEFAULT_SEED,
     workers: int | None = None,
     executor: str = "local",
@@ -168,6 +188,10 @@ def search(
         halving: use successive halving: train all candidates for a few epochs, then the best third for three times
             as many, and so on.
         zoom: refine the grid around the best candidate this many times.
+        time_limit: seconds after which no further model is trained; the result then has the combinations scored so far.
+        earlier: the JSON of an earlier search of the same model, data and settings, whose combinations are not scored
+            again.
+        save: called with the result so far, now and then while the search goes on.
         seed: of the models, the folds, and the random combinations. All candidates have the same seed, so that their
             scores do not differ by chance.
         workers: the number of worker processes. The default is one per core; 0 trains in this process. A recipe
@@ -179,8 +203,10 @@ def search(
         settings: parameters that all candidates share, such as `epochs`, and how a file or a data frame is read, such
             as `target="price"`. Each fit prepares the columns of a table by its own training samples.
 
+    Ctrl-C ends the search like the time limit. It is only raised before the first combination has its score.
+
     Raises:
-        TriviumError: an argument is invalid; the message says which.
+        TriviumError: an argument is invalid; the message says which. Or the time was up before the first score.
 
     Example:
         >>> found = trivium.search("dense/dropout", {"units": [20, 30, 40], "optimizer": ["adam", "adadelta"]})
@@ -203,15 +229,98 @@ def search(
     estimator = KINDS[kind](recipe, table=table, **estimator_params)
     grid = {_estimator_parameter(name): list(values) for name, values in grid.items()}
     _require_parameters(estimator, grid)
-    with Scorer(estimator, x, y, workers, listener, find_executor(executor, address)) as scorer:
-        rounds = SearchRounds(estimator, make_folds(y, folds, classifies, seed), scorer, halving)
+    metric = "accuracy" if classifies else "r2"
+    nothing = Search(recipe, kind, metric, folds, estimator_params, [], 0.0, 0, dataset.checksum)
+    known = _known_candidates(earlier, nothing, halving) if earlier else []
+    limit = math.inf if time_limit is None else time_limit
+    with Scorer(estimator, x, y, workers, listener, find_executor(executor, address), limit) as scorer:
+        rounds = SearchRounds(estimator, make_folds(y, folds, classifies, seed), scorer, halving, known)
+
+        def so_far(stopped: str = INTERRUPTED) -> Search:
+            ranked = rounds.ranked
+            return dataclasses.replace(
+                nothing,
+                candidates=ranked,
+                seconds=time.perf_counter() - start,
+                fits=scorer.fits,
+                stopped=stopped,
+                untried=rounds.planned - len(ranked),
+            )
+
+        if save:
+            rounds.after_each = _now_and_then(lambda: save(so_far()))
+        return so_far(_run(rounds, grid, random, zoom, seed))
+
+
+def _run(rounds: SearchRounds, grid: Mapping[str, Sequence[Any]], random: int | None, zoom: int, seed: int) -> str:
+    """Score all combinations; return why that ended early, or an empty text.
+
+    Raises:
+        OptionError: the time was up before the first combination had its score.
+        KeyboardInterrupt: Ctrl-C before that.
+    """
+    try:
         rounds.run(combinations(grid, random, seed), 0)
         for number in range(1, zoom + 1):
             grid = refine(grid, rounds.ranked[0].params)
             rounds.run(combinations(grid, None, seed), number)
-    metric = "accuracy" if classifies else "r2"
-    seconds = time.perf_counter() - start
-    return Search(recipe, kind, metric, folds, estimator_params, rounds.ranked, seconds, scorer.fits)
+    except TimeUpError:
+        if not rounds.ranked:
+            raise OptionError(
+                "no combination has its score within the time limit: allow more `time_limit`, or train fewer `epochs`"
+            ) from None
+        return TIME
+    except KeyboardInterrupt:
+        if not rounds.ranked:
+            raise
+        return INTERRUPTED
+    return ""
+
+
+def _known_candidates(earlier: Mapping[str, Any], search: Search, halving: bool) -> list[Candidate]:
+    """Return the candidates of the JSON of an earlier search.
+
+    Args:
+        search: the search that begins, without candidates.
+
+    Raises:
+        OptionError: the earlier one scored something else; or it stopped candidates at fewer epochs than others.
+    """
+    if halving:
+        raise OptionError("`halving` compares all candidates after the same epochs: begin such a search anew")
+    now = json.loads(json.dumps(search.to_json(), default=repr))
+    changed = [name for name in _THE_SAME if earlier.get(name) != now[name]]
+    if changed:
+        name = changed[0]
+        raise OptionError(
+            f"the earlier search had other {name} ({earlier.get(name)!r}, now {now[name]!r}): begin anew, in another "
+            "`out`"
+        )
+    try:
+        return [_candidate(row, search.folds) for row in earlier["rows"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise OptionError(f"the earlier search has no scores that can be read: {first_line(error)}") from error
+
+
+def _candidate(row: Mapping[str, Any], folds: int) -> Candidate:
+    """Return the candidate of a row of JSON."""
+    scores = tuple(math.nan if score is None else float(score) for score in row["scores"])
+    if len(scores) != folds:
+        raise ValueError(f"{len(scores)} scores of {folds} folds")
+    return Candidate(dict(row["params"]), int(row["epochs"]), scores)
+
+
+def _now_and_then(function: Callable[[], None]) -> Callable[[], None]:
+    """Return the function, called at most every few seconds."""
+    last = time.monotonic()
+
+    def call() -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_SAVES:
+            function()
+            last = time.monotonic()
+
+    return call
 
 
 def _require_estimator(estimator: Any, what: str) -> None:

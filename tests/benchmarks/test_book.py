@@ -60,7 +60,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_names(name, near):
 
 def test_data_go_to_the_recipes_of_their_kind():
     selected = book.select_recipes(["cnn/simple", "rnn/lstm", "rnn/two-lstm"])
-    own = {"cnn/simple": "mnist", "rnn/lstm": "waves:0", "rnn/two-lstm": "waves:1"}
+    own = {"cnn/simple": "mnist", "rnn/lstm": "waves:0", "rnn/two-lstm": "waves:2"}
     assert book.data_for(selected, None) == own
     assert book.data_for(selected, "mnist:sample") == {**own, "cnn/simple": "mnist:sample"}
     assert book.data_for(selected, "waves:2:50") == {**own, "rnn/lstm": "waves:2:50", "rnn/two-lstm": "waves:2:50"}

@@ -57,6 +57,21 @@ def test_the_ranked_table_and_its_files(cli, here, shared_worker):
     assert printed["files"][0] == "runs/search-functions_for_estimators-classes/scores.png"
 
 
+def test_a_search_that_was_stopped_goes_on(cli, refused, here, shared_worker):
+    grid = ["--grid", "units=3,4,5", "--data", "iris", "--workers", "1"]
+    grid += ["--epochs", "2", "--folds", "2", "--out", "kept"]
+    assert "kept holds no search: leave it out" in refused("search", f"{BUILDERS}:classes", *grid, "--resume")
+    assert cli("search", f"{BUILDERS}:classes", *grid).code == 0
+    results = json.loads((here / "kept" / "results.json").read_text())
+    (here / "kept" / "results.json").write_text(json.dumps({**results, "rows": results["rows"][:2]}))
+    shown = cli("search", f"{BUILDERS}:classes", *grid, "--resume", "--json")
+    again = json.loads(shown.out)
+    assert (again["fits"], again["stopped"], again["untried"]) == (2, "", 0)
+    assert [row["params"] for row in again["rows"]] == [row["params"] for row in results["rows"]]
+    (here / "kept" / "results.json").write_text("[]")
+    assert "is no result of a search" in refused("search", f"{BUILDERS}:classes", *grid, "--resume")
+
+
 def test_an_invalid_search_is_refused_in_one_line(refused, shared_worker):
     assert "unknown recipe 'dense/dropuot'" in refused("search", "dense/dropuot", "--grid", "units=3")
     assert "has no parameter 'unit'" in refused("search", "dense/dropout", "--grid", "unit=3")

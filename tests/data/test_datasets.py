@@ -110,7 +110,36 @@ def test_the_test_wave_starts_at_twice_the_training_length():
     np.testing.assert_array_equal(data.test.x, wave(1, 800)[600:])
 
 
-@pytest.mark.parametrize("name", ["waves:3", "waves:0:1", "waves:0:many", "mnist:half"])
+def test_a_wave_of_ones_own_sines_is_the_formula():
+    name = "waves::50:frequencies=1.5,4:amplitudes=2,0.5:phases=0,1.2:step=0.1:skip=7"
+    data = datasets.load(name)
+    theta = 0.1 * (7 + np.arange(50))
+    np.testing.assert_allclose(data.train.x, 2 * np.sin(1.5 * theta) + 0.5 * np.sin(4 * theta + 1.2), atol=1e-12)
+    assert data.test.x[0] == pytest.approx(2 * np.sin(1.5 * 10.7) + 0.5 * np.sin(4 * 10.7 + 1.2))
+    assert (data.name, data.source) == (name, "computed: 2 sines, 50 steps")
+    alike = datasets.load("waves::300:frequencies=1.1,1.7,3.1,7:amplitudes=1,2,2,3:mirrored=yes").train.x
+    np.testing.assert_allclose(alike, wave(2, 300), atol=1e-12)
+    np.testing.assert_array_equal(datasets.load("waves:2:300:mirrored=no").train.x, wave(1, 300))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("waves:0:1", "the number of steps must be a whole number from 2"),
+        ("waves:0:many", "the number of steps must be a whole number"),
+        ("waves:1:frequencies=2", "set 1 has its own sines: leave out the set, or `frequencies`"),
+        ("waves:amplitudes=2", "add frequencies"),
+        ("waves:frequencies=1,2:amplitudes=1", "there are 2 frequencies and 1 amplitudes: give one for each"),
+        ("waves:frequencies=1,x", "frequencies must be a number, received 'x'"),
+        ("waves:mirrored=maybe", "mirrored=maybe: expected yes or no"),
+    ],
+)
+def test_a_setting_that_a_wave_cannot_have_is_an_error(name, message):
+    with pytest.raises(DataError, match=message):
+        datasets.load(name)
+
+
+@pytest.mark.parametrize("name", ["waves:3", "mnist:half"])
 def test_an_unknown_variant_of_a_dataset_is_an_error_that_lists_the_known_ones(name):
     with pytest.raises(DataError, match=f"unknown dataset '{name}': choose"):
         datasets.load(name)

@@ -22,6 +22,9 @@ pytestmark = pytest.mark.plain
         ("moons:300", (240, 2), (60, 2), ("0", "1")),
         ("circles", (800, 2), (200, 2), ("0", "1")),
         ("blobs", (800, 2), (200, 2), ("0", "1", "2")),
+        ("blobs:700:centers=7:features=3:test_share=0.3", (490, 3), (210, 3), tuple("0123456")),
+        ("spirals", (800, 2), (200, 2), tuple("01234")),
+        ("circles:100:factor=0.2:noise=0", (80, 2), (20, 2), ("0", "1")),
     ],
 )
 def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
@@ -30,10 +33,54 @@ def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
     assert data.checksum == datasets.load(name).checksum
 
 
-@pytest.mark.parametrize("name", ["moons:3", "moons:many", "iris:2", "moons:20:20"])
-def test_settings_that_a_dataset_does_not_have_are_an_error(name):
-    with pytest.raises(DataError, match=f"unknown dataset '{name}'"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("iris:2", "unknown dataset 'iris:2': iris takes at most 0 settings after it"),
+        ("moons:20:20", "unknown dataset 'moons:20:20'"),
+        ("moons:3", "the number of points must be a whole number from 10 to 10,000,000, received '3'"),
+        ("moons:many", "the number of points must be a whole number"),
+        ("moons:noise=-1", "noise must be a number of 0 or more, received '-1'"),
+        ("moons:noise=nan", "noise must be a number"),
+        ("moons:factor=0.5", r"moons has no setting 'factor' \(it has: noise, seed, test_share\)"),
+        ("circles:factor=1", "factor must be a number from 0 to 0.99"),
+        ("blobs:spread=1,2", "spread has 2 values: give one, or one for each of the 3 centers"),
+        ("blobs:centers=2.5", "centers must be a whole number"),
+        ("spirals:arms=0", "arms must be a whole number from 1 to 1,000"),
+        ("spirals:seed=1e9", "seed must be a whole number"),
+        ("iris:test_share=1", "test_share must be a number from 0 to 0.9"),
+        ("mnist:noise=1", "mnist has no setting 'noise'"),
+    ],
+)
+def test_settings_that_a_dataset_does_not_have_are_an_error(name, message):
+    with pytest.raises(DataError, match=message):
         datasets.load(name)
+
+
+def all_points(name):
+    data = datasets.load(name)
+    return np.concatenate([data.train.x, data.test.x]), np.concatenate([data.train.y, data.test.y])
+
+
+def test_noise_spread_and_seed_are_those_of_the_points():
+    points, _ = all_points("circles:1000:noise=0:factor=0.25")
+    np.testing.assert_allclose(np.unique(np.hypot(*points.T).round(6)), [0.25, 1.0])
+    points, classes = all_points("blobs:9000:spread=0.1,1,3")
+    spreads = [points[classes == number].std(axis=0) for number in range(3)]
+    np.testing.assert_allclose(spreads, [[0.1] * 2, [1.0] * 2, [3.0] * 2], rtol=0.05)
+    first, again, other = (all_points(f"moons:50:seed={seed}")[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+def test_the_arms_of_a_spiral_begin_in_the_middle_at_equal_angles():
+    points, arms = all_points("spirals:1000:noise=0:turns=0.5")
+    assert np.bincount(arms).tolist() == [200] * 5
+    radius, angle = np.hypot(*points.T), np.arctan2(points[:, 1], points[:, 0])
+    assert radius.max() == pytest.approx(1.0)
+    assert radius.min() == pytest.approx(1 / 200)
+    turned = (angle - np.pi * radius - 2 * np.pi * arms / 5) / (2 * np.pi)
+    np.testing.assert_allclose(turned, turned.round(), atol=1e-9)
 
 
 def test_a_shuffled_digit_keeps_its_ink_and_a_digit_stays_as_it_is():

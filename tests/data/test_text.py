@@ -77,6 +77,18 @@ def test_a_file_that_is_not_text_raises_a_one_line_error(tmp_path, content, mess
         datasets.load("text:nosuch.txt")
 
 
+def test_a_text_can_be_made_small_and_its_blanks_joined(tmp_path):
+    (tmp_path / "t.txt").write_text(" The  Dog\n\tRan. \n")
+    for settings, expected in (
+        ("", " The  Dog\n\tRan. \n"),
+        (":lower=yes", " the  dog\n\tran. \n"),
+        (":lower=yes:joined=yes", "the dog ran."),
+    ):
+        assert to_text(datasets.load(f"text:{tmp_path / 't.txt'}{settings}").train.x) == expected
+    with pytest.raises(DataError, match=r"text has no setting 'upper' \(it has: lower, joined\)"):
+        datasets.load("text:upper=yes")
+
+
 def test_the_default_text_is_pythons_documentation():
     assert "statement" in to_text(datasets.load("text").train.x)
 
@@ -107,6 +119,27 @@ def test_without_a_seed_text_it_continues_the_beginning_of_its_training_text(bun
     assert next(generate(bundle, length=1)) == TEXT[:8]
 
 
+def test_a_random_start_is_another_place_of_the_recorded_text(bundle):
+    starts = {next(generate(bundle, length=1, seed=seed, random_start=True)) for seed in range(8)}
+    assert len(starts) > 1
+    assert all(start in TEXT for start in starts)
+    first, again = (next(generate(bundle, length=1, seed=3, random_start=True)) for _ in range(2))
+    assert first == again
+
+
+def test_at_temperature_0_every_seed_writes_the_likeliest_text(bundle):
+    first, other = ("".join(generate(bundle, "the cat", length=40, temperature=0, seed=seed)) for seed in (1, 2))
+    assert first == other
+
+
+def test_the_mark_of_unknown_words_can_be_left_out(backend):
+    text = dataset("one two three four five six seven eight nine ten " * 20)
+    options = {"window": 4, "units": 2, "vocabulary": 3}  # most words are unknown
+    words = Bundle.of(Trainer("text/words", options=options, epochs=1).fit(text))
+    assert UNKNOWN in "".join(list(generate(words, "one", length=60))[1:])
+    assert UNKNOWN not in "".join(list(generate(words, "one", length=60, known_words=True))[1:])
+
+
 def test_a_short_seed_text_fills_the_window_by_repetition(bundle):
     assert len("".join(generate(bundle, "a", length=5))) == 6
 
@@ -115,7 +148,8 @@ def test_a_short_seed_text_fills_the_window_by_repetition(bundle):
     ("settings", "error", "message"),
     [
         ({"length": 0}, OptionError, "length must be 1 or more"),
-        ({"temperature": 0.0}, OptionError, "temperature above 0"),
+        ({"temperature": -0.1}, OptionError, "temperature 0 or more"),
+        ({"seed_text": "the", "random_start": True}, OptionError, "from `seed_text` or from a random start"),
         ({"seed_text": "Z"}, DataError, "letters that the training text did not have: 'Z'"),
         ({"seed_text": ""}, DataError, "seed text is empty"),
     ],
@@ -138,7 +172,8 @@ def test_samples_follow_the_probabilities(generator):
 
 def test_a_low_temperature_picks_the_likeliest_token_and_a_high_one_any_token(generator):
     probabilities = np.array([0.2, 0.5, 0.3])
-    assert {sample(probabilities, 0.01, generator) for _ in range(200)} == {1}
+    for temperature in (0.0, 0.01):
+        assert {sample(probabilities, temperature, generator) for _ in range(200)} == {1}
     drawn = np.bincount([sample(probabilities, 1e6, generator) for _ in range(3000)]) / 3000
     np.testing.assert_allclose(drawn, 1 / 3, atol=0.05)
 

@@ -41,6 +41,8 @@ def other_value(value):
     """Return a value of the same type that is not the default."""
     if isinstance(value, tuple):
         return tuple(entry + 1 for entry in value)
+    if isinstance(value, str):
+        return {"lstm": "gru"}[value]
     return value / 2 if isinstance(value, float) else value + 1
 
 
@@ -80,6 +82,28 @@ def test_an_option_reaches_the_steps_that_refer_to_it():
     assert any(isinstance(v, Option) for s in recipe.inputs for v in s.settings.values())
     assert dict(recipe.steps(recipe.inputs, {"window": 5})[1].settings) == {"length": 5}
     assert dict(recipe.steps(recipe.inputs, {})[1].settings) == {"length": 3}
+
+
+@pytest.mark.parametrize("name", ["rnn/lstm", "rnn/two-lstm", "rnn/three-lstm"])
+def test_recurrent_recipes_take_gru_cells(backend, name):
+    import keras
+
+    kinds = [type(layer) for layer in recipes.find(name)(cell="gru").layers]
+    assert keras.layers.GRU in kinds
+    assert keras.layers.LSTM not in kinds
+    with pytest.raises(RecipeError, match="'gur' is none of lstm, gru; did you mean 'gru'"):
+        recipes.find(name)(cell="gur")
+
+
+def test_hidden_layers_have_a_width_and_a_dropout_each(backend):
+    import keras
+
+    model = recipes.find("dense/dropout")(units=(50, 10, 30), dropout=(0.5, 0, 0.25))
+    dense = [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    assert (dense, rates) == ([50, 10, 30, 10], [0.5, 0.25])
+    with pytest.raises(RecipeError, match="cannot be built"):
+        recipes.find("dense/dropout")(units=(50, 10), dropout=(0.5, 0, 0.25))
 
 
 OWN = '''

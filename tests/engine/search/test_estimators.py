@@ -318,7 +318,9 @@ def test_a_prediction_does_not_depend_on_the_number_of_samples(fitted):
 
 def test_a_decision_boundary_is_drawn(backend, tmp_path, generator):
     from PIL import Image
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.cluster import KMeans
+    from sklearn.linear_model import LogisticRegression, RidgeClassifier
+    from sklearn.model_selection import GridSearchCV
 
     x = generator.normal(size=(60, 2))
     for classes, name in ((2, "two"), (3, "three")):
@@ -328,6 +330,13 @@ def test_a_decision_boundary_is_drawn(backend, tmp_path, generator):
         with Image.open(path) as image:
             assert image.width > 2 * image.height
             assert len(image.convert("RGB").getcolors(2**24)) > 50
+    searched = GridSearchCV(RidgeClassifier(), {"alpha": [1.0, 9.0]})
+    for estimator in (RidgeClassifier(), KMeans(3, random_state=0), searched):
+        for classes in (2, 3):
+            y = np.arange(60) % classes
+            trivium.plots.decision_boundary(estimator.fit(x, y), x, y, path, resolution=30, limits=(-9, 9, -5, 5))
+    with pytest.raises(OptionError, match=r"`limits`: expected \(left, right, lower, upper\)"):
+        trivium.plots.decision_boundary(estimator, x, y, path, limits=(3, 1, 0, 2))
     with pytest.raises(DataError, match=r"expected samples \(n, 2\), received \(60, 1\)"):
         trivium.plots.decision_boundary(None, x[:, :1], y, path)
 

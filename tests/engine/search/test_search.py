@@ -159,9 +159,10 @@ def search_rounds(best, halving=False):
     """Return search rounds that do not train. Scores grow with the epochs and fall with the distance to `best`."""
     scored_fits = []
 
-    def score(fit_list):
-        scored_fits.extend(fit_list)
-        return [fit.params["epochs"] / 100 - abs(fit.params["units"] - best) for fit in fit_list]
+    def score(fit_list, note):
+        for place, fit in enumerate(fit_list):
+            scored_fits.append(fit)
+            note(place, fit.params["epochs"] / 100 - abs(fit.params["units"] - best))
 
     estimator = trivium.Classifier("dense/dropout", epochs=9)
     folds = [(np.arange(4), np.arange(2))] * 3
@@ -197,6 +198,35 @@ def test_halving_drops_the_worst_candidates_early():
     assert len(scored_fits) == 3 * (9 + 3 + 1)
 
 
+def test_candidates_of_one_score_keep_their_order_whoever_is_scored_first():
+    def score(fit_list, note):
+        for place in reversed(range(len(fit_list))):
+            note(place, 0.5)
+
+    rounds = SearchRounds(trivium.Classifier("dense/dropout"), [(np.arange(4), np.arange(2))] * 2, score, False)
+    rounds.run(combinations({"units": [1, 2, 3]}, None, 1), 0)
+    assert [candidate.params["units"] for candidate in rounds.ranked] == [1, 2, 3]
+
+
+def test_what_was_scored_before_the_end_is_kept():
+    def score(fit_list, note):
+        for place in (0, 2, 3, 1):  # the first candidate is complete last
+            note(place, 0.1 * place)
+        raise KeyboardInterrupt
+
+    folds = [(np.arange(4), np.arange(2))] * 2
+    rounds = SearchRounds(trivium.Classifier("dense/dropout", epochs=2), folds, score, False)
+    with pytest.raises(KeyboardInterrupt):
+        rounds.run(combinations({"units": [1, 2, 3]}, None, 1), 0)
+    assert [(c.params["units"], c.scores) for c in rounds.ranked] == [(2, (0.2, 0.1 * 3)), (1, (0.0, 0.1))]
+    assert rounds.planned == 3
+    again, scored = search_rounds(best=3)
+    again = SearchRounds(trivium.Classifier("dense/dropout", epochs=2), folds, again._score, False, rounds.ranked)
+    again.run(combinations({"units": [1, 2, 3]}, None, 1), 0)
+    assert {fit.params["units"] for fit in scored} == {3}
+    assert again.planned == len(again.ranked) == 3
+
+
 def test_random_combinations_depend_on_the_seed_only():
     grid = {"units": list(range(50)), "optimizer": ["adam", "sgd"]}
     samples = [combinations(grid, 6, seed) for seed in (1, 1, 2)]
@@ -217,6 +247,35 @@ def test_a_search_finds_the_learning_rate_that_learns(backend, flowers):
     assert [(row["rank"], row["params"]["learning_rate"]) for row in document["rows"]] == [(1, 0.1), (2, 1e-6)]
     assert document["settings"] == {"random_state": 1, "epochs": 20, "batch_size": 128, "units": 6}
     assert result.estimator().get_params()["learning_rate"] == 0.1
+
+
+def test_a_search_stops_at_its_time_limit_and_goes_on_later(backend, flowers):
+    grid = {"units": [3, 4, 5, 6, 7, 8]}  # of different architectures, which are not trained together
+    settings = {"folds": 2, "epochs": 3, "workers": 0}
+    whole = search(f"{BUILDERS}:classes", grid, flowers, **settings)
+    assert (whole.stopped, whole.untried, whole.fits) == ("", 0, 12)
+    first = search(f"{BUILDERS}:classes", {"units": [3, 4]}, flowers, **settings)
+    seconds = first.seconds
+    cut = search(f"{BUILDERS}:classes", grid, flowers, time_limit=seconds / 2, **settings)
+    assert cut.stopped == "time"
+    assert 0 < len(cut.candidates) == 6 - cut.untried < 6
+    earlier = json.loads(json.dumps(cut.to_json()))
+    resumed = search(f"{BUILDERS}:classes", grid, flowers, earlier=earlier, **settings)
+    assert resumed.fits == 2 * cut.untried
+    assert [(c.params, c.scores) for c in resumed.candidates] == [(c.params, c.scores) for c in whole.candidates]
+    with pytest.raises(OptionError, match="no combination has its score within the time limit"):
+        search(f"{BUILDERS}:classes", grid, flowers, time_limit=0.0, **settings)
+    for change, message in (
+        ({"folds": 3}, r"the earlier search had other folds \(2, now 3\)"),
+        ({"epochs": 4}, "had other settings"),
+        ({"halving": True}, "begin such a search anew"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            search(f"{BUILDERS}:classes", grid, flowers, earlier=earlier, **{**settings, **change})
+    with pytest.raises(OptionError, match="had other data"):
+        search(f"{BUILDERS}:classes", grid, (flowers[0] + 1, flowers[1]), earlier=earlier, **settings)
+    with pytest.raises(OptionError, match="no scores that can be read"):
+        search(f"{BUILDERS}:classes", grid, flowers, earlier={**earlier, "rows": [{"params": {}}]}, **settings)
 
 
 @pytest.mark.one_environment
@@ -266,6 +325,11 @@ def test_a_call_goes_to_the_next_free_worker_and_a_failure_ends_all_calls(backen
     calls = [(f"{HERE}:pause", (seconds,)) for seconds in (0.02, 0.01, 0.0)]
     assert pool.run([shared_worker], calls) == [0.02, 0.01, 0.0]
     assert pool.prepare_all([shared_worker], calls[0]) == [0.02]
+    heard, left = [], [True, False]
+    results = pool.run(
+        [shared_worker], calls, on_result=lambda *each: heard.append(each), goes_on=lambda: left and left.pop(0)
+    )
+    assert (results, heard) == ([0.02, None, None], [(0, 0.02)])
     with pytest.raises(WorkerError, match="sleep length must be non-negative"):
         pool.run([shared_worker], [(f"{HERE}:pause", (-1,)), *calls])
 
@@ -303,3 +367,20 @@ def test_the_plot_has_a_row_for_each_candidate(tmp_path):
             heights.append(image.height)
     assert heights[1] > 3 * heights[0]
     assert search_plot.format_params({"units": 3, "rate": 0.1}) == "units=3, rate=0.1"
+
+
+def test_scores_are_drawn_in_the_order_of_the_grid_and_as_a_map(tmp_path):
+    from PIL import Image
+
+    grid = {"optimizer": ["sgd", "adam"], "units": [100, 20, 3]}
+    candidates = [Candidate(params, 3, (0.9, 0.8)) for params in combinations(grid, None, 1)]
+    candidates[1] = Candidate(candidates[1].params, 3, (float("nan"), 0.8))
+    found = Search("dense/dropout", "classifier", "accuracy", 2, {}, candidates, 1.0, 12)
+    assert search_plot._values(found, "units") == ["3", "20", "100"]
+    search_plot.draw_in_order(found, tmp_path / "order.png")
+    search_plot.draw_map(found, ("units", "optimizer"), tmp_path / "map.png")
+    for name in ("order", "map"):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            assert len(image.convert("RGB").getcolors(2**24)) > 50
+    with pytest.raises(OptionError, match="a map of scores: 'layers' is none of optimizer, units"):
+        search_plot.draw_map(found, ("units", "layers"), tmp_path / "map.png")
