@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,6 +56,7 @@ _STOPPED = {"time": "the time limit", "interrupted": "Ctrl-C"}
     "--halving", is_flag=True, help="Start with few epochs; the best third continues with three times as many."
 )
 @click.option("--zoom", type=int, default=0, metavar="N", help="Search again N times on a finer grid around the best.")
+@click.option("--training-scores", is_flag=True, help="Score each combination on its training samples too.")
 @click.option("--time-limit", type=DurationType(), help="Train no further model after this time, such as 90s or 1h.")
 @set_option
 @data_options
@@ -172,11 +174,15 @@ def _print(result: Search, written: list[Path]) -> None:
 
     names = list(result.best.params)
     screen = console()
-    shown = table("rank", *names, "epochs", result.metric, "±", "folds", right=("rank", "epochs", result.metric, "±"))
+    further = ("training",) if result.best.training_scores else ()
+    numbers = ("rank", "epochs", result.metric, "±", *further)
+    shown = table("rank", *names, "epochs", result.metric, "±", *further, "folds", right=numbers)
     for rank, each in enumerate(result.candidates[:_MOST_ROWS], start=1):
         values = [format_params({name: each.params[name]}).partition("=")[2] for name in names]
         folds = " ".join(f"{score:.4f}" for score in each.scores)
-        shown.add_row(str(rank), *values, str(each.epochs), f"{each.mean:.4f}", f"{each.deviation:.4f}", folds)
+        trained = [fmean(each.training_scores)] if further else []
+        scores = [f"{score:.4f}" for score in (each.mean, each.deviation, *trained)]
+        shown.add_row(str(rank), *values, str(each.epochs), *scores, folds)
     screen.print(shown)
     if len(result.candidates) > _MOST_ROWS:
         screen.print(f"and {len(result.candidates) - _MOST_ROWS} more in {written[1]}")

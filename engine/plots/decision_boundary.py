@@ -77,7 +77,7 @@ def decision_boundary(
         _draw_regions(panels[0], first, second, answers.regions)
         if answers.values is not None:
             contours = _draw_values(panels[1], first, second, answers)
-            fig.colorbar(contours, ax=panels[1], label=answers.label)
+            fig.colorbar(contours, ax=panels[1], label=answers.label, format="%.2g")
             panels[1].set_title("confidence" if answers.limits else "decision function")
         for axes in panels:
             _draw_points(axes, points, labels, classes)

@@ -20,7 +20,7 @@ from ..epochs.batches import sample_order
 from ..keras_model.class_scores import class_probabilities
 from ..keras_model.loss_names import output_kinds
 from .estimators import Classifier, Estimator
-from .scoring import Fit, score
+from .scoring import Fit, FitScores, score
 
 if TYPE_CHECKING:
     import keras
@@ -106,17 +106,23 @@ class BatchedFits:
                 on_progress(len(self.fits) * (epoch + 1) / epochs)
         return metrics
 
-    def scores(self) -> list[float]:
-        """Return each model's score on its test samples: accuracy, or R² for regression."""
+    def scores(self) -> list[FitScores]:
+        """Return each model's scores: accuracy, or R² for regression."""
+        parts = [fit.scored for fit in self.fits]
+        of_parts = [self._scores_on(rows) for rows in zip(*parts, strict=True)]
+        return [list(scores) for scores in zip(*of_parts, strict=True)]
+
+    def _scores_on(self, rows: Sequence[np.ndarray]) -> list[float]:
+        """Return the score of each model on its own samples."""
         scores = []
-        for fit, outputs in zip(self.fits, self.models.outputs([fit.test for fit in self.fits]), strict=True):
+        for own_rows, outputs in zip(rows, self.models.outputs(list(rows)), strict=True):
             if self.classes is None:
                 values = self.preprocessing.targets.inverse(outputs)
-                scores.append(score(self.targets[fit.test], values, classifies=False))
+                scores.append(score(self.targets[own_rows], values, classifies=False))
             else:
                 (kind,) = output_kinds(self.models.model)
                 predicted = class_probabilities(outputs, len(self.classes), kind).argmax(axis=1)
-                scores.append(score(self.targets[fit.test], predicted, classifies=True))
+                scores.append(score(self.targets[own_rows], predicted, classifies=True))
         return scores
 
 

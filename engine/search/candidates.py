@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import DataError
 from ...models.recipe import recipe_of
 from .estimators import Estimator
-from .scoring import Fit, ScoreCallback
+from .scoring import Fit, FitScores, ScoreCallback
 
 # Successive halving: each round keeps one candidate in three and trains it for three times as many epochs.
 _HALVING_FACTOR = 3
@@ -30,12 +30,14 @@ class Candidate:
         epochs: the number of epochs it was trained for; fewer than the others' if halving dropped it early.
         scores: one per fold: accuracy, or R².
         round: how often the search had zoomed in when it tried this candidate; 0 for the first grid.
+        training_scores: those on the training samples of each fold, where they were asked for.
     """
 
     params: dict[str, Any]
     epochs: int
     scores: tuple[float, ...]
     round: int = 0
+    training_scores: tuple[float, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -60,6 +62,7 @@ class SearchRounds:
         score: scores fits.
         halving: whether all candidates begin with a few epochs, and the best third goes on.
         known: candidates that an earlier search has scored.
+        scores_training: whether candidates are scored on their training samples too.
 
     Attributes:
         after_each: called after each candidate that is scored.
@@ -73,12 +76,14 @@ class SearchRounds:
         score: Score,
         halving: bool,
         known: Sequence[Candidate] = (),
+        scores_training: bool = False,
     ):
         self.after_each: Callable[[], None] = lambda: None
         self._estimator = estimator
         self._folds = folds
         self._score = score
         self._halving = halving
+        self._scores_training = scores_training
         self._known = {_key(candidate.params): candidate for candidate in known}
         self._candidates: dict[str, Candidate] = {}
         self._places: dict[str, int] = {}
@@ -118,18 +123,19 @@ class SearchRounds:
     def _score_candidates(self, param_sets: list[dict[str, Any]], epoch_fraction: float, number: int) -> None:
         epochs = [max(1, round(epoch_fraction * self._epochs(params))) for params in param_sets]
         fits = [
-            Fit({**params, "epochs": count}, train, test)
+            Fit({**params, "epochs": count}, train, test, self._scores_training)
             for params, count in zip(param_sets, epochs, strict=True)
             for train, test in self._folds
         ]
-        scores: list[dict[int, float]] = [{} for _ in param_sets]
+        scores: list[dict[int, FitScores]] = [{} for _ in param_sets]
 
-        def note(fit: int, score: float) -> None:
+        def note(fit: int, fit_scores: FitScores) -> None:
             place, fold = divmod(fit, len(self._folds))
-            scores[place][fold] = score
+            scores[place][fold] = fit_scores
             if len(scores[place]) == len(self._folds):
-                in_order = tuple(scores[place][each] for each in range(len(self._folds)))
-                candidate = Candidate(param_sets[place], epochs[place], in_order, number)
+                in_order = [scores[place][each] for each in range(len(self._folds))]
+                tested, *trained = (tuple(map(float, each)) for each in zip(*in_order, strict=True))
+                candidate = Candidate(param_sets[place], epochs[place], tested, number, *trained)
                 self._candidates[_key(candidate.params)] = candidate
                 self.after_each()
 

@@ -17,7 +17,7 @@ from ...backends import runtime
 from ...backends.workers import worker
 from ...models.recipe import Recipe
 from .estimators import Classifier, Estimator, Regressor
-from .scoring import Fit, ScoreCallback, score
+from .scoring import Fit, FitScores, ScoreCallback, score
 
 KINDS: dict[str, type[Estimator]] = {"classifier": Classifier, "regressor": Regressor}
 
@@ -37,10 +37,10 @@ def score_all(
     *,
     batched: bool = True,
     on_progress: ProgressCallback,
-    on_score: ScoreCallback = lambda place, score: None,
+    on_score: ScoreCallback = lambda place, scores: None,
     goes_on: Callable[[], bool] = lambda: True,
-) -> list[float]:
-    """Return the score of each fit on its test samples: accuracy, or R² for regression; NaN for one that did not begin.
+) -> list[FitScores]:
+    """Return the scores of each fit: accuracy, or R² for regression; none for one that did not begin.
 
     Args:
         estimator: has the parameters that all fits share.
@@ -48,22 +48,22 @@ def score_all(
         x, y: (n, …) samples, and labels or values.
         batched: whether fits of one architecture may train together. The scores are the same.
         on_progress: called with the number of finished fits.
-        on_score: called with the place of each fit in `fits` and its score.
+        on_score: called with the place of each fit in `fits` and its scores.
         goes_on: asked before fits are begun; where it says no, no further ones are.
 
     Raises:
         TriviumError: the parameters are invalid, or do not fit the samples.
     """
-    scores = [math.nan] * len(fits)
+    scores: list[FitScores] = [()] * len(fits)
     done = 0.0
     for numbers in group_fits(estimator, fits, y):
         if not goes_on():
             break
         members = [fits[number] for number in numbers]
         group_scores = _score_group(estimator, members, x, y, batched, lambda part, done=done: on_progress(done + part))  # type: ignore[misc]
-        for number, fit_score in zip(numbers, group_scores, strict=True):
-            scores[number] = fit_score
-            on_score(number, fit_score)
+        for number, fit_scores in zip(numbers, group_scores, strict=True):
+            scores[number] = fit_scores
+            on_score(number, fit_scores)
         done += len(numbers)
         on_progress(done)
     return scores
@@ -95,7 +95,7 @@ def _score_group(
     y: np.ndarray,
     batched: bool,
     on_progress: ProgressCallback,
-) -> list[float]:
+) -> list[FitScores]:
     estimators = [_with_params(estimator, fit.params) for fit in fits]
     if batched and len(fits) > 1:
         from .batched_fits import BatchedFits  # imports Keras
@@ -104,11 +104,11 @@ def _score_group(
         if group:
             group.train(on_progress)
             return group.scores()
-    scores = []
+    scores: list[FitScores] = []
     for done, (configured, fit) in enumerate(zip(estimators, fits, strict=True), start=1):
         configured.fit(x[fit.train], y[fit.train])
-        predicted = configured.predict(x[fit.test])
-        scores.append(score(y[fit.test], predicted, classifies=isinstance(configured, Classifier)))
+        classifies = isinstance(configured, Classifier)
+        scores.append([score(y[rows], configured.predict(x[rows]), classifies=classifies) for rows in fit.scored])
         on_progress(done)
     return scores
 
@@ -138,16 +138,16 @@ def store_data(key: str, x: np.ndarray, y: np.ndarray) -> None:
 
 def score_in_worker(
     key: str, kind: str, shared: dict[str, Any], fits: list[list[Any]], *, batched: bool = True
-) -> list[float]:
+) -> list[FitScores]:
     """Call `score_all` on the samples that `store_data` has stored, and report progress to the parent.
 
     Args:
         key: of the stored samples.
         kind: a key of `KINDS`.
         shared: the estimator's parameters, including the recipe's name.
-        fits: a list of [params, train, test].
+        fits: a list of the fields of each `Fit`.
     """
     x, y = _data[key]
-    fit_list = [Fit(params, train, test) for params, train, test in fits]
+    fit_list = [Fit(*fields) for fields in fits]
     estimator = KINDS[kind](**shared)
     return score_all(estimator, fit_list, x, y, batched=batched, on_progress=lambda done: worker.report(done=done))

@@ -15,7 +15,7 @@ from ...backends.workers.worker import Listener
 from ...errors import OptionError
 from .estimators import Classifier, Estimator
 from .fits import group_fits, score_all, score_in_worker, store_data
-from .scoring import Fit, ScoreCallback
+from .scoring import Fit, FitScores, ScoreCallback
 
 
 class TimeUpError(Exception):
@@ -71,23 +71,24 @@ class Scorer:
     def __exit__(self, *_: object) -> None:
         """Do nothing: the workers stay warm."""
 
-    def __call__(self, fits: list[Fit], on_score: ScoreCallback = lambda place, score: None) -> list[float]:
+    def __call__(self, fits: list[Fit], on_score: ScoreCallback = lambda place, scores: None) -> list[FitScores]:
         """Return the scores of fits.
 
         Args:
-            on_score: called with the place of each fit and its score, as soon as it is known; by one thread at a time.
+            on_score: called with the place of each fit and its scores, as soon as they are known; by one thread at a
+                time.
 
         Raises:
             TriviumError: the parameters are invalid, or do not fit the samples.
             TimeUpError: the time was up before the last fit began.
             KeyboardInterrupt: Ctrl-C.
         """
-        scores: dict[int, float] = {}
+        scores: dict[int, FitScores] = {}
 
-        def note(place: int, score: float) -> None:
-            scores[place] = score
+        def note(place: int, fit_scores: FitScores) -> None:
+            scores[place] = fit_scores
             self.fits += 1
-            on_score(place, score)
+            on_score(place, fit_scores)
 
         if not self._count or not all(_is_plain(fit.params) for fit in fits):
             self._score_here(fits, note)
@@ -117,9 +118,9 @@ class Scorer:
             done[number] = event["done"]
             self._report_done(sum(done), len(fits))
 
-        def on_result(number: int, group_scores: list[float]) -> None:
-            for place, score in zip(groups[number], group_scores, strict=True):
-                note(place, score)
+        def on_result(number: int, group_scores: list[FitScores]) -> None:
+            for place, fit_scores in zip(groups[number], group_scores, strict=True):
+                note(place, fit_scores)
 
         calls: list[pool.Call] = [(score_in_worker, self._arguments(group, fits)) for group in groups]
         pool.run(self._workers, calls, on_event, on_result=on_result, goes_on=self._has_time)
@@ -135,7 +136,8 @@ class Scorer:
 
     def _arguments(self, group: list[int], fits: list[Fit]) -> tuple[Any, ...]:
         kind = "classifier" if isinstance(self._estimator, Classifier) else "regressor"
-        fit_arguments = [[dict(fits[n].params), fits[n].train, fits[n].test] for n in group]
+        members = [fits[number] for number in group]
+        fit_arguments = [[dict(fit.params), fit.train, fit.test, fit.scores_training] for fit in members]
         return "search", kind, _worker_params(self._estimator), fit_arguments
 
     def _report_done(self, done: float, total: int) -> None:

@@ -91,6 +91,7 @@ class Search:
                 "rank": rank,
                 **dataclasses.asdict(candidate),
                 "scores": finite(candidate.scores),
+                "training_scores": finite(candidate.training_scores),
                 "mean": finite(candidate.mean),
                 "deviation": finite(candidate.deviation),
             }
@@ -153,7 +154,7 @@ def cross_val_score(
     X, y = np.asarray(X), _labels(y)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=isinstance(estimator, Classifier)).split(X, y))
     with Scorer(estimator, X, y, workers, listener, find_executor(executor, address)) as scorer:
-        return np.array(scorer([Fit({}, train, test) for train, test in splits]))
+        return np.array([tested for (tested,) in scorer([Fit({}, train, test) for train, test in splits])])
 
 
 def search(
@@ -165,6 +166,7 @@ def search(
     random: int | None = None,
     halving: bool = False,
     zoom: int = 0,
+    training_scores: bool = False,
     time_limit: float | None = None,
     earlier: Mapping[str, Any] | None = None,
     save: Callable[[Search], None] | None = None,
@@ -188,6 +190,8 @@ def search(
         halving: use successive halving: train all candidates for a few epochs, then the best third for three times
             as many, and so on.
         zoom: refine the grid around the best candidate this many times.
+        training_scores: score each candidate on its training samples too: where they are much better than those on the
+            test samples, it has learnt the samples by heart.
         time_limit: seconds after which no further model is trained; the result then has the combinations scored so far.
         earlier: the JSON of an earlier search of the same model, data and settings, whose combinations are not scored
             again.
@@ -231,10 +235,11 @@ def search(
     _require_parameters(estimator, grid)
     metric = "accuracy" if classifies else "r2"
     nothing = Search(recipe, kind, metric, folds, estimator_params, [], 0.0, 0, dataset.checksum)
-    known = _known_candidates(earlier, nothing, halving) if earlier else []
+    known = _known_candidates(earlier, nothing, halving, training_scores) if earlier else []
     limit = math.inf if time_limit is None else time_limit
     with Scorer(estimator, x, y, workers, listener, find_executor(executor, address), limit) as scorer:
-        rounds = SearchRounds(estimator, make_folds(y, folds, classifies, seed), scorer, halving, known)
+        parts = make_folds(y, folds, classifies, seed)
+        rounds = SearchRounds(estimator, parts, scorer, halving, known, training_scores)
 
         def so_far(stopped: str = INTERRUPTED) -> Search:
             ranked = rounds.ranked
@@ -277,11 +282,14 @@ def _run(rounds: SearchRounds, grid: Mapping[str, Sequence[Any]], random: int | 
     return ""
 
 
-def _known_candidates(earlier: Mapping[str, Any], search: Search, halving: bool) -> list[Candidate]:
+def _known_candidates(
+    earlier: Mapping[str, Any], search: Search, halving: bool, training_scores: bool
+) -> list[Candidate]:
     """Return the candidates of the JSON of an earlier search.
 
     Args:
         search: the search that begins, without candidates.
+        training_scores: whether only those with training scores are taken.
 
     Raises:
         OptionError: the earlier one scored something else; or it stopped candidates at fewer epochs than others.
@@ -297,17 +305,21 @@ def _known_candidates(earlier: Mapping[str, Any], search: Search, halving: bool)
             "`out`"
         )
     try:
-        return [_candidate(row, search.folds) for row in earlier["rows"]]
+        known = [_candidate(row, search.folds) for row in earlier["rows"]]
     except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f"the earlier search has no scores that can be read: {first_line(error)}") from error
+    return [candidate for candidate in known if candidate.training_scores or not training_scores]
 
 
 def _candidate(row: Mapping[str, Any], folds: int) -> Candidate:
     """Return the candidate of a row of JSON."""
-    scores = tuple(math.nan if score is None else float(score) for score in row["scores"])
-    if len(scores) != folds:
-        raise ValueError(f"{len(scores)} scores of {folds} folds")
-    return Candidate(dict(row["params"]), int(row["epochs"]), scores)
+    tested, trained = (
+        tuple(math.nan if score is None else float(score) for score in row[name])
+        for name in ("scores", "training_scores")
+    )
+    if len(tested) != folds:
+        raise ValueError(f"{len(tested)} scores of {folds} folds")
+    return Candidate(dict(row["params"]), int(row["epochs"]), tested, training_scores=trained)
 
 
 def _now_and_then(function: Callable[[], None]) -> Callable[[], None]:

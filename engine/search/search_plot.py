@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...functions import require_known
-from ..plots.style import CLASSES, TRAINING, VALIDATION, readable_on, save, style
+from ..plots.style import CLASSES, DATA, TRAINING, VALIDATION, readable_on, save, style
 from .search import Search
 
 _MOST_CANDIDATES = 40
@@ -26,11 +26,15 @@ def draw_scores(search: Search, path: Path) -> None:
         axes.errorbar(means, positions, xerr=stds, fmt="o", color=TRAINING, capsize=2, label="mean ± deviation")
         for position, candidate in zip(positions, candidates, strict=True):
             axes.plot(candidate.scores, [position] * len(candidate.scores), ".", color=VALIDATION, alpha=0.6, zorder=0)
+            if candidate.training_scores:
+                axes.plot(np.mean(candidate.training_scores), position, "x", color=DATA)
         axes.plot([], [], ".", color=VALIDATION, label="single folds")
+        if search.best.training_scores:
+            axes.plot([], [], "x", color=DATA, label="mean on the training samples")
         axes.set_yticks(positions, [format_params(candidate.params) for candidate in candidates], fontsize=8)
         axes.invert_yaxis()
         axes.set(xlabel=search.metric)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         omitted = len(search.candidates) - len(candidates)
         scope = f", the best {len(candidates)} of {len(search.candidates)}" if omitted else ""
         figure.suptitle(f"{search.name}: {search.folds}-fold cross-validation{scope}")
@@ -83,8 +87,8 @@ def draw_map(search: Search, names: tuple[str, str], path: Path) -> None:
             if np.isfinite(score):
                 colour = readable_on(image.cmap(image.norm(score))[:3])
                 axes.text(column, row, f"{score:.3f}", ha="center", va="center", fontsize=8, color=colour)
-        axes.set_xticks(range(len(columns)), columns)
-        axes.set_yticks(range(len(rows)), rows)
+        axes.set_xticks(range(len(columns)), [text.strip("'") for text in columns])
+        axes.set_yticks(range(len(rows)), [text.strip("'") for text in rows])
         axes.set(xlabel=names[1], ylabel=names[0])
         fig.colorbar(image, ax=axes, label=search.metric)
         fig.suptitle(f"{search.name}: {search.folds}-fold cross-validation")
