@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,15 @@ from .data_options import reading_options
 from .entries import parse_entries
 from .option_names import with_options
 
+# Those of `engine/plots/picture_choice.py`, which imports NumPy.
+_CHOICES = ("random", "classes", "border", "noisy")
 # Classes that are listed.
 _MOST_CLASSES = 100
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from ..data.dataset import Dataset
 
 
 @click.command()
@@ -31,9 +36,25 @@ if TYPE_CHECKING:
     metavar="CHANGES",
     help="Draw the --preview with augmented pictures, as in training: rotation=10,shift=0.1,…",
 )
+@click.option(
+    "--show",
+    type=click.Choice(_CHOICES),
+    help="Pictures to draw: random; ten of each of the classes; those with the most ink on their border, or the most "
+    "noisy. Default: the first.",
+)
+@click.option("--sample", type=int, metavar="N", help="Draw training picture N in many --augment changes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn at random.")
 @functools.partial(reading_options, name="name")
 @common_options
-def command(name: str | None, preview: Path | None, augment: str | None, as_json: bool) -> None:
+def command(
+    name: str | None,
+    preview: Path | None,
+    augment: str | None,
+    show: str | None,
+    sample: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """List the datasets, or summarize one: shapes, ranges, class balance, duplicates, likely mistakes.
 
     NAME is a listed dataset, an .npz, .safetensors or .csv file, a folder of .npy files or with one folder of pictures
@@ -44,32 +65,53 @@ def command(name: str | None, preview: Path | None, augment: str | None, as_json
       trivium data mnist --preview digits.png
       trivium data sales.csv --window 24 --key shop --time day
       trivium data mnist --augment rotation=10,shift=0.1 --preview changed.png
+      trivium data mnist --show classes --preview classes.png
     """
     from ..data import datasets
-    from ..data.augmentation import Augmentation
     from ..data.data_source import dataset_of
     from ..engine.plots import data_summary
 
-    changes = None
-    if augment is not None:
-        changes = Augmentation.of(parse_entries("--augment", augment, example="rotation=10,shift=0.1"))
-    if changes and not preview:
-        raise OptionError("--augment only changes the preview: add --preview changed.png")
+    draw = _preview(preview, augment, show, sample, seed)
     if name is None:
         _list(list(datasets.LOADERS), as_json)
         return
     dataset = dataset_of(name)
     summary = data_summary.summarize(dataset)
-    if preview and changes:
-        data_summary.preview_augmented(dataset, changes, preview)
-    elif preview:
-        data_summary.preview(dataset, preview)
+    if draw:
+        draw(dataset)
     if as_json:
         print_json(summary)
         return
     _print(summary)
     if preview:
         console().print(f"drawn       {preview}")
+
+
+def _preview(
+    path: Path | None, augment: str | None, show: str | None, sample: int | None, seed: int
+) -> Callable[[Dataset], None] | None:
+    """Return what draws the preview, or None without one.
+
+    Raises:
+        OptionError: options that choose what is drawn do not go together.
+    """
+    from ..data.augmentation import Augmentation
+    from ..engine.plots import data_summary
+
+    if augment is None and sample is not None:
+        raise OptionError("--sample is drawn in many changes: add --augment rotation=10,shift=0.1")
+    if show and (augment is not None or not path):
+        raise OptionError("--show chooses the pictures of a preview: add --preview shown.png, and leave --augment out")
+    if augment is not None:
+        changes = Augmentation.of(parse_entries("--augment", augment, example="rotation=10,shift=0.1"))
+        if not path:
+            raise OptionError("--augment only changes the preview: add --preview changed.png")
+        if sample is not None:
+            return lambda dataset: data_summary.preview_one_augmented(dataset, sample, changes, path, seed)
+        return lambda dataset: data_summary.preview_augmented(dataset, changes, path, seed)
+    if path and show:
+        return lambda dataset: data_summary.preview_chosen(dataset, show, path, seed)
+    return (lambda dataset: data_summary.preview(dataset, path)) if path else None
 
 
 def _list(names: list[str], as_json: bool) -> None:

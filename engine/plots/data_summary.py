@@ -20,6 +20,7 @@ from . import plots, series_plots
 from .column_summary import summarize_columns
 from .images import to_images
 from .masks import masks
+from .picture_choice import OF_EACH_CLASS, choose
 from .series_summary import summarize_series
 
 _MOST_IMAGES = 60
@@ -123,6 +124,41 @@ def _preview_rows(rows: Split, dataset: Dataset, path: Path) -> None:
         plots.curve(rows.x.reshape(-1), path, title=dataset.name)
     else:
         plots.scatter(rows.x[:, :2], rows.y, dataset.labels, path, title=dataset.name)
+
+
+def preview_chosen(dataset: Dataset, how: str, path: Path, seed: int = 0) -> None:
+    """Plot training pictures that `choose` chooses, with their numbers, or a row for each class.
+
+    Raises:
+        DataError: the samples are no pictures, or have no classes.
+        OutputError: the file cannot be written.
+    """
+    chosen = choose(dataset, how, seed)
+    rows = {
+        name: to_images(np.asarray(dataset.train.x[numbers]), dataset.kind) for name, numbers in chosen.rows.items()
+    }
+    title = f"{dataset.name}: {chosen.title}"
+    if how == OF_EACH_CLASS:
+        plots.beside(list(rows.items()), path, title=title)
+    else:
+        plots.image_grid(rows[""], [chosen.captions[number] for number in chosen.rows[""]], path, title=title)
+
+
+def preview_one_augmented(dataset: Dataset, number: int, augmentation: Augmentation, path: Path, seed: int = 0) -> None:
+    """Plot what training sees of one training picture in many epochs.
+
+    Raises:
+        DataError: the samples are no pictures, or there is none of this number.
+        OutputError: the file cannot be written.
+    """
+    x = dataset.train.x
+    if not is_array(x) or not 0 <= number < len(x):
+        raise DataError(
+            f"{dataset.name} has no training picture {number}: choose one from 0 to {len(dataset.train) - 1}"
+        )
+    copies = np.repeat(np.asarray(x[number : number + 1]), _MOST_IMAGES, axis=0)
+    changed = to_images(augmentation(copies, (seed,)), dataset.kind)
+    plots.image_grid(changed, [], path, title=f"{dataset.name}, picture {number}, augmented")
 
 
 def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, seed: int = 0) -> None:

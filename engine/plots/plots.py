@@ -211,18 +211,19 @@ def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> No
     """Plot rows of images that belong together column by column, such as originals above reconstructions.
 
     Args:
-        pairs: for each row its name and (n, height, width) grey or (n, height, width, channels) images, all with the
-            same n.
+        pairs: for each row its name and (n, height, width) grey or (n, height, width, channels) images; a row may have
+            fewer than the others.
     """
-    rows, columns = len(pairs), len(pairs[0][1])
+    rows, columns = len(pairs), max(len(images) for _, images in pairs)
     with style(grid=False):
         fig = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
         grid = fig.subplots(rows, columns, squeeze=False)
         for row, (name, images) in zip(grid, pairs, strict=True):
-            for axes, image in zip(row, images, strict=True):
-                axes.imshow(np.squeeze(image), cmap="gray_r")
+            for axes in row:
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set_visible(False)
+            for axes, image in zip(row, images, strict=False):
+                axes.imshow(np.squeeze(image), cmap="gray_r")
             row[0].set_ylabel(name, fontsize=8)
         fig.suptitle(title)
         save(fig, path)

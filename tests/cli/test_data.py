@@ -64,3 +64,26 @@ def test_an_augmented_preview_is_a_picture(cli, here):
 
 def test_augmenting_without_a_picture_is_refused(refused):
     assert "add --preview changed.png" in refused("data", "mnist:sample", "--augment", "rotation=10")
+
+
+@pytest.mark.parametrize("how", ["random", "classes", "border", "noisy"])
+def test_chosen_pictures_are_drawn(cli, here, how):
+    shown = cli("data", "mnist:sample", "--show", how, "--preview", "shown.png")
+    assert shown.code == 0, shown
+    with Image.open(here / "shown.png") as image:
+        assert min(image.size) > 300
+
+
+def test_one_picture_is_drawn_in_many_changes(cli, refused, here):
+    changes = ["--augment", "rotation=20,zoom=0.2", "--preview", "changed.png"]
+    assert cli("data", "mnist:sample", "--sample", "3", *changes).code == 0
+    with Image.open(here / "changed.png") as image:
+        assert min(image.size) > 300
+    message = refused("data", "mnist:sample", "--sample", "9000", *changes)
+    assert "has no training picture 9000: choose one from 0 to" in message
+
+
+def test_choices_of_pictures_that_make_no_sense_are_refused(refused):
+    assert "--show chooses the pictures of a preview" in refused("data", "mnist:sample", "--show", "random")
+    sample = ["--sample", "3", "--preview", "shown.png"]
+    assert "--sample is drawn in many changes" in refused("data", "mnist:sample", *sample)
