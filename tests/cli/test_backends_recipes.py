@@ -107,7 +107,8 @@ def test_recipes_as_json(cli):
     assert document["schema"] == 1
     by_name = {row["name"]: row for row in document["recipes"]}
     assert {name: by_name[name]["published"]["parameters"] for name in RECIPES} == RECIPES
-    assert by_name["rnn/lstm"]["options"] == {"window": 3, "units": 3, "features": 1, "outputs": 1}
+    options = {"window": 3, "units": 3, "features": 1, "outputs": 1, "cell": "lstm"}
+    assert by_name["rnn/lstm"]["options"] == options
     assert (by_name["cnn/pooling"]["batch_size"], by_name["cnn/pooling"]["epochs"]) == (256, 100)
     assert by_name["cnn/pooling"]["published"]["seconds_per_epoch"] == "147"
 

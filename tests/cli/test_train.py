@@ -148,10 +148,10 @@ def test_weights_of_classes_and_precision_are_recorded_and_taken_up_again(cli, h
         (["--optimizer", "nosuch"], "Keras knows no optimizer 'nosuch' (try adam, sgd, rmsprop)"),
         (
             ["--set", "unit=4"],
-            "rnn/lstm has no option 'unit' (it has: window, units, features, outputs); did you mean 'units'",
+            "rnn/lstm has no option 'unit' (it has: window, units, features, outputs, cell); did you mean 'units'",
         ),
         (["--set", "units"], "--set units: expected NAME=VALUE"),
-        (["--set", "units=0"], "units=0, features=1, outputs=1) cannot be built: "),
+        (["--set", "units=0"], "units=0, features=1, outputs=1, cell='lstm') cannot be built: "),
         (["--set", "window=30"], "shorter than the window of 30"),
         (["--data", "wave:0"], "unknown dataset 'wave:0'; did you mean 'waves'"),
         (["--data", "waves:7"], "choose waves:0, waves:1 or waves:2"),
