@@ -32,7 +32,6 @@ class BenchmarkOptions:
 
     Attributes:
         budget: seconds of measuring after compilation; divided equally among groups measured one after the other.
-        limit: seconds for all, compilation included; groups that it leaves no time for are not measured.
         precision: half-width of a ratio's interval, as a share of the ratio, at which to stop early.
         threads: at most this many CPU threads for one operation; the backends' own choice by default.
         executor: provides the workers that measure; on a cluster all of them are on one node.
@@ -40,10 +39,10 @@ class BenchmarkOptions:
         earlier_results: results of an earlier run with the same arguments, to be completed.
         listener: called with `{"kind": "stage", "title", "stage", "done", "total"}` events.
         save: called with the results so far, so that an interrupted run is not lost.
+        limit: seconds for all, compilation included; groups that it leaves no time for are not measured.
     """
 
     budget: float = 120.0
-    limit: float = math.inf
     precision: float = 0.05
     threads: int | None = None
     executor: Executor = LOCAL
@@ -51,6 +50,7 @@ class BenchmarkOptions:
     earlier_results: Mapping[str, Any] | None = None
     listener: Listener = field(default=lambda event: None)
     save: SaveResults = field(default=lambda results: None)
+    limit: float = math.inf
 
 
 class TimeLeft:

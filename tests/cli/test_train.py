@@ -55,7 +55,7 @@ def test_json_is_the_run_with_every_option_in_force_and_recorded(cli, here, back
         p.name for p in runtime.current().plans(recipes.find("rnn/lstm")(), 10)
     ]
     assert run["settings"] == {
-        "options": {"units": 2, "window": 5, "features": 1, "outputs": 1},
+        "options": {"units": 2, "window": 5, "features": 1, "outputs": 1, "cell": "lstm"},
         "epochs": 1,
         "batch_size": 16,
         "validation_split": 0.4,
