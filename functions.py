@@ -1,4 +1,4 @@
-"""Loads functions by name, `package.module:function` or `path/to/file.py:function`; usable from every module.
+"""Loads functions by name, `package.module:function` or `path/to/file.py:function`, and helps with names and calls.
 
 Loading a function runs the code of its module. So a name must come from the user or from trivium itself, never from a
 loaded file, unless the user trusts that file (engine/bundles/trust.py).
@@ -12,6 +12,7 @@ import inspect
 import os
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,19 @@ from .errors import OptionError, RecipeError
 FunctionOrName = Callable[..., Any] | str
 
 _PREFIX = "trivium_user_"  # of the module of a user's file
+
+
+def at_most_every(seconds: float, function: Callable[..., None]) -> Callable[..., None]:
+    """Return the function, whose calls have no effect until so many seconds after the last one that had one."""
+    last = time.monotonic()
+
+    def call(*arguments: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            function(*arguments)
+            last = time.monotonic()
+
+    return call
 
 
 def is_file_function(name: str) -> bool:

@@ -14,6 +14,7 @@ from ..backends import runtime
 from ..backends.workers.executors import LOCAL, Executor
 from ..backends.workers.worker import Event, Listener
 from ..errors import WorkerError
+from ..functions import at_most_every
 from .cells import CellGroup, OpenCells, TimedCell, progress_event
 from .measure import InterleavedRounds
 from .results import LIMIT, GroupResult, Results, group_result
@@ -164,7 +165,7 @@ def _measure(
             budget=min(options.budget, seconds_left()),
             precision=options.precision,
             min_rounds=min_rounds,
-            after_round=_throttled(update_results),
+            after_round=at_most_every(_SECONDS_BETWEEN_SAVES, update_results),
         )
         open_cells.collect({cell: final_calls(cell) for cell in cells})
         update_results(rounds)
@@ -178,21 +179,6 @@ def _suite_progress(listener: Listener, suite: str, title: str, turn: int, turns
         listener(progress_event(suite, f"{title}, {event['stage']}", turn + share, turns))
 
     return report
-
-
-def _throttled(
-    update: Callable[[InterleavedRounds[TimedCell]], None],
-) -> Callable[[InterleavedRounds[TimedCell]], None]:
-    """Return `update`, called at most every few seconds."""
-    last = time.monotonic()
-
-    def throttled(rounds: InterleavedRounds[TimedCell]) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_SAVES:
-            update(rounds)
-            last = time.monotonic()
-
-    return throttled
 
 
 def _uncounted_layers(session_info: Mapping[TimedCell, dict[str, Any]]) -> dict[str, list[str]]:

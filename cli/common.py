@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    _Float = click.ParamType[float]
+    FloatType = click.ParamType[float]
 else:
-    _Float = click.ParamType  # older versions of Click cannot be subscripted
+    FloatType = click.ParamType  # older versions of Click cannot be subscripted
 
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
 # Where the JSON goes, in `click.Context.meta`.
@@ -33,7 +33,7 @@ _OUTPUT = "trivium.output"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class DurationType(_Float):
+class DurationType(FloatType):
     """A duration of at least one second, such as `120`, `120s` or `2m`; converted to seconds."""
 
     name = "time"

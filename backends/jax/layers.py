@@ -99,8 +99,7 @@ def _convolution(layer: Any, keras_operation: Operation) -> Operation:
             for sizes in zip(inputs.shape[1:3], layer.kernel_size, layer.strides, strict=True)
         ]
         if max(layer.kernel_size) == 1:
-            of_pixels = _pixel_gradients(inputs, kernel, output_gradient, layer.strides)
-            input_gradient, kernel_gradient = of_pixels
+            input_gradient, kernel_gradient = _pixel_gradients(inputs, kernel, output_gradient, layer.strides)
             return jnp.moveaxis(input_gradient, -1, 1) if channels_first else input_gradient, kernel_gradient
         if max(layer.strides) == 1:
             input_gradient = _input_gradient(kernel, output_gradient, margins)
@@ -158,13 +157,13 @@ def _pixel_gradients(
         kernel: (1, 1, channels, filters).
         output_gradient: (n, …, filters), of every so many pixels.
     """
-    taken = inputs[:, :: strides[0], :: strides[1]]
-    kernel_gradient = jnp.tensordot(taken, output_gradient, ((0, 1, 2), (0, 1, 2)))
+    pixels = inputs[:, :: strides[0], :: strides[1]]
+    kernel_gradient = jnp.tensordot(pixels, output_gradient, ((0, 1, 2), (0, 1, 2)))
     input_gradient = jnp.tensordot(output_gradient, kernel[0, 0], ((3,), (1,)))
     if max(strides) > 1:
         places = [
             (0, size - 1 - (count - 1) * stride, stride - 1)
-            for size, count, stride in zip(inputs.shape[1:3], taken.shape[1:3], strides, strict=True)
+            for size, count, stride in zip(inputs.shape[1:3], pixels.shape[1:3], strides, strict=True)
         ]
         zero = jnp.zeros((), input_gradient.dtype)
         input_gradient = jax.lax.pad(input_gradient, zero, [(0, 0, 0), *places, (0, 0, 0)])

@@ -91,10 +91,10 @@ class Waiting:
 
     def _decide(self, before: ProcessorTimes, after: ProcessorTimes) -> None:
         others = (after.busy - before.busy - (after.own - before.own)) / (after.now - before.now)
-        taken = others - (self._processors - torch.get_num_threads())
-        if taken > _MUCH and not self.is_brief:
+        shortage = others - (self._processors - torch.get_num_threads())
+        if shortage > _MUCH and not self.is_brief:
             self._begin()
-        elif taken < _LITTLE and self.is_brief:
+        elif shortage < _LITTLE and self.is_brief:
             self.close()
 
     def _begin(self) -> None:

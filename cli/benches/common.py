@@ -13,6 +13,7 @@ from ...errors import OptionError
 from ..common import (
     Command,
     DurationType,
+    FloatType,
     address_option,
     common_options,
     console,
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from ...benchmarks.results import Results
     from ...benchmarks.suite import BenchmarkOptions
 
-    _Float = click.ParamType[float]
-else:
-    _Float = click.ParamType  # older versions of Click cannot be subscripted
 
 Printable = Iterable["Table | str"]
 
@@ -46,7 +44,7 @@ _COLUMNS = (
 )
 
 
-class ShareType(_Float):
+class ShareType(FloatType):
     """A share, such as `5%` or `0.05`."""
 
     name = "share"

@@ -32,9 +32,14 @@ def wave(number: int, steps: int, skip: int = 0) -> np.ndarray:
     Returns:
         (steps,) float64. Set 2 is negated wherever the sum falls; its first value too, if the first step falls.
     """
-    frequencies, amplitudes = zip(*WAVES[number], strict=True)
-    curve = sum_of_sines(steps, frequencies, amplitudes, skip=skip)
+    curve = sum_of_sines(steps, *_sines_of(number), skip=skip)
     return mirrored_where_it_falls(curve) if number == _MIRRORED else curve
+
+
+def _sines_of(number: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the frequencies and the amplitudes of a wave set."""
+    frequencies, amplitudes = zip(*WAVES[number], strict=True)
+    return frequencies, amplitudes
 
 
 def sum_of_sines(
@@ -127,12 +132,11 @@ def _sines(
                 f"unknown dataset {name!r}: choose waves:0, waves:1 or waves:2, or waves:2:2000 for 2,000 steps; or "
                 "sines of your own, such as waves:frequencies=1,2.5"
             )
-        known_frequencies, known_amplitudes = zip(*WAVES[int(number or 0)], strict=True)
-        return (known_frequencies, known_amplitudes, ()), int(number or 0) == _MIRRORED
+        return (*_sines_of(int(number or 0)), ()), int(number or 0) == _MIRRORED
     if number:
         raise DataError(f"{name}: set {number} has its own sines: leave out the set, or `frequencies`")
-    given = {"frequencies": frequencies, "amplitudes": amplitudes, "phases": phases}
-    values = {key: numbers.reals(name, key, text) if text else [] for key, text in given.items()}
+    texts = {"frequencies": frequencies, "amplitudes": amplitudes, "phases": phases}
+    values = {key: numbers.reals(name, key, text) if text else [] for key, text in texts.items()}
     count = len(values["frequencies"])
     for key in ("amplitudes", "phases"):
         if values[key] and len(values[key]) != count:

@@ -22,6 +22,7 @@ from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...errors import DataError, OptionError, first_line
+from ...functions import at_most_every
 from ...models.recipe import Recipe, find, recipe_of
 from ...storage.safe_json import finite
 from ..training.options import DEFAULT_SEED, TrainingOptions
@@ -253,7 +254,7 @@ def search(
             )
 
         if save:
-            rounds.after_each = _now_and_then(lambda: save(so_far()))
+            rounds.after_each = at_most_every(_SECONDS_BETWEEN_SAVES, lambda: save(so_far()))
         return so_far(_run(rounds, grid, random, zoom, seed))
 
 
@@ -320,19 +321,6 @@ def _candidate(row: Mapping[str, Any], folds: int) -> Candidate:
     if len(tested) != folds:
         raise ValueError(f"{len(tested)} scores of {folds} folds")
     return Candidate(dict(row["params"]), int(row["epochs"]), tested, training_scores=trained)
-
-
-def _now_and_then(function: Callable[[], None]) -> Callable[[], None]:
-    """Return the function, called at most every few seconds."""
-    last = time.monotonic()
-
-    def call() -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_SAVES:
-            function()
-            last = time.monotonic()
-
-    return call
 
 
 def _require_estimator(estimator: Any, what: str) -> None:
