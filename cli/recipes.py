@@ -36,7 +36,7 @@ def command(name: str | None, assignments: tuple[str, ...], backend: str | None,
         return
     shown = table("recipe", "what it is", "data", "parameters", "published", right=("parameters",))
     for recipe in recipes.registry().values():
-        parameters = f"{recipe.reference.parameters:,}" if recipe.reference.parameters else ""
+        parameters = f"{recipe.parameters:,}" if recipe.parameters else ""
         shown.add_row(recipe.name, recipe.summary, recipe.dataset or "", parameters, recipe.reference.result)
     console().print(shown)
 
@@ -51,8 +51,8 @@ def _describe(recipe: Recipe, figures: dict[str, dict[str, Any]]) -> dict[str, A
         "optimizer": recipe.optimizer,
         "batch_size": recipe.batch_size,
         "epochs": recipe.epochs,
+        "parameters": recipe.parameters,
         "published": {
-            "parameters": recipe.reference.parameters,
             "seconds_per_epoch": recipe.reference.seconds_per_epoch,
             "result": recipe.reference.result,
         },
@@ -68,7 +68,7 @@ def _show(recipe: Recipe, options: dict[str, Any], backend: str | None, as_json:
     parameters = sum(row["parameters"] for row in rows)
     if as_json:
         described = _describe(recipe, measured.figures())
-        print_json({"schema": 1, **described, "layers": rows, "parameters": parameters})
+        print_json({"schema": 1, **described, "parameters": parameters, "layers": rows})
         return
     screen = console()
     screen.print(f"{recipe.name}: {recipe.summary}", style="bold")
@@ -78,8 +78,7 @@ def _show(recipe: Recipe, options: dict[str, Any], backend: str | None, as_json:
     screen.print(shown)
     screen.print(draw(rows), soft_wrap=True)
     screen.print()
-    published = f" (published: {recipe.reference.parameters:,})" if recipe.reference.parameters and not options else ""
-    screen.print(f"parameters  {parameters:,}{published}")
+    screen.print(f"parameters  {parameters:,}")
     screen.print("options     " + (", ".join(f"{k}={v}" for k, v in recipe.complete(options).items()) or "none"))
     screen.print(f"data        {recipe.dataset or 'yours, by --data'}")
     screen.print(f"training    {recipe.optimizer}, {recipe.loss or 'a loss chosen by the labels'}, ", end="")

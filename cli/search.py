@@ -51,7 +51,12 @@ _STOPPED = {"time": "the time limit", "interrupted": "Ctrl-C"}
 @click.option(
     "--folds", type=int, default=3, show_default=True, metavar="N", help="Number of folds of the cross-validation."
 )
-@click.option("--random", type=int, metavar="N", help="Try N random combinations instead of all.")
+@click.option("--random", type=int, metavar="N", help="Try N combinations instead of all.")
+@click.option(
+    "--sampler",
+    type=click.Choice(["random", "tpe"]),
+    help="How --random chooses: random, or tpe, which learns from the scores so far. Default: random.",
+)
 @click.option(
     "--halving", is_flag=True, help="Start with few epochs; the best third continues with three times as many."
 )
@@ -96,6 +101,7 @@ def command(
       trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --grid optimizer=adam,adadelta
       trivium search dense/dropout --grid learning_rate=0.0001,0.001,0.01 --zoom 2 --folds 5
       trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --time-limit 10m
+      trivium search dense/dropout --grid units=8,16,32,64 --grid layers=1,2,3,4 --random 8 --sampler tpe
       trivium search dense/dropout --grid units=20,30,40 --executor ray --address 10.0.0.1:6379
     """
     catalog.use(backend)

@@ -57,7 +57,7 @@ AUTO = "auto"
 @click.argument("recipe", required=False, default="")
 @set_option
 @data_options
-@click.option("--epochs", type=int, metavar="N", help="Passes over the training data. Default: as published.")
+@click.option("--epochs", type=int, metavar="N", help="Passes over the training data. Default: the recipe's own.")
 @click.option("--batch-size", type=int, metavar="N", help="Samples per step.")
 @click.option(
     "--steps-per-epoch",

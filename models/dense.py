@@ -27,7 +27,8 @@ DIGITS: dict[str, Any] = {
     "one hidden layer as wide as the image",
     **DIGITS,
     epochs=3,
-    reference=PublishedResult(623_290, "1–2", "val. accuracy 0.9684 after 3 epochs"),
+    parameters=623_290,
+    reference=PublishedResult("1–2", "val. accuracy 0.9684 after 3 epochs"),
 )
 def one_hidden(units: int = PIXELS) -> keras.Model:
     return keras.Sequential(
@@ -44,7 +45,7 @@ def one_hidden(units: int = PIXELS) -> keras.Model:
     "two hidden layers as wide as the image",
     **DIGITS,
     epochs=3,
-    reference=PublishedResult(1_238_730),
+    parameters=1_238_730,
 )
 def two_hidden(units: int = PIXELS) -> keras.Model:
     return keras.Sequential(
@@ -62,7 +63,8 @@ def two_hidden(units: int = PIXELS) -> keras.Model:
     "one small hidden layer",
     **DIGITS,
     epochs=20,
-    reference=PublishedResult(50_890, result="val. accuracy about 0.975"),
+    parameters=50_890,
+    reference=PublishedResult(result="val. accuracy about 0.975"),
 )
 def small(units: int = 64) -> keras.Model:
     return keras.Sequential(
@@ -79,7 +81,8 @@ def small(units: int = 64) -> keras.Model:
     "two small hidden layers",
     **DIGITS,
     epochs=20,
-    reference=PublishedResult(26_506, result="val. accuracy about 0.97"),
+    parameters=26_506,
+    reference=PublishedResult(result="val. accuracy about 0.97"),
 )
 def two_small(units: int = 32) -> keras.Model:
     return keras.Sequential(
@@ -97,7 +100,8 @@ def two_small(units: int = 32) -> keras.Model:
     "small hidden layers, as many as you like, each with dropout",
     **{**DIGITS, "targets": (step("one-hot", classes=Option("classes")),)},
     epochs=20,
-    reference=PublishedResult(26_506, result="accuracy 0.955 in 10-fold cross-validation"),
+    parameters=26_506,
+    reference=PublishedResult(result="accuracy 0.955 in 10-fold cross-validation"),
 )
 def dropout(
     layers: int = 2,
@@ -128,7 +132,7 @@ def dropout(
     batch_size=32,
     epochs=50,
     validation="auto",
-    reference=PublishedResult(1_218),
+    parameters=1_218,
 )
 def points(units: int | Sequence[int] = 32, layers: int = 2, inputs: int = 2, classes: int = 2) -> keras.Model:
     hidden = [keras.layers.Dense(size, activation="relu") for size in _for_each(units, layers)]

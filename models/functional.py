@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # an annotation must not import Keras
 
-from .recipe import PublishedResult, keras, recipe, step
+from .recipe import keras, recipe, step
 
 __all__ = ["autoencoder", "digit_or_not", "shared"]
 
@@ -20,7 +20,7 @@ CLASSES = 10
     metrics=("accuracy",),
     batch_size=256,
     epochs=10,
-    reference=PublishedResult(1_286_001),
+    parameters=1_286_001,
 )
 def digit_or_not(units: tuple[int, int] = (1000, 500)) -> keras.Model:
     pixels = keras.Input((PIXELS,), name="pixels")
@@ -40,7 +40,7 @@ def digit_or_not(units: tuple[int, int] = (1000, 500)) -> keras.Model:
     metrics=("accuracy",),
     batch_size=256,
     epochs=10,
-    reference=PublishedResult(52_650),
+    parameters=52_650,
 )
 def shared(units: tuple[int, int] = (64, 32)) -> keras.Model:
     return shared_pair(units)[0]
@@ -64,7 +64,7 @@ def shared_pair(units: tuple[int, int] = (64, 32)) -> tuple[keras.Model, keras.M
     loss="binary_crossentropy",
     batch_size=128,
     epochs=30,
-    reference=PublishedResult(404_244),
+    parameters=404_244,
 )
 def autoencoder(units: int = 256, codes: int = 2) -> keras.Model:
     """Kingma and Welling, *Auto-Encoding Variational Bayes* (2013), from standard layers only.

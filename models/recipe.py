@@ -81,12 +81,10 @@ class PublishedResult:
     """The published figures of a recipe.
 
     Attributes:
-        parameters: the model's parameter count with default options; the tests check it.
         seconds_per_epoch: on a 2014 iMac, CPU only, TensorFlow 2.4, all of MNIST.
         result: the published accuracy or loss, as text.
     """
 
-    parameters: int | None = None
     seconds_per_epoch: str = ""
     result: str = ""
 
@@ -106,11 +104,12 @@ class Recipe:
         learning_rate: the optimizer's; None for its default.
         fitted: options that follow from the data unless they are set, as pairs: (option, kind of the tokenizer whose
             vocabulary size is its value).
-        batch_size, epochs: those of the published run.
+        batch_size, epochs: those of the published run; where none is published, what is enough to see the recipe learn.
         validation_split: the fraction of the training data that is held out, 0 to 1.
         validation: how the held-out samples are chosen: `last` of the data as published, `shuffled`, `stratified` by
             class, or `auto` by the data.
         shuffle: whether each epoch takes the samples in a new order.
+        parameters: the model's parameter count with default options; the tests check it.
         reference: the published figures.
     """
 
@@ -130,6 +129,7 @@ class Recipe:
     validation_split: float = 0.25
     validation: str = "last"
     shuffle: bool = True
+    parameters: int | None = None
     reference: PublishedResult = PublishedResult()
 
     @property

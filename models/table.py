@@ -12,7 +12,7 @@ def table() -> str:
     rows = ["| recipe | what it is | data | parameters | published |", "|---|---|---|---|---|"]
     for recipe in registry().values():
         reference = recipe.reference
-        parameters = f"{reference.parameters:,}" if reference.parameters else ""
+        parameters = f"{recipe.parameters:,}" if recipe.parameters else ""
         seconds = f", {reference.seconds_per_epoch} s an epoch" if reference.seconds_per_epoch else ""
         rows.append(
             f"| `{recipe.name}` | {recipe.summary} | `{recipe.dataset}` | {parameters} | {reference.result}{seconds} |"

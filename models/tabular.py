@@ -5,7 +5,7 @@ from __future__ import annotations  # an annotation must not import Keras
 from collections.abc import Sequence
 from typing import Any
 
-from .recipe import PublishedResult, keras, recipe, step
+from .recipe import keras, recipe, step
 
 __all__ = ["embeddings", "mlp"]
 
@@ -27,7 +27,7 @@ TABLES: dict[str, Any] = {
     "a table with numbers scaled and words one-hot, through dense layers",
     inputs=(step("table"),),
     **TABLES,
-    reference=PublishedResult(1_934),
+    parameters=1_934,
 )
 def mlp(
     inputs: int = ONE_HOT,
@@ -50,7 +50,7 @@ def mlp(
     "a table with numbers scaled and an embedding for each column of words, through dense layers",
     inputs=(step("table", words="index"),),
     **TABLES,
-    reference=PublishedResult(1_573),
+    parameters=1_573,
 )
 def embeddings(
     inputs: int = NUMBERED,

@@ -22,7 +22,8 @@ STRIDE = 3
     batch_size=100,
     epochs=100,
     validation_split=0.0,
-    reference=PublishedResult(254_681, "1,400", "loss 2.6 → 1.1 in 100 epochs"),
+    parameters=254_681,
+    reference=PublishedResult("1,400", "loss 2.6 → 1.1 in 100 epochs"),
 )
 def letters(window: int = 40, units: int = 128, vocabulary: int = 89) -> keras.Model:
     return keras.Sequential(
@@ -52,7 +53,8 @@ def letters(window: int = 40, units: int = 128, vocabulary: int = 89) -> keras.M
     batch_size=100,
     epochs=10,
     validation_split=0.0,
-    reference=PublishedResult(328_832, result="loss 6.8 → 5.3 in 10 epochs"),
+    parameters=328_832,
+    reference=PublishedResult(result="loss 6.8 → 5.3 in 10 epochs"),
 )
 def words(window: int = 40, units: int = 8, dropout: float = 0.3, vocabulary: int = 8_000) -> keras.Model:
     return keras.Sequential(
@@ -78,7 +80,7 @@ def words(window: int = 40, units: int = 8, dropout: float = 0.3, vocabulary: in
     epochs=30,
     validation_split=0.2,
     validation="auto",
-    reference=PublishedResult(45_827),
+    parameters=45_827,
 )
 def classes(
     inputs: int = 84, classes: int = 3, vocabulary: int = 1_429, width: int = 32, dropout: float = 0.5

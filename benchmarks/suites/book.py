@@ -122,7 +122,6 @@ class BookResult:
             "measured": [measurement.describe() for measurement in self.measurements],
             "published": {
                 measurement.recipe.name: {
-                    "parameters": measurement.recipe.reference.parameters,
                     "seconds_per_epoch": measurement.recipe.reference.seconds_per_epoch,
                     "result": measurement.recipe.reference.result,
                 }

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...models.recipe import recipe_of
-from .estimators import Estimator
+from .duration import Duration
 from .scoring import Fit, FitScores, ScoreCallback
 
 # Successive halving: each round keeps one candidate in three and trains it for three times as many epochs.
@@ -27,7 +26,8 @@ class Candidate:
 
     Attributes:
         params: parameter values by name.
-        epochs: the number of epochs it was trained for; fewer than the others' if halving dropped it early.
+        epochs: the number of epochs it was trained for; fewer than the others' if halving dropped it early; 0 for an
+            estimator without epochs.
         scores: one per fold: accuracy, or R².
         round: how often the search had zoomed in when it tried this candidate; 0 for the first grid.
         training_scores: those on the training samples of each fold, where they were asked for.
@@ -57,7 +57,7 @@ class SearchRounds:
     """The rounds of a search. Collects the scored candidates; none is scored twice.
 
     Args:
-        estimator: has the parameters that all candidates share.
+        duration: how long candidates train.
         folds: the training and test indices of each fold.
         score: scores fits.
         halving: whether all candidates begin with a few epochs, and the best third goes on.
@@ -71,7 +71,7 @@ class SearchRounds:
 
     def __init__(
         self,
-        estimator: Estimator,
+        duration: Duration,
         folds: Folds,
         score: Score,
         halving: bool,
@@ -79,7 +79,7 @@ class SearchRounds:
         scores_training: bool = False,
     ):
         self.after_each: Callable[[], None] = lambda: None
-        self._estimator = estimator
+        self._duration = duration
         self._folds = folds
         self._score = score
         self._halving = halving
@@ -104,6 +104,10 @@ class SearchRounds:
             ),
         )
 
+    def mean(self, params: Mapping[str, Any]) -> float:
+        """Return the mean score of parameters that were scored."""
+        return self._candidates[_key(params)].mean
+
     def run(self, param_sets: list[dict[str, Any]], number: int) -> None:
         """Score the parameter sets that have no score yet, as round `number`.
 
@@ -121,9 +125,10 @@ class SearchRounds:
             remaining.sort(key=lambda params: -_nan_last(self._candidates[_key(params)].mean))
 
     def _score_candidates(self, param_sets: list[dict[str, Any]], epoch_fraction: float, number: int) -> None:
-        epochs = [max(1, round(epoch_fraction * self._epochs(params))) for params in param_sets]
+        least = int(self._duration.exists)
+        epochs = [max(least, round(epoch_fraction * self._duration.epochs(params))) for params in param_sets]
         fits = [
-            Fit({**params, "epochs": count}, train, test, self._scores_training)
+            Fit({**params, **self._duration.parameters(count)}, train, test, self._scores_training)
             for params, count in zip(param_sets, epochs, strict=True)
             for train, test in self._folds
         ]
@@ -140,10 +145,6 @@ class SearchRounds:
                 self.after_each()
 
         self._score(fits, note)
-
-    def _epochs(self, params: Mapping[str, Any]) -> int:
-        epochs = params.get("epochs", self._estimator.epochs)
-        return int(epochs or recipe_of(params.get("recipe", self._estimator.recipe)).epochs)
 
 
 def rungs(candidates: int) -> list[tuple[float, int]]:

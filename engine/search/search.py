@@ -11,34 +11,35 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...backends.workers.executors import LOCAL, find_executor
+from ...backends.workers.executors import LOCAL, Executor, find_executor
 from ...backends.workers.worker import Listener
-from ...data.data_source import DataSource, dataset_of
-from ...data.dataset import Dataset
-from ...data.nests import is_array
-from ...errors import DataError, OptionError, first_line
-from ...functions import at_most_every
-from ...models.recipe import Recipe, find, recipe_of
+from ...data.data_source import DataSource
+from ...errors import OptionError
+from ...functions import at_most_every, require_known
 from ...storage.safe_json import finite
-from ..training.options import DEFAULT_SEED, TrainingOptions
-from ..training.recipe_data import as_trained, dataset_for
-from ..training.train import pop_reading_settings
+from ..training.options import DEFAULT_SEED
+from . import subject as subjects
 from .candidates import Candidate, SearchRounds, combinations, make_folds
+from .duration import Duration
+from .earlier import known_candidates
 from .estimators import Classifier, Estimator
 from .fits import KINDS
+from .one_by_one import OneByOne
 from .refine_grid import refine
 from .scorer import Scorer, TimeUpError
 from .scoring import Fit
+from .subject import Model, Subject, is_estimator, name_of, with_parameters
+from .tree_parzen import TreeParzen
 
 # Why a search ended early.
 TIME, INTERRUPTED = "time", "interrupted"
-# What two searches must have in common for the scores of one to hold in the other; keys of their JSON.
-_THE_SAME = ("recipe", "kind", "metric", "folds", "settings", "data")
+# How combinations are chosen where not all are tried.
+SAMPLERS = RANDOM, TPE = "random", "tpe"
 _SECONDS_BETWEEN_SAVES = 5.0
 
 
@@ -60,7 +61,7 @@ class Search:
         untried: the combinations without a score.
     """
 
-    recipe: Recipe | str
+    recipe: Model
     kind: str
     metric: str
     folds: int
@@ -78,11 +79,15 @@ class Search:
 
     @property
     def name(self) -> str:
-        """Return the recipe's name."""
-        return recipe_of(self.recipe).name
+        """Return the recipe's name, or the kind of estimator."""
+        return name_of(self.recipe)
 
-    def estimator(self) -> Estimator:
-        """Return a new, unfitted estimator with the best parameters."""
+    def estimator(self) -> Any:
+        """Return a new, unfitted estimator with the best parameters: a `Classifier`, `Regressor`, or the user's."""
+        if is_estimator(self.recipe):
+            return with_parameters(
+                self.recipe, {**self.best.params, **Duration(self.recipe).parameters(self.best.epochs)}
+            )
         return KINDS[self.kind](self.recipe, **{**self.settings, **self.best.params, "epochs": self.best.epochs})
 
     def to_json(self) -> dict[str, Any]:
@@ -147,24 +152,22 @@ def cross_val_score(
 
     if not isinstance(estimator, Estimator):
         _require_estimator(estimator, "cross_val_score")
-        if workers or find_executor(executor, address) is not LOCAL:
-            raise OptionError(
-                "`workers` train a Classifier or Regressor, and scikit-learn scores other estimators: leave it out"
-            )
+        _require_this_process(workers, find_executor(executor, address))
         return np.asarray(score_by_sklearn(estimator, X, y, cv=cv, error_score="raise"))
-    X, y = np.asarray(X), _labels(y)  # noqa: N806
+    X, y = np.asarray(X), subjects.labels_of(y)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=isinstance(estimator, Classifier)).split(X, y))
     with Scorer(estimator, X, y, workers, listener, find_executor(executor, address)) as scorer:
         return np.array([tested for (tested,) in scorer([Fit({}, train, test) for train, test in splits])])
 
 
 def search(
-    recipe: Recipe | str,
+    recipe: Model,
     grid: Mapping[str, Sequence[Any]],
     data: DataSource | None = None,
     *,
     folds: int = 3,
     random: int | None = None,
+    sampler: str = RANDOM,
     halving: bool = False,
     zoom: int = 0,
     training_scores: bool = False,
@@ -181,13 +184,15 @@ def search(
     """Score combinations of parameters by cross-validation.
 
     Args:
-        recipe: a name, `path/to/file.py:function`, a `Recipe`, or a function that builds a model.
+        recipe: a name, `path/to/file.py:function`, a `Recipe`, a function that builds a model, or an estimator of
+            scikit-learn such as a pipeline, whose parameters are then `step__parameter`.
         grid: the values to try, by parameter name: options of the recipe, and training options.
         data: a `Dataset`, a dataset's name, an `.npz` file, or a pair (x, y). The default is the recipe's dataset.
             The test split is not used. Whole numbers are classes, or values under a loss of values that the builder
             compiles its model with.
         folds: the number of folds, 2 or more. Folds of classes are stratified.
-        random: try this many random combinations instead of all.
+        random: try this many combinations instead of all.
+        sampler: how those are chosen: `random`, or `tpe`, which learns from the scores so far; it needs Optuna.
         halving: use successive halving: train all candidates for a few epochs, then the best third for three times
             as many, and so on.
         zoom: refine the grid around the best candidate this many times.
@@ -219,28 +224,26 @@ def search(
         ({'units': 40, 'optimizer': 'adam'}, 0.9342)
     """
     start = time.perf_counter()
-    if hasattr(recipe, "get_params"):
-        received = type(recipe).__name__
-        raise OptionError(
-            f"a search takes a recipe or a builder, received {received}: use GridSearchCV of scikit-learn"
-        )
     _require_settings(grid, folds, random, zoom)
-    reading = pop_reading_settings(settings, recipe_of(recipe), data)
-    dataset = _dataset(recipe, grid, settings, data if not reading else dataset_of(data, **reading))
-    x, y, classifies = dataset.train.x, dataset.train.y, bool(dataset.labels)
-    kind = "classifier" if classifies else "regressor"
-    estimator_params = {"random_state": seed, **{_estimator_parameter(name): value for name, value in settings.items()}}
-    table = [asdict(column) for column in dataset.columns] or None
-    estimator = KINDS[kind](recipe, table=table, **estimator_params)
-    grid = {_estimator_parameter(name): list(values) for name, values in grid.items()}
-    _require_parameters(estimator, grid)
-    metric = "accuracy" if classifies else "r2"
-    nothing = Search(recipe, kind, metric, folds, estimator_params, [], 0.0, 0, dataset.checksum)
-    known = _known_candidates(earlier, nothing, halving, training_scores) if earlier else []
+    _require_sampler(sampler, random, halving, zoom)
+    if is_estimator(recipe):
+        subject = subjects.of_estimator(recipe, data, settings)
+    else:
+        subject = subjects.of_recipe(recipe, grid, data, settings, seed)
+    grid = {subjects.parameter_name(name): list(values) for name, values in grid.items()}
+    subject.require(grid)
+    duration = Duration(subject.estimator)
+    if halving and not duration.exists:
+        raise OptionError(f"`halving` trains for fewer epochs first, and {name_of(recipe)} has none: leave it out")
+    nothing = Search(recipe, subject.kind, subject.metric, folds, subject.settings, [], 0.0, 0, subject.checksum)
+    if earlier and halving:
+        raise OptionError("`halving` compares all candidates after the same epochs: begin such a search anew")
+    now = json.loads(json.dumps(nothing.to_json(), default=repr))
+    known = known_candidates(earlier, now, training_scores=training_scores) if earlier else []
     limit = math.inf if time_limit is None else time_limit
-    with Scorer(estimator, x, y, workers, listener, find_executor(executor, address), limit) as scorer:
-        parts = make_folds(y, folds, classifies, seed)
-        rounds = SearchRounds(estimator, parts, scorer, halving, known, training_scores)
+    with _scorer(subject, workers, listener, find_executor(executor, address), limit) as scorer:
+        parts = make_folds(subject.y, folds, subject.kind == "classifier", seed)
+        rounds = SearchRounds(duration, parts, scorer, halving, known, training_scores)
 
         def so_far(stopped: str = INTERRUPTED) -> Search:
             ranked = rounds.ranked
@@ -255,10 +258,22 @@ def search(
 
         if save:
             rounds.after_each = at_most_every(_SECONDS_BETWEEN_SAVES, lambda: save(so_far()))
-        return so_far(_run(rounds, grid, random, zoom, seed))
+        return so_far(_run(rounds, grid, random, zoom, seed, sampler))
 
 
-def _run(rounds: SearchRounds, grid: Mapping[str, Sequence[Any]], random: int | None, zoom: int, seed: int) -> str:
+def _scorer(
+    subject: Subject, workers: int | None, listener: Listener | None, executor: Executor, limit: float
+) -> Scorer | OneByOne:
+    """Return what scores the fits: workers for a network, this process for an estimator of the user's own."""
+    if subject.is_network:
+        return Scorer(subject.estimator, subject.x, subject.y, workers, listener, executor, limit)
+    _require_this_process(workers, executor)
+    return OneByOne(subject, listener, limit)
+
+
+def _run(
+    rounds: SearchRounds, grid: Mapping[str, Sequence[Any]], random: int | None, zoom: int, seed: int, sampler: str
+) -> str:
     """Score all combinations; return why that ended early, or an empty text.
 
     Raises:
@@ -266,7 +281,10 @@ def _run(rounds: SearchRounds, grid: Mapping[str, Sequence[Any]], random: int | 
         KeyboardInterrupt: Ctrl-C before that.
     """
     try:
-        rounds.run(combinations(grid, random, seed), 0)
+        if sampler == TPE and random:
+            _follow_scores(rounds, TreeParzen(grid, seed), random)
+        else:
+            rounds.run(combinations(grid, random, seed), 0)
         for number in range(1, zoom + 1):
             grid = refine(grid, rounds.ranked[0].params)
             rounds.run(combinations(grid, None, seed), number)
@@ -283,44 +301,14 @@ def _run(rounds: SearchRounds, grid: Mapping[str, Sequence[Any]], random: int | 
     return ""
 
 
-def _known_candidates(
-    earlier: Mapping[str, Any], search: Search, halving: bool, training_scores: bool
-) -> list[Candidate]:
-    """Return the candidates of the JSON of an earlier search.
-
-    Args:
-        search: the search that begins, without candidates.
-        training_scores: whether only those with training scores are taken.
-
-    Raises:
-        OptionError: the earlier one scored something else; or it stopped candidates at fewer epochs than others.
-    """
-    if halving:
-        raise OptionError("`halving` compares all candidates after the same epochs: begin such a search anew")
-    now = json.loads(json.dumps(search.to_json(), default=repr))
-    changed = [name for name in _THE_SAME if earlier.get(name) != now[name]]
-    if changed:
-        name = changed[0]
-        raise OptionError(
-            f"the earlier search had other {name} ({earlier.get(name)!r}, now {now[name]!r}): begin anew, in another "
-            "`out`"
-        )
-    try:
-        known = [_candidate(row, search.folds) for row in earlier["rows"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise OptionError(f"the earlier search has no scores that can be read: {first_line(error)}") from error
-    return [candidate for candidate in known if candidate.training_scores or not training_scores]
-
-
-def _candidate(row: Mapping[str, Any], folds: int) -> Candidate:
-    """Return the candidate of a row of JSON."""
-    tested, trained = (
-        tuple(math.nan if score is None else float(score) for score in row[name])
-        for name in ("scores", "training_scores")
-    )
-    if len(tested) != folds:
-        raise ValueError(f"{len(tested)} scores of {folds} folds")
-    return Candidate(dict(row["params"]), int(row["epochs"]), tested, training_scores=trained)
+def _follow_scores(rounds: SearchRounds, sampler: TreeParzen, count: int) -> None:
+    """Score combinations one after the other, each chosen by the scores of those before."""
+    for _ in range(count):
+        if sampler.is_exhausted:
+            return
+        params = sampler.ask()
+        rounds.run([params], 0)
+        sampler.tell(rounds.mean(params))
 
 
 def _require_estimator(estimator: Any, what: str) -> None:
@@ -332,49 +320,21 @@ def _require_estimator(estimator: Any, what: str) -> None:
         )
 
 
-def _dataset(
-    recipe: Recipe | str, grid: Mapping[str, Sequence[Any]], settings: Mapping[str, Any], data: DataSource | None
-) -> Dataset:
-    """Return the data as `trivium.train` takes them: whole numbers are values under a loss of values, else classes.
-
-    Raises:
-        DataError: the samples are not one array in memory with one label or value for each.
-    """
-    named = recipe_of(recipe)
-    dataset = dataset_for(named, data)
-    if dataset.series:
-        raise DataError(f"{dataset.name} is a series, and a search chooses its folds at random: train on it")
-    dataset.require_arrays("a search")
-    if not is_array(dataset.train.x) or not is_array(dataset.train.y):
-        raise DataError(f"{dataset.name} has several inputs or targets: a search takes one array of each")
-    if dataset.train.weight is not None:
-        raise DataError(f"{dataset.name} has sample weights, which a search does not take: give x and y")
-    if dataset.labels and dataset.train.y.ndim > 1:
-        raise DataError(f"{dataset.name} has a class for each pixel: a search takes one for each sample")
-    if dataset.train.is_deferred:
-        raise DataError(
-            f"{dataset.name} is read from its files while a model trains, and a search needs it in memory: load it by "
-            "`stored=no`"
+def _require_this_process(workers: int | None, executor: Executor) -> None:
+    if workers or executor is not LOCAL:
+        raise OptionError(
+            "`workers` train a Classifier or Regressor, and other estimators are scored in this process: leave it out"
         )
-    first = {**settings, **{name: values[0] for name, values in grid.items()}}
-    options = {name: value for name, value in first.items() if name in named.options and value is not None}
-    return as_trained(dataset, TrainingOptions(named, options).resolve())
 
 
-def _labels(y: Any) -> np.ndarray:
-    labels = np.asarray(y)
-    return np.asarray(labels, str) if labels.dtype == object else labels
-
-
-def _estimator_parameter(name: str) -> str:
-    """Return the estimator's name of a training option."""
-    return "random_state" if name == "seed" else name
-
-
-def _require_parameters(estimator: Estimator, grid: Mapping[str, Sequence[Any]]) -> None:
-    estimator.__sklearn_clone__().set_params(**{name: values[0] for name, values in grid.items()})
-    if isinstance(estimator.recipe, str):
-        find(estimator.recipe)
+def _require_sampler(sampler: str, random: int | None, halving: bool, zoom: int) -> None:
+    require_known("`sampler`", [sampler], SAMPLERS)
+    if sampler == TPE and random is None:
+        raise OptionError("`sampler` tpe needs to know how many combinations to try: `random` 20")
+    if sampler == TPE and (halving or zoom):
+        raise OptionError(
+            f"`sampler` tpe chooses each combination itself: leave `{'halving' if halving else 'zoom'}` out"
+        )
 
 
 def _require_settings(grid: Mapping[str, Sequence[Any]], folds: int, random: int | None, zoom: int) -> None:

@@ -106,7 +106,7 @@ def test_recipes_as_json(cli):
     document = json.loads(cli("recipes", "--json").out)
     assert document["schema"] == 1
     by_name = {row["name"]: row for row in document["recipes"]}
-    assert {name: by_name[name]["published"]["parameters"] for name in RECIPES} == RECIPES
+    assert {name: by_name[name]["parameters"] for name in RECIPES} == RECIPES
     options = {"window": 3, "units": 3, "features": 1, "outputs": 1, "cell": "lstm"}
     assert by_name["rnn/lstm"]["options"] == options
     assert (by_name["cnn/pooling"]["batch_size"], by_name["cnn/pooling"]["epochs"]) == (256, 100)
@@ -119,7 +119,7 @@ def test_one_recipe_is_shown_layer_by_layer(cli):
     assert [row["kind"] for row in document["layers"]][:3] == ["Conv2D", "Dropout", "MaxPooling2D"]
     assert document["layers"][-1]["output"] == [10]
     shown = cli("recipes", "cnn/pooling").out
-    assert "114,502 (published: 114,502)" in shown
+    assert "parameters  114,502" in shown
     assert "batch 256, 100 epochs" in shown
 
 

@@ -1,4 +1,4 @@
-"""The contract of every recipe: its published size, its options, and saving in Keras' own file format."""
+"""The contract of every recipe: its size, its options, and saving in Keras' own file format."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ RECIPES = sorted(recipes.registry())
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.one_environment
-def test_the_parameter_count_is_the_published_one(backend, name):
+def test_the_parameter_count_is_the_documented_one(backend, name):
     recipe = recipes.find(name)
-    assert recipe().count_params() == recipe.reference.parameters
+    assert recipe().count_params() == recipe.parameters
 
 
 @pytest.mark.shared_out

@@ -1,13 +1,16 @@
 """Estimators beside the usual: open lengths, pipelines, builders, optimizers and callbacks as objects."""
 
+import json
+
 import numpy as np
 import pytest
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 import trivium
-from trivium.errors import OptionError
+from trivium.errors import DataError, OptionError
 
 pytestmark = pytest.mark.one_environment
 
@@ -58,8 +61,63 @@ def test_what_is_no_estimator_is_refused_with_what_to_give(backend):
     for other in (build, "dense/small", trivium.Classifier):
         with pytest.raises(OptionError, match=r"cross_val_score takes an estimator, received .*trivium.Classifier\("):
             trivium.cross_val_score(other, X, Y)
-    with pytest.raises(OptionError, match="a search takes a recipe or a builder, received Pipeline"):
-        trivium.search(make_pipeline(StandardScaler(), trivium.Classifier(build)), {"units": [2]}, (X, Y))
+    with pytest.raises(OptionError, match=r"a search takes .* an estimator: make one, Classifier\(…\)"):
+        trivium.search(trivium.Classifier, {"units": [2]}, (X, Y))
+
+
+def test_a_pipeline_is_searched_as_by_scikit_learn(backend):
+    pipeline = make_pipeline(StandardScaler(), trivium.Classifier(build, epochs=2))
+    grid = {"classifier__units": [2, 3], "standardscaler__with_mean": [True, False]}
+    folds = StratifiedKFold(2, shuffle=True, random_state=1)
+    expected = GridSearchCV(pipeline, grid, cv=folds, error_score="raise", return_train_score=True).fit(X, Y)
+    found = trivium.search(pipeline, grid, (X, Y), folds=2, training_scores=True)
+    places = {json.dumps(params): place for place, params in enumerate(expected.cv_results_["params"])}
+    assert len(found.candidates) == len(places) == 4
+    for candidate in found.candidates:
+        place = places[json.dumps(candidate.params)]
+        assert candidate.mean == pytest.approx(expected.cv_results_["mean_test_score"][place])
+        assert np.mean(candidate.training_scores) == pytest.approx(expected.cv_results_["mean_train_score"][place])
+    assert found.name == "Pipeline"
+    assert found.estimator().get_params()["classifier__units"] == found.best.params["classifier__units"]
+
+
+def test_a_search_of_a_pipeline_is_halved_and_goes_on_later(backend):
+    pipeline = make_pipeline(StandardScaler(), trivium.Classifier(build, epochs=3))
+    halved = trivium.search(pipeline, {"classifier__units": [2, 3, 4]}, (X, Y), folds=2, halving=True)
+    assert sorted(candidate.epochs for candidate in halved.candidates) == [1, 1, 3]
+    assert halved.estimator().get_params()["classifier__epochs"] == 3
+    begun = trivium.search(pipeline, {"classifier__units": [2]}, (X, Y), folds=2)
+    earlier = json.loads(json.dumps(begun.to_json()))
+    assert trivium.search(pipeline, {"classifier__units": [2, 3]}, (X, Y), folds=2, earlier=earlier).fits == 2
+    other = make_pipeline(StandardScaler(), trivium.Classifier(build, epochs=4))
+    with pytest.raises(OptionError, match="had other settings"):
+        trivium.search(other, {"classifier__units": [2, 3]}, (X, Y), folds=2, earlier=earlier)
+
+
+@pytest.mark.plain
+def test_an_estimator_without_a_network_is_searched():
+    x = np.linspace(-1, 1, 40)[:, None]
+    curve = make_pipeline(PolynomialFeatures(), Ridge(1e-6))
+    found = trivium.search(curve, {"polynomialfeatures__degree": [1, 3]}, (x, x[:, 0] ** 3), folds=4)
+    assert (found.metric, found.best.params) == ("r2", {"polynomialfeatures__degree": 3})
+    assert found.best.mean > 0.999 > found.candidates[1].mean
+    assert {candidate.epochs for candidate in found.candidates} == {0}
+    grid = {"polynomialfeatures__degree": [1]}
+    for options, message in (
+        ({"halving": True}, "Pipeline has none"),
+        ({"workers": 2}, "other estimators are scored in this process"),
+        ({"epochs": 2}, "`epochs` is a parameter of a recipe"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            trivium.search(curve, grid, (x, x[:, 0]), **options)
+    with pytest.raises(OptionError, match="Invalid parameter 'degree' for estimator Pipeline"):
+        trivium.search(curve, {"degree": [1]}, (x, x[:, 0]))
+    with pytest.raises(OptionError, match="needs data"):
+        trivium.search(curve, grid)
+    with pytest.raises(DataError, match="40 samples have 39 labels or values"):
+        trivium.search(curve, grid, (x, x[:39, 0]))
+    with pytest.raises(DataError, match=r"Pipeline cannot be fitted to the samples: .*NaN"):
+        trivium.search(curve, grid, (np.full_like(x, np.nan), x[:, 0]))
 
 
 def test_callbacks_go_through_a_grid_and_each_fit_gets_copies(backend):

@@ -12,6 +12,7 @@ from trivium.backends import runtime
 from trivium.backends.workers import pool
 from trivium.engine.search import fits, search_plot
 from trivium.engine.search.candidates import Candidate, SearchRounds, combinations, rungs
+from trivium.engine.search.duration import Duration
 from trivium.engine.search.refine_grid import refine
 from trivium.engine.search.scoring import Fit
 from trivium.engine.search.search import Search, search
@@ -166,7 +167,7 @@ def search_rounds(best, halving=False):
 
     estimator = trivium.Classifier("dense/dropout", epochs=9)
     folds = [(np.arange(4), np.arange(2))] * 3
-    return SearchRounds(estimator, folds, score, halving), scored_fits
+    return SearchRounds(Duration(estimator), folds, score, halving), scored_fits
 
 
 def test_no_candidate_is_scored_twice_and_the_best_comes_first():
@@ -203,7 +204,9 @@ def test_candidates_of_one_score_keep_their_order_whoever_is_scored_first():
         for place in reversed(range(len(fit_list))):
             note(place, [0.5])
 
-    rounds = SearchRounds(trivium.Classifier("dense/dropout"), [(np.arange(4), np.arange(2))] * 2, score, False)
+    rounds = SearchRounds(
+        Duration(trivium.Classifier("dense/dropout")), [(np.arange(4), np.arange(2))] * 2, score, False
+    )
     rounds.run(combinations({"units": [1, 2, 3]}, None, 1), 0)
     assert [candidate.params["units"] for candidate in rounds.ranked] == [1, 2, 3]
 
@@ -215,13 +218,15 @@ def test_what_was_scored_before_the_end_is_kept():
         raise KeyboardInterrupt
 
     folds = [(np.arange(4), np.arange(2))] * 2
-    rounds = SearchRounds(trivium.Classifier("dense/dropout", epochs=2), folds, score, False)
+    rounds = SearchRounds(Duration(trivium.Classifier("dense/dropout", epochs=2)), folds, score, False)
     with pytest.raises(KeyboardInterrupt):
         rounds.run(combinations({"units": [1, 2, 3]}, None, 1), 0)
     assert [(c.params["units"], c.scores) for c in rounds.ranked] == [(2, (0.2, 0.1 * 3)), (1, (0.0, 0.1))]
     assert rounds.planned == 3
     again, scored = search_rounds(best=3)
-    again = SearchRounds(trivium.Classifier("dense/dropout", epochs=2), folds, again._score, False, rounds.ranked)
+    again = SearchRounds(
+        Duration(trivium.Classifier("dense/dropout", epochs=2)), folds, again._score, False, rounds.ranked
+    )
     again.run(combinations({"units": [1, 2, 3]}, None, 1), 0)
     assert {fit.params["units"] for fit in scored} == {3}
     assert again.planned == len(again.ranked) == 3
