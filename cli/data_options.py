@@ -40,6 +40,9 @@ _OPTIONS = {
     "test_share": click.option(
         "--test-share", metavar="SHARE", help="Share of --data to test on, where it has no test part. Default: 0.2."
     ),
+    "part": click.option(
+        "--part", metavar="SHARE", help="Train on a share of the training samples, chosen evenly by class: 0.1."
+    ),
     "size": click.option(
         "--size", metavar="HEIGHTxWIDTH", help="Bring the pictures of --data to one size, such as 64x64; see --fit."
     ),

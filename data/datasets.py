@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..functions import suggest
 from ..storage.regular_file import require_regular
-from . import data_name
+from . import data_name, training_part
 from .dataset import Dataset
 from .part_files import PARTS, with_parts
 from .pictures.folder import read_picture_folder
@@ -55,13 +55,15 @@ def load(name: str | Path) -> Dataset:
     `.arrow`) of columns or of paths to pictures, a folder with one folder of pictures per class, or with pictures and
     their masks. Settings may follow, as in `houses.csv:target=price:test_share=0.3`. With a window, as in
     `sales.csv:window=24`, a table or an `.npy` or `.npz` array is a series; see `read_series`. Arrays and pictures that
-    are large stay in their files, unless `stored=no` follows.
+    are large stay in their files, unless `stored=no` follows. `part=0.1` takes a share of the training samples.
 
     Raises:
         DataError: there is no such name, file or folder, it has no such setting, or it cannot be read.
     """
     name = str(name)
     bare, settings = data_name.parse(name)
+    if part := settings.pop(training_part.SETTING, None):
+        return replace(training_part.with_part(load(data_name.compose(bare, settings)), part), name=name)
     path = Path(bare)
     family, *places = bare.split(":")
     if family in LOADERS:
@@ -156,7 +158,7 @@ def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str
 def known_settings() -> set[str]:
     """Return the names of all settings that a reader takes."""
     readers: list[Callable[..., Dataset]] = [*READERS.values(), *_PICTURE_READERS, read_series]
-    return {setting for reader in readers for setting in settings_of(reader)} | {"test"}
+    return {setting for reader in readers for setting in settings_of(reader)} | {"test", training_part.SETTING}
 
 
 def portable_name(name: str | None) -> str | None:
