@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .backends.catalog import use as use
     from .backends.written_losses.model import with_losses as with_losses
+    from .data.data_source import load_data as load_data
     from .data.dataset import Dataset as Dataset
     from .data.dataset import Split as Split
     from .data.preprocessing.pipeline import Preprocessing as Preprocessing
@@ -53,6 +54,7 @@ _HOMES = {
     "evaluate": ".engine.prediction.evaluation",
     "inspect": ".engine.inspection",
     "load": ".engine.prediction.loaded_bundle",
+    "load_data": ".data.data_source",
     "port": ".porting.port",
     "port_from_torch": ".porting.port",
     "predict": ".engine.prediction.evaluation",

@@ -281,6 +281,16 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
     if run.evaluation:
         screen.print("test        " + "  ".join(f"{name} {value:.4g}" for name, value in run.evaluation.items()))
+    if run.stopped:
+        screen.print(f"stopped     {run.stopped}")
+    _print_pace(run, screen)
+    screen.print(f"kept        {', '.join(str(file) for file in files)}")
+    if folder.earlier:
+        screen.print(f"earlier     the run that was there is now {folder.earlier}")
+
+
+def _print_pace(run: Run, screen: Console) -> None:
+    """Print how long an epoch took, and by which plan the epochs ran."""
     steady, compiling = run.timings.steady_epoch, run.timings.compile
     if steady is None:
         screen.print(f"time        {seconds(run.timings.epochs[0])} s for the one epoch, compilation included")
@@ -294,9 +304,6 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
         screen.print(f"run by      {plan['count']} {plan['name']}, each on its share of every batch")
     if plan.get("seconds"):
         screen.print(f"run by      {plan['name']}, compiled and chosen in {seconds(plan['seconds'])} s of trials")
-    screen.print(f"kept        {', '.join(str(file) for file in files)}")
-    if folder.earlier:
-        screen.print(f"earlier     the run that was there is now {folder.earlier}")
 
 
 def _describe_validation(run: Run) -> str:

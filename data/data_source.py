@@ -29,6 +29,25 @@ _EXPECTED = (
 )
 
 
+def load_data(data: DataSource, **settings: Any) -> Dataset:
+    """Return data as `trivium.train` reads them: their training and test samples, labels and origin.
+
+    Args:
+        data: the name of a dataset (`trivium data` lists them), a file, a folder, `path/to/file.py:function`, arrays
+            (x, y), or a data frame.
+        settings: how they are read, such as `target="price"`, `window=24`, `test_share=0.3` or `part=0.1`.
+
+    Raises:
+        DataError, OptionError, RecipeError: as `trivium data` on the command line refuses them.
+
+    Example:
+        >>> iris = trivium.load_data("iris", test_share=0.3)
+        >>> iris.train.x.shape, iris.test.y.shape, iris.labels
+        ((105, 4), (45,), ('setosa', 'versicolor', 'virginica'))
+    """
+    return dataset_of(data, **settings)
+
+
 def dataset_of(data: DataSource, **settings: Any) -> Dataset:
     """Return data that the user gave as a dataset.
 

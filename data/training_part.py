@@ -35,9 +35,9 @@ def with_part(dataset: Dataset, text: str) -> Dataset:
     count = len(dataset.train)
     if round(count * share) < 1:
         raise DataError(f"{SETTING}={text} of {count:,} samples is none: take more")
-    rows, _ = split_rows(dataset.train.y, count, 1 - share)
+    rows = np.sort(np.arange(count)[split_rows(dataset.train.y, count, 1 - share)[0]])
     note = f"{len(rows):,} of {count:,} training samples are used"
-    return replace(dataset, train=dataset.train.select(np.sort(rows)), notes=(*dataset.notes, note))
+    return replace(dataset, train=dataset.train.select(rows), notes=(*dataset.notes, note))
 
 
 def _share(text: str) -> float:

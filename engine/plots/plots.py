@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def curves(history: History, path: Path, *, title: str) -> None:
+def curves(history: History, path: Path | str, *, title: str) -> None:
     """Plot the metrics and the loss side by side, for training and validation. The best epoch is marked."""
     with style():
         metrics = [metric for metric in history.metrics if not metric.startswith("val_")]
@@ -44,7 +44,7 @@ def _curve(axes: Axes, history: History, metric: str) -> None:
     axes.legend()
 
 
-def overlaid(histories: list[tuple[str, History]], path: Path) -> None:
+def overlaid(histories: list[tuple[str, History]], path: Path | str) -> None:
     """Plot several runs over each other, one plot per metric: validation solid, training dashed.
 
     Args:
@@ -69,7 +69,7 @@ def overlaid(histories: list[tuple[str, History]], path: Path) -> None:
         save(fig, path)
 
 
-def series(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -> None:
+def series(data: np.ndarray, predicted: np.ndarray, path: Path | str, *, title: str) -> None:
     """Plot predicted values over a series.
 
     Args:
@@ -86,7 +86,7 @@ def series(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -
         save(fig, path)
 
 
-def agreement(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str) -> None:
+def agreement(data: np.ndarray, predicted: np.ndarray, path: Path | str, *, title: str) -> None:
     """Plot predicted values against the true ones, one plot for each target: on the diagonal they agree.
 
     Args:
@@ -105,7 +105,9 @@ def agreement(data: np.ndarray, predicted: np.ndarray, path: Path, *, title: str
         save(fig, path)
 
 
-def confusion(expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
+def confusion(
+    expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], path: Path | str, *, title: str
+) -> None:
     """Plot the confusion matrix.
 
     Args:
@@ -137,7 +139,7 @@ def mistakes(
     predicted: np.ndarray,
     certainty: np.ndarray,
     labels: tuple[str, ...],
-    path: Path,
+    path: Path | str,
     *,
     title: str,
     most: int = 40,
@@ -169,7 +171,7 @@ def mistakes(
         save(fig, path)
 
 
-def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) -> None:
+def image_grid(images: np.ndarray, names: list[str], path: Path | str, *, title: str) -> None:
     """Plot images in rows of ten, each with its label above.
 
     Args:
@@ -190,7 +192,7 @@ def image_grid(images: np.ndarray, names: list[str], path: Path, *, title: str) 
         save(fig, path)
 
 
-def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -> None:
+def contact_sheet(images: np.ndarray, columns: int, path: Path | str, *, title: str) -> None:
     """Plot images without gaps or labels, as one sheet.
 
     Args:
@@ -207,7 +209,7 @@ def contact_sheet(images: np.ndarray, columns: int, path: Path, *, title: str) -
         save(fig, path)
 
 
-def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> None:
+def beside(pairs: list[tuple[str, np.ndarray]], path: Path | str, *, title: str) -> None:
     """Plot rows of images that belong together column by column, such as originals above reconstructions.
 
     Args:
@@ -229,7 +231,7 @@ def beside(pairs: list[tuple[str, np.ndarray]], path: Path, *, title: str) -> No
         save(fig, path)
 
 
-def curve(values: np.ndarray, path: Path, *, title: str) -> None:
+def curve(values: np.ndarray, path: Path | str, *, title: str) -> None:
     """Plot a series over its steps.
 
     Args:
@@ -243,7 +245,7 @@ def curve(values: np.ndarray, path: Path, *, title: str) -> None:
         save(fig, path)
 
 
-def scatter(points: np.ndarray, y: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str) -> None:
+def scatter(points: np.ndarray, y: np.ndarray, labels: tuple[str, ...], path: Path | str, *, title: str) -> None:
     """Plot points in the plane, coloured by class, or by value if there are no classes.
 
     Args:

@@ -61,23 +61,24 @@ def _luminance(colour: Any) -> float:
     return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
-def require_plot_file(path: Path) -> None:
+def require_plot_file(path: Path | str) -> None:
     """Raise an OutputError unless a figure can be written into this file.
 
     Raises:
         OutputError: the name has another ending than those of figures, or the system refuses the file.
     """
+    path = Path(path)
     if path.suffix.lower() not in _ENDINGS:
         raise OutputError(f"{path}: expected a file name with {', '.join(_ENDINGS)} for a figure, such as seen.png")
     require_writable_file(path)
 
 
-def save(fig: Figure, path: Path) -> None:
+def save(fig: Figure, path: Path | str) -> None:
     """Write the figure atomically.
 
     Raises:
         OutputError: as `require_plot_file`.
     """
     require_plot_file(path)
-    with atomic_write(path) as temporary_path:
+    with atomic_write(Path(path)) as temporary_path:
         fig.savefig(temporary_path, dpi=110)

@@ -67,6 +67,7 @@ class Run:
         networks: further networks by name, which written losses have trained beside the model.
         interrupted: whether it was stopped before its last epoch.
         terminated: whether SIGTERM stopped it.
+        stopped: when and why a callback ended it before its last epoch; empty where none did.
         compiled: the optimizer, the loss and the metrics of the model, and its frozen layers.
         asked: the options given on the command line, by name, for when the run is resumed.
         resumed: for each time that it was resumed: after which epoch, and under which backend.
@@ -86,6 +87,7 @@ class Run:
     networks: dict[str, keras.Model] = field(default_factory=dict)
     interrupted: bool = False
     terminated: bool = False
+    stopped: str = ""
     compiled: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, Any] = field(default_factory=dict)
     resumed: list[dict[str, Any]] = field(default_factory=list)
@@ -120,6 +122,7 @@ class Run:
             "evaluation": self.evaluation and {name: _finite(value) for name, value in self.evaluation.items()},
             "timings": self.timings.to_json(),
             "interrupted": self.interrupted,
+            **({"stopped": self.stopped} if self.stopped else {}),
             "state": "interrupted" if self.interrupted else "finished",
             "environment": self.environment,
             "asked": self.asked,

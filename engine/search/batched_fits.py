@@ -71,7 +71,8 @@ class BatchedFits:
         for trainer, fit in zip(trainers, fits, strict=True):
             key = trainer.resolved.seed, trainer.resolved.learning_rate
             if key not in states:
-                dataset = Dataset("the samples", Split(x[fit.train], targets[fit.train]), None, labels, "given")
+                samples = Split(x[fit.train], targets[fit.train])
+                dataset = trainer.load(Dataset("the samples", samples, None, labels, "given"))
                 model, training = trainer.make_ready(dataset)
                 if not _can_vectorize(model):
                     return None

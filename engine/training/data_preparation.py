@@ -141,7 +141,14 @@ class DataPreparation:
             inputs, targets = series_steps(self.recipe, self.options, dataset.series)
             return [*inputs, *self._flatten(training)], targets
         inputs = [*self._flatten(training), *self._input_steps(dataset)]
-        return inputs, self.recipe.steps(self.recipe.targets, self.options) or dataset.target_preparation
+        return inputs, self.recipe.steps(
+            self.recipe.targets, self._target_options(dataset)
+        ) or dataset.target_preparation
+
+    def _target_options(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the recipe's options, with the number of classes of the data where the builder takes it from there."""
+        is_open = "classes" in self.open_sizes and isinstance(dataset.labels, tuple) and dataset.labels
+        return {**self.options, "classes": len(dataset.labels)} if is_open else dict(self.options)
 
     def _input_steps(self, dataset: Dataset) -> Sequence[PreprocessingStep]:
         """Return the recipe's own steps for the inputs, or else those of the data.

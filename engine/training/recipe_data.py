@@ -15,7 +15,8 @@ import numpy as np
 from ...backends import keras_internals, runtime
 from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
-from ...data.preprocessing.transforms import Signs
+from ...data.nests import is_array
+from ...data.preprocessing.transforms import OneHot, Signs
 from ...data.tables.targets import describe_guess
 from ...errors import DataError
 from ...models.recipe import Recipe, step
@@ -32,6 +33,8 @@ _LOSSES_OF_VALUES = (
     *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror", "meansquaredlogarithmicerror"),
     *("huber", "logcosh", "poisson", "mse", "mae", "mape", "msle"),
 )
+# Keras' own names; they compare a row of probabilities with another one.
+_LOSSES_OF_ROWS = ("categorical_crossentropy", "categorical_focal_crossentropy", "kl_divergence")
 _SIGNS = ("-1", "1")
 # Any number builds a model whose loss can be looked at.
 _SOME_SIZE = 2
@@ -53,18 +56,26 @@ def dataset_for(recipe: Recipe, data: DataSource | None) -> Dataset:
 
 
 def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
-    """Return the dataset with whole numbers as values where the model's loss is one of values, or as signs of a hinge.
+    """Return the dataset with its classes as the model's loss takes them.
 
-    Labels that the data or the user declare stay classes.
+    Whole numbers become values where the loss is one of values, signs where it is a hinge, and one-hot rows where it
+    compares probability with probability. Labels that the data or the user declare stay classes.
     """
     open_sizes = options.preparation.open_sizes
-    if not dataset.guesses_classes or options.start or options.recipe.loss or "classes" in open_sizes:
+    may_be_values = dataset.guesses_classes and not options.recipe.loss and "classes" not in open_sizes
+    if options.start or not (may_be_values or _may_be_rows(dataset, options)):
         return dataset
     sizes: dict[str, Any] = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
+    if "classes" in open_sizes:
+        sizes["classes"] = len(dataset.labels)
     runtime.current()
     with keras_internals.names_restored():
         model = model_building.uncompiled_model(options.with_fitted(sizes), None)
     if not getattr(model, "outputs", None):  # the caller says that it declares no inputs
+        return dataset
+    if _may_be_rows(dataset, options) and (rows := _row_loss(model, options)):
+        return _with_rows(dataset, model.outputs[0].shape[-1], rows)
+    if not may_be_values:
         return dataset
     if dataset.labels == _SIGNS and _has_hinge(model, options.loss):
         return replace(dataset, target_preparation=(step(Signs.kind),))
@@ -74,6 +85,26 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     values = {name: np.array(names, "float64") for name, names in dataset.labels.items() if name in outputs}
     changed = dataset.with_targets(lambda y: {**y, **{name: numbers[y[name]] for name, numbers in values.items()}})
     return replace(changed, labels={name: names for name, names in dataset.labels.items() if name not in values})
+
+
+def _may_be_rows(dataset: Dataset, options: ResolvedOptions) -> bool:
+    """Return whether the targets are a class for each sample, which no step of the recipe prepares."""
+    has_classes = isinstance(dataset.labels, tuple) and len(dataset.labels) > 1 and not dataset.stream
+    return has_classes and is_array(dataset.train.y) and dataset.train.y.ndim == 1 and not options.recipe.targets
+
+
+def _row_loss(model: keras.Model, options: ResolvedOptions) -> str:
+    """Return the loss that compares rows of probabilities, of a model with one output of several; else nothing."""
+    if len(model.outputs) > 1 or len(model.outputs[0].shape) != 2 or (model.outputs[0].shape[-1] or 1) < 2:
+        return ""
+    names = _losses(model, options.loss if options.loss is not None else options.recipe.loss)[0].split()
+    return next((name for name in _LOSSES_OF_ROWS if name.replace("_", "") in names), "")
+
+
+def _with_rows(dataset: Dataset, classes: int, loss: str) -> Dataset:
+    note = f"class numbers are rows of {classes} for the loss, {loss}"
+    notes = dataset.notes if note in dataset.notes else (*dataset.notes, note)
+    return replace(dataset, target_preparation=(step(OneHot.kind, classes=classes),), notes=notes)
 
 
 def _with_values(dataset: Dataset) -> Dataset:

@@ -14,7 +14,7 @@ from ..keras_model.metric_directions import metric_directions
 from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
-from . import compilation, fine_tuning
+from . import compilation, early_stop, fine_tuning
 from .options import ResolvedOptions
 from .own_callbacks import require_callbacks
 
@@ -79,6 +79,13 @@ class TrainingSession:
         self.failures: list[str] = []
         if run_folder:
             self._start(run_folder, settings, dataset)
+
+    @property
+    def stopped(self) -> str:
+        """When and why a callback ended the run before its last epoch; empty where none did."""
+        interrupted = self.stop.interrupted or self.stop.terminated
+        called = [*self._option_callbacks, *self._callbacks]
+        return "" if interrupted else early_stop.reason(called, self.history, self._options.epochs)
 
     @property
     def _first_epoch(self) -> int:

@@ -182,7 +182,7 @@ class Trainer:
             resumed=session.resumed,
             compiled=session.compiled,
             notes=self.notes,
-            warnings=self.warnings,
+            stopped=session.stopped,
         )
         self._warn(finish(run))
         run.warnings = self.warnings

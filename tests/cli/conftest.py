@@ -1,58 +1,22 @@
-"""Fixtures that run the command line in this process, because a fresh process has to import a framework.
+"""Fixtures that run the command line.
 
-`cli(...)` runs a command and returns exit code, standard output and standard error. `refused(...)` runs a command that
-must be refused, and returns its message.
+`cli(...)` runs a command in this process and returns exit code, standard output and standard error. `refused(...)` runs
+a command that must be refused, and returns its message.
 """
 
 import importlib.util
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import Outcome
+from command_line import cli as cli
+from command_line import here as here
 
 from trivium.backends import catalog
-from trivium.cli.main import main
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def complaint(self) -> str:
-        """The one line of trivium's error message."""
-        (line,) = (line for line in self.err.splitlines() if line.startswith("trivium: "))
-        return line
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty folder, made the current directory."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def cli(backend, here, capfd):
-    """Run a command on this process' backend, and restore the environment afterwards."""
-    before = dict(os.environ)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        return Outcome(stopped.value.code, *capfd.readouterr())
-
-    yield run
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

@@ -192,3 +192,15 @@ def test_options_by_position_alone_and_by_keyword_alone_are_options(backend):
     recipe = recipes.recipe_of(build)
     assert recipe(depth=2).output_shape == (None, 2)
     assert recipe(units=5, depth=1).output_shape == (None, 5)
+
+
+@pytest.mark.parametrize("data", ["iris", "digits", "blobs:300:centers=4", "spirals"])
+@pytest.mark.one_environment
+def test_points_fit_themselves_to_the_number_of_values_and_classes(backend, data):
+    import trivium
+
+    dataset = trivium.load_data(data)
+    run = trivium.train("dense/points", dataset, epochs=20)
+    assert run.model.output_shape == (None, len(dataset.labels))
+    assert run.model.count_params() == 32 * (dataset.train.x[0].size + 1) + 33 * 32 + 33 * len(dataset.labels)
+    assert run.evaluation["accuracy"] > 1.5 / len(dataset.labels)

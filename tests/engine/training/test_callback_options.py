@@ -110,6 +110,10 @@ def test_a_run_stops_early_and_has_its_best_weights(backend, digits):
     run = Trainer(**SMALL, epochs=9, callback_options=options).fit(digits)
     assert len(run.history) == 2
     assert run.settings["early_stopping"] == "patience=1,min_delta=100,restore_best=true"
+    assert run.stopped == (
+        "after epoch 2 of 9: val_loss was not better by 100 for an epoch; the weights of epoch 1 are kept"
+    )
+    assert run.to_json()["stopped"] == run.stopped
 
 
 @pytest.mark.parametrize("option", ["early_stopping", "reduce_on_plateau"])

@@ -203,7 +203,7 @@ def compiled(inputs, classes, loss="categorical_crossentropy"):
         ),
         ("sparse_categorical_crossentropy", np.arange(9.0) / 2, "takes class numbers, but its targets are no whole"),
         (
-            "categorical_crossentropy",
+            "mean_squared_error",
             np.arange(9) % 3,
             "class numbers: compile it with sparse_categorical_crossentropy",
         ),
