@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ...errors import OptionError
 from ..common import common_options, console, print_json, seconds, table
 from ..data_options import reading_options
-from ..progress import progress
+from ..progress import NOTE, progress
 from .common import backends_option, out_option, split_names
 
 if TYPE_CHECKING:
-    from ...benchmarks.suites import book
+    from ...backends.workers.worker import Listener
+    from ...benchmarks.suites import book, published
 
 
 @click.command("book")
@@ -21,7 +24,16 @@ if TYPE_CHECKING:
 @backends_option
 @click.option("--data", metavar="NAME", help="Dataset, such as mnist:sample, for the recipes with data of that kind.")
 @reading_options
-@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="Epochs of each recipe.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), metavar="N", help="Epochs of each recipe. Default: 5, or as --published."
+)
+@click.option(
+    "--published",
+    "published_size",
+    is_flag=True,
+    help="Run the published experiments at their own size, each on its fastest backend, into --out. Takes hours.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the --published experiments that --out holds.")
 @out_option
 @click.option("--keep", is_flag=True, help="Save the figures of the fastest backend for `trivium recipes`.")
 @common_options
@@ -29,7 +41,9 @@ def command(
     recipes: str | None,
     backends: str | None,
     data: str | None,
-    epochs: int,
+    epochs: int | None,
+    published_size: bool,
+    resume: bool,
     out: Path | None,
     keep: bool,
     as_json: bool,
@@ -42,7 +56,14 @@ def command(
     \b
     Example:
       trivium bench book --recipes dense,cnn/striding --backends jax --data mnist:sample --epochs 3
+      trivium bench book --published --out runs/published
+      trivium bench book --published --out runs/published --resume
     """
+    if published_size:
+        _run_published(split_names(recipes), split_names(backends), data, epochs, resume, out, as_json)
+        return
+    if resume:
+        raise OptionError("--resume goes on with published experiments: add --published")
     from ...benchmarks.suites import book
     from ...storage.atomic import require_writable_folder, write_json
 
@@ -62,7 +83,7 @@ def command(
             split_names(recipes),
             split_names(backends),
             data=data,
-            epochs=epochs,
+            epochs=epochs or book.EPOCHS,
             listener=listener,
             after_each=keep_all,
         )
@@ -70,6 +91,75 @@ def command(
         print_json(result.to_json())
         return
     _print_book(result, out, keep)
+
+
+def _run_published(
+    recipes: list[str],
+    backends: list[str],
+    data: str | None,
+    epochs: int | None,
+    resume: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from ...benchmarks.suites import published
+    from ...storage.atomic import require_writable_folder
+
+    if out is None:
+        raise OptionError("--published takes hours, and is kept while it goes on: add --out runs/published")
+    if not resume and (out / published.RESULTS).exists():
+        raise OptionError(f"{out} holds results: add --resume to go on, or name another --out")
+    chosen = published.experiments(recipes, data=data, epochs=epochs)
+    published.require_all_digits(chosen)
+    require_writable_folder(out)
+    with progress(published.SUITE) as listener:
+        result = published.measure(
+            chosen, out, backends, resume=resume, listener=listener, announce=lambda each: _announce(each, listener)
+        )
+    if as_json:
+        print_json(result.to_json())
+        return
+    _print_published(result, out)
+
+
+def _announce(expected: Mapping[str, float], listener: Listener) -> None:
+    """Tell how long the experiments will take."""
+    total = sum(expected.values())
+    longest = max(expected, key=expected.__getitem__)
+    text = (
+        f"{len(expected)} experiments will take about {_duration(total)}; the longest, {longest}, "
+        f"{_duration(expected[longest])}. Ctrl-C loses nothing: --resume goes on."
+    )
+    listener({"kind": NOTE, "text": text})
+
+
+def _duration(time: float) -> str:
+    return f"{time / 3600:.1f} hours" if time >= 5400 else f"{max(1, round(time / 60))} minutes"
+
+
+def _print_published(result: published.PublishedResult, out: Path) -> None:
+    numbers = ("epochs", "ours", "best", "published", "s/epoch", "published s/epoch")
+    shown = table(
+        "experiment",
+        "backend",
+        "metric",
+        "epochs",
+        "ours",
+        "best",
+        "published",
+        "s/epoch",
+        "published s/epoch",
+        right=numbers,
+    )
+    for each in result.outcomes:
+        experiment = each.experiment
+        cut = f" of {experiment.full_epochs}" if experiment.full_epochs else ""
+        values = [f"{value:.4g}" for value in (each.value, each.best, experiment.value)]
+        pace = seconds(each.seconds) if each.seconds else ""
+        epochs = f"{experiment.epochs}{cut}"
+        shown.add_row(experiment.name, each.backend, experiment.metric, epochs, *values, pace, experiment.seconds)
+    console().print(shown)
+    console().print(f"kept {out / 'results.json'}")
 
 
 def _print_book(result: book.BookResult, out: Path | None, keep: bool) -> None:

@@ -1,0 +1,345 @@
+"""The published experiments at their published size, each on the backend that is fastest for it on this machine.
+
+Each is a run in a folder of its own, with checkpoints: what was stopped goes on. How long all of them will take is
+estimated first, by short runs of each recipe on every backend.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ...backends import catalog
+from ...backends.workers import worker
+from ...backends.workers.worker import Event, Listener
+from ...data import data_name
+from ...data.data_source import dataset_of
+from ...errors import DataError, OptionError
+from ...storage import safe_json
+from ...storage.atomic import write_json
+from .book import select_recipes
+
+SUITE = "published"
+RESULTS, ESTIMATES, RECORD, SCORES = "results.json", "estimates.json", "run.json", "scores.json"
+_DIGITS = 60_000
+_TRIAL_EPOCHS = 3
+_TRIAL_LETTERS = 20_000
+_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run that the chapters publish a figure of.
+
+    Attributes:
+        name: of its folder.
+        recipe, data, epochs: what is trained, on what, and how long.
+        metric: the figure: `val_accuracy`, `accuracy` in a cross-validation, or `loss`.
+        value: the published figure.
+        seconds: the published seconds of an epoch, as text.
+        folds: those of a cross-validation; 0 for one training.
+        full_epochs: the published epochs, where fewer are trained.
+    """
+
+    name: str
+    recipe: str
+    data: str
+    epochs: int
+    metric: str
+    value: float
+    seconds: str = ""
+    folds: int = 0
+    full_epochs: int = 0
+
+    @property
+    def rises(self) -> bool:
+        """Whether larger figures are better."""
+        return "accuracy" in self.metric
+
+
+def _digits(recipe: str, epochs: int, value: float, seconds: str = "") -> Experiment:
+    return Experiment(recipe.replace("/", "-"), recipe, "mnist", epochs, "val_accuracy", value, seconds)
+
+
+EXPERIMENTS = (
+    _digits("dense/one-hidden", 3, 0.9684, "1–2"),
+    Experiment("dense-dropout", "dense/dropout", "mnist", 100, "accuracy", 0.955, folds=_FOLDS),
+    _digits("cnn/simple", 100, 0.9862, "66"),
+    _digits("cnn/bigger", 100, 0.9879, "127"),
+    _digits("cnn/pooling", 100, 0.9939, "147"),
+    _digits("cnn/striding", 100, 0.9912, "36"),
+    _digits("cnn/striding-batchnorm", 100, 0.9911, "45"),
+    _digits("cnn/blocks-pooling", 100, 0.9902, "339"),
+    _digits("cnn/blocks-striding", 100, 0.9873, "186"),
+    Experiment("rnn-two-lstm", "rnn/two-lstm", "waves:2", 100, "loss", 0.02),
+    Experiment("rnn-three-lstm-200", "rnn/three-lstm", "waves:2:200", 100, "loss", 0.025),
+    Experiment("rnn-three-lstm-2000", "rnn/three-lstm", "waves:2:2000", 100, "loss", 0.004),
+    Experiment("rnn-three-lstm-20000", "rnn/three-lstm", "waves:2:20000", 100, "loss", 0.0015, "5"),
+    Experiment("text-letters", "text/letters", "text", 100, "loss", 1.1, "1,400"),
+    Experiment("text-words", "text/words", "text", 10, "loss", 5.3),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment gave.
+
+    Attributes:
+        experiment: the experiment.
+        backend: that trained it.
+        value, best: the figure after the last epoch, and after its best one; the mean of a cross-validation.
+        seconds: the median seconds of an epoch after the first; None in a cross-validation.
+        environment: machine and versions.
+    """
+
+    experiment: Experiment
+    backend: str
+    value: float
+    best: float
+    seconds: float | None
+    environment: dict[str, Any] = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        experiment = self.experiment
+        return {
+            "name": experiment.name,
+            "recipe": experiment.recipe,
+            "data": experiment.data,
+            "epochs": experiment.epochs,
+            **({"published_epochs": experiment.full_epochs} if experiment.full_epochs else {}),
+            **({"folds": experiment.folds} if experiment.folds else {}),
+            "metric": experiment.metric,
+            "published": experiment.value,
+            "value": self.value,
+            "best": self.best,
+            "published_seconds": experiment.seconds,
+            "seconds": self.seconds,
+            "backend": self.backend,
+            "environment": self.environment,
+        }
+
+
+@dataclass
+class PublishedResult:
+    """The experiments that are through, and the seconds that all were expected to take."""
+
+    outcomes: list[Outcome]
+    expected: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "suite": SUITE,
+            "expected_seconds": self.expected,
+            "rows": [outcome.to_json() for outcome in self.outcomes],
+        }
+
+
+def experiments(recipes: Sequence[str] = (), *, data: str | None = None, epochs: int | None = None) -> list[Experiment]:
+    """Return the experiments with these recipes or families, in the order of the chapters.
+
+    Args:
+        recipes: names of recipes or families; all by default.
+        data: a text file or MNIST's, for the experiments with data of that kind.
+        epochs: train at most so many epochs; what is cut says so.
+
+    Raises:
+        RecipeError: there is no such recipe or family.
+        OptionError: no experiment is left.
+    """
+    names = {recipe.name for recipe in select_recipes(recipes)}
+    chosen = [experiment for experiment in EXPERIMENTS if experiment.recipe in names]
+    if not chosen:
+        raise OptionError(f"no experiment is published with {', '.join(recipes)}: see `trivium recipes`")
+    if data:
+        chosen = [replace(each, data=data) if _is_of_kind(data, each.data) else each for each in chosen]
+    if epochs:
+        chosen = [
+            replace(each, epochs=epochs, full_epochs=each.epochs) if each.epochs > epochs else each for each in chosen
+        ]
+    return chosen
+
+
+def require_all_digits(chosen: Sequence[Experiment]) -> None:
+    """Raise a DataError unless this machine has all of MNIST, where an experiment needs it."""
+    for data in sorted({each.data for each in chosen if each.metric.endswith("accuracy")}):
+        if len(dataset_of(data).train) != _DIGITS:
+            raise DataError(
+                f"the published experiments train on all of MNIST, and {data} is a part of it: "
+                "`trivium data mnist:full` downloads all; or name the folder of mnist.npz in TRIVIUM_DATA"
+            )
+
+
+def measure(
+    chosen: Sequence[Experiment],
+    out: Path,
+    backends: Sequence[str] = (),
+    *,
+    resume: bool = False,
+    listener: Listener | None = None,
+    announce: Callable[[Mapping[str, float]], None] = lambda expected: None,
+) -> PublishedResult:
+    """Run the experiments one after the other, those that take least first.
+
+    Args:
+        chosen: the experiments.
+        out: the folder for their runs and results.
+        backends: names of backends to choose from; by default all that are installed.
+        resume: go on with what the folder holds.
+        listener: called with progress events.
+        announce: called with the seconds that each experiment is expected to take, before the first begins.
+
+    Raises:
+        BackendError: a backend that cannot be used.
+        DataError: data that cannot be read.
+        OutputError: the folder cannot be written.
+    """
+    tell = listener or (lambda event: None)
+    names = [backend.name for backend in catalog.resolve(backends)]
+    estimates = _estimates(chosen, names, out, resume, tell)
+    fastest = {each.name: min(names, key=estimates[each.name].__getitem__) for each in chosen}
+    expected = {each.name: estimates[each.name][fastest[each.name]] for each in chosen}
+    announce(expected)
+    result = PublishedResult([], expected)
+    for done, each in enumerate(sorted(chosen, key=lambda experiment: expected[experiment.name])):
+        title = f"{each.name} on {fastest[each.name]}"
+        progress = _progress(tell, title, done, len(chosen))
+        progress({"kind": "stage", "stage": "starting"})
+        call = _folds if each.folds else _train
+        arguments = (each.recipe, each.data, each.epochs, each.folds or resume, str(out / each.name))
+        report = worker.get(fastest[each.name]).call(call, *arguments, listener=progress)
+        result.outcomes.append(_outcome(each, fastest[each.name], report))
+        write_json(out / RESULTS, result.to_json())
+    return result
+
+
+def _estimates(
+    chosen: Sequence[Experiment], backends: Sequence[str], out: Path, resume: bool, tell: Listener
+) -> dict[str, dict[str, float]]:
+    """Return the seconds that each experiment will take on each backend, by short runs on a part of its data."""
+    path = out / ESTIMATES
+    known: dict[str, dict[str, float]] = {}
+    if resume and path.exists() and isinstance(read := safe_json.read(path), dict):
+        known = read
+    trials = [(each, name) for each in chosen for name in backends]
+    for done, (each, name) in enumerate(trials):
+        if name in known.get(each.name, {}):
+            continue
+        stage = f"timing {each.recipe} on {name}"
+        tell({"kind": "stage", "title": SUITE, "stage": stage, "done": done, "total": len(trials)})
+        trial = worker.get(name).call(_time_trial, each.recipe, _trial_data(each.data, out))
+        seconds = trial["seconds"] * _size_of(each.data) / trial["samples"] * each.epochs * max(1, each.folds)
+        known.setdefault(each.name, {})[name] = seconds
+        write_json(path, known)
+    return known
+
+
+def _trial_data(data: str, out: Path) -> str:
+    """Return data of the same kind, of which an epoch takes little time."""
+    kind, *_ = data_name.parse(data)[0].split(":")
+    if kind == "text":
+        path = out / "trial.txt"
+        if not path.exists():
+            letters = "".join(map(chr, dataset_of(data).train.x[:_TRIAL_LETTERS].tolist()))
+            path.write_text(letters, encoding="utf-8")
+        return f"text:{path}"
+    return {"mnist": "mnist:sample", "waves": "waves:2:200"}.get(kind, data)
+
+
+def _size_of(data: str) -> int:
+    return len(dataset_of(data).train)
+
+
+def _outcome(experiment: Experiment, backend: str, report: Mapping[str, Any]) -> Outcome:
+    figures = [math.nan if figure is None else float(figure) for figure in report["figures"]]
+    best = max if experiment.rises else min
+    value = sum(figures) / len(figures) if experiment.folds else figures[-1]
+    return Outcome(
+        experiment,
+        backend,
+        value,
+        value if experiment.folds else best(figures),
+        report["seconds"],
+        dict(report["environment"]),
+    )
+
+
+def _is_of_kind(data: str, other: str) -> bool:
+    return data.partition(":")[0] == other.partition(":")[0]
+
+
+def _progress(tell: Listener, title: str, done: int, total: int) -> Callable[[Event], None]:
+    """Return a listener that turns the events of one experiment into the progress of all."""
+
+    def listen(event: Event) -> None:
+        stage, share = event.get("stage", ""), 0.0
+        if event["kind"] == "train":
+            stage = f"epoch {event['epoch']}/{event['epochs']}"
+            share = event["epoch"] / event["epochs"]
+        elif event.get("total"):
+            share = event["done"] / event["total"]
+        event = {"title": SUITE, "stage": f"{title}, {stage}", "done": done + min(share, 1.0), "total": total}
+        tell({"kind": "stage", **event})
+
+    return listen
+
+
+# --- in workers -----------------------------------------------------------------------------------------------------
+
+
+def _time_trial(recipe: str, data: str) -> dict[str, float]:
+    """Return the seconds of a steady epoch of a recipe, and the number of samples in it."""
+    from ...engine.training.trainer import Trainer
+
+    trainer = Trainer(recipe, epochs=_TRIAL_EPOCHS)
+    dataset = trainer.load(data)
+    return {"seconds": trainer.fit(dataset).timings.steady_epoch or math.nan, "samples": len(dataset.train)}
+
+
+def _train(recipe: str, data: str, epochs: int, resume: bool, folder: str) -> dict[str, Any]:
+    """Train in a folder, or go on with what it holds, and return the figure of each epoch."""
+    from ...engine.training.train import train
+
+    record = Path(folder) / RECORD
+    content: Any = safe_json.read(record) if resume and record.exists() else {}
+    if content.get("state") != "finished":
+        run = train(recipe, data, epochs=epochs, out=folder, resume=bool(content), listener=_report)
+        if run.interrupted:
+            raise KeyboardInterrupt
+        content = run.to_json()
+    history = content["history"]
+    metric = "val_accuracy" if "val_accuracy" in history[0] else "loss"
+    return {
+        "figures": [epoch[metric] for epoch in history],
+        "seconds": content["timings"]["steady_epoch"],
+        "environment": content["environment"],
+    }
+
+
+def _folds(recipe: str, data: str, epochs: int, folds: int, folder: str) -> dict[str, Any]:
+    """Return the accuracy in each fold of a stratified cross-validation of the training samples."""
+    from sklearn.model_selection import StratifiedKFold
+
+    from ...engine.epochs import environment
+    from ...engine.search.estimators import Classifier
+    from ...engine.search.search import cross_val_score
+
+    path = Path(folder) / SCORES
+    if path.exists():
+        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+    samples = dataset_of(data).train
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=1)
+    network = Classifier(recipe, epochs=epochs)
+    scores = cross_val_score(network, samples.x, samples.y, cv=splitter, workers=0, listener=_report)
+    report = {"figures": scores.tolist(), "seconds": None, "environment": environment.describe()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, report)
+    return report
+
+
+def _report(event: Event) -> None:
+    worker.report(**event)

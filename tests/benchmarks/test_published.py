@@ -1,0 +1,72 @@
+"""The published experiments: which there are, and that a stopped one goes on."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+
+from trivium.benchmarks.suites import published
+from trivium.errors import DataError, OptionError, RecipeError
+from trivium.models import recipe as recipes
+
+
+@pytest.mark.plain
+def test_the_figures_are_those_that_the_recipes_quote():
+    for each in published.EXPERIMENTS:
+        reference = recipes.find(each.recipe).reference
+        numbers = {float(number) for number in re.findall(r"\d+\.\d+", reference.result)}
+        assert each.value in numbers, each
+        assert each.seconds in ("", reference.seconds_per_epoch) or each.seconds in reference.result
+
+
+@pytest.mark.plain
+def test_experiments_are_chosen_and_what_is_cut_says_so():
+    chosen = published.experiments(["rnn", "text/letters"], data="text:story.txt", epochs=20)
+    assert [each.name for each in chosen][-1] == "text-letters"
+    assert (chosen[-1].data, chosen[-1].epochs, chosen[-1].full_epochs) == ("text:story.txt", 20, 100)
+    assert chosen[0].data == "waves:2"
+    (short,) = published.experiments(["dense/one-hidden"], epochs=20)
+    assert (short.epochs, short.full_epochs) == (3, 0)
+    with pytest.raises(OptionError, match="no experiment is published with dense/points"):
+        published.experiments(["dense/points"])
+    with pytest.raises(RecipeError, match="no recipe or family"):
+        published.experiments(["dnese"])
+
+
+@pytest.mark.plain
+def test_a_part_of_the_digits_is_not_the_same_experiment():
+    with pytest.raises(DataError, match=r"mnist:sample is a part of it: `trivium data mnist:full` downloads all"):
+        published.require_all_digits(published.experiments(["cnn"], data="mnist:sample"))
+    published.require_all_digits(published.experiments(["rnn"]))
+
+
+@pytest.mark.one_environment
+def test_experiments_are_timed_trained_and_not_trained_again(backend, shared_worker, tmp_path):
+    chosen = published.experiments(["rnn/two-lstm", "dense/one-hidden"], data="mnist:sample:part=0.1", epochs=2)
+    told, heard = [], []
+    settings = {"listener": heard.append, "announce": lambda expected: told.append(dict(expected))}
+    result = published.measure(chosen, tmp_path, [backend.name], **settings)
+    assert told == [json.loads((tmp_path / "estimates.json").read_text()) and result.expected]
+    assert {each.experiment.name for each in result.outcomes} == {"rnn-two-lstm", "dense-one-hidden"}
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert all(row["seconds"] > 0 and np.isfinite(row["value"]) for row in rows)
+    assert {row["metric"] for row in rows} == {"val_accuracy", "loss"}
+    assert {row["published_epochs"] for row in rows} == {3, 100}
+    assert heard[-1]["stage"].endswith("epoch 2/2")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run.json")}
+    again = published.measure(chosen, tmp_path, [backend.name], resume=True)
+    assert [each.value for each in again.outcomes] == [each.value for each in result.outcomes]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run.json")} == before
+
+
+@pytest.mark.one_environment
+def test_a_cross_validation_is_scored_once(backend, shared_worker, tmp_path):
+    (each,) = published.experiments(["dense/dropout"], data="mnist:sample:part=0.1", epochs=1)
+    result = published.measure([each], tmp_path, [backend.name])
+    assert 0 < result.outcomes[0].value < 1
+    scores = json.loads((tmp_path / each.name / "scores.json").read_text())
+    assert len(scores["figures"]) == 10
+    assert result.outcomes[0].value == pytest.approx(np.mean(scores["figures"]))
+    assert os.path.getsize(tmp_path / "results.json") > 0
