@@ -7,6 +7,7 @@ from typing import Any
 
 from ..results import STEADY
 from ..statistics import MIN_ROUNDS
+from ..suites.pooling_vs_striding import published_ratios
 from .figures import differs, duration, interval, words
 from .results_reader import ReportPart, Row, sweep_point
 
@@ -110,6 +111,7 @@ def _pooling(part: ReportPart) -> Iterator[str]:
     for ratio in part.ratios:
         if "÷" in ratio["recipe"]:
             yield f"On {ratio['backend']} {_sentence(ratio)}."
+    yield published_ratios()
     for backend in dict.fromkeys(part_row["backend"] for part_row in part.get("why", [])):
         parts = [part_row for part_row in part.get("why", []) if part_row["backend"] == backend]
         parts.sort(key=lambda part_row: -part_row["share"])

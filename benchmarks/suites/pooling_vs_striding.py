@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...backends import catalog
+from ...models.recipe import find
 from .. import epoch_session
 from ..cells import CellGroup, TimedCell
 from ..results import STEADY, Results
@@ -31,6 +32,17 @@ SWEEP = tuple((filters, 28) for filters in (8, 16, 32, 64)) + tuple((16, size) f
 QUICK_SWEEP = ((8, 28), (16, 14))
 # 512 and 1,024 of these are training samples: full batches only, since a partial batch would be compiled too.
 QUICK_SAMPLES, SWEEP_SAMPLES = 683, 1_366
+
+
+def published_ratios() -> str:
+    """Return the published epochs of both pairs as a sentence: their ratios stand beside those that are measured."""
+    seconds = [[float(find(name).reference.seconds_per_epoch) for name in names] for names in PAIRS]
+    ratios = " and ".join(f"{pooling:g} s ÷ {striding:g} s = {pooling / striding:.1f}" for pooling, striding in seconds)
+    return f"Published for {' and '.join(map(_pair_name, PAIRS))}: {ratios} (2014 iMac, CPU only, TensorFlow 2.4)."
+
+
+def _pair_name(names: tuple[str, str]) -> str:
+    return f"{names[0]} ÷ {names[1].partition('/')[2]}"
 
 
 def measure(

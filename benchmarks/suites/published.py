@@ -136,6 +136,7 @@ class PublishedResult:
             "suite": SUITE,
             "expected_seconds": self.expected,
             "rows": [outcome.to_json() for outcome in self.outcomes],
+            "ratios": [],
         }
 
 

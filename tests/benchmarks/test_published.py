@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from trivium.benchmarks.suites import published
+from trivium.benchmarks.suites import published, published_table
 from trivium.errors import DataError, OptionError, RecipeError
 from trivium.models import recipe as recipes
 
@@ -55,6 +55,10 @@ def test_experiments_are_timed_trained_and_not_trained_again(backend, shared_wor
     assert {row["metric"] for row in rows} == {"val_accuracy", "loss"}
     assert {row["published_epochs"] for row in rows} == {3, 100}
     assert heard[-1]["stage"].endswith("epoch 2/2")
+    section = published_table.table(json.loads((tmp_path / "results.json").read_text()))
+    assert "| `dense/one-hidden` | mnist:sample:part=0.1 | 2 of 3 | validation accuracy | 0.9684 |" in section
+    assert "Not run yet: `dense-dropout`" in section
+    assert published_table.main([str(tmp_path)]) == 0
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run.json")}
     again = published.measure(chosen, tmp_path, [backend.name], resume=True)
     assert [each.value for each in again.outcomes] == [each.value for each in result.outcomes]
@@ -70,3 +74,30 @@ def test_a_cross_validation_is_scored_once(backend, shared_worker, tmp_path):
     assert len(scores["figures"]) == 10
     assert result.outcomes[0].value == pytest.approx(np.mean(scores["figures"]))
     assert os.path.getsize(tmp_path / "results.json") > 0
+
+
+@pytest.mark.plain
+def test_the_table_has_what_pooling_costs_beside_the_published_ratio():
+    environment = {"cores": 2, "device_name": "a processor"}
+    rows = [
+        {
+            "name": name,
+            "recipe": name.replace("-", "/", 1),
+            "data": "mnist",
+            "epochs": 100,
+            "metric": "val_accuracy",
+            "published": 0.99,
+            "value": 0.9912,
+            "best": 0.992,
+            "published_seconds": published_seconds,
+            "seconds": seconds,
+            "backend": "jax",
+            "environment": environment,
+        }
+        for name, seconds, published_seconds in (("cnn-pooling", 6.0, "147"), ("cnn-striding", 2.0, "36"))
+    ]
+    section = published_table.table({"schema": 1, "suite": "published", "rows": rows, "ratios": []})
+    assert "`cnn/pooling` ÷ `cnn/striding`, an epoch: 3.0 on jax, published 4.1." in section
+    assert "Ours on 2 cores of a processor; published for a 2014 iMac" in section
+    with pytest.raises(DataError, match="expected results of `trivium bench book --published`"):
+        published_table.table({"suite": "epochs", "rows": []})
