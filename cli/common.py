@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from ..engine.prediction.loaded_bundle import LoadedBundle
+
     FloatType = click.ParamType[float]
 else:
     FloatType = click.ParamType  # older versions of Click cannot be subscripted
@@ -198,6 +200,15 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.3g}" if value >= 0.001 else f"{value:.1e}"
+
+
+def say_if_unprepared(model: LoadedBundle) -> None:
+    """Say on standard error that a model from Keras' own file takes its inputs as they stand."""
+    from ..engine.trained_models import LoadedModelFile
+
+    if isinstance(model, LoadedModelFile):
+        sentence = f"{model.run['recipe']} says nothing of how its inputs were prepared: they are taken as they stand"
+        click.echo("trivium: " + printable(sentence), err=True)
 
 
 def default_out(recipe: str) -> Path:

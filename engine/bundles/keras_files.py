@@ -27,6 +27,8 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 # Large enough for a vocabulary of a million words.
 LARGEST_CONFIG = 64 * 2**20  # bytes
+# The names of files that hold a whole model.
+ENDINGS = (".keras", ".h5", ".hdf5")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
 _SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
