@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 else:
     FloatType = click.ParamType  # older versions of Click cannot be subscripted
 
+# The endings of files that a model comes from.
+_FILES = (".keras", ".h5", ".hdf5", ".json", ".yaml", ".yml")
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
 # Where the JSON goes, in `click.Context.meta`.
 _OUTPUT = "trivium.output"
@@ -212,7 +214,8 @@ def say_if_unprepared(model: LoadedBundle) -> None:
 
 
 def default_out(recipe: str) -> Path:
-    """Return the folder of a run without `--out`: `runs/cnn-striding`, `runs/my_model-build`."""
+    """Return the folder of a run without `--out`: `runs/cnn-striding`, `runs/my_model-build`, `runs/model`."""
     place, _, function = recipe.partition(":")
-    name = f"{Path(place).stem}-{function}" if function else place
+    is_file = bool(function) or Path(place).suffix in _FILES
+    name = "-".join(part for part in (Path(place).stem if is_file else place, function) if part)
     return Path("runs") / name.replace("/", "-")

@@ -7,7 +7,16 @@ from pathlib import Path
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json, say_if_unprepared, table, threshold_option, trust_option
+from .common import (
+    backend_option,
+    common_options,
+    console,
+    print_json,
+    say_if_unprepared,
+    table,
+    threshold_option,
+    trust_option,
+)
 from .data_options import data_options
 
 

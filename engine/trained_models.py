@@ -88,7 +88,9 @@ def _evaluate_without_preparation(
     """Evaluate a model without a preparation on data that are prepared as for a user's own model."""
     if data is None:
         raise DataError(f"{bundle.run['recipe']} is a model without data of its own: add `data` FILE or a name")
-    trainer = Trainer(model_file.recipe_of(bundle.run["recipe"], bundle.build), validation_split=0.0, threshold=threshold)
+    trainer = Trainer(
+        model_file.recipe_of_file(bundle.run["recipe"], bundle.build), validation_split=0.0, threshold=threshold
+    )
     dataset = trainer.load(data)
     dataset.require_arrays("`evaluate`")
     if dataset.test is None:

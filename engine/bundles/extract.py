@@ -27,8 +27,8 @@ def save(bundle: Bundle, path: Path) -> None:
 
     Args:
         path: `*.weights.h5` for the weights, as `load_weights` takes them; `*.json` (for
-            `keras.models.model_from_json`) or `*.yaml` for the architecture; `*.keras` for the whole model, `*.h5` for the same in
-            Keras' older format.
+            `keras.models.model_from_json`) or `*.yaml` for the architecture; `*.keras` for the whole model, `*.h5` for
+            the same in Keras' older format.
 
     Raises:
         BundleError: the model has to be built, and would run code or Keras refuses it.

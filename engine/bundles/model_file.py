@@ -63,9 +63,7 @@ def load(path: Path) -> keras.Model:
     if model_file.format == "h5" and model.compiled:
         _restore_optimizer(model, content, str(path))
     if not getattr(model, "inputs", None):
-        raise BundleError(
-            f"{path} holds a model without declared inputs: begin it with keras.Input and save it again"
-        )
+        raise BundleError(f"{path} holds a model without declared inputs: begin it with keras.Input and save it again")
     return model
 
 
@@ -120,7 +118,7 @@ def class_numbers(model: keras.Model) -> Labels:
     return {name: names for name, names in numbers.items() if names}
 
 
-def recipe_of(name: str, build: Callable[[], keras.Model]) -> Recipe:
+def recipe_of_file(name: str, build: Callable[[], keras.Model]) -> Recipe:
     """Return a recipe whose model comes out of a file; its data are prepared as for a user's own model."""
     return Recipe(name, "a model in a file", build, validation="auto")
 

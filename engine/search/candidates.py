@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...models.recipe import recipe_of
+from ..bundles.named_recipe import recipe_of
 from .estimators import Estimator
 from .scoring import Fit, FitScores, ScoreCallback
 

@@ -23,8 +23,9 @@ from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...errors import DataError, OptionError, first_line
 from ...functions import at_most_every
-from ...models.recipe import Recipe, find, recipe_of
+from ...models.recipe import Recipe
 from ...storage.safe_json import finite
+from ..bundles.named_recipe import find, recipe_of
 from ..training.options import DEFAULT_SEED, TrainingOptions
 from ..training.recipe_data import as_trained, dataset_for
 from ..training.train import pop_reading_settings

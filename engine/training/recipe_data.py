@@ -58,12 +58,13 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     Labels that the data or the user declare stay classes.
     """
     open_sizes = options.preparation.open_sizes
-    if not dataset.guesses_classes or options.start or options.recipe.loss or "classes" in open_sizes:
+    keeps_end = options.start and not isinstance(options.replace_head, str)
+    if not dataset.guesses_classes or keeps_end or options.recipe.loss or "classes" in open_sizes:
         return dataset
     sizes: dict[str, Any] = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
     runtime.current()
     with keras_internals.names_restored():
-        model = model_building.uncompiled_model(options.with_fitted(sizes), None)
+        model = model_building.uncompiled_model(options.with_fitted(sizes).without_weights(), None)
     if not getattr(model, "outputs", None):  # the caller says that it declares no inputs
         return dataset
     if dataset.labels == _SIGNS and _has_hinge(model, options.loss):

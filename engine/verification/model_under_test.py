@@ -24,8 +24,9 @@ from ...data.dataset import Dataset, Split
 from ...data.nests import Nest, arrays_of
 from ...data.tables.preparation import steps_for
 from ...errors import DataError, RecipeError
-from ...models.recipe import Recipe, find
+from ...models.recipe import Recipe
 from ..bundles import bundle as bundles
+from ..bundles.named_recipe import find
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack, tensors_of
