@@ -84,7 +84,7 @@ class StoredWeights:
                     raise BundleError(f"{what} holds its weights in another form than {_MEMBER}: save it again")
                 content = safe_zip.read(archive, _MEMBER, what)
         with safe_hdf5.open_checked(content, what) as (file, _):
-            root = file[_LEGACY] if _LEGACY in file else file
+            root = file.get(_LEGACY, file)
             is_legacy = "layer_names" in root.attrs
             return cls(what, _legacy_layers(root) if is_legacy else _layers(file), is_legacy)
 

@@ -21,8 +21,6 @@ from .new_head import Head
 if TYPE_CHECKING:
     import keras
 
-    from .starting_point import StartingPoint
-
 # Frozen layers that a sentence names; the record of a run has all of them.
 _MOST_NAMES = 5
 
@@ -101,10 +99,10 @@ def recipe_of(bundle: Bundle, named: Recipe | None, head: Head | None) -> Recipe
     bundled = bundle.run["recipe"]
     if named is not None and named.name != bundled and bundled in registry():
         raise OptionError(
-            f"the bundle holds {bundled}, not {named.name}: leave the recipe out, or name that one; to take the weights "
-            "of some layers into another model, name them by `layers`"
+            f"the bundle holds {bundled}, not {named.name}: leave the recipe out, or name that one; to take the "
+            "weights of some layers into another model, name them by `layers`"
         )
-    head = _recorded_head(bundle) if head is None else head
+    head = recorded_head(bundle) if head is None else head
     return recipe if head is None else replace_targets(recipe, head)
 
 
@@ -122,7 +120,7 @@ def _bundled_recipe(bundle: Bundle) -> Recipe:
     raise OptionError(f"the bundle holds {name}, which is no registered recipe: name it before `start`")
 
 
-def _recorded_head(bundle: Bundle) -> Head | None:
+def recorded_head(bundle: Bundle) -> Head | None:
     """Return the new end that the model of a bundle got in its training, or before."""
     start = bundle.run["settings"].get("start")
     head = (start.get("head") or start.get("replace_head")) if isinstance(start, dict) else None
@@ -133,18 +131,3 @@ def options_of(bundle: Bundle) -> dict[str, Any]:
     """Return the options that the bundle's model was built with."""
     options = bundle.run["settings"]["options"]
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-
-
-def describe(start: StartingPoint, freeze: Sequence[str], head: Head | None) -> dict[str, Any]:
-    """Return the entry for the run's record."""
-    bundle = start.bundle
-    inherited = _recorded_head(bundle) if bundle and head is None else None
-    return {
-        "recipe": bundle.run["recipe"] if bundle else None,
-        "file": start.file,
-        "sha256": start.sha256,
-        "freeze": list(freeze),
-        "replace_head": head,
-        **({"head": inherited} if inherited is not None else {}),
-        **({"layers": list(start.layers)} if start.layers else {}),
-    }

@@ -277,7 +277,7 @@ class ResolvedOptions:
             values["precision"] = self.precision
         values |= self.weights.describe() | self.callback_options.describe()
         if not self.starting_point.is_new:
-            values["start"] = fine_tuning.describe(self.starting_point, self.freeze, self.replace_head)
+            values["start"] = self.starting_point.describe(self.freeze, self.replace_head)
         elif self.freeze:
             values["freeze"] = list(self.freeze)
         if self.unfreeze:

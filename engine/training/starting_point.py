@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...errors import OptionError
 from ...models.recipe import Recipe
@@ -44,6 +45,19 @@ class StartingPoint:
         """Whether nothing was learned before."""
         return not self.sha256
 
+    def describe(self, freeze: Sequence[str], head: Head | None) -> dict[str, Any]:
+        """Return the entry for the run's record, with the layers that stay as they are and the model's new end."""
+        inherited = fine_tuning.recorded_head(self.bundle) if self.bundle and head is None else None
+        return {
+            "recipe": self.bundle.run["recipe"] if self.bundle else None,
+            "file": self.file,
+            "sha256": self.sha256,
+            "freeze": list(freeze),
+            "replace_head": head,
+            **({"head": inherited} if inherited is not None else {}),
+            **({"layers": list(self.layers)} if self.layers else {}),
+        }
+
     @property
     def is_file(self) -> bool:
         """Whether the model is a whole one in Keras' own file, with dtypes of its own."""
@@ -74,8 +88,8 @@ def resolve(
         return _from_model_file(named, Path(file), tuple(layers), head)
     if file is not None and file.endswith(SUFFIX):
         raise OptionError(
-            f"`start` {file}: expected a run folder, a bundle, a .keras, .h5 or .weights.h5 file; a run goes on from its "
-            "checkpoints by `resume`"
+            f"`start` {file}: expected a run folder, a bundle, a .keras, .h5 or .weights.h5 file; a run goes on from "
+            "its checkpoints by `resume`"
         )
     bundle = bundles.load(start)
     checksum = hashlib.sha256(bundle.keras_file).hexdigest()
