@@ -171,7 +171,8 @@ AUTO = "auto"
     multiple=True,
     metavar="RULE",
     help="When to save: every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}; add mode=max for a metric "
-    "of your own, weights to save the weights alone; or off. May be repeated. Default: keep the newest two.",
+    "of your own, weights to save the weights alone; end a name in .h5 or .keras for whole models; or off. May be "
+    "repeated. Default: keep the newest two.",
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out, exactly as if it had not stopped.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")

@@ -23,7 +23,8 @@ from .bundles.bundle import Bundle
 from .bundles.code_in_config import find_code
 from .bundles.keras_files import ModelFile
 from .keras_model.architecture import LayerSummary, is_auxiliary, layers_of, layers_of_weights
-from .runs import run_list
+from .runs import run_folder, run_list
+from .runs.file_names import files_below
 from .runs.run_record import RECORD
 
 SCHEMA = 1
@@ -74,7 +75,8 @@ def _describe_run(folder: Path) -> dict[str, Any]:
         hint = ", but a SavedModel, which holds a graph instead of layers: give the .keras file" if is_graph else ""
         raise FileError(f"{folder} is no run: there is no {RECORD} in it{hint}")
     run = run_list.read(folder)
-    checkpoints = sorted(path.name for path in (folder / "checkpoints").glob("*") if path.name[0] != ".")
+    place = folder / run_folder.CHECKPOINTS
+    checkpoints = sorted(path.relative_to(place).as_posix() for path in files_below(place) if path.name[0] != ".")
     bundle = folder / bundles.FILE_NAME
     contents = _describe_archive(bundle) if bundle.is_file() else {"parameters": _count(run.record.get("parameters"))}
     return {

@@ -18,8 +18,8 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..engine.bundles import bundle as bundles
 from ..engine.bundles.bundle import Bundle
-from ..engine.bundles.model_bytes import keras_bytes
 from ..engine.keras_model.interface import by_name, output_names
+from ..engine.keras_model.model_bytes import keras_bytes
 from ..engine.verification import tolerances
 from ..storage import atomic
 from . import source_model, training_step

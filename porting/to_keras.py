@@ -22,7 +22,7 @@ from ..backends import catalog
 from ..backends.artifacts import Artifact
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
-from ..engine.bundles.model_bytes import keras_bytes
+from ..engine.keras_model.model_bytes import keras_bytes
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
 from . import artifact_runtimes, source_model, targets

@@ -31,8 +31,8 @@ from ...storage.atomic import atomic_write
 from ...storage.safe_fields import require_field_types
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
+from ..keras_model.model_bytes import keras_bytes
 from . import keras_files, trust
-from .model_bytes import keras_bytes
 
 if TYPE_CHECKING:
     import keras

@@ -14,8 +14,8 @@ from typing import Any
 from ...errors import OptionError
 from ...storage import safe_json, safe_zip
 from ...storage.atomic import atomic_write, write_text
+from ..keras_model.model_bytes import hdf5_bytes
 from .bundle import Bundle
-from .model_bytes import hdf5_bytes
 
 WEIGHTS, MODEL = ".weights.h5", ".keras"
 OLDER_MODEL = (".h5", ".hdf5")

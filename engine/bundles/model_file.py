@@ -23,9 +23,9 @@ from ...storage.regular_file import require_regular
 from ..keras_model.interface import by_name, input_names, output_names
 from ..keras_model.last_activation import last_activation
 from ..keras_model.loss_names import loss_names
+from ..keras_model.model_bytes import for_any_backend, keras_bytes, without_advice
 from . import keras_files
 from .bundle import Bundle
-from .model_bytes import for_any_backend, keras_bytes, without_advice
 
 if TYPE_CHECKING:
     import keras

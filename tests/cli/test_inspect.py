@@ -44,7 +44,7 @@ def with_lambda(saved_runs, tmp_path, backend):
     import keras
 
     from trivium.engine.bundles import bundle as bundles
-    from trivium.engine.bundles.model_bytes import keras_bytes
+    from trivium.engine.keras_model.model_bytes import keras_bytes
 
     original = bundles.load(saved_runs["lstm"])
     inner = original.model

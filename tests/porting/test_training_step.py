@@ -7,7 +7,7 @@ from trivium.backends import catalog
 from trivium.backends.workers import worker
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.bundles.model_bytes import keras_bytes
+from trivium.engine.keras_model.model_bytes import keras_bytes
 from trivium.engine.verification import parity, tolerances
 from trivium.porting import training_step
 from trivium.porting.port import port

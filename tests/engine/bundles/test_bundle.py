@@ -13,7 +13,7 @@ import pytest
 from trivium.backends import catalog
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
-from trivium.engine.bundles.model_bytes import keras_bytes
+from trivium.engine.keras_model.model_bytes import keras_bytes
 from trivium.errors import BundleError
 
 
