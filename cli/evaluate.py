@@ -42,8 +42,8 @@ def command(source: Path, data: str | None, threshold: float | None, backend: st
     from ..engine import trained_models
 
     model = trained_models.load(source)
-    say_if_unprepared(model)
     metrics = model.evaluate(data, threshold)
+    say_if_unprepared(model)
     if as_json:
         print_json({"schema": 1, "source": str(source), "backend": catalog.selected().name, "metrics": metrics})
         return

@@ -74,7 +74,6 @@ def command(
     from ..engine.prediction.series_record import SeriesRecord
 
     loaded = trained_models.load(source)
-    say_if_unprepared(loaded)
     if preview:
         from ..engine.prediction.preview import Answer, draw, require_preview  # matplotlib
 
@@ -90,6 +89,7 @@ def command(
             answers.append(Answer(path, x, names, said))
         rows = enumerate(zip(names or [{}] * len(said), said, strict=True))
         predictions += [{"file": str(path), "index": i, **name, "prediction": entry} for i, (name, entry) in rows]
+    say_if_unprepared(loaded)
     if preview:
         draw(loaded, answers, preview)
     _warn_of_doubt(predictions)

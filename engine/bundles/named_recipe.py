@@ -29,9 +29,7 @@ def find(name: str) -> Recipe:
         architecture_file.read_config(path)
         return recipe_of_file(name, lambda: architecture_file.build(path))
     if path.suffix.lower() in keras_files.ENDINGS:
-        raise RecipeError(
-            f"{name} is the name of a model with weights, not of a recipe: go on with it by `start` {name}"
-        )
+        raise RecipeError(f"{name} is a model with weights and no recipe: go on with it by `start` {name}")
     return recipes.find(name)
 
 

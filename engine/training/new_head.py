@@ -57,16 +57,17 @@ def replace_head(model: keras.Model, head: Head) -> keras.Model:
     import keras
 
     body = _body(model, only_dense=isinstance(head, int))
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.input
     if isinstance(head, int):
         name = f"{model.layers[-1].name}_of_{head}"
         outputs = keras.layers.Dense(head, activation="softmax", name=name)(body)
     elif is_file_function(head):
-        outputs = _of_function(head, keras.Model(model.inputs, body, name=model.name))
+        outputs = _of_function(head, keras.Model(inputs, body, name=model.name))
         if isinstance(outputs, keras.Model):
             return outputs
     else:
         outputs = _apply(head, body, {layer.name for layer in model.layers})
-    return keras.Model(model.inputs, outputs, name=model.name)
+    return keras.Model(inputs, outputs, name=model.name)
 
 
 def _body(model: keras.Model, only_dense: bool) -> keras.KerasTensor:
