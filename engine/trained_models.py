@@ -22,7 +22,10 @@ from .training.trainer import Trainer
 
 
 class LoadedModelFile(LoadedBundle):
-    """A whole model that was read from Keras' own file; `run["recipe"]` is the name of the file."""
+    """A whole model that was read from Keras' own file; `run["recipe"]` is the path of the file.
+
+    It predicts also where its compilation has parts of its author's own, such as a loss; `evaluate` needs these.
+    """
 
     def evaluate(self, data: DataSource | None = None, threshold: float | None = None) -> dict[str, float]:
         """Return the metrics on a test split; see `trivium.evaluate`."""
@@ -44,7 +47,7 @@ def load(source: Bundle | str | Path) -> LoadedBundle:
     """
     if not model_file.is_model_file(source):
         return loaded_bundle.load(source)
-    bundle = model_file.load_bundle(Path(str(source)))
+    bundle = model_file.load_bundle(Path(str(source)), compiled=False)
     return LoadedModelFile(**{field.name: getattr(bundle, field.name) for field in dataclasses.fields(bundle)})
 
 
@@ -88,9 +91,9 @@ def _evaluate_without_preparation(
     """Evaluate a model without a preparation on data that are prepared as for a user's own model."""
     if data is None:
         raise DataError(f"{bundle.run['recipe']} is a model without data of its own: add `data` FILE or a name")
-    trainer = Trainer(
-        model_file.recipe_of_file(bundle.run["recipe"], bundle.build), validation_split=0.0, threshold=threshold
-    )
+    path = Path(bundle.run["recipe"])
+    recipe = model_file.recipe_of_file(str(path), lambda: model_file.load(path))
+    trainer = Trainer(recipe, validation_split=0.0, threshold=threshold)
     dataset = trainer.load(data)
     dataset.require_arrays("`evaluate`")
     if dataset.test is None:

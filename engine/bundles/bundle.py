@@ -153,7 +153,7 @@ def load(source: Bundle | str | Path) -> Bundle:
     if keras_files.is_model(path):
         raise BundleError(
             f"{path} is a model without its preparation and its record, and a run folder or a bundle is needed here "
-            "(evaluate, predict, save, port, inspect and train --from take it as it is)"
+            "(evaluate, predict, save, verify, port, inspect and train --from take it as it is)"
         )
     try:
         members = read_members(path)

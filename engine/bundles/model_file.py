@@ -6,6 +6,7 @@ Its inputs are taken as they stand. Where an output tells classes apart, they ar
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,13 @@ def is_model_file(source: Any) -> bool:
         return False
 
 
-def load(path: Path) -> keras.Model:
-    """Build the model in a file with its compilation, if it has one, without running code from the file.
+def load(path: Path, *, compiled: bool = True) -> keras.Model:
+    """Build the model in a file, without running code from the file.
+
+    Args:
+        path: of a whole model.
+        compiled: whether the model must be compiled as it was, if it was; else it comes without its compilation where
+            that has parts of its author's own, such as a loss.
 
     Raises:
         FileError: the file is damaged or hostile.
@@ -58,13 +64,37 @@ def load(path: Path) -> keras.Model:
     model_file = keras_files.examine(content, str(path))
     if model_file.format == "keras":
         content = for_any_backend(content)
-    with without_advice():
-        model = keras_files.load_model(content, str(path))
+    model = _load(content, str(path), compiled)
     if model_file.format == "h5" and model.compiled:
         _restore_optimizer(model, content, str(path))
     if not getattr(model, "inputs", None):
         raise BundleError(f"{path} holds a model without declared inputs: begin it with keras.Input and save it again")
     return model
+
+
+def _load(content: bytes, what: str, compiled: bool) -> keras.Model:
+    with without_advice(), warnings.catch_warnings():
+        # Of an optimizer that has not made a step yet.
+        warnings.filterwarnings("ignore", ".*whereas the saved optimizer has 2 variables")
+        try:
+            return keras_files.load_model(content, what)
+        except BundleError as error:
+            uncompiled = _without_compilation(content, what)
+            if uncompiled is None:
+                raise
+            if compiled:
+                raise BundleError(
+                    f"{error} (only its compilation needs it: name a `loss` where the model is trained, or load it in "
+                    "a file.py:function)"
+                ) from error
+            return uncompiled
+
+
+def _without_compilation(content: bytes, what: str) -> keras.Model | None:
+    try:
+        return keras_files.load_model(content, what, compiled=False)
+    except BundleError:
+        return None
 
 
 def _restore_optimizer(model: keras.Model, content: bytes, what: str) -> None:
@@ -88,15 +118,18 @@ def _to_text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, *, compiled: bool = True) -> Bundle:
     """Return the model in a file as a bundle without preparation; its recorded samples are none.
+
+    Args:
+        path, compiled: as in `load`.
 
     Raises:
         FileError, BundleError: as `load`.
     """
-    model = load(path)
+    model = load(path, compiled=compiled)
     record = {
-        "recipe": path.name,
+        "recipe": str(path),
         "settings": {},
         "dataset": {"name": ARRAYS},
         "environment": {"backend": UNKNOWN_BACKEND},

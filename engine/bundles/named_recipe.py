@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import RecipeError
 from ...models import recipe as recipes
 from ...models.recipe import Recipe
+from ..keras_model.applications import application_recipe, is_application
 from . import architecture_file, keras_files
 from .model_file import recipe_of_file
 
@@ -23,6 +24,8 @@ def find(name: str) -> Recipe:
     path = Path(name)
     if name in recipes.registry():
         return recipes.registry()[name]
+    if is_application(name):
+        return application_recipe(name)
     if architecture_file.is_architecture(path):
         if not path.is_file():
             raise RecipeError(f"{name}: no such file; an architecture is what `trivium save` or to_json() writes")

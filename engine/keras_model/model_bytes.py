@@ -67,7 +67,7 @@ def hdf5_bytes(model: keras.Model) -> bytes:
     """Return the model with its optimizer state as a whole-model `.h5` file, Keras' older format."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.h5"
-        with keras_internals.serialization(), without_advice():
+        with keras_internals.serialization(), keras_internals.compilation_kept(model), without_advice():
             model.save(path)
         return path.read_bytes()
 

@@ -16,6 +16,7 @@ from ..bundles import architecture_file, keras_files
 from ..bundles.bundle import Bundle
 from ..bundles.model_file import recipe_of_file
 from ..bundles.written_losses import has_recorded_losses
+from ..keras_model.applications import application_recipe, is_application
 from .new_head import Head
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def _bundled_recipe(bundle: Bundle) -> Recipe:
     name = bundle.run["recipe"]
     if name in registry():
         return registry()[name]
+    if is_application(name):
+        return application_recipe(name)
     if Path(name).suffix.lower() in (*keras_files.ENDINGS, *architecture_file.ENDINGS):  # no code, and not read again
         return recipe_of_file(name, bundle.build)
     raise OptionError(f"the bundle holds {name}, which is no registered recipe: name it before `start`")

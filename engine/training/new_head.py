@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ...backends import keras_internals
 from ...errors import OptionError, RecipeError, first_line
 from ...functions import is_file_function, load_function, suggest
-from ..bundles.code_in_config import CODE_RUNNING_LAYERS, public_names
+from ..bundles.code_in_config import CODE_RUNNING_LAYERS
+from ..keras_model.public_names import public_names
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +67,7 @@ def replace_head(model: keras.Model, head: Head) -> keras.Model:
         if isinstance(outputs, keras.Model):
             return outputs
     else:
-        outputs = _apply(head, body, {layer.name for layer in model.layers})
+        outputs = _apply(head, body, {layer.name for layer in keras.Model(inputs, body).layers})
     return keras.Model(inputs, outputs, name=model.name)
 
 
@@ -112,7 +113,7 @@ def _apply(text: str, tensor: keras.KerasTensor, taken: set[str]) -> keras.Keras
     import keras
 
     for kind, positional, named in _calls(text):
-        base = name = f"head_{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', kind).lower()}"
+        base = name = f"head_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', kind).lower()}"
         number = 0
         while name in taken:
             number += 1

@@ -120,7 +120,9 @@ class TrainingOptions:
         head = None if self.replace_head is None else new_head.parse(self.replace_head)
         named = find(self.recipe) if isinstance(self.recipe, str) and self.recipe else self.recipe or None
         assert not isinstance(named, str)
-        starting_point = starting_points.resolve(named, self.start, _patterns(self.layers), head)
+        starting_point = starting_points.resolve(
+            named, self.start, _patterns(self.layers), head, has_loss=self.loss is not None
+        )
         start, recipe = starting_point.bundle, starting_point.recipe
         before = fine_tuning.options_of(start) if start else {}
         is_default_rate = self.learning_rate is None and self.optimizer is None

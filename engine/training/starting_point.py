@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...models.recipe import Recipe
@@ -16,8 +16,12 @@ from ..bundles import keras_files, model_file
 from ..bundles.bundle import Bundle
 from ..bundles.model_file import recipe_of_file
 from ..bundles.stored_weights import StoredWeights
+from ..keras_model.applications import begins_at_random
 from . import fine_tuning
 from .new_head import Head
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,17 @@ class StartingPoint:
         """Whether nothing was learned before."""
         return not self.sha256
 
+    def notes(self, model: keras.Model, options: Mapping[str, Any]) -> list[str]:
+        """Return sentences about the layers that are not trained, and about a known network that has learned nothing.
+
+        Args:
+            model: that is going to be trained.
+            options: of the recipe.
+        """
+        is_random = self.is_new and begins_at_random(self.recipe, options)
+        sentence = f"{self.recipe.name} begins with random weights, and all are trained: --set weights=imagenet"
+        return [*([sentence] if is_random else []), *fine_tuning.frozen_notes(model)]
+
     def describe(self, freeze: Sequence[str], head: Head | None) -> dict[str, Any]:
         """Return the entry for the run's record, with the layers that stay as they are and the model's new end."""
         inherited = fine_tuning.recorded_head(self.bundle) if self.bundle and head is None else None
@@ -65,7 +80,11 @@ class StartingPoint:
 
 
 def resolve(
-    named: Recipe | None, start: Bundle | str | Path | None, layers: Sequence[str], head: Head | None
+    named: Recipe | None,
+    start: Bundle | str | Path | None,
+    layers: Sequence[str] = (),
+    head: Head | None = None,
+    has_loss: bool = False,
 ) -> StartingPoint:
     """Return what a training starts from.
 
@@ -74,6 +93,7 @@ def resolve(
         start: a bundle, its file or run folder, or one of Keras' own files.
         layers: patterns of the layers whose weights are taken from `start`.
         head: the new end of the model.
+        has_loss: whether the user names a loss, so that a model may come without its own compilation.
 
     Raises:
         OptionError: a recipe is missing, or goes not with the start.
@@ -85,7 +105,7 @@ def resolve(
         raise OptionError("`layers` are taken into another model: name the RECIPE that builds it")
     file = None if isinstance(start, Bundle) else str(start)
     if file is not None and model_file.is_model_file(file):
-        return _from_model_file(named, Path(file), tuple(layers), head)
+        return _from_model_file(named, Path(file), tuple(layers), head, has_loss)
     if file is not None and file.endswith(SUFFIX):
         raise OptionError(
             f"`start` {file}: expected a run folder, a bundle, a .keras, .h5 or .weights.h5 file; a run goes on from "
@@ -109,14 +129,18 @@ def _new(named: Recipe | None, layers: Sequence[str], head: Head | None) -> Star
     return StartingPoint(named)
 
 
-def _from_model_file(named: Recipe | None, path: Path, layers: tuple[str, ...], head: Head | None) -> StartingPoint:
+def _from_model_file(
+    named: Recipe | None, path: Path, layers: tuple[str, ...], head: Head | None, has_loss: bool
+) -> StartingPoint:
     """Return a whole model as a recipe of its own, or its weights for the recipe that the user names."""
     checksum = model_file.checksum(path)
     if named:
         return StartingPoint(_with_head(named, head), None, StoredWeights.read(path), layers, str(path), checksum)
     if not keras_files.examine(path).config:
         raise OptionError(f"{path} holds weights alone: name the RECIPE before it whose model takes them")
-    return StartingPoint(recipe_of_file(str(path), lambda: model_file.load(path)), file=str(path), sha256=checksum)
+    is_compiled_anew = has_loss or head is not None
+    recipe = recipe_of_file(str(path), lambda: model_file.load(path, compiled=not is_compiled_anew))
+    return StartingPoint(recipe, file=str(path), sha256=checksum)
 
 
 def _with_head(recipe: Recipe, head: Head | None) -> Recipe:

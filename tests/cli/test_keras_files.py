@@ -2,9 +2,9 @@
 
 import json
 
+import keras_files
 import numpy as np
 import pytest
-from helpers import keras_files
 
 pytestmark = pytest.mark.one_environment
 
@@ -237,3 +237,36 @@ def test_what_does_not_fit_is_refused_in_one_line(refused, files, here, argument
     np.savez(here / "four.npz", x_train=x, y_train=np.arange(8), x_test=x, y_test=np.arange(8))
     complaint = refused(*arguments, with_progress="four.npz" in arguments)
     assert message in complaint
+
+
+@pytest.mark.parametrize("name", ["own.keras", "own.h5"])
+def test_a_model_with_a_loss_of_its_own_predicts_and_is_trained_by_another(cli, here, backend, name):
+    import keras
+
+    def own(y, predicted):
+        return keras.ops.mean((y - predicted) ** 2)
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", own)
+    model.save(here / name)
+    x, _ = keras_files.points()
+    np.savez(here / "values.npz", x_train=x, y_train=x[:, :1], x_test=x, y_test=x[:, :1])
+    np.save(here / "x.npy", x[:2])
+    rows = json.loads(cli("predict", name, "x.npy", "--json").out)["predictions"]
+    np.testing.assert_allclose([row["prediction"] for row in rows], model.predict(x[:2], verbose=0)[:, 0], rtol=1e-5)
+    for command in (("evaluate", name), ("train", "--from", name, "--epochs", 1, "--out", "run")):
+        assert "only its compilation needs it: name a" in cli(*command, "--data", "values.npz").complaint
+    trained = ("train", "--from", name, "--loss", "mae", "--data", "values.npz", "--epochs", 1, "--out", "run")
+    assert cli(*trained).code == 0
+
+
+def test_code_in_a_file_does_not_run_without_trust(refused, here, backend):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Dense(1)])
+    model.save(here / "code.keras")
+    x, _ = keras_files.points()
+    np.savez(here / "values.npz", x_train=x, y_train=x[:, :1], x_test=x, y_test=x[:, :1])
+    for command in (("evaluate", "code.keras"), ("train", "--from", "code.keras", "--loss", "mse")):
+        assert "would run the code of a Lambda" in refused(*command, "--data", "values.npz")
+    assert "would run the code of a Lambda" in refused("save", "code.keras", "code.h5")

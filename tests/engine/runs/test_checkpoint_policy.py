@@ -153,9 +153,7 @@ def test_an_ending_says_what_is_written():
     assert CheckpointRule.of({"name": "a/{epoch}"}).file_name(7, LOGS) == "a/7.safetensors"
 
 
-@pytest.mark.parametrize(
-    "name", ["/{epoch}", "a/../../{epoch}", "a//{epoch}", "a/.b/{epoch}", "a\\{epoch}"]
-)
+@pytest.mark.parametrize("name", ["/{epoch}", "a/../../{epoch}", "a//{epoch}", "a/.b/{epoch}", "a\\{epoch}"])
 def test_a_checkpoint_stays_within_the_run(name):
     with pytest.raises(OptionError, match="which may stand in a folder within the run"):
         CheckpointRule.of({"name": name})
