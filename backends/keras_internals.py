@@ -160,10 +160,9 @@ def downloads(*, allowed: bool) -> Iterator[None]:
         FileError: a file is not in the cache, or is damaged; the message names it and its address.
     """
     files = importlib.import_module("keras.src.utils.file_utils")
-    home = importlib.import_module("keras.src.backend.config").keras_home()
 
     def cached(fname: str, origin: str, cache_subdir: str = "datasets", **settings: Any) -> str:
-        path = Path(home) / cache_subdir / fname
+        path = _keras_home() / cache_subdir / fname
         checksum = settings.get("file_hash") or settings.get("md5_hash")
         if path.is_file() and (checksum is None or files.validate_file(path, checksum)):
             return str(path)
@@ -171,6 +170,10 @@ def downloads(*, allowed: bool) -> Iterator[None]:
 
     with contextlib.nullcontext() if allowed else replaced_functions(files, {"get_file": cached}):
         yield
+
+
+def _keras_home() -> Path:
+    return Path(importlib.import_module("keras.src.backend.config").keras_home())
 
 
 # --- models and layers ----------------------------------------------------------------------------------------------

@@ -178,8 +178,8 @@ def _preparation(network: str) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]
 
 
 def _module_of(network: str) -> Any:
-    """Return the module that Keras publishes a network in, beside its `preprocess_input`."""
-    for name in sorted(public_names(_PACKAGE)):
-        if name[0].islower() and network in public_names(f"{_PACKAGE}.{name}"):
-            return importlib.import_module(f"{_PACKAGE}.{name}")
-    raise RecipeError(f"{_PACKAGE} has no module with {network}")
+    """Return the module in which Keras publishes a network's `preprocess_input`."""
+    import keras
+
+    name = getattr(keras.applications, network).__module__.rpartition(".")[2]
+    return importlib.import_module(f"{_PACKAGE}.{name}")
