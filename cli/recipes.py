@@ -20,7 +20,8 @@ from .common import backend_option, common_options, console, parse_assignments, 
 def command(name: str | None, assignments: tuple[str, ...], backend: str | None, as_json: bool) -> None:
     """List the recipes, or show one: its layers, a diagram, the published result and our own.
 
-    NAME is a recipe, your own model (path/to/file.py:function), or an architecture (.json or .yaml).
+    NAME is a recipe, your own model (path/to/file.py:function), an architecture (.json or .yaml), or a network of
+    Keras, such as applications/MobileNetV2.
 
     \b
     Example:

@@ -184,8 +184,8 @@ AUTO = "auto"
 def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool, as_json: bool, **_: Any) -> None:
     """Train RECIPE, and save model, history, checkpoints and pictures in a folder.
 
-    RECIPE is a name from `trivium recipes`, your own model (path/to/file.py:function), or an architecture (.json or
-    .yaml). It may be left out with --from. With --resume, all options that the run was started with may be left out.
+    RECIPE is a name from `trivium recipes`, your own model (path/to/file.py:function), an architecture (.json or
+    .yaml), or a network of Keras (applications/MobileNetV2). It may be left out with --from. With --resume, all options that the run was started with may be left out.
 
     \b
     Example:
