@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from .engine.bundles.bundle import Bundle as Bundle
     from .engine.inspection import inspect as inspect
     from .engine.plots import plots as plots
-    from .engine.prediction.evaluation import evaluate as evaluate
-    from .engine.prediction.evaluation import predict as predict
-    from .engine.prediction.loaded_bundle import load as load
     from .engine.runs.history import History as History
     from .engine.runs.run import Run as Run
     from .engine.search.estimators import Classifier as Classifier
     from .engine.search.estimators import Regressor as Regressor
     from .engine.search.search import cross_val_score as cross_val_score
     from .engine.search.search import search as search
+    from .engine.trained_models import evaluate as evaluate
+    from .engine.trained_models import load as load
+    from .engine.trained_models import predict as predict
     from .engine.training.train import train as train
     from .engine.training.trainer import Trainer as Trainer
     from .engine.verification.verification import verify as verify
@@ -51,13 +51,13 @@ _HOMES = {
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
     "cross_val_score": ".engine.search.search",
-    "evaluate": ".engine.prediction.evaluation",
+    "evaluate": ".engine.trained_models",
     "inspect": ".engine.inspection",
-    "load": ".engine.prediction.loaded_bundle",
+    "load": ".engine.trained_models",
     "load_data": ".data.data_source",
     "port": ".porting.port",
     "port_from_torch": ".porting.port",
-    "predict": ".engine.prediction.evaluation",
+    "predict": ".engine.trained_models",
     "recipe": ".models.recipe",
     "search": ".engine.search.search",
     "step": ".models.recipe",

@@ -12,9 +12,11 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..errors import FileError
 from . import catalog
 from .replaced_methods import original_method, overridden
 
@@ -150,6 +152,30 @@ def names_restored() -> Iterator[None]:
         state.set_global_attribute("object_name_uids", copy)
 
 
+@contextlib.contextmanager
+def downloads(*, allowed: bool) -> Iterator[None]:
+    """While it lasts, Keras downloads no file unless that is allowed: it takes those that are in its cache.
+
+    Raises:
+        FileError: a file is not in the cache, or is damaged; the message names it and its address.
+    """
+    files = importlib.import_module("keras.src.utils.file_utils")
+
+    def cached(fname: str, origin: str, cache_subdir: str = "datasets", **settings: Any) -> str:
+        path = _keras_home() / cache_subdir / fname
+        checksum = settings.get("file_hash") or settings.get("md5_hash")
+        if path.is_file() and (checksum is None or files.validate_file(path, checksum)):
+            return str(path)
+        raise FileError(f"there is no {path}: put {origin} there, or let it be downloaded: add `options` download=true")
+
+    with contextlib.nullcontext() if allowed else replaced_functions(files, {"get_file": cached}):
+        yield
+
+
+def _keras_home() -> Path:
+    return Path(importlib.import_module("keras.src.backend.config").keras_home())
+
+
 # --- models and layers ----------------------------------------------------------------------------------------------
 
 
@@ -209,6 +235,17 @@ def compile_arguments(model: Any) -> dict[str, Any]:
     `get_compile_config` is their serialized form, from which a function of the user's cannot be had back.
     """
     return dict(model._compile_config.config)
+
+
+@contextlib.contextmanager
+def compilation_kept(model: Any) -> Iterator[None]:
+    """Keep what a model was compiled with: writing the older `.h5` format, Keras takes the optimizer out of it."""
+    before = compile_arguments(model) if model.compiled else {}
+    try:
+        yield
+    finally:
+        if model.compiled:
+            model._compile_config.config = before
 
 
 def metric_direction(metric: Any) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine.runs.checkpoint_policy import CheckpointRule, with_default_rule
+from ..engine.runs.checkpoint_policy import MODEL_SUFFIXES, CheckpointRule, with_default_rule
 from ..errors import OptionError
+from ..storage.tensor_file import SUFFIX
 from .entries import parse_entries, split_list
 
 OFF = "off"
@@ -28,7 +29,8 @@ def parse_settings(text: str) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     entries = []
     for entry in split_list(text):
-        if "{" in entry and not entry.startswith("name="):
+        is_file = "=" not in entry and entry.endswith((*MODEL_SUFFIXES, SUFFIX))
+        if is_file or ("{" in entry and not entry.startswith("name=")):
             settings["name"] = entry
         elif entry == "weights":
             settings["weights"] = True

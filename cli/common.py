@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from ..engine.prediction.loaded_bundle import LoadedBundle
+
     FloatType = click.ParamType[float]
 else:
     FloatType = click.ParamType  # older versions of Click cannot be subscripted
 
+# The endings of files that a model comes from.
+_FILES = (".keras", ".h5", ".hdf5", ".json", ".yaml", ".yml")
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
 # Where the JSON goes, in `click.Context.meta`.
 _OUTPUT = "trivium.output"
@@ -200,8 +204,18 @@ def seconds(value: float | None) -> str:
     return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.3g}" if value >= 0.001 else f"{value:.1e}"
 
 
+def say_if_unprepared(model: LoadedBundle) -> None:
+    """Say on standard error that a model from Keras' own file takes its inputs as they stand."""
+    from ..engine.trained_models import LoadedModelFile
+
+    if isinstance(model, LoadedModelFile):
+        sentence = f"{model.run['recipe']} says nothing of how its inputs were prepared: they are taken as they stand"
+        click.echo("trivium: " + printable(sentence), err=True)
+
+
 def default_out(recipe: str) -> Path:
-    """Return the folder of a run without `--out`: `runs/cnn-striding`, `runs/my_model-build`."""
+    """Return the folder of a run without `--out`: `runs/cnn-striding`, `runs/my_model-build`, `runs/model`."""
     place, _, function = recipe.partition(":")
-    name = f"{Path(place).stem}-{function}" if function else place
+    is_file = bool(function) or Path(place).suffix in _FILES
+    name = "-".join(part for part in (Path(place).stem if is_file else place, function) if part)
     return Path("runs") / name.replace("/", "-")

@@ -7,7 +7,16 @@ from pathlib import Path
 import click
 
 from ..backends import catalog
-from .common import backend_option, common_options, console, print_json, table, threshold_option, trust_option
+from .common import (
+    backend_option,
+    common_options,
+    console,
+    print_json,
+    say_if_unprepared,
+    table,
+    threshold_option,
+    trust_option,
+)
 from .data_options import data_options
 
 
@@ -21,16 +30,20 @@ from .data_options import data_options
 def command(source: Path, data: str | None, threshold: float | None, backend: str | None, as_json: bool) -> None:
     """Measure a trained model on the test split of its data, or of other data.
 
-    SOURCE is a run folder or a bundle file. The backend need not be the one that trained the model.
+    SOURCE is a run folder, a bundle file, or a whole model in a .keras or .h5 file, which needs --data. The backend
+    need not be the one that trained the model.
 
     \b
     Example:
       trivium evaluate runs/digits --backend torch
+      trivium evaluate model.keras --data digits.npz
     """
     catalog.use(backend)
-    from ..engine.prediction.evaluation import evaluate
+    from ..engine import trained_models
 
-    metrics = evaluate(source, data, threshold)
+    model = trained_models.load(source)
+    metrics = model.evaluate(data, threshold)
+    say_if_unprepared(model)
     if as_json:
         print_json({"schema": 1, "source": str(source), "backend": catalog.selected().name, "metrics": metrics})
         return

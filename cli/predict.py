@@ -14,6 +14,7 @@ from .common import (
     console,
     print_json,
     printable,
+    say_if_unprepared,
     table,
     threshold_option,
     trust_option,
@@ -56,7 +57,8 @@ def command(
 ) -> None:
     """Predict the labels or values of INPUTS with a trained model.
 
-    SOURCE is a run folder or a bundle file. INPUTS are .npy arrays and .csv tables with samples like those of the
+    SOURCE is a run folder, a bundle file, or a whole model in a .keras or .h5 file, which takes its inputs as they
+    stand and names classes by their numbers. INPUTS are .npy arrays and .csv tables with samples like those of the
     training data, named arrays (.npz, .safetensors, a folder of .npy files) with one for each input of the model, .txt
     files with a sentence in each line, or .png and .jpg pictures. A table may have its columns in any order, and the
     target among them. For a model of MNIST's digits, a picture shows drawn or photographed digits; they are answered
@@ -67,12 +69,11 @@ def command(
       trivium predict runs/digits seven.png
     """
     catalog.use(backend)
-    from ..engine.bundles import bundle
+    from ..engine import trained_models
     from ..engine.prediction import inputs as samples
-    from ..engine.prediction.evaluation import predict
     from ..engine.prediction.series_record import SeriesRecord
 
-    loaded = bundle.load(source)
+    loaded = trained_models.load(source)
     if preview:
         from ..engine.prediction.preview import Answer, draw, require_preview  # matplotlib
 
@@ -82,12 +83,13 @@ def command(
     predictions: list[dict[str, Any]] = []
     for path in inputs:
         x, names = samples.read_named(loaded, path, every_window=every_window)
-        predicted = predict(loaded, x, threshold)
+        predicted = loaded.predict(x, threshold)
         said = record.forecasts(predicted.values) if record else predicted.to_json()
         if preview:
             answers.append(Answer(path, x, names, said))
         rows = enumerate(zip(names or [{}] * len(said), said, strict=True))
         predictions += [{"file": str(path), "index": i, **name, "prediction": entry} for i, (name, entry) in rows]
+    say_if_unprepared(loaded)
     if preview:
         draw(loaded, answers, preview)
     _warn_of_doubt(predictions)

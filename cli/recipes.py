@@ -20,7 +20,8 @@ from .common import backend_option, common_options, console, parse_assignments, 
 def command(name: str | None, assignments: tuple[str, ...], backend: str | None, as_json: bool) -> None:
     """List the recipes, or show one: its layers, a diagram, the published result and our own.
 
-    NAME is a recipe, or your own model: path/to/file.py:function.
+    NAME is a recipe, your own model (path/to/file.py:function), an architecture (.json or .yaml), or a network of
+    Keras, such as applications/MobileNetV2.
 
     \b
     Example:
@@ -28,7 +29,9 @@ def command(name: str | None, assignments: tuple[str, ...], backend: str | None,
       trivium recipes cnn/pooling --set dropout=0.5
     """
     if name:
-        _show(recipes.find(name), parse_assignments(assignments), backend, as_json)
+        from ..engine.bundles.named_recipe import find
+
+        _show(find(name), parse_assignments(assignments), backend, as_json)
         return
     if as_json:
         figures = measured.figures()

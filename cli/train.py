@@ -121,14 +121,29 @@ AUTO = "auto"
 @click.option(
     "--augment", metavar="CHANGES", help="Augment pictures anew in each epoch: rotation=10,shift=0.1,zoom=0.1,…"
 )
-@click.option("--from", "start", type=click.Path(path_type=Path), metavar="BUNDLE", help="Start from a trained model.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Start from a trained model: "
+    "a run folder, a bundle, a .keras or .h5 file; or from weights (.weights.h5), beside a RECIPE.",
+)
+@click.option(
+    "--layers", multiple=True, metavar="PATTERN", help="Of --from, take the weights of these layers alone into RECIPE."
+)
 @click.option(
     "--freeze", multiple=True, metavar="PATTERN", help="Do not train these layers, such as 'conv*'; may be repeated."
 )
 @click.option(
     "--unfreeze", multiple=True, metavar="PATTERN", help="Train these layers, which are frozen; may be repeated."
 )
-@click.option("--replace-head", type=int, metavar="N", help="Replace the output layer by a new one for N classes.")
+@click.option(
+    "--replace-head",
+    metavar="N|LAYERS",
+    help="Replace the output layer by one for N classes, by layers such as 'Dense(64,relu),Dropout(0.5),"
+    "Dense(5,softmax)', or by what file.py:function builds on the model without it.",
+)
 @click.option("--deterministic", is_flag=True, help="Use reproducible kernels, even where they are slower.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads per operation.")
 @click.option(
@@ -156,7 +171,8 @@ AUTO = "auto"
     multiple=True,
     metavar="RULE",
     help="When to save: every=5,keep=3, best=val_accuracy, model-{epoch:03d}-{val_loss:.3f}; add mode=max for a metric "
-    "of your own, weights to save the weights alone; or off. May be repeated. Default: keep the newest two.",
+    "of your own, weights to save the weights alone; end a name in .h5 or .keras for whole models; or off. May be "
+    "repeated. Default: keep the newest two.",
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out, exactly as if it had not stopped.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
@@ -168,14 +184,16 @@ AUTO = "auto"
 def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool, as_json: bool, **_: Any) -> None:
     """Train RECIPE, and save model, history, checkpoints and pictures in a folder.
 
-    RECIPE is a name from `trivium recipes`, or your own model: path/to/file.py:function. It may be left out with
-    --from. With --resume, all options that the run was started with may be left out.
+    RECIPE is a name from `trivium recipes`, your own model (path/to/file.py:function), an architecture (.json or
+    .yaml), or a network of Keras (applications/MobileNetV2). It may be left out with --from. With --resume, all
+    options that the run was started with may be left out.
 
     \b
     Example:
       trivium train cnn/striding --epochs 3 --backend jax --out runs/digits
       trivium train my_model.py:build --data my_data.npz
       trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
+      trivium train --from model.keras --data my_data.npz
       trivium train --resume --out runs/digits
       trivium train rnn/lstm --explain
       trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread

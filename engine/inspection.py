@@ -7,7 +7,7 @@ run folder. Archives and HDF5 files are recognised by their content, not by the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,20 @@ from ..errors import FileError
 from ..storage import safe_json, safe_zip, tensor_file
 from ..storage.regular_file import require_regular
 from ..storage.safe_hdf5 import StoredArray
+from .bundles import architecture_file, keras_files
 from .bundles import bundle as bundles
-from .bundles import keras_files
 from .bundles.bundle import Bundle
 from .bundles.code_in_config import find_code
-from .bundles.keras_files import LARGEST_CONFIG, ModelFile
+from .bundles.keras_files import ModelFile
 from .keras_model.architecture import LayerSummary, is_auxiliary, layers_of, layers_of_weights
-from .runs import run_list
+from .runs import run_folder, run_list
+from .runs.file_names import files_below
 from .runs.run_record import RECORD
 
 SCHEMA = 1
 
 _ZIP = b"PK\x03\x04"
 _CHUNK_SIZE = 2**22  # bytes
-# An architecture of a thousand layers has about 150,000: keys and values count.
-_MOST_YAML_VALUES = 500_000
 # For files that hold only numbers.
 _NO_CODE: dict[str, Any] = {"runs_code": []}
 
@@ -62,7 +61,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         return report | _describe_model(keras_files.examine(path))
     if path.suffix == tensor_file.SUFFIX:
         return report | _describe_tensors(path)
-    if path.suffix in (".json", ".yaml", ".yml"):
+    if architecture_file.is_architecture(path):
         return report | _describe_architecture(path)
     raise FileError(
         f"{path} has an unknown format: expected a bundle, a .keras, .h5 or .safetensors file, a run folder, or "
@@ -76,7 +75,8 @@ def _describe_run(folder: Path) -> dict[str, Any]:
         hint = ", but a SavedModel, which holds a graph instead of layers: give the .keras file" if is_graph else ""
         raise FileError(f"{folder} is no run: there is no {RECORD} in it{hint}")
     run = run_list.read(folder)
-    checkpoints = sorted(path.name for path in (folder / "checkpoints").glob("*") if path.name[0] != ".")
+    place = folder / run_folder.CHECKPOINTS
+    checkpoints = sorted(path.relative_to(place).as_posix() for path in files_below(place) if path.name[0] != ".")
     bundle = folder / bundles.FILE_NAME
     contents = _describe_archive(bundle) if bundle.is_file() else {"parameters": _count(run.record.get("parameters"))}
     return {
@@ -143,14 +143,7 @@ def _describe_model(model: ModelFile) -> dict[str, Any]:
 
 
 def _describe_architecture(path: Path) -> dict[str, Any]:
-    content = safe_json.read_bytes(path, max_size=LARGEST_CONFIG)
-    config = (
-        safe_json.parse(content, str(path), max_size=LARGEST_CONFIG, finite=False)
-        if path.suffix == ".json"
-        else _parse_yaml(path, content)
-    )
-    if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
-        raise FileError(f"{path} is no architecture of a model: expected class_name and config in it")
+    config = architecture_file.read_config(path)
     layers: list[LayerSummary] = layers_of(config, None)
     version = config.get("keras_version")
     return {
@@ -161,37 +154,6 @@ def _describe_architecture(path: Path) -> dict[str, Any]:
         "layers": [layer.to_json() for layer in layers],
         "runs_code": [finding.text for finding in find_code(config)],
     }
-
-
-def _parse_yaml(path: Path, content: bytes) -> Any:
-    """Parse YAML of plain values. Aliases are refused, because a few lines with aliases can expand to gigabytes."""
-    try:
-        import yaml
-    except ModuleNotFoundError as error:
-        raise FileError(f"{path}: reading YAML needs PyYAML (pip install pyyaml), or give the JSON form") from error
-    if len(content) > safe_json.MAX_SIZE:
-        raise FileError(f"{path} has more than {safe_json.MAX_SIZE:,} bytes of YAML")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
-    try:
-        _require_plain_yaml(path, yaml.parse(content, Loader=loader))
-        value = yaml.load(content, Loader=loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FileError(f"{path} is not YAML, or was truncated ({' '.join(str(error).split())})") from error
-    return safe_json.require_shallow(value, str(path))
-
-
-def _require_plain_yaml(path: Path, events: Iterable[Any]) -> None:
-    """Raise a FileError at the first alias, at the first value nested too deeply, and where there are too many."""
-    depth = 0
-    for number, event in enumerate(events):
-        kind = type(event).__name__
-        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
-        if kind == "AliasEvent":
-            raise FileError(f"{path} holds aliases, which no architecture needs: not read")
-        if depth > safe_json.MAX_DEPTH:
-            raise FileError(f"{path} is nested deeper than {safe_json.MAX_DEPTH} levels: not read")
-        if number > _MOST_YAML_VALUES:
-            raise FileError(f"{path} holds more than {_MOST_YAML_VALUES:,} values: not read")
 
 
 def _describe_tensors(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RecipeError, first_line
+from ..errors import BundleError, FileError, RecipeError, first_line
 from ..functions import is_file_function, load_function, suggest
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ __all__ = [
 # Steps that cut new samples out of a series or text, so that samples and targets no longer match one to one.
 SERIES_STEPS = frozenset(("window", "after", "ahead", "letters", "words"))
 # Options of a builder that are sizes of the data: numbers per sample, classes, values per target, samples to train on,
-# for each column of words in a table the numbers that it can have, and those that a word of a sentence can have.
-SIZES = ("inputs", "classes", "outputs", "samples", "categories", "vocabulary")
+# for each column of words in a table the numbers that it can have, those that a word of a sentence can have, and the
+# shape of a picture.
+SIZES = ("inputs", "classes", "outputs", "samples", "categories", "vocabulary", "picture_shape")
 # Further ones, where the data are windows of a series: rows of an input, values per row, rows of a target.
 SERIES_SIZES = ("window", "features", "horizon")
 
@@ -207,6 +208,8 @@ class Recipe:
         try:
             positional = [values.pop(name) for name in self._positional]
             model = self.build(*positional, **values)
+        except (BundleError, FileError):  # of a model in a file: they say all
+            raise
         except (Exception, SystemExit) as error:  # Keras, or a user's own function, may raise anything
             arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
             raise RecipeError(

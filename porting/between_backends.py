@@ -19,6 +19,7 @@ from ..backends.workers import worker
 from ..engine.bundles import bundle as bundles
 from ..engine.bundles.bundle import Bundle
 from ..engine.keras_model.interface import by_name, output_names
+from ..engine.keras_model.model_bytes import keras_bytes
 from ..engine.verification import tolerances
 from ..storage import atomic
 from . import source_model, training_step
@@ -100,7 +101,7 @@ def _write_model_file(source: SourceModel, target: Backend, destination: Destina
 
 def save_file(path: str, out: str) -> None:
     """Write a model file in Keras' current format, with this backend's variables."""
-    Path(out).write_bytes(bundles.keras_bytes(source_model.load(path)))
+    Path(out).write_bytes(keras_bytes(source_model.load(path)))
 
 
 def save_bundle(path: str, destination: str, report: dict[str, Any]) -> None:
@@ -108,7 +109,7 @@ def save_bundle(path: str, destination: str, report: dict[str, Any]) -> None:
     bundle = bundles.load(path)
     predictions = source_model.predict_batches(path, {RECORDED: bundle.input_arrays})
     Bundle(
-        bundles.keras_bytes(bundle.model),
+        keras_bytes(bundle.model),
         bundle.preprocessing,
         bundle.labels,
         {

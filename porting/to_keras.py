@@ -22,7 +22,7 @@ from ..backends import catalog
 from ..backends.artifacts import Artifact
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
-from ..engine.bundles import bundle as bundles
+from ..engine.keras_model.model_bytes import keras_bytes
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
 from . import artifact_runtimes, source_model, targets
@@ -365,7 +365,7 @@ def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
 
     graph = network_file.read(Path(path), Path(clean))
     model, builder = network_file.build(graph)
-    Path(out).write_bytes(bundles.keras_bytes(model))
+    Path(out).write_bytes(keras_bytes(model))
     tables = [builder.array(node.inputs[0]) for node in graph.nodes if node.kind == "embedding"]
     rows = [len(table) for table in tables if table is not None]
     return {

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import keras_internals, runtime
+from ...backends import runtime
 from ...data.dataset import Labels, labels_to_json
 from ...data.nests import Nest, is_array, take
 from ...data.preprocessing.pipeline import Preprocessing
@@ -32,6 +31,7 @@ from ...storage.atomic import atomic_write
 from ...storage.safe_fields import require_field_types
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
+from ..keras_model.model_bytes import keras_bytes
 from . import keras_files, trust
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def load(source: Bundle | str | Path) -> Bundle:
     path = locate(Path(source))
     if keras_files.is_model(path):
         raise BundleError(
-            f"{path} is a model without its preparation and its record, and a run folder or a bundle is needed: "
-            "port takes it as it is; to train, evaluate or verify it, load it in a file.py:function"
+            f"{path} is a model without its preparation and its record, and a run folder or a bundle is needed here "
+            "(evaluate, predict, save, verify, port, inspect and train --from take it as it is)"
         )
     try:
         members = read_members(path)
@@ -182,54 +182,11 @@ def locate(source: Path) -> Path:
     if (source / SAVED_MODEL).is_file():
         raise BundleError(f"{source} is a SavedModel, which holds a graph instead of layers: give the .keras file")
     path = source / FILE_NAME if source.is_dir() else source
+    if not path.is_file() and path.suffix.lower() in keras_files.ENDINGS:
+        raise BundleError(f"no model file at {path}")
     if not path.is_file():  # a pipe or a device is none either
         raise BundleError(f"no bundle at {path}: `trivium train RECIPE --out {source}` makes one")
     return path
-
-
-def keras_bytes(model: keras.Model) -> bytes:
-    """Return the model with its optimizer state as a standard `.keras` file that every backend can load and train."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        with keras_internals.serialization():
-            model.save(path)
-        return _for_any_backend(path.read_bytes())
-
-
-def _for_any_backend(keras_file: bytes) -> bytes:
-    """Remove traces of the training backend that Keras 3.15 writes into a `.keras` file.
-
-    There are two, each with a test that notices when the workaround can go. First, the optimizer is named by the module
-    of its backend-specific class, so that a model saved under PyTorch cannot be loaded without PyTorch or trained under
-    another backend. Second, `jit_compile` holds what the training backend chose, as if the user had asked for it: JAX
-    would run op by op after TensorFlow on a CPU, and PyTorch would start its compiler after JAX.
-    """
-    rewritten = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(keras_file)) as before, zipfile.ZipFile(rewritten, "w") as after:
-        for info in before.infolist():
-            content = before.read(info)
-            if info.filename == "config.json":
-                config = json.loads(content)
-                if compiled := config.get("compile_config"):
-                    compiled["jit_compile"] = "auto"
-                    compiled["optimizer"] = _public_optimizer(compiled.get("optimizer"))
-                content = json.dumps(config).encode()
-            after.writestr(info, content)
-    return rewritten.getvalue()
-
-
-def _public_optimizer(config: Any) -> Any:
-    """Return a serialised optimizer under its public name; nested optimizers too."""
-    import keras
-
-    if not isinstance(config, dict):
-        return config
-    config = {key: _public_optimizer(value) for key, value in config.items()}
-    if keras_internals.is_keras_module(str(config.get("module", ""))) and hasattr(
-        keras.optimizers, config["class_name"]
-    ):
-        config["module"], config["registered_name"] = "keras.optimizers", None
-    return config
 
 
 def read_members(path: Path) -> dict[str, bytes]:

@@ -8,16 +8,13 @@ for operations within a model. Anything else is a finding, and such a model is b
 
 from __future__ import annotations
 
-import ast
-import functools
-import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...storage.safe_json import walk
+from ..keras_model.public_names import public_names
 
 # Where Keras publishes the classes and the functions that models are made of.
 _CLASSES = (
@@ -82,22 +79,6 @@ def find_code(config: Any) -> tuple[Finding, ...]:
     """
     findings = [finding for node, _ in walk(config) if isinstance(node, dict) for finding in _find_in_node(node)]
     return tuple(dict.fromkeys(findings))
-
-
-@functools.cache
-def public_names(module: str) -> frozenset[str]:
-    """Return the names that a package of Keras publishes; empty if there is no such package.
-
-    They are read from Keras' source, because importing Keras takes seconds.
-    """
-    spec = importlib.util.find_spec("keras")
-    if spec is None or not spec.submodule_search_locations:
-        return frozenset()
-    path = Path(spec.submodule_search_locations[0], *module.split(".")[1:], "__init__.py")
-    if not path.is_file():
-        return frozenset()
-    imports = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
-    return frozenset(alias.asname or alias.name for node in imports for alias in node.names)
 
 
 def _find_in_node(node: dict[str, Any]) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Extract a part of a bundle's model as a file that Keras reads: the weights, the architecture, or the whole model.
 
-The parts are copied from the `.keras` file in the bundle. No framework is needed, and nothing is built or run.
+The parts are copied from the `.keras` file in the bundle: no framework is needed, and nothing is built or run. Only for
+an `.h5` file, the older format of a whole model, is the model built and saved again.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 from ...errors import OptionError
 from ...storage import safe_json, safe_zip
 from ...storage.atomic import atomic_write, write_text
+from ..keras_model.model_bytes import hdf5_bytes
 from .bundle import Bundle
 
 WEIGHTS, MODEL = ".weights.h5", ".keras"
+OLDER_MODEL = (".h5", ".hdf5")
 ARCHITECTURES = (".json", ".yaml", ".yml")
 
 
@@ -24,9 +27,11 @@ def save(bundle: Bundle, path: Path) -> None:
 
     Args:
         path: `*.weights.h5` for the weights, as `load_weights` takes them; `*.json` (for
-            `keras.models.model_from_json`) or `*.yaml` for the architecture; `*.keras` for the whole model.
+            `keras.models.model_from_json`) or `*.yaml` for the architecture; `*.keras` for the whole model, `*.h5` for
+            the same in Keras' older format.
 
     Raises:
+        BundleError: the model has to be built, and would run code or Keras refuses it.
         OptionError: the file name has another ending, or PyYAML is missing for YAML.
         FileError: the model in the bundle is damaged.
         OutputError: the file cannot be written.
@@ -35,11 +40,13 @@ def save(bundle: Bundle, path: Path) -> None:
         _write(path, _read_member(bundle, "model.weights.h5"))
     elif path.suffix == MODEL:
         _write(path, bundle.keras_file)
+    elif path.suffix in OLDER_MODEL:
+        _write(path, hdf5_bytes(bundle.model))
     elif path.suffix in ARCHITECTURES:
         config = safe_json.parse(_read_member(bundle, "config.json"), "config.json", finite=False)
         write_text(path, json.dumps(config, indent=1) + "\n" if path.suffix == ".json" else _to_yaml(path, config))
     else:
-        raise OptionError(f"{path}: expected a name that ends in {WEIGHTS}, .json, .yaml or {MODEL}")
+        raise OptionError(f"{path}: expected a name that ends in {WEIGHTS}, .json, .yaml, {MODEL} or .h5")
 
 
 def _to_yaml(path: Path, config: Any) -> str:

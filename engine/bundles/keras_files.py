@@ -27,6 +27,8 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 # Large enough for a vocabulary of a million words.
 LARGEST_CONFIG = 64 * 2**20  # bytes
+# The names of files that hold a whole model.
+ENDINGS = (".keras", ".h5", ".hdf5")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
 _SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
@@ -87,13 +89,16 @@ def examine(source: Path | bytes, what: str = "") -> ModelFile:
     return model_file
 
 
-def load_model(source: Path | bytes, what: str = "", *, trusted: bool | None = None, recipe: str = "") -> keras.Model:
+def load_model(
+    source: Path | bytes, what: str = "", *, trusted: bool | None = None, recipe: str = "", compiled: bool = True
+) -> keras.Model:
     """Build the model in a `.keras` or legacy `.h5` file, under this process' backend.
 
     Args:
         source, what: as in `examine`.
         trusted: allow code that is not Keras' own; None means what `--trust` says.
         recipe: the `file.py:function` that the model was trained from, if known.
+        compiled: whether to compile the model as it was; without it, code that only its compilation needs is not used.
 
     Raises:
         FileError: as in `examine`.
@@ -103,20 +108,22 @@ def load_model(source: Path | bytes, what: str = "", *, trusted: bool | None = N
     model_file = examine(source, what)
     if not model_file.config:
         raise BundleError(f"{what} holds weights and no model: give the whole model's file")
-    unsafe = trust.require(model_file.code, what, trust=trusted, recipe=recipe)
+    model_config = {name: value for name, value in model_file.config.items() if name != "compile_config"}
+    code = model_file.code if compiled else find_code(model_config)
+    unsafe = trust.require(code, what, trust=trusted, recipe=recipe)
     if isinstance(source, Path) and source.suffix.lower() in (".keras", ".h5", ".hdf5"):
-        return _load(source, what, unsafe)
+        return _load(source, what, unsafe, compiled)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model.{model_file.format}"
         path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
-        return _load(path, what, unsafe)
+        return _load(path, what, unsafe, compiled)
 
 
-def _load(path: Path, what: str, unsafe: bool) -> keras.Model:
+def _load(path: Path, what: str, unsafe: bool, compiled: bool) -> keras.Model:
     import keras
 
     try:
-        return keras.saving.load_model(path, safe_mode=not unsafe)
+        return keras.saving.load_model(path, compile=compiled, safe_mode=not unsafe)
     except Exception as error:  # Keras raises whatever a layer's constructor raises
         raise BundleError(f"Keras cannot load {what}: {first_line(error)}") from error
 

@@ -78,7 +78,7 @@ class TrainedModel:
         return self._submodels[index]
 
     def __getstate__(self) -> dict[str, Any]:
-        from .bundle import keras_bytes
+        from ..keras_model.model_bytes import keras_bytes
 
         keras_file = keras_bytes(self._model) if self._model is not None else self._keras_file
         return {"keras_file": keras_file, "preprocessing": self.preprocessing.to_json()}

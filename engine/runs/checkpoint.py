@@ -20,6 +20,7 @@ from ...errors import CheckpointError
 from ...storage import tensor_file
 from ...storage.tensor_file import SUFFIX, LazyArray
 from .callback_state import get_state, set_state
+from .file_names import files_below, is_below
 from .history import History
 
 if TYPE_CHECKING:
@@ -182,20 +183,20 @@ def _numbers(values: list[float]) -> list[float]:
 
 
 def _file_name(name: str) -> str:
-    """Check that a file name has no path: surplus checkpoints are deleted by these names."""
-    if not isinstance(name, str) or Path(name).name != name or name == "..":
+    """Check that the name of a file stays below its folder: surplus checkpoints are deleted by these names."""
+    if not isinstance(name, str) or not is_below(name):
         raise ValueError(f"{name!r} is not the name of a file in its folder")
     return name
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the intact checkpoint in a folder with the most epochs.
+    """Return the intact checkpoint in a folder, or below it, with the most epochs.
 
     Returns:
         The checkpoint or None, and an error message for each newer file that was skipped.
     """
     skipped: list[str] = []
-    paths = [path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
+    paths = [path for path in files_below(folder) if path.suffix == SUFFIX and not path.name.startswith(".")]
     for path in sorted(paths, key=lambda path: (_stated_epoch(path), path.name), reverse=True):
         try:
             return load(path), skipped

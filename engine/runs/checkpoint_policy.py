@@ -11,15 +11,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self
 
 from ...errors import OptionError
 from ...functions import require_known, suggest
 from ...storage.tensor_file import SUFFIX
 from . import direction
+from .file_names import is_below
 
 WEIGHTS_SUFFIX = ".weights.h5"
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 DEFAULT_NAME = "epoch-{epoch:05d}"
 
 
@@ -32,7 +33,9 @@ class CheckpointRule:
         keep: how many of the newest to keep; None keeps all.
         best: the name of a metric: write only after an epoch that improves on all earlier ones.
         mode: `max` or `min`, whichever values of this metric are better; `auto` as Keras knows it.
-        name: a pattern of the file name, with the epoch and the metrics.
+        name: a pattern of the file name, with the epoch and the metrics; it may stand in a folder, `models/{epoch}`. An
+            ending says what is written: `.h5` or `.keras` the whole model, `.weights.h5` the weights, no ending a
+            checkpoint to resume from.
         weights: write the weights alone, as a `.weights.h5` that plain Keras loads; a run cannot be resumed from it.
     """
 
@@ -67,6 +70,9 @@ class CheckpointRule:
         direction.require_mode("`checkpoint`", mode)
         if mode != direction.AUTO and not best:
             raise OptionError("`checkpoint`: mode=… is that of a metric: add best=METRIC")
+        weights = weights or name.endswith(WEIGHTS_SUFFIX)
+        if weights and name.endswith(MODEL_SUFFIXES[0]):
+            raise OptionError(f"`checkpoint` {name}: weights alone are a {WEIGHTS_SUFFIX}: leave the ending out")
         rule = cls(every if best or every else 1, keep, best, name or DEFAULT_NAME, weights, mode)
         rule.file_name(1, {}, known=False)
         return rule
@@ -74,7 +80,12 @@ class CheckpointRule:
     @property
     def resumable(self) -> bool:
         """Whether a run can be resumed from these checkpoints, however it was interrupted."""
-        return not self.weights and not self.best
+        return not self.weights and not self.best and not self.is_model
+
+    @property
+    def is_model(self) -> bool:
+        """Whether a file is a whole model that plain Keras reads, which holds no state of the run."""
+        return not self.weights and self.name.endswith(MODEL_SUFFIXES)
 
     def file_name(self, epoch: int, logs: Mapping[str, float], *, known: bool = True) -> str:
         """Return the name of the file for an epoch.
@@ -95,9 +106,12 @@ class CheckpointRule:
             raise OptionError(
                 f"`checkpoint` {self.name}: expected a name such as model-{{epoch:03d}}-{{val_loss:.3f}} ({error})"
             ) from error
-        if not name or name.startswith(".") or Path(name).name != name:
-            raise OptionError(f"`checkpoint` {self.name}: expected the name of a file, received {name!r}")
-        return name.removesuffix(self._suffix) + self._suffix
+        if not is_below(name):
+            raise OptionError(
+                f"`checkpoint` {self.name}: expected the name of a file, which may stand in a folder within the run, "
+                f"received {name!r}"
+            )
+        return self._complete(name)
 
     def value(self, logs: Mapping[str, float]) -> float:
         """Return the value of the metric that `best` names.
@@ -121,8 +135,17 @@ class CheckpointRule:
         return direction.resolve(f"`checkpoint` best={self.best}", self.best, self.mode, known)
 
     @property
-    def _suffix(self) -> str:
-        return WEIGHTS_SUFFIX if self.weights else SUFFIX
+    def file_pattern(self) -> str:
+        """The pattern of the file name with its ending."""
+        return self._complete(self.name)
+
+    def _complete(self, name: str) -> str:
+        """Return a name with the ending of what is written."""
+        if self.is_model:
+            return name
+        suffix = WEIGHTS_SUFFIX if self.weights else SUFFIX
+        bare = name.removesuffix(suffix)
+        return (bare.removesuffix(".h5") if self.weights else bare) + suffix
 
 
 # The rule of a run that names none: see the top of this module.
@@ -138,7 +161,7 @@ def with_default_rule(rules: Iterable[CheckpointRule]) -> tuple[CheckpointRule, 
     rules = list(rules)
     if not any(rule.resumable for rule in rules):
         rules.append(DEFAULT_RULE)
-    for (name, _), count in Counter((rule.name, rule.weights) for rule in rules).items():
+    for name, count in Counter(rule.file_pattern for rule in rules).items():
         if count > 1:
             raise OptionError(f"`checkpoint`: {count} would be written as {name}: give each a name=…")
     return tuple(rules)

@@ -12,10 +12,12 @@ import keras
 from ...storage.atomic import atomic_write
 from ...storage.tensor_file import SUFFIX
 from ..epochs.callbacks import EpochClock, EpochLog, StopOnInterrupt
+from ..keras_model.model_bytes import hdf5_bytes, keras_bytes
 from . import checkpoint
 from .checkpoint import Checkpoint
 from .checkpoint_policy import DEFAULT_NAME, CheckpointRule
 from .direction import is_better
+from .file_names import place_of
 from .history import History
 
 if TYPE_CHECKING:
@@ -102,8 +104,11 @@ class RunRecorder(keras.callbacks.Callback):
                 removable += _rotate(names, name, rule.keep)
                 due.append((rule, self._path(name)))
         for rule, path in due:
+            path.parent.mkdir(parents=True, exist_ok=True)
             if rule.weights:
                 _save_weights(self.model, path)
+            elif rule.is_model:
+                _save_model(self.model, path)
             else:
                 self._save_whole(self.model, path, last and not self._stop.interrupted)
         current = {name for names in self._written for name in names}
@@ -137,7 +142,7 @@ class RunRecorder(keras.callbacks.Callback):
         self._saved_epoch = len(self._log.epochs)
 
     def _path(self, name: str) -> Path:
-        return self._folder.checkpoints / name
+        return place_of(self._folder.checkpoints, name)
 
 
 def _rotate(names: list[str], new: str, keep: int | None) -> list[str]:
@@ -146,6 +151,13 @@ def _rotate(names: list[str], new: str, keep: int | None) -> list[str]:
     surplus = names[:-keep] if keep else []
     names[:] = names[len(surplus) :]
     return surplus
+
+
+def _save_model(model: keras.Model, path: Path) -> None:
+    """Write the whole model as the file that plain Keras reads under this name."""
+    content = keras_bytes(model) if path.suffix == ".keras" else hdf5_bytes(model)
+    with atomic_write(path) as aside:
+        aside.write_bytes(content)
 
 
 def _save_weights(model: keras.Model, path: Path) -> None:

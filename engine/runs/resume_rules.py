@@ -16,7 +16,7 @@ from .checkpoint import Checkpoint
 _CHANGEABLE = ("epochs", "plan")
 # A resumed run takes the command line options that the user does not repeat from its record. These options may name
 # code, and only the user may decide which code runs.
-_CODE = ("recipe", "lr_schedule", "data")
+_CODE = ("recipe", "lr_schedule", "data", "replace_head")
 # These name a place to write to, which only the user may choose outside of the run's folder.
 _PLACES = ("csv", "tensorboard")
 

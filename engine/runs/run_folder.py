@@ -19,6 +19,7 @@ from ...storage.atomic import is_partial, write_json
 from . import checkpoint, run_lock
 from .checkpoint import Checkpoint
 from .checkpoint_policy import DEFAULT_RULE, CheckpointRule
+from .file_names import files_below
 from .history import History
 from .run_record import HISTORY, RECORD, line, read_record, write_history
 
@@ -181,10 +182,9 @@ def _record_failure(run: RunFolder, has_begun: Callable[[], bool]) -> Iterator[N
 
 def _remove_partial_files(folder: Path) -> None:
     """Remove the partial files of a killed process; no other process writes into a locked folder."""
-    for place in (folder, folder / CHECKPOINTS):
-        for path in place.glob(".*.*"):
-            if path.is_file() and is_partial(path):
-                path.unlink()
+    for path in [*folder.glob(".*.*"), *files_below(folder / CHECKPOINTS)]:
+        if path.name.startswith(".") and path.is_file() and is_partial(path):
+            path.unlink()
 
 
 def _restore_previous(run: RunFolder, new_folders: list[Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...models.recipe import recipe_of
+from ..bundles.named_recipe import recipe_of
 from .estimators import Estimator
 
 

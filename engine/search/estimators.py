@@ -27,7 +27,8 @@ from ...data.dataset import Dataset, Split
 from ...data.tables.preparation import steps_for
 from ...errors import OptionError, SampleError, TriviumError
 from ...functions import suggest
-from ...models.recipe import SIZES, recipe_of
+from ...models.recipe import SIZES
+from ..bundles.named_recipe import recipe_of
 from ..bundles.trained_model import TrainedModel
 from ..keras_model.class_scores import class_probabilities, log_odds
 from ..training.options import DEFAULT_SEED

@@ -119,7 +119,7 @@ def _with_params(estimator: Estimator, params: Mapping[str, Any]) -> Estimator:
 
 
 def _recipe(estimator: Estimator) -> Recipe:
-    from ...models.recipe import recipe_of
+    from ..bundles.named_recipe import recipe_of
 
     return recipe_of(estimator.recipe)
 

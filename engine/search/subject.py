@@ -12,7 +12,8 @@ from ...data.data_source import DataSource, dataset_of
 from ...data.dataset import Dataset
 from ...data.nests import is_array
 from ...errors import DataError, OptionError, first_line
-from ...models.recipe import Recipe, find, recipe_of
+from ...models.recipe import Recipe
+from ..bundles.named_recipe import find, recipe_of
 from ..training.options import TrainingOptions
 from ..training.recipe_data import as_trained, dataset_for
 from ..training.train import pop_reading_settings

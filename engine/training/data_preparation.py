@@ -213,10 +213,11 @@ def _categories(preprocessing: Preprocessing) -> dict[str, Any]:
     return {"categories": table.categories} if table and table.words == INDEX else {}
 
 
-def sizes_of(dataset: Dataset, training: Split) -> dict[str, int]:
+def sizes_of(dataset: Dataset, training: Split) -> dict[str, Any]:
     """Return the sizes of prepared data that have one array of inputs and one of targets."""
-    sizes = {"samples": len(training)}
+    sizes: dict[str, Any] = {"samples": len(training)}
     if is_array(training.x):
+        sizes["picture_shape"] = tuple(training.x.shape[1:])
         sizes["inputs"] = math.prod(training.x.shape[1:])
     if is_array(training.y) and dataset.labels:
         sizes["classes"] = len(dataset.labels)

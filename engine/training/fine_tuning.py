@@ -1,8 +1,7 @@
-"""Fine-tuning: train a bundle's model further, with frozen layers, or with a new output layer for other classes."""
+"""Fine-tuning: train a model further, with frozen layers, with a new end, or with the weights of some of its layers."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -13,29 +12,18 @@ from ...backends import keras_internals
 from ...errors import OptionError
 from ...functions import first_of
 from ...models.recipe import Recipe, registry, step
+from ..bundles import architecture_file, keras_files
 from ..bundles.bundle import Bundle
+from ..bundles.model_file import recipe_of_file
 from ..bundles.written_losses import has_recorded_losses
+from ..keras_model.applications import application_recipe, is_application
+from .new_head import Head
 
 if TYPE_CHECKING:
     import keras
 
 # Frozen layers that a sentence names; the record of a run has all of them.
 _MOST_NAMES = 5
-
-
-def prepare_model(bundle: Bundle, classes: int | None = None) -> keras.Model:
-    """Return a copy of a bundle's model to train further.
-
-    Args:
-        bundle: a trained model.
-        classes: the number of classes of a new output layer, or None to keep the old layer.
-
-    Raises:
-        BundleError: Keras refuses the bundle's model.
-        OptionError: the output layer cannot be replaced.
-    """
-    model = bundle.build()
-    return model if classes is None else replace_head(model, classes)
 
 
 def set_trainable(model: keras.Model, freeze: Sequence[str], unfreeze: Sequence[str]) -> None:
@@ -83,25 +71,20 @@ def frozen_notes(model: keras.Model) -> list[str]:
     return [f"not trained, but frozen: {first_of(names, _MOST_NAMES)}"] if names else []
 
 
-def replace_head(model: keras.Model, classes: int) -> keras.Model:
-    """Return the model with a new, untrained softmax layer in place of its output layer.
+def replace_targets(recipe: Recipe, head: Head) -> Recipe:
+    """Return a recipe with the targets and the loss of a new end of its model.
 
-    Raises:
-        OptionError: the model does not end in a single dense layer.
+    Those of a number of classes are known; those of several layers are chosen by the data and the last layer.
     """
-    import keras
-
-    head = model.layers[-1]
-    if len(model.outputs) != 1 or not isinstance(head, keras.layers.Dense):
-        raise OptionError(
-            f"`replace_head`: {model.name} ends in {head.name} ({type(head).__name__}), expected one Dense layer"
-        )
-    new = keras.layers.Dense(classes, activation="softmax", name=f"{head.name}_of_{classes}")
-    return keras.Model(model.inputs, new(head.input), name=model.name)
+    if isinstance(head, str):
+        return replace(recipe, targets=(), loss=None, metrics=())
+    return replace(
+        recipe, targets=(step("one-hot", classes=head),), loss="categorical_crossentropy", metrics=("accuracy",)
+    )
 
 
-def recipe_of(bundle: Bundle, named: Recipe | None, classes: int | None) -> Recipe:
-    """Return the recipe of a bundle, with other targets and another loss if the model gets a new output layer.
+def recipe_of(bundle: Bundle, named: Recipe | None, head: Head | None) -> Recipe:
+    """Return the recipe of a bundle, with other targets and another loss if the model gets or got a new end.
 
     A recipe in a user's file is only used if the user names it: a bundle never decides which code runs.
 
@@ -113,34 +96,41 @@ def recipe_of(bundle: Bundle, named: Recipe | None, classes: int | None) -> Reci
             "`start`: the bundle's model was trained by losses of its own, which it does not hold: go on with the run "
             "by `resume`, or load the model in a function that calls trivium.with_losses"
         )
+    recipe = named or _bundled_recipe(bundle)
     bundled = bundle.run["recipe"]
-    if named is None and bundled not in registry():
-        raise OptionError(f"the bundle holds {bundled}, which is no registered recipe: name it before `start`")
     if named is not None and named.name != bundled and bundled in registry():
-        raise OptionError(f"the bundle holds {bundled}, not {named.name}: leave the recipe out, or name that one")
-    recipe = named or registry()[bundled]
-    if classes is None:
-        return recipe
-    return replace(
-        recipe,
-        targets=(step("one-hot", classes=classes),),
-        loss="categorical_crossentropy",
-        metrics=("accuracy",),
-    )
+        raise OptionError(
+            f"the bundle holds {bundled}, not {named.name}: leave the recipe out, or name that one; to take the "
+            "weights of some layers into another model, name them by `layers`"
+        )
+    head = recorded_head(bundle) if head is None else head
+    return recipe if head is None else replace_targets(recipe, head)
+
+
+def _bundled_recipe(bundle: Bundle) -> Recipe:
+    """Return the recipe that a bundle was trained from.
+
+    Raises:
+        OptionError: it is in a user's file.
+    """
+    name = bundle.run["recipe"]
+    if name in registry():
+        return registry()[name]
+    if is_application(name):
+        return application_recipe(name)
+    if Path(name).suffix.lower() in (*keras_files.ENDINGS, *architecture_file.ENDINGS):  # no code, and not read again
+        return recipe_of_file(name, bundle.build)
+    raise OptionError(f"the bundle holds {name}, which is no registered recipe: name it before `start`")
+
+
+def recorded_head(bundle: Bundle) -> Head | None:
+    """Return the new end that the model of a bundle got in its training, or before."""
+    start = bundle.run["settings"].get("start")
+    head = (start.get("head") or start.get("replace_head")) if isinstance(start, dict) else None
+    return head if isinstance(head, int | str) else None
 
 
 def options_of(bundle: Bundle) -> dict[str, Any]:
     """Return the options that the bundle's model was built with."""
     options = bundle.run["settings"]["options"]
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-
-
-def describe(bundle: Bundle, source: Any, freeze: Sequence[str], classes: int | None) -> dict[str, Any]:
-    """Return the entry for the run's record."""
-    return {
-        "recipe": bundle.run["recipe"],
-        "file": str(source) if isinstance(source, str | Path) else None,
-        "sha256": hashlib.sha256(bundle.keras_file).hexdigest(),
-        "freeze": list(freeze),
-        "replace_head": classes,
-    }

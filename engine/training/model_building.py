@@ -21,6 +21,7 @@ from ..keras_model.interface import input_names, match_inputs, match_targets, ou
 from ..keras_model.last_activation import Activation, activation_by_values, last_activation
 from ..keras_model.token_range import require_known_tokens
 from . import compilation, fine_tuning, losses
+from .new_head import replace_head
 from .options import ResolvedOptions
 
 if TYPE_CHECKING:
@@ -95,12 +96,14 @@ def uncompiled_model(options: ResolvedOptions, precision: str | None) -> keras.M
         runtime.current().make_deterministic()
     owned = portable_initial_weights(options.seed) if options.uses_own_randomness else contextlib.nullcontext()
     with owned:
-        if options.start:
-            model = fine_tuning.prepare_model(options.start, options.replace_head)
-        else:
-            model = options.recipe(**options.options)
+        start = options.starting_point
+        model = start.bundle.build() if start.bundle else options.recipe(**options.options)
+        if start.weights:
+            start.weights.load_into(model, options.recipe.name, start.layers)
+        if options.replace_head is not None:
+            model = replace_head(model, options.replace_head)
         fine_tuning.set_trainable(model, options.freeze, options.unfreeze)
-        return precisions.apply_policy(model, precision) if options.start else model
+        return precisions.apply_policy(model, precision) if start.bundle or start.is_file else model
 
 
 def compile_model(model: keras.Model, options: ResolvedOptions, targets: Nest, x: Nest) -> None:
@@ -153,11 +156,23 @@ def _apply_compile_options(model: keras.Model, options: ResolvedOptions) -> None
     arguments: dict[str, Any] = {"loss": options.loss, "metrics": compilation.fresh_metrics(options.metrics)}
     if options.user_optimizer is not None:
         arguments["optimizer"] = compilation.fresh_optimizer(options.user_optimizer)
+    elif is_of_other_weights(model):
+        arguments["optimizer"] = compilation.fresh_optimizer(model.optimizer)
     changes = {name: value for name, value in arguments.items() if value is not None}
     if changes or options.freeze or options.unfreeze:  # Keras trains the layers that were trainable when it compiled
         compilation.compile_with(model, **{**keras_internals.compile_arguments(model), **changes})
     if options.learning_rate is not None and options.learning_rate != options.recipe.learning_rate:
         compilation.set_learning_rate(model.optimizer, options.learning_rate)
+
+
+def is_of_other_weights(model: keras.Model) -> bool:
+    """Return whether the optimizer of a compiled model has a state for other weights than are trained now."""
+    optimizer = model.optimizer
+    if optimizer is None or not optimizer.built or has_written_losses(model):
+        return False
+    fresh = compilation.fresh_optimizer(optimizer)
+    fresh.build(model.trainable_variables)
+    return [tuple(v.shape) for v in fresh.variables] != [tuple(v.shape) for v in optimizer.variables]
 
 
 def resolve_batch_size(model: keras.Model, recipe: Recipe, batch_size: int) -> int:

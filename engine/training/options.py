@@ -15,17 +15,20 @@ from ...data.augmentation import Augmentation
 from ...data.sample_weights import ClassWeights, SampleWeights
 from ...errors import OptionError
 from ...functions import suggest
-from ...models.recipe import SERIES_SIZES, SERIES_STEPS, SIZES, Recipe, find
+from ...models.recipe import SERIES_SIZES, SERIES_STEPS, SIZES, Recipe
 from ...storage.safe_json import finite, is_json
-from ..bundles import bundle as bundles
 from ..bundles import thresholds
 from ..bundles.bundle import Bundle
+from ..bundles.named_recipe import find
 from ..epochs import precision as precisions
-from . import compilation, fine_tuning, hold_out
+from . import compilation, fine_tuning, hold_out, new_head
+from . import starting_point as starting_points
 from .callback_options import CallbackOptions
 from .data_preparation import DataPreparation
 from .hold_out import HoldOut
 from .local_devices import LocalDevices
+from .new_head import Head
+from .starting_point import StartingPoint
 
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
 # one it is above 0.975 on each backend (tests/engine/training/test_published.py).
@@ -69,10 +72,13 @@ class TrainingOptions:
         sample_weight: (n,) how much each sample of the training data counts, held-out ones included; multiplied by the
             weight of its class.
         augment: an `Augmentation`, or a mapping of its attributes such as `{"rotation": 10}`.
-        start: a bundle, its file, or its run folder: train its model further instead of a new one.
+        start: a bundle, its file, its run folder, or a whole model in a `.keras` or `.h5` file: train its model further
+            instead of a new one. Beside a recipe, Keras' own files give their weights to the recipe's model.
+        layers: patterns of the names of layers: of `start`, take the weights of these alone into the recipe's model.
         freeze: patterns of the names of layers whose weights stay as they are.
         unfreeze: patterns of the names of layers that are trained, whatever `freeze` or the model says.
-        replace_head: how many classes the new output layer has that replaces the one of the model in `start`.
+        replace_head: how many classes the new output layer has that replaces the one of the model in `start`; or new
+            layers, `Dense(64,relu),Dense(5,softmax)`; or `path/to/file.py:function`, see `new_head.replace_head`.
         callback_options: the settings of Keras' own callbacks.
     """
 
@@ -101,7 +107,8 @@ class TrainingOptions:
     start: Bundle | str | Path | None = None
     freeze: Sequence[str] = ()
     unfreeze: Sequence[str] = ()
-    replace_head: int | None = None
+    replace_head: Head | None = None
+    layers: Sequence[str] = ()
     callback_options: CallbackOptions = field(default_factory=CallbackOptions)
 
     def resolve(self) -> ResolvedOptions:
@@ -110,8 +117,13 @@ class TrainingOptions:
         Raises:
             RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be used.
         """
-        start = self._load_start()
-        recipe = self._find_recipe(start)
+        head = None if self.replace_head is None else new_head.parse(self.replace_head)
+        named = find(self.recipe) if isinstance(self.recipe, str) and self.recipe else self.recipe or None
+        assert not isinstance(named, str)
+        starting_point = starting_points.resolve(
+            named, self.start, _patterns(self.layers), head, has_loss=self.loss is not None
+        )
+        start, recipe = starting_point.bundle, starting_point.recipe
         before = fine_tuning.options_of(start) if start else {}
         is_default_rate = self.learning_rate is None and self.optimizer is None
         resolved = ResolvedOptions(
@@ -142,11 +154,10 @@ class TrainingOptions:
             precision=self.precision,
             weights=SampleWeights.of(self.class_weight, self.sample_weight),
             augment=None if self.augment is None else Augmentation.of(self.augment),
-            start=start,
-            start_name=self.start,
+            starting_point=starting_point,
             freeze=_patterns(self.freeze),
             unfreeze=_patterns(self.unfreeze),
-            replace_head=self.replace_head,
+            replace_head=head,
             callback_options=self.callback_options,
         )
         precisions.require_known(self.precision)
@@ -157,28 +168,11 @@ class TrainingOptions:
     def local_devices(self) -> LocalDevices:
         return LocalDevices(self.devices, self.group)
 
-    def _load_start(self) -> Bundle | None:
-        if self.start is not None:
-            return bundles.load(self.start)
-        if self.replace_head is not None:
-            raise OptionError("`replace_head` needs a trained model to start from: add `start` BUNDLE")
-        return None
-
     def _resolve_threshold(self, start: Bundle | None) -> float | None:
         if self.threshold is None:
             return thresholds.in_force(start, None) if start and self.replace_head is None else None
         thresholds.check(self.threshold)
         return self.threshold
-
-    def _find_recipe(self, start: Bundle | None) -> Recipe:
-        recipe = find(self.recipe) if self.recipe and isinstance(self.recipe, str) else self.recipe
-        if start:
-            return fine_tuning.recipe_of(start, recipe or None, self.replace_head)
-        if not isinstance(recipe, Recipe):
-            raise OptionError(
-                "name a RECIPE to train (`trivium recipes` lists them), or go on with a trained model: --from BUNDLE"
-            )
-        return recipe
 
 
 @dataclass(frozen=True)
@@ -192,8 +186,7 @@ class ResolvedOptions:
         options: of the recipe, complete but for sizes of the data that are not known yet.
         user_options: the names of the recipe's options that the user gave; the data decide none of these.
         weights: how much each sample counts.
-        start: the bundle whose model is trained further.
-        start_name: what named it.
+        starting_point: what the training starts from.
         user_optimizer: that of the user, which also replaces the one that a model is compiled with; None for none.
     """
 
@@ -218,11 +211,10 @@ class ResolvedOptions:
     precision: str | None
     weights: SampleWeights
     augment: Augmentation | None
-    start: Bundle | None
-    start_name: Bundle | str | Path | None
+    starting_point: StartingPoint
     freeze: tuple[str, ...]
     unfreeze: tuple[str, ...]
-    replace_head: int | None
+    replace_head: Head | None
     callback_options: CallbackOptions
 
     def check(self) -> None:
@@ -238,10 +230,13 @@ class ResolvedOptions:
             raise OptionError(f"learning rate must be above 0, received {self.learning_rate:g}")
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"seed must be from 0 to 2**32 - 1, received {self.seed}")
-        if self.replace_head is not None and self.replace_head < 2:
-            raise OptionError(f"`replace_head` needs 2 classes or more, received {self.replace_head}")
         if self.rng not in GENERATORS:
             raise OptionError(f"rng must be {' or '.join(GENERATORS)}, received {self.rng!r}")
+
+    @property
+    def start(self) -> Bundle | None:
+        """The bundle whose model is trained further, with its preparation."""
+        return self.starting_point.bundle
 
     @property
     def uses_own_randomness(self) -> bool:
@@ -262,6 +257,10 @@ class ResolvedOptions:
         decided = {name: value for name, value in fitted.items() if name not in self.user_options}
         return dataclasses.replace(self, options={**self.options, **decided})
 
+    def without_weights(self) -> ResolvedOptions:
+        """Return the options of a model that is only looked at, whose sizes may not be those of the weights yet."""
+        return dataclasses.replace(self, starting_point=dataclasses.replace(self.starting_point, weights=None))
+
     def describe(self) -> dict[str, Any]:
         """Return what the record of a run says of the options, as JSON."""
         options = {name: _recorded(value) for name, value in self.options.items()}
@@ -279,8 +278,8 @@ class ResolvedOptions:
         if self.precision:
             values["precision"] = self.precision
         values |= self.weights.describe() | self.callback_options.describe()
-        if self.start:
-            values["start"] = fine_tuning.describe(self.start, self.start_name, self.freeze, self.replace_head)
+        if not self.starting_point.is_new:
+            values["start"] = self.starting_point.describe(self.freeze, self.replace_head)
         elif self.freeze:
             values["freeze"] = list(self.freeze)
         if self.unfreeze:

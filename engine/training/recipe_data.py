@@ -63,14 +63,15 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     """
     open_sizes = options.preparation.open_sizes
     may_be_values = dataset.guesses_classes and not options.recipe.loss and "classes" not in open_sizes
-    if options.start or not (may_be_values or _may_be_rows(dataset, options)):
+    keeps_end = options.start and not isinstance(options.replace_head, str)
+    if keeps_end or not (may_be_values or _may_be_rows(dataset, options)):
         return dataset
     sizes: dict[str, Any] = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
     if "classes" in open_sizes:
         sizes["classes"] = len(dataset.labels)
     runtime.current()
     with keras_internals.names_restored():
-        model = model_building.uncompiled_model(options.with_fitted(sizes), None)
+        model = model_building.uncompiled_model(options.with_fitted(sizes).without_weights(), None)
     if not getattr(model, "outputs", None):  # the caller says that it declares no inputs
         return dataset
     if _may_be_rows(dataset, options) and (rows := _row_loss(model, options)):

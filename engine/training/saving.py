@@ -7,7 +7,8 @@ from pathlib import Path
 from ...backends.workers.worker import Listener
 from ...errors import first_line
 from ...storage.atomic import atomic_write, write_json
-from ..bundles.bundle import FILE_NAME, Bundle, keras_bytes
+from ..bundles.bundle import FILE_NAME, Bundle
+from ..keras_model.model_bytes import keras_bytes
 from ..runs.run import Run
 from ..runs.run_record import HISTORY, RECORD, write_history
 from .run_pictures import draw

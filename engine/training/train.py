@@ -19,7 +19,8 @@ from ...data.streams.recognition import stream_of
 from ...data.tables import frames
 from ...errors import OptionError
 from ...functions import suggest
-from ...models.recipe import SERIES_SIZES, Recipe, recipe_of
+from ...models.recipe import SERIES_SIZES, Recipe
+from ..bundles.named_recipe import recipe_of
 from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
 from ..runs.run import Run
 from . import hold_out

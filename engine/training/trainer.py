@@ -30,7 +30,7 @@ from ..keras_model.named_outputs import named_outputs
 from ..prediction.inputs import columns_of
 from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
-from . import fine_tuning, model_building, streams
+from . import model_building, streams
 from .data_preparation import DataPreparation, Prepared, sizes_of
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
@@ -151,7 +151,7 @@ class Trainer:
         self._require_test_split(model, preprocessing, dataset)
         if run_folder:
             require_saveable(model, training, self.recipe.name)
-        self.notes += fine_tuning.frozen_notes(model)
+        self.notes += self.resolved.starting_point.notes(model, self.options)
         self._tell("note", self.notes)
         self.warnings = [*self.resolved.preparation.likely_mistakes(dataset), *runtime.current().deviations(model)]
         self._tell("warning", self.warnings)

@@ -24,8 +24,10 @@ from ...data.dataset import Dataset, Split
 from ...data.nests import Nest, arrays_of
 from ...data.tables.preparation import steps_for
 from ...errors import DataError, RecipeError
-from ...models.recipe import Recipe, find
+from ...models.recipe import Recipe
 from ..bundles import bundle as bundles
+from ..bundles import model_file
+from ..bundles.named_recipe import find
 from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack, tensors_of
@@ -160,19 +162,21 @@ def batch_at(model: keras.Model, batches: StepBatches, step: int) -> tuple[Any, 
     return pack(model, "input", x), pack(model, "output", y)
 
 
-def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split]:
+def _build_from_bundle(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
     import keras
 
     from ..keras_model.float64 import to_float64
 
-    bundle = bundles.load(Path(model_under_test.source))
+    path = Path(model_under_test.source)
+    bundle = model_file.load_bundle(path) if model_file.is_model_file(path) else bundles.load(path)
     model = to_float64(bundle.model) if model_under_test.float64 else bundle.model
     if model.compiled:
         metrics = keras.saving.deserialize_keras_object((model.get_compile_config() or {}).get("metrics"))
         model.compile(_without_state(model.optimizer), loss=model.loss or "mean_squared_error", metrics=metrics)
     else:
         model.compile(optimizer="adam", loss="mean_squared_error")
-    return model, Split(bundle.input_arrays, bundle.output_arrays)
+    recorded = Split(bundle.input_arrays, bundle.output_arrays)
+    return model, recorded if len(recorded) else None
 
 
 def _without_state(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

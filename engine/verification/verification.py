@@ -25,6 +25,7 @@ from ...errors import BackendError, OptionError, RecipeError
 from ...functions import function_name, is_file_function, suggest
 from ...models.recipe import Recipe, registry
 from ..bundles import bundle as bundles
+from ..bundles.architecture_file import is_architecture
 from ..training.options import DEFAULT_SEED
 from . import measurements, parity, tolerances
 from .model_under_test import ModelUnderTest, StepBatches
@@ -308,6 +309,8 @@ def _resolve_source(source: str) -> tuple[str, bool]:
         return name, False
     if is_file_function(name):
         # Workers load the file, because it may import a framework. The path is relative to the directory they share.
+        return name, False
+    if is_architecture(name) and Path(name).is_file():
         return name, False
     if Path(name).exists():
         return str(bundles.locate(Path(name)).resolve()), True

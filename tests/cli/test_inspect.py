@@ -44,6 +44,7 @@ def with_lambda(saved_runs, tmp_path, backend):
     import keras
 
     from trivium.engine.bundles import bundle as bundles
+    from trivium.engine.keras_model.model_bytes import keras_bytes
 
     original = bundles.load(saved_runs["lstm"])
     inner = original.model
@@ -51,7 +52,7 @@ def with_lambda(saved_runs, tmp_path, backend):
     model = keras.Model(inputs, inner(keras.layers.Lambda(lambda x: x * 1, name="once")(inputs)))
     model.compile(optimizer="sgd", loss="mse")
     path = tmp_path / "lambda.trivium"
-    replace(original, keras_file=bundles.keras_bytes(model)).save(path)
+    replace(original, keras_file=keras_bytes(model)).save(path)
     return path
 
 

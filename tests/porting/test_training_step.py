@@ -7,6 +7,7 @@ from trivium.backends import catalog
 from trivium.backends.workers import worker
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.keras_model.model_bytes import keras_bytes
 from trivium.engine.verification import parity, tolerances
 from trivium.porting import training_step
 from trivium.porting.port import port
@@ -77,7 +78,7 @@ def forget_moments(path, out):
         if "momentum" in variable.path:
             variable.assign(np.zeros(variable.shape))
     fields = {name: getattr(bundle, name) for name in Bundle.__dataclass_fields__}
-    Bundle(**{**fields, "keras_file": bundles.keras_bytes(bundle.model)}).save(Path(out))
+    Bundle(**{**fields, "keras_file": keras_bytes(bundle.model)}).save(Path(out))
 
 
 @pytest.mark.several_backends

@@ -13,6 +13,7 @@ import pytest
 from trivium.backends import catalog
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.keras_model.model_bytes import keras_bytes
 from trivium.errors import BundleError
 
 
@@ -73,7 +74,7 @@ def test_whether_to_compile_steps_is_chosen_again_by_the_loading_backend(path, b
     for wrong in (True, False):
         model = bundles.load(path).model
         model.compile(optimizer=model.optimizer, loss="mse", jit_compile=wrong)
-        copy = Bundle(bundles.keras_bytes(model), *list(vars(bundles.load(path)).values())[1:6])
+        copy = Bundle(keras_bytes(model), *list(vars(bundles.load(path)).values())[1:6])
         assert copy.model.jit_compile == fresh.jit_compile
 
 
@@ -175,7 +176,7 @@ def test_a_model_with_code_in_it_is_refused(path, tmp_path, backend):
 
     model = keras.Sequential([keras.Input((3, 1)), keras.layers.Lambda(lambda x: x + 1)])
     bundle = bundles.load(path)
-    hostile = Bundle(bundles.keras_bytes(model), *list(vars(bundle).values())[1:6])
+    hostile = Bundle(keras_bytes(model), *list(vars(bundle).values())[1:6])
     with pytest.raises(BundleError, match=r"the model in the bundle would run the code of a Lambda \(layer 'lambda"):
         _ = hostile.model
 
@@ -214,7 +215,7 @@ def test_an_extracted_model_trains_in_plain_keras_without_its_own_backend_instal
 
 
 def test_keras_still_writes_its_backend_into_saved_models(striding_run, backend, tmp_path):
-    """If this fails, `bundle._for_any_backend` may no longer be needed."""
+    """If this fails, `model_bytes.for_any_backend` may no longer be needed."""
     striding_run.model.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         compiled = json.loads(archive.read("config.json"))["compile_config"]

@@ -9,9 +9,10 @@ import pytest
 from trivium.data.preprocessing.feature_scaling import MinMax, Scale, Standardise
 from trivium.data.preprocessing.pipeline import Chain, Preprocessing
 from trivium.data.preprocessing.transforms import Cast, ChannelAxis, Reshape, Window
-from trivium.engine.bundles.bundle import Bundle, keras_bytes
+from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.bundles.raw_model import raw_model
 from trivium.engine.keras_model.inference import outputs_of
+from trivium.engine.keras_model.model_bytes import keras_bytes
 from trivium.engine.prediction.evaluation import predict
 from trivium.errors import DataError
 

@@ -8,7 +8,8 @@ import pytest
 import trivium
 from trivium.data.dataset import Dataset, Split
 from trivium.data.preprocessing.pipeline import Preprocessing
-from trivium.engine.bundles.bundle import Bundle, keras_bytes
+from trivium.engine.bundles.bundle import Bundle
+from trivium.engine.keras_model.model_bytes import keras_bytes
 from trivium.errors import BundleError, TriviumError
 
 pytestmark = pytest.mark.one_environment

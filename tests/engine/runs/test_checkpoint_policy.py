@@ -8,7 +8,7 @@ import pytest
 from trivium.engine.runs import checkpoint, run_folder
 from trivium.engine.runs.checkpoint_policy import DEFAULT_RULE, CheckpointRule, with_default_rule
 from trivium.engine.training.trainer import Trainer
-from trivium.errors import OptionError
+from trivium.errors import OptionError, OutputError
 
 LOGS = {"loss": 0.5, "val_loss": 0.1234}
 
@@ -45,7 +45,7 @@ def test_a_run_can_be_resumed_by_default():
         ({"keep": -1}, "keep must be 1 or more, received -1"),
         ({"weights": "yes"}, "weights must be true or false, received 'yes'"),
         ({"name": "model-{epoch:zz}"}, "expected a name such as model-{epoch:03d}-{val_loss:.3f}"),
-        ({"name": "../{epoch}"}, "expected the name of a file, received '../1'"),
+        ({"name": "../{epoch}"}, "which may stand in a folder within the run, received '../1'"),
         ({"name": ".{epoch}"}, "expected the name of a file"),
         ({"every": 2, "best": "loss"}, "give every=… and best=… as two rules"),
         ({"best": "loss", "mode": "up"}, "mode must be auto, max, min, received 'up'"),
@@ -140,3 +140,52 @@ def test_a_checkpoint_that_cannot_be_written_stops_the_run_and_keeps_the_last_go
     newest, skipped = checkpoint.newest(tmp_path / "run/checkpoints")
     assert newest.epoch >= 1
     assert skipped == []
+
+
+def test_an_ending_says_what_is_written():
+    rule = CheckpointRule.of({"name": "models/model-{epoch:03d}-{val_loss:.3f}.h5"})
+    assert rule.file_name(7, LOGS) == "models/model-007-0.123.h5"
+    assert rule.is_model
+    assert not rule.resumable
+    assert DEFAULT_RULE in with_default_rule([rule])
+    assert CheckpointRule.of({"name": "a{epoch}.h5", "weights": True}).file_name(7, LOGS) == "a7.weights.h5"
+    assert CheckpointRule.of({"name": "a{epoch}.weights.h5"}).weights
+    assert CheckpointRule.of({"name": "a/{epoch}"}).file_name(7, LOGS) == "a/7.safetensors"
+
+
+@pytest.mark.parametrize("name", ["/{epoch}", "a/../../{epoch}", "a//{epoch}", "a/.b/{epoch}", "a\\{epoch}"])
+def test_a_checkpoint_stays_within_the_run(name):
+    with pytest.raises(OptionError, match="which may stand in a folder within the run"):
+        CheckpointRule.of({"name": name})
+
+
+@pytest.mark.one_environment
+def test_whole_models_are_written_as_files_of_keras(train, tmp_path, digits):
+    import keras
+
+    assert train({"name": "models/{epoch}.h5", "keep": 2}, {"name": "last.keras"}) == [
+        *("epoch-00001.safetensors", "epoch-00006.safetensors", "last.keras", "models")
+    ]
+    folder = tmp_path / "run/checkpoints"
+    assert sorted(path.name for path in (folder / "models").iterdir()) == ["5.h5", "6.h5"]
+    for path in (folder / "last.keras", folder / "models/6.h5"):
+        model = keras.models.load_model(path)
+        for weights, expected in zip(model.get_weights(), train.run.model.get_weights(), strict=True):
+            np.testing.assert_array_equal(weights, expected)
+
+
+@pytest.mark.one_environment
+def test_no_checkpoint_is_written_through_a_link(train, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+
+    import keras
+
+    def plant(epoch, logs=None):
+        if epoch == 1:
+            (tmp_path / "run/checkpoints").mkdir(exist_ok=True)
+            (tmp_path / "run/checkpoints/models").symlink_to(outside)
+
+    with pytest.raises(OutputError, match="models is a link to"):
+        train({"name": "models/{epoch}", "every": 2}, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=plant)])
+    assert not list(outside.iterdir())

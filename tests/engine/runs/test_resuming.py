@@ -228,3 +228,14 @@ def test_there_must_be_a_run_to_resume(backend, tmp_path):
         run_folder.open_run(tmp_path, resume=True),
     ):
         pass
+
+
+@pytest.mark.one_environment
+def test_a_run_is_resumed_from_checkpoints_in_a_folder_below(train, tmp_path):
+    rules = (CheckpointRule.of({"name": "a/b/{epoch:03d}", "keep": 2}),)
+    whole = train("whole", rules=rules)
+    train("parts", rules=rules, epochs=4)
+    parts = train("parts", rules=rules, resume=True)
+    assert parts.history.epochs == whole.history.epochs
+    names = [path.name for path in sorted((tmp_path / "parts/checkpoints/a/b").iterdir())]
+    assert names == ["005.safetensors", "006.safetensors"]
