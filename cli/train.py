@@ -289,10 +289,7 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
     if run.evaluation:
         screen.print("test        " + "  ".join(f"{name} {value:.4g}" for name, value in run.evaluation.items()))
-    if run.training_evaluation:
-        amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
-        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
-        screen.print(f"trained on  {values}{amount}")
+    _print_training_part(run, screen)
     steady, compiling = run.timings.steady_epoch, run.timings.compile
     if steady is None:
         screen.print(f"time        {seconds(run.timings.epochs[0])} s for the one epoch, compilation included")
@@ -309,6 +306,14 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print(f"kept        {', '.join(str(file) for file in files)}")
     if folder.earlier:
         screen.print(f"earlier     the run that was there is now {folder.earlier}")
+
+
+def _print_training_part(run: Run, screen: Console) -> None:
+    """Print the errors on the part of a series that was trained on, and how much of it was predicted."""
+    if run.training_evaluation:
+        amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
+        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
+        screen.print(f"trained on  {values}{amount}")
 
 
 def _describe_validation(run: Run) -> str:
