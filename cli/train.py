@@ -166,6 +166,12 @@ AUTO = "auto"
     "--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write a line of metrics per epoch into this file."
 )
 @click.option(
+    "--samples",
+    metavar="SETTINGS",
+    help="Let a text model write into samples.txt in the run's folder: any of "
+    "every=1,temperatures=0.5+1+1.5,length=200.",
+)
+@click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
@@ -195,6 +201,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
       trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
       trivium train --from model.keras --data my_data.npz
       trivium train --resume --out runs/digits
+      trivium train text/letters --samples every=5,temperatures=0.5+1 --out runs/letters
       trivium train rnn/lstm --explain
       trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread
     """
@@ -268,10 +275,11 @@ def _optimizer(text: str | None) -> str | dict[str, Any] | None:
 
 
 def _callback_settings(params: Mapping[str, Any]) -> dict[str, Any]:
-    texts = {name: params[name] for name in ("early_stopping", "reduce_on_plateau") if params[name] is not None}
+    examples = {"early_stopping": "patience=3", "reduce_on_plateau": "patience=3", "samples": "every=5"}
     return {
-        name: parse_entries(f"--{name.replace('_', '-')}", text, example="patience=3", texts=("monitor", "mode"))
-        for name, text in texts.items()
+        name: parse_entries(f"--{name.replace('_', '-')}", params[name], example=example, texts=("monitor", "mode"))
+        for name, example in examples.items()
+        if params[name] is not None
     }
 
 
@@ -299,6 +307,7 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
     if run.evaluation:
         screen.print("test        " + "  ".join(f"{name} {value:.4g}" for name, value in run.evaluation.items()))
+    _print_training_part(run, screen)
     if run.stopped:
         screen.print(f"stopped     {run.stopped}")
     _print_pace(run, screen)
@@ -322,6 +331,14 @@ def _print_pace(run: Run, screen: Console) -> None:
         screen.print(f"run by      {plan['count']} {plan['name']}, each on its share of every batch")
     if plan.get("seconds"):
         screen.print(f"run by      {plan['name']}, compiled and chosen in {seconds(plan['seconds'])} s of trials")
+
+
+def _print_training_part(run: Run, screen: Console) -> None:
+    """Print the errors on the part of a series that was trained on, and how much of it was predicted."""
+    if run.training_evaluation:
+        amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
+        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
+        screen.print(f"trained on  {values}{amount}")
 
 
 def _describe_validation(run: Run) -> str:
