@@ -245,6 +245,26 @@ def curve(values: np.ndarray, path: Path | str, *, title: str) -> None:
         save(fig, path)
 
 
+def curve_grid(values: np.ndarray, names: list[str], path: Path | str, *, title: str) -> None:
+    """Plot curves in rows of six, each with its label above.
+
+    Args:
+        values: (n, steps).
+        names: n labels, or an empty list.
+    """
+    columns, rows = 6, -(-len(values) // 6)
+    with style(grid=False):
+        fig = Figure(figsize=(1.7 * columns, 1.2 * rows + 0.5), layout="constrained")
+        grid = fig.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes in grid.flat:
+            axes.axis("off")
+        for index, axes in zip(range(len(values)), grid.flat, strict=False):
+            axes.plot(values[index], color=TRAINING, linewidth=1)
+            axes.set_title(names[index] if names else "", fontsize=8)
+        fig.suptitle(title)
+        save(fig, path)
+
+
 def scatter(points: np.ndarray, y: np.ndarray, labels: tuple[str, ...], path: Path | str, *, title: str) -> None:
     """Plot points in the plane, coloured by class, or by value if there are no classes.
 

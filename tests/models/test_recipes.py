@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trivium.data import datasets
 from trivium.engine.keras_model.inference import outputs_of
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import RecipeError
@@ -82,6 +83,21 @@ def test_an_option_reaches_the_steps_that_refer_to_it():
     assert any(isinstance(v, Option) for s in recipe.inputs for v in s.settings.values())
     assert dict(recipe.steps(recipe.inputs, {"window": 5})[1].settings) == {"length": 5}
     assert dict(recipe.steps(recipe.inputs, {})[1].settings) == {"length": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "data"), [("cnn/series", 1, "waveforms:200:steps=24"), ("cnn/volumes", 3, "solids:64")]
+)
+def test_recipes_convolve_over_one_and_three_axes_of_their_own_data(backend, name, rank, data):
+    import keras
+
+    run = Trainer(name, epochs=2, batch_size=16).fit(datasets.load(data))
+    convolutions = [
+        layer for layer in run.model.layers if isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv3D))
+    ]
+    assert [len(layer.kernel_size) for layer in convolutions] == [rank, rank]
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    assert run.evaluation.keys() == {"loss", "accuracy"}
 
 
 @pytest.mark.parametrize("name", ["rnn/lstm", "rnn/two-lstm", "rnn/three-lstm"])
