@@ -24,8 +24,8 @@ def mapped(
 
     Args:
         pictures: (n, height, width, channels) float32.
-        matrices, offsets: (n, 2, 2) and (n, 2): a pixel shows the place `matrix @ pixel + offset`, in pixels down and to
-            the right.
+        matrices, offsets: (n, 2, 2) and (n, 2): a pixel shows the place `matrix @ pixel + offset`, in pixels down and
+            to the right.
         fill: one of `FILLS`.
         value: beyond the border, for `constant`.
     """

@@ -41,7 +41,7 @@ def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
 def other_value(value):
     """Return a value of the same type that is not the default."""
     if isinstance(value, tuple):
-        return tuple(entry + 1 for entry in value)
+        return tuple(entry + 1 for entry in value) or (3,)
     if isinstance(value, str):
         return {"lstm": "gru"}[value]
     return value / 2 if isinstance(value, float) else value + 1
@@ -120,6 +120,16 @@ def test_hidden_layers_have_a_width_and_a_dropout_each(backend):
     assert (dense, rates) == ([50, 10, 30, 10], [0.5, 0.25])
     with pytest.raises(RecipeError, match="cannot be built"):
         recipes.find("dense/dropout")(units=(50, 10), dropout=(0.5, 0, 0.25))
+
+
+def test_several_layers_are_applied_at_each_step_of_a_sequence(backend):
+    import keras
+
+    for hidden, units in (((16, 8), [16, 8, 5]), (7, [7, 5]), ((), [5])):
+        model = recipes.find("rnn/time-distributed")(hidden=hidden)
+        applied = [layer.layer for layer in model.layers if isinstance(layer, keras.layers.TimeDistributed)]
+        assert [layer.units for layer in applied] == units
+        assert model.output_shape == (None, 10, 5)
 
 
 OWN = '''
