@@ -1,4 +1,4 @@
-"""`steps_per_epoch` of arrays: an epoch of so many batches goes on where the last one stopped, on every backend alike."""
+"""`steps_per_epoch` of arrays: an epoch of so many batches goes on where the last stopped, on every backend alike."""
 
 import numpy as np
 import pytest
