@@ -9,8 +9,9 @@ from . import numbers
 
 LABELS = ("sine", "triangle", "square", "sawtooth")
 
-# Steps of a period, and the height of a wave.
+# Steps of a period, the angle at the first step, and the height of a wave.
 _PERIODS = (12.0, 32.0)
+_PHASES = (0.0, 2 * np.pi)
 _HEIGHTS = (0.5, 1.5)
 _LEAST_SAMPLES, _MOST_SAMPLES = 10, 1_000_000
 _LEAST_STEPS, _MOST_STEPS = 8, 100_000
@@ -53,7 +54,7 @@ def draw(count: int, steps: int = 64, noise: float = 0.1, seed: int = 0) -> tupl
 
     generator = np.random.default_rng(seed)
     y = np.arange(count) % len(LABELS)
-    period, phase, height = (generator.uniform(*ends, (count, 1)) for ends in (_PERIODS, (0, 2 * np.pi), _HEIGHTS))
+    period, phase, height = (generator.uniform(low, high, (count, 1)) for low, high in (_PERIODS, _PHASES, _HEIGHTS))
     angle = 2 * np.pi * np.arange(steps) / period + phase
     forms = (np.sin, lambda angle: signal.sawtooth(angle, 0.5), signal.square, signal.sawtooth)
     x = generator.normal(0, noise, (count, steps))
