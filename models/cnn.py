@@ -245,7 +245,7 @@ def shapes(filters: int = 32) -> keras.Model:
     learning_rate=0.005,
     epochs=20,
     validation="auto",
-    reference=PublishedResult(2_820),
+    parameters=2_820,
 )
 def series(filters: tuple[int, int] = (16, 32), kernel: int = 5, inputs: int = 64, classes: int = FORMS) -> keras.Model:
     return keras.Sequential(
@@ -271,7 +271,7 @@ def series(filters: tuple[int, int] = (16, 32), kernel: int = 5, inputs: int = 6
     metrics=("accuracy",),
     epochs=20,
     validation="auto",
-    reference=PublishedResult(17_060),
+    parameters=17_060,
 )
 def volumes(filters: tuple[int, int] = (16, 32), units: int = 32, size: int = 16, classes: int = SOLIDS) -> keras.Model:
     """Build the model for cubes of `size` voxels an edge; the first convolution takes every fourth voxel."""
