@@ -14,6 +14,7 @@ from .common import common_options, console, print_json, table
 from .data_options import reading_options
 from .entries import parse_entries
 from .option_names import with_options
+from .progress import progress
 
 # Those of `engine/plots/picture_choice.py`, which imports NumPy.
 _CHOICES = ("random", "classes", "border", "noisy")
@@ -23,6 +24,7 @@ _MOST_CLASSES = 100
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..data.augmentation import Augmentation
     from ..data.dataset import Dataset
 
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--augment",
     metavar="CHANGES",
-    help="Draw the --preview with augmented pictures, as in training: rotation=10,shift=0.1,…",
+    help="Draw the --preview with augmented pictures, as in training, or write them to --out: rotation=10,shift=0.1,…",
 )
 @click.option(
     "--show",
@@ -43,6 +45,13 @@ if TYPE_CHECKING:
     "noisy. Default: the first.",
 )
 @click.option("--sample", type=int, metavar="N", help="Draw training picture N in many --augment changes.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the training pictures, changed by --augment, into this new folder, for --data FOLDER.",
+)
+@click.option("--copies", type=int, metavar="N", help="Changed copies of each picture in --out. Default: 1.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn at random.")
 @functools.partial(reading_options, name="name")
 @common_options
@@ -52,6 +61,8 @@ def command(
     augment: str | None,
     show: str | None,
     sample: int | None,
+    out: Path | None,
+    copies: int | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -66,12 +77,15 @@ def command(
       trivium data sales.csv --window 24 --key shop --time day
       trivium data mnist --augment rotation=10,shift=0.1 --preview changed.png
       trivium data mnist --show classes --preview classes.png
+      trivium data mnist --augment rotation=10,shear=10 --copies 3 --out changed
     """
     from ..data import datasets
     from ..data.data_source import dataset_of
     from ..engine.plots import data_summary
 
-    draw = _preview(preview, augment, show, sample, seed)
+    changes = _changes(augment)
+    draw = _preview(preview, changes, show, sample, seed, is_written=out is not None)
+    write = _writing(out, changes, copies, seed)
     if name is None:
         _list(list(datasets.LOADERS), as_json)
         return
@@ -79,33 +93,81 @@ def command(
     summary = data_summary.summarize(dataset)
     if draw:
         draw(dataset)
+    if write:
+        summary["written"] = write(dataset)
     if as_json:
         print_json(summary)
         return
     _print(summary)
     if preview:
         console().print(f"drawn       {preview}")
+    if write:
+        written = summary["written"]
+        console().print(f"written     {written['pictures']:,} pictures, {written['folder']}")
+
+
+def _changes(augment: str | None) -> Augmentation | None:
+    from ..data.augmentation import Augmentation
+
+    if augment is None:
+        return None
+    return Augmentation.of(parse_entries("--augment", augment, example="rotation=10,shift=0.1"))
+
+
+def _writing(
+    out: Path | None, changes: Augmentation | None, copies: int | None, seed: int
+) -> Callable[[Dataset], dict[str, Any]] | None:
+    """Return what writes the changed pictures and says what it wrote, or None without `--out`.
+
+    Raises:
+        OptionError: options do not go together.
+        OutputError: the folder cannot be written, or holds other files.
+    """
+    from ..data.pictures.augmented_folder import write_augmented
+    from ..storage.atomic import require_empty_folder
+
+    if out is None:
+        if copies is not None:
+            raise OptionError("--copies is for changed pictures in a folder: add --out FOLDER")
+        return None
+    if changes is None:
+        raise OptionError("--out is a folder for changed pictures: add --augment rotation=10,shift=0.1")
+    if copies is not None and copies < 1:
+        raise OptionError(f"--copies must be 1 or more, received {copies}")
+    require_empty_folder(out)
+
+    def write(dataset: Dataset) -> dict[str, Any]:
+        with progress(f"write {out}") as listener:
+            return {"folder": str(out), "pictures": write_augmented(dataset, changes, out, copies or 1, seed, listener)}
+
+    return write
 
 
 def _preview(
-    path: Path | None, augment: str | None, show: str | None, sample: int | None, seed: int
+    path: Path | None,
+    changes: Augmentation | None,
+    show: str | None,
+    sample: int | None,
+    seed: int,
+    *,
+    is_written: bool,
 ) -> Callable[[Dataset], None] | None:
     """Return what draws the preview, or None without one.
 
     Raises:
         OptionError: options that choose what is drawn do not go together.
     """
-    from ..data.augmentation import Augmentation
     from ..engine.plots import data_summary
 
-    if augment is None and sample is not None:
+    if changes is None and sample is not None:
         raise OptionError("--sample is drawn in many changes: add --augment rotation=10,shift=0.1")
-    if show and (augment is not None or not path):
+    if show and (changes is not None or not path):
         raise OptionError("--show chooses the pictures of a preview: add --preview shown.png, and leave --augment out")
-    if augment is not None:
-        changes = Augmentation.of(parse_entries("--augment", augment, example="rotation=10,shift=0.1"))
+    if changes is not None:
+        if not path and is_written and sample is None:
+            return None
         if not path:
-            raise OptionError("--augment only changes the preview: add --preview changed.png")
+            raise OptionError("--augment only changes the preview: add --preview changed.png, or --out FOLDER")
         if sample is not None:
             return lambda dataset: data_summary.preview_one_augmented(dataset, sample, changes, path, seed)
         return lambda dataset: data_summary.preview_augmented(dataset, changes, path, seed)

@@ -63,7 +63,8 @@ AUTO = "auto"
     "--steps-per-epoch",
     type=int,
     metavar="N",
-    help="Batches in an epoch of a stream that does not say how many it has.",
+    help="Batches in an epoch: of a stream that does not say how many it has, or of arrays, which go on where the last "
+    "epoch stopped.",
 )
 @click.option(
     "--validation-split", type=float, metavar="SHARE", help="Share of the training data held out for validation."

@@ -22,8 +22,10 @@ from .split import Split as Split
 from .stratification import stratified_split
 from .streams.stream import BatchStream
 
-# Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files.
+# Kinds of samples: MNIST's, with which a photograph of a digit can be compared; others that are read from files; values
+# over time, and over space, that are drawn.
 DIGITS, PICTURES, TABLE, SERIES = "digits", "pictures", "table", "series"
+CURVES, VOLUMES = "curves", "volumes"
 
 # The share of the samples that is the test split, where a source has none.
 TEST_SHARE = 0.2
@@ -48,7 +50,7 @@ class Dataset:
         guesses_classes: whether the classes are whole numbers that the data do not call classes.
         source: the origin of the arrays, as text.
         draw: draws fresh samples, given their number and a key; None for a fixed dataset.
-        kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, `SERIES`, or empty for arrays.
+        kind: what the samples are: `DIGITS`, `PICTURES`, `TABLE`, `SERIES`, `CURVES`, `VOLUMES`, or empty for arrays.
         columns: those of a table, in the order of x; empty for other data.
         targets: the names of the columns of a table that are predicted.
         preparation: the steps that prepare x, for a model that brings none of its own.

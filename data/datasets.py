@@ -17,7 +17,7 @@ from .pictures.folder import read_picture_folder
 from .pictures.segmentation import is_segmentation, read_segmentation
 from .pictures.table import names_pictures, read_picture_table
 from .series.read_series import read_series
-from .sources import files, houses, mnist, shapes, text, topics, toys, waves
+from .sources import files, houses, mnist, shapes, solids, text, topics, toys, waveforms, waves
 from .tables import frames, labelled_table
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
@@ -29,6 +29,8 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "topics": topics.load,
     "shapes": shapes.load,
     "waves": waves.load,
+    "waveforms": waveforms.load,
+    "solids": solids.load,
     "text": text.load,
 }
 
@@ -50,7 +52,7 @@ def load(name: str | Path) -> Dataset:
     plane (`moons`, `circles`, `blobs`, `spirals`, with their number and settings as in `moons:300:noise=0.2`),
     `houses` (a table of words, dates and gaps), `topics` (paragraphs with classes), `shapes` (drawings, which a run can
     draw anew for each batch), `waves:SET` and `waves:SET:STEPS` with SET 0, 1 or 2 (200 steps by default) or sines of
-    one's own, `text` and `text:FILE`.
+    one's own, `waveforms` (waves of four forms), `solids` (of four kinds, as voxels), `text` and `text:FILE`.
     Files: `.npz` or `.safetensors` arrays, a folder of `.npy` arrays, a table (`.csv`, `.tsv`, `.parquet`, `.feather`,
     `.arrow`) of columns or of paths to pictures, a folder with one folder of pictures per class, or with pictures and
     their masks. Settings may follow, as in `houses.csv:target=price:test_share=0.3`. With a window, as in

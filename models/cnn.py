@@ -1,24 +1,30 @@
-"""Digits by convolutions. The family compares two ways to halve a feature map: max-pooling and strides."""
+"""Digits by convolutions, and drawings, waves and solids by convolutions over two, one and three axes.
+
+The recipes for digits compare two ways to halve a feature map: max-pooling and strides.
+"""
 
 from __future__ import annotations  # an annotation must not import Keras
 
 from typing import Any
 
-from .recipe import PublishedResult, keras, recipe, step
+from .recipe import Option, PublishedResult, keras, recipe, step
 
 __all__ = [
     "bigger",
     "blocks_pooling",
     "blocks_striding",
     "pooling",
+    "series",
     "shapes",
     "simple",
     "striding",
     "striding_batchnorm",
+    "volumes",
 ]
 
 CLASSES = 10
 SHAPES = 5
+FORMS, SOLIDS = 4, 4
 
 DIGITS: dict[str, Any] = {
     "dataset": "mnist",
@@ -31,11 +37,9 @@ DIGITS: dict[str, Any] = {
 }
 
 
-def image_shape(height: int, width: int, channels: int = 1) -> tuple[int, int, int]:
-    """Return the shape of one image in Keras' image data format."""
-    if keras.config.image_data_format() == "channels_first":
-        return channels, height, width
-    return height, width, channels
+def image_shape(*lengths: int, channels: int = 1) -> tuple[int, ...]:
+    """Return the shape of one image, such as height and width, in Keras' image data format."""
+    return (channels, *lengths) if keras.config.image_data_format() == "channels_first" else (*lengths, channels)
 
 
 def convolution(filters: int, kernel_size: int, strides: int = 1) -> keras.layers.Layer:
@@ -226,5 +230,59 @@ def shapes(filters: int = 32) -> keras.Model:
             keras.layers.Conv2D(filters, 3, padding="same", activation="relu"),
             keras.layers.Flatten(),
             keras.layers.Dense(SHAPES, activation="softmax"),
+        ]
+    )
+
+
+@recipe(
+    "cnn/series",
+    "four forms of noisy waves, by convolutions over time",
+    dataset="waveforms",
+    inputs=(step("reshape", shape=(-1,)), step("standardise", axis="all")),
+    targets=(step("one-hot", classes=Option("classes")),),
+    loss="categorical_crossentropy",
+    metrics=("accuracy",),
+    learning_rate=0.005,
+    epochs=20,
+    validation="auto",
+    parameters=2_820,
+)
+def series(filters: tuple[int, int] = (16, 32), kernel: int = 5, inputs: int = 64, classes: int = FORMS) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            keras.layers.Reshape(image_shape(inputs)),
+            keras.layers.Conv1D(filters[0], kernel, padding="same", activation="relu"),
+            keras.layers.MaxPooling1D(2, padding="same"),
+            keras.layers.Conv1D(filters[1], kernel, padding="same", activation="relu"),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+@recipe(
+    "cnn/volumes",
+    "four kinds of solids in space, by convolutions over three axes",
+    dataset="solids",
+    inputs=(step("scale", low=0.0, high=1.0),),
+    targets=(step("one-hot", classes=Option("classes")),),
+    loss="categorical_crossentropy",
+    metrics=("accuracy",),
+    epochs=20,
+    validation="auto",
+    parameters=17_060,
+)
+def volumes(filters: tuple[int, int] = (16, 32), units: int = 32, size: int = 16, classes: int = SOLIDS) -> keras.Model:
+    """Build the model for cubes of `size` voxels an edge; the first convolution takes every fourth voxel."""
+    return keras.Sequential(
+        [
+            keras.Input((size, size, size)),
+            keras.layers.Reshape(image_shape(size, size, size)),
+            keras.layers.Conv3D(filters[0], 5, strides=4, padding="same", activation="relu"),
+            keras.layers.Conv3D(filters[1], 3, padding="same", activation="relu"),
+            keras.layers.GlobalMaxPooling3D(),
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dense(classes, activation="softmax"),
         ]
     )

@@ -5,6 +5,7 @@ Of windows of a user's series, each row has several features, and a target sever
 
 from __future__ import annotations  # an annotation must not import Keras
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..functions import require_known
@@ -126,11 +127,16 @@ def stateful(window: int = 3, units: int = 50, batch: int = 1, features: int = 1
     dataset="waves:0",
     parameters=121,
 )
-def time_distributed(window: int = 10, units: int = 4, horizon: int = 5) -> keras.Model:
+def time_distributed(
+    window: int = 10, units: int = 4, horizon: int = 5, hidden: int | Sequence[int] = ()
+) -> keras.Model:
+    """Build the model; `hidden` are the units of layers that are applied to each step before the last one."""
+    sizes = hidden if isinstance(hidden, Sequence) else [hidden]
     return keras.Sequential(
         [
             keras.Input((window, 1)),
             keras.layers.LSTM(units, return_sequences=True),
+            *(keras.layers.TimeDistributed(keras.layers.Dense(size, activation="relu")) for size in sizes),
             keras.layers.TimeDistributed(keras.layers.Dense(horizon)),
         ]
     )

@@ -86,6 +86,41 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text)
 
 
+def require_empty_folder(folder: Path) -> None:
+    """Check before the work that a new folder can be written. Creates nothing.
+
+    Raises:
+        OutputError: the folder holds files, or it or its nearest existing parent is a file or not writable.
+    """
+    require_writable_folder(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder} holds other files: choose another `out`, or empty it")
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to write into, which becomes `folder` when the block ends without an error.
+
+    Its files are not flushed to the disk one by one: what holds many of them can be made again.
+
+    Raises:
+        OutputError: as `require_empty_folder`, or the disk is full.
+    """
+    require_empty_folder(folder)
+    staged = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        yield staged
+        os.chmod(staged, 0o777 & ~_umask())
+        os.replace(staged, folder)  # an empty one is replaced
+    except OSError as error:
+        raise _output_error(folder, error) from error
+    finally:
+        if staged:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
 def replace_folder(staged: Path, folder: Path) -> None:
     """Replace `folder` by a staged folder on the same disk, completely or not at all.
 

@@ -134,18 +134,30 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
     return math.ceil(samples / batch_size)
 
 
-def from_memory(split: Split, batch_size: int, seed: int, shuffle: bool) -> BatchFetcher:
-    """Return a function that fetches batches of samples in memory, in the sample order of the epoch."""
+def from_memory(split: Split, batch_size: int, seed: int, shuffle: bool, steps: int | None = None) -> BatchFetcher:
+    """Return a function that fetches batches of samples in memory, in the sample order of the epoch.
 
-    @functools.lru_cache(maxsize=1)
+    Args:
+        steps: full batches per epoch; None for each sample once. The samples go on where the last epoch stopped, one
+            pass after the other, each in the order that an epoch of that number would have.
+    """
+    samples = len(split)
+
+    @functools.lru_cache(maxsize=2)
     def indices(epoch: int) -> np.ndarray:
-        return sample_order(seed, epoch, len(split), shuffle)
+        return sample_order(seed, epoch, samples, shuffle)
 
     def fetch(epoch: int, place: int) -> Batch:
         rows = indices(epoch)[place * batch_size : (place + 1) * batch_size]
         return split.take(rows).arrays
 
-    return fetch
+    def fetch_further(epoch: int, place: int) -> Batch:
+        assert steps
+        passes, places = np.divmod((epoch * steps + place) * batch_size + np.arange(batch_size), samples)
+        rows = [indices(each)[places[passes == each]] for each in range(passes[0], passes[-1] + 1)]
+        return split.take(np.concatenate(rows)).arrays
+
+    return fetch_further if steps else fetch
 
 
 def batches_of(split: Split, batch_size: int, seed: int = 0, shuffle: bool = False) -> TrainingBatches:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.augmentation import Augmentation
 from ...data.class_counts import count_classes
-from ...data.dataset import Dataset, Labels, Split, labels_of, labels_to_json
+from ...data.dataset import CURVES, Dataset, Labels, Split, labels_of, labels_to_json
 from ...data.duplicates import count_duplicates
 from ...data.likely_mistakes import likely_mistakes
 from ...data.nests import is_array, named_arrays, take
@@ -24,6 +24,7 @@ from .picture_choice import OF_EACH_CLASS, choose
 from .series_summary import summarize_series
 
 _MOST_IMAGES = 60
+_MOST_CURVES = 30
 _MOST_MASKS = 10
 _MOST_AUGMENTED = 10
 _MOST_READ = 10_000  # samples of data that are read from their files
@@ -93,7 +94,7 @@ def _value_range(x: np.ndarray) -> tuple[float, float]:
 
 
 def preview(dataset: Dataset, path: Path) -> None:
-    """Plot the data: series by their parts, a grid of images, pictures above their masks, a curve, or a scatter plot.
+    """Plot the data: series by their parts, a grid of images or of curves, pictures above their masks, or rows.
 
     Of data that stay in their files the first samples are plotted.
 
@@ -107,14 +108,21 @@ def preview(dataset: Dataset, path: Path) -> None:
     x, y, labels = dataset.train.x, dataset.train.y, dataset.labels
     if not is_array(x) or not is_array(y) or isinstance(labels, dict):
         raise DataError(f"{dataset.name} has several inputs or targets: a preview is of one")
-    if x.ndim >= 3 and labels and y.ndim > 1:
+    if dataset.kind == CURVES:
+        plots.curve_grid(x[:_MOST_CURVES], _names(labels, y[:_MOST_CURVES]), path, title=dataset.name)
+    elif x.ndim >= 3 and labels and y.ndim > 1:
         images = to_images(x[:_MOST_MASKS], dataset.kind)
         masks(images, [("mask", y[:_MOST_MASKS])], labels, path, title=dataset.name)
     elif x.ndim >= 3:
-        names = [labels[int(label)] for label in y[:_MOST_IMAGES]] if labels else []
-        plots.image_grid(to_images(x[:_MOST_IMAGES], dataset.kind), names, path, title=dataset.name)
+        images = to_images(x[:_MOST_IMAGES], dataset.kind)
+        plots.image_grid(images, _names(labels, y[:_MOST_IMAGES]), path, title=dataset.name)
     else:
         _preview_rows(dataset.train.head(_MOST_READ) if dataset.train.is_deferred else dataset.train, dataset, path)
+
+
+def _names(labels: tuple[str, ...], y: np.ndarray) -> list[str]:
+    """Return the name of each class number; none where there are no classes."""
+    return [labels[int(label)] for label in y] if labels else []
 
 
 def _preview_rows(rows: Split, dataset: Dataset, path: Path) -> None:
@@ -151,6 +159,7 @@ def preview_one_augmented(dataset: Dataset, number: int, augmentation: Augmentat
         DataError: the samples are no pictures, or there is none of this number.
         OutputError: the file cannot be written.
     """
+    augmentation.require_classes_of_pictures(dataset)
     x = dataset.train.x
     if not is_array(x) or not 0 <= number < len(x):
         raise DataError(
@@ -172,6 +181,7 @@ def preview_augmented(dataset: Dataset, augmentation: Augmentation, path: Path, 
 
     if dataset.series:
         raise DataError(f"{dataset.name} is a series: augmentation changes pictures")
+    augmentation.require_classes_of_pictures(dataset)
     originals = take(dataset.train.x, slice(0, _MOST_AUGMENTED))
     with portable_draws():
         epochs = [(f"epoch {n + 1}", augmentation(originals, (seed, n))) for n in range(_EPOCHS_SHOWN)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from ...data.dataset import PICTURES
+from ...data.dataset import PICTURES, VOLUMES
 from ...data.pictures.channels import to_colour
 
 # Of the first classes of a mask: light grey, which is often the background, and colours distinguishable for the
@@ -17,8 +17,11 @@ def to_images(x: np.ndarray, kind: str = "") -> np.ndarray:
     """Return samples (n, height, width, …) as images with grey or colour channels on the last axis.
 
     Args:
-        kind: of the dataset. Grey pictures are returned in colour, as plots show grey values dark on light.
+        kind: of the dataset. Grey pictures are returned in colour, as plots show grey values dark on light. Volumes
+            (n, depth, height, width) are looked through from the front: each pixel is their mean along the depth.
     """
+    if kind == VOLUMES:
+        return np.asarray(x.mean(1, dtype="float32"))
     if kind == PICTURES:
         x = np.clip(np.rint(x), 0, 255).astype("uint8")  # augmented ones are floats
     if x.ndim == 3:

@@ -75,7 +75,7 @@ def series(parts: list[tuple[str, np.ndarray, np.ndarray]], path: Path | str, *,
     """Plot predicted values over the parts of a series, side by side, with the RMS error of each.
 
     Args:
-
+        parts: for each part its name, (n,) its values, and (m,) predictions, m ≤ n, of the last m values.
     """
     with style():
         fig, plots = figure(len(parts), width=9 if len(parts) == 1 else 7)
@@ -245,6 +245,26 @@ def curve(values: np.ndarray, path: Path | str, *, title: str) -> None:
         fig, (axes,) = figure(1, width=9)
         axes.plot(values, color=TRAINING)
         axes.set(xlabel="step", ylabel="value")
+        fig.suptitle(title)
+        save(fig, path)
+
+
+def curve_grid(values: np.ndarray, names: list[str], path: Path | str, *, title: str) -> None:
+    """Plot curves in rows of six, each with its label above.
+
+    Args:
+        values: (n, steps).
+        names: n labels, or an empty list.
+    """
+    columns, rows = 6, -(-len(values) // 6)
+    with style(grid=False):
+        fig = Figure(figsize=(1.7 * columns, 1.2 * rows + 0.5), layout="constrained")
+        grid = fig.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes in grid.flat:
+            axes.axis("off")
+        for index, axes in zip(range(len(values)), grid.flat, strict=False):
+            axes.plot(values[index], color=TRAINING, linewidth=1)
+            axes.set_title(names[index] if names else "", fontsize=8)
         fig.suptitle(title)
         save(fig, path)
 

@@ -74,9 +74,19 @@ class DataPreparation:
         return preprocessing, training, validation
 
     def fresh_batches(
-        self, dataset: Dataset, preprocessing: Preprocessing, augment: Augmentation | None, batch_size: int, seed: int
+        self,
+        dataset: Dataset,
+        preprocessing: Preprocessing,
+        augment: Augmentation | None,
+        batch_size: int,
+        seed: int,
+        steps: int | None,
     ) -> TrainingBatches | None:
-        """Return batches that are generated or augmented afresh each epoch, or None if the prepared data are fixed."""
+        """Return batches that are generated or augmented afresh each epoch, or None if the prepared data are fixed.
+
+        Args:
+            steps: batches per epoch; None for as many as the data have.
+        """
         from ..epochs import batches
         from ..epochs.prefetch import Prefetcher
 
@@ -85,16 +95,16 @@ class DataPreparation:
         if not dataset.draw and not augment:
             return None
         raw, _ = self._split_raw(dataset)
-        steps = batches.steps_per_epoch(len(raw), batch_size)
+        own_steps = batches.steps_per_epoch(len(raw), batch_size)
         if dataset.draw:
             fetch = batches.from_generator(self.weights.weighted_draw(dataset), batch_size, seed)
         else:
-            fetch = batches.from_memory(raw, batch_size, seed, self.recipe.shuffle)
+            fetch = batches.from_memory(raw, batch_size, seed, self.recipe.shuffle, steps)
         # Raw samples may be read in another thread; they are changed where the framework runs.
-        ahead = Prefetcher(fetch, steps) if raw.is_deferred else None
+        ahead = Prefetcher(fetch, steps or own_steps) if raw.is_deferred else None
         prepared = batches.with_preprocessing(ahead or fetch, preprocessing, augment, seed)
-        samples = steps * batch_size if dataset.draw else len(raw)
-        return batches.TrainingBatches(prepared, steps, raw_batches=ahead, samples=samples)
+        samples = (steps or own_steps) * batch_size if dataset.draw or steps else len(raw)
+        return batches.TrainingBatches(prepared, steps or own_steps, raw_batches=ahead, samples=samples)
 
     def likely_mistakes(self, dataset: Dataset) -> list[str]:
         """Return a sentence for each probable mistake in the data, given what is held out of them."""

@@ -48,7 +48,8 @@ class TrainingOptions:
             registered.
         options: the recipe's own options, such as `{"units": 64}`.
         epochs, batch_size: 1 or more.
-        steps_per_epoch: batches in an epoch of a stream that does not say how many it has; 1 or more.
+        steps_per_epoch: batches in an epoch, 1 or more: of a stream that does not say how many it has, or of arrays,
+            whose samples go on where the last epoch stopped.
         validation_split: the share of the training data to hold out, 0 ≤ share < 1.
         validation: how to choose it: one of `hold_out.MODES`. By default the last part for trivium's own recipes, as
             published; for other models stratified by class where there are classes, else shuffled.

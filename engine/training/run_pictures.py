@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.dataset import Labels, Split, labels_of
+from ...data.dataset import VOLUMES, Labels, Split, labels_of
 from ...data.nests import is_array, take
 from ...data.pictures.channels import is_colour
 from ..keras_model.class_scores import class_outputs, probabilities
@@ -160,7 +160,7 @@ class _Output:
         written = [self._file("confusion")]
         title = self.title if y.ndim == 1 else f"{self.title}: positions of {len(y)} samples"
         plots.confusion(y.reshape(-1), self.predicted.reshape(-1), self.labels, written[0], title=title)
-        if not is_array(x) or not (x.ndim == 3 or is_colour(x)):
+        if not is_array(x) or not (x.ndim == 3 or is_colour(x) or self.kind == VOLUMES):
             return written
         if y.ndim == 1:
             written += [self._file("mistakes"), self._file("mistakes-by-pair")]

@@ -72,10 +72,6 @@ def require_options(dataset: Dataset, options: ResolvedOptions, validation_split
         validation_split: as the user gave it.
     """
     if not dataset.stream:
-        if options.steps_per_epoch is not None:
-            raise OptionError(
-                "`steps_per_epoch` is the length of an epoch of a stream of batches, but the data are arrays"
-            )
         return
     if validation_split:
         raise OptionError(

@@ -30,7 +30,7 @@ from ..keras_model.named_outputs import named_outputs
 from ..prediction.inputs import columns_of
 from ..prediction.series_record import SeriesRecord
 from ..runs.run import Run, Timings
-from . import model_building, streams
+from . import epoch_length, model_building, streams
 from .data_preparation import DataPreparation, Prepared, sizes_of
 from .hold_out import LAST
 from .options import ResolvedOptions, TrainingOptions
@@ -160,7 +160,7 @@ class Trainer:
         if not self._devices.several:
             self.resolved = dataclasses.replace(self.resolved, plan=session.plan)
         data = named_outputs(model, dataset)
-        batches = self._fresh_batches(model, data, preprocessing) or training
+        batches = self._batches(model, data, preprocessing, training)
         watched = streams.validation_batches(model, data, preprocessing, self.resolved) or validated
         session.train(model, preprocessing, training, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
         self._warn([*session.failures, *streams.warn_of_end(batches, self.resolved.epochs)])
@@ -286,9 +286,8 @@ class Trainer:
         dataset = self.load(dataset)
         preprocessing, training, _ = prepared or self.prepare(dataset)
         model = self._build_model(dataset, training, self.resolved.precision)
-        data = self._fresh_batches(model, dataset, preprocessing) or model_building.match_split(
-            model, training, dataset
-        )
+        training = model_building.match_split(model, training, dataset)
+        data = self._batches(model, dataset, preprocessing, training)
         context = self._plan_context()
 
         def explain() -> Explanation:
@@ -319,16 +318,16 @@ class Trainer:
             options.precision,
         )
 
-    def _fresh_batches(
-        self, model: keras.Model, dataset: Dataset, preprocessing: Preprocessing
-    ) -> TrainingBatches | None:
-        """Return batches that come from a stream, or are generated or augmented afresh; None if the data are fixed."""
+    def _batches(
+        self, model: keras.Model, dataset: Dataset, preprocessing: Preprocessing, training: Split
+    ) -> Split | TrainingBatches:
+        """Return batches of a stream, or that are generated, augmented or counted afresh; else the training part."""
         options = self.resolved
         if dataset.stream:
             return streams.training_batches(model, dataset, preprocessing, options)
-        return options.preparation.fresh_batches(
-            dataset, preprocessing, options.augment, options.batch_size, options.seed
-        )
+        counts = options.batch_size, options.seed, options.steps_per_epoch
+        fresh = options.preparation.fresh_batches(dataset, preprocessing, options.augment, *counts)
+        return fresh or epoch_length.in_epochs_of_steps(model, training, options)
 
     def _warn(self, texts: Sequence[str]) -> None:
         self._tell("warning", texts)

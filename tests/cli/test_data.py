@@ -87,3 +87,47 @@ def test_choices_of_pictures_that_make_no_sense_are_refused(refused):
     assert "--show chooses the pictures of a preview" in refused("data", "mnist:sample", "--show", "random")
     sample = ["--sample", "3", "--preview", "shown.png"]
     assert "--sample is drawn in many changes" in refused("data", "mnist:sample", *sample)
+
+
+def test_changed_pictures_are_kept_in_a_folder_that_trains(cli, here):
+    x = np.zeros((12, 9, 8), "uint8")
+    x[:, 2:7, 3] = 200
+    np.savez("bars.npz", x_train=x, y_train=np.arange(12) % 2)
+    change = ("data", "bars.npz", "--augment", "shift=0.2,brightness=0.5", "--copies", "3", "--seed", "4", "--json")
+    summary = json.loads(cli(*change, "--out", "changed").out)
+    assert summary["written"] == {"folder": "changed", "pictures": 36}
+    assert sorted(path.name for path in (here / "changed" / "1").iterdir())[:4] == [
+        *("01-1.png", "01-2.png", "01-3.png", "03-1.png")
+    ]
+    pictures = [np.asarray(Image.open(path)) for path in sorted((here / "changed").glob("*/*.png"))]
+    assert {picture.shape for picture in pictures} == {(9, 8)}
+    assert len({picture.tobytes() for picture in pictures}) > 30
+    cli(*change, "--out", "again")
+    for path in (here / "changed").glob("*/*.png"):
+        assert path.read_bytes() == (here / "again" / path.relative_to(here / "changed")).read_bytes()
+    read = json.loads(cli("data", "changed", "--test-share", "0", "--json").out)
+    assert read["splits"]["train"]["classes"] == {"0": 18, "1": 18}
+    assert not [path for path in here.iterdir() if path.name.startswith(".changed")]
+
+
+def test_a_folder_with_files_and_what_is_no_picture_are_not_written(refused, here):
+    (here / "full").mkdir()
+    (here / "full" / "mine.txt").write_text("mine")
+    augment = ("--augment", "rotation=10", "--out")
+    assert "full holds other files: choose another --out, or empty it" in refused(
+        "data", "mnist:sample", *augment, "full"
+    )
+    assert "iris has no pictures to change" in refused("data", "iris", *augment, "new")
+    assert "a folder is for (height, width)" in refused("data", "digits", *augment, "new")
+    assert "solids has volumes: --augment changes pictures" in refused("data", "solids", *augment, "new")
+    assert "has no classes" in refused("data", "digit-images:sample", *augment, "new")
+    assert "add --augment rotation=10" in refused("data", "mnist:sample", "--out", "new")
+    assert "add --out FOLDER" in refused("data", "mnist:sample", "--copies", "3")
+    assert "--copies must be 1 or more, received 0" in refused("data", "mnist:sample", *augment, "new", "--copies", "0")
+    assert sorted(path.name for path in here.iterdir()) == ["full"]
+
+
+def test_curves_and_volumes_are_previewed(cli, here):
+    for name in ("waveforms:60", "solids:60"):
+        assert cli("data", name, "--preview", "drawn.png").code == 0
+        assert (np.asarray(Image.open("drawn.png").convert("L")) < 200).mean() > 0.005

@@ -8,6 +8,7 @@ from PIL import Image
 
 from trivium.data import datasets
 from trivium.data.dataset import Dataset, Split, split_evenly
+from trivium.data.sources import solids, waveforms
 from trivium.engine.plots import data_summary
 from trivium.errors import DataError
 
@@ -25,6 +26,9 @@ pytestmark = pytest.mark.plain
         ("blobs:700:centers=7:features=3:test_share=0.3", (490, 3), (210, 3), tuple("0123456")),
         ("spirals", (800, 2), (200, 2), tuple("01234")),
         ("circles:100:factor=0.2:noise=0", (80, 2), (20, 2), ("0", "1")),
+        ("waveforms", (800, 64), (200, 64), ("sine", "triangle", "square", "sawtooth")),
+        ("waveforms:40:steps=20:test_share=0.5", (20, 20), (20, 20), ("sine", "triangle", "square", "sawtooth")),
+        ("solids:40", (32, 16, 16, 16), (8, 16, 16, 16), ("ball", "cube", "ring", "rod")),
     ],
 )
 def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
@@ -48,6 +52,9 @@ def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
         ("blobs:centers=2.5", "centers must be a whole number"),
         ("spirals:arms=0", "arms must be a whole number from 1 to 1,000"),
         ("spirals:seed=1e9", "seed must be a whole number"),
+        ("waveforms:steps=4", "steps must be a whole number from 8 to 100,000, received '4'"),
+        ("waveforms:5", "the number of waves must be a whole number from 10"),
+        ("solids:1e3", "the number of solids must be a whole number from 10"),
         ("iris:test_share=1", "test_share must be a number from 0 to 0.9"),
         ("mnist:noise=1", "mnist has no setting 'noise'"),
     ],
@@ -55,6 +62,41 @@ def test_the_small_datasets_are_loaded_by_name(name, train, test, labels):
 def test_settings_that_a_dataset_does_not_have_are_an_error(name, message):
     with pytest.raises(DataError, match=message):
         datasets.load(name)
+
+
+def test_waves_without_noise_have_the_values_of_their_form():
+    x, y = waveforms.draw(400, steps=400, noise=0)
+    height = np.abs(x).max(1)
+    values = [np.concatenate([(x[n] / height[n]) for n in np.flatnonzero(y == form)]) for form in range(4)]
+    assert set(np.round(values[2], 5)) == {-1, 1}
+    # The mean square of a sine is 1/2; of what rises and falls evenly, 1/3.
+    np.testing.assert_allclose([np.square(each).mean() for each in values], [1 / 2, 1 / 3, 1, 1 / 3], atol=0.03)
+    steps = [np.diff(x[y == form]) for form in (1, 3)]
+    assert np.isclose((steps[0] > 0).mean(), 1 / 2, atol=0.05)
+    assert (steps[1] > 0).mean() > 0.9
+    assert 0.5 <= height[y == 2].min() < 0.55
+    assert 1.45 < height[y == 2].max() <= 1.5
+
+
+def test_solids_have_the_volumes_of_their_kinds_and_lie_within_their_cube():
+    x, y = solids.draw(400, seed=3)
+    filled = x.astype("float64") / 255
+    volume = filled.sum((1, 2, 3))
+    places = np.stack(np.meshgrid(*[np.arange(16)] * 3, indexing="ij"), axis=-1)
+    weights = filled / volume[:, None, None, None]
+    middle = np.einsum("nijk,ijkd->nd", weights, places)
+    square = np.einsum("nijk,nijk->n", weights, ((places - middle[:, None, None, None]) ** 2).sum(-1))
+    # The mean square of the distance from the middle: 3/5 r² in a ball, e²/4 in a cube of edge e.
+    np.testing.assert_allclose(volume[y == 0], 4 / 3 * np.pi * (square[y == 0] * 5 / 3) ** 1.5, rtol=0.05)
+    np.testing.assert_allclose(volume[y == 1], (square[y == 1] * 4) ** 1.5, rtol=0.1)
+    rings, rods = volume[y == 2].mean(), volume[y == 3].mean()
+    assert rods < rings < volume[y == 1].mean() < volume[y == 0].mean()
+    at_the_middle = filled[(np.arange(400), *np.rint(middle).astype(int).T)]
+    assert (at_the_middle[y != 2] > 0.5).all()
+    assert (at_the_middle[y == 2] < 0.5).mean() > 0.95
+    border = [filled[:, 0], filled[:, -1], filled[:, :, 0], filled[:, :, -1], filled[..., 0], filled[..., -1]]
+    assert np.max(border) <= 1
+    assert np.mean(border) < 0.01
 
 
 def all_points(name):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trivium.data import datasets
 from trivium.engine.keras_model.inference import outputs_of
 from trivium.engine.training.trainer import Trainer
 from trivium.errors import RecipeError
@@ -40,7 +41,7 @@ def test_a_saved_model_is_the_same_model(backend, name, tmp_path, generator):
 def other_value(value):
     """Return a value of the same type that is not the default."""
     if isinstance(value, tuple):
-        return tuple(entry + 1 for entry in value)
+        return tuple(entry + 1 for entry in value) or (3,)
     if isinstance(value, str):
         return {"lstm": "gru"}[value]
     return value / 2 if isinstance(value, float) else value + 1
@@ -84,6 +85,21 @@ def test_an_option_reaches_the_steps_that_refer_to_it():
     assert dict(recipe.steps(recipe.inputs, {})[1].settings) == {"length": 3}
 
 
+@pytest.mark.parametrize(
+    ("name", "rank", "data"), [("cnn/series", 1, "waveforms:200:steps=24"), ("cnn/volumes", 3, "solids:64")]
+)
+def test_recipes_convolve_over_one_and_three_axes_of_their_own_data(backend, name, rank, data):
+    import keras
+
+    run = Trainer(name, epochs=2, batch_size=16).fit(datasets.load(data))
+    convolutions = [
+        layer for layer in run.model.layers if isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv3D))
+    ]
+    assert [len(layer.kernel_size) for layer in convolutions] == [rank, rank]
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    assert run.evaluation.keys() == {"loss", "accuracy"}
+
+
 @pytest.mark.parametrize("name", ["rnn/lstm", "rnn/two-lstm", "rnn/three-lstm"])
 def test_recurrent_recipes_take_gru_cells(backend, name):
     import keras
@@ -104,6 +120,16 @@ def test_hidden_layers_have_a_width_and_a_dropout_each(backend):
     assert (dense, rates) == ([50, 10, 30, 10], [0.5, 0.25])
     with pytest.raises(RecipeError, match="cannot be built"):
         recipes.find("dense/dropout")(units=(50, 10), dropout=(0.5, 0, 0.25))
+
+
+def test_several_layers_are_applied_at_each_step_of_a_sequence(backend):
+    import keras
+
+    for hidden, units in (((16, 8), [16, 8, 5]), (7, [7, 5]), ((), [5])):
+        model = recipes.find("rnn/time-distributed")(hidden=hidden)
+        applied = [layer.layer for layer in model.layers if isinstance(layer, keras.layers.TimeDistributed)]
+        assert [layer.units for layer in applied] == units
+        assert model.output_shape == (None, 10, 5)
 
 
 OWN = '''

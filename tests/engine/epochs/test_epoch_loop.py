@@ -392,7 +392,7 @@ def test_a_run_in_two_parts_is_the_same_as_in_one(backend, digits, augment):
         weights = []
         for trainer in (whole, parts):
             model, training = trainer.make_ready(digits)
-            data = trainer._fresh_batches(model, digits, trainer.prepare(digits)[0]) or training
+            data = trainer._batches(model, digits, trainer.prepare(digits)[0], training)
             trainer.run_epochs(model, data, None)
             if trainer is parts:
                 trainer.resolved, heard = dataclasses.replace(trainer.resolved, epochs=3), Epochs()

@@ -274,12 +274,6 @@ def test_what_does_not_go_with_a_stream_is_refused(settings, message):
 
 
 @pytest.mark.one_environment
-def test_steps_are_for_streams():
-    with pytest.raises(OptionError, match="`steps_per_epoch` is the length of an epoch of a stream"):
-        train((X, Y), steps_per_epoch=3)
-
-
-@pytest.mark.one_environment
 def test_a_recipe_that_learns_its_scale_needs_arrays():
     recipe = trivium.Recipe("mine/scaled", "scaled inputs", streams.build, inputs=(trivium.step("standardise"),))
     with pytest.raises(DataError, match="the step 'standardise' is fitted on all of the training data, which a stream"):
