@@ -20,9 +20,10 @@ from ..keras_model.inference import fixed_batch, outputs_of, require_full_batche
 from ..keras_model.interface import input_names, match_inputs, match_targets, output_names, pack, require_inputs
 from ..keras_model.last_activation import Activation, activation_by_values, last_activation
 from ..keras_model.token_range import require_known_tokens
-from . import compilation, fine_tuning, losses
-from .new_head import replace_head
+from . import compilation, losses
 from .options import ResolvedOptions
+from .start import fine_tuning
+from .start.new_head import replace_head
 
 if TYPE_CHECKING:
     import keras

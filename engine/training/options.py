@@ -21,14 +21,15 @@ from ..bundles import thresholds
 from ..bundles.bundle import Bundle
 from ..bundles.named_recipe import find
 from ..epochs import precision as precisions
-from . import compilation, fine_tuning, hold_out, new_head
-from . import starting_point as starting_points
+from . import compilation, hold_out
 from .callback_options import CallbackOptions
 from .data_preparation import DataPreparation
 from .hold_out import HoldOut
 from .local_devices import LocalDevices
-from .new_head import Head
-from .starting_point import StartingPoint
+from .start import fine_tuning, new_head
+from .start import starting_point as starting_points
+from .start.new_head import Head
+from .start.starting_point import StartingPoint
 
 # Any seed would do. After three epochs on all of MNIST cnn/striding lies between 0.973 and 0.979 over seeds; at this
 # one it is above 0.975 on each backend (tests/engine/training/test_published.py).

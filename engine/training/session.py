@@ -14,9 +14,10 @@ from ..keras_model.metric_directions import metric_directions
 from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
-from . import compilation, early_stop, fine_tuning
+from . import compilation, early_stop
 from .options import ResolvedOptions
 from .own_callbacks import require_callbacks
+from .start import fine_tuning
 
 if TYPE_CHECKING:
     import keras

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trivium.engine.training.new_head import parse, replace_head
+from trivium.engine.training.start.new_head import parse, replace_head
 from trivium.errors import OptionError
 
 

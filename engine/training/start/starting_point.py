@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import OptionError
-from ...models.recipe import Recipe
-from ...storage.tensor_file import SUFFIX
-from ..bundles import bundle as bundles
-from ..bundles import keras_files, model_file
-from ..bundles.bundle import Bundle
-from ..bundles.model_file import recipe_of_file
-from ..bundles.stored_weights import StoredWeights
-from ..keras_model.applications import begins_at_random
+from ....errors import OptionError
+from ....models.recipe import Recipe
+from ....storage.tensor_file import SUFFIX
+from ...bundles import bundle as bundles
+from ...bundles import keras_files, model_file
+from ...bundles.bundle import Bundle
+from ...bundles.model_file import recipe_of_file
+from ...bundles.stored_weights import StoredWeights
+from ...keras_model.applications import begins_at_random
 from . import fine_tuning
 from .new_head import Head
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...backends import keras_internals
-from ...errors import OptionError, RecipeError, first_line
-from ...functions import is_file_function, load_function, suggest
-from ..bundles.code_in_config import CODE_RUNNING_LAYERS
-from ..keras_model.public_names import public_names
+from ....backends import keras_internals
+from ....errors import OptionError, RecipeError, first_line
+from ....functions import is_file_function, load_function, suggest
+from ...bundles.code_in_config import CODE_RUNNING_LAYERS
+from ...keras_model.public_names import public_names
 
 if TYPE_CHECKING:
     import keras

@@ -8,15 +8,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...backends import keras_internals
-from ...errors import OptionError
-from ...functions import first_of
-from ...models.recipe import Recipe, registry, step
-from ..bundles import architecture_file, keras_files
-from ..bundles.bundle import Bundle
-from ..bundles.model_file import recipe_of_file
-from ..bundles.written_losses import has_recorded_losses
-from ..keras_model.applications import application_recipe, is_application
+from ....backends import keras_internals
+from ....errors import OptionError
+from ....functions import first_of
+from ....models.recipe import Recipe, registry, step
+from ...bundles import architecture_file, keras_files
+from ...bundles.bundle import Bundle
+from ...bundles.model_file import recipe_of_file
+from ...bundles.written_losses import has_recorded_losses
+from ...keras_model.applications import application_recipe, is_application
 from .new_head import Head
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a run starts from instead of new weights: a trained model, its file, or the weights of some of its layers."""
