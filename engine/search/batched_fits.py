@@ -145,7 +145,7 @@ def _is_batchable(estimator: Estimator) -> bool:
     """Return whether the estimator uses no option that works for a single model only."""
     of_each = (
         *(getattr(estimator, "class_weight", None) is not None, estimator.validation_split, estimator.augment),
-        *(estimator.callbacks, estimator.deterministic, estimator.precision),
+        *(estimator.callbacks, estimator.deterministic, estimator.precision, estimator.verbose),
     )
     if estimator.table is not None:  # each fit prepares it by its own samples
         return False

@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...data.columns import Column, to_column
 from ...data.dataset import Dataset, Split
@@ -34,6 +34,7 @@ from ..keras_model.class_scores import class_probabilities, log_odds
 from ..training.options import DEFAULT_SEED
 from ..training.trainer import Trainer
 from . import recipe_from_arrays
+from .estimator_arguments import class_weights, classes_of, clone_params, epoch_lines, sample_weights, to_python_number
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +65,8 @@ class Estimator(BaseEstimator):
         callbacks: Keras callbacks, of which each fit gets copies.
         table: the columns of a table, whose cells X holds as numbers (see `data.columns`): they are prepared as a
             table is, and may be NaN.
-        options: arguments of the builder.
+        verbose: above 0, a line is printed after each epoch.
+        options: arguments of the builder. `build_fn`, as Keras' own wrapper called it, is another name for `recipe`.
 
     Attributes:
         model_: the trained Keras model.
@@ -74,7 +76,7 @@ class Estimator(BaseEstimator):
 
     def __init__(
         self,
-        recipe: Builder,
+        recipe: Builder = "",
         *,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -89,9 +91,10 @@ class Estimator(BaseEstimator):
         augment: Mapping[str, Any] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         table: Sequence[Column | Mapping[str, Any]] | None = None,
+        verbose: int = 0,
         **options: Any,
     ):
-        self.recipe = recipe
+        self.recipe = options.pop("build_fn", recipe)
         self.epochs = epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -105,6 +108,7 @@ class Estimator(BaseEstimator):
         self.augment = augment
         self.callbacks = callbacks
         self.table = table
+        self.verbose = verbose
         self._options = options
 
     # --- parameters -------------------------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ class Estimator(BaseEstimator):
 
     def __sklearn_clone__(self) -> Self:
         """Copy the explicit parameters only: the builder's defaults change when a grid changes the recipe."""
-        clone = type(self)(**_clone_params(self.explicit_params))
+        clone = type(self)(**clone_params(self.explicit_params))
         if hasattr(self, "_metadata_request"):
             clone._metadata_request = self._metadata_request
         return clone
@@ -175,7 +179,7 @@ class Estimator(BaseEstimator):
             **{name: value for name, value in shared_params.items() if value is not None},
             **self._options,
         }
-        settings = {name: _to_python_number(getattr(self, name)) for name in _TRAINER_PARAMS}
+        settings = {name: to_python_number(getattr(self, name)) for name in _TRAINER_PARAMS}
         if self.table is None:
             options = recipe_from_arrays.options_from(recipe, x, builder_arguments, counts)
             recipe = recipe_from_arrays.adapt_recipe(recipe, x, classifies=classifies)
@@ -186,7 +190,7 @@ class Estimator(BaseEstimator):
             options,
             seed=self.resolve_seed(),
             augment=self.augment,
-            callbacks=copy.deepcopy(list(self.callbacks or ())),
+            callbacks=[*copy.deepcopy(list(self.callbacks or ())), *epoch_lines(self.verbose)],
             **settings,
             **weights,
         )
@@ -266,7 +270,7 @@ class Classifier(ClassifierMixin, Estimator):
         >>> cross_val_score(make_pipeline(MinMaxScaler(), classifier), X, y, cv=StratifiedKFold(10))
     """
 
-    def __init__(self, recipe: Builder, *, class_weight: Mapping[Any, float] | str | None = None, **settings: Any):
+    def __init__(self, recipe: Builder = "", *, class_weight: Mapping[Any, float] | str | None = None, **settings: Any):
         super().__init__(recipe, **settings)
         self.class_weight = class_weight
 
@@ -288,13 +292,13 @@ class Classifier(ClassifierMixin, Estimator):
             TriviumError: the parameters do not fit the samples.
         """
         X, y = self._validate(X, y=y)  # noqa: N806
-        self.classes_, numbers = _classes_of(y)
+        self.classes_, numbers = classes_of(y)
         check_classification_targets(y)
-        weight = _sample_weights(sample_weight, X)
+        weight = sample_weights(sample_weight, X)
         weighted_classes = self.classes_ if weight is None else np.unique(numbers[weight > 0])
         if len(weighted_classes) < 2:
             raise SampleError("a classifier needs samples of two classes or more, received one class")
-        weights = {"class_weight": _class_weights(self.class_weight, self.classes_), "sample_weight": weight}
+        weights = {"class_weight": class_weights(self.class_weight, self.classes_), "sample_weight": weight}
         trainer = self.trainer(X, {"classes": len(self.classes_)}, classifies=True, **weights)
         self._train(trainer, X, numbers, tuple(map(str, self.classes_)))
         return self
@@ -336,7 +340,7 @@ class Regressor(RegressorMixin, Estimator):
         """
         X, y = self._validate(X, y=y, multi_output=True, y_numeric=True)  # noqa: N806
         values = np.asarray(y, "float32").reshape(len(y), -1)
-        weight = _sample_weights(sample_weight, X)
+        weight = sample_weights(sample_weight, X)
         trainer = self.trainer(X, {"outputs": values.shape[1]}, classifies=False, sample_weight=weight)
         self._train(trainer, X, values, ())
         self._is_1d = y.ndim == 1
@@ -354,47 +358,3 @@ class Regressor(RegressorMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _sample_weights(weights: Any, x: np.ndarray) -> np.ndarray | None:
-    if weights is None:
-        return None
-    return np.asarray(_check_sample_weight(weights, x, dtype="float32", ensure_non_negative=True))
-
-
-def _classes_of(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted labels, and the number of the label of each sample."""
-    try:
-        return np.unique(y, return_inverse=True)
-    except TypeError as error:
-        kinds = sorted({type(label).__name__ for label in y.tolist()})
-        raise SampleError(f"labels must be of one kind, received {' and '.join(kinds)}: give all as text") from error
-
-
-def _class_weights(weights: Any, classes: np.ndarray) -> Any:
-    """Return class weights keyed by label text, as the dataset names its classes. Unknown labels are left out.
-
-    Raises:
-        OptionError: all labels are unknown.
-    """
-    if weights is None or isinstance(weights, str):
-        return weights
-    names = {label: str(label) for label in classes.tolist()}
-    by_name = {names.get(key, str(key)): value for key, value in weights.items()}
-    if by_name and not by_name.keys() & names.values():
-        raise OptionError(
-            f"`class_weight`: none of {', '.join(by_name)} is a label (there are: {', '.join(names.values())})"
-        )
-    return {name: value for name, value in by_name.items() if name in names.values()}
-
-
-def _to_python_number(value: Any) -> Any:
-    """Return a NumPy scalar, as grids contain them, as a Python number."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _clone_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return copies of the parameters, made by scikit-learn's `clone`."""
-    from sklearn.base import clone
-
-    return {name: value if callable(value) else clone(value, safe=False) for name, value in params.items()}

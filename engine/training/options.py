@@ -58,6 +58,7 @@ class TrainingOptions:
             each model gets a copy.
         loss, metrics: as `keras.Model.compile` takes them: names or objects, a dictionary for several outputs.
         learning_rate: of the optimizer; above 0.
+        shuffle: whether each epoch takes the samples in a new order.
         threshold: the probability above which the second of two classes is predicted, between 0 and 1; by default the
             more probable one is. A model trained further keeps its own.
         seed: of initial weights, batch order, dropout and augmentation.
@@ -96,6 +97,7 @@ class TrainingOptions:
     loss: Any = None
     metrics: Any = None
     threshold: float | None = None
+    shuffle: bool | None = None
     seed: int = DEFAULT_SEED
     rng: str = "owned"
     plan: str = "auto"
@@ -126,6 +128,8 @@ class TrainingOptions:
             named, self.start, _patterns(self.layers), head, has_loss=self.loss is not None
         )
         start, recipe = starting_point.bundle, starting_point.recipe
+        if self.shuffle is not None:
+            recipe = dataclasses.replace(recipe, shuffle=self.shuffle)
         before = fine_tuning.options_of(start) if start else {}
         is_default_rate = self.learning_rate is None and self.optimizer is None
         resolved = ResolvedOptions(
@@ -143,6 +147,7 @@ class TrainingOptions:
             validation=self.validation or recipe.validation,
             optimizer=recipe.optimizer if self.optimizer is None else self.optimizer,
             user_optimizer=self.optimizer,
+            user_shuffle=self.shuffle,
             learning_rate=recipe.learning_rate if is_default_rate else _rate(self.learning_rate),
             loss=self.loss() if isinstance(self.loss, type) else self.loss,
             metrics=self.metrics
@@ -201,6 +206,7 @@ class ResolvedOptions:
     validation_split: float
     validation: str
     optimizer: Any
+    user_shuffle: bool | None
     user_optimizer: Any
     learning_rate: float | None
     loss: Any
@@ -275,6 +281,8 @@ class ResolvedOptions:
             values["validation"] = self.validation
         if self.steps_per_epoch is not None:
             values["steps_per_epoch"] = self.steps_per_epoch
+        if self.user_shuffle is not None:
+            values["shuffle"] = self.user_shuffle
         if self.threshold is not None:
             values["threshold"] = self.threshold
         if self.precision:
