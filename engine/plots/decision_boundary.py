@@ -19,7 +19,7 @@ _MARGIN = 0.08  # around the data, as a fraction of their range
 
 
 @dataclass(frozen=True)
-class _Answers:
+class Answers:
     """What a classifier says of each place of a grid.
 
     Attributes:
@@ -65,22 +65,20 @@ def decision_boundary(
         OptionError: the limits are not four numbers in their order.
         OutputError: the file cannot be written.
     """
-    points, labels = np.asarray(X, "float64"), np.asarray(y)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise DataError(f"a decision boundary is drawn in the plane: expected samples (n, 2), received {points.shape}")
-    first, second = _grid_axes(points, resolution, limits)
-    classes = list(estimator.classes_) if hasattr(estimator, "classes_") else np.unique(labels).tolist()
+    points, labels = points_in_plane(X), np.asarray(y)
+    first, second = grid_axes(points, resolution, limits)
+    classes = classes_of(estimator, labels)
     grid = np.stack(np.meshgrid(first, second), axis=-1)
-    answers = _answers(estimator, classes, grid)
+    answers = answers_of(estimator, classes, grid)
     with style(grid=False):
         fig, panels = figure(1 if answers.values is None else 2, width=5.6)
         _draw_regions(panels[0], first, second, answers.regions)
         if answers.values is not None:
-            contours = _draw_values(panels[1], first, second, answers)
+            contours = draw_values(panels[1], first, second, answers)
             fig.colorbar(contours, ax=panels[1], label=answers.label, format="%.2g")
             panels[1].set_title("confidence" if answers.limits else "decision function")
         for axes in panels:
-            _draw_points(axes, points, labels, classes)
+            draw_points(axes, points, labels, classes)
             axes.set(xlim=(first[0], first[-1]), ylim=(second[0], second[-1]))
         panels[0].set_title("regions")
         panels[0].legend(framealpha=0.9)
@@ -88,7 +86,16 @@ def decision_boundary(
         save(fig, Path(path))
 
 
-def _grid_axes(points: np.ndarray, resolution: int, limits: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
+def points_in_plane(X: Any) -> np.ndarray:  # noqa: N803
+    """Return samples as floats, or raise a DataError unless they have two columns."""
+    points = np.asarray(X, "float64")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise DataError(f"a decision boundary is drawn in the plane: expected samples (n, 2), received {points.shape}")
+    return points
+
+
+def grid_axes(points: np.ndarray, resolution: int, limits: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of a grid on both axes; see `decision_boundary`."""
     if limits is not None:
         values = np.asarray(limits, "float64")
         if values.shape != (4,) or not (values[0] < values[1] and values[2] < values[3]):
@@ -101,27 +108,40 @@ def _grid_axes(points: np.ndarray, resolution: int, limits: Sequence[float] | No
     return first, second
 
 
-def _answers(estimator: Any, classes: Sequence[Any], grid: np.ndarray) -> _Answers:
-    """Return the answers for a grid of places (n, n, 2)."""
+def classes_of(estimator: Any, labels: np.ndarray) -> list[Any]:
+    """Return the classes of an estimator, or those that occur where it knows of none."""
+    return list(estimator.classes_) if hasattr(estimator, "classes_") else list(np.unique(labels).tolist())
+
+
+def answers_of(
+    estimator: Any, classes: Sequence[Any], grid: np.ndarray, *, prefer_decisions: bool = False
+) -> Answers:
+    """Return the answers for a grid of places (n, n, 2), by probabilities where there are any.
+
+    Args:
+        prefer_decisions: by the decision function, where there is one.
+    """
     places, shape = grid.reshape(-1, 2), grid.shape[:2]
-    if hasattr(estimator, "predict_proba"):
+    decides = hasattr(estimator, "decision_function")
+    if hasattr(estimator, "predict_proba") and not (decides and prefer_decisions):
         probabilities = np.asarray(estimator.predict_proba(places)).reshape(*shape, -1)
         regions = probabilities.argmax(axis=-1)
         if probabilities.shape[-1] == 2:
-            return _Answers(regions, probabilities[..., 1], f"probability of {classes[1]}", 0.5, (0, 1))
-        return _Answers(regions, probabilities.max(axis=-1), "probability of the likeliest class", None, (0, 1))
-    if hasattr(estimator, "decision_function"):
+            return Answers(regions, probabilities[..., 1], f"probability of {classes[1]}", 0.5, (0, 1))
+        return Answers(regions, probabilities.max(axis=-1), "probability of the likeliest class", None, (0, 1))
+    if decides:
         decisions = np.asarray(estimator.decision_function(places)).reshape(*shape, -1)
         if decisions.shape[-1] == 1:
             values = decisions[..., 0]
-            return _Answers((values > 0).astype(int), values, f"above 0: {classes[1]}", 0.0)
-        return _Answers(decisions.argmax(axis=-1), decisions.max(axis=-1), "that of the chosen class")
+            return Answers((values > 0).astype(int), values, f"above 0: {classes[1]}", 0.0)
+        return Answers(decisions.argmax(axis=-1), decisions.max(axis=-1), "that of the chosen class")
     predicted = np.asarray(estimator.predict(places))
     numbers = {name: number for number, name in enumerate(np.unique(predicted))}
-    return _Answers(np.array([numbers[name] for name in predicted]).reshape(shape), None, "")
+    return Answers(np.array([numbers[name] for name in predicted]).reshape(shape), None, "")
 
 
-def _draw_points(axes: Axes, points: np.ndarray, labels: np.ndarray, classes: Sequence[Any]) -> None:
+def draw_points(axes: Axes, points: np.ndarray, labels: np.ndarray, classes: Sequence[Any]) -> None:
+    """Draw the samples of each class in its colour."""
     for number, name in enumerate(classes):
         members, colour = points[labels == name], CLASSES[number % len(CLASSES)]
         axes.scatter(
@@ -136,13 +156,21 @@ def _draw_regions(axes: Axes, first: np.ndarray, second: np.ndarray, regions: np
     axes.contourf(first, second, regions, levels=np.arange(count + 1) - 0.5, colors=colours, alpha=0.3)
 
 
-def _draw_values(axes: Axes, first: np.ndarray, second: np.ndarray, answers: _Answers) -> Any:
+def draw_values(axes: Axes, first: np.ndarray, second: np.ndarray, answers: Answers) -> Any:
     """Draw how sure a classifier is; between two classes with the boundary, and with a colour for each side of it."""
     assert answers.values is not None
     if answers.boundary is None:
         return axes.contourf(first, second, answers.values, levels=20, cmap="viridis")
-    farthest = float(np.abs(answers.values - answers.boundary).max()) or 1.0
-    low, high = answers.limits or (answers.boundary - farthest, answers.boundary + farthest)
+    low, high = range_of_values(answers)
     contours = axes.contourf(first, second, answers.values, levels=np.linspace(low, high, 21), cmap="RdBu_r")
     axes.contour(first, second, answers.values, levels=[answers.boundary], colors="black", linewidths=1.2)
     return contours
+
+
+def range_of_values(answers: Answers) -> tuple[float, float]:
+    """Return the values at the ends of the colours: as far from the boundary between two classes on both sides."""
+    assert answers.values is not None
+    if answers.boundary is None:
+        return float(answers.values.min()), float(answers.values.max())
+    farthest = float(np.abs(answers.values - answers.boundary).max()) or 1.0
+    return answers.limits or (answers.boundary - farthest, answers.boundary + farthest)

@@ -12,8 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 from ..runs.history import History
 from .decision_boundary import decision_boundary as decision_boundary
+from .decision_surface import decision_surface as decision_surface
 from .point_plots import before_and_after as before_and_after
 from .point_plots import clusterings as clusterings
+from .regression_lines import regression_lines as regression_lines
 from .style import DATA, TRAINING, VALIDATION, figure, readable_on, save, style
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...errors import DataError
-from .style import CLASSES, save, style
+from .style import CLASSES, grid_of, save, style
 
 _COLUMNS = 4
+_EVEN = 4.0
 
 
 def clusterings(X: Any, clusters: Mapping[str, Any], path: Path | str, *, title: str = "") -> None:  # noqa: N803
@@ -34,19 +34,14 @@ def clusterings(X: Any, clusters: Mapping[str, Any], path: Path | str, *, title:
         >>> trivium.plots.clusterings(points, by_k, "clusterings.png")
     """
     points = _points(X, (2,))
-    columns = min(_COLUMNS, len(clusters))
-    rows = math.ceil(len(clusters) / columns)
     with style(grid=False):
-        fig = Figure(figsize=(3.2 * columns, 3.0 * rows + 0.4), layout="constrained")
-        places = fig.subplots(rows, columns, squeeze=False).ravel()
-        for axes, (name, numbers) in zip(places, clusters.items(), strict=False):
+        fig, places = grid_of(len(clusters), _COLUMNS, (3.2, 3.0))
+        for axes, (name, numbers) in zip(places, clusters.items(), strict=True):
             members = np.asarray(numbers)
             if members.shape != points.shape[:1]:
                 raise DataError(f"{name}: expected a cluster for each of the {len(points)} points: {members.shape}")
             _scatter(axes, points, members)
             axes.set(title=name, xticks=[], yticks=[])
-        for axes in places[len(clusters) :]:
-            axes.set_visible(False)
         fig.suptitle(title)
         save(fig, Path(path))
 
@@ -89,10 +84,18 @@ def before_and_after(
             axes.set(title=name, xlabel="first column", ylabel="second column")
             if part.shape[1] == 3:
                 axes.set_zlabel("third column")
+            if _is_even(part):  # the shape of the cloud can be seen
+                axes.set_aspect("equal", adjustable="datalim" if part.shape[1] == 2 else "box")
         if y is not None:
-            fig.axes[0].legend(framealpha=0.9)
+            fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside center right", title="class")
         fig.suptitle(title)
         save(fig, Path(path))
+
+
+def _is_even(points: np.ndarray) -> bool:
+    """Return whether the ranges of the columns are of one order, so that they can have one scale."""
+    ranges = np.ptp(points, axis=0)
+    return bool(ranges.max() <= _EVEN * ranges.min())
 
 
 def _points(values: Any, columns: tuple[int, ...]) -> np.ndarray:

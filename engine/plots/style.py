@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,17 @@ def figure(count: int, width: float = 5.0) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` plots side by side, each `width` inches wide, without pyplot's global state."""
     fig = Figure(figsize=(width * count, 4), layout="constrained")
     return fig, list(fig.subplots(1, count, squeeze=False)[0])
+
+
+def grid_of(count: int, most: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` plots in even rows of at most so many, and the plots, each (width, height) inches."""
+    rows = math.ceil(count / most)
+    columns = math.ceil(count / rows)
+    fig = Figure(figsize=(size[0] * columns, size[1] * rows + 0.4), layout="constrained")
+    places = list(fig.subplots(rows, columns, squeeze=False).ravel())
+    for axes in places[count:]:
+        axes.set_visible(False)
+    return fig, places[:count]
 
 
 def readable_on(background: Any) -> str:
