@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .data.preprocessing.pipeline import Preprocessing as Preprocessing
     from .engine.bundles.bundle import Bundle as Bundle
     from .engine.inspection import inspect as inspect
+    from .engine.model_drawing import draw_model as draw_model
     from .engine.plots import plots as plots
     from .engine.prediction.evaluation import evaluate as evaluate
     from .engine.prediction.evaluation import predict as predict
@@ -51,6 +52,7 @@ _HOMES = {
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
     "cross_val_score": ".engine.search.search",
+    "draw_model": ".engine.model_drawing",
     "evaluate": ".engine.prediction.evaluation",
     "inspect": ".engine.inspection",
     "load": ".engine.prediction.loaded_bundle",

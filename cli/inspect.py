@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .common import common_options, console, print_json, table
+from .common import backend_option, common_options, console, print_json, table, trust_option
 
 _INDENT = "  "
 _MOST_MEMBERS = 12
@@ -15,25 +15,48 @@ _MOST_MEMBERS = 12
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--draw",
+    "picture",
+    type=click.Path(path_type=Path),
+    metavar="PICTURE",
+    help="Build the model, unless that would run code, and draw it: model.png, model.svg or model.pdf.",
+)
+@backend_option
+@trust_option
 @common_options
-def command(file: Path, as_json: bool) -> None:
+def command(file: Path, picture: Path | None, backend: str | None, as_json: bool) -> None:
     """Show what a file contains: its format, layers, sizes, checksums, and whether loading it would run code.
 
     FILE is a bundle, a .keras, .h5, .weights.h5 or .safetensors file, an architecture in .json or .yaml, or a run
-    folder. No model is built, no code from the file runs, and no framework is needed.
+    folder. Without --draw no model is built, no code from the file runs, and no framework is needed.
 
     \b
     Example:
       trivium inspect runs/digits
       trivium inspect model-from-the-internet.keras --json
+      trivium inspect runs/digits --draw model.svg
     """
     from ..engine.inspection import inspect
 
     report = inspect(file)
+    if picture:
+        _draw(file, picture, backend)
     if as_json:
         print_json(report)
         return
     _print(report)
+    if picture:
+        console().print(f"drawn         {picture}")
+
+
+def _draw(file: Path, picture: Path, backend: str | None) -> None:
+    from ..backends import catalog
+
+    catalog.use(backend)
+    from ..engine.model_drawing import draw_model
+
+    draw_model(file, picture)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import OptionError
 from ..models import measured
 from ..models import recipe as recipes
 from ..models.recipe import Recipe
 from .common import backend_option, common_options, console, parse_assignments, print_json, set_option, table
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 
 @click.command()
 @click.argument("name", required=False)
 @set_option
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the model as a picture: model.png, model.svg or model.pdf.",
+)
 @backend_option
 @common_options
-def command(name: str | None, assignments: tuple[str, ...], backend: str | None, as_json: bool) -> None:
+def command(
+    name: str | None, assignments: tuple[str, ...], draw: Path | None, backend: str | None, as_json: bool
+) -> None:
     """List the recipes, or show one: its layers, a diagram, the published result and our own.
 
     NAME is a recipe, or your own model: path/to/file.py:function.
@@ -25,11 +38,13 @@ def command(name: str | None, assignments: tuple[str, ...], backend: str | None,
     \b
     Example:
       trivium recipes
-      trivium recipes cnn/pooling --set dropout=0.5
+      trivium recipes cnn/pooling --set dropout=0.5 --draw model.png
     """
     if name:
-        _show(recipes.find(name), parse_assignments(assignments), backend, as_json)
+        _show(recipes.find(name), parse_assignments(assignments), backend, draw, as_json)
         return
+    if draw:
+        raise OptionError("`draw` draws one model: name its recipe, such as trivium recipes cnn/pooling --draw model.png")
     if as_json:
         figures = measured.figures()
         print_json({"schema": 1, "recipes": [_describe(recipe, figures) for recipe in recipes.registry().values()]})
@@ -60,22 +75,23 @@ def _describe(recipe: Recipe, figures: dict[str, dict[str, Any]]) -> dict[str, A
     }
 
 
-def _show(recipe: Recipe, options: dict[str, Any], backend: str | None, as_json: bool) -> None:
+def _show(recipe: Recipe, options: dict[str, Any], backend: str | None, picture: Path | None, as_json: bool) -> None:
     from ..engine.keras_model.diagram import draw
     from ..engine.keras_model.summary import layers
 
     rows = layers(recipe, options, backend)
     parameters = sum(row["parameters"] for row in rows)
+    if picture:
+        from ..engine.plots.model_picture import model_picture  # matplotlib
+
+        model_picture(rows, picture, title=f"{recipe.name}: {parameters:,} parameters")
     if as_json:
         described = _describe(recipe, measured.figures())
         print_json({"schema": 1, **described, "parameters": parameters, "layers": rows})
         return
     screen = console()
     screen.print(f"{recipe.name}: {recipe.summary}", style="bold")
-    shown = table("layer", "kind", "output", "parameters", right=("parameters",))
-    for row in rows:
-        shown.add_row(row["name"], row["kind"], str(row["output"]), f"{row['parameters']:,}")
-    screen.print(shown)
+    screen.print(_layer_table(rows))
     screen.print(draw(rows), soft_wrap=True)
     screen.print()
     screen.print(f"parameters  {parameters:,}")
@@ -85,6 +101,20 @@ def _show(recipe: Recipe, options: dict[str, Any], backend: str | None, as_json:
     screen.print(f"batch {recipe.batch_size}, {recipe.epochs} epochs")
     if not options:  # the figures belong to the recipe with its default options
         _show_figures(recipe)
+    if picture:
+        screen.print(f"drawn       {picture}")
+
+
+def _layer_table(rows: list[dict[str, Any]]) -> Table:
+    """Return a table with a row for each layer: its settings, and the shapes of what it takes and returns."""
+    from ..engine.keras_model.diagram import shape_text
+    from ..engine.keras_model.layer_settings import settings_text
+
+    shown = table("layer", "kind", "settings", "input", "output", "parameters", right=("parameters",))
+    for row in rows:
+        shapes = shape_text(row["input"]), shape_text(row["output"])
+        shown.add_row(row["name"], row["kind"], settings_text(row["settings"]), *shapes, f"{row['parameters']:,}")
+    return shown
 
 
 def _show_figures(recipe: Recipe) -> None:

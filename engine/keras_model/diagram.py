@@ -10,10 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .layer_settings import settings_text
 from .summary import Row
 
 _WIDTH = 100
 _WIDEST_CELL = 28
+# Of a stack, which has room for the settings of its layers.
+_WIDEST_IN_BOX = 46
 # With more lanes, the names of the inputs are easier to read than the lanes.
 _MOST_LANES = 16
 
@@ -59,9 +62,9 @@ def _is_stack(rows: Sequence[Row]) -> bool:
 
 def _draw_boxes(rows: Sequence[Row]) -> list[str]:
     """Draw one box above the other, with arrows between them."""
-    cells = _cells(rows)
-    if rows[0]["kind"] != "InputLayer":
-        cells = _align([("input", "", shape_text(rows[0]["input"])), *map(_cell, rows)])
+    is_open = rows[0]["kind"] != "InputLayer"
+    first = [("input", "", "", shape_text(rows[0]["input"]))] if is_open else []
+    cells = _align([*first, *map(_cell, rows)], _WIDEST_IN_BOX)
     inner = len(cells[0]) + 2
     way = "▼".center(inner, "─")
     between = [f"├{way}┤"] * (len(cells) - 1)
@@ -161,21 +164,22 @@ def _cells(rows: Sequence[Row]) -> list[str]:
 
 
 def _cell(row: Row) -> tuple[str, ...]:
-    return row["name"], row["kind"], shape_text(row["output"])
+    return row["name"], row["kind"], settings_text(row["settings"]), shape_text(row["output"])
 
 
-def _align(cells: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return each tuple as one line in aligned columns; the last column is right-aligned."""
-    clipped = [[_clip(part) for part in cell] for cell in cells]
-    *widths, last = (max(map(len, column)) for column in zip(*clipped, strict=True))
+def _align(cells: Sequence[tuple[str, ...]], widest: int = _WIDEST_CELL) -> list[str]:
+    """Return each tuple as one line in aligned columns without the empty ones; the last column is right-aligned."""
+    clipped = [[_clip(name, _WIDEST_CELL), *(_clip(part, widest) for part in others)] for name, *others in cells]
+    columns = [column for column in zip(*clipped, strict=True) if any(column)]
+    *widths, last = (max(map(len, column)) for column in columns)
     return [
         "  ".join([*(f"{part:<{width}}" for part, width in zip(cell, widths, strict=False)), f"{cell[-1]:>{last}}"])
-        for cell in clipped
+        for cell in zip(*columns, strict=True)
     ]
 
 
-def _clip(text: str) -> str:
-    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
+def _clip(text: str, widest: int) -> str:
+    return text if len(text) <= widest else text[: widest - 1] + "…"
 
 
 def shape_text(shape: list[Any] | None) -> str:

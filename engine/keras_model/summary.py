@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...backends import catalog, runtime
 from ...errors import RecipeError
 from ...models.recipe import Recipe
+from .layer_settings import settings_of
 
 if TYPE_CHECKING:
     import keras
@@ -39,7 +40,7 @@ def rows(model: keras.Model) -> list[Row]:
 
     Returns:
         For each layer: `name`; `kind` (the Keras class); `input` and `output` (the shape of one sample, a list of
-        shapes if there are several, None if unknown); `parameters`; `inputs` (the names of the layers that feed it;
+        shapes if there are several, None if unknown); `settings` (see `layer_settings`); `parameters`; `inputs` (the names of the layers that feed it;
         None if unknown, as in a subclassed model with its own `call`); `returned` (whether it is an output of the
         model). A nested model also has `layers`: its own rows.
     """
@@ -58,6 +59,7 @@ def _row(operation: Any, inputs: list[str] | None, returned: bool) -> Row:
         "kind": type(operation).__name__,
         "input": _shape(operation, "input"),
         "output": _shape(operation, "output"),
+        "settings": settings_of(operation) if is_layer and not nested else {},
         "parameters": operation.count_params() if is_layer else 0,
         "inputs": inputs,
         "returned": returned,

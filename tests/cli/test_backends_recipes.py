@@ -1,6 +1,7 @@
 """The two commands that list what there is; the first thing anyone runs."""
 
 import json
+import re
 import os
 
 import pytest
@@ -129,18 +130,36 @@ def test_a_stack_is_drawn_as_boxes(cli):
     rows = json.loads(cli("recipes", "cnn/striding", "--json").out)["layers"]
     assert boxes[0].split() == ["│", "input", "28×28×1", "│"]
     assert [line.split()[2] for line in boxes[1:]] == [row["kind"] for row in rows]
-    assert boxes[1].split()[3] == "14×14×30"
+    assert boxes[1].endswith("  30 filters of 5×5, stride 2, same, relu  14×14×30 │")
     assert [row["inputs"] for row in rows] == [[], *([row["name"]] for row in rows[:-1])]
 
 
 def test_a_model_with_branches_is_drawn_as_a_graph(cli, model_file):
     lines = cli("recipes", f"{model_file}:branches").out.splitlines()
-    start = lines.index("●   x      InputLayer  4")
+    start = lines.index("●   x      InputLayer           4")
     assert lines[start + 1 : start + 4] == [
         "├─╮",
-        "│ ● left   Dense       2  ← x  → output",
-        "●   right  Dense       2  ← x  → output",
+        "│ ● left   Dense       2 units  2  ← x  → output",
+        "●   right  Dense       2 units  2  ← x  → output",
     ]
+
+
+def test_the_table_says_what_each_layer_takes_and_returns(cli):
+    lines = cli("recipes", "rnn/two-lstm").out.splitlines()
+    rows = [re.split(" {2,}", line.strip()) for line in lines if " LSTM " in line and "│" not in line]
+    first, second = ([kind, *rest[:-1]] for _, kind, *rest in rows)
+    assert first == ["LSTM", "3 units, tanh, returns each step", "5×1", "5×3"]
+    assert second == ["LSTM", "3 units, tanh, returns last step", "5×3", "3"]
+
+
+def test_a_recipe_is_drawn_into_a_file(cli, refused, here):
+    shown = cli("recipes", "functional/autoencoder", "--draw", "model.svg")
+    assert shown.out.splitlines()[-1] == "drawn       model.svg"
+    drawn = (here / "model.svg").read_text()
+    for text in ("functional/autoencoder: 404,244 parameters", "mean  Dense", "784 units, sigmoid", "decoder"):
+        assert f"<!-- {text} -->" in drawn
+    assert "name its recipe" in refused("recipes", "--draw", "model.png")
+    assert "model.txt: expected a file name with .png" in refused("recipes", "cnn/simple", "--draw", "model.txt")
 
 
 FIGURES = {

@@ -1,6 +1,7 @@
 """`trivium inspect` shows the content of a file; `--trust` names the code that it lets run."""
 
 import json
+import re
 
 import pytest
 
@@ -19,6 +20,21 @@ def test_a_run_is_shown(cli, saved_runs):
 def test_json_is_what_inspect_returns(cli, saved_runs):
     path = saved_runs["lstm"] / "bundle.trivium"
     assert json.loads(cli("inspect", path, "--json").out) == json.loads(json.dumps(inspect(path)))
+
+
+def test_the_model_of_a_run_or_a_file_is_drawn(cli, saved_runs, here):
+    import trivium
+
+    assert "drawn         model.svg" in cli("inspect", saved_runs["striding"], "--draw", "model.svg").out
+    drawn = (here / "model.svg").read_text()
+    assert "30 filters of 5×5, stride 2, same, relu" in drawn
+    bundle = trivium.load(saved_runs["striding"])
+    (here / "model.keras").write_bytes(bundle.keras_file)
+    trivium.draw_model(here / "model.keras", "again.svg", title="again")
+    trivium.draw_model(bundle.model, "third.svg", title="again")
+    texts = [re.findall("<!-- (.*?) -->", (here / name).read_text()) for name in ("again.svg", "third.svg")]
+    assert texts[0] == texts[1]
+    assert texts[0][0] == "again"
 
 
 def test_names_in_a_file_cannot_command_the_terminal(cli, here):

@@ -3,6 +3,7 @@
 import pytest
 
 from trivium.engine.keras_model import diagram, summary
+from trivium.engine.keras_model.layer_settings import settings_of, settings_text
 from trivium.errors import RecipeError
 from trivium.models.recipe import Recipe
 
@@ -60,6 +61,7 @@ def test_a_row_says_what_a_layer_is_and_what_feeds_it(stack, layers):
         "kind": "Dense",
         "input": [4],
         "output": [3],
+        "settings": {"units": 3},
         "parameters": 15,
         "inputs": [],
         "returned": False,
@@ -118,7 +120,7 @@ def test_the_connections_of_a_subclassed_model_are_unknown(layers, backend):
         ("first", None, None, 15),
         ("second", None, None, 8),
     ]
-    assert drawn(model) == ["● first   Dense  ?", "● second  Dense  ?"]
+    assert drawn(model) == ["● first   Dense  3 units  ?", "● second  Dense  2 units  ?"]
 
 
 def test_a_model_without_declared_inputs_is_refused(backend, layers):
@@ -129,30 +131,63 @@ def test_a_model_without_declared_inputs_is_refused(backend, layers):
         summary.layers(recipe, {})
 
 
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (lambda of: of.Dense(3, activation="relu"), "3 units, relu"),
+        (lambda of: of.Conv2D(1, 3, strides=2, padding="same"), "1 filter of 3×3, stride 2, same"),
+        (lambda of: of.Conv1D(4, 5, padding="causal", dilation_rate=2), "4 filters of 5, dilation 2, causal"),
+        (lambda of: of.MaxPooling2D((2, 3)), "2×3, stride 2×3, valid"),
+        (lambda of: of.Dropout(0.3), "rate 0.3"),
+        (lambda of: of.LSTM(8, return_sequences=True), "8 units, tanh, returns each step"),
+        (lambda of: of.SimpleRNN(8, dropout=0.1), "8 units, tanh, dropout 0.1, returns last step"),
+        (lambda of: of.Bidirectional(of.GRU(4)), "GRU: 4 units, tanh, returns last step"),
+        (lambda of: of.TimeDistributed(of.Dense(3, activation="softmax")), "Dense: 3 units, softmax"),
+        (lambda of: of.Embedding(1000, 4), "1,000 to 4"),
+        (lambda of: of.MultiHeadAttention(2, 8), "2 heads of 8"),
+        (lambda of: of.Activation("gelu"), "gelu"),
+        (lambda of: of.BatchNormalization(), ""),
+    ],
+)
+def test_the_settings_of_a_layer_are_told_in_a_few_words(layers, layer, text):
+    assert settings_text(settings_of(layer(layers))) == text
+
+
+def test_a_custom_layer_with_attributes_that_raise_has_no_settings(layers):
+    class Mine(layers.Layer):
+        units = object()
+
+        @property
+        def activation(self):
+            raise RuntimeError("not yet")
+
+    assert settings_of(Mine()) == {}
+
+
 # --- drawings -------------------------------------------------------------------------------------------------------
 
 
 def test_a_stack_is_a_column_of_boxes(stack, layers):
     model = stack(layers.Flatten(name="flat"), layers.Dense(10, name="digit"), shape=(28, 28))
     assert drawn(model) == [
-        "┌───────────────────────┐",
-        "│ input           28×28 │",
-        "├───────────▼───────────┤",
-        "│ flat   Flatten    784 │",
-        "├───────────▼───────────┤",
-        "│ digit  Dense       10 │",
-        "└───────────────────────┘",
+        "┌─────────────────────────────────┐",
+        "│ input                     28×28 │",
+        "├────────────────▼────────────────┤",
+        "│ flat   Flatten              784 │",
+        "├────────────────▼────────────────┤",
+        "│ digit  Dense    10 units     10 │",
+        "└─────────────────────────────────┘",
     ]
 
 
 def test_a_functional_model_without_branches_is_a_stack_as_well(layers, make, named_input):
     pixels = named_input("pixels", 784)
     assert drawn(make(pixels, layers.Dense(10, name="digit")(pixels))) == [
-        "┌─────────────────────────┐",
-        "│ pixels  InputLayer  784 │",
-        "├────────────▼────────────┤",
-        "│ digit   Dense        10 │",
-        "└─────────────────────────┘",
+        "┌───────────────────────────────────┐",
+        "│ pixels  InputLayer            784 │",
+        "├─────────────────▼─────────────────┤",
+        "│ digit   Dense       10 units   10 │",
+        "└───────────────────────────────────┘",
     ]
 
 
@@ -162,12 +197,12 @@ def test_a_skip_connection_runs_beside_what_it_skips(layers, make, named_input):
     again = layers.Dense(4, name="again")(hidden)
     model = make(x, layers.Add(name="sum")([hidden, again]))
     assert drawn(model) == [
-        "●   x       InputLayer  4",
-        "●   hidden  Dense       4  ← x",
+        "●   x       InputLayer           4",
+        "●   hidden  Dense       4 units  4  ← x",
         "├─╮",
-        "│ ● again   Dense       4  ← hidden",
+        "│ ● again   Dense       4 units  4  ← hidden",
         "├─╯",
-        "●   sum     Add         4  ← hidden, again  → output",
+        "●   sum     Add                  4  ← hidden, again  → output",
     ]
 
 
@@ -176,14 +211,14 @@ def test_two_branches_split_and_join_across_a_third(layers, make, named_input):
     parts = [layers.Dense(2, name=name)(x) for name in ("a", "b", "c")]
     ends = layers.Concatenate(name="ends")([parts[0], parts[2]])
     assert drawn(make(x, [ends, parts[1]])) == [
-        "●     x     InputLayer   4",
+        "●     x     InputLayer            4",
         "├─╮",
-        "│ ●   a     Dense        2  ← x",
+        "│ ●   a     Dense        2 units  2  ← x",
         "├─│─╮",
-        "│ │ ● c     Dense        2  ← x",
+        "│ │ ● c     Dense        2 units  2  ← x",
         "│ ├─╯",
-        "│ ●   ends  Concatenate  4  ← a, c  → output",
-        "●     b     Dense        2  ← x  → output",
+        "│ ●   ends  Concatenate           4  ← a, c  → output",
+        "●     b     Dense        2 units  2  ← x  → output",
     ]
 
 
@@ -193,14 +228,14 @@ def test_two_inputs_and_two_outputs(layers, make, named_input):
     both = layers.Concatenate(name="both")([flat, text])
     model = make([picture, text], [layers.Dense(10, name="what")(both), layers.Dense(1, name="sure")(both)])
     assert drawn(model) == [
-        "●   picture  InputLayer   8×8",
-        "●   seen     Flatten       64  ← picture",
-        "│ ● text     InputLayer     5",
+        "●   picture  InputLayer             8×8",
+        "●   seen     Flatten                 64  ← picture",
+        "│ ● text     InputLayer               5",
         "├─╯",
-        "●   both     Concatenate   69  ← seen, text",
+        "●   both     Concatenate             69  ← seen, text",
         "├─╮",
-        "│ ● what     Dense         10  ← both  → output",
-        "●   sure     Dense          1  ← both  → output",
+        "│ ● what     Dense        10 units   10  ← both  → output",
+        "●   sure     Dense        1 unit      1  ← both  → output",
     ]
 
 
@@ -209,29 +244,29 @@ def test_an_output_that_is_also_used_is_marked(layers, make, named_input):
     hidden = layers.Dense(2, name="hidden")(x)
     lines = drawn(make(x, [layers.Dense(1, name="end")(hidden), hidden]))
     assert lines == [
-        "● x       InputLayer  4",
-        "● hidden  Dense       2  ← x  → output",
-        "● end     Dense       1  ← hidden  → output",
+        "● x       InputLayer           4",
+        "● hidden  Dense       2 units  2  ← x  → output",
+        "● end     Dense       1 unit   1  ← hidden  → output",
     ]
 
 
 def test_a_nested_model_follows_under_its_name(stack, layers):
     inner = stack(layers.Dense(3, name="wide"), name="inner")
     assert drawn(stack(inner, layers.Dense(2, name="end"))) == [
-        "┌──────────────────────┐",
-        "│ input              4 │",
-        "├──────────▼───────────┤",
-        "│ inner  Sequential  3 │",
-        "├──────────▼───────────┤",
-        "│ end    Dense       2 │",
-        "└──────────────────────┘",
+        "┌───────────────────────────────┐",
+        "│ input                       4 │",
+        "├───────────────▼───────────────┤",
+        "│ inner  Sequential           3 │",
+        "├───────────────▼───────────────┤",
+        "│ end    Dense       2 units  2 │",
+        "└───────────────────────────────┘",
         "",
         "inner:",
-        "  ┌─────────────────┐",
-        "  │ input         4 │",
-        "  ├────────▼────────┤",
-        "  │ wide   Dense  3 │",
-        "  └─────────────────┘",
+        "  ┌──────────────────────────┐",
+        "  │ input                  4 │",
+        "  ├────────────▼─────────────┤",
+        "  │ wide   Dense  3 units  3 │",
+        "  └──────────────────────────┘",
     ]
 
 
@@ -239,9 +274,9 @@ def test_a_layer_that_takes_its_own_output_again_is_listed_without_lanes(layers,
     x = named_input("x", 4)
     again = layers.Dense(4, name="again")
     assert drawn(make(x, again(layers.ReLU(name="relu")(again(x))))) == [
-        "● x      InputLayer  4",
-        "● again  Dense       4  ← x, relu  → output",
-        "● relu   ReLU        4  ← again",
+        "● x      InputLayer           4",
+        "● again  Dense       4 units  4  ← x, relu  → output",
+        "● relu   ReLU                 4  ← again",
     ]
 
 
