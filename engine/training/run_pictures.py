@@ -19,6 +19,7 @@ from ..keras_model.interface import match_inputs, targets_in_order
 from ..plots import plots, series_plots
 from ..plots.images import to_images
 from ..plots.masks import masks
+from ..plots.mistake_pairs import mistake_pairs
 from ..prediction.evaluation import to_data_terms
 from ..runs.run import Run
 
@@ -136,9 +137,10 @@ class _Output:
         if not is_array(x) or not (x.ndim == 3 or is_colour(x)):
             return written
         if y.ndim == 1:
-            written.append(self._file("mistakes"))
-            certainty = probabilities(self.outputs).max(-1)
-            plots.mistakes(self._images, y, self.predicted, certainty, self.labels, written[1], title=self.title)
+            written += [self._file("mistakes"), self._file("mistakes-by-pair")]
+            shown = (self._images, y, self.predicted, probabilities(self.outputs).max(-1), self.labels)
+            plots.mistakes(*shown, written[1], title=self.title)
+            mistake_pairs(*shown, written[2], title=self.title)
         elif y.shape == x.shape[:3]:
             written.append(self._file("masks"))
             rows = [("mask", y[:_SHOWN]), ("predicted", self.predicted[:_SHOWN])]

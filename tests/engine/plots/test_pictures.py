@@ -26,7 +26,8 @@ def colours(path):
 
 def test_a_classifiers_run_folder_is_complete(saved_runs):
     files = {path.name for path in saved_runs["striding"].iterdir()}
-    assert files == {"bundle.trivium", "run.json", "history.jsonl", "curves.png", "confusion.png", "mistakes.png"}
+    pictures = {"curves.png", "confusion.png", "mistakes.png", "mistakes-by-pair.png"}
+    assert files == {"bundle.trivium", "run.json", "history.jsonl", *pictures}
 
 
 def test_a_waves_run_folder_is_complete(saved_runs):
