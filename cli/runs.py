@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,10 @@ def show(run: Path, as_json: bool) -> None:
 
     stored = run_list.read(run)
     if as_json:
-        print_json({**stored.to_json(), "settings": stored.record["settings"], "history": stored.history.to_json()})
+        names = ("evaluation", "training_evaluation")
+        measured = {name: stored.record[name] for name in names if name in stored.record}
+        parts = {"settings": stored.record["settings"], **measured, "history": stored.history.to_json()}
+        print_json({**stored.to_json(), **parts})
         return
     screen, facts = console(), stored.to_json()
     for name in ("recipe", "backend", "state"):
@@ -100,6 +104,8 @@ def show(run: Path, as_json: bool) -> None:
         screen.print(f"error       {facts['error']}")
     screen.print(f"epochs      {_progress(stored)}")
     screen.print(f"best        {_best(stored)}")
+    for name, metrics in stored.evaluations.items():
+        screen.print(f"{name:<10}  {_metrics(metrics)}")
     for name, value in stored.record["settings"].items():
         screen.print(f"{name:<18}  {value}")
     if stored.history.metrics:
@@ -135,6 +141,7 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
         ("state", [stored.state for stored in stored_runs]),
         ("epochs", [_progress(stored) for stored in stored_runs]),
         ("best", [_best(stored) for stored in stored_runs]),
+        *_evaluation_rows(stored_runs),
         *differing,
     ]:
         rows.add_row(name, *values)
@@ -142,6 +149,16 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     screen.print(rows)
     if out:
         screen.print(f"curves      {out}")
+
+
+def _evaluation_rows(stored_runs: list[StoredRun]) -> list[tuple[str, list[str]]]:
+    """Return the rows of the metrics of each part that any of the runs was evaluated on."""
+    parts = dict.fromkeys(part for stored in stored_runs for part in stored.evaluations)
+    return [(part, [_metrics(stored.evaluations.get(part, {})) for stored in stored_runs]) for part in parts]
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()) or "–"
 
 
 def _progress(stored: StoredRun) -> str:

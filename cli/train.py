@@ -281,6 +281,10 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
     if run.evaluation:
         screen.print("test        " + "  ".join(f"{name} {value:.4g}" for name, value in run.evaluation.items()))
+    if run.training_evaluation:
+        amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
+        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
+        screen.print(f"trained on  {values}{amount}")
     if run.stopped:
         screen.print(f"stopped     {run.stopped}")
     _print_pace(run, screen)

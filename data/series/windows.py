@@ -78,12 +78,12 @@ class SeriesWindows:
     @cached_property
     def train_starts(self) -> np.ndarray:
         """The first row of each training window, in the order of the training samples."""
-        return self._starts(self.rows.bounds[:-1], self._test_begins)
+        return self._starts(self.rows.bounds[:-1], self.test_begins)
 
     @cached_property
     def test_starts(self) -> np.ndarray:
         """The first row of each test window, in the order of the test samples."""
-        return self._starts(self._test_begins, self.rows.bounds[1:])
+        return self._starts(self.test_begins, self.rows.bounds[1:])
 
     def samples(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs (windows, window, columns) and the targets of the windows that begin at these rows.
@@ -109,7 +109,7 @@ class SeriesWindows:
         Returns:
             Two arrays of indices into the training samples, both ascending.
         """
-        ends = self._test_begins
+        ends = self.test_begins
         lengths = ends - self.rows.bounds[:-1]
         cuts = (ends - share_of_rows(lengths, share))[self.rows.series_of(self.train_starts)]
         before = self.train_starts + self.windowing.span <= cuts
@@ -145,7 +145,8 @@ class SeriesWindows:
         return [self.rows.columns.index(name) for name in self.targets]
 
     @property
-    def _test_begins(self) -> np.ndarray:
+    def test_begins(self) -> np.ndarray:
+        """(series,) the first row of the test part of each series."""
         return np.asarray(self.rows.bounds[1:] - self.test_rows)
 
     def _starts(self, firsts: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -71,19 +71,21 @@ def overlaid(histories: list[tuple[str, History]], path: Path | str) -> None:
         save(fig, path)
 
 
-def series(data: np.ndarray, predicted: np.ndarray, path: Path | str, *, title: str) -> None:
-    """Plot predicted values over a series.
+def series(parts: list[tuple[str, np.ndarray, np.ndarray]], path: Path | str, *, title: str) -> None:
+    """Plot predicted values over the parts of a series, side by side, with the RMS error of each.
 
     Args:
-        data: (n,) values.
-        predicted: (m,) predictions, m ≤ n, of the last m values.
+        parts: for each part its name, (n,) its values, and (m,) predictions, m ≤ n, of the last m values.
     """
     with style():
-        fig, (axes,) = figure(1, width=9)
-        axes.plot(np.arange(len(data)), data, color=DATA, linewidth=3, alpha=0.6, label="data")
-        axes.plot(np.arange(len(data) - len(predicted), len(data)), predicted, color=VALIDATION, label="predicted")
-        axes.set(xlabel="step", ylabel="value")
-        axes.legend()
+        fig, plots = figure(len(parts), width=9 if len(parts) == 1 else 7)
+        for axes, (name, data, predicted) in zip(plots, parts, strict=True):
+            first = len(data) - len(predicted)
+            axes.plot(np.arange(len(data)), data, color=DATA, linewidth=3, alpha=0.6, label="data")
+            axes.plot(np.arange(first, len(data)), predicted, color=VALIDATION, label="predicted")
+            rms = float(np.sqrt(np.mean(np.square(predicted - data[first:]))))
+            axes.set(xlabel="step", ylabel="value", title=f"{name}: RMS error {rms:.4g}")
+            axes.legend()
         fig.suptitle(title)
         save(fig, path)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_PANELS = 6
+_MOST_MARKED = 120  # forecasts with a dot at each step
 
 
 def parts(series: SeriesWindows, path: Path, *, title: str) -> None:
     """Plot the targets of each series over time, its training part and its test part in two colours."""
     with style():
         fig, panels = _panels(series, title)
-        for axes, number, target in panels:
+        for axes, number, target, _ in panels:
             first, middle, end = series.part_bounds(number)
             for name, colour, rows in (("train", TRAINING, (first, middle)), ("test", VALIDATION, (middle, end))):
                 if rows[0] < rows[1]:
@@ -34,54 +36,80 @@ def parts(series: SeriesWindows, path: Path, *, title: str) -> None:
         save(fig, path)
 
 
-def forecasts(series: SeriesWindows, predicted: np.ndarray, path: Path, *, title: str) -> None:
-    """Plot forecasts over the values of the test part. Of windows whose forecasts overlap, only some are drawn.
+@dataclass(frozen=True)
+class ForecastPart:
+    """The forecasts of a part of all series.
 
-    Args:
-        predicted: (test windows, …) on the scale of the raw data, in the order of the test samples.
+    Attributes:
+        name: of the part.
+        starts: (m,) the first row of each window.
+        predicted: (m, …) the forecasts after them, on the scale of the raw data.
+        begins: (series,) the first row of the part in each series.
     """
-    horizon, window = series.windowing.horizon, series.windowing.window
-    shaped = predicted.reshape(len(predicted), horizon, len(series.targets))
+
+    name: str
+    starts: np.ndarray
+    predicted: np.ndarray
+    begins: np.ndarray
+
+
+def forecasts(series: SeriesWindows, parts: list[ForecastPart], path: Path, *, title: str) -> None:
+    """Plot forecasts over the values of parts, side by side, with their RMS errors.
+
+    Of windows whose forecasts overlap, only some are drawn; the error is that of all.
+    """
     with style():
-        fig, panels = _panels(series, title)
-        for axes, number, target in panels:
-            _, middle, end = series.part_bounds(number)
-            axes.plot(
-                _times(series, number, np.arange(middle, end)),
-                _values(series, target, middle, end),
-                color=DATA,
-                linewidth=3,
-                alpha=0.6,
-                label="data",
-            )
-            chosen = _without_overlap(series, number)
-            rows = series.test_starts[chosen, None] + window + np.arange(horizon)
-            lines = shaped[chosen, :, target]
-            if horizon > 1:  # a gap after each forecast, so that its first step can be seen
-                rows, lines = (
-                    np.pad(rows, ((0, 0), (0, 1)), "edge"),
-                    np.pad(lines, ((0, 0), (0, 1)), constant_values=np.nan),
-                )
-            places = _times(series, number, rows.reshape(-1))
-            axes.plot(places, lines.reshape(-1), color=VALIDATION, marker=".", label="forecast")
+        fig, panels = _panels(series, title, [part.name for part in parts])
+        for axes, number, target, place in panels:
+            _draw_forecasts(axes, series, parts[place], number, target)
             axes.legend(loc="upper left")
         save(fig, path)
 
 
-def _panels(series: SeriesWindows, title: str) -> tuple[Figure, Iterator[tuple[Axes, int, int]]]:
-    """Return a figure, and its panels with the number of a series and the place of a target among the targets."""
+def _draw_forecasts(axes: Axes, series: SeriesWindows, part: ForecastPart, number: int, target: int) -> None:
+    horizon, window = series.windowing.horizon, series.windowing.window
+    own = np.flatnonzero(series.rows.series_of(part.starts) == number)
+    if not len(own):
+        return
+    rows = part.starts[own, None] + window + np.arange(horizon)
+    lines = part.predicted.reshape(len(part.starts), horizon, len(series.targets))[own, :, target]
+    shown = np.arange(part.begins[number], rows.max() + 1)
+    values = _values(series, target, int(shown[0]), int(shown[-1]) + 1)
+    axes.plot(_times(series, number, shown), values, color=DATA, linewidth=3, alpha=0.6, label="data")
+    rms = float(np.sqrt(np.mean(np.square(lines - values[rows - shown[0]]))))
+    axes.set_title(f"{axes.get_title()}: RMS error {rms:.4g}", fontsize=10)
+    every = -(-horizon // series.windowing.stride)  # forecasts that do not overlap
+    rows, lines = rows[::every], lines[::every]
+    if horizon > 1:  # a gap after each forecast, so that its first step can be seen
+        rows = np.pad(rows, ((0, 0), (0, 1)), "edge")
+        lines = np.pad(lines, ((0, 0), (0, 1)), constant_values=np.nan)
+    places = _times(series, number, rows.reshape(-1))
+    marker = "." if len(rows) <= _MOST_MARKED else None
+    axes.plot(places, lines.reshape(-1), color=VALIDATION, marker=marker, label="forecast")
+
+
+def _panels(
+    series: SeriesWindows, title: str, parts: Sequence[str] = ("",)
+) -> tuple[Figure, Iterator[tuple[Axes, int, int, int]]]:
+    """Return a figure with a row for each series and target, and a column for each part.
+
+    Each panel comes with the number of the series, the place of the target among the targets, and that of the part.
+    """
     every = [(number, place) for number in range(len(series.rows.names)) for place in range(len(series.targets))]
     shown = every[:_MOST_PANELS]
-    fig = Figure(figsize=(9, 1.0 + 2.4 * len(shown)), layout="constrained")
-    columns = fig.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for axes, (number, place) in zip(columns, shown, strict=True):
-        name = series.rows.names[number]
-        axes.set(ylabel=series.targets[place], title=f"{series.key} {name}" if name else "")
+    fig = Figure(figsize=(9 if len(parts) == 1 else 6.5 * len(parts), 1.0 + 2.4 * len(shown)), layout="constrained")
+    grid = fig.subplots(len(shown), len(parts), squeeze=False)
+    for (row, column), axes in np.ndenumerate(grid):
+        number, place = shown[row]
+        name = f"{series.key} {series.rows.names[number]}" if series.rows.names[number] else ""
+        heading = ", ".join(text for text in (name, parts[column]) if text)
+        axes.set(ylabel=series.targets[place] if column == 0 else "", title=heading)
         _show_dates(axes, series)
-    columns[-1].set_xlabel(series.time or "step")
+    for axes in grid[-1]:
+        axes.set_xlabel(series.time or "step")
     left_out = f" ({len(shown)} of {len(every)})" if len(shown) < len(every) else ""
     fig.suptitle(title + left_out)
-    return fig, ((axes, *places) for axes, places in zip(columns, shown, strict=True))
+    return fig, ((axes, *shown[row], column) for (row, column), axes in np.ndenumerate(grid))
 
 
 def _show_dates(axes: Axes, series: SeriesWindows) -> None:
@@ -100,10 +128,3 @@ def _times(series: SeriesWindows, number: int, rows: np.ndarray) -> np.ndarray:
 
 def _values(series: SeriesWindows, target: int, first: int, end: int) -> np.ndarray:
     return np.asarray(series.rows.values[first:end, series.target_places[target]])
-
-
-def _without_overlap(series: SeriesWindows, number: int) -> np.ndarray:
-    """Return the test windows of a series whose forecasts do not overlap, as places among all test windows."""
-    of_series = np.flatnonzero(series.rows.series_of(series.test_starts) == number)
-    every = -(-series.windowing.horizon // series.windowing.stride)
-    return np.asarray(of_series[::every])

@@ -251,6 +251,19 @@ def _rms_errors(
     return {metric: math.sqrt(_weighted_mean(means)) for metric, means in squares.items()}
 
 
+def values_rms_errors(
+    preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray, series: SeriesWindows | None
+) -> dict[str, float]:
+    """Return the root-mean-square error of the only output of values, or of each target of a series, in its units.
+
+    Args:
+        outputs: of the model.
+        y: the prepared targets.
+    """
+    squares = _by_target("", _squared_errors(preprocessing, outputs, y), series)
+    return {metric: math.sqrt(float(np.mean(squared))) for metric, squared in squares.items()}
+
+
 def _squared_errors(preprocessing: Preprocessing, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
     predicted = preprocessing.targets.inverse(outputs)
     error = predicted - preprocessing.targets.inverse(y).reshape(predicted.shape)

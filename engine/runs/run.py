@@ -64,6 +64,8 @@ class Run:
         history, timings: of each epoch.
         environment: machine, backend, versions.
         evaluation: the metrics on the test split, None if there is none.
+        training_evaluation: of a series `rms_error` on the part that was trained on, or that of each target.
+        training_part: the predictions behind it, for pictures; None for other data.
         networks: further networks by name, which written losses have trained beside the model.
         interrupted: whether it was stopped before its last epoch.
         terminated: whether SIGTERM stopped it.
@@ -84,6 +86,8 @@ class Run:
     timings: Timings
     environment: dict[str, Any]
     evaluation: dict[str, float] | None = None
+    training_evaluation: dict[str, float] = field(default_factory=dict)
+    training_part: Any = None
     networks: dict[str, keras.Model] = field(default_factory=dict)
     interrupted: bool = False
     terminated: bool = False
@@ -104,6 +108,7 @@ class Run:
             f"epochs: {len(self.history)} of {self.settings['epochs']}" + (", interrupted" * self.interrupted),
             f"last epoch: {_metrics(last)}",
             f"test: {_metrics(self.evaluation or {})}",
+            *([f"training part: {_metrics(self.training_evaluation)}"] if self.training_evaluation else []),
             *(f"warning: {text}" for text in self.warnings),
         ]
         return "\n".join(lines)
@@ -119,7 +124,8 @@ class Run:
             "dataset": self.dataset.describe(),
             "history": self.history.to_json(),
             "best_epoch": self.history.best_epoch if len(self.history) else None,
-            "evaluation": self.evaluation and {name: _finite(value) for name, value in self.evaluation.items()},
+            "evaluation": self.evaluation and _finite_values(self.evaluation),
+            **({"training_evaluation": _finite_values(errors)} if (errors := self.training_evaluation) else {}),
             "timings": self.timings.to_json(),
             "interrupted": self.interrupted,
             **({"stopped": self.stopped} if self.stopped else {}),
@@ -136,6 +142,6 @@ def _metrics(values: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in values.items()) or "none"
 
 
-def _finite(value: float) -> float | None:
-    """Return a number that JSON has; None for one that is infinite or NaN."""
-    return value if math.isfinite(value) else None
+def _finite_values(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Return numbers as JSON has them; None for one that is infinite or NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

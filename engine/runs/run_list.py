@@ -50,6 +50,13 @@ class StoredRun:
         metric, epoch = self.history.monitor, self.history.best_epoch
         return metric, self.history[metric][epoch - 1], epoch
 
+    @property
+    def evaluations(self) -> dict[str, dict[str, float]]:
+        """The metrics on the test split, and those on the part of a series that was trained on, where there are any."""
+        names = {"test": "evaluation", "trained on": "training_evaluation"}
+        parts = {title: _numbers(_part(self.record, name)) for title, name in names.items()}
+        return {title: metrics for title, metrics in parts.items() if metrics}
+
     def to_json(self) -> dict[str, Any]:
         best = None
         if self.best:
@@ -132,6 +139,10 @@ def _part(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a part of a record, or an empty dictionary: a record may hold anything."""
     part = record.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _numbers(part: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in part.items() if isinstance(value, (int, float))}
 
 
 def _text(value: Any) -> str | None:

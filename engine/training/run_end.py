@@ -17,6 +17,8 @@ from ...errors import ModelError, first_line
 from ..keras_model.inference import outputs_of
 from ..prediction.evaluation import evaluate_model
 from .compilation import fresh_metrics
+from .hold_out import HoldOut
+from .training_part import predict_training_part
 
 if TYPE_CHECKING:
     import keras
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
     from ..runs.run import Run
 
 
-def finish(run: Run) -> list[str]:
-    """Evaluate a finished run on its test split, and keep of its model what others can use; return warnings."""
-    warnings = evaluate_test_split(run)
+def finish(run: Run, held_out: HoldOut) -> list[str]:
+    """Evaluate a finished run on its test split, and keep of its model what others can use; return warnings.
+
+    Of a series the part that was trained on is evaluated too.
+    """
+    warnings = evaluate_test_split(run) + evaluate_training_part(run, held_out)
     _keep_answers(run)
     return warnings
 
@@ -97,6 +102,21 @@ def evaluate_test_split(run: Run) -> list[str]:
         return ["The model was not evaluated on the test split: that was stopped by Ctrl-C."]
     except Exception as error:  # of the model on unusual data, of a metric, or for want of memory
         return [f"The model was not evaluated on the test split: {_reason(error)}."]
+    return []
+
+
+def evaluate_training_part(run: Run, held_out: HoldOut) -> list[str]:
+    """Evaluate a finished run on the training part of a series; return the sentence that says why not, if it failed."""
+    try:
+        part = predict_training_part(run, held_out)
+    except KeyboardInterrupt:
+        return ["The model was not evaluated on the training part: that was stopped by Ctrl-C."]
+    except Exception as error:  # of the model, or for want of memory
+        return [f"The model was not evaluated on the training part: {_reason(error)}."]
+    if part:
+        run.training_part, run.training_evaluation = part, part.errors
+        if part.amount:
+            run.notes.append(f"The RMS error of the training part is that of its {part.amount}.")
     return []
 
 

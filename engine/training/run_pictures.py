@@ -22,6 +22,7 @@ from ..plots.masks import masks
 from ..plots.mistake_pairs import mistake_pairs
 from ..prediction.evaluation import to_data_terms
 from ..runs.run import Run
+from .training_part import TrainingPart
 
 _SHOWN = 12
 # Probabilities of the pixels of pictures with masks.
@@ -47,11 +48,13 @@ def draw(run: Run, folder: Path) -> list[Path]:
     predicted = to_data_terms(run.preprocessing, outputs, run.dataset.labels, run.settings.get("threshold"))
     if run.dataset.series:
         path = folder / "predictions.png"
-        series_plots.forecasts(run.dataset.series, predicted, path, title=f"{title}, test data")
+        parts = _parts_of_series(run, predicted)
+        series_plots.forecasts(run.dataset.series, parts, path, title=title)
         return [*written, path]
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)
-        return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title, run.dataset.kind).draw()
+        kind, part = run.dataset.kind, run.training_part
+        return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title, kind, "", part).draw()
     suffixes: set[str] = set()
     for (name, output), y in zip(outputs.items(), targets_in_order(run.model, test.y), strict=True):
         split, labels = Split(test.x, y), labels_of(run.dataset.labels, name)
@@ -59,6 +62,18 @@ def draw(run: Run, folder: Path) -> list[Path]:
         kind = run.dataset.kind
         written += _Output(split, output, predicted[name], labels, folder, f"{title}: {name}", kind, suffix).draw()
     return written
+
+
+def _parts_of_series(run: Run, predicted: np.ndarray) -> list[series_plots.ForecastPart]:
+    """Return the forecasts of the training part, if there are any, and of the test part."""
+    series, part = run.dataset.series, run.training_part
+    assert series
+    test = series_plots.ForecastPart("test part", series.test_starts, predicted, series.test_begins)
+    if not part:
+        return [test]
+    name = "training part" + (f", {part.amount}" if part.amount else "")
+    begins = series.rows.bounds[:-1]
+    return [series_plots.ForecastPart(name, series.train_starts[part.samples], part.predicted, begins), test]
 
 
 def _unused_suffix(name: str, suffixes: set[str]) -> str:
@@ -96,6 +111,7 @@ class _Output:
         labels: the names of the classes; empty for values.
         kind: of the dataset.
         suffix: of the names of the files, where there are several outputs.
+        training_part: the predictions of the part of a series that was trained on.
     """
 
     split: Split
@@ -106,6 +122,7 @@ class _Output:
     title: str
     kind: str = ""
     suffix: str = ""
+    training_part: TrainingPart | None = None
 
     def draw(self) -> list[Path]:
         """Draw the predictions; return the files."""
@@ -120,7 +137,7 @@ class _Output:
         is_series = is_array(x) and x.ndim == 1
         if y.ndim == 1 and is_series and self.predicted.size == len(self.predicted):
             path = self._file("predictions")
-            plots.series(y, self.predicted.reshape(-1), path, title=f"{self.title}, test data")
+            plots.series(self._parts(), path, title=self.title)
             return [path]
         if y.ndim <= 2 and y.size == self.predicted.size and y.size <= _MOST_TARGETS * len(y):
             path = self._file("predictions")
@@ -128,6 +145,15 @@ class _Output:
             plots.agreement(*by_target, path, title=f"{self.title}, test data")
             return [path]
         return []
+
+    def _parts(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Return the name, the data and the predictions of the training part, if there are any, and the test part."""
+        test = ("test part", self.split.y, self.predicted.reshape(-1))
+        part = self.training_part
+        if not part or part.predicted.size != len(part.predicted):
+            return [test]
+        name = "training part" + (f", {part.amount}" if part.amount else "")
+        return [(name, part.y, part.predicted.reshape(-1)), test]
 
     def _draw_classes(self) -> list[Path]:
         x, y = self.split.x, self.split.y

@@ -184,7 +184,7 @@ class Trainer:
             notes=self.notes,
             stopped=session.stopped,
         )
-        self._warn(finish(run))
+        self._warn(finish(run, self.resolved.preparation.held_out))
         run.warnings = self.warnings
         return run
 

@@ -59,6 +59,18 @@ def test_one_run_is_shown(cli, refused, runs):
     assert "runs/broken/run.json is not JSON, or was truncated" in refused("runs", "show", "runs/broken")
 
 
+def test_a_run_on_a_wave_shows_the_errors_of_both_parts(cli, runs):
+    record = read_record(runs / "lstm")
+    test, trained = (record[name]["rms_error"] for name in ("evaluation", "training_evaluation"))
+    shown = cli("runs", "show", runs / "lstm").out
+    assert f"rms_error {test:.4g}" in next(line for line in shown.splitlines() if line.startswith("test "))
+    assert f"trained on  rms_error {trained:.4g}" in shown
+    assert json.loads(cli("runs", "show", runs / "lstm", "--json").out)["training_evaluation"]["rms_error"] == trained
+    rows = cli("runs", "compare", runs / "striding", runs / "lstm").out.splitlines()
+    compared = next(line for line in rows if line.strip().startswith("trained on"))
+    assert compared.split() == ["trained", "on", "–", "rms_error", f"{trained:.4g}"]
+
+
 def test_two_runs_are_compared_by_what_differs(cli, refused, runs):
     compared = cli("runs", "compare", "runs/striding", "runs/deep/failed", "--out", "curves.png", "--json")
     assert json.loads(compared.out)["differences"] == {"seed": ["1", "7"]}
