@@ -151,6 +151,12 @@ AUTO = "auto"
     "--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write a line of metrics per epoch into this file."
 )
 @click.option(
+    "--samples",
+    metavar="SETTINGS",
+    help="Let a text model write into samples.txt in the run's folder: any of "
+    "every=1,temperatures=0.5+1+1.5,length=200.",
+)
+@click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
@@ -177,6 +183,7 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
       trivium train my_model.py:build --data my_data.npz
       trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
       trivium train --resume --out runs/digits
+      trivium train text/letters --samples every=5,temperatures=0.5+1 --out runs/letters
       trivium train rnn/lstm --explain
       trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread
     """
@@ -250,10 +257,11 @@ def _optimizer(text: str | None) -> str | dict[str, Any] | None:
 
 
 def _callback_settings(params: Mapping[str, Any]) -> dict[str, Any]:
-    texts = {name: params[name] for name in ("early_stopping", "reduce_on_plateau") if params[name] is not None}
+    examples = {"early_stopping": "patience=3", "reduce_on_plateau": "patience=3", "samples": "every=5"}
     return {
-        name: parse_entries(f"--{name.replace('_', '-')}", text, example="patience=3", texts=("monitor", "mode"))
-        for name, text in texts.items()
+        name: parse_entries(f"--{name.replace('_', '-')}", params[name], example=example, texts=("monitor", "mode"))
+        for name, example in examples.items()
+        if params[name] is not None
     }
 
 

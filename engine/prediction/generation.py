@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.preprocessing.pipeline import Preprocessing
 from ...data.preprocessing.tokens import UNKNOWN, Tokenizer
 from ...data.preprocessing.transforms import Window
 from ...data.sources.text import to_codes
@@ -51,7 +52,7 @@ def generate(
     if seed_text is not None and random_start:
         raise OptionError("a text is continued from `seed_text` or from a random start: leave one out")
     bundle = bundles.load(source)
-    tokens, window = _text_steps(bundle)
+    tokens, window = _require_text_steps(bundle)
     generator = np.random.default_rng(seed)
     if seed_text is None:
         context = bundle.recorded_inputs[generator.integers(len(bundle.recorded_inputs)) if random_start else 0]
@@ -93,14 +94,22 @@ def _generate_tokens(
 
 def is_text_model(bundle: Bundle) -> bool:
     """Return whether the bundle holds a text model: its inputs are windows over tokens."""
-    return [isinstance(step, Tokenizer | Window) for step in bundle.preprocessing.inputs.steps] == [True, True]
+    return text_steps(bundle.preprocessing) is not None
 
 
-def _text_steps(bundle: Bundle) -> tuple[Tokenizer, Window]:
-    steps = bundle.preprocessing.inputs.steps
+def text_steps(preprocessing: Preprocessing) -> tuple[Tokenizer, Window] | None:
+    """Return the steps that cut a text into tokens and windows; None unless these are all steps of the inputs."""
+    steps = preprocessing.inputs.steps
     if len(steps) == 2 and isinstance(steps[0], Tokenizer) and isinstance(steps[1], Window):
         return steps[0], steps[1]
-    raise DataError(f"the bundle of {bundle.run['recipe']} has no text model: train text/letters or text/words")
+    return None
+
+
+def _require_text_steps(bundle: Bundle) -> tuple[Tokenizer, Window]:
+    steps = text_steps(bundle.preprocessing)
+    if steps is None:
+        raise DataError(f"the bundle of {bundle.run['recipe']} has no text model: train text/letters or text/words")
+    return steps
 
 
 def _encode_seed_text(tokens: Tokenizer, window: Window, seed_text: str) -> np.ndarray:

@@ -19,6 +19,7 @@ from ...errors import OptionError, first_line
 from ...functions import is_file_function, load_function, require_known, takes_arguments
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
 from ..runs import direction
+from .sample_settings import SampleSettings
 
 if TYPE_CHECKING:
     import keras
@@ -60,6 +61,9 @@ class CallbackOptions:
             plateau lowers.
         tensorboard: the folder for TensorBoard's logs.
         csv: the file for a line of metrics per epoch.
+        samples: some of `every` (1 epoch), `temperatures` ((0.5, 1, 1.5)) and `length` (200): texts that a text model
+            writes after every n-th epoch into `samples.txt` in the folder of the run; empty for all defaults, None for
+            no texts.
 
     Raises:
         OptionError: a setting that is unknown or out of range.
@@ -70,6 +74,7 @@ class CallbackOptions:
     reduce_on_plateau: Settings | None = None
     tensorboard: Path | None = None
     csv: Path | None = None
+    samples: Settings | None = None
 
     def __post_init__(self) -> None:
         if self.early_stopping is not None:
@@ -80,6 +85,8 @@ class CallbackOptions:
                 raise OptionError(
                     f"`reduce_on_plateau`: factor must be between 0 and 1, received {arguments['factor']:g}"
                 )
+        if self.samples is not None:
+            SampleSettings.of(self.samples)
         if self.lr_schedule is not None:
             schedule(self.lr_schedule, 1)
         if self.tensorboard:

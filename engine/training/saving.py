@@ -11,6 +11,7 @@ from ..bundles.bundle import FILE_NAME, Bundle, keras_bytes
 from ..runs.run import Run
 from ..runs.run_record import HISTORY, RECORD, write_history
 from .run_pictures import draw
+from .sample_settings import FILE_NAME as SAMPLES
 
 
 def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]:
@@ -31,7 +32,8 @@ def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]
     networks = _save_networks(run, folder)
     pictures = _draw(run, folder, listener)
     write_json(folder / RECORD, record)
-    return [folder / RECORD, folder / HISTORY, folder / FILE_NAME, *networks, *pictures]
+    texts = [path for path in (folder / SAMPLES,) if path.is_file()]
+    return [folder / RECORD, folder / HISTORY, folder / FILE_NAME, *networks, *texts, *pictures]
 
 
 def _save_networks(run: Run, folder: Path) -> list[Path]:

@@ -21,8 +21,9 @@ from .own_callbacks import require_callbacks
 if TYPE_CHECKING:
     import keras
 
-    from ...data.dataset import Dataset
+    from ...data.dataset import Dataset, Split
     from ...data.nests import Nest
+    from ...data.preprocessing.pipeline import Preprocessing
     from ..runs.run_folder import RunFolder
 
 
@@ -91,14 +92,24 @@ class TrainingSession:
     def _first_epoch(self) -> int:
         return self._resume_from.epoch if self._resume_from else 0
 
-    def train(self, model: keras.Model, run_epochs: RunEpochs) -> None:
+    def train(
+        self, model: keras.Model, preprocessing: Preprocessing, training: Split, run_epochs: RunEpochs
+    ) -> None:
         """Train the remaining epochs.
+
+        Args:
+            model: compiled.
+            preprocessing: of the model.
+            training: the prepared training part, for what is written while it is trained on.
+            run_epochs: trains the epochs.
 
         Raises:
             KeyboardInterrupt: Ctrl-C came before the first epoch was finished.
+            OptionError: texts are to be written, and the model is none of texts, or the run has no folder.
         """
         monitors = RequireMonitors(self._options.callback_options.monitors)
-        watchers = [self.stop, self.clock, self.log, monitors, *self._option_callbacks]
+        samples = self._text_samples(preprocessing, training)
+        watchers = [self.stop, self.clock, self.log, monitors, *self._option_callbacks, *samples]
         # If a callback had stopped the run, only `on_train_end` is left to run.
         stopped = self._resume_from is not None and self._resume_from.stopped
         recorder = self._recorder
@@ -116,6 +127,17 @@ class TrainingSession:
             self.failures.append(f"{type(callback).__name__}.on_train_end failed ({reason}); the model is kept.")
         finally:
             self.stop.release()
+
+    def _text_samples(self, preprocessing: Preprocessing, training: Split) -> list[keras.callbacks.Callback]:
+        """Return the callback that writes texts while the model trains, if they were asked for."""
+        settings = self._options.callback_options.samples
+        if settings is None:
+            return []
+        from . import text_samples
+
+        folder = self._run_folder.path if self._run_folder else None
+        name, seed = self._options.recipe.name, self._options.seed
+        return [text_samples.build(settings, name, preprocessing, training.x, folder, seed, self._first_epoch)]
 
     def _start(self, run_folder: RunFolder, settings: Mapping[str, Any], dataset: Dataset) -> None:
         """Check that the run can be resumed, restore its history, and write the record of this session."""

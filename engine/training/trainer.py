@@ -162,7 +162,7 @@ class Trainer:
         data = named_outputs(model, dataset)
         batches = self._fresh_batches(model, data, preprocessing) or training
         watched = streams.validation_batches(model, data, preprocessing, self.resolved) or validated
-        session.train(model, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
+        session.train(model, preprocessing, training, lambda *epochs: self.run_epochs(model, batches, watched, *epochs))
         self._warn([*session.failures, *streams.warn_of_end(batches, self.resolved.epochs)])
         model = precisions.to_float32(
             model, self.resolved.precision, lambda: self._build_model(dataset, training, None)

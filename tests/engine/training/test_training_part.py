@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from series_tables import build, counted, linear
+from series_tables import build, build_flat, linear
 
 import trivium
 from trivium.data import datasets
@@ -45,8 +45,8 @@ def test_the_error_of_a_series_is_that_of_the_windows_that_were_trained_on(backe
 def test_several_targets_have_an_error_each_and_the_picture_has_both_parts(backend, tmp_path):
     from PIL import Image
 
-    name = f"{counted(tmp_path / 'sales.csv')}:window=4:horizon=2:key=shop:time=day"
-    run = trivium.train(build, f"{name}:target=price+sales", epochs=1, out=tmp_path / "run")
+    name = f"{linear(tmp_path / 'load.csv')}:window=2:time=hour:target=heat,load"
+    run = trivium.train(build_flat, name, epochs=1, out=tmp_path / "run")
     assert run.training_evaluation.keys() == run.evaluation.keys() - {"loss"}
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert record["training_evaluation"] == run.training_evaluation
