@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends import catalog
+from ..errors import OptionError
 from .common import (
     backend_option,
     common_options,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _MOST_SHARES = 5
 _MOST_NAMED = 3
+_MOST_COLUMNS = 12  # classes
 # A digit of a photograph with less probability than this is doubtful.
 _SURE = 0.6
 
@@ -42,6 +44,7 @@ _SURE = 0.6
     metavar="PNG",
     help="Draw what a model of pictures saw, and its answers.",
 )
+@click.option("--all-classes", is_flag=True, help="Print the probability of each class, not only of the likeliest.")
 @backend_option
 @trust_option
 @common_options
@@ -51,6 +54,7 @@ def command(
     every_window: bool,
     threshold: float | None,
     preview: Path | None,
+    all_classes: bool,
     backend: str | None,
     as_json: bool,
 ) -> None:
@@ -65,6 +69,7 @@ def command(
     \b
     Example:
       trivium predict runs/digits seven.png
+      trivium predict runs/digits seven.png --all-classes --preview seen.png
     """
     catalog.use(backend)
     from ..engine.bundles import bundle
@@ -94,15 +99,66 @@ def command(
     if as_json:
         print_json({"schema": 1, "source": str(source), "predictions": predictions})
         return
-    if record:
+    if all_classes:
+        _print_probabilities(loaded.run["recipe"], predictions)
+    elif record:
         _print_forecasts(predictions)
-        return
+    else:
+        _print_likeliest(predictions)
+
+
+def _print_likeliest(predictions: list[dict[str, Any]]) -> None:
+    """Print a row for each sample: its label with the probability, or its value."""
     places = ["place"] if any("box" in row for row in predictions) else []
     shown = table("file", "sample", *places, "prediction", "probability", right=("sample", "probability"))
     for row in predictions[:_MOST_ROWS]:
         cells = [_place(row["box"]) if "box" in row else "" for _ in places]
         shown.add_row(row["file"], str(row["index"]), *cells, *_columns(row["prediction"]))
     _print(shown, len(predictions))
+
+
+def _print_probabilities(recipe: str, predictions: list[dict[str, Any]]) -> None:
+    """Print the probability of each class, a table for each output of classes.
+
+    Raises:
+        OptionError: no output answers one class.
+    """
+    outputs = _by_output(predictions)
+    if not outputs:
+        raise OptionError(f"`all_classes`: the model of {recipe} does not answer one class: leave it out")
+    for name, entries in outputs.items():
+        _print(_probability_table(name, predictions[:_MOST_ROWS], entries), len(predictions))
+
+
+def _by_output(predictions: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the predictions that have a probability for each class, by the name of the output; "" for the only one."""
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for said in (row["prediction"] for row in predictions):
+        named = said if isinstance(said, dict) and not {"label", "shares"} & said.keys() else {"": said}
+        for name, part in named.items():
+            if isinstance(part, dict) and "probabilities" in part:
+                outputs.setdefault(name, []).append(part)
+    return outputs
+
+
+def _probability_table(output: str, rows: list[dict[str, Any]], entries: list[dict[str, Any]]) -> Table:
+    """Return a table with a column for each class; of many classes one with a row for each, the likeliest first."""
+    classes = list(entries[0]["probabilities"])
+    if len(classes) <= _MOST_COLUMNS:
+        shown = table("file", "sample", *classes, title=output or None, right=("sample", *classes))
+        for row, entry in zip(rows, entries, strict=False):
+            cells = (_share(entry["probabilities"][label]) for label in classes)
+            shown.add_row(row["file"], str(row["index"]), *cells)
+        return shown
+    shown = table("file", "sample", "class", "probability", title=output or None, right=("sample", "probability"))
+    for row, entry in zip(rows, entries, strict=False):
+        for label, value in sorted(entry["probabilities"].items(), key=lambda part: -(part[1] or 0.0)):
+            shown.add_row(row["file"], str(row["index"]), label, _share(value))
+    return shown
+
+
+def _share(probability: float | None) -> str:
+    return "–" if probability is None else f"{probability:.2%}"
 
 
 def _warn_of_doubt(predictions: list[dict[str, Any]]) -> None:

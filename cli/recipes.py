@@ -44,7 +44,9 @@ def command(
         _show(recipes.find(name), parse_assignments(assignments), backend, draw, as_json)
         return
     if draw:
-        raise OptionError("`draw` draws one model: name its recipe, such as trivium recipes cnn/pooling --draw model.png")
+        raise OptionError(
+            "`draw` draws one model: name its recipe, such as trivium recipes cnn/pooling --draw model.png"
+        )
     if as_json:
         figures = measured.figures()
         print_json({"schema": 1, "recipes": [_describe(recipe, figures) for recipe in recipes.registry().values()]})

@@ -289,10 +289,7 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
     if run.evaluation:
         screen.print("test        " + "  ".join(f"{name} {value:.4g}" for name, value in run.evaluation.items()))
-    if run.training_evaluation:
-        amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
-        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
-        screen.print(f"trained on  {values}{amount}")
+    _print_training_part(run, screen)
     if run.stopped:
         screen.print(f"stopped     {run.stopped}")
     _print_pace(run, screen)
@@ -316,6 +313,14 @@ def _print_pace(run: Run, screen: Console) -> None:
         screen.print(f"run by      {plan['count']} {plan['name']}, each on its share of every batch")
     if plan.get("seconds"):
         screen.print(f"run by      {plan['name']}, compiled and chosen in {seconds(plan['seconds'])} s of trials")
+
+
+def _print_training_part(run: Run, screen: Console) -> None:
+    """Print the errors on the part of a series that was trained on, and how much of it was predicted."""
+    if run.training_evaluation:
+        amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
+        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
+        screen.print(f"trained on  {values}{amount}")
 
 
 def _describe_validation(run: Run) -> str:

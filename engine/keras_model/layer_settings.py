@@ -43,7 +43,7 @@ def _attribute(operation: Any, name: str) -> Any:
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """Return settings in a few words, such as `32 filters of 5×5, stride 2, same, relu`; what has no effect is left out."""
+    """Return settings in a few words, such as `32 filters of 5×5, stride 2, same, relu`."""
     words = [_amounts(settings), *_sizes(settings)]
     words += [settings["padding"]] if isinstance(settings.get("padding"), str) else []
     words += [settings["activation"]] if "activation" in settings else []

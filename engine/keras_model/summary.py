@@ -40,9 +40,9 @@ def rows(model: keras.Model) -> list[Row]:
 
     Returns:
         For each layer: `name`; `kind` (the Keras class); `input` and `output` (the shape of one sample, a list of
-        shapes if there are several, None if unknown); `settings` (see `layer_settings`); `parameters`; `inputs` (the names of the layers that feed it;
-        None if unknown, as in a subclassed model with its own `call`); `returned` (whether it is an output of the
-        model). A nested model also has `layers`: its own rows.
+        shapes if there are several, None if unknown); `settings` (see `layer_settings`); `parameters`; `inputs` (the
+        names of the layers that feed it; None if unknown, as in a subclassed model with its own `call`); `returned`
+        (whether it is an output of the model). A nested model also has `layers`: its own rows.
     """
     operations = getattr(model, "operations", model.layers)
     feeding, returned = _connections(model)

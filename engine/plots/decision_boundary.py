@@ -113,9 +113,7 @@ def classes_of(estimator: Any, labels: np.ndarray) -> list[Any]:
     return list(estimator.classes_) if hasattr(estimator, "classes_") else list(np.unique(labels).tolist())
 
 
-def answers_of(
-    estimator: Any, classes: Sequence[Any], grid: np.ndarray, *, prefer_decisions: bool = False
-) -> Answers:
+def answers_of(estimator: Any, classes: Sequence[Any], grid: np.ndarray, *, prefer_decisions: bool = False) -> Answers:
     """Return the answers for a grid of places (n, n, 2), by probabilities where there are any.
 
     Args:

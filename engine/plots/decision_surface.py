@@ -97,7 +97,9 @@ def _draw_surface(axes: Any, first: np.ndarray, second: np.ndarray, answers: Ans
     axes.plot_surface(*plane, answers.values, cmap=colours, vmin=low, vmax=high, zorder=2, **mesh)
     if answers.boundary is not None:
         axes.contour(*plane, answers.values, levels=[answers.boundary], colors="black", linewidths=2, zorder=3)
-    axes.set(xlabel="first column", ylabel="second column", zlim=(answers.values.min() - span / 2, answers.values.max()))
+    axes.set(
+        xlabel="first column", ylabel="second column", zlim=(answers.values.min() - span / 2, answers.values.max())
+    )
     axes.set_title("decision function" if answers.limits is None else "probability")
 
 

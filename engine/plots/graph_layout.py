@@ -161,10 +161,10 @@ def _without_overlap(rank: Sequence[Node], wanted: np.ndarray) -> np.ndarray:
 
     offsets = _offsets(rank)
     weights = np.array([1.0 if isinstance(node, str) else _WAYPOINT_WEIGHT for node in rank])
-    return np.asarray(isotonic_regression(wanted - offsets, sample_weight=weights)) + offsets
+    return np.asarray(isotonic_regression(wanted - offsets, sample_weight=weights) + offsets)
 
 
 def _offsets(rank: Sequence[Node]) -> np.ndarray:
     """Return the least place of each node of a rank, the first at 0."""
     widths = np.array([1.08 if isinstance(node, str) else _WAYPOINT_WIDTH for node in rank])
-    return np.concatenate([[0.0], np.cumsum((widths[:-1] + widths[1:]) / 2)])
+    return np.asarray(np.concatenate([[0.0], np.cumsum((widths[:-1] + widths[1:]) / 2)]))

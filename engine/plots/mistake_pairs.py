@@ -24,7 +24,7 @@ class _Pair(NamedTuple):
 
     label: int
     predicted: int
-    count: int
+    times: int
     sample: int
 
 
@@ -48,13 +48,13 @@ def mistake_pairs(
         certainty: (n,) probabilities of the predicted classes.
     """
     pairs = _pairs(expected, predicted, certainty)
-    wrong = sum(pair.count for pair in pairs)
+    wrong = sum(pair.times for pair in pairs)
     title = f"{title}: {wrong} mistakes in {len(expected)}, the most certain of each pair"
     with style(grid=False):
         if len(labels) <= _MOST_CLASSES:
             fig = _draw_matrix(images, pairs, labels)
         else:
-            shown = sorted(pairs, key=lambda pair: -pair.count)[:_MOST_PAIRS]
+            shown = sorted(pairs, key=lambda pair: -pair.times)[:_MOST_PAIRS]
             title += f" ({len(shown)} of {len(pairs)} pairs)" if len(shown) < len(pairs) else ""
             fig = _draw_list(images, shown, certainty, labels)
         fig.suptitle(title, fontsize=10)
@@ -76,9 +76,7 @@ def _shown(images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair]) -> An
     return images(np.array([pair.sample for pair in pairs])) if pairs else ()
 
 
-def _draw_matrix(
-    images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair], labels: tuple[str, ...]
-) -> Figure:
+def _draw_matrix(images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair], labels: tuple[str, ...]) -> Figure:
     size = len(labels)
     side = max(_CELL * size, _NARROWEST - 1.2)
     fig = Figure(figsize=(side + 1.2, side + 1.3), layout="constrained")
@@ -93,7 +91,7 @@ def _draw_matrix(
     for pair, image in zip(pairs, _shown(images, pairs), strict=True):
         axes = grid[pair.label, pair.predicted]
         axes.imshow(np.squeeze(image), cmap="gray_r")
-        axes.set_title(f"{pair.count}×", fontsize=8, pad=2, color=DATA if pair.count == 1 else "black")
+        axes.set_title(f"{pair.times}×", fontsize=8, pad=2, color=DATA if pair.times == 1 else "black")
     fig.supxlabel("predicted", fontsize=10)
     fig.supylabel("true", fontsize=10)
     return fig
@@ -108,7 +106,7 @@ def _draw_list(
     for axes, pair, image in zip(places, pairs, _shown(images, pairs), strict=False):
         axes.imshow(np.squeeze(image), cmap="gray_r")
         names = f"{_short(labels[pair.label])}\nfor {_short(labels[pair.predicted])}"
-        axes.set_title(f"{names}\n{pair.count}×, {certainty[pair.sample]:.0%} certain", fontsize=7)
+        axes.set_title(f"{names}\n{pair.times}×, {certainty[pair.sample]:.0%} certain", fontsize=7)
     return fig
 
 

@@ -50,6 +50,7 @@ _FILLS = (
     (r"Sequential|Functional|Model", "#d9d9f3"),
 )
 _OTHER_FILL = "#ffffff"
+_ARROW: dict[str, Any] = {"color": "#555555", "linewidth": 1.1, "mutation_scale": 9}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ def model_picture(rows: Sequence[Row], path: Path, *, title: str = "") -> None:
     ends = [graph.layout.ends(first, first + height) for graph, first in columns]
     widths = [(right - left) * width + 2 * _MARGIN for left, right in ends]
     tallest = max(min(height, len(graph.layout.ranks) - first) for graph, first in columns)
-    size = (max(sum(widths), len(title) * _TITLE_LETTER + 2 * _MARGIN), tallest * (_BOX_HEIGHT + _GAP) + _GAP + 2 * _MARGIN + _TITLE)
+    size = (
+        max(sum(widths), len(title) * _TITLE_LETTER + 2 * _MARGIN),
+        tallest * (_BOX_HEIGHT + _GAP) + _GAP + 2 * _MARGIN + _TITLE,
+    )
     with style(grid=False):
         fig = Figure(figsize=size)
         axes = fig.add_axes((0, 0, 1, 1))
@@ -182,7 +186,7 @@ class _Column:
 
     def _draw_box(self, row: Row, across: float, top: float) -> None:
         width = self.width * 0.96
-        edge = {"edgecolor": "#333333", "linewidth": 2.0 if row["returned"] else 0.8}
+        edge: dict[str, Any] = {"edgecolor": "#333333", "linewidth": 2.0 if row["returned"] else 0.8}
         fill = next((fill for pattern, fill in _FILLS if re.search(pattern, row["kind"])), _OTHER_FILL)
         shape = "round,pad=0,rounding_size=0.06"
         box = FancyBboxPatch((across - width / 2, top), width, _BOX_HEIGHT, boxstyle=shape, facecolor=fill, **edge)
@@ -205,9 +209,7 @@ class _Column:
             start, end = self._top(ranks[lower]) - _GAP, self._top(ranks[lower])
             if not self._has(ranks[upper]):  # enters from the column before
                 ends = (ends[1], ends[1])
-                self.axes.text(
-                    ends[1] + 0.04, start + 0.06, f"from {chain[0]}", fontsize=6.5, color=DATA, va="center"
-                )
+                self.axes.text(ends[1] + 0.04, start + 0.06, f"from {chain[0]}", fontsize=6.5, color=DATA, va="center")
             middle = (start + end) / 2
             outline += [(ends[0], start), (ends[0], middle), (ends[1], middle), (ends[1], end)]
             codes += [Outline.LINETO if codes else Outline.MOVETO, *[Outline.CURVE4] * 3]
@@ -215,7 +217,7 @@ class _Column:
                 outline.append((ends[1], end + _BOX_HEIGHT))
                 codes.append(Outline.LINETO)
         arrow = "-|>" if parts[-1][1] == chain[-1] or not self._has(ranks[parts[-1][1]]) else "-"
-        line = {"color": "#555555", "linewidth": 1.1, "mutation_scale": 9, "shrinkA": 0, "shrinkB": 0}
+        line: dict[str, Any] = {**_ARROW, "shrinkA": 0, "shrinkB": 0}
         self.axes.add_patch(FancyArrowPatch(path=Outline(outline, codes), arrowstyle=arrow, **line))
 
     def _draw_backward(self, source: str, target: str, ranks: dict[Node, int]) -> None:
@@ -227,5 +229,4 @@ class _Column:
         )
         far = max(start[0], end[0]) + _BEND
         outline = Outline([start, (far, start[1]), (far, end[1]), end], [Outline.MOVETO, *[Outline.CURVE4] * 3])
-        line = {"color": "#555555", "linewidth": 1.1, "mutation_scale": 9, "linestyle": (0, (4, 2))}
-        self.axes.add_patch(FancyArrowPatch(path=outline, arrowstyle="-|>", **line))
+        self.axes.add_patch(FancyArrowPatch(path=outline, arrowstyle="-|>", linestyle=(0, (4, 2)), **_ARROW))

@@ -87,7 +87,7 @@ def before_and_after(
             if _is_even(part):  # the shape of the cloud can be seen
                 axes.set_aspect("equal", adjustable="datalim" if part.shape[1] == 2 else "box")
         if y is not None:
-            fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside center right", title="class")
+            fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside right center", title="class")
         fig.suptitle(title)
         save(fig, Path(path))
 

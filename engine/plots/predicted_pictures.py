@@ -44,10 +44,12 @@ class PredictedPicture:
 def predicted_pictures(rows: list[PredictedPicture], path: Path, *, title: str) -> None:
     """Plot one or more samples: the photograph with the box of what was taken, the sample, and the prediction."""
     with style(grid=False):
-        fig = Figure(figsize=(8.5, _ROW_HEIGHT * len(rows) + 0.6), layout="constrained")
-        grid = fig.subplots(len(rows), 3, squeeze=False, width_ratios=(1.2, 1, 1.4))
-        for row, (left, middle, right) in zip(rows, grid, strict=True):
-            _draw_photograph(left, row)
+        widths = (1.2, 1, 1.4) if any(row.photograph is not None for row in rows) else (1, 1.4)
+        fig = Figure(figsize=(2.36 * sum(widths), _ROW_HEIGHT * len(rows) + 0.6), layout="constrained")
+        grid = fig.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
+        for row, (*left, middle, right) in zip(rows, grid, strict=True):
+            for axes in left:
+                _draw_photograph(axes, row)
             _draw_image(middle, row.sample)
             size = "x".join(map(str, row.sample.shape[:2]))
             middle.set_title(f"the model saw ({size})", fontsize=9)

@@ -50,5 +50,7 @@ def _temperatures(value: Any) -> tuple[float, ...]:
     except (TypeError, ValueError):
         temperatures = ()
     if not temperatures or not all(0 <= each < math.inf for each in temperatures):
-        raise OptionError(f"`samples`: temperatures must be numbers of 0 or more, such as 0.5+1+1.5, received {value!r}")
+        raise OptionError(
+            f"`samples`: temperatures must be numbers of 0 or more, such as 0.5+1+1.5, received {value!r}"
+        )
     return temperatures

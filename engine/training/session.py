@@ -92,9 +92,7 @@ class TrainingSession:
     def _first_epoch(self) -> int:
         return self._resume_from.epoch if self._resume_from else 0
 
-    def train(
-        self, model: keras.Model, preprocessing: Preprocessing, training: Split, run_epochs: RunEpochs
-    ) -> None:
+    def train(self, model: keras.Model, preprocessing: Preprocessing, training: Split, run_epochs: RunEpochs) -> None:
         """Train the remaining epochs.
 
         Args:

@@ -1,8 +1,8 @@
 """The two commands that list what there is; the first thing anyone runs."""
 
 import json
-import re
 import os
+import re
 
 import pytest
 

@@ -49,6 +49,35 @@ def test_predict_tells_labels_with_their_probabilities(cli, saved_runs, digits, 
         assert sum(row["prediction"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
+def test_predict_prints_the_probability_of_each_class(cli, refused, saved_runs, digits, some_digits, tmp_path):
+    lines = cli("predict", saved_runs["striding"], some_digits, "--all-classes").out.splitlines()
+    assert lines[1].split() == ["file", "sample", *"0123456789"]
+    rows = [line.split()[2:] for line in lines if str(some_digits) in line]
+    expected = predict(saved_runs["striding"], digits.test.x[:20]).outputs
+    assert rows == [[f"{value:.2%}" for value in row] for row in expected]
+    assert lines[-1] == "… and 5 more: --json prints all."
+    np.save(tmp_path / "wave.npy", np.zeros((8, 1)))
+    message = refused("predict", saved_runs["lstm"], tmp_path / "wave.npy", "--all-classes")
+    assert "--all-classes: the model of rnn/lstm does not answer one class: leave it out" in message
+
+
+@pytest.mark.one_environment
+def test_the_probabilities_of_many_classes_and_of_several_outputs_are_tables_of_their_own():
+    from trivium.cli.predict import _by_output, _probability_table
+
+    many = {"label": "c3", "probabilities": {f"c{n}": (0.5 if n == 3 else 0.01) for n in range(20)}}
+    few = {"label": None, "probabilities": {"no": None, "yes": None}}
+    rows = [{"file": "a.npy", "index": 0, "prediction": {"kind": many, "sure": few, "price": 2.5}}]
+    outputs = _by_output(rows)
+    assert outputs == {"kind": [many], "sure": [few]}
+    listed = _probability_table("kind", rows, outputs["kind"])
+    assert list(listed.columns[2].cells)[:2] == ["c3", "c0"]
+    assert len(listed.rows) == 20
+    assert [list(column.cells) for column in _probability_table("sure", rows, outputs["sure"]).columns][2:] == [
+        ["–"]
+    ] * 2
+
+
 def test_predict_prints_twenty_rows_and_says_how_many_more(cli, saved_runs, some_digits):
     lines = cli("predict", saved_runs["striding"], some_digits).out.splitlines()
     rows = [line.split() for line in lines if str(some_digits) in line]

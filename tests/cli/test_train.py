@@ -322,3 +322,20 @@ def test_a_class_that_is_not_validated_is_a_warning_that_names_the_option(cli, h
     again = cli(*arguments, "--validation", "stratified")
     assert "warning" not in again.err
     assert "validation  25% of the training data, stratified by class" in again.out
+
+
+def test_a_text_model_writes_samples_and_goes_on_with_them(cli, refused, here):
+    (here / "text.txt").write_text("the cat sat on the mat. " * 20)
+    settings = ["--data", "text:text.txt", "--set", "units=4", "--set", "window=4", "--batch-size", "16"]
+    samples = ["--samples", "every=1,temperatures=0.5+1,length=5"]
+    shown = cli(
+        "train", "text/letters", "--data", "text:text.txt", *settings, "--epochs", "1", *samples, "--out", "run"
+    )
+    assert "run/samples.txt" in shown.out
+    assert cli("train", "--resume", "--epochs", "2", "--out", "run").code == 0
+    lines = (here / "run/samples.txt").read_text().splitlines()
+    assert [line for line in lines if line.startswith("epoch")] == ["epoch 1", "epoch 2"]
+    assert [line.strip() for line in lines if "temperature" in line] == ["temperature 0.5", "temperature 1"] * 2
+    line = refused("train", "rnn/lstm", "--epochs", "1", "--samples", "every=1", "--out", "other")
+    assert "--samples are texts, and rnn/lstm is no text model: leave it out" in line
+    assert "--samples: every must be a whole number" in refused("train", "text/letters", "--samples", "every=x")

@@ -1,4 +1,4 @@
-"""Pictures of models: every layer has a box with its settings, edges keep clear of boxes, and deep models have columns."""
+"""Pictures of models: every layer has a box with its settings, boxes do not overlap, deep models have columns."""
 
 from itertools import pairwise
 

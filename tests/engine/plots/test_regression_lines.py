@@ -41,9 +41,7 @@ def test_the_line_runs_where_the_estimator_predicts(sine, tmp_path):
 
 def test_several_curves_stand_side_by_side(sine, tmp_path):
     x, y = sine
-    by_degree = {
-        f"degree {n}": make_pipeline(PolynomialFeatures(n), Ridge(1e-3)).fit(x[:, None], y) for n in (1, 2, 5)
-    }
+    by_degree = {f"degree {n}": make_pipeline(PolynomialFeatures(n), Ridge(1e-3)).fit(x[:, None], y) for n in (1, 2, 5)}
     trivium.plots.regression_lines(by_degree, x[:, None], y, tmp_path / "three.png", title="polynomials")
     trivium.plots.regression_lines(by_degree["degree 1"], x, y, tmp_path / "one.png")
     assert pixels(tmp_path / "three.png").shape[1] > 1.5 * pixels(tmp_path / "one.png").shape[1]
