@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _MOST_SHARES = 5
 _MOST_NAMED = 3
-_MOST_COLUMNS = 12  # classes
+_CELL, _BETWEEN = len("100.00%"), 3  # columns of the terminal
 # A digit of a photograph with less probability than this is doubtful.
 _SURE = 0.6
 
@@ -142,9 +142,10 @@ def _by_output(predictions: list[dict[str, Any]]) -> dict[str, list[dict[str, An
 
 
 def _probability_table(output: str, rows: list[dict[str, Any]], entries: list[dict[str, Any]]) -> Table:
-    """Return a table with a column for each class; of many classes one with a row for each, the likeliest first."""
+    """Return a table with a column for each class; where that is too wide, a row for each, the likeliest first."""
     classes = list(entries[0]["probabilities"])
-    if len(classes) <= _MOST_COLUMNS:
+    needed = max(len(row["file"]) for row in rows) + _CELL + sum(max(len(label), _CELL) for label in classes)
+    if needed + _BETWEEN * (len(classes) + 1) <= console().width:
         shown = table("file", "sample", *classes, title=output or None, right=("sample", *classes))
         for row, entry in zip(rows, entries, strict=False):
             cells = (_share(entry["probabilities"][label]) for label in classes)

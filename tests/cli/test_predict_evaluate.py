@@ -49,15 +49,21 @@ def test_predict_tells_labels_with_their_probabilities(cli, saved_runs, digits, 
         assert sum(row["prediction"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_predict_prints_the_probability_of_each_class(cli, refused, saved_runs, digits, some_digits, tmp_path):
-    lines = cli("predict", saved_runs["striding"], some_digits, "--all-classes").out.splitlines()
+def test_predict_prints_the_probability_of_each_class(cli, refused, saved_runs, digits, some_digits, here):
+    shutil.copy(some_digits, "d.npy")
+    lines = cli("predict", saved_runs["striding"], "d.npy", "--all-classes").out.splitlines()
     assert lines[1].split() == ["file", "sample", *"0123456789"]
-    rows = [line.split()[2:] for line in lines if str(some_digits) in line]
+    rows = [line.split()[2:] for line in lines if "d.npy" in line]
     expected = predict(saved_runs["striding"], digits.test.x[:20]).outputs
     assert rows == [[f"{value:.2%}" for value in row] for row in expected]
     assert lines[-1] == "… and 5 more: --json prints all."
-    np.save(tmp_path / "wave.npy", np.zeros((8, 1)))
-    message = refused("predict", saved_runs["lstm"], tmp_path / "wave.npy", "--all-classes")
+    long = "a" * 120 + ".npy"
+    shutil.copy(some_digits, long)
+    listed = cli("predict", saved_runs["striding"], long, "--all-classes").out.splitlines()
+    assert listed[1].split() == ["file", "sample", "class", "probability"], "in columns it would be cut"
+    assert float(listed[3].split()[-1].rstrip("%")) == pytest.approx(100 * expected[0].max(), abs=0.01)
+    np.save("wave.npy", np.zeros((8, 1)))
+    message = refused("predict", saved_runs["lstm"], "wave.npy", "--all-classes")
     assert "--all-classes: the model of rnn/lstm does not answer one class: leave it out" in message
 
 
