@@ -85,9 +85,7 @@ AUTO = "auto"
 @click.option("--loss", metavar="NAME", help="A Keras loss: mse, mae, huber, … Default: one that fits.")
 @click.option("--metrics", metavar="NAMES", help="Keras metrics, separated by commas: mae,mape. Default: by the loss.")
 @threshold_option
-@click.option(
-    "--shuffle/--no-shuffle", default=None, help="Take the samples in a new order in each epoch, or in theirs."
-)
+@click.option("--shuffle/--no-shuffle", default=None, help="Order of the samples in each epoch: new, or theirs.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and dropout."
 )
