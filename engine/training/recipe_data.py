@@ -24,6 +24,7 @@ from ..keras_model.interface import output_names
 from ..keras_model.last_activation import last_activation
 from ..keras_model.loss_names import loss_names, names_of_losses
 from . import model_building
+from .data_preparation import sizes_of
 from .options import ResolvedOptions
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     if keeps_end or not (may_be_values or _may_be_rows(dataset, options)):
         return dataset
     sizes: dict[str, Any] = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
-    if "classes" in open_sizes:
-        sizes["classes"] = len(dataset.labels)
+    of_data = sizes_of(dataset, dataset.train)
+    sizes |= {name: of_data[name] for name in open_sizes & {"classes", "picture_shape"} & of_data.keys()}
     runtime.current()
     with keras_internals.names_restored():
         model = model_building.uncompiled_model(options.with_fitted(sizes).without_weights(), None)
@@ -91,7 +92,9 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
 def _may_be_rows(dataset: Dataset, options: ResolvedOptions) -> bool:
     """Return whether the targets are a class for each sample, which no step of the recipe prepares."""
     has_classes = isinstance(dataset.labels, tuple) and len(dataset.labels) > 1 and not dataset.stream
-    return has_classes and is_array(dataset.train.y) and dataset.train.y.ndim == 1 and not options.recipe.targets
+    # A network of `keras.applications` takes any shape of pictures; it is compiled by trivium.
+    is_prepared = options.recipe.targets or "picture_shape" in options.preparation.open_sizes
+    return has_classes and is_array(dataset.train.y) and dataset.train.y.ndim == 1 and not is_prepared
 
 
 def _row_loss(model: keras.Model, options: ResolvedOptions) -> str:
