@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, OptionError, first_line
 from ..functions import is_file_function, load_function
-from . import data_name, datasets, training_part
+from . import data_name, datasets, representative_part
 from .dataset import Dataset
 from .from_arrays import dataset_from_arrays
 from .from_streams import dataset_from_stream
@@ -63,8 +63,8 @@ def dataset_of(data: DataSource, **settings: Any) -> Dataset:
         OptionError: other data than a file or a data frame have settings.
         RecipeError: the file has no such function.
     """
-    if not isinstance(data, (str, Path)) and (part := settings.pop(training_part.SETTING, None)):
-        return training_part.with_part(dataset_of(data, **settings), str(part))
+    if not isinstance(data, (str, Path)) and (part := settings.pop(representative_part.SETTING, None)):
+        return representative_part.with_part(dataset_of(data, **settings), str(part))
     if isinstance(data, (str, Path)) and not is_file_function(str(data)):
         return datasets.load(data_name.compose(str(data), settings))
     if isinstance(data, (str, Path)):

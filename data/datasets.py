@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..functions import suggest
 from ..storage.regular_file import require_regular
-from . import data_name, training_part
+from . import data_name, representative_part
 from .dataset import Dataset
 from .part_files import PARTS, with_parts
 from .pictures.folder import read_picture_folder
@@ -64,8 +64,8 @@ def load(name: str | Path) -> Dataset:
     """
     name = str(name)
     bare, settings = data_name.parse(name)
-    if part := settings.pop(training_part.SETTING, None):
-        return replace(training_part.with_part(load(data_name.compose(bare, settings)), part), name=name)
+    if part := settings.pop(representative_part.SETTING, None):
+        return replace(representative_part.with_part(load(data_name.compose(bare, settings)), part), name=name)
     path = Path(bare)
     family, *places = bare.split(":")
     if family in LOADERS:
@@ -160,7 +160,7 @@ def require_settings(name: str, settings: Mapping[str, str], known: Sequence[str
 def known_settings() -> set[str]:
     """Return the names of all settings that a reader takes."""
     readers: list[Callable[..., Dataset]] = [*READERS.values(), *_PICTURE_READERS, read_series]
-    return {setting for reader in readers for setting in settings_of(reader)} | {"test", training_part.SETTING}
+    return {setting for reader in readers for setting in settings_of(reader)} | {"test", representative_part.SETTING}
 
 
 def portable_name(name: str | None) -> str | None:

@@ -214,7 +214,7 @@ class Estimator(BaseEstimator):
 
     def _validate(self, X: Any, **checks: Any) -> Any:  # noqa: N803 - scikit-learn's name
         finite = True if self.table is None else "allow-nan"
-        if checks.get("reset") is False and np.ndim(X) > 2:
+        if checks.get("reset") is False and np.asarray(X).ndim > 2:
             # The second axis counts rows, pixels or letters instead of columns: the model knows how many it takes.
             return check_array(X, allow_nd=True, ensure_all_finite=finite)
         return validate_data(self, X, allow_nd=True, ensure_all_finite=finite, **checks)

@@ -142,3 +142,16 @@ def test_a_builder_and_an_optimizer_are_searched_in_this_process(backend):
     assert scores.shape == (2,)
     with pytest.raises(OptionError, match="cannot go to a worker"):
         trivium.search("dense/small", {"units": [2]}, (X, Y), workers=1, optimizer=keras.optimizers.SGD(0.1))
+
+
+def test_the_names_that_keras_wrapper_had(backend, capfd):
+    from sklearn.base import clone
+
+    classifier = clone(trivium.Classifier(build_fn=build, units=3, epochs=2, verbose=1))
+    assert (classifier.recipe, classifier.get_params()["verbose"]) == (build, 1)
+    classifier.fit(X, Y)
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("Epoch ")]
+    assert [line.partition(" - ")[0] for line in lines] == ["Epoch 1", "Epoch 2"]
+    assert all("loss: " in line for line in lines)
+    classifier.set_params(verbose=0).fit(X, Y)
+    assert "Epoch" not in capfd.readouterr().out

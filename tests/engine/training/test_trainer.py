@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 
+import trivium
 from trivium.data.dataset import Dataset, Split
 from trivium.engine.runs.run import Timings
 from trivium.engine.training.train import train
@@ -174,3 +175,26 @@ def test_the_rms_error_is_on_the_scale_of_the_data(lstm_run):
     predicted = lstm_run.preprocessing.targets.inverse(lstm_run.model.predict(x, verbose=0))[:, 0]
     expected = np.sqrt(np.mean((predicted - data.y[3:]) ** 2))
     assert lstm_run.evaluation["rms_error"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.one_environment
+def test_samples_are_taken_in_their_order_where_that_is_asked_for(backend):
+    import keras
+
+    x = np.random.default_rng(0).normal(size=(70, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    again = keras.models.clone_model(model)
+    again.set_weights(model.get_weights())
+    again.compile(keras.optimizers.SGD(0.1), "mse")
+    shuffled = keras.models.clone_model(model)
+    shuffled.set_weights(model.get_weights())
+    shuffled.compile(keras.optimizers.SGD(0.1), "mse")
+    settings = {"epochs": 2, "batch_size": 16, "validation_split": 0.0}
+    run = trivium.train(model, (x, x.sum(axis=1)), shuffle=False, **settings)
+    again.fit(x, x.sum(axis=1), epochs=2, batch_size=16, shuffle=False, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], again.get_weights()[0], atol=1e-6)
+    assert run.settings["shuffle"] is False
+    other = trivium.train(shuffled, (x, x.sum(axis=1)), **settings)
+    assert np.abs(other.model.get_weights()[0] - model.get_weights()[0]).max() > 1e-5
+    assert "shuffle" not in other.settings
