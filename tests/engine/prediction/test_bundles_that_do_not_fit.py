@@ -8,9 +8,10 @@ import pytest
 import trivium
 from trivium.data.dataset import Dataset, Split
 from trivium.data.preprocessing.pipeline import Preprocessing
+from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.keras_model.model_bytes import keras_bytes
-from trivium.errors import BundleError, TriviumError
+from trivium.errors import BundleError, DataError, TriviumError
 
 pytestmark = pytest.mark.one_environment
 
@@ -77,6 +78,8 @@ def test_a_model_file_is_no_bundle_and_the_message_says_what_takes_it(backend, t
     build().save(tmp_path / "m.h5")
     for name in ("m.keras", "m.h5"):
         with pytest.raises(BundleError, match="is a model without its preparation and its record"):
+            bundles.load(tmp_path / name)
+        with pytest.raises(DataError, match="is a model without data of its own: add `data`"):
             trivium.evaluate(tmp_path / name)
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").touch()
