@@ -47,7 +47,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 {predict}
 
 
@@ -71,8 +70,10 @@ def predict_batches() -> dict[str, list[np.ndarray]]:
     return {{name: list(predict(*inputs)) for name, inputs in recorded("input").items()}}
 
 
-def difference(expected: np.ndarray, received: np.ndarray, typical: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest value of `expected` and `typical`."""
+def difference(
+    expected: np.ndarray, received: np.ndarray, typical: np.ndarray
+) -> float:
+    """Return the largest difference, relative to the largest of the other values."""
     expected, received = expected.astype("float64"), received.astype("float64")
     scale = max(float(abs(expected).max()), float(abs(typical).max()))
     return float(abs(received - expected).max()) / (scale or 1.0)

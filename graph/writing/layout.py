@@ -37,10 +37,14 @@ def non_default(keywords: Mapping[str, tuple[str, str]]) -> list[str]:
     return [f"{key}={value}" for key, (value, default) in keywords.items() if value != default]
 
 
-def statement(text: str, indent: int) -> list[str]:
-    """Return a statement as lines. A long call is broken inside the bracket that its last character closes."""
+def statement(text: str, indent: int, comma: bool = False) -> list[str]:
+    """Return a statement as lines. A long call is broken inside the bracket that its last character closes.
+
+    Args:
+        comma: whether the caller puts a comma behind it.
+    """
     start = " " * indent
-    if len(start + text) <= WIDTH or not text.endswith(")"):
+    if len(start + text) + comma <= WIDTH or not text.endswith(")"):
         return [start + text]
     opening = _opening(text)
     head, inner = text[: opening + 1], text[opening + 1 : -1]
@@ -49,7 +53,7 @@ def statement(text: str, indent: int) -> list[str]:
         return [start + head, within + inner, start + ")"]
     lines = [start + head]
     for argument in _arguments(inner):
-        *first, last = statement(argument, indent + 4)
+        *first, last = statement(argument, indent + 4, comma=True)
         lines += [*first, last + ","]
     return [*lines, start + ")"]
 

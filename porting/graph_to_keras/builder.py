@@ -265,8 +265,21 @@ class Builder:
                 self.shared[key] = layer
             answered = layer(tensor, **(call or {}))
             layer.set_weights([value for _, value in weights])
+            layer.trainable = not self._is_frozen(weights)
             return answered
         return layer(tensor, **(call or {}))
+
+    def _is_frozen(self, weights: Sequence[tuple[Operand, Any]]) -> bool:
+        """Return whether the author of a layer's weights does not train them.
+
+        Raises:
+            UnsupportedNodeError: some are trained, and Keras freezes whole layers.
+        """
+        operands = [self.operand(operand) for operand, _ in weights]
+        frozen = {each.frozen for each in operands if isinstance(each, Weight) and each.trainable}
+        if len(frozen) > 1:
+            raise UnsupportedNodeError("some of its weights are trained and others are not; Keras freezes whole layers")
+        return frozen == {True}
 
     def _weight_name(self, operand: Operand) -> str:
         operand_value = self.operand(operand)

@@ -277,6 +277,7 @@ _FUNCTIONS: dict[str, Callable[[np.ndarray], Any]] = {
 FOLDS: dict[str, Fold] = {
     "same": _same,
     "dropout": _same,
+    "stop_gradient": _same,
     "reshape": _reshape,
     "permute": _rearrange(_permute),
     "swap": _rearrange(_swap),

@@ -18,7 +18,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `embedding` | weight, indices | |
 | `recurrent` | x, initial states…; see `recurrent.py` | |
 | `attention` | query, key, value (…, T, d), mask | causal, scale, or None for 1 / sqrt(d) |
-| `dropout` | x | rate |
+| `dropout` | x | rate; by_feature: whole feature maps; alpha: keeps mean and variance |
 | `max_pool`, `average_pool` | x | window, strides, padding, dilation, ceil, count_padding |
 | `adaptive_pool`, `global_pool` | x | size; reduces: average or max |
 | `upsample` | x | size, factors, mode |
@@ -57,16 +57,18 @@ class Weight:
         value: in the file's own layout.
         trainable: whether training changes it: true for a parameter, false for a constant.
         standalone: whether it is trainable even if no layer owns it. False for ONNX, which does not mark parameters.
+        frozen: whether it is a parameter that its author does not train.
     """
 
     name: str
     value: np.ndarray
     trainable: bool
     standalone: bool = True
+    frozen: bool = False
 
     @property
     def trains_standalone(self) -> bool:
-        return self.trainable and self.standalone
+        return self.trainable and self.standalone and not self.frozen
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .pooling import global_average
 
 _UNARY = (
     *("abs", "negative", "sign", "square", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "reciprocal"),
-    *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "logical_not", "isnan"),
+    *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "logical_not", "isnan", "stop_gradient"),
 )
 _BINARY = (
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "floor_divide", "mod"),

@@ -256,7 +256,12 @@ def _embedding(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
 
 def _dropout(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     x, rate = builder.model_tensor(node.inputs[0]), float(node.attributes["rate"])
-    return [OrderedTensor(keras.layers.Dropout(rate)(x.tensor), x.order, x.features) if rate else x]
+    if not rate:
+        return [x]
+    kind = keras.layers.AlphaDropout if node.attributes.get("alpha") else keras.layers.Dropout
+    # PyTorch draws once for each feature of a sample, the file's first two axes.
+    drawn = [None if axis < 2 else 1 for axis in x.order] if node.attributes.get("by_feature") else None
+    return [OrderedTensor(kind(rate, noise_shape=drawn)(x.tensor), x.order, x.features)]
 
 
 # --- attention ------------------------------------------------------------------------------------------------------

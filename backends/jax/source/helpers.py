@@ -238,7 +238,9 @@ def lstm(
     """Run an LSTM over (batch, time, features); return outputs and final states."""
     recurrent = p["recurrent_kernel"]
 
-    def step(carry: tuple[Array, Array], gates: Array) -> tuple[Any, Array]:
+    def step(
+        carry: tuple[Array, Array], gates: Array
+    ) -> tuple[tuple[Array, Array], Array]:
         hidden, memory = carry
         gates = gates + (hidden * dropout_mask) @ recurrent
         i, f, c, o = jnp.split(gates, 4, axis=-1)
@@ -248,8 +250,9 @@ def lstm(
 
     zeros = jnp.zeros((x.shape[0], recurrent.shape[0]), x.dtype)
     gates = (x @ p["kernel"] + p.get("bias", 0.0)).swapaxes(0, 1)
-    states, outputs = lax.scan(step, states or (zeros, zeros), gates)
-    return outputs.swapaxes(0, 1), *states
+    start = (zeros, zeros) if states is None else states
+    (hidden, memory), outputs = lax.scan(step, start, gates)
+    return outputs.swapaxes(0, 1), hidden, memory
 ''',
     "gru": '''
 def gru(

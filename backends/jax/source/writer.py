@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from .helpers import HELPERS, NEEDS
 
 _NAMES = frozenset(
     (
-        *("jax", "jnp", "lax", "Array", "Any", "Path", "Params", "load", "load_file", "init", "apply"),
+        *("jax", "jnp", "lax", "Array", "Any", "Path", "Params", "WEIGHTS", "load", "load_file", "init", "apply"),
         *("params", "state", "training", "key"),
         *HELPERS,
     )
@@ -88,8 +89,10 @@ class JaxWriter(TreeWriter):
     def _preamble(self) -> list[str]:
         lines = []
         if self.draw_count:
-            lines.append("    if training and key is None:")
-            lines.append('        raise ValueError("training needs a random key: pass key=")')
+            lines.append("    if key is None:")
+            lines.append("        if training:")
+            lines.append('            raise ValueError("training needs a random key: pass key=")')
+            lines.append("        key = jax.random.key(0)  # nothing is drawn")
         if self._state:
             lines.append("    state = dict(state)")
         return lines
@@ -133,7 +136,7 @@ class JaxWriter(TreeWriter):
                 continue
             lines.append(f'        "{layer.name}": {{')
             for name, value in weights.items():
-                *first, last = statement(f'"{name}": {_initial_value(layer, name, value)}', 12)
+                *first, last = statement(f'"{name}": {_initial_value(layer, name, value)}', 12, comma=True)
                 lines += [*first, f"{last},"]
             lines.append("        },")
         return [*lines, "    }"] if len(lines) > 1 else [f"    {group}: Params = {{}}"]
@@ -151,7 +154,7 @@ class JaxWriter(TreeWriter):
         if abstract:
             lines.append(f"from collections.abc import {', '.join(abstract)}")
         lines.append("from pathlib import Path")
-        if "Any]" in code:
+        if re.search(r"\bAny\b", code):
             lines.append("from typing import Any")
         lines += ["", "import jax"]
         if "jnp." in code:
@@ -192,7 +195,8 @@ def _initial_value(layer: GraphLayer, name: str, value: np.ndarray) -> str:
     return f"jnp.{'ones' if ones else 'zeros'}({shape})"
 
 
-_PARAMS = "Params = dict[str, dict[str, Array]]"
+_PARAMS = """Params = dict[str, dict[str, Array]]
+WEIGHTS = Path(__file__).with_name("weights.safetensors")"""
 
 _DOCSTRING = """JAX functions that trivium wrote from a Keras model.
 
@@ -201,7 +205,7 @@ model. Inputs and outputs have the shapes of the Keras model, channels last.
 """
 
 _LOAD = '''
-def load(path: str | Path = Path(__file__).with_name("weights.safetensors")) -> Params:
+def load(path: str | Path = WEIGHTS) -> Params:
     """Return the trained parameters."""
     params: Params = {}
     for name, value in load_file(path).items():
@@ -211,9 +215,7 @@ def load(path: str | Path = Path(__file__).with_name("weights.safetensors")) -> 
 '''
 
 _STATEFUL_LOAD = '''
-def load(
-    path: str | Path = Path(__file__).with_name("weights.safetensors"),
-) -> tuple[Params, Params]:
+def load(path: str | Path = WEIGHTS) -> tuple[Params, Params]:
     """Return the trained parameters and the statistics of batch normalisation."""
     params: Params = {}
     state: Params = {}
@@ -225,6 +227,8 @@ def load(
 '''
 
 _PREDICT = '''import jax
+import numpy as np
+
 from model import apply, load
 
 params = load()
@@ -239,6 +243,8 @@ def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
 '''
 
 _STATEFUL_PREDICT = '''import jax
+import numpy as np
+
 from model import apply, load
 
 params, state = load()
@@ -279,5 +285,6 @@ def loss(params, state, inputs, targets, key):
     return ((outputs - targets) ** 2).mean(), state
 
 
-gradients, state = jax.jit(jax.grad(loss, has_aux=True))(params, state, inputs, targets, jax.random.key(0))
+step = jax.jit(jax.grad(loss, has_aux=True))
+gradients, state = step(params, state, inputs, targets, jax.random.key(0))
 """

@@ -50,7 +50,9 @@ def conv(
     """Convolve over the axes between batch and channels."""
     # Group by group, because TensorFlow has no grouped convolution on a CPU.
     parts = zip(
-        tf.split(x, groups, axis=-1), tf.split(p["kernel"], groups, axis=-1), strict=True
+        tf.split(x, groups, axis=-1),
+        tf.split(p["kernel"], groups, axis=-1),
+        strict=True,
     )
     results = [
         tf.nn.convolution(part, kernel, strides, padding, dilations=dilation)
@@ -187,9 +189,7 @@ def group_norm(p: Weights, x: tf.Tensor, *, groups: int, epsilon: float) -> tf.T
     return affine(p, y, (rank - 1,))
 ''',
     "dropout": '''
-def dropout(
-    x: tf.Tensor, rate: float, *, shared: tuple[int, ...] = ()
-) -> tf.Tensor:
+def dropout(x: tf.Tensor, rate: float, *, shared: tuple[int, ...] = ()) -> tf.Tensor:
     """Set values to zero with probability `rate`, and divide the others by 1 - rate.
 
     Args:

@@ -156,7 +156,9 @@ _DOCSTRING = """A TensorFlow module that trivium wrote from a Keras model, with 
 Inputs and outputs have the shapes of the Keras model, channels last.
 """
 
-_PREDICT = '''import tensorflow as tf
+_PREDICT = '''import numpy as np
+import tensorflow as tf
+
 from model import {name}
 
 compiled = tf.function({name}())

@@ -11,6 +11,9 @@ class BatchNorm(nn.Module):
     Keras uses the biased variance, by which it also divides.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(
         self, channels: int, *, eps: float, momentum: float, frozen: bool = False
     ) -> None:
@@ -56,6 +59,9 @@ class EinsumDense(nn.Module):
 class Normalization(nn.Module):
     """Standardises by a mean and a variance that were measured before training."""
 
+    mean: Tensor
+    variance: Tensor
+
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(shape))
@@ -67,6 +73,9 @@ class Normalization(nn.Module):
     "Denormalization": '''
 class Denormalization(nn.Module):
     """Undoes `Normalization`: multiplies by the deviation and adds the mean."""
+
+    mean: Tensor
+    variance: Tensor
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -55,6 +55,7 @@ class TorchWriter(GraphWriter[Value]):
         super().__init__(graph, _LOCALS, indent=8)
         self._handlers = handlers
         self._attributes: list[str] = []
+        self._buffers: list[str] = []
         self._names: dict[int, str] = {}
 
     @property
@@ -118,6 +119,7 @@ class TorchWriter(GraphWriter[Value]):
         self._names[id(layer)] = name
         dtype = "" if value.dtype == np.float32 else f", dtype=torch.{value.dtype.name}"
         self._attributes.append(f'self.register_buffer("{name}", torch.zeros({literal(value.shape)}{dtype}))')
+        self._buffers.append(name)
         self.weights[name] = np.ascontiguousarray(value)
         return f"self.{name}"
 
@@ -171,7 +173,15 @@ class TorchWriter(GraphWriter[Value]):
         head = [f"class {name}(nn.Module):", f'    """{self.graph.name}, as it was trained in Keras.', ""]
         head += ["    Args:", *("    " + line for line in arguments), ""]
         head += ["    Returns:", *("    " + line for line in results)]
-        head += ['    """', "", "    def __init__(self) -> None:", "        super().__init__()"]
+        buffers = [f"    {name}: Tensor" for name in self._buffers]
+        head += [
+            '    """',
+            "",
+            *buffers,
+            *([""] if buffers else []),
+            "    def __init__(self) -> None:",
+            "        super().__init__()",
+        ]
         return head
 
     def _forward_head(self, names: Sequence[str]) -> list[str]:
@@ -212,7 +222,8 @@ def load(path: str | Path = WEIGHTS) -> {name}:
     return model.eval()
 '''
 
-_PREDICT = '''import torch
+_PREDICT = '''import numpy as np
+import torch
 
 from model import load
 

@@ -11,7 +11,7 @@ from ..foreign_graph import ForeignNode
 from .aten_arguments import Arguments as Arguments
 from .aten_arguments import Translation
 from .aten_functions import ACTIVATIONS, ARITHMETIC
-from .aten_layers import LAYERS
+from .aten_layers import DROPOUTS, LAYERS
 from .aten_shapes import SHAPES
 
 # Assertions inside a program, which need no counterpart.
@@ -42,5 +42,5 @@ OPERATORS: dict[str, Translation] = {
         for (name, overload), each in ((key.split(".", 1), each) for key, each in table.items())
     },
     **{f"_operator.{name}": _length(kind) for name, kind in _LENGTHS.items()},
-    "aten.dropout_.default": LAYERS["dropout.default"],
+    **{f"aten.{name}_.default": each for name, each in DROPOUTS.items()},
 }

@@ -25,6 +25,8 @@ class Arguments:
     outputs: tuple[str, ...]
 
     def __call__(self, name: str, default: Any = None) -> Any:
+        # An operator that works in place calls its array `self`, whatever its twin calls it.
+        name = "self" if name == "input" and name not in self.values else name
         return self.values.get(name, default)
 
     def sizes(self, name: str, rank: int, default: int | None = None) -> tuple[Any, ...]:

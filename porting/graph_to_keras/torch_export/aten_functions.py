@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..foreign_graph import ForeignNode, Ref
@@ -84,6 +85,17 @@ def _reduction(kind: str, dim: Any = None) -> Translation:
             {"axes": axes or None, "keepdims": keep},
             arguments.operator,
         )
+
+    return translate
+
+
+def _extreme(name: str) -> Translation:
+    """Translate the largest or smallest values along an axis, and where they are."""
+
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        yield from _reduction(name)(arguments)
+        if len(arguments.outputs) > 1:
+            yield from _reduction(f"arg{name}")(replace(arguments, outputs=arguments.outputs[1:]))
 
     return translate
 
@@ -170,8 +182,8 @@ ARITHMETIC: dict[str, Translation] = {
     **{f"sum.{overload}": _reduction("sum") for overload in ("dim_IntList", "default")},
     "amax.default": _reduction("max"),
     "amin.default": _reduction("min"),
-    "max.dim": _reduction("max"),
-    "min.dim": _reduction("min"),
+    "max.dim": _extreme("max"),
+    "min.dim": _extreme("min"),
     "var.correction": _reduction("var"),
     "argmax.default": _reduction("argmax"),
     "argmin.default": _reduction("argmin"),

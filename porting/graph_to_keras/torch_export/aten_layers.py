@@ -87,10 +87,24 @@ def _instance_norm(arguments: Arguments) -> Iterator[ForeignNode]:
     )
 
 
-def _dropout(arguments: Arguments) -> Iterator[ForeignNode]:
-    if arguments("train"):
-        raise unsupported(arguments, "it was exported in training mode: call module.eval() first")
-    yield arguments.node("dropout", arguments("input"), rate=arguments("p", 0.5))
+def _dropout(*, by_feature: bool = False, alpha: bool = False) -> Translation:
+    """Translate a dropout of single values or of whole feature maps; an alpha dropout keeps mean and variance."""
+
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        if arguments("train"):
+            raise unsupported(arguments, "it was exported in training mode: call module.eval() first")
+        rate = arguments("p", 0.5)
+        yield arguments.node("dropout", arguments("input"), rate=rate, by_feature=by_feature, alpha=alpha)
+
+    return translate
+
+
+DROPOUTS: dict[str, Translation] = {
+    "dropout": _dropout(),
+    "feature_dropout": _dropout(by_feature=True),
+    "alpha_dropout": _dropout(alpha=True),
+    "feature_alpha_dropout": _dropout(by_feature=True, alpha=True),
+}
 
 
 def _lstm(arguments: Arguments) -> Iterator[ForeignNode]:
@@ -212,9 +226,7 @@ LAYERS: dict[str, Translation] = {
     ),
     "instance_norm.default": _instance_norm,
     "embedding.default": as_kind("embedding", "weight", "indices"),
-    "dropout.default": _dropout,
-    "feature_dropout.default": _dropout,
-    "alpha_dropout.default": _dropout,
+    **{f"{name}.default": each for name, each in DROPOUTS.items()},
     "lstm.input": _lstm,
     "gru.input": _single_state("gru"),
     "rnn_tanh.input": _single_state("rnn_tanh"),

@@ -135,8 +135,6 @@ SHAPES: dict[str, Translation] = {
     **{f"to.{overload}": _to for overload in ("dtype", "dtype_layout", "device")},
     "_to_copy.default": _to,
     "type_as.default": _SAME,
-    **{
-        f"{name}.default": _SAME
-        for name in ("contiguous", "clone", "alias", "detach", "detach_", "lift_fresh_copy", "lift_fresh")
-    },
+    **{f"{name}.default": _SAME for name in ("contiguous", "clone", "alias", "lift_fresh_copy", "lift_fresh")},
+    **{f"{name}.default": as_kind("stop_gradient", "self") for name in ("detach", "detach_")},
 }

@@ -151,7 +151,7 @@ def _weight(name: str, stored: ProgramArray, path: Path) -> Weight:
         if value.ndim:
             raise PortError(f"{path} computes in {value.dtype.name}, and only float32 is covered: module.float() first")
         value = value.astype("float32")
-    return Weight(name, value, stored.parameter)
+    return Weight(name, value, stored.parameter, frozen=stored.frozen)
 
 
 def _merge_duplicates(weights: dict[str, Weight]) -> dict[str, Weight]:

@@ -42,10 +42,16 @@ DAMAGE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowE
 
 @dataclass(frozen=True)
 class ProgramArray:
-    """An array in the file: a parameter, a buffer or a constant."""
+    """An array in the file: a parameter, a buffer or a constant.
+
+    Attributes:
+        parameter: whether it is a parameter.
+        frozen: whether it is a parameter without gradients.
+    """
 
     value: np.ndarray
     parameter: bool
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,8 @@ def _array(archive: zipfile.ZipFile, folder: str, name: str, meta: dict[str, Any
         raise FileError(f"{what}: {name!r} reaches beyond its {flat.size:,} numbers")
     steps = [step * dtype.itemsize for step in strides]
     view = np.lib.stride_tricks.as_strided(flat[start:], shape, steps, writeable=False)
-    return ProgramArray(np.array(view), bool(meta["is_param"]))
+    is_parameter = bool(meta["is_param"])
+    return ProgramArray(np.array(view), is_parameter, is_parameter and tensor.get("requires_grad") is False)
 
 
 def _length(value: Any) -> int:

@@ -1,0 +1,43 @@
+"""Modules of PyTorch whose training has a detail that a port must keep."""
+
+from torch import nn
+
+
+class Two(nn.Module):
+    """Two layers, 6 → 5 → 2; what lies between them may get no gradient."""
+
+    def __init__(self, detached=False):
+        super().__init__()
+        self.first, self.second, self.detached = nn.Linear(6, 5), nn.Linear(5, 2), detached
+
+    def forward(self, x):
+        hidden = self.first(x)
+        return self.second(hidden.detach() if self.detached else hidden)
+
+
+class Extreme(nn.Module):
+    """The largest or smallest values of a layer, and where they are."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.layer, self.kind = nn.Linear(6, 5), kind
+
+    def forward(self, x):
+        values, places = getattr(self.layer(x), self.kind)(-1)
+        return values, places
+
+
+def frozen(names):
+    """Return a module of two layers, some of whose parameters are not trained."""
+    module = Two()
+    for name in names:
+        module.get_parameter(name).requires_grad_(False)
+    return module
+
+
+def with_dropout(kind, inplace, pictures):
+    """Return a module with one dropout, by the name of its class, between two layers."""
+    dropout = getattr(nn, kind)(0.3, inplace=inplace)
+    if pictures:
+        return nn.Sequential(nn.Conv2d(3, 4, 3), dropout, nn.Flatten(), nn.Linear(144, 2))
+    return nn.Sequential(nn.Linear(6, 5), dropout, nn.Linear(5, 2))
