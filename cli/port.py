@@ -78,6 +78,8 @@ def _show(report: PortReport) -> None:
         shown.add_row(step.what, "", step.backends[0], f"{step.difference:.1e}", f"{step.tolerance:.0e}", "")
     screen.print(shown)
     facts = report.facts
+    for reason in facts.get("passed_over", ()):
+        screen.print(f"passed over: {reason}")
     for tensor in facts.get("inputs", ()):
         screen.print(f"takes {_describe_tensor(tensor)}")
     outputs = facts.get("outputs", ())

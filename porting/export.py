@@ -55,12 +55,22 @@ def port_to_format(
     announce(f"loading it on {catalog.find(hosts[0].backend).title}")
     interface = worker.get(hosts[0].backend).call(source_model.inspect_model, str(source.path), raw)
     _require_no_memory(interface["stateful"], target)
-    reasons = []
+    reasons: list[str] = []
+    different: list[PortReport] = []
     for host in hosts:
         try:
-            return _Export(source, target, host, destination, interface, announce).run()
+            report = _Export(source, target, host, destination, interface, announce, tuple(reasons)).run()
         except PortError as error:
             reasons.append(str(error))
+            continue
+        if report.passed:
+            return report
+        different.append(report)
+        reasons.append(
+            f"what Keras on {host.backend} writes predicts differently (by {report.largest.relative:.2g}, relatively)"
+        )
+    if different:
+        return different[0]
     raise PortError("; ".join(reasons))
 
 
@@ -78,6 +88,7 @@ class _Export:
 
     Attributes:
         interface: what `source_model.inspect_model` returned.
+        passed_over: why earlier hosts did not do.
     """
 
     source: SourceModel
@@ -86,6 +97,7 @@ class _Export:
     destination: Destination
     interface: dict[str, Any]
     announce: StageCallback
+    passed_over: tuple[str, ...] = ()
 
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
@@ -121,6 +133,7 @@ class _Export:
                 "prepared_because": None if text else self.interface["reason"],
                 **{side: result[side] for side in ("inputs", "outputs")},
                 "fixed_batch": self.interface["size"],
+                **({"passed_over": list(self.passed_over)} if self.passed_over else {}),
                 "files": sorted(path.name for path in staged.iterdir()),
                 "versions": {**versions, **result["versions"]},
             }

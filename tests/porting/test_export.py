@@ -142,6 +142,29 @@ def test_an_artifact_with_different_predictions_is_not_kept(sources, backend, tm
 
 
 @pytest.mark.several_backends
+@pytest.mark.parametrize("layer", ["GRU", "LSTM"])
+def test_the_next_host_is_taken_where_the_first_writes_another_model(layer, backend, tmp_path):
+    """PyTorch's export makes the length of the sample a constant; TensorFlow's keeps it open."""
+    import keras
+
+    require("onnx")
+    import onnxruntime
+
+    model = keras.Sequential([keras.Input((None, 4)), getattr(keras.layers, layer)(5), keras.layers.Dense(3)])
+    model.save(tmp_path / "net.keras")
+    report = port(tmp_path / "net.keras", "onnx")
+    assert report.passed, report.to_json()
+    assert report.host == "tensorflow"
+    assert "torch" in report.facts["passed_over"][0]
+    assert json.loads((tmp_path / "net-onnx" / "port.json").read_text())["passed_over"] == report.facts["passed_over"]
+    session = onnxruntime.InferenceSession(report.artifact)
+    for length in (1, 3, 17, 200):
+        x = np.random.default_rng(length).normal(size=(2, length, 4)).astype("float32")
+        (received,) = session.run(None, {session.get_inputs()[0].name: x})
+        np.testing.assert_allclose(received, model.predict(x, verbose=0), atol=1e-5)
+
+
+@pytest.mark.several_backends
 def test_raw_inputs_are_refused_if_the_preprocessing_has_no_layers(sources, backend, tmp_path):
     require("onnx")
     with pytest.raises(DataError, match="the step 'window' has no Keras layer"):
