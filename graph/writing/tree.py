@@ -62,6 +62,10 @@ class TreeWriter(GraphWriter[str]):
             return "{}"
         return self.parameters_entry(layer) if layer.trainable and not frozen else self.frozen_parameters(layer)
 
+    def constant(self, layer: GraphLayer) -> str:
+        """Return the text of the array of a layer that holds nothing else."""
+        return f'{self.layer_parameters(layer, frozen=True)}["value"]'
+
     def frozen_parameters(self, layer: GraphLayer) -> str:
         """Return the text of a layer's parameters with the gradient stopped."""
         return f"{self.helper('frozen')}({self.parameters_entry(layer)})"

@@ -212,7 +212,7 @@ def _prelu(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 
 
 def _constant(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-    return [f'{writer.layer_parameters(node.layer, frozen=True)}["value"]']
+    return [writer.constant(node.layer)]
 
 
 LAYERS: dict[str, TreeHandler] = {

@@ -27,3 +27,28 @@ def test_ruff_and_mypy_have_nothing_to_say(backend, shared_worker, tmp_path, nam
     pytest.importorskip("mypy")
     options = ("--ignore-missing-imports", "--cache-dir", str(tmp_path / "cache"))
     run(tmp_path / "source", "mypy", *options, "model.py", "check.py")
+
+
+def test_code_for_jax_is_differentiated_where_a_model_holds_integers(backend, shared_worker, tmp_path):
+    if backend.name != "jax":
+        pytest.skip("the code is for JAX")
+    import keras
+    from keras import ops
+
+    places = keras.Input((4,), dtype="int32")
+    numbered = ops.zeros_like(places) + ops.arange(4, dtype="int32")
+    embedded = keras.layers.Embedding(16, 8)(numbered + ops.convert_to_tensor([[3, 1, 4, 1]], dtype="int32"))
+    keras.Model(places, keras.layers.Dense(2)(embedded)).save(tmp_path / "model.keras")
+    report = port(tmp_path / "model.keras", "source:jax", tmp_path / "source")
+    assert report.passed, report.to_json()
+    code = (tmp_path / "source" / "model.py").read_text()
+    assert 'jnp.arange(4, dtype="int32").reshape((1, 4))' in code or 'jnp.arange(4, dtype="int32")' in code
+    assert 'jnp.array([[3, 1, 4, 1]], dtype="int32")' in code
+    program = """
+import jax, jax.numpy as jnp
+from model import apply, init, load
+gradients = jax.grad(lambda params: apply(params, jnp.zeros((2, 4), "int32")).sum())(load())
+assert set(gradients) == set(init(jax.random.key(0))) and len(gradients) == 2, gradients
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path / "source", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ....graph.graph import GraphNode
 from ....graph.writing.expressions import Dialect, shape_text
 from ....graph.writing.layout import literal
 from ....graph.writing.tree import TreeHandler, TreeWriter
+
+_LONGEST_ARRAY = 70  # characters of an array that is written out
 
 _NUMPY = (
     *("abs", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "reciprocal", "sin", "cos", "tan", "floor"),
@@ -139,3 +143,16 @@ OWN_HANDLERS: Mapping[str, TreeHandler] = {
     "split": _split,
     "one_hot": _one_hot,
 }
+
+
+def integers(value: np.ndarray) -> str:
+    """Return an array of integers or truth values as text; empty where it would not fit into a line."""
+    flat, dtype = value.ravel(), value.dtype.name
+    steps = np.unique(np.diff(flat)) if value.dtype.kind in "iu" and flat.size > 2 else []
+    if len(steps) == 1 and steps[0]:
+        start, step = int(flat[0]), int(steps[0])
+        limits = [*([start] if start or step != 1 else []), start + step * flat.size, *([step] if step != 1 else [])]
+        shape = f".reshape({literal(value.shape)})" if value.ndim != 1 else ""
+        return f'jnp.arange({", ".join(map(str, limits))}, dtype="{dtype}"){shape}'
+    text = f'jnp.array({value.tolist()!r}, dtype="{dtype}")'
+    return text if len(text) <= _LONGEST_ARRAY else ""

@@ -14,7 +14,7 @@ from ....graph.writing.body import input_names
 from ....graph.writing.layout import WIDTH, literal, statement
 from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWriter
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
-from .expressions import DIALECT, OWN_HANDLERS
+from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
 
 _NAMES = frozenset(
@@ -45,9 +45,24 @@ class JaxWriter(TreeWriter):
     def __init__(self, graph: Graph):
         super().__init__(graph, _NAMES, indent=4)
         self._state: dict[str, GraphLayer] = {}
+        self._written_out: set[str] = set()
 
     def parameters_entry(self, layer: GraphLayer) -> str:
         return f'params["{layer.name}"]'
+
+    def constant(self, layer: GraphLayer) -> str:
+        """Return an array; integers are written out, because `jax.grad` takes none among the parameters."""
+        value = layer.weights["value"]
+        text = integers(value) if value.dtype.kind in "biu" else ""
+        if not text:
+            return super().constant(layer)
+        self._written_out.add(layer.name)
+        return text
+
+    @property
+    def _layers(self) -> list[GraphLayer]:
+        """The layers whose weights are parameters."""
+        return [layer for layer in self.graph.layers if layer.name not in self._written_out]
 
     def rng_key(self) -> str:
         self.draw_count += 1
@@ -116,9 +131,9 @@ class JaxWriter(TreeWriter):
     def _init(self) -> list[str]:
         """Write `init`: untrained weights of the same shapes, by Keras' default initializers."""
         key_count = sum(
-            _is_random(name) for layer in self.graph.layers for name in layer.weights if name not in MOVING_STATISTICS
+            _is_random(name) for layer in self._layers for name in layer.weights if name not in MOVING_STATISTICS
         )
-        has_measured = any(name in MEASURED_CONSTANTS for layer in self.graph.layers for name in layer.weights)
+        has_measured = any(name in MEASURED_CONSTANTS for layer in self._layers for name in layer.weights)
         lines = ["def init(key: Array) -> Params:", '    """Return untrained parameters."""']
         if self._state:
             lines = ["def init(key: Array) -> tuple[Params, Params]:", '    """Return untrained parameters, state."""']
@@ -130,7 +145,7 @@ class JaxWriter(TreeWriter):
 
     def _tree(self, group: str, includes: Callable[[str], bool]) -> list[str]:
         lines = [f"    {group}: Params = {{"]
-        for layer in self.graph.layers:
+        for layer in self._layers:
             weights = {name: value for name, value in layer.weights.items() if includes(name)}
             if not weights:
                 continue
