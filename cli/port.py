@@ -80,6 +80,8 @@ def _show(report: PortReport) -> None:
     facts = report.facts
     for reason in facts.get("passed_over", ()):
         screen.print(f"passed over: {reason}")
+    if facts.get("left_out"):
+        screen.print(f"left out {', '.join(facts['left_out'])}: only training calls them")
     for tensor in facts.get("inputs", ()):
         screen.print(f"takes {_describe_tensor(tensor)}")
     outputs = facts.get("outputs", ())

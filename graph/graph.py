@@ -139,6 +139,7 @@ class Graph:
         inputs: in the order of the model's arguments.
         nodes: in topological order.
         outputs: in the order of the model's results. One array may be several outputs.
+        left_out: layers that change nothing when the model answers, and that its training would need.
 
     Raises:
         ValueError: a name is used twice, or a node reads an array that is not computed before it.
@@ -148,6 +149,7 @@ class Graph:
     inputs: tuple[Input, ...]
     nodes: tuple[GraphNode, ...]
     outputs: tuple[Output, ...]
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known: dict[str, int] = {}

@@ -98,7 +98,7 @@ class _SourcePort:
             self.announce(f"predicting on {host.title}")
             expected, references = self._expected(host, inputs, prepared_inputs)
             save_batches(staged / _RECORDED, inputs, expected)
-            facts = self._facts(interface, [file.name for file in staged.iterdir()], written["requires"])
+            facts = self._facts(interface, [file.name for file in staged.iterdir()], written)
             (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
             self.announce(f"running it on {self.target.title} alone")
             received = run_isolated(staged, self.target)
@@ -139,7 +139,7 @@ class _SourcePort:
             expected["recorded"], references["recorded"] = bundle.output_arrays, self.source.backend
         return expected, references
 
-    def _facts(self, interface: dict[str, Any], files: list[str], requires: list[str]) -> dict[str, Any]:
+    def _facts(self, interface: dict[str, Any], files: list[str], written: dict[str, Any]) -> dict[str, Any]:
         return {
             "source_file": self.source.describe(),
             "labels": labels_to_json(self.source.labels),
@@ -152,7 +152,8 @@ class _SourcePort:
             "recipe": self.source.recipe,
             "trivium": metadata.version("trivium"),
             "files": sorted([*files, "README.md"]),
-            "requires": list(requires),
+            "requires": list(written["requires"]),
+            **({"left_out": written["left_out"]} if written["left_out"] else {}),
         }
 
 
@@ -180,7 +181,8 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         name: the name for a model that has only the name that Keras numbered.
 
     Returns:
-        `requires`: the packages that the code needs; `example`: a few lines that use the model.
+        `requires`: the packages that the code needs; `example`: a few lines that use the model; `left_out`: layers
+        that only training calls.
 
     Raises:
         PortError: some layers cannot be written as source; each is named.
@@ -193,7 +195,7 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         graph = replace(graph, name=identifier(name))
     source = room.write(graph)
     save(source, graph, Path(folder))
-    return {"requires": [*source.requires, "numpy"], "example": source.example}
+    return {"requires": [*source.requires, "numpy"], "example": source.example, "left_out": list(graph.left_out)}
 
 
 def save(source: Source, graph: Graph, folder: Path) -> None:

@@ -124,6 +124,12 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
         "| `port.json` | inputs, outputs, labels, preprocessing, and how the code was verified |",
         "",
     ]
+    if facts.get("left_out"):
+        names = ", ".join(facts["left_out"])
+        lines += [
+            f"Not in it: {names}, which change samples while a model is trained, and nothing when it answers.",
+            "",
+        ]
     for side in ("inputs", "outputs"):
         lines.append(f"{side.capitalize()}:")
         lines += [

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .calls import LayerCall
+from .passing_layers import PASSING_LAYERS
 from .reader import GraphReader, LayerReader, UnreadableError
 from .shape_layers import SHAPE_LAYERS
 from .shared import (
@@ -358,11 +359,6 @@ def _gaussian_dropout(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRef
     )
 
 
-def _pass_through(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    """Read a layer that returns its input: a term that it adds to the loss is not part of the model's outputs."""
-    return [single_input(call)]
-
-
 _RANKS = ("1D", "2D", "3D")
 LAYERS: dict[str, LayerReader] = {
     "Dense": _dense,
@@ -394,7 +390,6 @@ LAYERS: dict[str, LayerReader] = {
     **{f"SpatialDropout{rank}": _spatial_dropout for rank in _RANKS},
     "GaussianNoise": _gaussian_noise,
     "GaussianDropout": _gaussian_dropout,
-    "ActivityRegularization": _pass_through,
-    "Identity": _pass_through,
+    **PASSING_LAYERS,
     **SHAPE_LAYERS,
 }

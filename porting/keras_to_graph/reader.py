@@ -41,6 +41,7 @@ class GraphReader:
         self._reader_for = reader_for
         self._inner_model = inner_model
         self.problems: dict[str, str] = {}
+        self.left_out: list[str] = []
         self._nodes: list[GraphNode] = []
         self._names: set[str] = set()
         self._layers: dict[tuple[int, str], GraphLayer] = {}
@@ -59,7 +60,7 @@ class GraphReader:
         named_model = self._inner_model or model
         names = _output_names(named_model)
         outputs = tuple(Output(name, result) for name, result in zip(names, results, strict=True))
-        return Graph(identifier(named_model.name), tuple(inputs), tuple(self._nodes), outputs)
+        return Graph(identifier(named_model.name), tuple(inputs), tuple(self._nodes), outputs, tuple(self.left_out))
 
     def run(self, model: Any, inputs: Sequence[ArrayReference]) -> list[ArrayReference]:
         """Add the calls of a model on these inputs, and return the references of its outputs."""

@@ -52,3 +52,20 @@ assert set(gradients) == set(init(jax.random.key(0))) and len(gradients) == 2, g
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path / "source", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_augmentation_is_left_out_and_named(backend, shared_worker, tmp_path):
+    import keras
+
+    layers = keras.layers
+    pictures = keras.Input((8, 8, 3))
+    changed = layers.RandomZoom(0.1)(layers.RandomFlip(name="mirror")(layers.RandomRotation(0.1)(pictures)))
+    keras.Model(pictures, layers.Dense(2)(layers.Flatten()(changed))).save(tmp_path / "model.keras")
+    report = port(tmp_path / "model.keras", f"source:{backend.name}", tmp_path / "source")
+    assert report.passed, report.to_json()
+    assert [text.split(" ")[1] for text in report.facts["left_out"]] == [
+        "(RandomRotation)",
+        "(RandomFlip)",
+        "(RandomZoom)",
+    ]
+    assert "mirror (RandomFlip)" in (tmp_path / "source" / "README.md").read_text()
