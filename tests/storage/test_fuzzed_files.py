@@ -204,7 +204,9 @@ def test_an_honest_file_is_read(watched, honest):
     assert len(run_list.read(watched).history) == 2
 
 
-@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b", "..", 1, None])
+@pytest.mark.parametrize(
+    "name", ["../evil", "/etc/passwd", "a/../../evil", "a/./b", "a//b", "C:/evil", "a\\b", ".git/config", "..", 1, None]
+)
 def test_a_checkpoint_that_would_have_other_files_deleted_is_refused(name, tmp_path):
     checkpoint_file(tmp_path, written=[name])
     with pytest.raises(CheckpointError, match=r"is no checkpoint of trivium .* is not the name of a file"):

@@ -148,7 +148,7 @@ OWN_HANDLERS: Mapping[str, TreeHandler] = {
 def integers(value: np.ndarray) -> str:
     """Return an array of integers or truth values as text; empty where it would not fit into a line."""
     flat, dtype = value.ravel(), value.dtype.name
-    steps = np.unique(np.diff(flat)) if value.dtype.kind in "iu" and flat.size > 2 else []
+    steps: Any = np.unique(np.diff(flat)) if value.dtype.kind in "iu" and flat.size > 2 else []
     if len(steps) == 1 and steps[0]:
         start, step = int(flat[0]), int(steps[0])
         limits = [*([start] if start or step != 1 else []), start + step * flat.size, *([step] if step != 1 else [])]
