@@ -101,10 +101,17 @@ def test_an_unknown_name_suggests_the_nearest(backend, settings, message):
 
 
 def test_a_loss_that_does_not_fit_the_targets_is_refused(backend):
-    with pytest.raises((DataError, OptionError), match="categorical_crossentropy"):
-        trivium.train(
-            lambda: build(2, "softmax"), (X, CLASSES), epochs=1, loss="categorical_crossentropy", metrics=["accuracy"]
-        )
+    with pytest.raises(DataError, match="a loss that takes rows of 2 values"):
+        trivium.train(lambda: build(2, "softmax"), (X, CLASSES), epochs=1, loss="mse", metrics=["accuracy"])
+
+
+def test_class_numbers_become_rows_for_a_loss_of_the_user(backend):
+    settings = {"epochs": 2, "metrics": ["accuracy"]}
+    rows, numbers = (
+        trivium.train(lambda: build(2, "softmax"), (X, CLASSES), loss=f"{kind}categorical_crossentropy", **settings)
+        for kind in ("", "sparse_")
+    )
+    np.testing.assert_allclose(rows.history["loss"], numbers.history["loss"], rtol=1e-5)
 
 
 def test_options_that_no_record_holds_are_recorded_by_their_names(backend, tmp_path):
