@@ -123,13 +123,13 @@ def _writing(
         OptionError: options do not go together.
         OutputError: the folder cannot be written, or holds other files.
     """
-    from ..data.pictures.augmented_folder import write_augmented
-    from ..storage.atomic import require_empty_folder
-
     if out is None:
         if copies is not None:
             raise OptionError("--copies is for changed pictures in a folder: add --out FOLDER")
         return None
+    from ..data.pictures.augmented_folder import write_augmented
+    from ..storage.atomic import require_empty_folder
+
     if changes is None:
         raise OptionError("--out is a folder for changed pictures: add --augment rotation=10,shift=0.1")
     if copies is not None and copies < 1:

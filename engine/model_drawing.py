@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import runtime
 from ..errors import ModelError
-from ..models.recipe import Recipe, recipe_of
+from ..models.recipe import Recipe
 from .bundles import bundle as bundles
 from .bundles import keras_files
+from .bundles.architecture_file import is_architecture
 from .bundles.bundle import Bundle
+from .bundles.named_recipe import recipe_of
 from .keras_model import summary
 from .plots.model_picture import model_picture
 from .plots.style import require_plot_file
@@ -30,8 +32,8 @@ def draw_model(
     """Draw a model: a box for each layer with its kind, settings and shapes, arrows for its connections.
 
     Args:
-        source: a Keras model; a bundle, its file or its run folder, or a `.keras` or `.h5` file; or a recipe, its name,
-            or a function that builds a model.
+        source: a Keras model; a bundle, its file or its run folder, or a `.keras` or `.h5` file, an architecture in
+            `.json` or `.yaml`; or a recipe, its name, or a function that builds a model.
         path: of the picture: .png, .svg, .pdf or another ending of figures.
         options: of the recipe, such as `{"units": 64}`.
         title: above the picture; by default the name of the model and the number of its parameters.
@@ -54,7 +56,7 @@ def draw_model(
 
 def _rows_of(source: Any, options: dict[str, Any]) -> tuple[str, list[summary.Row]]:
     """Return the name of a model and its rows."""
-    if isinstance(source, (str, Path)) and Path(source).exists():
+    if isinstance(source, (str, Path)) and Path(source).exists() and not is_architecture(source):
         return str(source), summary.rows(_load(Path(source)))
     if isinstance(source, Bundle):
         return str(source.run["recipe"]), summary.rows(source.model)

@@ -36,6 +36,14 @@ DIGITS: dict[str, Any] = {
     "epochs": 100,
 }
 
+DRAWN: dict[str, Any] = {
+    "targets": (step("one-hot", classes=Option("classes")),),
+    "loss": "categorical_crossentropy",
+    "metrics": ("accuracy",),
+    "epochs": 20,
+    "validation": "auto",
+}
+
 
 def image_shape(*lengths: int, channels: int = 1) -> tuple[int, ...]:
     """Return the shape of one image, such as height and width, in Keras' image data format."""
@@ -239,12 +247,8 @@ def shapes(filters: int = 32) -> keras.Model:
     "four forms of noisy waves, by convolutions over time",
     dataset="waveforms",
     inputs=(step("reshape", shape=(-1,)), step("standardise", axis="all")),
-    targets=(step("one-hot", classes=Option("classes")),),
-    loss="categorical_crossentropy",
-    metrics=("accuracy",),
+    **DRAWN,
     learning_rate=0.005,
-    epochs=20,
-    validation="auto",
     parameters=2_820,
 )
 def series(filters: tuple[int, int] = (16, 32), kernel: int = 5, inputs: int = 64, classes: int = FORMS) -> keras.Model:
@@ -266,11 +270,7 @@ def series(filters: tuple[int, int] = (16, 32), kernel: int = 5, inputs: int = 6
     "four kinds of solids in space, by convolutions over three axes",
     dataset="solids",
     inputs=(step("scale", low=0.0, high=1.0),),
-    targets=(step("one-hot", classes=Option("classes")),),
-    loss="categorical_crossentropy",
-    metrics=("accuracy",),
-    epochs=20,
-    validation="auto",
+    **DRAWN,
     parameters=17_060,
 )
 def volumes(filters: tuple[int, int] = (16, 32), units: int = 32, size: int = 16, classes: int = SOLIDS) -> keras.Model:

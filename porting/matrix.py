@@ -72,9 +72,8 @@ def measure(recipes: Iterable[str], target_names: Iterable[str], folder: Path) -
     for index, recipe in enumerate(recipes):
         source = backends[index % len(backends)].name
         bundle = folder / f"{recipe.replace('/', '-')}.trivium"
-        worker.get(source).call(
-            f"{__package__}.matrix:train_bundle", recipe, str(bundle)
-        )  # also where this is __main__
+        # By its name: where this module is run as `__main__`, a worker could not import the function.
+        worker.get(source).call(f"{__package__}.matrix:train_bundle", recipe, str(bundle))
         for target_name in target_names:
             yield port_recipe(recipe, source, target_name, bundle)
 

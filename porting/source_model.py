@@ -6,7 +6,6 @@ model in Keras' safe mode.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,21 +19,18 @@ from ..data.preprocessing.pipeline import Preprocessing
 from ..engine.bundles import bundle as bundles
 from ..engine.bundles import keras_files
 from ..engine.bundles.bundle import Bundle
+from ..engine.bundles.model_file import UNKNOWN_BACKEND as UNKNOWN_BACKEND
 from ..engine.bundles.raw_model import raw_model
 from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.keras_model.interface import output_names, pack
 from ..engine.keras_model.loss_names import output_kinds
 from ..engine.verification.model_under_test import ModelUnderTest, coarsest_dtype, make_batches
 from ..errors import BundleError, DataError, PortError
+from ..storage.regular_file import sha256_of
 from .artifact_runtimes import NamedBatches
 
 if TYPE_CHECKING:
     import keras
-
-LEGACY_FILES = (".h5", ".hdf5")
-MODEL_FILES = (".keras", *LEGACY_FILES)
-# The name of the backend of a model file, which does not record it.
-UNKNOWN_BACKEND = "keras"
 
 
 @dataclass(frozen=True)
@@ -75,13 +71,12 @@ class SourceModel:
 
     def describe(self) -> dict[str, str]:
         """Return the name and the checksum of the file."""
-        with self.path.open("rb") as stream:
-            return {"name": self.path.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+        return {"name": self.path.name, "sha256": sha256_of(self.path)}
 
 
 def is_model_file(path: Path) -> bool:
     """Return whether a path names a Keras model file rather than a bundle."""
-    return path.suffix.lower() in MODEL_FILES
+    return path.suffix.lower() in keras_files.ENDINGS
 
 
 def find(source: str | Path) -> SourceModel:

@@ -7,7 +7,6 @@ published only if all outputs agree. The result is plain Keras: any backend load
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from ..backends.workers.worker import Listener
 from ..engine.keras_model.model_bytes import keras_bytes
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
+from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import Destination, choose_destination, publish, staging
@@ -260,10 +260,8 @@ class _KerasPort:
         return replace(check, difference=difference, tolerance=tolerance)
 
     def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
-        with self.source.open("rb") as stream:
-            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
         return {
-            "source_file": {"name": self.source.name, "sha256": checksum},
+            "source_file": {"name": self.source.name, "sha256": sha256_of(self.source)},
             "inputs": rebuilt["keras_inputs"],
             "outputs": rebuilt["keras_outputs"],
             "source_inputs": rebuilt["inputs"],

@@ -26,6 +26,7 @@ from ..backends.same_run.portable_random import portable_draws
 from ..backends.workers.worker import Worker
 from ..data.dataset import Split
 from ..engine.bundles import bundle as bundles
+from ..engine.bundles import keras_files
 from ..engine.keras_model.inference import reset_states
 from ..engine.verification import parity, tolerances
 from ..engine.verification.model_under_test import ModelUnderTest, StepBatches, batch_at, fresh_keras, make_batches
@@ -101,7 +102,7 @@ def can_train(path: str) -> bool:
     """
     import keras
 
-    if Path(path).suffix.lower() in source_model.LEGACY_FILES:
+    if Path(path).suffix.lower() in keras_files.LEGACY_ENDINGS:
         return False
     with _load_model(path) as model:
         if not model.compiled or model.loss is None:

@@ -1,7 +1,8 @@
-"""Refuses what is no file: a pipe never ends, and a device such as /dev/zero gives bytes for ever."""
+"""Regular files: what is none is refused, because a pipe never ends, and /dev/zero gives bytes for ever."""
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from pathlib import Path
 
@@ -22,3 +23,9 @@ def require_regular(path: Path) -> None:
         raise FileError(f"cannot read {str(path)[:80]}: {getattr(error, 'strerror', None) or error}") from error
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise FileError(f"{path} is no file but a pipe or a device, which may never end: copy it into a file")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, which is not read into memory as a whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -130,3 +130,8 @@ def _inspect_array(array: h5py.Dataset, label: str) -> StoredArray:
     if declared_bytes > LARGE and declared_bytes > MAX_EXPANSION * stored_bytes:
         raise FileError(f"{where} declares {declared_bytes:,} bytes and holds {stored_bytes:,}: a bomb, not read")
     return StoredArray(tuple(array.shape or ()), array.dtype.name)
+
+
+def text_of(value: Any) -> str:
+    """Return an attribute as text: HDF5 files hold some as bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)

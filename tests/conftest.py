@@ -41,13 +41,14 @@ def pytest_collection_modifyitems(config, items):
 def _share_out(config, items):
     """Leave this environment its share of the tests marked `shared_out`: `TRIVIUM_TEST_SHARE` is `place/shares`.
 
-    The cases of a test are dealt like cards, so that each share has some of them. Without the variable all are run.
+    The cases of a test are dealt like cards, so that each share has some of them; what only one environment runs is
+    not dealt. Without the variable all are run.
     """
     place, _, shares = os.environ.get("TRIVIUM_TEST_SHARE", "0/1").partition("/")
     functions: dict[str, int] = {}
     rest = []
     for item in items:
-        if "shared_out" in item.keywords:
+        if "shared_out" in item.keywords and "one_environment" not in item.keywords:
             function = item.nodeid.partition("[")[0]
             functions[function] = case = functions.get(function, -1) + 1
             if case % int(shares) != int(place):

@@ -152,7 +152,7 @@ def data_for(recipes: Sequence[Recipe], data: str | None) -> dict[str, str | Non
     recipe has, such as a file, go to all recipes.
     """
     own = {recipe.name: recipe.dataset for recipe in recipes}
-    alike = [name for name, dataset in own.items() if data and dataset and _kind(dataset) == _kind(data)]
+    alike = [name for name, dataset in own.items() if data and dataset and kind_of(dataset) == kind_of(data)]
     return {**own, **dict.fromkeys(alike or own, data)} if data else own
 
 
@@ -187,7 +187,7 @@ def measure(
     tell = listener or (lambda event: None)
     result = BookResult([])
     for done, (recipe, backend) in enumerate(cells):
-        progress = _SuiteProgress(tell, f"{recipe.name} on {backend}", done, len(cells))
+        progress = SuiteProgress(tell, f"{recipe.name} on {backend}", done, len(cells))
         progress({"kind": "stage", "stage": "starting"})
         run = worker.get(backend).call(train, recipe.name, datasets[recipe.name], epochs, listener=progress)
         result.measurements.append(Measurement(recipe, run))
@@ -226,23 +226,26 @@ def update_figures(result: BookResult, path: Path | None = None) -> None:
 
 
 @dataclass(frozen=True)
-class _SuiteProgress:
-    """Turns the events of one run into the progress of the suite: run `done` of `total`, and the share of that run."""
+class SuiteProgress:
+    """Turns the events of one run into the progress of a suite: run `done` of `total`, and the share of that run."""
 
     tell: Listener
     title: str
     done: int
     total: int
+    suite: str = SUITE
 
     def __call__(self, event: Event) -> None:
         stage, share = event.get("stage", ""), 0.0
         if event["kind"] == "train":
             stage = f"epoch {event['epoch']}/{event['epochs']}"
             share = ((event["epoch"] - 1) * event["steps"] + event["step"]) / (event["epochs"] * event["steps"])
+        elif event.get("total"):  # of a cross-validation
+            share = min(event["done"] / event["total"], 1.0)
         self.tell(
             {
                 "kind": "stage",
-                "title": SUITE,
+                "title": self.suite,
                 "stage": f"{self.title}, {stage}",
                 "done": self.done + share,
                 "total": self.total,
@@ -250,7 +253,8 @@ class _SuiteProgress:
         )
 
 
-def _kind(dataset: str) -> str:
+def kind_of(dataset: str) -> str:
+    """Return the kind of a dataset, such as `mnist` for `mnist:sample`."""
     return dataset.partition(":")[0]
 
 

@@ -6,7 +6,7 @@ estimated first, by short runs of each recipe on every backend.
 
 from __future__ import annotations
 
-import json
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from ...data.data_source import dataset_of
 from ...errors import DataError, OptionError
 from ...storage import safe_json
 from ...storage.atomic import write_json
-from .book import select_recipes
+from .book import SuiteProgress, kind_of, select_recipes
 
 SUITE = "published"
 RESULTS, ESTIMATES, RECORD, SCORES = "results.json", "estimates.json", "run.json", "scores.json"
@@ -124,7 +124,7 @@ class Outcome:
 
 
 @dataclass
-class PublishedResult:
+class ExperimentResults:
     """The experiments that are through, and the seconds that all were expected to take."""
 
     outcomes: list[Outcome]
@@ -157,7 +157,7 @@ def experiments(recipes: Sequence[str] = (), *, data: str | None = None, epochs:
     if not chosen:
         raise OptionError(f"no experiment is published with {', '.join(recipes)}: see `trivium recipes`")
     if data:
-        chosen = [replace(each, data=data) if _is_of_kind(data, each.data) else each for each in chosen]
+        chosen = [replace(each, data=data) if kind_of(data) == kind_of(each.data) else each for each in chosen]
     if epochs:
         chosen = [
             replace(each, epochs=epochs, full_epochs=each.epochs) if each.epochs > epochs else each for each in chosen
@@ -183,7 +183,7 @@ def measure(
     resume: bool = False,
     listener: Listener | None = None,
     announce: Callable[[Mapping[str, float]], None] = lambda expected: None,
-) -> PublishedResult:
+) -> ExperimentResults:
     """Run the experiments one after the other, those that take least first.
 
     Args:
@@ -203,16 +203,18 @@ def measure(
     names = [backend.name for backend in catalog.resolve(backends)]
     estimates = _estimates(chosen, names, out, resume, tell)
     fastest = {each.name: min(names, key=estimates[each.name].__getitem__) for each in chosen}
-    expected = {each.name: estimates[each.name][fastest[each.name]] for each in chosen}
+    expected = {
+        each.name: estimates[each.name][fastest[each.name]] * each.epochs * max(1, each.folds) for each in chosen
+    }
     announce(expected)
-    result = PublishedResult([], expected)
+    result = ExperimentResults([], expected)
     for done, each in enumerate(sorted(chosen, key=lambda experiment: expected[experiment.name])):
         title = f"{each.name} on {fastest[each.name]}"
-        progress = _progress(tell, title, done, len(chosen))
+        progress = SuiteProgress(tell, title, done, len(chosen), SUITE)
         progress({"kind": "stage", "stage": "starting"})
-        call = _folds if each.folds else _train
-        arguments = (each.recipe, each.data, each.epochs, each.folds or resume, str(out / each.name))
-        report = worker.get(fastest[each.name]).call(call, *arguments, listener=progress)
+        what = (each.recipe, each.data, each.epochs, str(out / each.name), resume)
+        call = functools.partial(worker.get(fastest[each.name]).call, listener=progress)
+        report = call(_folds, *what, each.folds) if each.folds else call(_train, *what)
         result.outcomes.append(_outcome(each, fastest[each.name], report))
         write_json(out / RESULTS, result.to_json())
     return result
@@ -221,7 +223,7 @@ def measure(
 def _estimates(
     chosen: Sequence[Experiment], backends: Sequence[str], out: Path, resume: bool, tell: Listener
 ) -> dict[str, dict[str, float]]:
-    """Return the seconds that each experiment will take on each backend, by short runs on a part of its data."""
+    """Return the seconds of an epoch of each experiment on each backend, by short runs on a part of its data."""
     path = out / ESTIMATES
     known: dict[str, dict[str, float]] = {}
     if resume and path.exists() and isinstance(read := safe_json.read(path), dict):
@@ -233,7 +235,7 @@ def _estimates(
         stage = f"timing {each.recipe} on {name}"
         tell({"kind": "stage", "title": SUITE, "stage": stage, "done": done, "total": len(trials)})
         trial = worker.get(name).call(_time_trial, each.recipe, _trial_data(each.data, out))
-        seconds = trial["seconds"] * _size_of(each.data) / trial["samples"] * each.epochs * max(1, each.folds)
+        seconds = trial["seconds"] * len(dataset_of(each.data).train) / trial["samples"]
         known.setdefault(each.name, {})[name] = seconds
         write_json(path, known)
     return known
@@ -251,10 +253,6 @@ def _trial_data(data: str, out: Path) -> str:
     return {"mnist": "mnist:sample", "waves": "waves:2:200"}.get(kind, data)
 
 
-def _size_of(data: str) -> int:
-    return len(dataset_of(data).train)
-
-
 def _outcome(experiment: Experiment, backend: str, report: Mapping[str, Any]) -> Outcome:
     figures = [math.nan if figure is None else float(figure) for figure in report["figures"]]
     best = max if experiment.rises else min
@@ -269,26 +267,6 @@ def _outcome(experiment: Experiment, backend: str, report: Mapping[str, Any]) ->
     )
 
 
-def _is_of_kind(data: str, other: str) -> bool:
-    return data.partition(":")[0] == other.partition(":")[0]
-
-
-def _progress(tell: Listener, title: str, done: int, total: int) -> Callable[[Event], None]:
-    """Return a listener that turns the events of one experiment into the progress of all."""
-
-    def listen(event: Event) -> None:
-        stage, share = event.get("stage", ""), 0.0
-        if event["kind"] == "train":
-            stage = f"epoch {event['epoch']}/{event['epochs']}"
-            share = event["epoch"] / event["epochs"]
-        elif event.get("total"):
-            share = event["done"] / event["total"]
-        event = {"title": SUITE, "stage": f"{title}, {stage}", "done": done + min(share, 1.0), "total": total}
-        tell({"kind": "stage", **event})
-
-    return listen
-
-
 # --- in workers -----------------------------------------------------------------------------------------------------
 
 
@@ -301,18 +279,18 @@ def _time_trial(recipe: str, data: str) -> dict[str, float]:
     return {"seconds": trainer.fit(dataset).timings.steady_epoch or math.nan, "samples": len(dataset.train)}
 
 
-def _train(recipe: str, data: str, epochs: int, resume: bool, folder: str) -> dict[str, Any]:
+def _train(recipe: str, data: str, epochs: int, folder: str, resume: bool) -> dict[str, Any]:
     """Train in a folder, or go on with what it holds, and return the figure of each epoch."""
     from ...engine.training.train import train
 
     record = Path(folder) / RECORD
     content: Any = safe_json.read(record) if resume and record.exists() else {}
-    if content.get("state") != "finished":
+    if content.get("state") != "finished" or len(content["history"]) < epochs:  # it may have been cut shorter
         run = train(recipe, data, epochs=epochs, out=folder, resume=bool(content), listener=_report)
         if run.interrupted:
             raise KeyboardInterrupt
         content = run.to_json()
-    history = content["history"]
+    history = content["history"][:epochs]
     metric = "val_accuracy" if "val_accuracy" in history[0] else "loss"
     return {
         "figures": [epoch[metric] for epoch in history],
@@ -321,7 +299,7 @@ def _train(recipe: str, data: str, epochs: int, resume: bool, folder: str) -> di
     }
 
 
-def _folds(recipe: str, data: str, epochs: int, folds: int, folder: str) -> dict[str, Any]:
+def _folds(recipe: str, data: str, epochs: int, folder: str, resume: bool, folds: int) -> dict[str, Any]:
     """Return the accuracy in each fold of a stratified cross-validation of the training samples."""
     from sklearn.model_selection import StratifiedKFold
 
@@ -330,13 +308,14 @@ def _folds(recipe: str, data: str, epochs: int, folds: int, folder: str) -> dict
     from ...engine.search.search import cross_val_score
 
     path = Path(folder) / SCORES
-    if path.exists():
-        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+    stored: Any = safe_json.read(path) if resume and path.exists() else {}
+    if stored.get("epochs") == epochs:
+        return dict(stored)
     samples = dataset_of(data).train
     splitter = StratifiedKFold(folds, shuffle=True, random_state=1)
     network = Classifier(recipe, epochs=epochs)
     scores = cross_val_score(network, samples.x, samples.y, cv=splitter, workers=0, listener=_report)
-    report = {"figures": scores.tolist(), "seconds": None, "environment": environment.describe()}
+    report = {"epochs": epochs, "figures": scores.tolist(), "seconds": None, "environment": environment.describe()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, report)
     return report

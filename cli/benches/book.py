@@ -137,7 +137,7 @@ def _duration(time: float) -> str:
     return f"{time / 3600:.1f} hours" if time >= 5400 else f"{max(1, round(time / 60))} minutes"
 
 
-def _print_published(result: published.PublishedResult, out: Path) -> None:
+def _print_published(result: published.ExperimentResults, out: Path) -> None:
     numbers = ("epochs", "ours", "best", "published", "s/epoch", "published s/epoch")
     shown = table(
         "experiment",

@@ -52,9 +52,9 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
 
 
 def _show(results: Results) -> Printable:
-    yield cells_table(results, _VARIED if results.find(way="pooling") else None)
     from ...benchmarks.suites import pooling_vs_striding
 
+    yield cells_table(results, _VARIED if results.find(way="pooling") else None)
     yield from ratio_lines(results)
     yield pooling_vs_striding.published_ratios()
     if not results.extra["why"]:

@@ -39,3 +39,13 @@ def real(name: str, setting: str, text: str, least: float, most: float) -> float
 def reals(name: str, setting: str, text: str, least: float = -math.inf, most: float = math.inf) -> list[float]:
     """Return numbers that commas divide, each as by `real`."""
     return [real(name, setting, each, least, most) for each in text.split(",")]
+
+
+def seed(name: str, text: str) -> int:
+    """Return the seed of what is drawn, as by `whole`."""
+    return whole(name, "seed", text, 0, 2**32 - 1)
+
+
+def test_share(name: str, text: str) -> float:
+    """Return the share of the samples to test on, as by `real`: some are left to train on."""
+    return real(name, "test_share", text, 0, 0.9)

@@ -30,8 +30,8 @@ def load(name: str, samples: str = "1000", *, seed: str = "0", test_share: str =
         DataError: a setting is no number, or out of its range.
     """
     count = numbers.whole(name, "the number of solids", samples, _LEAST_SAMPLES, _MOST_SAMPLES)
-    x, y = draw(count, numbers.whole(name, "seed", seed, 0, 2**32 - 1))
-    train, test = split_evenly(x, y, numbers.real(name, "test_share", test_share, 0, 0.9))
+    x, y = draw(count, numbers.seed(name, seed))
+    train, test = split_evenly(x, y, numbers.test_share(name, test_share))
     return Dataset(name, train, test, LABELS, f"drawn: {count} solids of four kinds", kind=VOLUMES)
 
 

@@ -55,7 +55,7 @@ def load_moons(
     """
     from sklearn.datasets import make_moons
 
-    settings = {"noise": _noise(name, noise), "random_state": _seed(name, seed)}
+    settings = {"noise": _noise(name, noise), "random_state": numbers.seed(name, seed)}
     x, y = make_moons(_count(name, samples), **settings)
     return _dataset(name, x, y, test_share)
 
@@ -79,7 +79,7 @@ def load_circles(
     from sklearn.datasets import make_circles
 
     settings = {"noise": _noise(name, noise), "factor": numbers.real(name, "factor", factor, 0, 0.99)}
-    x, y = make_circles(_count(name, samples), random_state=_seed(name, seed), **settings)
+    x, y = make_circles(_count(name, samples), random_state=numbers.seed(name, seed), **settings)
     return _dataset(name, x, y, test_share)
 
 
@@ -112,7 +112,7 @@ def load_blobs(
         n_features=numbers.whole(name, "features", features, 1, _MOST_FEATURES),
         centers=count,
         cluster_std=spreads if len(spreads) > 1 else spreads[0],
-        random_state=_seed(name, seed),
+        random_state=numbers.seed(name, seed),
     )
     return _dataset(name, x, y, test_share)
 
@@ -141,7 +141,7 @@ def load_spirals(
         arms=numbers.whole(name, "arms", arms, 1, count),
         turns=numbers.real(name, "turns", turns, 0, 100),
         noise=_noise(name, noise),
-        seed=_seed(name, seed),
+        seed=numbers.seed(name, seed),
     )
     return _dataset(name, x, y, test_share)
 
@@ -164,10 +164,6 @@ def _noise(name: str, text: str) -> float:
     return numbers.real(name, "noise", text, 0, float("inf"))
 
 
-def _seed(name: str, text: str) -> int:
-    return numbers.whole(name, "seed", text, 0, 2**32 - 1)
-
-
 def _dataset(name: str, x: Any, y: Any, test_share: str, labels: tuple[str, ...] = ()) -> Dataset:
-    share = numbers.real(name, "test_share", test_share, 0, 0.9)
+    share = numbers.test_share(name, test_share)
     return Dataset(name, *split_evenly(x, y, share), labels or tuple(map(str, np.unique(y))), "scikit-learn")

@@ -42,9 +42,9 @@ def load(
         count,
         numbers.whole(name, "steps", steps, _LEAST_STEPS, _MOST_STEPS),
         numbers.real(name, "noise", noise, 0, float("inf")),
-        numbers.whole(name, "seed", seed, 0, 2**32 - 1),
+        numbers.seed(name, seed),
     )
-    train, test = split_evenly(x, y, numbers.real(name, "test_share", test_share, 0, 0.9))
+    train, test = split_evenly(x, y, numbers.test_share(name, test_share))
     return Dataset(name, train, test, LABELS, f"drawn: {count} waves of four forms", kind=CURVES)
 
 

@@ -15,11 +15,10 @@ from ...errors import OptionError
 from ...storage import safe_json, safe_zip
 from ...storage.atomic import atomic_write, write_text
 from ..keras_model.model_bytes import hdf5_bytes
+from . import architecture_file, keras_files
 from .bundle import Bundle
 
 WEIGHTS, MODEL = ".weights.h5", ".keras"
-OLDER_MODEL = (".h5", ".hdf5")
-ARCHITECTURES = (".json", ".yaml", ".yml")
 
 
 def save(bundle: Bundle, path: Path) -> None:
@@ -40,9 +39,9 @@ def save(bundle: Bundle, path: Path) -> None:
         _write(path, _read_member(bundle, "model.weights.h5"))
     elif path.suffix == MODEL:
         _write(path, bundle.keras_file)
-    elif path.suffix in OLDER_MODEL:
+    elif path.suffix in keras_files.LEGACY_ENDINGS:
         _write(path, hdf5_bytes(bundle.model))
-    elif path.suffix in ARCHITECTURES:
+    elif path.suffix in architecture_file.ENDINGS:
         config = safe_json.parse(_read_member(bundle, "config.json"), "config.json", finite=False)
         write_text(path, json.dumps(config, indent=1) + "\n" if path.suffix == ".json" else _to_yaml(path, config))
     else:

@@ -27,8 +27,9 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 # Large enough for a vocabulary of a million words.
 LARGEST_CONFIG = 64 * 2**20  # bytes
-# The names of files that hold a whole model.
-ENDINGS = (".keras", ".h5", ".hdf5")
+# The names of files that hold a whole model; the last ones in Keras' older format.
+LEGACY_ENDINGS = (".h5", ".hdf5")
+ENDINGS = (".keras", *LEGACY_ENDINGS)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
 _SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
@@ -111,7 +112,7 @@ def load_model(
     model_config = {name: value for name, value in model_file.config.items() if name != "compile_config"}
     code = model_file.code if compiled else find_code(model_config)
     unsafe = trust.require(code, what, trust=trusted, recipe=recipe)
-    if isinstance(source, Path) and source.suffix.lower() in (".keras", ".h5", ".hdf5"):
+    if isinstance(source, Path) and source.suffix.lower() in ENDINGS:
         return _load(source, what, unsafe, compiled)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model.{model_file.format}"

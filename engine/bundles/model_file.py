@@ -5,7 +5,6 @@ Its inputs are taken as they stand. Where an output tells classes apart, they ar
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -104,7 +103,7 @@ def _restore_optimizer(model: keras.Model, content: bytes, what: str) -> None:
     """
     with safe_hdf5.open_checked(content, what) as (file, _):
         group = file.get("optimizer_weights")
-        names = [_to_text(name) for name in group.attrs.get("weight_names", ())] if group else []
+        names = [safe_hdf5.text_of(name) for name in group.attrs.get("weight_names", ())] if group else []
         stored = [np.array(group[name]) for name in names if name in group]
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     optimizer.build(model.trainable_variables)
@@ -112,10 +111,6 @@ def _restore_optimizer(model: keras.Model, content: bytes, what: str) -> None:
         for variable, array in zip(optimizer.variables, stored, strict=True):
             variable.assign(array)
         model.compile(**{**keras_internals.compile_arguments(model), "optimizer": optimizer})
-
-
-def _to_text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def load_bundle(path: Path, *, compiled: bool = True) -> Bundle:
@@ -154,12 +149,6 @@ def class_numbers(model: keras.Model) -> Labels:
 def recipe_of_file(name: str, build: Callable[[], keras.Model]) -> Recipe:
     """Return a recipe whose model comes out of a file; its data are prepared as for a user's own model."""
     return Recipe(name, "a model in a file", build, validation="auto")
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _class_count(output: Any, loss: str) -> int:

@@ -193,10 +193,10 @@ def _collect(arrays: dict[str, np.ndarray], path: str, item: Any) -> None:
 
 def _legacy_layers(root: h5py.Group) -> tuple[StoredLayer, ...]:
     layers = []
-    for name in map(_to_text, root.attrs["layer_names"]):
+    for name in map(safe_hdf5.text_of, root.attrs["layer_names"]):
         if name not in root:
             raise FileError(f"there are no weights of {name!r}, which the file lists")
-        names = [_to_text(weight) for weight in root[name].attrs.get("weight_names", ())]
+        names = [safe_hdf5.text_of(weight) for weight in root[name].attrs.get("weight_names", ())]
         arrays = {str(number): np.array(root[name][weight]) for number, weight in enumerate(names)}
         if arrays:
             layers.append(StoredLayer(name, name, arrays))
@@ -269,10 +269,6 @@ def _without_number(name: str) -> str:
 def _number(name: str) -> int:
     number = re.search(r"_(\d+)$", name)
     return int(number[1]) if number else 0
-
-
-def _to_text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _format(shapes: dict[str, tuple[int, ...]]) -> str:

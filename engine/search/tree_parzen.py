@@ -47,16 +47,17 @@ class TreeParzen:
 
     def ask(self) -> dict[str, Any]:
         """Return a combination that has no score yet; `tell` must follow. There must be one: see `is_exhausted`."""
-        for repeats in itertools.count():
+        repeats = 0
+        while True:
             self._trial = self._study.ask()
             places = {name: self._place(name, values) for name, values in self._grid.items()}
             if (key := json.dumps(places)) not in self._scores:
                 self._key = key
                 return {name: self._grid[name][place] for name, place in places.items()}
             self._finish(self._scores[key])  # known already: told once more, so that the sampler looks elsewhere
-            if repeats >= _MOST_REPEATS:
+            repeats += 1
+            if repeats > _MOST_REPEATS:
                 self._study.enqueue_trial(self._untried())
-        raise AssertionError("itertools.count ends")
 
     def tell(self, score: float) -> None:
         """Tell the score of the combination that was asked for last; one that is not finite counts as a failure."""

@@ -95,16 +95,16 @@ class DataPreparation:
         if not dataset.draw and not augment:
             return None
         raw, _ = self._split_raw(dataset)
-        own_steps = batches.steps_per_epoch(len(raw), batch_size)
+        count = steps or batches.steps_per_epoch(len(raw), batch_size)
         if dataset.draw:
             fetch = batches.from_generator(self.weights.weighted_draw(dataset), batch_size, seed)
         else:
             fetch = batches.from_memory(raw, batch_size, seed, self.recipe.shuffle, steps)
         # Raw samples may be read in another thread; they are changed where the framework runs.
-        ahead = Prefetcher(fetch, steps or own_steps) if raw.is_deferred else None
+        ahead = Prefetcher(fetch, count) if raw.is_deferred else None
         prepared = batches.with_preprocessing(ahead or fetch, preprocessing, augment, seed)
-        samples = (steps or own_steps) * batch_size if dataset.draw or steps else len(raw)
-        return batches.TrainingBatches(prepared, steps or own_steps, raw_batches=ahead, samples=samples)
+        samples = count * batch_size if dataset.draw or steps else len(raw)
+        return batches.TrainingBatches(prepared, count, raw_batches=ahead, samples=samples)
 
     def likely_mistakes(self, dataset: Dataset) -> list[str]:
         """Return a sentence for each probable mistake in the data, given what is held out of them."""
@@ -151,9 +151,8 @@ class DataPreparation:
             inputs, targets = series_steps(self.recipe, self.options, dataset.series)
             return [*inputs, *self._flatten(training)], targets
         inputs = [*self._flatten(training), *self._input_steps(dataset)]
-        return inputs, self.recipe.steps(
-            self.recipe.targets, self._target_options(dataset)
-        ) or dataset.target_preparation
+        targets = self.recipe.steps(self.recipe.targets, self._target_options(dataset))
+        return inputs, targets or dataset.target_preparation
 
     def _target_options(self, dataset: Dataset) -> dict[str, Any]:
         """Return the recipe's options, with the number of classes of the data where the builder takes it from there."""

@@ -64,8 +64,9 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
     """
     open_sizes = options.preparation.open_sizes
     may_be_values = dataset.guesses_classes and not options.recipe.loss and "classes" not in open_sizes
+    may_be_rows = _may_be_rows(dataset, options)
     keeps_end = options.start and not isinstance(options.replace_head, str)
-    if keeps_end or not (may_be_values or _may_be_rows(dataset, options)):
+    if keeps_end or not (may_be_values or may_be_rows):
         return dataset
     sizes: dict[str, Any] = {name: {} if name == "categories" else _SOME_SIZE for name in open_sizes}
     of_data = sizes_of(dataset, dataset.train)
@@ -75,7 +76,7 @@ def as_trained(dataset: Dataset, options: ResolvedOptions) -> Dataset:
         model = model_building.uncompiled_model(options.with_fitted(sizes).without_weights(), None)
     if not getattr(model, "outputs", None):  # the caller says that it declares no inputs
         return dataset
-    if _may_be_rows(dataset, options) and (rows := _row_loss(model, options)):
+    if may_be_rows and (rows := _row_loss(model, options)):
         return _with_rows(dataset, model.outputs[0].shape[-1], rows)
     if not may_be_values:
         return dataset

@@ -71,9 +71,8 @@ def _parts_of_series(run: Run, predicted: np.ndarray) -> list[series_plots.Forec
     test = series_plots.ForecastPart("test part", series.test_starts, predicted, series.test_begins)
     if not part:
         return [test]
-    name = "training part" + (f", {part.amount}" if part.amount else "")
     begins = series.rows.bounds[:-1]
-    return [series_plots.ForecastPart(name, series.train_starts[part.samples], part.predicted, begins), test]
+    return [series_plots.ForecastPart(part.title, series.train_starts[part.samples], part.predicted, begins), test]
 
 
 def _unused_suffix(name: str, suffixes: set[str]) -> str:
@@ -152,8 +151,7 @@ class _Output:
         part = self.training_part
         if not part or part.predicted.size != len(part.predicted):
             return [test]
-        name = "training part" + (f", {part.amount}" if part.amount else "")
-        return [(name, part.y, part.predicted.reshape(-1)), test]
+        return [(part.title, part.y, part.predicted.reshape(-1)), test]
 
     def _draw_classes(self) -> list[Path]:
         x, y = self.split.x, self.split.y

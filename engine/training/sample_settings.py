@@ -44,9 +44,9 @@ class SampleSettings:
 
 def _temperatures(value: Any) -> tuple[float, ...]:
     parts = value.split("+") if isinstance(value, str) else value
-    given: Sequence[Any] = parts if hasattr(parts, "__iter__") else [parts]
+    numbers: Sequence[Any] = parts if hasattr(parts, "__iter__") else [parts]
     try:
-        temperatures = tuple(float(each) for each in given)
+        temperatures = tuple(float(each) for each in numbers)
     except (TypeError, ValueError):
         temperatures = ()
     if not temperatures or not all(0 <= each < math.inf for each in temperatures):

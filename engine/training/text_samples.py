@@ -122,6 +122,6 @@ def _cut(path: Path, epochs: int) -> None:
         raise OutputError(f"{path} is no file of samples ({error}): move it away") from error
     headers = ((place, _HEADER.fullmatch(line)) for place, line in enumerate(lines))
     end = next((place for place, header in headers if header and int(header[1]) > epochs), len(lines))
-    kept = "\n".join([*lines[:end], *([""] if 0 < end < len(lines) else [])])
+    beginning = "\n".join([*lines[:end], *([""] if 0 < end < len(lines) else [])])
     with atomic_write(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        file.write(kept)
+        file.write(beginning)

@@ -40,6 +40,11 @@ class TrainingPart:
     errors: dict[str, float]
 
     @property
+    def title(self) -> str:
+        """What a picture of it is called."""
+        return "training part" + (f", {self.amount}" if self.amount else "")
+
+    @property
     def amount(self) -> str:
         """How much of the training part was predicted; empty for all of it."""
         return f"first {len(self.samples):,} of {self.total:,} samples" if len(self.samples) < self.total else ""

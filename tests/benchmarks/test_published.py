@@ -66,10 +66,26 @@ def test_experiments_are_timed_trained_and_not_trained_again(backend, shared_wor
 
 
 @pytest.mark.one_environment
+def test_what_was_cut_goes_on_to_more_epochs(backend, shared_worker, tmp_path):
+    settings = {"data": "mnist:sample:part=0.1"}
+    for epochs, rows in ((1, 1), (2, 2), (1, 1)):
+        (each,) = published.experiments(["dense/one-hidden"], epochs=epochs, **settings)
+        result = published.measure([each], tmp_path, [backend.name], resume=True)
+        history = json.loads((tmp_path / each.name / "run.json").read_text())["history"]
+        assert result.outcomes[0].value == history[rows - 1]["val_accuracy"]
+        assert result.outcomes[0].experiment.epochs == epochs
+    assert len(history) == 2
+
+
+@pytest.mark.one_environment
 def test_a_cross_validation_is_scored_once(backend, shared_worker, tmp_path):
     (each,) = published.experiments(["dense/dropout"], data="mnist:sample:part=0.1", epochs=1)
     result = published.measure([each], tmp_path, [backend.name])
     assert 0 < result.outcomes[0].value < 1
+    scored = (tmp_path / each.name / "scores.json").stat().st_mtime_ns
+    again = published.measure([each], tmp_path, [backend.name], resume=True)
+    assert again.outcomes[0].value == result.outcomes[0].value
+    assert (tmp_path / each.name / "scores.json").stat().st_mtime_ns == scored
     scores = json.loads((tmp_path / each.name / "scores.json").read_text())
     assert len(scores["figures"]) == 10
     assert result.outcomes[0].value == pytest.approx(np.mean(scores["figures"]))

@@ -70,8 +70,7 @@ def test_a_dropout_drops_what_its_author_drops(backend, shared_worker, tmp_path,
 
 @pytest.mark.parametrize("kind", ["max", "min"])
 def test_the_place_of_the_largest_comes_with_its_value(backend, shared_worker, tmp_path, kind):
-    import torch
-
+    torch = pytest.importorskip("torch")
     module = make("Extreme", kind)
     x = np.random.default_rng(0).normal(size=(7, 6)).astype("float32")
     values, places = (np.asarray(output) for output in rebuilt(module, tmp_path).predict(x, verbose=0))

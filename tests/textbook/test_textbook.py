@@ -61,7 +61,9 @@ def copied(prepared, here):
 
 
 def marked(row):
-    return pytest.param(row, id=str(row.number), marks=[pytest.mark.slow] * row.is_slow)
+    # A row that needs a further package runs where that package is: see tox.ini.
+    marks = [pytest.mark.slow] * row.is_slow + [pytest.mark.one_environment] * bool(row.needs)
+    return pytest.param(row, id=str(row.number), marks=marks)
 
 
 @pytest.mark.shared_out

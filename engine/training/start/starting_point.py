@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import OptionError
 from ....models.recipe import Recipe
+from ....storage.regular_file import sha256_of
 from ....storage.tensor_file import SUFFIX
 from ...bundles import bundle as bundles
 from ...bundles import keras_files, model_file
@@ -133,7 +134,7 @@ def _from_model_file(
     named: Recipe | None, path: Path, layers: tuple[str, ...], head: Head | None, has_loss: bool
 ) -> StartingPoint:
     """Return a whole model as a recipe of its own, or its weights for the recipe that the user names."""
-    checksum = model_file.checksum(path)
+    checksum = sha256_of(path)
     if named:
         return StartingPoint(_with_head(named, head), None, StoredWeights.read(path), layers, str(path), checksum)
     if not keras_files.examine(path).config:

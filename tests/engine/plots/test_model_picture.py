@@ -112,3 +112,18 @@ def test_layers_whose_connections_are_unknown_stand_below_each_other(tmp_path):
     model_picture(rows, tmp_path / "mine.png")
     with Image.open(tmp_path / "mine.png") as image:
         assert image.height > image.width
+
+
+@pytest.mark.one_environment
+def test_a_model_is_drawn_by_every_name_that_a_recipe_has(backend, tmp_path):
+    import keras
+
+    import trivium
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="only")])
+    (tmp_path / "net.json").write_text(model.to_json())
+    for number, source in enumerate((tmp_path / "net.json", str(tmp_path / "net.json"), "rnn/lstm", model)):
+        trivium.draw_model(source, tmp_path / f"{number}.png")
+        assert (tmp_path / f"{number}.png").stat().st_size > 5_000
+    with pytest.raises(trivium.TriviumError, match="Keras has no network 'MobilNet'"):
+        trivium.draw_model("applications/MobilNet", tmp_path / "none.png")
