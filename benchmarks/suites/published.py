@@ -203,6 +203,8 @@ def measure(
     names = [backend.name for backend in catalog.resolve(backends)]
     estimates = _estimates(chosen, names, out, resume, tell)
     fastest = {each.name: min(names, key=estimates[each.name].__getitem__) for each in chosen}
+    if resume:
+        fastest |= {each.name: begun for each in chosen if (begun := _begun_on(out / each.name)) in names}
     expected = {
         each.name: estimates[each.name][fastest[each.name]] * each.epochs * max(1, each.folds) for each in chosen
     }
@@ -218,6 +220,15 @@ def measure(
         result.outcomes.append(_outcome(each, fastest[each.name], report))
         write_json(out / RESULTS, result.to_json())
     return result
+
+
+def _begun_on(folder: Path) -> str:
+    """Return the backend that trained what a folder holds, or nothing."""
+    for path in (folder / RECORD, folder / SCORES):
+        content: Any = safe_json.read(path) if path.exists() else {}
+        if backend := content.get("environment", {}).get("backend"):
+            return str(backend)
+    return ""
 
 
 def _estimates(

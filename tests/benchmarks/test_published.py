@@ -10,6 +10,7 @@ import pytest
 from trivium.benchmarks.suites import published, published_table
 from trivium.errors import DataError, OptionError, RecipeError
 from trivium.models import recipe as recipes
+from trivium.storage.atomic import write_json
 
 
 @pytest.mark.plain
@@ -75,6 +76,15 @@ def test_what_was_cut_goes_on_to_more_epochs(backend, shared_worker, tmp_path):
         assert result.outcomes[0].value == history[rows - 1]["val_accuracy"]
         assert result.outcomes[0].experiment.epochs == epochs
     assert len(history) == 2
+
+
+@pytest.mark.several_backends
+def test_an_experiment_goes_on_where_it_was_begun(tmp_path):
+    (each,) = published.experiments(["dense/one-hidden"], data="mnist:sample:part=0.1", epochs=1)
+    (begun,) = published.measure([each], tmp_path, ["jax"]).outcomes
+    write_json(tmp_path / "estimates.json", {each.name: {"jax": 9.0, "tensorflow": 1.0}})
+    (again,) = published.measure([each], tmp_path, ["jax", "tensorflow"], resume=True).outcomes
+    assert (again.backend, again.value) == ("jax", begun.value)
 
 
 @pytest.mark.one_environment
