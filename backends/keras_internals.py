@@ -139,17 +139,19 @@ def _tensorflow_as_imported() -> Iterator[None]:
 
 @contextlib.contextmanager
 def names_restored() -> Iterator[None]:
-    """Count the automatic names of layers afterwards as before: a model that is built only to look at leaves no trace.
+    """Count the automatic names of layers from nothing, and afterwards as before.
+
+    A model that is built only to look at has the names of a new process, and leaves no trace.
 
     Keras' public way, `clear_session`, forgets all counts.
     """
     state = importlib.import_module("keras.src.backend.common.global_state")
     before = state.get_global_attribute("object_name_uids")
-    copy = before.copy() if before is not None else None
+    state.set_global_attribute("object_name_uids", None)
     try:
         yield
     finally:
-        state.set_global_attribute("object_name_uids", copy)
+        state.set_global_attribute("object_name_uids", before)
 
 
 @contextlib.contextmanager

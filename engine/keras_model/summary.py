@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...backends import catalog, runtime
+from ...backends import catalog, keras_internals, runtime
 from ...errors import RecipeError
 from ...models.recipe import Recipe
 from .layer_settings import settings_of
@@ -29,7 +29,8 @@ def layers(recipe: Recipe, options: Mapping[str, Any], backend: str | None = Non
     """
     catalog.use(backend)
     runtime.current()
-    model = recipe(**options)
+    with keras_internals.names_restored():
+        model = recipe(**options)
     if not model.built:
         raise RecipeError(f"{recipe.name}: the model does not say what it takes: begin it with keras.Input(shape)")
     return rows(model)

@@ -42,8 +42,15 @@ def _curve(axes: Axes, history: History, metric: str) -> None:
         axes.plot(epochs, history[f"val_{metric}"], color=VALIDATION, marker=marker, label="validation")
         axes.axvline(history.best_epoch, color=DATA, linestyle=":", label=f"best epoch ({history.best_epoch})")
     axes.set(xlabel="epoch", ylabel=metric)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _whole_epochs(axes, len(history))
     axes.legend()
+
+
+def _whole_epochs(axes: Axes, count: int) -> None:
+    """Mark whole epochs only, also where there is a single one."""
+    if count == 1:
+        axes.set_xlim(0, 2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def overlaid(histories: list[tuple[str, History]], path: Path | str) -> None:
@@ -66,7 +73,7 @@ def overlaid(histories: list[tuple[str, History]], path: Path | str) -> None:
                 if validated:
                     place.plot(epochs, history[f"val_{metric}"], color=colour, label=name)
             place.set(xlabel="epoch", ylabel=metric)
-            place.xaxis.set_major_locator(MaxNLocator(integer=True))
+            _whole_epochs(place, max(len(history) for _, history in histories))
             place.legend()
         save(fig, path)
 

@@ -58,7 +58,7 @@ def test_keras_own_classes_lie_in_its_private_package(keras):
 def test_a_model_that_is_only_looked_at_leaves_no_names(keras):
     first = int(keras.layers.Dense(1).name.partition("_")[2] or 0)
     with keras_internals.names_restored():
-        keras.layers.Dense(1)
+        assert [keras.layers.Dense(1).name for _ in range(2)] == ["dense", "dense_1"]
     assert keras.layers.Dense(1).name == f"dense_{first + 1}"
 
 

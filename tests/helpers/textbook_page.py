@@ -4,6 +4,10 @@ The table of all rows at its end is generated:
 
     TRIVIUM_TEST_OUTCOMES=outcomes TOX_ENV_NAME=jax KERAS_BACKEND=jax pytest tests/textbook   # under each backend
     python tests/helpers/textbook_page.py outcomes
+
+Its pictures are what its rows draw, made small:
+
+    TRIVIUM_TEXTBOOK_PICTURES=docs/pictures pytest tests/textbook
 """
 
 import json
@@ -12,6 +16,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from trivium.storage.generated_section import GeneratedSection
 
@@ -65,6 +71,12 @@ class Row:
     def chapter(self) -> str:
         return next(chapter for chapter, numbers in CHAPTERS.items() if self.number in numbers)
 
+    @property
+    def pictures(self) -> dict[str, str]:
+        """The names in docs/pictures of the pictures that the row draws, by the file that it draws them into."""
+        drawn = [name for name in self.makes if name.endswith(".png") and "*" not in name]
+        return {name: f"{self.number:03d}-{Path(name).name}" for name in drawn}
+
 
 def preparation(text: str) -> tuple[Block, ...]:
     """Return the blocks of the section `Before you begin`."""
@@ -111,6 +123,34 @@ def _blocks(text: str) -> tuple[Block, ...]:
 def _file(mark: str) -> str:
     """Return the file that a mark such as `file my_model.py` names, or an empty text."""
     return mark.removeprefix("file ") if mark.startswith("file ") else ""
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+_WIDTH, _COLOURS = 900, 64
+
+
+def keep_pictures(row: Row, folder: Path, target: Path) -> None:
+    """Save what a row drew, small enough for a page.
+
+    Args:
+        row: the row.
+        folder: where it was run.
+        target: where its pictures are kept.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for name, kept in row.pictures.items():
+        with Image.open(folder / name) as picture:
+            picture.thumbnail((_WIDTH, _WIDTH), Image.Resampling.LANCZOS)
+            picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(target / kept, optimize=True)
+
+
+def picture_lines(row: Row) -> list[str]:
+    """Return the lines of the page that show what a row draws."""
+    return [
+        f'<img src="pictures/{kept}" width="600" alt="Row {row.number}: {Path(name).stem}">'
+        for name, kept in row.pictures.items()
+    ]
 
 
 # --- the table of all rows ------------------------------------------------------------------------------------------
