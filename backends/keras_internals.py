@@ -52,16 +52,16 @@ def nn_module() -> ModuleType:
 
 
 @contextlib.contextmanager
-def replaced_functions(module: ModuleType, functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
-    """While it lasts, functions of a module are replaced, by name, in the whole process; may be nested."""
-    native = {name: getattr(module, name) for name in functions}
+def replaced_functions(owner: ModuleType | type, functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """While it lasts, functions of a module or class are replaced, by name, in the whole process; may be nested."""
+    native = {name: getattr(owner, name) for name in functions}
     try:
         for name, function in functions.items():
-            setattr(module, name, function)
+            setattr(owner, name, function)
         yield
     finally:
         for name, function in native.items():
-            setattr(module, name, function)
+            setattr(owner, name, function)
 
 
 Correction = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -191,7 +191,7 @@ def build_metrics(model: Any, x: Any, y: Any) -> None:
 
 
 def all_layers(model: Any) -> list[Any]:
-    """Return every layer of a model at any depth, with the cells of recurrent layers and the parts of composed ones.
+    """Return every layer in a model or layer at any depth, itself too, with the cells of recurrent layers.
 
     `keras.Model.layers` lists the outermost layers only.
     """
@@ -362,6 +362,11 @@ def producer_of(tensor: Any) -> tuple[Any, list[Any], int] | None:
     operation, node, place = history
     inputs = list(operation._inbound_nodes[node].input_tensors)
     return (operation, inputs, place) if inputs else None
+
+
+def is_in_graph(tensor: Any) -> bool:
+    """Return whether an operation was called with a symbolic tensor, or returned it."""
+    return hasattr(tensor, "_keras_history")
 
 
 def inputs_of(layer: Any) -> list[Any]:

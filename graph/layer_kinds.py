@@ -102,8 +102,9 @@ _LAYERS = {
     # "additive" is the sum over d of scale · tanh(query + key), scale (d,). Outputs as in multi_head_attention, scores
     # (batch, T, S).
     "attention": LayerSchema(("score_mode", "dropout", "causal", "return_scores"), ("scale", "concat_score_weight")),
-    # No inputs: a constant array in the model.
+    # No inputs: a constant array in the model, and one that is trained.
     "constant": LayerSchema((), ("value",)),
+    "parameter": LayerSchema((), ("weight",)),
 }
 
 _SHAPES = {
@@ -130,7 +131,9 @@ _SHAPES = {
     "flip": _AXIS,  # a tuple
     "repeat": LayerSchema(("repeats", "axis")),  # every element that many times
     "tile": LayerSchema(("repeats",)),  # one number for each axis
+    # shape None for the batch, which is the first length of a second input then.
     "broadcast_to": LayerSchema(("shape",)),
+    "take": _AXIS,  # the elements of a first input along the axis (one number) at the places of a second: x[:, places]
     # As in x[…]: ints, None for a new axis, "..." and ("slice", start, stop, step).
     "get_item": LayerSchema(("index",)),
     "cast": LayerSchema(("dtype",)),

@@ -215,6 +215,10 @@ def _constant(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     return [writer.constant(node.layer)]
 
 
+def _parameter(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    return [f'{writer.layer_parameters(node.layer)}["weight"]']
+
+
 LAYERS: dict[str, TreeHandler] = {
     "dense": _helper_call("dense"),
     "einsum_dense": _einsum_dense,
@@ -239,4 +243,5 @@ LAYERS: dict[str, TreeHandler] = {
     "gaussian_dropout": _noise("gaussian_dropout", "rate"),
     "prelu": _prelu,
     "constant": _constant,
+    "parameter": _parameter,
 }

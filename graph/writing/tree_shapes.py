@@ -29,4 +29,10 @@ def _entry(entry: Any) -> str:
     return str(entry)
 
 
-SHAPES: dict[str, TreeHandler] = {"crop": _crop, "get_item": _get_item}
+def _take(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    axis: Any = node.config["axis"]
+    x, places = writer.inputs(node)
+    return [f"{x}[{', '.join([*[':'] * axis, places])}]"]
+
+
+SHAPES: dict[str, TreeHandler] = {"crop": _crop, "get_item": _get_item, "take": _take}

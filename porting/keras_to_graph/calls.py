@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +45,20 @@ def _keras_calls() -> tuple[Any, ...]:
     return keras.Sequential.call, type(keras.Model(inputs, inputs)).call
 
 
-def ordered_calls(model: Any) -> Iterator[LayerCall]:
-    """Yield each call between the model's inputs and outputs, after the calls that it depends on.
+def ordered_calls(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[LayerCall]:
+    """Yield each call between symbolic tensors, after the calls that it depends on.
 
     Args:
-        model: a model for which `is_layer_graph` is true.
+        inputs, outputs: those of a model for which `is_layer_graph` is true, or of another graph of calls.
     """
+    if not outputs:
+        return
     # Build a new function over the same tensors: Sequential and functional models store their own in different places.
-    function = keras.Function(model.inputs, model.outputs)
+    known = [tensor for tensor in inputs if keras_internals.is_in_graph(tensor)]
+    function = keras.Function(known, list(outputs))
     makers = {id(tensor): node for node in keras_internals.nodes_of(function) for tensor in node.outputs}
-    done = {id(tensor) for tensor in model.inputs}
-    stack = list(reversed(model.outputs))
+    done = {id(tensor) for tensor in inputs}
+    stack = list(reversed(outputs))
     while stack:
         tensor = stack[-1]
         if id(tensor) in done:

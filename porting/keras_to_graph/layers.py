@@ -50,14 +50,6 @@ def _einsum_dense(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReferen
     return [reader.activation(call, result, layer.activation)]
 
 
-def layer_scale(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    """Read ConvNeXt's `LayerScale` of `keras.applications`: a trainable factor per channel."""
-    value = float32_input(reader, call)
-    axes = "abcdefgh"[: reader.spec(value).rank]
-    config: dict[str, ConfigValue] = {"equation": f"{axes},{axes[-1]}->{axes}"}
-    return reader.add(call, "einsum_dense", [value], config=config, weights={"kernel": call.operation.gamma})
-
-
 def _window(layer: Any, padding: str) -> dict[str, ConfigValue]:
     return {
         "rank": layer.rank,
@@ -270,6 +262,8 @@ def _embedding(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
     if getattr(layer, "quantization_mode", None) or layer.compute_dtype != "float32":
         raise UnreadableError("is quantised or not in float32, and only float32 is covered")
     value = reader.cast(call, single_input(call), "int32")
+    if reader.is_shared(layer.embeddings):
+        return reader.add(call, "take", [reader.parameter(call, layer.embeddings), value], config={"axis": 0})
     config: dict[str, ConfigValue] = {"input_dim": layer.input_dim, "output_dim": layer.output_dim}
     return reader.add(call, "embedding", [value], config=config, weights={"embeddings": layer.embeddings})
 

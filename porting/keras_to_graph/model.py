@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -11,9 +11,10 @@ from ...backends import keras_internals
 from ...errors import PortError
 from ...graph.graph import Graph, GraphNode
 from .calls import is_layer_graph
-from .layers import LAYERS, layer_scale
+from .layers import LAYERS
 from .operations import OPERATIONS
 from .reader import UNREADABLE, GraphReader, LayerReader, UnreadableError
+from .tracing import traced
 from .wrappers import WRAPPERS
 
 
@@ -35,7 +36,7 @@ def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: N
             f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs, and its own "
             "`call` cannot be read: build it with keras.Model(inputs, outputs)"
         )
-    reader = GraphReader(_reader_for, inner_model)
+    reader = GraphReader(_readers_for, inner_model)
     graph = reader.graph(model)
     reasons = dict(reader.problems)
     for node in graph.nodes:
@@ -48,14 +49,16 @@ def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: N
     return graph
 
 
-def _reader_for(operation: Any) -> LayerReader:
-    """Return the reader of a layer or operation; a user's class has none, since it may compute anything."""
-    for name, reader in (*LAYERS.items(), *WRAPPERS.items()):
-        if type(operation) is getattr(keras.layers, name):
-            return reader
-    name = type(operation).__name__
-    if (name, type(operation).__module__) == ("LayerScale", "keras.src.applications.convnext"):
-        return layer_scale
-    if name in OPERATIONS and keras_internals.is_keras_module(type(operation).__module__):
-        return OPERATIONS[name]
-    raise UnreadableError(f"{name} is not covered")
+def _readers_for(operation: Any) -> Sequence[LayerReader]:
+    """Return the readers of a layer or operation; a layer is traced where it has none, or none that can."""
+    if not isinstance(operation, keras.layers.Layer):
+        name = type(operation).__name__
+        if name in OPERATIONS and keras_internals.is_keras_module(type(operation).__module__):
+            return [OPERATIONS[name]]
+        raise UnreadableError(f"{name} is not covered")
+    known = [
+        reader
+        for name, reader in (*LAYERS.items(), *WRAPPERS.items())
+        if type(operation) is getattr(keras.layers, name)
+    ]
+    return known if getattr(operation, "quantization_mode", None) else [*known, traced]

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...graph.graph import ArrayReference, ConfigValue, GraphOperand
 from .calls import LayerCall
+from .composed_operations import COMPOSED_OPERATIONS
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
 from .shared import normalized_axes, to_tuple
 
@@ -141,6 +142,9 @@ def _reshape(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = call.arguments["x"]
     input_shape, output_shape = reader.spec(value).shape, specs_of(call)[0].shape
     shape = [int(length) if length is not None else -1 for length in call.operation.newshape]
+    if shape.count(-1) > 1 and call.operation.newshape[0] is None and input_shape[0] is None:
+        # The first of `ops.shape(x)`, which is the batch.
+        return reader.add(call, "reshape", [value], config={"shape": (None, *_one_open(shape[1:]))})
     keeps_batch = (
         input_shape[0] is None
         and output_shape[0] is None
@@ -149,9 +153,34 @@ def _reshape(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     )
     if keeps_batch:
         return reader.add(call, "reshape", [value], config={"shape": (None, *shape[1:])})
-    if shape.count(-1) > 1:
+    return reader.add(call, "reshape", [value], config={"shape": _one_open(shape)})
+
+
+def _one_open(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return lengths of which at most one is -1."""
+    if list(shape).count(-1) > 1:
         raise UnreadableError("has more than one unknown length")
-    return reader.add(call, "reshape", [value], config={"shape": tuple(shape)})
+    return tuple(shape)
+
+
+def _broadcast_to(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    """Read a broadcast; a length that is not known must be that of the batch."""
+    shape = _to_config(tuple(call.operation.shape))
+    assert isinstance(shape, tuple)
+    if None in shape[1:]:
+        raise UnreadableError("has an unknown length that is not that of the batch")
+    like = [reader.batch] if shape[0] is None else []
+    return reader.add(call, "broadcast_to", [call.arguments["x"], *like], config={"shape": shape})
+
+
+def _take(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    value, axis = call.arguments["x"], call.operation.axis
+    if not isinstance(value, ArrayReference) or axis is None:
+        raise UnreadableError("takes from a constant array, or from a flattened one")
+    places = _operand(reader, call, call.arguments["indices"], 0)
+    if isinstance(places, ArrayReference):
+        places = reader.cast(call, places, "int32")
+    return reader.add(call, "take", [value, places], config={"axis": int(axis) % reader.spec(value).rank})
 
 
 def _has_same_size(shape: Sequence[int | None], other: Sequence[int | None]) -> bool:
@@ -332,6 +361,9 @@ OPERATIONS: dict[str, LayerReader] = {
     "Transpose": _transpose,
     "Swapaxes": _swapaxes,
     "GetItem": _get_item,
+    "BroadcastTo": _broadcast_to,
+    "Take": _take,
+    **COMPOSED_OPERATIONS,
     "Pad": _pad,
     "Cast": _cast,
     "OneHot": _one_hot,

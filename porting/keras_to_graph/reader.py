@@ -6,7 +6,10 @@ without a reader are refused, all in one error, before anything is written.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import keras
@@ -29,51 +32,96 @@ class UnreadableError(Exception):
     """Why one layer cannot be read; `read` collects the reasons."""
 
 
+@dataclass
+class _Draft:
+    """The graph as far as it is read.
+
+    Attributes:
+        nodes: its nodes.
+        names: the names that are taken.
+        layers: its layers, by the id of the Keras layer or weight, and the role.
+        holders: the layer of the graph that has a trained weight, by the id of the weight.
+        shared: the ids of weights that are used by themselves too.
+        specs: shape and dtype of each array.
+        problems: why layers cannot be read, by name.
+        left_out: layers that change nothing when the model answers.
+    """
+
+    nodes: list[GraphNode] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    layers: dict[tuple[int, str], GraphLayer] = field(default_factory=dict)
+    holders: dict[int, str] = field(default_factory=dict)
+    shared: set[int] = field(default_factory=set)
+    specs: dict[ArrayReference, Spec] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def copy(self) -> _Draft:
+        return _Draft(*(copy(getattr(self, part.name)) for part in fields(self)))
+
+
 class GraphReader:
     """Reads a model call by call and collects the nodes of its graph.
 
     Args:
-        reader_for: returns the reader of a layer or operation; raises UnreadableError if there is none.
+        readers_for: returns the readers of a layer or operation, of which the first that can reads it; raises
+            UnreadableError if there is none.
         inner_model: the trained model, if the model that is read wraps it in preprocessing layers.
+
+    Attributes:
+        batch: an array whose first axis is the batch: the model's first input.
     """
 
-    def __init__(self, reader_for: Callable[[Any], LayerReader], inner_model: Any = None) -> None:
-        self._reader_for = reader_for
+    def __init__(self, readers_for: Callable[[Any], Sequence[LayerReader]], inner_model: Any = None) -> None:
+        self._readers_for = readers_for
         self._inner_model = inner_model
-        self.problems: dict[str, str] = {}
-        self.left_out: list[str] = []
-        self._nodes: list[GraphNode] = []
-        self._names: set[str] = set()
-        self._layers: dict[tuple[int, str], GraphLayer] = {}
-        self._specs: dict[ArrayReference, Spec] = {}
+        self._draft = _Draft()
         # Kept alive, because layers are looked up by id, and Python reuses the ids of deleted objects.
         self._operations: list[Any] = []
         self._prefix = ""
+        self.batch = ArrayReference("")
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why layers cannot be read, by name."""
+        return self._draft.problems
+
+    @property
+    def left_out(self) -> list[str]:
+        """Layers that change nothing when the model answers."""
+        return self._draft.left_out
 
     def graph(self, model: Any) -> Graph:
         inputs = []
         for tensor in model.inputs:
             graph_input = Input(self._name(tensor.name), Spec(tuple(tensor.shape), tensor.dtype))
-            self._specs[ArrayReference(graph_input.name)] = graph_input.spec
+            self._draft.specs[ArrayReference(graph_input.name)] = graph_input.spec
             inputs.append(graph_input)
-        results = self.run(model, [ArrayReference(graph_input.name) for graph_input in inputs])
+        references = [ArrayReference(graph_input.name) for graph_input in inputs]
+        self.batch = references[0]
+        results = self._run(model.inputs, model.outputs, references)
         named_model = self._inner_model or model
         names = _output_names(named_model)
         outputs = tuple(Output(name, result) for name, result in zip(names, results, strict=True))
-        return Graph(identifier(named_model.name), tuple(inputs), tuple(self._nodes), outputs, tuple(self.left_out))
+        return Graph(
+            identifier(named_model.name), tuple(inputs), tuple(self._draft.nodes), outputs, tuple(self.left_out)
+        )
 
-    def run(self, model: Any, inputs: Sequence[ArrayReference]) -> list[ArrayReference]:
-        """Add the calls of a model on these inputs, and return the references of its outputs."""
-        references = {id(tensor): ref for tensor, ref in zip(model.inputs, inputs, strict=True)}
+    def _run(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], values: Sequence[ArrayReference]
+    ) -> list[ArrayReference]:
+        """Add the calls between symbolic tensors, and return the references of the outputs."""
+        references = {id(tensor): ref for tensor, ref in zip(inputs, values, strict=True)}
 
         def fill_in(leaf: Any) -> Any:
             return references[id(leaf)] if isinstance(leaf, keras.KerasTensor) else leaf
 
-        for call in ordered_calls(model):
+        computed = [tensor for tensor in outputs if id(tensor) not in references]
+        for call in ordered_calls(inputs, computed):
             arguments = keras.tree.map_structure(fill_in, call.arguments)
             results = self.call(LayerCall(call.operation, arguments, call.outputs))
             references.update((id(tensor), ref) for tensor, ref in zip(call.outputs, results, strict=True))
-        return [references[id(tensor)] for tensor in model.outputs]
+        return [references[id(tensor)] for tensor in outputs]
 
     def call(self, call: LayerCall) -> Sequence[ArrayReference]:
         """Add one call; if it cannot be read, record why, add a placeholder, and go on."""
@@ -81,10 +129,26 @@ class GraphReader:
         try:
             if is_layer_graph(call.operation):
                 return self._nested(call)
-            return self._reader_for(call.operation)(self, call)
+            return self._first_that_reads(call)
         except UnreadableError as reason:
             self.problems.setdefault(self._prefix + call.operation.name, str(reason))
             return self.add(call, UNREADABLE, (), role=UNREADABLE)
+
+    def _first_that_reads(self, call: LayerCall) -> Sequence[ArrayReference]:
+        """Return what the first reader of a layer gives that can read it; raise the reason of the first if none can."""
+        first, *others = self._readers_for(call.operation)
+        before = self._draft.copy()
+        try:
+            return first(self, call)
+        except UnreadableError:
+            for reader in others:
+                self._draft = before.copy()
+                with contextlib.suppress(UnreadableError):
+                    results = reader(self, call)
+                    if self.problems == before.problems:
+                        return results
+            self._draft = before
+            raise
 
     def _nested(self, call: LayerCall) -> Sequence[ArrayReference]:
         model = call.operation
@@ -95,14 +159,25 @@ class GraphReader:
             self.cast(call, ref, tensor.dtype, role=f"cast_{index}")
             for index, (ref, tensor) in enumerate(zip(inputs, model.inputs, strict=True))
         ]
-        outer_prefix = self._prefix
-        if self._inner_model is None or model.name != self._inner_model.name:
-            self._prefix = f"{outer_prefix}{model.name}_"
-        results = self.run(model, inputs)
-        self._prefix = outer_prefix
-        return results
+        is_trained_model = self._inner_model is not None and model.name == self._inner_model.name
+        return self.inline("" if is_trained_model else model.name, model.inputs, model.outputs, inputs)
 
     # --- used by the readers of layers and operations ---------------------------------------------------------------
+
+    def inline(
+        self, name: str, inputs: Sequence[Any], outputs: Sequence[Any], values: Sequence[ArrayReference]
+    ) -> list[ArrayReference]:
+        """Add the calls between symbolic tensors, and return the references of the outputs.
+
+        Args:
+            name: of the layer whose calls they are: the prefix of their names, or empty.
+            values: of the inputs.
+        """
+        outer_prefix = self._prefix
+        self._prefix += f"{name}_" if name else ""
+        results = self._run(inputs, outputs, values)
+        self._prefix = outer_prefix
+        return results
 
     def add(
         self,
@@ -126,19 +201,54 @@ class GraphReader:
             arguments: see `GraphNode.arguments`.
         """
         key = (id(call.operation), role)
-        layer = self._layers.get(key)
-        if layer is None:
-            name = self._prefix + call.operation.name + (f"_{role}" if role else "")
-            arrays = {name: _array(value) for name, value in (weights or {}).items() if value is not None}
+        if key not in self._draft.layers:
+            name = self._name(self._prefix + call.operation.name + (f"_{role}" if role else ""))
             trainable = bool(getattr(call.operation, "trainable", True))
-            layer = self._layers[key] = GraphLayer(self._name(name), kind, dict(config or {}), arrays, trainable)
-            node_name = layer.name
-        else:
-            node_name = self._name(layer.name)
-        specs = tuple(specs_of(call) if outputs is None else outputs)
-        self._nodes.append(GraphNode(node_name, layer, tuple(inputs), specs, dict(arguments or {})))
+            self._draft.layers[key] = self._layer(name, kind, config or {}, weights or {}, trainable)
+        specs = specs_of(call) if outputs is None else outputs
+        return self._call(self._draft.layers[key], inputs, specs, arguments or {})
+
+    def share(self, weight: keras.Variable) -> None:
+        """Note that a weight is used by itself too, so that layers which are read from now on take it as an array."""
+        self._draft.shared.add(id(weight))
+
+    def is_shared(self, weight: keras.Variable) -> bool:
+        return id(weight) in self._draft.shared
+
+    def parameter(self, call: LayerCall, weight: keras.Variable) -> ArrayReference:
+        """Add a weight as an array. It is one weight, by whatever layers it is used."""
+        key = (id(weight), "")
+        if key not in self._draft.layers:
+            name = self._name(f"{self._prefix}{call.operation.name}_{weight.name}")
+            kind, role = ("parameter", "weight") if weight.trainable else ("constant", "value")
+            self._draft.layers[key] = self._layer(name, kind, {}, {role: weight}, bool(weight.trainable))
+        dtype = keras.backend.standardize_dtype(weight.dtype)
+        return self._call(self._draft.layers[key], (), [Spec(tuple(weight.shape), dtype)], {})[0]
+
+    def _layer(
+        self, name: str, kind: str, config: Mapping[str, ConfigValue], weights: Weights, trainable: bool
+    ) -> GraphLayer:
+        for weight, variable in weights.items():
+            if isinstance(variable, keras.Variable) and variable.trainable:
+                holder = self._draft.holders.setdefault(id(variable), name)
+                if holder != name:
+                    raise UnreadableError(f"its {weight} is a weight of {holder} too, and tied weights are not covered")
+        arrays = {weight: _array(value) for weight, value in weights.items() if value is not None}
+        return GraphLayer(name, kind, dict(config), arrays, trainable)
+
+    def _call(
+        self,
+        layer: GraphLayer,
+        inputs: Sequence[GraphOperand],
+        specs: Sequence[Spec],
+        arguments: Mapping[str, ConfigValue],
+    ) -> tuple[ArrayReference, ...]:
+        """Add a call of a layer of the graph, and return the references of its outputs."""
+        is_first = ArrayReference(layer.name) not in self._draft.specs
+        node_name = layer.name if is_first else self._name(layer.name)
+        self._draft.nodes.append(GraphNode(node_name, layer, tuple(inputs), tuple(specs), dict(arguments)))
         references = tuple(ArrayReference(node_name, index) for index in range(len(specs)))
-        self._specs.update(zip(references, specs, strict=True))
+        self._draft.specs.update(zip(references, specs, strict=True))
         return references
 
     def activation(self, call: LayerCall, value: ArrayReference, function: Any) -> ArrayReference:
@@ -168,11 +278,11 @@ class GraphReader:
         )[0]
 
     def spec(self, value: ArrayReference) -> Spec:
-        return self._specs[value]
+        return self._draft.specs[value]
 
     def _name(self, preferred: str) -> str:
-        name = identifier(preferred, self._names)
-        self._names.add(name)
+        name = identifier(preferred, self._draft.names)
+        self._draft.names.add(name)
         return name
 
 

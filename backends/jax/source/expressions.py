@@ -95,8 +95,8 @@ def _reshape(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 
 
 def _broadcast_to(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-    (x,) = writer.inputs(node)
-    return [f"jnp.broadcast_to({x}, {_batch(x, node)})"]
+    x, *like = writer.inputs(node)
+    return [f"jnp.broadcast_to({x}, {_batch((like or [x])[0], node)})"]
 
 
 def _unfold_time(writer: TreeWriter, node: GraphNode) -> Sequence[str]:

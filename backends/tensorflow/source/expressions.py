@@ -108,9 +108,14 @@ def _reshape(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 
 
 def _broadcast_to(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-    (x,) = writer.inputs(node)
+    x, *like = writer.inputs(node)
     shape: Any = node.config["shape"]
-    return [f"tf.broadcast_to({x}, {shape_text(shape, f'tf.shape({x})[0]')})"]
+    return [f"tf.broadcast_to({x}, {shape_text(shape, f'tf.shape({(like or [x])[0]})[0]')})"]
+
+
+def _take(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    x, places = writer.inputs(node)
+    return [f"tf.gather({x}, {places}, axis={node.config['axis']})"]
 
 
 def _unfold_time(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
@@ -188,6 +193,7 @@ def _softmax(kind: str) -> TreeHandler:
 OWN_HANDLERS: Mapping[str, TreeHandler] = {
     "reshape": _reshape,
     "broadcast_to": _broadcast_to,
+    "take": _take,
     "unfold_time": _unfold_time,
     "expand_dims": _expand_dims,
     "argmax": _arg("tf.argmax"),

@@ -335,6 +335,13 @@ def _constant(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     return [Value(text, graph_order(value.ndim))]
 
 
+def _parameter(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    name = writer.attribute(node.layer)
+    value = node.layer.weights["weight"]
+    text = f"self.{name}" if name else writer.add_parameter(node.layer, value)
+    return [Value(text, graph_order(value.ndim))]
+
+
 def _handlers() -> dict[str, TorchHandler]:
 
     return {
@@ -354,6 +361,7 @@ def _handlers() -> dict[str, TorchHandler]:
         "gaussian_noise": _noise("GaussianNoise", "stddev"),
         "gaussian_dropout": _noise("GaussianDropout", "rate"),
         "constant": _constant,
+        "parameter": _parameter,
         **RECURRENT,
         **ATTENTION,
     }

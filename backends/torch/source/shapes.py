@@ -236,6 +236,21 @@ def _entry(entry: Any) -> str:
     return str(entry)
 
 
+def _take(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    axis: Any = node.config["axis"]
+    places = node.inputs[1]
+    at = writer.in_graph_order(node, 1).text if isinstance(places, ArrayReference) else str(places)
+    text = f"{writer.in_graph_order(node).text}[{', '.join([*[':'] * axis, at])}]"
+    return [Value(text, graph_order(node.outputs[0].rank))]
+
+
+def _broadcast_to(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    shape: Any = node.config["shape"]
+    batch = f"{writer.input(node, index=1).text}.shape[0]" if len(node.inputs) > 1 else ""
+    lengths = ", ".join(batch if length is None else str(length) for length in shape)
+    return [Value(f"{writer.in_graph_order(node).text}.expand({lengths})", graph_order(len(shape)))]
+
+
 def _one_hot(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     config: Any = node.config
     rank = node.outputs[0].rank
@@ -268,5 +283,7 @@ HANDLERS: dict[str, TorchHandler] = {
     "repeat": _repeat,
     "tile": _tile,
     "get_item": _get_item,
+    "take": _take,
+    "broadcast_to": _broadcast_to,
     "one_hot": _one_hot,
 }

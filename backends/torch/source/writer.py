@@ -123,6 +123,14 @@ class TorchWriter(GraphWriter[Value]):
         self.weights[name] = np.ascontiguousarray(value)
         return f"self.{name}"
 
+    def add_parameter(self, layer: GraphLayer, value: np.ndarray) -> str:
+        """Add an array that is trained, and return `self.NAME`."""
+        name = identifier(layer.name, RESERVED | set(self._names.values()))
+        self._names[id(layer)] = name
+        self._attributes.append(f"self.{name} = nn.Parameter(torch.zeros({literal(value.shape)}))")
+        self.weights[name] = np.ascontiguousarray(value)
+        return f"self.{name}"
+
     # --- the text ---------------------------------------------------------------------------------------------------
 
     def source(self) -> Source:

@@ -1,0 +1,192 @@
+"""Read a layer by tracing its `call`: what it computes with `keras.ops` becomes calls of operations.
+
+While the layer is called with symbolic tensors, its weights are symbolic tensors too, so that what it computes from
+them alone is not taken for a constant. So are the arrays that it calls layers within it with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from ...backends import keras_internals
+from ...graph.graph import ArrayReference
+from .calls import LayerCall
+from .reader import GraphReader, UnreadableError
+from .weight_tensors import WeightTensor, WeightTensors
+
+
+def traced(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    """Read a layer by the operations that its `call` does.
+
+    Raises:
+        UnreadableError: the layer does something else than calling `keras.ops` and layers, or needs lengths that only
+            the data have.
+    """
+    layer = call.operation
+    if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
+        raise UnreadableError(f"computes in {layer.compute_dtype}, and only float32 is covered")
+    arrays = dict.fromkeys(leaf for leaf in keras.tree.flatten(call.arguments) if isinstance(leaf, ArrayReference))
+    values = {array: _as_taken(reader, call, array, f"cast_{index}") for index, array in enumerate(arrays)}
+    tensors = {array: _symbolic(reader, value) for array, value in values.items()}
+    trace = _trace(layer, _filled_in(call.arguments, tensors), list(tensors.values()))
+    for weight in trace.used_weights:
+        reader.share(weight.variable)
+    given = [*values.values()]
+    given += [reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)]
+    given += [reader.parameter(call, weight.variable) for weight in trace.used_weights]
+    return reader.inline(layer.name, [*trace.arrays, *trace.used_weights], trace.outputs, given)
+
+
+def _as_taken(reader: GraphReader, call: LayerCall, array: ArrayReference, role: str) -> ArrayReference:
+    """Return an array as Keras hands it to the layer: floats in the layer's dtype."""
+    is_cast = call.operation.autocast and reader.spec(array).dtype.startswith("float")
+    return reader.cast(call, array, "float32", role) if is_cast else array
+
+
+def _symbolic(reader: GraphReader, value: ArrayReference) -> keras.KerasTensor:
+    spec = reader.spec(value)
+    return keras.KerasTensor(spec.shape, spec.dtype)
+
+
+def _filled_in(arguments: dict[str, Any], tensors: dict[ArrayReference, Any]) -> dict[str, Any]:
+    def fill_in(leaf: Any) -> Any:
+        return tensors[leaf] if isinstance(leaf, ArrayReference) else leaf
+
+    return {name: keras.tree.map_structure(fill_in, argument) for name, argument in arguments.items()}
+
+
+@dataclass
+class Trace:
+    """What a layer does with symbolic tensors.
+
+    Attributes:
+        inputs: the symbolic tensors that it is called with.
+        constants: the symbolic tensors of arrays that a layer within it was called with, each with its array.
+        weights: the symbolic tensors of its weights, and of those of the layers within it.
+        outputs: what it returns.
+    """
+
+    inputs: list[Any]
+    weights: WeightTensors
+    constants: list[tuple[Any, Any]] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    used_weights: list[WeightTensor] = field(default_factory=list)
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The symbolic tensors that are no weights."""
+        return [*self.inputs, *(tensor for tensor, _ in self.constants)]
+
+    def finish(self, outputs: list[Any]) -> None:
+        """Note what the layer returned, and which weights that depends on."""
+        self.outputs = outputs
+        returned = set(map(id, outputs))
+        self.used_weights = [
+            weight for weight in self.weights.tensors if keras_internals.is_in_graph(weight) or id(weight) in returned
+        ]
+
+    def constant(self, array: Any) -> Any:
+        """Return a symbolic tensor for an array."""
+        tensor = keras.KerasTensor(tuple(array.shape), keras.backend.standardize_dtype(array.dtype))
+        self.constants.append((tensor, array))
+        return tensor
+
+
+def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any]) -> Trace:
+    """Call a layer with symbolic tensors."""
+    trace = Trace(inputs, WeightTensors(layer))
+    call_layer = keras.layers.Layer.__call__
+    within: list[Any] = []
+
+    def call_within(inner: Any, *positional: Any, **named: Any) -> Any:
+        """Call a layer within the layer with the weights that it has, and with symbolic tensors only."""
+        if within:  # Keras computes the shape of what it returns
+            return call_layer(inner, *positional, **named)
+        if inner.weights and not _has_symbolic((positional, named)):
+            positional, named = keras.tree.map_structure(
+                lambda leaf: trace.constant(leaf) if keras.ops.is_tensor(leaf) else leaf, (positional, named)
+            )
+        within.append(inner)
+        try:
+            with trace.weights.put_back():
+                return call_layer(inner, *positional, **named)
+        finally:
+            within.pop()
+
+    try:
+        with trace.weights.put_in(), _replaced({"__call__": call_within}):
+            outputs = keras.tree.flatten(_call(layer, arguments))
+    except UnreadableError:
+        raise
+    except Exception as error:  # a layer may do anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UnreadableError(f"{type(layer).__name__} is not covered, and cannot be traced: {reason}") from error
+    if not outputs or not all(isinstance(output, keras.KerasTensor) for output in outputs):
+        raise UnreadableError(f"{type(layer).__name__} returns something that does not depend on what it is given")
+    trace.finish(outputs)
+    return trace
+
+
+@contextlib.contextmanager
+def _replaced(of_layers: dict[str, Any]) -> Iterator[None]:
+    """While it lasts, methods of layers, drawing, and repetition by an unknown number are replaced."""
+    with contextlib.ExitStack() as stack:
+        for owner, functions in (
+            (keras.layers.Layer, of_layers),
+            (keras.random.SeedGenerator, {"next": _refuse_to_draw}),
+            (keras.ops, {"repeat": _repeat(keras.ops.repeat), "tile": _tile(keras.ops.tile)}),
+        ):
+            stack.enter_context(keras_internals.replaced_functions(owner, functions))
+        yield
+
+
+def _refuse_to_draw(generator: Any, ordered: bool = True) -> Any:
+    raise UnreadableError("draws random numbers whenever it is called, so that no two answers can be compared")
+
+
+def _repeat(repeat: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `keras.ops.repeat` that takes None, the length of a batch, for an axis of length 1."""
+
+    def repeated(x: Any, repeats: Any, axis: int | None = None) -> Any:
+        if repeats is None and axis is not None and x.shape[axis] == 1:
+            lengths = [*x.shape]
+            lengths[axis] = None
+            return keras.ops.broadcast_to(x, lengths)
+        return repeat(x, repeats, axis)
+
+    return repeated
+
+
+def _tile(tile: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `keras.ops.tile` that takes None, the length of a batch, for an axis of length 1."""
+
+    def tiled(x: Any, repeats: Any) -> Any:
+        times = list(repeats) if isinstance(repeats, (list, tuple)) else [repeats]
+        if None not in times or len(times) != len(x.shape):
+            return tile(x, repeats)
+        lengths = [None if time is None else length for time, length in zip(times, x.shape, strict=True)]
+        if any(time is None and length != 1 for time, length in zip(times, x.shape, strict=True)):
+            return tile(x, repeats)
+        return tile(keras.ops.broadcast_to(x, lengths), [1 if time is None else time for time in times])
+
+    return tiled
+
+
+def _has_symbolic(arguments: Any) -> bool:
+    return any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(arguments))
+
+
+def _call(layer: Any, arguments: dict[str, Any]) -> Any:
+    """Call `layer.call` with arguments by name, as a model answers."""
+    parameters = inspect.signature(layer.call).parameters
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values()):
+        raise UnreadableError("its `call` takes any number of arguments")
+    if "training" in parameters:
+        arguments = {**arguments, "training": False}
+    return layer.call(**arguments)
