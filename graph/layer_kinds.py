@@ -63,14 +63,15 @@ _LAYERS = {
     "unit_normalization": _AXIS,
     # Integers (…) → (…, output_dim): embeddings (input_dim, output_dim).
     "embedding": LayerSchema(("input_dim", "output_dim"), ("embeddings",)),
-    # Inputs: (batch, time, in), then all initial states (batch, units), or none for zeros. Outputs: (batch, time,
-    # units), or the last step (batch, units) without return_sequences; then the final states with return_state.
+    # Inputs: (batch, time, in); with masked a mask (batch, time), false at steps that change nothing and repeat the
+    # last output; then all initial states (batch, units), or none for zeros. Outputs: (batch, time, units), or the
+    # last step (batch, units) without return_sequences; then the final states with return_state.
     # go_backwards reads from the end and returns the sequence in the order of computation. Activations are names of
     # kinds. dropout is one mask per sample for all steps. Gates: input, forget, cell, output; kernel (in, 4 · units).
-    "lstm": LayerSchema((*_RECURRENT, "recurrent_activation"), _KERNELS),
+    "lstm": LayerSchema((*_RECURRENT, "masked", "recurrent_activation"), _KERNELS),
     # Gates: update, reset, new; bias (2, 3 · units) with reset_after, (3 · units,) without.
-    "gru": LayerSchema((*_RECURRENT, "recurrent_activation", "reset_after"), _KERNELS),
-    "simple_rnn": LayerSchema(_RECURRENT, _KERNELS),
+    "gru": LayerSchema((*_RECURRENT, "masked", "recurrent_activation", "reset_after"), _KERNELS),
+    "simple_rnn": LayerSchema((*_RECURRENT, "masked"), _KERNELS),
     # Only in training. noise_shape None, or a length for each axis, where None is the input's length; the values that
     # are not dropped are divided by 1 - rate.
     "dropout": LayerSchema(("rate", "noise_shape")),
@@ -153,7 +154,9 @@ _ELEMENTWISE = dict.fromkeys(
     _PLAIN,
 )
 
-_REDUCTIONS = dict.fromkeys(("mean", "sum", "max", "min", "prod", "var", "std"), _REDUCTION)  # axis a tuple, ascending
+_REDUCTIONS = dict.fromkeys(
+    ("mean", "sum", "max", "min", "prod", "var", "std", "any", "all"), _REDUCTION
+)  # axis a tuple, ascending
 
 _FUNCTIONS = {
     "argmax": _REDUCTION,  # axis one number; int32

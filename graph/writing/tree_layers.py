@@ -141,17 +141,19 @@ def _embedding(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 def _recurrent(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     config: Any = node.config
     x, *states = writer.inputs(node)
-    x = f"{x}[:, ::-1]" if config["go_backwards"] else x
+    mask = [states.pop(0)] if config["masked"] else []
+    if config["go_backwards"]:
+        x, mask = f"{x}[:, ::-1]", [f"{each}[:, ::-1]" for each in mask]
     if config["dropout"]:
         dropout_arguments = writer.with_rng_key(x, repr(config["dropout"]))
         x = writer.assign(
             node, f"{writer.helper('dropout')}({dropout_arguments}, shared=(1,)) if {writer.training()} else {x}"
         )
-    arguments = [writer.layer_parameters(node.layer), x]
+    arguments = [writer.layer_parameters(node.layer), x, *mask]
     if states:
         arguments.append(f"({', '.join(states)}{',' if len(states) == 1 else ''})")
     arguments += _settings(writer, node, x)
-    text = f"{writer.helper(node.kind)}({', '.join(arguments)})"
+    text = f"{writer.helper(('masked_' if mask else '') + node.kind)}({', '.join(arguments)})"
     writer.release(node)
     result = writer.name(node.name)
     state_names = [writer.name(node.name) if writer.needed(node, i) else "_" for i in range(1, len(node.outputs))]

@@ -257,8 +257,6 @@ def _per_channel(value: Any) -> float | tuple[float, ...]:
 
 def _embedding(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
-    if layer.mask_zero:
-        raise UnreadableError("mask_zero: masks are not covered")
     if getattr(layer, "quantization_mode", None) or layer.compute_dtype != "float32":
         raise UnreadableError("is quantised or not in float32, and only float32 is covered")
     value = reader.cast(call, single_input(call), "int32")

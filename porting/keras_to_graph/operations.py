@@ -328,6 +328,7 @@ OPERATIONS: dict[str, LayerReader] = {
     "Round": _operation_reader("round", _round),
     "Where": _operation_reader("where", cast_integers=False),
     **{name: _operation_reader(name.lower(), _reduction) for name in ("Mean", "Sum", "Max", "Min", "Var", "Std")},
+    **{name: _operation_reader(name.lower(), _reduction, cast_integers=False) for name in ("Any", "All")},
     "Amax": _operation_reader("max", _reduction),
     "Amin": _operation_reader("min", _reduction),
     "Prod": _operation_reader("prod", _reduction),

@@ -43,6 +43,7 @@ class _Draft:
         holders: the layer of the graph that has a trained weight, by the id of the weight.
         shared: the ids of weights that are used by themselves too.
         specs: shape and dtype of each array.
+        masked: the arrays that a mask comes with.
         problems: why layers cannot be read, by name.
         left_out: layers that change nothing when the model answers.
     """
@@ -53,6 +54,7 @@ class _Draft:
     holders: dict[int, str] = field(default_factory=dict)
     shared: set[int] = field(default_factory=set)
     specs: dict[ArrayReference, Spec] = field(default_factory=dict)
+    masked: set[ArrayReference] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
@@ -127,12 +129,25 @@ class GraphReader:
         """Add one call; if it cannot be read, record why, add a placeholder, and go on."""
         self._operations.append(call.operation)
         try:
-            if is_layer_graph(call.operation):
-                return self._nested(call)
-            return self._first_that_reads(call)
+            results = self._nested(call) if is_layer_graph(call.operation) else self._first_that_reads(call)
         except UnreadableError as reason:
             self.problems.setdefault(self._prefix + call.operation.name, str(reason))
             return self.add(call, UNREADABLE, (), role=UNREADABLE)
+        if self._masks_outputs(call):
+            self._draft.masked.update(result for result in results if self.spec(result).rank > 2)
+        return results
+
+    def _masks_outputs(self, call: LayerCall) -> bool:
+        """Return whether a mask comes with what a layer returns, which no argument shows: Keras hangs it on tensors."""
+        layer = call.operation
+        if (isinstance(layer, keras.layers.Embedding) and layer.mask_zero) or isinstance(layer, keras.layers.Masking):
+            return True
+        arrays = {leaf for leaf in keras.tree.flatten(call.arguments) if isinstance(leaf, ArrayReference)}
+        return bool(getattr(layer, "supports_masking", False)) and any(map(self.is_masked, arrays))
+
+    def is_masked(self, value: ArrayReference) -> bool:
+        """Return whether a mask comes with an array of a model that answers."""
+        return value in self._draft.masked
 
     def _first_that_reads(self, call: LayerCall) -> Sequence[ArrayReference]:
         """Return what the first reader of a layer gives that can read it; raise the reason of the first if none can."""

@@ -78,6 +78,12 @@ def channels_last_spec(call: LayerCall) -> Spec:
     return Spec((batch, *lengths, channels), spec.dtype)
 
 
+def expand_dims(reader: GraphReader, call: LayerCall, value: ArrayReference, axis: int, role: str) -> ArrayReference:
+    spec = reader.spec(value)
+    outputs = [Spec((*spec.shape[:axis], 1, *spec.shape[axis:]), spec.dtype)]
+    return reader.add(call, "expand_dims", [value], config={"axis": (axis,)}, role=role, outputs=outputs)[0]
+
+
 def transpose(
     reader: GraphReader, call: LayerCall, value: ArrayReference, axes: tuple[int, ...], role: str
 ) -> ArrayReference:

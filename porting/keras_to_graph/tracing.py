@@ -37,10 +37,12 @@ def traced(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     trace = _trace(layer, _filled_in(call.arguments, tensors), list(tensors.values()))
     for weight in trace.used_weights:
         reader.share(weight.variable)
-    given = [*values.values()]
-    given += [reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)]
-    given += [reader.parameter(call, weight.variable) for weight in trace.used_weights]
-    return reader.inline(layer.name, [*trace.arrays, *trace.used_weights], trace.outputs, given)
+    arrays_and_weights = [*values.values()]
+    arrays_and_weights += [
+        reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)
+    ]
+    arrays_and_weights += [reader.parameter(call, weight.variable) for weight in trace.used_weights]
+    return reader.inline(layer.name, [*trace.arrays, *trace.used_weights], trace.outputs, arrays_and_weights)
 
 
 def _as_taken(reader: GraphReader, call: LayerCall, array: ArrayReference, role: str) -> ArrayReference:

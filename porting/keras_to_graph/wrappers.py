@@ -12,7 +12,7 @@ from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .activations import activation_of
 from .calls import LayerCall, is_layer_graph
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
-from .shared import float32_input
+from .shared import expand_dims, float32_input
 
 # --- recurrent ------------------------------------------------------------------------------------------------------
 
@@ -20,19 +20,43 @@ _KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
 
 
 def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    value = float32_input(reader, replace(call, arguments={"sequences": _sequences(call)}))
+    value, *mask = _sequences_and_mask(reader, call)
     states = _initial_states(call)
     config, weights = _cell(call.operation)
-    return reader.add(call, _kind(call.operation), [value, *states], config=config, weights=weights)
+    arguments: dict[str, ConfigValue] = {"masked": bool(mask)}
+    inputs = [value, *mask, *states]
+    results = reader.add(call, _kind(call.operation), inputs, config=config, weights=weights, arguments=arguments)
+    return [*_zeroed(reader, call, call.operation, results[0], mask, ""), *results[1:]]
 
 
-def _sequences(call: LayerCall) -> ArrayReference:
-    if call.arguments.get("mask") is not None:
-        raise UnreadableError("is called with a mask")
-    value = call.arguments["sequences"]
+def _zeroed(
+    reader: GraphReader, call: LayerCall, layer: Any, result: ArrayReference, mask: Sequence[ArrayReference], role: str
+) -> list[ArrayReference]:
+    """Return a layer's outputs, with zeros where the mask leaves a step out if the layer is set so."""
+    if not mask or not layer.zero_output_for_mask:
+        return [result]
+    if not layer.return_sequences:
+        raise UnreadableError("zero_output_for_mask without return_sequences is not covered")
+    (steps,) = mask
+    if layer.go_backwards:
+        outputs = [reader.spec(steps)]
+        (steps,) = reader.add(call, "flip", [steps], config={"axis": (1,)}, role=f"{role}mask_flip", outputs=outputs)
+    steps = expand_dims(reader, call, steps, 2, f"{role}mask_axis")
+    outputs = [reader.spec(result)]
+    return [*reader.add(call, "where", [steps, result, 0.0], role=f"{role}zeros", outputs=outputs)]
+
+
+def _sequences_and_mask(reader: GraphReader, call: LayerCall) -> list[ArrayReference]:
+    """Return the sequences that a layer is called with, and their mask if there is one."""
+    value, mask = call.arguments["sequences"], call.arguments.get("mask")
     if not isinstance(value, ArrayReference):
         raise UnreadableError("is called with something other than one array")
-    return value
+    sequences = float32_input(reader, replace(call, arguments={"sequences": value}))
+    if mask is None:
+        return [sequences]
+    if not isinstance(mask, ArrayReference) or reader.spec(mask).rank != 2:
+        raise UnreadableError("its mask is not an array of shape (batch, time) that the model computes")
+    return [sequences, reader.cast(call, mask, "bool", "mask")]
 
 
 def _initial_states(call: LayerCall) -> list[ArrayReference]:
@@ -85,7 +109,7 @@ _MERGES = {"sum": "add", "ave": "average", "mul": "multiply", "concat": "concate
 
 def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     wrapper = call.operation
-    value = float32_input(reader, replace(call, arguments={"sequences": _sequences(call)}))
+    value, *mask = _sequences_and_mask(reader, call)
     states = _initial_states(call)
     half = len(states) // 2
     directions = []
@@ -95,15 +119,15 @@ def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefere
     ):
         config, weights = _cell(layer)
         outputs = _outputs_of(layer, reader.spec(value))
-        directions.append(
-            reader.add(
-                *(call, _kind(layer), [value, *initial_states]),
-                config=config,
-                weights=weights,
-                role=role,
-                outputs=outputs,
-            )
+        results = reader.add(
+            *(call, _kind(layer), [value, *mask, *initial_states]),
+            config=config,
+            weights=weights,
+            role=role,
+            outputs=outputs,
+            arguments={"masked": bool(mask)},
         )
+        directions.append([*_zeroed(reader, call, layer, results[0], mask, f"{role}_"), *results[1:]])
     (forward, *forward_states), (backward, *backward_states) = directions
     if wrapper.return_sequences:
         spec = reader.spec(backward)
@@ -155,7 +179,7 @@ def _time_distributed(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRef
 
 def _multi_head_attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
-    _require_plain_attention(layer, call)
+    _require_plain_attention(reader, layer, call)
     if isinstance(layer.attention_axes, (list, tuple)) and tuple(layer.attention_axes) != (1,):
         raise UnreadableError("attention over other axes than the second is not covered")
     config: dict[str, ConfigValue] = {
@@ -170,7 +194,7 @@ def _multi_head_attention(reader: GraphReader, call: LayerCall) -> Sequence[Arra
 
 def _grouped_query_attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
-    _require_plain_attention(layer, call)
+    _require_plain_attention(reader, layer, call)
     config: dict[str, ConfigValue] = {
         "num_heads": layer.num_query_heads,
         "num_key_value_heads": layer.num_key_value_heads,
@@ -181,12 +205,15 @@ def _grouped_query_attention(reader: GraphReader, call: LayerCall) -> Sequence[A
     return _add_attention(reader, call, config)
 
 
-def _require_plain_attention(layer: Any, call: LayerCall) -> None:
+def _require_plain_attention(reader: GraphReader, layer: Any, call: LayerCall) -> None:
+    arrays = [call.arguments.get(name) for name in ("query", "value", "key")]
+    masks = [call.arguments.get(f"{name}_mask") for name in ("query", "value", "key")]
+    # Keras takes the masks off what a layer attends to, so that the order of calls decides which of them see masks.
+    if any(reader.is_masked(array) for array in arrays if array is not None) or masks != [None] * 3:
+        raise UnreadableError("attends to what has a mask (mask_zero or Masking): call it with attention_mask instead")
     config = layer.get_config()
     if config.get("use_gate") or config.get("sliding_window"):
         raise UnreadableError("a gate or a sliding window is not covered")
-    if any(call.arguments.get(f"{part}_mask") is not None for part in ("query", "value", "key")):
-        raise UnreadableError("is called with masks of its inputs")
 
 
 def _add_attention(reader: GraphReader, call: LayerCall, config: Mapping[str, ConfigValue]) -> Sequence[ArrayReference]:

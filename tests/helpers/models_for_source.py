@@ -326,3 +326,29 @@ def classes(keras, x):
 @graph("passes through", (3,))
 def passes(keras, x):
     return [x, keras.layers.Activation("linear")(x), keras.layers.Dense(2)(x)]
+
+
+# --- masks ------------------------------------------------------------------------------------------------------------
+
+
+@graph("masked recurrent", (7,), dtype="int32")
+def masked_recurrent(keras, tokens):
+    layers = keras.layers
+    x = layers.Embedding(5, 4, mask_zero=True)(tokens)
+    both = [
+        layers.Bidirectional(layers.LSTM(3, return_sequences=True))(x),
+        layers.Bidirectional(layers.GRU(3), merge_mode="sum")(x),
+    ]
+    stacked = layers.SimpleRNN(3)(layers.GRU(4, return_sequences=True)(layers.Dropout(0.1)(x)))
+    lstm, memory, state = layers.LSTM(3, return_state=True, go_backwards=True)(x)
+    relu = layers.LSTM(3, activation="relu", return_sequences=True)(x)
+    started = layers.GRU(3)(x, initial_state=layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+    return [*both, stacked, lstm, memory, state, relu, started]
+
+
+@graph("masked by a value", (7, 4))
+def masked_by_a_value(keras, x):
+    layers = keras.layers
+    x = layers.Masking(0.0)(keras.ops.relu(x - 0.7))
+    y = layers.TimeDistributed(layers.Dense(4))(x)
+    return [layers.LSTM(3)(x), layers.LSTM(3, return_sequences=True)(y), layers.GlobalAveragePooling1D()(x)]

@@ -136,18 +136,29 @@ def test_every_unsupported_layer_is_named_before_anything_is_written(backend, ro
             keras.Input((4, 3), batch_size=2),
             layers.LSTM(3, stateful=True, name="remembering"),
             layers.Discretization(bin_boundaries=[0.0, 1.0], name="bins"),
-            layers.Embedding(9, 3, mask_zero=True, name="words"),
-            layers.Dropout(0.1, name="masked"),
+            layers.CategoryEncoding(9, output_mode="count", name="counts"),
             layers.Dense(2, name="fine"),
         ]
     )
     model.save(tmp_path / "model.keras")
     with pytest.raises(PortError) as raised:
         port(tmp_path / "model.keras", f"source:{backend.name}", tmp_path / "out")
-    for part in ("words: mask_zero", "remembering: stateful", "bins: Discretization is not covered"):
+    for part in ("counts: output_mode 'count'", "remembering: stateful", "bins: Discretization is not covered"):
         assert part in str(raised.value)
     assert "fine" not in str(raised.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.one_environment
+def test_attention_to_what_has_a_mask_is_refused(backend, room, tmp_path):
+    import keras
+
+    layers = keras.layers
+    tokens = keras.Input((5,), dtype="int32")
+    x = layers.LayerNormalization()(layers.Embedding(9, 4, mask_zero=True)(tokens))
+    model = keras.Model(tokens, layers.MultiHeadAttention(2, 2, name="heads")(x, x))
+    with pytest.raises(PortError, match=r"heads: attends to what has a mask .* call it with attention_mask instead"):
+        models.write_source(model, room, tmp_path)
 
 
 def test_an_unknown_framework_is_refused(saved_runs):

@@ -62,7 +62,7 @@ DIALECT = Dialect(
     joins={"concatenate": "jnp.concatenate", "stack": "jnp.stack"},
     reductions={
         name: f"{{x}}.{name}(axis={{axis}}{{keep}})"
-        for name in ("mean", "sum", "max", "min", "prod", "var", "std", "argmax", "argmin")
+        for name in ("mean", "sum", "max", "min", "prod", "var", "std", "any", "all", "argmax", "argmin")
     },
     activations={
         "linear": "jnp.asarray",

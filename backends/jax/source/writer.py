@@ -16,12 +16,14 @@ from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWr
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
+from .masked_helpers import MASKED_HELPERS
 
 _NAMES = frozenset(
     (
         *("jax", "jnp", "lax", "Array", "Any", "Path", "Params", "WEIGHTS", "load", "load_file", "init", "apply"),
         *("params", "state", "training", "key"),
         *HELPERS,
+        *MASKED_HELPERS,
     )
 )
 
@@ -126,7 +128,10 @@ class JaxWriter(TreeWriter):
 
     def _helper_texts(self) -> list[str]:
         needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
-        return [HELPERS[name].strip("\n") + "\n" for name in HELPERS if name in needed]
+        if needed & MASKED_HELPERS.keys():
+            needed.add("masked_step")
+        texts = HELPERS | MASKED_HELPERS
+        return [text.strip("\n") + "\n" for name, text in texts.items() if name in needed]
 
     def _init(self) -> list[str]:
         """Write `init`: untrained weights of the same shapes, by Keras' default initializers."""

@@ -25,6 +25,8 @@ _REDUCTIONS = {
     "prod": "tf.reduce_prod",
     "var": "tf.math.reduce_variance",
     "std": "tf.math.reduce_std",
+    "any": "tf.reduce_any",
+    "all": "tf.reduce_all",
 }
 
 DIALECT = Dialect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,9 +15,14 @@ from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWr
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
+from .masked_helpers import MASKED_HELPERS
 
 _NAMES = frozenset(
-    (*("tf", "self", "Any", "Path", "Weights", "load_file", "weights", "p", "training", "FROZEN"), *HELPERS)
+    (
+        *("tf", "self", "Any", "Path", "Weights", "load_file", "weights", "p", "training", "FROZEN"),
+        *HELPERS,
+        *MASKED_HELPERS,
+    )
 )
 
 
@@ -132,14 +138,17 @@ class TensorFlowWriter(TreeWriter):
 
     def _helper_texts(self) -> list[str]:
         needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
-        return [HELPERS[name].strip("\n") + "\n" for name in HELPERS if name in needed]
+        if needed & MASKED_HELPERS.keys():
+            needed.add("masked_step")
+        texts = HELPERS | MASKED_HELPERS
+        return [text.strip("\n") + "\n" for name, text in texts.items() if name in needed]
 
     def _imports(self, code: str) -> str:
         abstract = [name for name in ("Callable",) if f"{name}[" in code]
         lines = ['"""' + _DOCSTRING + '"""', "", "from __future__ import annotations", ""]
         lines += [f"from collections.abc import {', '.join(abstract)}"] if abstract else []
         lines += ["from pathlib import Path"] if self.weights else []
-        lines += ["from typing import Any"] if "Any," in code else []
+        lines += ["from typing import Any"] if re.search(r"\bAny\b", code) else []
         lines += ["", "import tensorflow as tf"]
         lines += ["from safetensors.tensorflow import load_file"] if self.weights else []
         lines += ["", 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'] if self.weights else []

@@ -203,13 +203,18 @@ def _remaining_order(value: Value, config: Any) -> tuple[int, ...]:
     return tuple(sorted(remaining).index(axis) for axis in remaining)
 
 
-def _prod(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
-    config: Any = node.config
-    value = writer.input(node)
-    text, keep = value.text, config["keepdims"]
-    for position in reversed(value.positions(config["axis"])):
-        text = f"{text}.prod(dim={position}{', keepdim=True' if keep else ''})"
-    return [Value(text, _remaining_order(value, config))]
+def _over_each_axis(method: str) -> TorchHandler:
+    """Return a handler of a reduction that PyTorch has for one axis at a time."""
+
+    def handler(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+        config: Any = node.config
+        value = writer.input(node)
+        text, keep = value.text, config["keepdims"]
+        for position in reversed(value.positions(config["axis"])):
+            text = f"{text}.{method}(dim={position}{', keepdim=True' if keep else ''})"
+        return [Value(text, _remaining_order(value, config))]
+
+    return handler
 
 
 def _arg(name: str) -> TorchHandler:
@@ -331,7 +336,9 @@ def _handlers() -> dict[str, TorchHandler]:
         "min": _reduction("{x}.amin({dim}{keep})"),
         "var": _reduction("{x}.var({dim}, correction=0{keep})"),
         "std": _reduction("{x}.std({dim}, correction=0{keep})"),
-        "prod": _prod,
+        "any": _over_each_axis("any"),
+        "all": _over_each_axis("all"),
+        "prod": _over_each_axis("prod"),
         "argmax": _arg("argmax"),
         "argmin": _arg("argmin"),
         "unit_normalization": _unit_normalization,

@@ -355,4 +355,25 @@ def same_padding(
         widths = [total // 2, total - total // 2, *widths]
     return F.pad(x, widths, value=value)
 ''',
+    "run_masked": '''
+def run_masked(
+    layer: nn.Module, x: Tensor, mask: Tensor, states: Any = None
+) -> tuple[Tensor, Any]:
+    """Run a recurrent layer over (batch, time, features).
+
+    Where the mask (batch, time) is false, a step changes nothing.
+    """
+    outputs = []
+    for t in range(x.shape[1]):
+        _, new = layer(x[:, t : t + 1], states)
+        parts = new if isinstance(new, tuple) else (new,)
+        old = states if isinstance(states, tuple) else (states,) * len(parts)
+        after = tuple(
+            torch.where(mask[:, t, None], n, torch.zeros_like(n) if o is None else o)
+            for n, o in zip(parts, old, strict=True)
+        )
+        outputs.append(after[0][0])
+        states = after if isinstance(new, tuple) else after[0]
+    return torch.stack(outputs, dim=1), states
+''',
 }

@@ -97,8 +97,10 @@ def _recurrent(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
         definition = _native_layer(node) if _is_native(node) else _helper_layer(writer, node)
         name = writer.add_attribute(node.layer, *definition).removeprefix("self.")
     text = _sequences(writer, node)
-    states = [f"{writer.in_graph_order(node, index).text}[None]" for index in range(1, len(node.inputs))]
+    first_state = 2 if config["masked"] else 1
+    states = [f"{writer.in_graph_order(node, index).text}[None]" for index in range(first_state, len(node.inputs))]
     states_argument = f", ({', '.join(states)})" if len(states) > 1 else "".join(f", {state}" for state in states)
+    mask = _mask(writer, node) if config["masked"] else ""
     writer.release(node)
     outputs = writer.name(node.name)
     state_names = ["_"] * (2 if node.kind == "lstm" else 1)
@@ -108,7 +110,10 @@ def _recurrent(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     states_text = (
         "_" if set(state_names) == {"_"} else f"({', '.join(state_names)})" if len(state_names) > 1 else state_names[0]
     )
-    writer.line(f"{outputs}, {states_text} = self.{name}({text}{states_argument})")
+    call = f"self.{name}({text}{states_argument})"
+    if config["masked"]:
+        call = f"{writer.helper('run_masked')}(self.{name}, {text}, {mask}{states_argument})"
+    writer.line(f"{outputs}, {states_text} = {call}")
     if not config["return_sequences"]:
         writer.line(f"{outputs} = {outputs}[:, -1]")
     results = [Value(outputs, graph_order(node.outputs[0].rank))]
@@ -129,6 +134,11 @@ def _sequences(writer: TorchWriter, node: GraphNode) -> str:
         return text
     name = text if text.isidentifier() else writer.assign(node, text)
     return f"{name} * F.dropout(torch.ones_like({name}[:, :1]), {config['dropout']!r}, self.training)"
+
+
+def _mask(writer: TorchWriter, node: GraphNode) -> str:
+    text = writer.in_graph_order(node, 1).text
+    return f"{text}.flip(1)" if node.config["go_backwards"] else text
 
 
 HANDLERS = dict.fromkeys(("lstm", "gru", "simple_rnn"), _recurrent)

@@ -164,10 +164,11 @@ class TorchWriter(GraphWriter[Value]):
 
     def _imports(self, code: str) -> str:
         typing = [name for name in ("Callable", "Sequence") if f"{name}[" in code]
+        takes_any = "Any = " in code
         lines = ['"""' + _DOCSTRING + '"""', "", "from __future__ import annotations", ""]
         if typing:
             lines.append(f"from collections.abc import {', '.join(typing)}")
-        lines += ["from pathlib import Path", ""]
+        lines += ["from pathlib import Path", *(["from typing import Any"] if takes_any else []), ""]
         if "torch." in code.replace("safetensors.torch", ""):
             lines.append("import torch")
         if "F." in code:
