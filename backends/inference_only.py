@@ -34,7 +34,7 @@ class InferenceOnly(Runtime, ABC):
     def tuned(self, model: Any) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+    def gradients(self, model: Any, x: Any, y: Any, *, training: bool = True) -> tuple[float, list[np.ndarray]]:
         _refuse()
 
     def call_step(self, model: Any, step: Callable[[Any, Minimise], Any], arguments: tuple[Any, ...]) -> Any:

@@ -106,7 +106,7 @@ class Runtime(ABC):
         return []
 
     @abstractmethod
-    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+    def gradients(self, model: Any, x: Any, y: Any, *, training: bool = True) -> tuple[float, list[np.ndarray]]:
         """Return the loss of one batch and its gradients with respect to `model.trainable_variables`, in that order.
 
         They are computed as in training: with dropout, with the batch statistics of batch normalisation, and with the
@@ -115,6 +115,7 @@ class Runtime(ABC):
         Args:
             model: a compiled Keras model.
             x, y: as for `train_on_batch`.
+            training: False for the gradients of the model as it answers.
         """
 
     @abstractmethod

@@ -30,6 +30,9 @@ class Source:
         predict: Python text that follows `import numpy as np` in `check.py` and defines
             `predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]`, which computes the outputs in inference and loads
             the weights once. It contains its own imports, such as those from `model`.
+        step: Python text that defines `answers_after_step(inputs: list[np.ndarray], targets: list[np.ndarray], rate:
+            float) -> list[np.ndarray]`: the outputs after one step of gradient descent, in inference, on the sum over
+            the outputs of their mean squared differences from the targets; an output with empty targets has no part.
         weights: the arrays of `weights.safetensors`, by name.
         example: a few lines of Python for the README that use the model in inference and in training.
         requires: the packages to install, such as ("torch", "safetensors").
@@ -37,6 +40,7 @@ class Source:
 
     model: str
     predict: str
+    step: str
     weights: Mapping[str, np.ndarray]
     example: str
     requires: tuple[str, ...]

@@ -35,11 +35,12 @@ from . import source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, as_dtype, probe_batches
-from .report import PortReport, compare_batches
+from .report import RECORDED, PortReport, compare_batches
 from .source_files import CHECK_TEMPLATE, ISOLATED_RUN, readme
 from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
+from .source_step import SAMPLES, SourceStep, take_step
 
-_RECORDED = "recorded.npz"
+_RECORDED_FILE = "recorded.npz"
 _TIMEOUT_SECONDS = 600
 _ERROR_LINES = 4
 # The name that Keras gives to a model without one.
@@ -97,14 +98,19 @@ class _SourcePort:
             written = worker.get(host.name).call(write, path, *options)
             self.announce(f"predicting on {host.title}")
             expected, references = self._expected(host, inputs, prepared_inputs)
-            save_batches(staged / _RECORDED, inputs, expected)
+            save_batches(staged / _RECORDED_FILE, inputs, expected)
             facts = self._facts(interface, [file.name for file in staged.iterdir()], written)
             (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
             self.announce(f"running it on {self.target.title} alone")
-            received = run_isolated(staged, self.target)
+            step = self._step(host, interface["size"] or SAMPLES, inputs[RECORDED], prepared_inputs[RECORDED])
+            if isinstance(step, str):
+                facts["training_not_compared"] = step
+            program = written["step"] if isinstance(step, SourceStep) else ""
+            received, after = run_isolated(staged, self.target, program, step)
             name = f"{targets.SOURCE}{self.target.name}"
             checks = compare_batches(name, references, {batch: expected[batch] for batch in inputs}, received)
-            report = PortReport(self.source.backend, name, destination.artifact, checks, host.name, facts=facts)
+            training = (step.compare((host.name, name), after),) if isinstance(step, SourceStep) else ()
+            report = PortReport(self.source.backend, name, destination.artifact, checks, host.name, training, facts)
             if not report.passed:
                 return replace(report, artifact=None)
             publish(staged, destination, report.to_json())
@@ -121,11 +127,11 @@ class _SourcePort:
         bundle = self.source.bundle
         recorded = bundle.input_arrays if bundle else interface["drawn"]
         if not interface["raw"]:
-            inputs = {"recorded": recorded, **probe_batches(recorded)}
+            inputs = {RECORDED: recorded, **probe_batches(recorded)}
             return inputs, inputs
         chain = self.source.preprocessing.inputs
         recorded = [as_dtype(chain.inverse(recorded[0]), interface["inputs"][0]["dtype"])]
-        inputs = {"recorded": recorded, **probe_batches(recorded)}
+        inputs = {RECORDED: recorded, **probe_batches(recorded)}
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
     def _expected(
@@ -136,8 +142,18 @@ class _SourcePort:
         references = dict.fromkeys(inputs, host.name)
         bundle = self.source.bundle
         if bundle and inputs is prepared:
-            expected["recorded"], references["recorded"] = bundle.output_arrays, self.source.backend
+            expected[RECORDED], references[RECORDED] = bundle.output_arrays, self.source.backend
         return expected, references
+
+    def _step(
+        self, host: Backend, samples: int, inputs: list[np.ndarray], prepared: list[np.ndarray]
+    ) -> SourceStep | str:
+        """Return a training step of the Keras model, or why none is compared."""
+        if not host.trains:
+            return f"{host.title} does not train"
+        batch, prepared_batch = ([array[:samples] for array in arrays] for arrays in (inputs, prepared))
+        step = worker.get(host.name).call(take_step, str(self.source.path), prepared_batch, batch)
+        return step if isinstance(step, str) else SourceStep(**step)
 
     def _facts(self, interface: dict[str, Any], files: list[str], written: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -181,8 +197,8 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         name: the name for a model that has only the name that Keras numbered.
 
     Returns:
-        `requires`: the packages that the code needs; `example`: a few lines that use the model; `left_out`: layers
-        that only training calls.
+        `requires`: the packages that the code needs; `example`: a few lines that use the model; `step`: the program of
+        a training step; `left_out`: layers that only training calls.
 
     Raises:
         PortError: some layers cannot be written as source; each is named.
@@ -195,7 +211,12 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         graph = replace(graph, name=identifier(name))
     source = room.write(graph)
     save(source, graph, Path(folder))
-    return {"requires": [*source.requires, "numpy"], "example": source.example, "left_out": list(graph.left_out)}
+    return {
+        "requires": [*source.requires, "numpy"],
+        "example": source.example,
+        "step": source.step,
+        "left_out": list(graph.left_out),
+    }
 
 
 def save(source: Source, graph: Graph, folder: Path) -> None:
@@ -214,18 +235,34 @@ def save(source: Source, graph: Graph, folder: Path) -> None:
 # --- the process that has neither Keras nor trivium -----------------------------------------------------------------
 
 
-def run_isolated(folder: Path, backend: Backend) -> NamedBatches:
-    """Run the source in a folder on the inputs recorded there, in a new process, and return its outputs.
+def run_isolated(
+    folder: Path, backend: Backend, program: str = "", step: SourceStep | str = ""
+) -> tuple[NamedBatches, list[np.ndarray]]:
+    """Run the source in a folder on the inputs recorded there, in a new process.
 
     The process runs in that folder and cannot import Keras or trivium.
+
+    Args:
+        folder: the source.
+        backend: whose framework it is for.
+        program, step: the program of a training step, and the step to take with it.
+
+    Returns:
+        Its outputs for each batch; and those after the step, if there is one.
 
     Raises:
         PortError: the source does not run; the message has the last lines of its error output.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        answers = Path(scratch) / "answers.npz"
+        answers, after = (Path(scratch) / name for name in ("answers.npz", "after.npz"))
+        step_files = []
+        if isinstance(step, SourceStep):
+            code, data = (Path(scratch) / name for name in ("step.py", "step.npz"))
+            code.write_text(program)
+            step.save(data)
+            step_files = [str(code), str(data), str(after)]
         process = subprocess.run(
-            [sys.executable, "-I", "-B", "-c", ISOLATED_RUN, str(folder), str(answers)],
+            [sys.executable, "-I", "-B", "-c", ISOLATED_RUN, str(folder), str(answers), *step_files],
             cwd=folder,
             env={**os.environ, **backend.settings()},
             capture_output=True,
@@ -236,7 +273,11 @@ def run_isolated(folder: Path, backend: Backend) -> NamedBatches:
             output = " / ".join((process.stderr.strip() or process.stdout.strip()).splitlines()[-_ERROR_LINES:])
             raise PortError(f"the generated source does not run: {output}")
         with np.load(answers, allow_pickle=False) as arrays:
-            return _load_batches(arrays, "output")
+            batches = _load_batches(arrays, "output")
+        if not step_files:
+            return batches, []
+        with np.load(after, allow_pickle=False) as arrays:
+            return batches, [arrays[f"output_{index}"] for index in range(len(arrays.files))]
 
 
 def save_batches(path: Path, inputs: NamedBatches, expected: NamedBatches) -> None:

@@ -25,7 +25,7 @@ class HidingFinder:
 
 
 sys.meta_path[:] = [HidingFinder(finder) for finder in sys.meta_path]
-folder, output_file = sys.argv[1:]
+folder, output_file, *step_files = sys.argv[1:]
 sys.path.insert(0, folder)
 import numpy as np
 import check
@@ -33,6 +33,17 @@ import check
 outputs = check.predict_batches()
 assert not {"keras", "trivium"} & set(sys.modules)
 np.savez(output_file, **{f"{name}/output_{i}": a for name, batch in outputs.items() for i, a in enumerate(batch)})
+if step_files:
+    code, data, after_file = step_files
+    step = {}
+    exec(compile(open(code).read(), code, "exec"), step)
+    with np.load(data, allow_pickle=False) as arrays:
+        inputs, targets = [
+            [arrays[f"{side}_{i}"] for i in range(len(arrays.files)) if f"{side}_{i}" in arrays.files]
+            for side in ("input", "target")
+        ]
+        after = step["answers_after_step"](inputs, targets, float(arrays["rate"]))
+    np.savez(after_file, **{f"output_{i}": a for i, a in enumerate(after)})
 """
 
 CHECK_TEMPLATE = '''"""Check that `model.py` predicts what the original Keras model predicted.

@@ -22,26 +22,23 @@ from ..backends.artifacts import Artifact
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..engine.keras_model.model_bytes import keras_bytes
+from ..engine.verification.tolerances import BackendCheck
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
 from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import Destination, choose_destination, publish, staging
-from .export import StageCallback, artifact_worker, probe_batches
+from .export import StageCallback, artifact_worker
+from .network_batches import batches_for, for_keras, for_source, perturb, samples_back, samples_first
 from .report import RECORDED, PortReport, PredictionCheck, compare_batch, compare_batches
+from .source_step import SAMPLES, SourceStep, take_step
 
 # The format of a file by its suffix.
 _FORMATS = {".pt2": "torch-export", ".onnx": "onnx"}
-_SAMPLES = 32
-# The length of drawn inputs along an axis of unknown length.
-_OPEN_LENGTH = 8
-# Integers are drawn below this if no embedding table tells their number.
-_INTEGER_BOUND = 2
 # For extreme inputs the tolerance is this multiple of the effect that rounding of the inputs has on the network's own
 # outputs, up to the maximum: a wrongly rebuilt network differs by more.
 _SLACK, _MAX_TOLERANCE = 10, 1e-2
-_PERTURBATION = 1e-6  # relative; about the rounding error of a sum of some dozen values
 _ROOMS = "trivium.backends"
 
 
@@ -101,6 +98,7 @@ def port_from_torch(
     example_inputs: Sequence[Any],
     out: str | Path = "model.keras",
     *,
+    inference_only: bool = False,
     listener: Listener | None = None,
 ) -> PortReport:
     """Rebuild an `nn.Module` as a Keras model.
@@ -109,11 +107,13 @@ def port_from_torch(
         module: the module; it is exported and run in eval mode, and its mode is restored.
         example_inputs: the tensors to call it with; the first axis of each is the batch axis.
         out: a `.keras` file, or a folder for `model.keras` and `port.json`.
+        inference_only: whether to compare answers alone. Otherwise one training step of both is compared too, and a
+            model that Keras would train otherwise is not kept, such as one with tied weights or a `padding_idx`.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
         The report. If a check failed, `passed` is false and no file was written. The module and the Keras model are
-        compared on `example_inputs` (named "recorded") and on random, single and extreme inputs.
+        compared on `example_inputs` (named "recorded"), on random, single and extreme inputs, and by a training step.
 
     Raises:
         PortError: the module cannot be exported, or has operators that are not supported, each of which is named.
@@ -129,8 +129,9 @@ def port_from_torch(
             listener({"kind": "port", "stage": stage})
 
     catalog.require("torch")
-    export, run_module, as_arrays = (
-        load_function(f"{_ROOMS}.torch.programs:{name}") for name in ("export", "answers", "as_arrays")
+    export, run_module, as_arrays, step_module = (
+        load_function(f"{_ROOMS}.torch.programs:{name}")
+        for name in ("export", "answers", "as_arrays", "answers_after_step")
     )
     recorded = as_arrays(example_inputs)
     destination = choose_destination(Path(type(module).__name__.lower()), targets.KERAS, "model.keras", Path(out))
@@ -143,7 +144,12 @@ def port_from_torch(
             announce("running the module")
             return dict(run_module(module, batches))
 
-        rebuilt = _KerasPort(source, destination, "torch", announce)
+        def step_network(step: SourceStep) -> list[np.ndarray]:
+            announce("taking a training step with both")
+            return list(step_module(module, step.inputs, step.targets, step.rate))
+
+        step = None if inference_only else step_network
+        rebuilt = _KerasPort(source, destination, "torch", announce, step)
         return rebuilt.run(Path(scratch) / "clean.pt2", recorded, run_network)
 
 
@@ -183,12 +189,14 @@ class _KerasPort:
 
     Attributes:
         against: the name of the runtime that gives the expected outputs.
+        step_network: takes a training step with the network, and returns its answers; None where it is only run.
     """
 
     source: Path
     destination: Destination
     against: str
     announce: StageCallback
+    step_network: Callable[[SourceStep], list[np.ndarray]] | None = None
 
     def run(self, clean: Path, recorded: list[np.ndarray] | None, run_network: RunNetwork) -> PortReport:
         """Build the model, compare its outputs with those of `run_network`, and publish it.
@@ -203,35 +211,50 @@ class _KerasPort:
             self.announce(f"rebuilding it in Keras on {host.title}")
             options = (str(self.source), str(clean), str(artifact))
             rebuilt = worker.get(host.name).call(rebuild, *options)
-            batches = _probe_batches(rebuilt, recorded)
+            batches = batches_for(rebuilt, recorded)
             names = [[tensor["name"] for tensor in rebuilt[side]] for side in ("inputs", "outputs")]
 
             def run_again(inputs: NamedBatches) -> NamedBatches:
-                answers = run_network(_for_source(inputs, rebuilt), rebuilt["size"], names)["answers"]
-                return {name: _samples_first(arrays, rebuilt) for name, arrays in answers.items()}
+                answers = run_network(for_source(inputs, rebuilt), rebuilt["size"], names)["answers"]
+                return {name: samples_first(arrays, rebuilt) for name, arrays in answers.items()}
 
-            result = run_network(_for_source(batches, rebuilt), rebuilt["size"], names)
+            result = run_network(for_source(batches, rebuilt), rebuilt["size"], names)
             self.announce("comparing")
             received = worker.get(host.name).call(
-                source_model.predict_batches, str(artifact), _for_keras(batches, rebuilt)
+                source_model.predict_batches, str(artifact), for_keras(batches, rebuilt)
             )
-            expected = {name: _samples_first(arrays, rebuilt) for name, arrays in result["answers"].items()}
+            expected = {name: samples_first(arrays, rebuilt) for name, arrays in result["answers"].items()}
             references = dict.fromkeys(batches, self.against)
             checks = [*compare_batches(targets.KERAS, references, {name: expected[name] for name in batches}, received)]
             if not checks[-1].passed:
                 checks[-1] = self._recheck_extremes(checks[-1], batches["extreme"], expected, received, run_again)
-            report = PortReport(
-                rebuilt["source"],
-                targets.KERAS,
-                self.destination.artifact,
-                tuple(checks),
-                host.name,
-                facts=self._facts(rebuilt, result["versions"]),
-            )
+            facts = self._facts(rebuilt, result["versions"])
+            training: tuple[BackendCheck, ...] = ()
+            if self.step_network and all(check.passed for check in checks):
+                training = self._compare_steps(artifact, rebuilt, batches[RECORDED], facts)
+            names_of_both = rebuilt["source"], targets.KERAS
+            report = PortReport(*names_of_both, self.destination.artifact, tuple(checks), host.name, training, facts)
             if not report.passed:
                 return replace(report, artifact=None)
             publish(staged, self.destination, report.to_json())
         return report
+
+    def _compare_steps(
+        self, artifact: Path, rebuilt: dict[str, Any], recorded: list[np.ndarray], facts: dict[str, Any]
+    ) -> tuple[BackendCheck, ...]:
+        """Return the check of one training step; where none is compared, note the reason in the facts."""
+        host = catalog.selected()
+        batch = {RECORDED: [array[: rebuilt["size"] or SAMPLES] for array in recorded]}
+        own, prepared = for_source(batch, rebuilt)[RECORDED], for_keras(batch, rebuilt)[RECORDED]
+        step: Any = f"{host.title} does not train"
+        if host.trains:
+            step = worker.get(host.name).call(take_step, str(artifact), prepared, own)
+        if isinstance(step, str) or self.step_network is None:
+            facts["training_not_compared"] = step
+            return ()
+        taken = SourceStep(**step)
+        received = self.step_network(replace(taken, targets=samples_back(taken.targets, rebuilt)))
+        return (taken.compare((self.against, targets.KERAS), samples_first(received, rebuilt)),)
 
     def _recheck_extremes(
         self,
@@ -247,7 +270,7 @@ class _KerasPort:
         tolerance is derived from the change of the network's own outputs when its inputs are perturbed. Differences are
         relative to the outputs for random inputs too.
         """
-        perturbed = run_again({"extreme": [_perturb(x, seed) for seed, x in enumerate(extreme_inputs)]})
+        perturbed = run_again({"extreme": [perturb(x, seed) for seed, x in enumerate(extreme_inputs)]})
         typical = expected["random"]
         reference, rebuilt, shifted = (
             [np.concatenate(pair) for pair in zip(answers["extreme"], random_answers, strict=True)]
@@ -273,71 +296,6 @@ class _KerasPort:
             "versions": {**rebuilt["versions"], **versions},
             "trivium": metadata.version("trivium"),
         }
-
-
-# --- inputs ---------------------------------------------------------------------------------------------------------
-
-
-def _probe_batches(rebuilt: dict[str, Any], recorded: list[np.ndarray] | None) -> NamedBatches:
-    """Return the input batches, samples first: the caller's or drawn ones, and others within their range."""
-    inputs = rebuilt["inputs"]
-    if recorded is None:
-        recorded = [_draw_samples(network_input, rebuilt["rows"], seed) for seed, network_input in enumerate(inputs)]
-    elif len(recorded) != len(inputs):
-        raise PortError(f"expected {len(inputs)} example inputs, as the network takes, received {len(recorded)}")
-    else:
-        recorded = [
-            np.moveaxis(x, network_input["batch"], 0) for x, network_input in zip(recorded, inputs, strict=True)
-        ]
-    return {RECORDED: recorded, **probe_batches(recorded)}
-
-
-def _draw_samples(network_input: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:
-    """Draw samples for an input: normally distributed, or integers below the number of rows of an embedding table."""
-    generator = np.random.default_rng(seed)
-    lengths = [_OPEN_LENGTH if length is None else length for length in network_input["shape"]]
-    del lengths[network_input["batch"]]
-    shape = (_SAMPLES, *lengths)
-    if network_input["dtype"] == "float32":
-        return generator.standard_normal(shape, dtype="float32")
-    return generator.integers(0, 2 if network_input["dtype"] == "bool" else rows or _INTEGER_BOUND, shape).astype(
-        network_input["dtype"]
-    )
-
-
-def _perturb(values: np.ndarray, seed: int) -> np.ndarray:
-    """Change floats by as much as rounding does; integers stay as they are."""
-    if values.dtype.kind != "f":
-        return values
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], values.shape)
-    return np.asarray(values * (1 + signs * _PERTURBATION), values.dtype)
-
-
-def _for_source(batches: NamedBatches, rebuilt: dict[str, Any]) -> NamedBatches:
-    """Return batches as the network takes them, in its own order of axes and its own dtypes."""
-    inputs = rebuilt["inputs"]
-    return {
-        name: [
-            np.moveaxis(x, 0, network_input["batch"]).astype(network_input["dtype"])
-            for x, network_input in zip(arrays, inputs, strict=True)
-        ]
-        for name, arrays in batches.items()
-    }
-
-
-def _for_keras(batches: NamedBatches, rebuilt: dict[str, Any]) -> NamedBatches:
-    dtypes = [model_input["dtype"] for model_input in rebuilt["keras_inputs"]]
-    return {
-        name: [x.astype(dtype) for x, dtype in zip(arrays, dtypes, strict=True)] for name, arrays in batches.items()
-    }
-
-
-def _samples_first(answers: Sequence[np.ndarray], rebuilt: dict[str, Any]) -> list[np.ndarray]:
-    """Return the network's outputs with the batch axis first, where the Keras model has it."""
-    return [
-        np.moveaxis(x, network_output["batch"], 0)
-        for x, network_output in zip(answers, rebuilt["outputs"], strict=True)
-    ]
 
 
 # --- run in a worker, under the selected backend -------------------------------------------------------------------

@@ -76,7 +76,7 @@ class JaxRuntime(Runtime):
             "normalised kernel; train it on another backend for the same run"
         ]
 
-    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+    def gradients(self, model: Any, x: Any, y: Any, *, training: bool = True) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):
             with unchanged(model):
                 # The loss of several outputs creates its variables in its first call, which JAX must not trace.
@@ -89,7 +89,7 @@ class JaxRuntime(Runtime):
             def loss_of(values: list[jax.Array]) -> jax.Array:
                 # The unscaled loss: a mixed-precision optimizer would differentiate a multiple of it.
                 _, (loss, *_) = model.compute_loss_and_updates(
-                    values, *other_variables, x, y, None, training=True, optimizer_variables=optimizer
+                    values, *other_variables, x, y, None, training=training, optimizer_variables=optimizer
                 )
                 return loss
 

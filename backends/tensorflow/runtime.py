@@ -63,10 +63,10 @@ class TensorFlowRuntime(Runtime):
     def corrected_operations(self) -> AbstractContextManager[None]:
         return keras_internals.corrected(CORRECTIONS)
 
-    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+    def gradients(self, model: Any, x: Any, y: Any, *, training: bool = True) -> tuple[float, list[np.ndarray]]:
         with unchanged(model):
             with tf.GradientTape() as tape:
-                loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
+                loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=training), training=training)
             gradients = tape.gradient(
                 loss,
                 [v.value for v in model.trainable_variables],

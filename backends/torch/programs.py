@@ -77,3 +77,38 @@ def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fused)
         for submodule in training:
             submodule.training = True
+
+
+def answers_after_step(
+    module: torch.nn.Module, inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray], rate: float
+) -> list[np.ndarray]:
+    """Return what a module answers after one step of gradient descent in eval mode; its weights are as before then.
+
+    Args:
+        module: the module.
+        inputs: a batch.
+        targets: one array per output; empty for an output that has no part in the loss, which is the sum of the mean
+            squared differences.
+        rate: the learning rate.
+    """
+    tensors = [torch.from_numpy(np.array(array)).to(_device(module)) for array in inputs]
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    before = [weight.detach().clone() for weight in weights]
+    with _in_eval_mode(module), torch.enable_grad():
+        outputs = pytree.tree_leaves(module(*tensors))
+        pairs = [(output, target) for output, target in zip(outputs, targets, strict=True) if target.size]
+        losses = [((output - torch.from_numpy(target).to(output.device)) ** 2).mean() for output, target in pairs]
+        loss = torch.stack(losses).sum()
+        gradients = (
+            torch.autograd.grad(loss, weights, allow_unused=True) if loss.requires_grad else [None] * len(weights)
+        )
+    try:
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is not None:
+                    weight -= rate * gradient
+        return list(answers(module, {"after": inputs})["answers"]["after"])
+    finally:
+        with torch.no_grad():
+            for weight, value in zip(weights, before, strict=True):
+                weight.copy_(value)

@@ -61,9 +61,9 @@ class TorchRuntime(Runtime):
     def corrected_operations(self) -> AbstractContextManager[None]:
         return keras_internals.corrected(CORRECTIONS)
 
-    def gradients(self, model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
+    def gradients(self, model: Any, x: Any, y: Any, *, training: bool = True) -> tuple[float, list[np.ndarray]]:
         with unchanged(model), self.carry_rnn_states(model):
-            loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
+            loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=training), training=training)
             # Not `backward`, which would accumulate into the parameters' gradients.
             gradients = torch.autograd.grad(
                 loss,

@@ -41,3 +41,26 @@ def with_dropout(kind, inplace, pictures):
     if pictures:
         return nn.Sequential(nn.Conv2d(3, 4, 3), dropout, nn.Flatten(), nn.Linear(144, 2))
     return nn.Sequential(nn.Linear(6, 5), dropout, nn.Linear(5, 2))
+
+
+class Tied(nn.Module):
+    """Answers with the table that it reads with."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.result = nn.Embedding(9, 4), nn.Linear(4, 9, bias=False)
+        self.result.weight = self.table.weight
+
+    def forward(self, x):
+        return self.result(self.table(x))
+
+
+class Padded(nn.Module):
+    """Never trains the row of its table for padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.result = nn.Embedding(9, 4, padding_idx=0), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.result(self.table(x))

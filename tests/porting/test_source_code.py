@@ -198,6 +198,6 @@ def test_applications_of_keras_become_source_within_twenty_seconds(name, target,
     with np.load(tmp_path / "recorded.npz") as recorded:
         expected = recorded["random/output_0"]
     assert expected.std() > 1e-3  # outputs that differ between inputs and classes
-    received = run_isolated(tmp_path, catalog.find(target))
+    received, _ = run_isolated(tmp_path, catalog.find(target))
     compare([expected], received["random"], 1e-4)
     print(name, target, f"{seconds:.1f} s", parity.difference(expected, received["random"][0]).relative)

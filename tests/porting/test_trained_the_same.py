@@ -77,3 +77,24 @@ def test_the_place_of_the_largest_comes_with_its_value(backend, shared_worker, t
     expected = [output.detach().numpy() for output in module(torch.from_numpy(x))]
     np.testing.assert_allclose(values, expected[0], atol=1e-6)
     np.testing.assert_array_equal(places, expected[1])
+
+
+def test_a_step_of_both_is_compared(backend, shared_worker, tmp_path):
+    torch = pytest.importorskip("torch")
+    report = trivium.port_from_torch(make("Two"), (torch.ones(ROWS),), tmp_path / "net.keras")
+    (check,) = report.training
+    assert check.passed
+    assert check.difference < 1e-4
+
+
+@pytest.mark.parametrize("name", ["Tied", "Padded"])
+def test_what_is_trained_otherwise_is_not_kept(backend, shared_worker, tmp_path, name):
+    torch = pytest.importorskip("torch")
+    tokens = torch.tensor([[1, 2, 0], [3, 4, 8], [0, 5, 6]])
+    report = trivium.port_from_torch(make(name), (tokens,), tmp_path / "net.keras")
+    assert report.finding == "the same predictions, but a DIFFERENT training step"
+    assert all(check.passed for check in report.checks)
+    assert not (tmp_path / "net.keras").exists()
+    report = trivium.port_from_torch(make(name), (tokens,), tmp_path / "net.keras", inference_only=True)
+    assert report.passed
+    assert report.training == ()

@@ -17,6 +17,7 @@ from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
 from .masked_helpers import MASKED_HELPERS
+from .step import STATEFUL_STEP, STEP
 
 _NAMES = frozenset(
     (
@@ -98,7 +99,8 @@ class JaxWriter(TreeWriter):
         )
         example = (_STATEFUL_EXAMPLE if self._state else _EXAMPLE).format(train=self._training_call())
         predict = _STATEFUL_PREDICT if self._state else _PREDICT
-        return Source(self._imports(code) + code, predict, self.weights, example, ("jax", "safetensors"))
+        step = STATEFUL_STEP if self._state else STEP
+        return Source(self._imports(code) + code, predict, step, self.weights, example, ("jax", "safetensors"))
 
     def _input_references(self) -> list[Any]:
         return [reference for reference in self.graph.specs if reference.name in {i.name for i in self.graph.inputs}]

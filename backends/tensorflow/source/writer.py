@@ -16,6 +16,7 @@ from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
 from .masked_helpers import MASKED_HELPERS
+from .step import STEP
 
 _NAMES = frozenset(
     (
@@ -89,6 +90,7 @@ class TensorFlowWriter(TreeWriter):
         return Source(
             self._imports(code) + code,
             _PREDICT.format(name=name),
+            STEP.format(name=name),
             self.weights,
             _EXAMPLE.format(name=name, training=training),
             ("tensorflow", "safetensors"),

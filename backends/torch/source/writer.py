@@ -12,6 +12,7 @@ from ....graph.source import Source, class_name, identifier
 from ....graph.writing.body import GraphWriter, describe, input_names
 from ....graph.writing.layout import WIDTH, literal, statement
 from .helpers import HELPERS
+from .step import STEP
 from .values import Value, graph_order
 
 # Attributes of `nn.Module`; tests/backends/torch/test_source.py compares them with the real class.
@@ -156,7 +157,10 @@ class TorchWriter(GraphWriter[Value]):
         helpers = "\n\n".join(HELPERS[helper].strip("\n") + "\n" for helper in HELPERS if helper in self.helpers)
         code = (f"{helpers}\n\n" if helpers else "") + body + "\n" + _LOAD.format(name=name)
         return Source(
-            self._imports(code) + code, _PREDICT, self.weights, _EXAMPLE.format(name=name), ("torch", "safetensors")
+            *(self._imports(code) + code, _PREDICT, STEP),
+            self.weights,
+            _EXAMPLE.format(name=name),
+            ("torch", "safetensors"),
         )
 
     def _rank(self, reference: ArrayReference) -> int:
