@@ -21,7 +21,7 @@ from ...storage.safe_hdf5 import StoredArray
 from . import trust
 from .code_in_config import APPLICATION_LAYERS, Finding, find_code, is_application_layer
 from .keras2 import optimizer_state
-from .keras2.compilation import translate_compilation
+from .keras2.compilation import published_compilation, translate_compilation
 from .keras2.configuration import is_keras2, translate_model
 from .keras2.functions import untranslated_functions
 from .keras2.rewriting import rewrite_archive, rewrite_hdf5
@@ -130,7 +130,7 @@ def load_model(
     try:
         if is_keras2(model_file.keras_version):
             return _load_keras2(content, model_file, model_config, what, unsafe, compiled)
-        return _load(content, model_file, unsafe, compiled)
+        return _load_keras3(content, model_file, unsafe, compiled)
     except TriviumError:
         raise
     except Exception as error:  # Keras raises whatever a layer's constructor raises
@@ -146,6 +146,19 @@ def _load(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -
         path = Path(folder) / f"model.{model_file.format}"
         path.write_bytes(content)
         return keras.saving.load_model(path, custom_objects=own, compile=compiled, safe_mode=not unsafe)
+
+
+def _load_keras3(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
+    try:
+        return _load(content, model_file, unsafe, compiled)
+    except Exception:
+        compilation = model_file.config.get("compile_config") if compiled and model_file.format == "h5" else None
+        arguments = published_compilation(compilation) if isinstance(compilation, dict) else None
+        if arguments is None:
+            raise
+    model = _load(content, model_file, unsafe, compiled=False)
+    model.compile_from_config(arguments)
+    return model
 
 
 def _load_keras2(

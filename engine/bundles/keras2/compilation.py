@@ -15,8 +15,8 @@ from ...keras_model.public_names import public_names
 _ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")
 _OWN_OPTIMIZER = "is_legacy_optimizer"
 _ABSENT = ("jit_compile", _OWN_OPTIMIZER, "schedule_decay")
-# Metrics that Keras chooses by the loss, under the names that they have in the logs.
-_CHOSEN = ("accuracy", "acc", "crossentropy", "ce")
+# Names that Keras takes for losses and metrics and does not publish: of metrics that it chooses by the loss, and short.
+_SHORT = ("accuracy", "acc", "crossentropy", "ce", "mse", "mae", "mape", "msle", "bce", "kld")
 
 
 def translate_compilation(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +28,32 @@ def translate_compilation(config: Mapping[str, Any]) -> dict[str, Any]:
     arguments = {name: _translate(config[name], name) for name in _ARGUMENTS if config.get(name) is not None}
     optimizer = config.get("optimizer") or config.get("optimizer_config")
     return {"optimizer": _translate_optimizer(optimizer), **arguments} if optimizer is not None else {}
+
+
+def published_compilation(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments of `compile` in an `.h5` file if all are Keras' own by name, or else None.
+
+    Keras 3.15 writes `loss="mse"` into an `.h5` file, and refuses it when it reads the file: it takes the name for that
+    of a class.
+    """
+    translated = translate_compilation(config)
+    optimizer = translated.get("optimizer")
+    is_own = isinstance(optimizer, str) or (isinstance(optimizer, dict) and "module" in optimizer)
+    parts = [(translated[name], _package(name)) for name in _ARGUMENTS if name in translated]
+    return translated if is_own and all(_is_published(part, package) for part, package in parts) else None
+
+
+def _package(argument: str) -> str:
+    return "keras.losses" if argument == "loss" else "keras.metrics"
+
+
+def _is_published(value: Any, package: str) -> bool:
+    if isinstance(value, str):
+        return value in _SHORT or value in public_names(package)
+    if isinstance(value, dict) and "class_name" in value:
+        return value.get("module") == package
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(_is_published(entry, package) for entry in values)
 
 
 def _translate_optimizer(node: Any) -> Any:
@@ -79,7 +105,7 @@ def _translate(value: Any, argument: str) -> Any:
         return value
     if not isinstance(value.get("class_name"), str):
         return {key: _translate(entry, argument) for key, entry in value.items()}
-    return _translate_object(value, "keras.losses" if argument == "loss" else "keras.metrics")
+    return _translate_object(value, _package(argument))
 
 
 def _translate_object(node: Mapping[str, Any], package: str) -> Any:
@@ -89,7 +115,7 @@ def _translate_object(node: Mapping[str, Any], package: str) -> Any:
     function = config.get("fn")
     if name in ("MeanMetricWrapper", "LossFunctionWrapper") and isinstance(function, str):
         shown = config.get("name")
-        is_alias = shown in _CHOSEN or shown in public_names(package)
+        is_alias = shown in _SHORT or shown in public_names(package)
         return shown if is_alias else function
     if name not in public_names(package) or node.get("module") not in (None, package):
         return dict(node)

@@ -11,7 +11,7 @@ import pytest
 
 from trivium.backends import keras_internals
 from trivium.engine.bundles import bundle as bundles
-from trivium.engine.bundles import keras_files, trust
+from trivium.engine.bundles import keras_files, model_file, trust
 from trivium.engine.bundles.bundle import Bundle
 from trivium.errors import BundleError, FileError, TriviumError
 from trivium.functions import load_function
@@ -347,3 +347,29 @@ def test_the_layers_of_keras_applications_load_without_trust(backend, tmp_path, 
     model.save(tmp_path / f"it.{ending}")
     loaded = keras_files.load_model((tmp_path / f"it.{ending}").read_bytes(), "it", trusted=False)
     np.testing.assert_allclose(loaded.predict(np.ones((1, 4)), verbose=0), np.full((1, 4), 2.0))
+
+
+def test_an_h5_file_of_keras_3_with_a_loss_by_its_short_name_is_compiled(backend, tmp_path):
+    """Keras 3.15 writes such a file and cannot read it: when it can, `published_compilation` can go."""
+    import keras
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(np.ones((8, 4)), np.zeros((8, 2)), verbose=0)
+    model.save(tmp_path / "it.h5")
+    with pytest.raises(ValueError, match="KerasSaveable"):
+        keras.saving.load_model(tmp_path / "it.h5")
+    loaded = model_file.load(tmp_path / "it.h5")
+    assert loaded.loss == "mse"
+    assert int(loaded.optimizer.iterations) == 1
+
+
+def test_an_h5_file_with_a_loss_of_its_authors_own_is_not_compiled_without_it(backend, tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.compile("adam", lambda true, predicted: keras.ops.mean(true - predicted))
+    model.save(tmp_path / "it.h5")
+    with pytest.raises(BundleError, match=r"cannot load .*it\.h5"):
+        model_file.load(tmp_path / "it.h5")
