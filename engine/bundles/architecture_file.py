@@ -57,9 +57,9 @@ def build(path: Path) -> keras.Model:
     import keras
 
     config = {name: value for name, value in read_config(path).items() if name != "compile_config"}
-    unsafe = trust.require(find_code(config), str(path))
+    permission = trust.require(find_code(config), str(path))
     try:
-        model = keras.saving.deserialize_keras_object(config, safe_mode=not unsafe)
+        model = keras.saving.deserialize_keras_object(config, safe_mode=not permission.unsafe)
     except Exception as error:  # Keras raises whatever a layer's constructor raises
         raise BundleError(f"Keras cannot build {path}: {first_line(error)}") from error
     if not isinstance(model, keras.Model):

@@ -6,9 +6,11 @@ the code that it would run. `load_model` examines the file and then lets Keras b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,22 +121,29 @@ def load_model(
     model_file = examine(source, what)
     if not model_file.config:
         raise BundleError(f"{what} holds weights and no model: give the whole model's file")
-    model_config = {name: value for name, value in model_file.config.items() if name != "compile_config"}
+    model_config = _without_compilation(model_file.config)
     code = model_file.code if compiled else find_code(model_config)
     label = what
     if is_keras2(model_file.keras_version):
         label = f"{what}, which Keras {model_file.keras_version} wrote,"
         _require_translated(model_config, label, what)
-    unsafe = trust.require(code, label, trust=trusted, recipe=recipe)
+    permission = trust.require(code, label, trust=trusted, recipe=recipe)
     content = source if isinstance(source, bytes) else source.read_bytes()
+    load = _load_keras2 if is_keras2(model_file.keras_version) else _load_keras3
     try:
-        if is_keras2(model_file.keras_version):
-            return _load_keras2(content, model_file, model_config, what, unsafe, compiled)
-        return _load_keras3(content, model_file, unsafe, compiled)
+        with _known(permission.objects):
+            return load(content, model_file, what, permission.unsafe, compiled)
     except TriviumError:
         raise
     except Exception as error:  # Keras raises whatever a layer's constructor raises
         raise BundleError(_refusal(what, model_file.keras_version, error)) from error
+
+
+def _known(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """While it lasts, Keras builds models with these classes and functions of their authors' own."""
+    import keras
+
+    return keras.saving.custom_object_scope(dict(objects))  # type: ignore[no-any-return]
 
 
 def _load(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
@@ -148,7 +157,7 @@ def _load(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -
         return keras.saving.load_model(path, custom_objects=own, compile=compiled, safe_mode=not unsafe)
 
 
-def _load_keras3(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
+def _load_keras3(content: bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
     try:
         return _load(content, model_file, unsafe, compiled)
     except Exception:
@@ -161,10 +170,9 @@ def _load_keras3(content: bytes, model_file: ModelFile, unsafe: bool, compiled: 
     return model
 
 
-def _load_keras2(
-    content: bytes, model_file: ModelFile, model_config: dict[str, Any], what: str, unsafe: bool, compiled: bool
-) -> keras.Model:
+def _load_keras2(content: bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
     """Build the model in a file of Keras 2, which Keras 3 can read only once it is translated."""
+    model_config = _without_compilation(model_file.config)
     rewrite = rewrite_archive if model_file.format == "keras" else rewrite_hdf5
     model = _load(rewrite(content, model_config), model_file, unsafe, compiled=False)
     compilation = model_file.config.get("compile_config")
@@ -172,6 +180,10 @@ def _load_keras2(
         model.compile_from_config(compilation)
         optimizer_state.restore(model, content, model_config, what)
     return model
+
+
+def _without_compilation(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != "compile_config"}
 
 
 def _require_translated(model_config: dict[str, Any], label: str, what: str) -> None:
@@ -240,7 +252,7 @@ def _in_form_of_keras3(config: dict[str, Any], version: str | None) -> dict[str,
     """Return a configuration in Keras 3's form, translated if Keras 2 wrote it."""
     if not is_keras2(version) or not config:
         return config
-    model = translate_model({name: value for name, value in config.items() if name != "compile_config"})
+    model = translate_model(_without_compilation(config))
     compilation = config.get("compile_config")
     return {**model, "compile_config": translate_compilation(compilation)} if isinstance(compilation, dict) else model
 

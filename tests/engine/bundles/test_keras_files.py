@@ -319,6 +319,73 @@ def test_with_trust_the_file_of_the_recipe_is_imported_for_its_class(tmp_path, b
     assert f"imports {str(tmp_path / 'again.py')!r}, by which it was trained" in capsys.readouterr().err
 
 
+OWN = """
+import keras
+
+class Tripled(keras.layers.Layer):
+    def call(self, x):
+        return 3 * x
+
+def at_the_top():
+    return keras.Sequential([keras.Input((3,)), Tripled()])
+
+def registered_within():
+    @keras.saving.register_keras_serializable(package="own_file")
+    class Inner(keras.layers.Layer):
+        def call(self, x):
+            return 3 * x
+
+    return keras.Sequential([keras.Input((3,)), Inner()])
+
+def within():
+    class Innermost(keras.layers.Layer):
+        def call(self, x):
+            return 3 * x
+
+    return keras.Sequential([keras.Input((3,)), keras.Sequential([Innermost()])])
+
+def with_argument(units):
+    return within()
+"""
+
+
+@pytest.mark.parametrize("function", ["at_the_top", "registered_within", "within"])
+def test_with_trust_a_class_is_found_wherever_the_file_of_the_recipe_defines_it(
+    tmp_path, backend, capsys, monkeypatch, function
+):
+    content = _of_another_process(tmp_path, monkeypatch, function)
+    refused(content, "would run the class")
+    recipe = f"{tmp_path / 'own.py'}:{function}"
+    model = keras_files.load_model(content, "it.keras", trusted=True, recipe=recipe)
+    assert model.predict(np.ones((1, 3)), verbose=0).tolist() == [[3, 3, 3]]
+    if function != "registered_within":  # another model's class may have the same name
+        refused(content, "would run the class")
+    assert (f"calls {recipe!r}, by which it was trained" in capsys.readouterr().err) == (function != "at_the_top")
+
+
+def test_a_recipe_with_arguments_or_one_that_is_not_here_is_told(tmp_path, backend, monkeypatch):
+    content = _of_another_process(tmp_path, monkeypatch, "within")
+    for recipe, reason in (
+        (f"{tmp_path / 'own.py'}:with_argument", r"which is not registered: import"),
+        ("gone.py:within", r"which is not registered \(it was trained by gone.py, which is not here\): import"),
+    ):
+        with pytest.raises(BundleError, match=reason):
+            keras_files.load_model(content, "it.keras", trusted=True, recipe=recipe)
+
+
+def _of_another_process(folder, monkeypatch, function):
+    """Return a model's file, with its classes forgotten as in a process that has not built it."""
+    import keras
+
+    objects = keras.saving.get_custom_objects()
+    before = dict(objects)
+    (folder / "own.py").write_text(OWN)
+    content = saved(load_function(f"{folder / 'own.py'}:{function}")(), folder)
+    for name in set(objects) - set(before):
+        del objects[name]
+    return content
+
+
 def test_trust_does_not_open_a_damaged_file(honest):
     for name in ("a bomb", "a name that leaves", "weights of another file"):
         plant, match = PLANTED[name]
