@@ -190,6 +190,14 @@ def build_metrics(model: Any, x: Any, y: Any) -> None:
     model._symbolic_build(data_batch=(x, y, None))
 
 
+def private_class(module: str, name: str) -> type:
+    """Return a class that Keras defines for a model of its own, such as ConvNeXt's `LayerScale`, and publishes nowhere.
+
+    An `.h5` file names it without its module, and Keras finds only published classes so.
+    """
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
 def all_layers(model: Any) -> list[Any]:
     """Return every layer in a model or layer at any depth, itself too, with the cells of recurrent layers.
 

@@ -17,7 +17,7 @@ from ..errors import FileError
 from ..storage import safe_json, safe_zip, tensor_file
 from ..storage.regular_file import require_regular
 from ..storage.safe_hdf5 import StoredArray
-from .bundles import architecture_file, keras_files
+from .bundles import architecture_file, keras_files, saved_model
 from .bundles import bundle as bundles
 from .bundles.bundle import Bundle
 from .bundles.code_in_config import find_code
@@ -71,9 +71,9 @@ def inspect(path: str | Path) -> dict[str, Any]:
 
 def _describe_run(folder: Path) -> dict[str, Any]:
     if not (folder / RECORD).is_file():
-        is_graph = (folder / bundles.SAVED_MODEL).is_file()
-        hint = ", but a SavedModel, which holds a graph instead of layers: give the .keras file" if is_graph else ""
-        raise FileError(f"{folder} is no run: there is no {RECORD} in it{hint}")
+        if saved_model.is_saved_model(folder):
+            raise FileError(saved_model.refusal(folder))
+        raise FileError(f"{folder} is no run: there is no {RECORD} in it")
     run = run_list.read(folder)
     place = folder / run_folder.CHECKPOINTS
     checkpoints = sorted(path.relative_to(place).as_posix() for path in files_below(place) if path.name[0] != ".")

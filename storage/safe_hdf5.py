@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,3 +136,13 @@ def _inspect_array(array: h5py.Dataset, label: str) -> StoredArray:
 def text_of(value: Any) -> str:
     """Return an attribute as text: HDF5 files hold some as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def text_list(group: h5py.Group, name: str) -> list[str]:
+    """Return an attribute that lists texts; Keras divides a long one into `name0`, `name1` and so on."""
+    parts = [name] if name in group.attrs else itertools.takewhile(group.attrs.__contains__, _numbered(name))
+    return [text_of(text) for part in parts for text in group.attrs[part]]
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}{number}" for number in itertools.count())

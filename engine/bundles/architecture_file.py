@@ -12,6 +12,7 @@ from ...storage import safe_json
 from ...storage.regular_file import require_regular
 from . import trust
 from .code_in_config import find_code
+from .keras2.configuration import is_keras2, translate_model
 from .keras_files import LARGEST_CONFIG
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def is_architecture(path: str | Path) -> bool:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read the configuration of a model; nothing is built.
+    """Read the configuration of a model; nothing is built. That of Keras 2 is translated into Keras 3's form.
 
     Raises:
         FileError: the file is missing, damaged, hostile, or no architecture; or PyYAML is missing for YAML.
@@ -42,7 +43,7 @@ def read_config(path: Path) -> dict[str, Any]:
     )
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise FileError(f"{path} is no architecture of a model: expected class_name and config in it")
-    return config
+    return translate_model(config) if is_keras2(config.get("keras_version")) else config
 
 
 def build(path: Path) -> keras.Model:
@@ -56,9 +57,9 @@ def build(path: Path) -> keras.Model:
     import keras
 
     config = {name: value for name, value in read_config(path).items() if name != "compile_config"}
-    unsafe = trust.require(find_code(config), str(path))
+    permission = trust.require(find_code(config), str(path))
     try:
-        model = keras.saving.deserialize_keras_object(config, safe_mode=not unsafe)
+        model = keras.saving.deserialize_keras_object(config, safe_mode=not permission.unsafe)
     except Exception as error:  # Keras raises whatever a layer's constructor raises
         raise BundleError(f"Keras cannot build {path}: {first_line(error)}") from error
     if not isinstance(model, keras.Model):

@@ -32,7 +32,7 @@ from ...storage.safe_fields import require_field_types
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
 from ..keras_model.model_bytes import keras_bytes
-from . import keras_files, trust
+from . import keras_files, saved_model, trust
 
 if TYPE_CHECKING:
     import keras
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from ..runs.run import Run
 
 FILE_NAME = "bundle.trivium"
-# In the folder of a model that TensorFlow exported.
-SAVED_MODEL = "saved_model.pb"
 SCHEMA = 1
 
 _MANIFEST = "manifest.json"
@@ -179,8 +177,8 @@ def locate(source: Path) -> Path:
     Raises:
         BundleError: there is no such file.
     """
-    if (source / SAVED_MODEL).is_file():
-        raise BundleError(f"{source} is a SavedModel, which holds a graph instead of layers: give the .keras file")
+    if saved_model.is_saved_model(source):
+        raise BundleError(saved_model.refusal(source))
     path = source / FILE_NAME if source.is_dir() else source
     if not path.is_file() and path.suffix.lower() in keras_files.ENDINGS:
         raise BundleError(f"no model file at {path}")

@@ -34,6 +34,13 @@ _PRIVATE = re.compile(
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 # Published layers that run code from a file or from this process.
 CODE_RUNNING_LAYERS = frozenset(("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"))
+# Layers that Keras defines for its applications and does not publish: their modules, and the settings that they have.
+APPLICATION_LAYERS = {
+    "LayerScale": ("keras.src.applications.convnext", frozenset(("init_values", "projection_dim"))),
+    "StochasticDepth": ("keras.src.applications.convnext", frozenset(("drop_path_rate",))),
+    "CustomScaleLayer": ("keras.src.applications.inception_resnet_v2", frozenset(("scale",))),
+}
+_SETTINGS_OF_ALL_LAYERS = frozenset(("name", "trainable", "dtype", "batch_input_shape"))
 # Class names that stand for plain values, in Keras' current and legacy formats.
 _VALUE_TYPES = frozenset(
     (
@@ -81,6 +88,18 @@ def find_code(config: Any) -> tuple[Finding, ...]:
     return tuple(dict.fromkeys(findings))
 
 
+def is_application_layer(node: Any) -> bool:
+    """Return whether a node is a layer of Keras' applications, by its module, or in an `.h5` file by its settings."""
+    if not isinstance(node, dict) or not isinstance(name := node.get("class_name"), str):
+        return False
+    module, settings = APPLICATION_LAYERS.get(name, (None, frozenset()))
+    if module is None or node.get("registered_name") not in (None, name):
+        return False
+    config = node.get("config")
+    has_settings = isinstance(config, dict) and frozenset(config) - _SETTINGS_OF_ALL_LAYERS == settings
+    return node.get("module") == module or (node.get("module") is None and has_settings)
+
+
 def _find_in_node(node: dict[str, Any]) -> Iterator[Finding]:
     config = node.get("config")
     if isinstance(config, dict) and isinstance(path := config.get("vocabulary"), str):
@@ -115,6 +134,8 @@ def _is_keras_own(node: dict[str, Any]) -> bool:
         return True
     if not _CLASS_NAME.fullmatch(name) or registered not in (None, name):
         return False
+    if is_application_layer(node):
+        return True
     if module is None:  # Keras looks such a name up among its own classes
         return name == "Functional" or any(name in public_names(package) for package in _CLASSES)
     if module in _CLASSES:

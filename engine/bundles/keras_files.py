@@ -6,18 +6,27 @@ the code that it would run. `load_model` examines the file and then lets Keras b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BundleError, FileError, first_line
+from ...backends import keras_internals
+from ...errors import BundleError, FileError, TriviumError, first_line
+from ...functions import first_of
 from ...storage import safe_arrays, safe_hdf5, safe_json, safe_zip
 from ...storage.safe_hdf5 import StoredArray
 from . import trust
-from .code_in_config import Finding, find_code
+from .code_in_config import APPLICATION_LAYERS, Finding, find_code, is_application_layer
+from .keras2 import optimizer_state
+from .keras2.compilation import published_compilation, translate_compilation
+from .keras2.configuration import is_keras2, translate_model
+from .keras2.functions import untranslated_functions
+from .keras2.rewriting import rewrite_archive, rewrite_hdf5
 
 if TYPE_CHECKING:
     import h5py
@@ -34,6 +43,8 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 # A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
 _SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
 _ALWAYS_PLAUSIBLE = 10_000_000
+# What precedes the reason where Keras reports an error within another.
+_CAUSE = "Exception encountered: "
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,8 @@ class ModelFile:
 
     Attributes:
         format: `keras`, `h5` (legacy whole model) or `weights`.
-        config: of the model, with its `compile_config`; empty if the file holds weights only.
+        config: of the model, with its `compile_config`; empty if the file holds weights only. That of a file of Keras 2
+            is translated into Keras 3's form.
         keras_version, backend: those that saved the file; None if the file does not say.
         arrays: shape and dtype of every array, by path.
         members: SHA-256 of each member of the archive.
@@ -109,24 +121,87 @@ def load_model(
     model_file = examine(source, what)
     if not model_file.config:
         raise BundleError(f"{what} holds weights and no model: give the whole model's file")
-    model_config = {name: value for name, value in model_file.config.items() if name != "compile_config"}
+    model_config = _without_compilation(model_file.config)
     code = model_file.code if compiled else find_code(model_config)
-    unsafe = trust.require(code, what, trust=trusted, recipe=recipe)
-    if isinstance(source, Path) and source.suffix.lower() in ENDINGS:
-        return _load(source, what, unsafe, compiled)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model.{model_file.format}"
-        path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
-        return _load(path, what, unsafe, compiled)
+    label = what
+    if is_keras2(model_file.keras_version):
+        label = f"{what}, which Keras {model_file.keras_version} wrote,"
+        _require_translated(model_config, label, what)
+    permission = trust.require(code, label, trust=trusted, recipe=recipe)
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    load = _load_keras2 if is_keras2(model_file.keras_version) else _load_keras3
+    try:
+        with _known(permission.objects):
+            return load(content, model_file, what, permission.unsafe, compiled)
+    except TriviumError:
+        raise
+    except Exception as error:  # Keras raises whatever a layer's constructor raises
+        raise BundleError(_refusal(what, model_file.keras_version, error)) from error
 
 
-def _load(path: Path, what: str, unsafe: bool, compiled: bool) -> keras.Model:
+def _known(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """While it lasts, Keras builds models with these classes and functions of their authors' own."""
     import keras
 
+    return keras.saving.custom_object_scope(dict(objects))  # type: ignore[no-any-return]
+
+
+def _load(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
+    import keras
+
+    names = {node["class_name"] for node, _ in safe_json.walk(model_file.config) if is_application_layer(node)}
+    own = {name: keras_internals.private_class(APPLICATION_LAYERS[name][0], name) for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model.{model_file.format}"
+        path.write_bytes(content)
+        return keras.saving.load_model(path, custom_objects=own, compile=compiled, safe_mode=not unsafe)
+
+
+def _load_keras3(content: bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
     try:
-        return keras.saving.load_model(path, compile=compiled, safe_mode=not unsafe)
-    except Exception as error:  # Keras raises whatever a layer's constructor raises
-        raise BundleError(f"Keras cannot load {what}: {first_line(error)}") from error
+        return _load(content, model_file, unsafe, compiled)
+    except Exception:
+        compilation = model_file.config.get("compile_config") if compiled and model_file.format == "h5" else None
+        arguments = published_compilation(compilation) if isinstance(compilation, dict) else None
+        if arguments is None:
+            raise
+    model = _load(content, model_file, unsafe, compiled=False)
+    model.compile_from_config(arguments)
+    return model
+
+
+def _load_keras2(content: bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
+    """Build the model in a file of Keras 2, which Keras 3 can read only once it is translated."""
+    model_config = _without_compilation(model_file.config)
+    rewrite = rewrite_archive if model_file.format == "keras" else rewrite_hdf5
+    model = _load(rewrite(content, model_config), model_file, unsafe, compiled=False)
+    compilation = model_file.config.get("compile_config")
+    if compiled and compilation:
+        model.compile_from_config(compilation)
+        optimizer_state.restore(model, content, model_config, what)
+    return model
+
+
+def _without_compilation(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != "compile_config"}
+
+
+def _require_translated(model_config: dict[str, Any], label: str, what: str) -> None:
+    """Raise a BundleError if the model of Keras 2 calls functions of TensorFlow that Keras 3 has no operation for."""
+    if functions := untranslated_functions(model_config):
+        raise BundleError(
+            f"{label} calls {first_of(functions, 5)}, for which trivium knows no operation of Keras 3: write the model "
+            f"anew as file.py:function, and give it the weights by `trivium train file.py:function --from {what}`"
+        )
+
+
+def _refusal(what: str, version: str | None, error: Exception) -> str:
+    import keras
+
+    written = f", which Keras {version} wrote" if version and version != keras.__version__ else ""
+    innermost = str(error).rpartition(_CAUSE)[2]
+    reason = first_line(Exception(innermost) if innermost else error)
+    return f"Keras {keras.__version__} cannot load {what}{written}: {reason}"
 
 
 def _read_keras_archive(source: Path | bytes, what: str) -> ModelFile:
@@ -142,10 +217,12 @@ def _read_keras_archive(source: Path | bytes, what: str) -> ModelFile:
         contents = {name: safe_zip.read(archive, name, what) for name in names}
     config = _parse_config(contents[CONFIG], f"{what}: {CONFIG}")
     metadata = _parse_config(contents.get(METADATA, b"{}"), f"{what}: {METADATA}")
+    version = str(metadata.get("keras_version") or "") or None
+    config = _in_form_of_keras3(config, version)
     return ModelFile(
         "keras",
         config,
-        keras_version=str(metadata.get("keras_version") or "") or None,
+        keras_version=version,
         arrays=_list_arrays(contents[weights[0]], f"{what}: {weights[0]}"),
         members={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
         code=find_code(config),
@@ -166,9 +243,18 @@ def _read_hdf5(source: Path | bytes, what: str) -> ModelFile:
         version = _text_attribute(file, "keras_version", what) or _text_attribute(group, "keras_version", what)
         backend = _text_attribute(file, "backend", what) or _text_attribute(group, "backend", what)
     model, training = (_parse_config(text, f"{what}: {name}") if text else {} for name, text in texts.items())
-    config = {**model, **({"compile_config": training} if training else {})}
+    config = _in_form_of_keras3({**model, **({"compile_config": training} if training else {})}, version)
     file_format = "h5" if config else "weights"
     return ModelFile(file_format, config, version or None, backend or None, arrays, code=find_code(config))
+
+
+def _in_form_of_keras3(config: dict[str, Any], version: str | None) -> dict[str, Any]:
+    """Return a configuration in Keras 3's form, translated if Keras 2 wrote it."""
+    if not is_keras2(version) or not config:
+        return config
+    model = translate_model(_without_compilation(config))
+    compilation = config.get("compile_config")
+    return {**model, "compile_config": translate_compilation(compilation)} if isinstance(compilation, dict) else model
 
 
 def _text_attribute(group: h5py.Group, name: str, what: str) -> str:

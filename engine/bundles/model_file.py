@@ -26,6 +26,7 @@ from ..keras_model.loss_names import loss_names
 from ..keras_model.model_bytes import for_any_backend, keras_bytes, without_advice
 from . import keras_files
 from .bundle import Bundle
+from .keras2.configuration import is_keras2
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +65,7 @@ def load(path: Path, *, compiled: bool = True) -> keras.Model:
     if model_file.format == "keras":
         content = for_any_backend(content)
     model = _load(content, str(path), compiled)
-    if model_file.format == "h5" and model.compiled:
+    if model_file.format == "h5" and model.compiled and not is_keras2(model_file.keras_version):
         _restore_optimizer(model, content, str(path))
     if not getattr(model, "inputs", None):
         raise BundleError(f"{path} holds a model without declared inputs: begin it with keras.Input and save it again")
@@ -99,11 +100,11 @@ def _without_compilation(content: bytes, what: str) -> keras.Model | None:
 def _restore_optimizer(model: keras.Model, content: bytes, what: str) -> None:
     """Restore the state of the optimizer from an `.h5` file: Keras 3 loses that of a Sequential model.
 
-    A state in another order, such as that of an older Keras, is left out: the optimizer then begins anew.
+    A state in another order is left out: the optimizer then begins anew.
     """
     with safe_hdf5.open_checked(content, what) as (file, _):
         group = file.get("optimizer_weights")
-        names = [safe_hdf5.text_of(name) for name in group.attrs.get("weight_names", ())] if group else []
+        names = safe_hdf5.text_list(group, "weight_names") if group else []
         stored = [np.array(group[name]) for name in names if name in group]
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     optimizer.build(model.trainable_variables)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import BundleError
 
@@ -29,12 +30,25 @@ def is_enabled() -> bool:
     return os.environ.get(VARIABLE, "").strip().lower() not in _NO
 
 
-def require(findings: Sequence[Finding], what: str, *, trust: bool | None = None, recipe: str = "") -> bool:
+@dataclass(frozen=True)
+class Permission:
+    """What Keras may use to build a model.
+
+    Attributes:
+        unsafe: whether its safe mode has to be off.
+        objects: the model's own classes and functions by name, for this model only: another's may have the same names.
+    """
+
+    unsafe: bool = False
+    objects: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require(findings: Sequence[Finding], what: str, *, trust: bool | None = None, recipe: str = "") -> Permission:
     """Require that a model's code may run and that its custom classes are available.
 
     A class or function that this process has registered (`keras.saving.register_keras_serializable`) belongs to the
     user's own program and needs no trust. With trust, the recipe `file.py:function` of a bundle is imported if a class
-    is missing.
+    is missing, and called if it is missing then.
 
     Args:
         findings: from `code_in_config.find_code`.
@@ -42,22 +56,18 @@ def require(findings: Sequence[Finding], what: str, *, trust: bool | None = None
         trust: whether the code is trusted; None means what the environment says.
         recipe: the `file.py:function` that the model was trained from, or empty.
 
-    Returns:
-        Whether Keras' safe mode has to be off.
-
     Raises:
         BundleError: the code is not trusted, or a class is not available. The message lists the code.
     """
     unregistered = [finding for finding in findings if not _is_registered(finding)]
     if not unregistered:
-        return False
+        return Permission()
     if not (is_enabled() if trust is None else trust):
         raise BundleError(f"{what} would run {_join_findings(unregistered)}: use --trust if you trust whoever made it")
     announce(unregistered, what)
     missing = [finding for finding in unregistered if finding.kind in ("class", "function")]
-    if missing:
-        _import_recipe(missing, what, recipe)
-    return any(finding.kind in ("code", "path") for finding in unregistered)
+    objects = _find_in_recipe(missing, what, recipe) if missing else {}
+    return Permission(any(finding.kind in ("code", "path") for finding in unregistered), objects)
 
 
 def announce(findings: Sequence[Finding], what: str) -> None:
@@ -72,19 +82,31 @@ def _announce_once(text: str) -> None:
         print(f"trivium: trusted: {text}", file=sys.stderr)
 
 
-def _import_recipe(missing: Sequence[Finding], what: str, recipe: str) -> None:
-    from ...functions import load_function
+def _find_in_recipe(missing: Sequence[Finding], what: str, recipe: str) -> dict[str, Any]:
+    """Return the classes and functions that the recipe's file has, or defines when its function is called."""
+    from . import recipe_classes
 
+    objects: dict[str, Any] = {}
     file = recipe.rpartition(":")[0]
-    if file.endswith(".py") and Path(file).is_file():
+    is_here = file.endswith(".py") and Path(file).is_file()
+    if is_here:
         _announce_once(f"{what} imports {file!r}, by which it was trained")
-        load_function(recipe)
-    absent = [finding for finding in missing if not _is_registered(finding)]
-    if absent:
+        objects |= recipe_classes.from_file(recipe, [finding.name for finding in missing])
+        if _absent(missing, objects) and recipe_classes.can_be_called(recipe):
+            _announce_once(f"{what} calls {recipe!r}, by which it was trained")
+            objects |= recipe_classes.from_function(recipe, [finding.name for finding in missing])
+    if absent := _absent(missing, objects):
+        elsewhere = f" (it was trained by {file}, which is not here)" if file.endswith(".py") and not is_here else ""
         raise BundleError(
-            f"{what} needs {_join_findings(absent)}, which is not registered: import the file that registers it with "
-            "keras.saving.register_keras_serializable and load the model in Python"
+            f"{what} needs {_join_findings(absent)}, which is not registered{elsewhere}: import the file that "
+            "registers it with keras.saving.register_keras_serializable and load the model in Python, or build the "
+            "model by a file.py:function and take the weights by `trivium train file.py:function --from FILE`"
         )
+    return objects
+
+
+def _absent(findings: Sequence[Finding], objects: Mapping[str, Any]) -> list[Finding]:
+    return [finding for finding in findings if finding.name not in objects and not _is_registered(finding)]
 
 
 def _is_registered(finding: Finding) -> bool:

@@ -259,3 +259,9 @@ def test_compiled_metrics_have_the_names_of_the_logs_before_the_first_batch(kera
     assert keras_internals.metric_direction(keras.metrics.AUC()) == "max"
     assert keras_internals.metric_direction(keras.metrics.Mean()) is None
     assert set(model.evaluate(np.ones((4, 3)), np.ones((4, 2)), verbose=0, return_dict=True)) == {"loss", "mae"}
+
+
+def test_a_class_that_keras_publishes_nowhere_is_loaded_from_its_module(keras):
+    scale = keras_internals.private_class("keras.src.applications.convnext", "LayerScale")
+    assert issubclass(scale, keras.Layer)
+    assert not hasattr(keras.layers, "LayerScale")

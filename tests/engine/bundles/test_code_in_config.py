@@ -1,6 +1,7 @@
 """Code in a configuration is found without building the model, and Keras' own layers are not reported."""
 
 import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from trivium.engine.bundles.code_in_config import (
     _CLASSES,
     _FUNCTIONS,
     _PRIVATE,
+    APPLICATION_LAYERS,
     CODE_RUNNING_LAYERS,
     find_code,
     public_names,
@@ -145,6 +147,44 @@ def test_no_framework_is_needed():
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["()", "False"]
+
+
+def test_the_layers_of_keras_applications_are_known(backend):
+    """Each layer that Keras defines for a model of its own, with its module and its settings."""
+    import keras
+
+    folder = Path(keras.__file__).parent / "src" / "applications"
+    names = [path.stem for path in folder.glob("[a-z]*.py") if not path.stem.endswith("_test")]
+    modules = [importlib.import_module(f"keras.src.applications.{name}") for name in names]
+    own = [value for module in modules for value in vars(module).values() if _is_layer_of(module, value)]
+    settings = {kind: frozenset(inspect.signature(kind).parameters) - {"kwargs"} for kind in own}
+    assert {kind.__name__: (kind.__module__, settings[kind]) for kind in own} == APPLICATION_LAYERS
+
+
+def _is_layer_of(module, value):
+    import keras
+
+    return isinstance(value, type) and issubclass(value, keras.Layer) and value.__module__ == module.__name__
+
+
+CONVNEXT = "keras.src.applications.convnext"
+SCALE = {"init_values": 0.5, "projection_dim": 4}
+
+
+@pytest.mark.parametrize(
+    ("planted", "is_own"),
+    [
+        (layer("LayerScale", CONVNEXT, "LayerScale", **SCALE), True),
+        (layer("LayerScale", None, **SCALE), True),
+        (layer("LayerScale", "mine.layers", "LayerScale", **SCALE), False),
+        (layer("LayerScale", CONVNEXT, "mine>LayerScale", **SCALE), False),
+        (layer("LayerScale", None, dim=4), False),
+        (layer("preprocess_input", CONVNEXT), False),
+        (layer("LayerScale", "keras.src.applications.vgg16"), False),
+    ],
+)
+def test_a_layer_of_an_application_is_told_from_others_of_its_name(planted, is_own):
+    assert (texts(model(planted)) == []) == is_own
 
 
 def test_no_layer_that_runs_code_has_a_second_name_in_keras(backend):
