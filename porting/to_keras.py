@@ -27,8 +27,9 @@ from ..functions import function_name, load_function
 from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, source_model, targets
 from .artifact_runtimes import NamedBatches
+from .artifact_worker import artifact_worker
 from .destination import Destination, choose_destination, publish, staging
-from .export import StageCallback, artifact_worker, probe_batches
+from .export import StageCallback, probe_batches
 from .report import RECORDED, PortReport, PredictionCheck, compare_batch, compare_batches
 
 # The format of a file by its suffix.
