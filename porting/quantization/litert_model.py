@@ -9,6 +9,7 @@ import numpy as np
 
 from ...backends import artifacts
 from .. import keras_export
+from .calibration import batches_of
 from .names import FLOAT16, INT8
 
 
@@ -17,6 +18,7 @@ def quantize(
     before: str,
     after: str,
     calibration: list[np.ndarray],
+    size: int | None,
     source: str,
     raw: bool,
     unroll: bool,
@@ -29,17 +31,16 @@ def quantize(
         source, raw, unroll, description: as for `keras_export.export_model`.
         names: the names of the inputs.
     """
-    samples = _samples(names, calibration) if method == INT8 else None
+    samples = _batches(names, calibration, size) if method == INT8 else None
     options = artifacts.room("tensorflow").quantization_options(half=method == FLOAT16, samples=samples)
     return keras_export.export_model(source, raw, "litert", unroll, after, description, options)
 
 
-def _samples(names: list[str], calibration: list[np.ndarray]) -> Callable[[], Iterator[Any]]:
-    """Return a function that yields one sample at a time: by the names of the inputs where there are several."""
+def _batches(names: list[str], calibration: list[np.ndarray], size: int | None) -> Callable[[], Iterator[Any]]:
+    """Return a function that yields one batch at a time: by the names of the inputs where there are several."""
 
-    def samples() -> Iterator[Any]:
-        for row in range(len(calibration[0])):
-            arrays = [array[row : row + 1] for array in calibration]
+    def batches() -> Iterator[Any]:
+        for arrays in batches_of(calibration, size):
             yield arrays if len(names) == 1 else dict(zip(names, arrays, strict=True))
 
-    return samples
+    return batches

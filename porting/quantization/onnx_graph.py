@@ -7,12 +7,13 @@ unrolled LSTM as well made the file twice as large, and it was no faster (`rnn/l
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .calibration import batches_of
 from .names import FLOAT16, INT8
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ _WITH_WEIGHTS = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Gather")
 _NOT_IN_FLOAT16 = "Transpose"
 
 
-def quantize(method: str, before: str, after: str, calibration: list[np.ndarray], *_: Any) -> dict[str, str]:
+def quantize(
+    method: str, before: str, after: str, calibration: list[np.ndarray], size: int | None, *_: Any
+) -> dict[str, str]:
     """Write the quantised artifact; runs in the worker of the host.
 
     Args:
         method: the name of the method.
         before, after: the paths of the artifact and of the quantised one.
         calibration: samples to measure the ranges of activations on, one array per input, in the graph's order.
+        size: the only batch size that the model accepts, or None.
 
     Returns:
         The versions of the packages that quantised it.
@@ -43,7 +47,7 @@ def quantize(method: str, before: str, after: str, calibration: list[np.ndarray]
         model = _in_float16(original)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            model = _in_int8(method, before, Path(folder), calibration)
+            model = _in_int8(method, before, Path(folder), batches_of(calibration, size))
     properties = {entry.key: entry.value for entry in original.metadata_props}
     del model.metadata_props[:]  # the tool leaves notes of its own steps
     onnx.helper.set_model_props(model, {**properties, "quantization": f'"{method}"'})
@@ -59,7 +63,7 @@ def _in_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     return float16.convert_float_to_float16(model, keep_io_types=True, op_block_list=blocked)
 
 
-def _in_int8(method: str, before: str, folder: Path, calibration: list[np.ndarray]) -> onnx.ModelProto:
+def _in_int8(method: str, before: str, folder: Path, batches: Iterator[list[np.ndarray]]) -> onnx.ModelProto:
     import onnx
     from onnxruntime import quantization
 
@@ -67,7 +71,7 @@ def _in_int8(method: str, before: str, folder: Path, calibration: list[np.ndarra
     quantization.quant_pre_process(before, str(simplified), skip_symbolic_shape=True)
     if method == INT8:
         model = onnx.load(str(simplified))
-        reader = _SampleReader([value.name for value in model.graph.input], calibration)
+        reader = _BatchReader([value.name for value in model.graph.input], batches)
         options: dict[str, Any] = {"per_channel": True, "nodes_to_quantize": _nodes_with_weights(model)}
         quantization.quantize_static(str(simplified), str(quantized), reader, **options)
     else:
@@ -82,14 +86,11 @@ def _nodes_with_weights(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in candidates if weights & {*node.input[: 1 if node.op_type == "Gather" else 2]}]
 
 
-class _SampleReader:
-    """Gives ONNX Runtime one sample at a time, and None after the last: a `CalibrationDataReader` by its method."""
+class _BatchReader:
+    """Gives ONNX Runtime one batch at a time, and None after the last: a `CalibrationDataReader` by its method."""
 
-    def __init__(self, names: Sequence[str], calibration: list[np.ndarray]) -> None:
-        self._samples = (
-            {name: array[row : row + 1] for name, array in zip(names, calibration, strict=True)}
-            for row in range(len(calibration[0]))
-        )
+    def __init__(self, names: Sequence[str], batches: Iterator[list[np.ndarray]]) -> None:
+        self._batches = (dict(zip(names, arrays, strict=True)) for arrays in batches)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self._samples, None)
+        return next(self._batches, None)

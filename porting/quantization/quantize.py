@@ -112,6 +112,7 @@ def _write(artifact: FloatArtifact, method: str, path: Path, calibration: list[n
     """Let the tool of the format write the quantised artifact; return the versions of its packages."""
     description = json.dumps({**artifact.description, "quantization": method})
     export = (
+        artifact.interface["size"],
         str(artifact.source.path),
         artifact.interface["raw"],
         artifact.host.unroll,

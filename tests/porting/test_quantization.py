@@ -14,11 +14,12 @@ from trivium.engine.bundles import bundle as bundles
 from trivium.engine.keras_model.inference import outputs_of
 from trivium.engine.keras_model.loss_names import LOGITS, PROBABILITIES, VALUES
 from trivium.engine.keras_model.model_bytes import keras_bytes
-from trivium.errors import OptionError, PortError
+from trivium.errors import DataError, OptionError, PortError
 from trivium.porting import targets
 from trivium.porting.port import port
-from trivium.porting.quantization import methods
+from trivium.porting.quantization import methods, table
 from trivium.porting.quantization.accuracy import OutputReader, Score
+from trivium.porting.quantization.calibration import batches_of
 from trivium.porting.quantization.result import Quantization
 
 
@@ -208,3 +209,36 @@ def test_the_worst_output_decides(after, passed, finding):
     result = Quantization("int8", 0.51, "", "", (2, 1), (1.0, 1.0), scores)
     assert (result.passed, result.finding) == (passed, finding)
     assert json.dumps(result.to_json(), allow_nan=False)
+
+
+@pytest.mark.plain
+def test_the_table_has_a_column_per_method_and_marks_what_was_refused():
+    def outcome(method, after, refusal=""):
+        score = Score("answer", "accuracy", 0.9, after)
+        result = Quantization(method, 0.5, "", "", (400_000, 100_000), (0.5, 0.25), (score,))
+        return table.QuantizedPort("dense/a", "onnx", method, None if refusal else result, refusal)
+
+    ports = [outcome("int8", 0.9), outcome("int8-dynamic", 0.8), outcome("float16", 0.9, "it crashed")]
+    lines = table.table(ports).splitlines()
+    assert "| recipe | format | float32 | int8 | int8-dynamic | float16 |" in lines
+    cells = "100 kB, 0.25 of 0.5 ms, 90.0% | **100 kB, 0.25 of 0.5 ms, 80.0%: refused** | –"
+    assert f"| `dense/a` | onnx | 400 kB, 90.0% | {cells} |" in lines
+    assert "- `dense/a` to onnx in float16: it crashed" in lines
+
+
+@pytest.mark.plain
+def test_a_document_without_a_place_for_the_table_is_refused(tmp_path):
+    (tmp_path / "page.md").write_text("nothing")
+    with pytest.raises(DataError, match="expected the lines <!-- quantised"):
+        table.main(["--write", str(tmp_path / "page.md")])
+
+
+@pytest.mark.plain
+def test_a_model_of_one_batch_size_is_calibrated_on_batches_of_that_size():
+    samples = [np.arange(5), np.arange(10, 15)]
+    assert [[part.tolist() for part in batch] for batch in batches_of(samples, 2)] == [
+        [[0, 1], [10, 11]],
+        [[2, 3], [12, 13]],
+        [[4, 4], [14, 14]],
+    ]
+    assert [batch[0].tolist() for batch in batches_of(samples, None)] == [[0], [1], [2], [3], [4]]
