@@ -13,6 +13,7 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from ..porting.port import PortReport
+    from ..porting.quantization.result import Quantization
 
 _SINGULAR = {PROBABILITIES: "probability", LOGITS: "logit", MARGINS: "margin", VALUES: "value"}
 _IN_PROBABILITIES = {LOGITS: " ({} gives probabilities)"}
@@ -36,28 +37,51 @@ _IN_PROBABILITIES = {LOGITS: " ({} gives probabilities)"}
     help="Whether the exported model takes raw data, such as pixels from 0 to 255, or data prepared as for training.  "
     "[default: raw where layers can prepare the data]",
 )
+@click.option(
+    "--quantize",
+    metavar="METHOD",
+    help="Make an artifact of onnx, openvino or litert smaller: int8 (8-bit weights and activations), int8-dynamic "
+    "(8-bit weights), float16.",
+)
+@click.option(
+    "--max-drop",
+    type=float,
+    metavar="POINTS",
+    help="The percentage points of accuracy that --quantize may lose on the test data; of values, of the RMS error "
+    "relative to the spread of the targets.  [default: 0.5]",
+)
 @trust_option
 @common_options
 @click.pass_context
 def command(
-    ctx: click.Context, source: Path, target: str, out: Path | None, raw_inputs: bool | None, as_json: bool
+    ctx: click.Context,
+    source: Path,
+    target: str,
+    out: Path | None,
+    raw_inputs: bool | None,
+    quantize: str | None,
+    max_drop: float | None,
+    as_json: bool,
 ) -> None:
     """Move a trained model to another backend, to a format, or to source code, and check its predictions.
 
     SOURCE is a run folder, a bundle file, or a Keras model file (.keras, .h5). A torch.export program (.pt2) or an
     ONNX graph (.onnx) can be ported --to keras: it becomes a Keras model that trains on any backend. If predictions
-    differ, nothing is written and the exit code is 1.
+    differ, or --quantize loses too much, nothing is written and the exit code is 1.
 
     \b
     Example:
       trivium port runs/digits --to jax
       trivium port runs/digits --to onnx --out digits.onnx
+      trivium port runs/digits --to litert --quantize int8
       trivium port net.pt2 --to keras
     """
     from ..porting.port import port
 
     with progress(f"port to {target}") as listener:
-        report = port(source, target, out, raw_inputs=raw_inputs, listener=listener)
+        report = port(
+            source, target, out, raw_inputs=raw_inputs, quantize=quantize, max_drop=max_drop, listener=listener
+        )
     if as_json:
         print_json(report.to_json())
     else:
@@ -87,8 +111,27 @@ def _show(report: PortReport) -> None:
     outputs = facts.get("outputs", ())
     for tensor, kind in zip(outputs, facts.get("output_kinds", [VALUES] * len(outputs)), strict=True):
         screen.print(f"gives {_describe_tensor(tensor)}{_classes(facts.get('labels') or [], tensor, kind)}")
+    if report.quantization:
+        _show_quantization(report.quantization)
     outcome = f"kept as {report.artifact}" if report.passed else "nothing kept"
     screen.print(f"{report.source} → {report.target}: {report.finding}, {outcome}")
+
+
+def _show_quantization(result: Quantization) -> None:
+    """Show the size, the latency and the scores of the artifact before and after quantising."""
+    shown = table("", "before", result.method, right=("before", result.method))
+    shown.add_row("bytes", *(f"{size:,}" for size in result.sizes))
+    shown.add_row("ms per sample", *(f"{milliseconds:.3g}" for milliseconds in result.latencies))
+    for score in result.scores:
+        name = score.measure.replace("_", " ") + (f" of {score.output}" if len(result.scores) > 1 else "")
+        shown.add_row(name, *(f"{value:.4g}" for value in (score.before, score.after)))
+    screen = console()
+    screen.print(shown)
+    if result.calibration:
+        screen.print(f"calibrated on {result.calibration}")
+    screen.print(f"measured on {result.test}")
+    if not result.is_smaller:
+        screen.print(f"{result.method} makes this artifact no smaller: better leave --quantize out")
 
 
 def _describe_tensor(tensor: dict[str, Any]) -> str:

@@ -17,16 +17,17 @@ import numpy as np
 
 from ..backends import catalog
 from ..backends.workers import worker
-from ..backends.workers.worker import Worker
 from ..data.columns import Column
 from ..data.dataset import labels_to_json
 from ..data.preprocessing.text_words import TextWords
 from ..engine.verification import parity
-from ..errors import PortError, WorkerError
-from ..functions import function_name
-from . import artifact_runtimes, keras_export, onnx_rows, onnx_text, source_model, targets
+from ..errors import PortError
+from . import keras_export, onnx_rows, onnx_text, source_model, targets
 from .artifact_runtimes import NamedBatches
+from .artifact_worker import run_artifact
 from .destination import Destination, choose_destination, publish, staging
+from .quantization.methods import QuantizationOptions
+from .quantization.quantize import FloatArtifact, quantize
 from .report import RECORDED, PortReport, PredictionCheck, compare_batches
 from .source_model import UNKNOWN_BACKEND, SourceModel
 from .targets import Format, Host
@@ -38,12 +39,18 @@ StageCallback = Callable[[str], None]
 
 
 def port_to_format(
-    source: SourceModel, target: Format, out: Path | None, raw: bool | None, announce: StageCallback
+    source: SourceModel,
+    target: Format,
+    out: Path | None,
+    raw: bool | None,
+    announce: StageCallback,
+    quantization: QuantizationOptions | None = None,
 ) -> PortReport:
     """Port to a format; the report has no artifact if a check failed.
 
     Args:
         raw: whether the artifact takes raw inputs; None means wherever the preprocessing can be written as layers.
+        quantization: how to quantise the artifact after it was verified; None leaves it as it is.
 
     Raises:
         PortError: no installed backend can write the format, or the format cannot represent this model.
@@ -59,11 +66,11 @@ def port_to_format(
     different: list[PortReport] = []
     for host in hosts:
         try:
-            report = _Export(source, target, host, destination, interface, announce, tuple(reasons)).run()
+            report = _Export(source, target, host, destination, interface, announce, quantization, tuple(reasons)).run()
         except PortError as error:
             reasons.append(str(error))
             continue
-        if report.passed:
+        if report.same:
             return report
         different.append(report)
         reasons.append(
@@ -88,6 +95,7 @@ class _Export:
 
     Attributes:
         interface: what `source_model.inspect_model` returned.
+        quantization: how to quantise the artifact, or None.
         passed_over: why earlier hosts did not do.
     """
 
@@ -97,6 +105,7 @@ class _Export:
     destination: Destination
     interface: dict[str, Any]
     announce: StageCallback
+    quantization: QuantizationOptions | None = None
     passed_over: tuple[str, ...] = ()
 
     def run(self) -> PortReport:
@@ -124,8 +133,7 @@ class _Export:
         }
         with staging(self.destination) as staged:
             versions = self._write(staged / self.destination.name, description)
-            tensors = [[tensor["name"] for tensor in description[side]] for side in ("inputs", "outputs")]
-            result = self._run_artifact(staged / self.destination.name, tensors, inputs)
+            result = self._run_artifact(staged / self.destination.name, description, inputs)
             self.announce("comparing")
             facts = {
                 "source_file": self.source.describe(),
@@ -140,10 +148,36 @@ class _Export:
             checks = self._compare(prepared_inputs, result["answers"])
             names = self.source.backend, self.target.name
             report = PortReport(*names, self.destination.artifact, checks, self.host.backend, facts=facts)
+            if report.passed and self.quantization:
+                report, staged = self._quantize(report, staged, description, inputs[RECORDED])
             if not report.passed:
                 return replace(report, artifact=None)
             publish(staged, self.destination, report.to_json())
         return report
+
+    def _quantize(
+        self, report: PortReport, staged: Path, description: dict[str, Any], recorded: list[np.ndarray]
+    ) -> tuple[PortReport, Path]:
+        """Quantise the verified artifact; return the report with the comparison, and the folder of the result."""
+        assert self.quantization
+        origin = self.source, self.target, self.host, self.interface
+        artifact = FloatArtifact(staged / self.destination.name, *origin, description, recorded, self._to_inputs)
+        folder = staged.with_name("quantized")
+        folder.mkdir()
+        result, facts = quantize(artifact, self.quantization, folder, self.announce)
+        facts["versions"] = {**report.facts["versions"], **facts["versions"]}
+        facts["files"] = sorted(path.name for path in folder.iterdir())
+        return replace(report, facts={**report.facts, **facts}, quantization=result), folder
+
+    def _to_inputs(self, samples: list[np.ndarray]) -> list[np.ndarray]:
+        """Return samples of the data, raw where the artifact takes them so, as the artifact takes them."""
+        if self._text():
+            return onnx_text.to_texts(samples[0])
+        if not self.interface["raw"]:
+            return samples
+        raw = as_dtype(samples[0], self.interface["inputs"][0]["dtype"])
+        columns = self._columns()
+        return onnx_rows.split(raw, columns) if columns else [raw]
 
     def _write(self, artifact: Path, description: dict[str, Any]) -> dict[str, str]:
         """Let the host write the artifact; return the versions of the packages that wrote it."""
@@ -169,17 +203,14 @@ class _Export:
         is_alone = len(steps) == 1 and self.target.takes_words and self.interface["reason"] is not None
         return self.source.preprocessing.text if is_alone else None
 
-    def _run_artifact(self, artifact: Path, names: list[list[str]], inputs: NamedBatches) -> dict[str, Any]:
+    def _run_artifact(self, artifact: Path, description: dict[str, Any], inputs: NamedBatches) -> dict[str, Any]:
         """Run the artifact in a process that has its runtime and never imports Keras (see `artifact_runtimes`)."""
         self.announce(f"running it in {self.target.runtime}")
-        options = (function_name(self.target.reader), str(artifact), names, inputs, self.interface["size"])
-        try:
-            return dict(
-                artifact_worker(self.target.name, self.host.backend).call(artifact_runtimes.run_artifact, *options)
-            )
-        except WorkerError as error:
-            origin = f"what Keras on {self.host.backend} wrote as {self.target.title}"
-            raise PortError(f"{self.target.runtime} does not run {origin}: {error}") from error
+        names = [[tensor["name"] for tensor in description[side]] for side in ("inputs", "outputs")]
+        origin = f"what Keras on {self.host.backend} wrote as {self.target.title}"
+        return run_artifact(
+            self.target, self.host.backend, origin, str(artifact), names, inputs, self.interface["size"]
+        )
 
     def _batches(self) -> tuple[NamedBatches, NamedBatches]:
         """Return the artifact's inputs, and the same samples preprocessed, as the model takes them."""
@@ -229,14 +260,3 @@ def _same_samples(recorded: list[np.ndarray], prepared: list[np.ndarray]) -> boo
         one.shape == other.shape and parity.difference(one, other).within(_SAME_SAMPLE)
         for one, other in zip(recorded, prepared, strict=True)
     )
-
-
-def artifact_worker(target: str, host: str) -> Worker:
-    """Return the process that runs artifacts of one format; it has the runtime and never imports Keras."""
-    process = _artifact_workers.get(target)
-    if process is None or not process.alive:
-        process = _artifact_workers[target] = Worker(host)
-    return process
-
-
-_artifact_workers: dict[str, Worker] = {}

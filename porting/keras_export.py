@@ -5,6 +5,7 @@ This runs in the worker of the host, a backend that supports the format. `export
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def export_model(
-    path: str, raw: bool, format_name: str, unroll: bool, artifact: str, description: str
+    path: str,
+    raw: bool,
+    format_name: str,
+    unroll: bool,
+    artifact: str,
+    description: str,
+    further_options: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Write a model in a format, with its description as metadata.
 
@@ -30,6 +37,7 @@ def export_model(
         unroll: whether to unroll recurrent layers.
         artifact: the path to write it to.
         description: labels, inputs, outputs and preprocessing as JSON.
+        further_options: for `keras.Model.export`, beside those of this backend.
 
     Returns:
         The versions of the packages that wrote it.
@@ -47,7 +55,7 @@ def export_model(
         model = _unroll(model) if unroll else model
         _drop_activity_regularizers(model)
         _call_once(model)
-        options = artifacts.export_options(target.keras_name, model)
+        options = {**artifacts.export_options(target.keras_name, model), **(further_options or {})}
         model.export(artifact, format=target.keras_name, verbose=False, **options)
     except Exception as error:  # each exporter raises its own
         raise PortError(

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ..backends.workers.worker import Listener
 from ..engine.bundles.bundle import FILE_NAME, Bundle
 from ..engine.runs.run import Run
 from ..errors import OptionError, PortError
 from . import between_backends, export, source_model, targets, to_keras
+from .quantization.methods import QuantizationOptions, resolve_options
 from .report import PortReport as PortReport
 from .report import PredictionCheck as PredictionCheck
+from .source_model import SourceModel
 from .to_keras import port_from_torch as port_from_torch
 
 
@@ -26,6 +29,8 @@ def port(
     out: str | Path | None = None,
     *,
     raw_inputs: bool | None = None,
+    quantize: str | None = None,
+    max_drop: float | None = None,
     listener: Listener | None = None,
 ) -> PortReport:
     """Port a trained model.
@@ -39,17 +44,20 @@ def port(
             as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it.
         raw_inputs: whether the port takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers. A bundle always brings its own preprocessing.
+        quantize: `int8`, `int8-dynamic` or `float16` makes the artifact of onnx, openvino or litert smaller.
+        max_drop: the percentage points of accuracy, or of the root-mean-square error by the spread of the targets,
+            that quantising may lose on the test part; 0.5 by default.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
-        The `PortReport`. If a check failed, `passed` is false and no file was written.
+        The `PortReport`. If a check failed or quantising lost too much, `passed` is false and no file was written.
 
     Raises:
-        PortError: the target is unknown, nothing installed can write it, or it cannot represent this model.
+        PortError: the target is unknown, nothing installed can write or quantise it, or it cannot represent this model.
         BackendError: the target is a backend that is not installed.
         BundleError, FileError: the source cannot be read.
         OptionError: `raw_inputs` is given for a target that keeps the preprocessing separate, or has none; a run or a
-            bundle in memory, and no `out`.
+            bundle in memory, and no `out`; an unknown way to quantise, or a drop that is no number of points.
         DataError: `raw_inputs` is true, and the preprocessing cannot be written as layers.
         OutputError: the port cannot be written.
 
@@ -61,7 +69,10 @@ def port(
         3.1e-07
     """
     if isinstance(source, (Run, Bundle)):
-        return _port_from_memory(source, to, out, raw_inputs, listener)
+        return _port_from_memory(
+            source, to, out, raw_inputs=raw_inputs, quantize=quantize, max_drop=max_drop, listener=listener
+        )
+    quantization = resolve_options(to, quantize, max_drop)
     _require_file(source)
     out_path = Path(out) if out is not None else None
 
@@ -85,7 +96,9 @@ def port(
     target = targets.find(to)
     if isinstance(target, targets.Format):
         targets.hosts(target)  # before anything is read
-        return export.port_to_format(source_model.find(source), target, out_path, raw_inputs, announce)
+        model = source_model.find(source)
+        _require_data(model, quantization)
+        return export.port_to_format(model, target, out_path, raw_inputs, announce, quantization)
     if raw_inputs is not None:
         raise OptionError(f"a port to {to} keeps its preprocessing beside the model: leave `raw_inputs` out")
     return between_backends.port_to_backend(source_model.find(source), target, out_path, announce)
@@ -100,9 +113,16 @@ def _require_file(source: object) -> None:
         )
 
 
-def _port_from_memory(
-    source: Run | Bundle, to: str, out: str | Path | None, raw_inputs: bool | None, listener: Listener | None
-) -> PortReport:
+def _require_data(model: SourceModel, quantization: QuantizationOptions | None) -> None:
+    """Raise a PortError if an artifact is to be quantised, and there are no data to measure the loss on."""
+    if quantization and model.bundle is None:
+        raise PortError(
+            f"{model.path.name} is a model without data to measure the loss of quantising on: port the run or its "
+            "bundle, or leave `quantize` out"
+        )
+
+
+def _port_from_memory(source: Run | Bundle, to: str, out: str | Path | None, **options: Any) -> PortReport:
     """Port a run or a bundle by a file, which other processes can read."""
     if out is None:
         raise OptionError("a run or a bundle in memory has no place for its port: add `out`")
@@ -110,4 +130,4 @@ def _port_from_memory(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / FILE_NAME
         bundle.save(path)
-        return port(path, to, out, raw_inputs=raw_inputs, listener=listener)
+        return port(path, to, out, **options)

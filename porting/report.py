@@ -12,6 +12,7 @@ import numpy as np
 
 from ..engine.verification import parity, tolerances
 from ..errors import PortError
+from .quantization.result import Quantization
 
 # The name of the batch that a bundle recorded; its outputs show the usual scale of each output.
 RECORDED = "recorded"
@@ -72,6 +73,7 @@ class PortReport:
         checks: every comparison of predictions.
         host: the backend that wrote the artifact.
         training: every comparison of gradients and of one more training step.
+        quantization: what quantising the artifact saved and lost; None if it was not quantised.
         facts: further entries of `port.json`: inputs, outputs and their kinds, labels, preprocessing, versions.
     """
 
@@ -82,9 +84,16 @@ class PortReport:
     host: str
     training: tuple[tolerances.BackendCheck, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    quantization: Quantization | None = None
 
     @property
     def passed(self) -> bool:
+        """Whether every check passed, and quantising lost no more than is allowed."""
+        return self.same and (self.quantization is None or self.quantization.passed)
+
+    @property
+    def same(self) -> bool:
+        """Whether every check passed; those of predictions are of the artifact before it was quantised."""
         return all(check.passed for check in self.checks) and all(check.passed for check in self.training)
 
     @property
@@ -94,7 +103,7 @@ class PortReport:
             return "DIFFERENT predictions"
         if not all(check.passed for check in self.training):
             return "the same predictions, but a DIFFERENT training step"
-        return "the same predictions"
+        return f"the same predictions; {self.quantization.finding}" if self.quantization else "the same predictions"
 
     @property
     def largest(self) -> parity.Difference:
@@ -104,7 +113,7 @@ class PortReport:
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
-            "verdict": "same" if self.passed else "different",
+            "verdict": "same" if self.passed else "less accurate" if self.same else "different",
             "source": self.source,
             "target": self.target,
             "host": self.host,
@@ -113,6 +122,7 @@ class PortReport:
             "largest_absolute_difference": _finite_or_none(self.largest.absolute),
             "checks": [*(check.to_json() for check in self.checks), *(step.to_json() for step in self.training)],
             **self.facts,
+            **({"quantization": self.quantization.to_json()} if self.quantization else {}),
         }
 
 

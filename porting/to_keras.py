@@ -28,8 +28,9 @@ from ..functions import function_name, load_function
 from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, source_model, targets
 from .artifact_runtimes import NamedBatches
+from .artifact_worker import artifact_worker
 from .destination import Destination, choose_destination, publish, staging
-from .export import StageCallback, artifact_worker
+from .export import StageCallback
 from .network_batches import batches_for, for_keras, for_source, perturb, samples_back, samples_first
 from .report import RECORDED, PortReport, PredictionCheck, compare_batch, compare_batches
 from .source_step import SAMPLES, SourceStep, take_step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,20 @@ _SIGNATURE = "serving_default"
 def export_options(name: str, model: Any) -> dict[str, Any]:
     """Return keywords for `keras.Model.export` to the format that Keras calls `name`."""
     return {}
+
+
+def quantization_options(*, half: bool, samples: Callable[[], Iterator[Any]] | None) -> dict[str, Any]:
+    """Return attributes of `tf.lite.TFLiteConverter` that quantise; without `half` and `samples` the weights alone.
+
+    Args:
+        half: store weights in half precision instead of 8 bits.
+        samples: yields the samples on which the ranges of activations are measured, to compute in 8 bits.
+    """
+    return {
+        "optimizations": [tf.lite.Optimize.DEFAULT],
+        **({"target_spec": {"supported_types": [tf.float16]}} if half else {}),
+        **({"representative_dataset": samples} if samples else {}),
+    }
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

@@ -19,7 +19,7 @@ from ...backends.same_run.portable_random import portable_draws
 from ...data import axes
 from ...data.class_counts import count_classes
 from ...data.data_source import DataSource
-from ...data.dataset import Labels, Split, labels_of
+from ...data.dataset import Dataset, Labels, Split, labels_of
 from ...data.deferred_array import chunks_of
 from ...data.nests import Nest, arrays_of, is_array, is_deferred, named_arrays, select, take
 from ...data.preprocessing.pipeline import Preprocessing
@@ -179,13 +179,7 @@ def evaluate(
     """
     bundle = bundles.load(source)
     threshold = thresholds.in_force(bundle, threshold)
-    dataset = load_recorded(bundle) if data is None else read_alike(bundle, data)
-    dataset.require_arrays("`evaluate`")
-    if dataset.columns:
-        dataset = with_columns(dataset, inputs.columns_of(bundle))
-    dataset = for_model(dataset, bundle.model)
-    if not has_recorded_losses(bundle):
-        dataset = dataset.relabelled(bundle.labels)
+    dataset = data_of(bundle, data)
     if dataset.test is None:
         raise DataError(f"{dataset.name} has no test split (x_test, y_test) to evaluate on")
     require_labels(bundle)
@@ -198,6 +192,20 @@ def evaluate(
             "hold, and without metrics; `train` evaluates them on the test split"
         )
     return metrics
+
+
+def data_of(bundle: Bundle, data: DataSource | None = None) -> Dataset:
+    """Return the data of a bundle's training, or a user's, as the bundle's model takes them: not yet prepared.
+
+    Raises:
+        DataError: the data cannot be read, or do not fit.
+    """
+    dataset = load_recorded(bundle) if data is None else read_alike(bundle, data)
+    dataset.require_arrays("`evaluate`")
+    if dataset.columns:
+        dataset = with_columns(dataset, inputs.columns_of(bundle))
+    dataset = for_model(dataset, bundle.model)
+    return dataset if has_recorded_losses(bundle) else dataset.relabelled(bundle.labels)
 
 
 def evaluate_model(

@@ -174,3 +174,23 @@ def test_a_port_to_every_other_backend_gives_the_same_predictions(cli, here, sav
             "trivium.porting.source_model:predict_batches", str(here / f"{other.name}.trivium"), {"x": [prepared]}
         )
         np.testing.assert_allclose(answers["x"][0], original, rtol=0, atol=1e-5)
+
+
+@pytest.mark.plain
+def test_what_cannot_be_quantised_is_refused(refused):
+    assert "a port to jax cannot be quantised" in refused("port", "nosuch", "--to", "jax", "--quantize", "int8")
+    assert "--quantize 'int4' is no method" in refused("port", "nosuch", "--to", "onnx", "--quantize", "int4")
+    assert "--max-drop" in refused("port", "nosuch", "--to", "onnx", "--max-drop", "1")
+
+
+@pytest.mark.several_backends
+def test_a_quantised_port_tells_what_it_saves(cli, here, saved_runs):
+    pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+    options = ("--to", "onnx", "--out", "there.onnx", "--quantize", "float16", "--max-drop", "5")
+    shown = cli("port", saved_runs["striding"], *options)
+    assert shown.code == 0, shown
+    rows = {line.split("  ")[0].strip(): line.split() for line in shown.out.splitlines()}
+    before, after = (int(cell.replace(",", "")) for cell in rows["bytes"][-2:])
+    assert (here / "there.onnx").stat().st_size == after < 0.7 * before
+    assert rows["accuracy"][-2] == "1"
+    assert "measured on the same answers for the 32 samples that the bundle recorded" in " ".join(shown.out.split())
