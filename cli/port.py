@@ -36,11 +36,22 @@ _IN_PROBABILITIES = {LOGITS: " ({} gives probabilities)"}
     help="Whether the exported model takes raw data, such as pixels from 0 to 255, or data prepared as for training.  "
     "[default: raw where layers can prepare the data]",
 )
+@click.option(
+    "--opset",
+    type=click.IntRange(min=7),
+    help="Version of the operators of an ONNX graph.  [default: that of the exporter]",
+)
 @trust_option
 @common_options
 @click.pass_context
 def command(
-    ctx: click.Context, source: Path, target: str, out: Path | None, raw_inputs: bool | None, as_json: bool
+    ctx: click.Context,
+    source: Path,
+    target: str,
+    out: Path | None,
+    raw_inputs: bool | None,
+    opset: int | None,
+    as_json: bool,
 ) -> None:
     """Move a trained model to another backend, to a format, or to source code, and check its predictions.
 
@@ -57,7 +68,7 @@ def command(
     from ..porting.port import port
 
     with progress(f"port to {target}") as listener:
-        report = port(source, target, out, raw_inputs=raw_inputs, listener=listener)
+        report = port(source, target, out, raw_inputs=raw_inputs, opset=opset, listener=listener)
     if as_json:
         print_json(report.to_json())
     else:

@@ -19,6 +19,9 @@ from .report import PortReport as PortReport
 from .report import PredictionCheck as PredictionCheck
 from .to_keras import port_from_torch as port_from_torch
 
+# ONNX Runtime promises nothing for earlier versions of the operators.
+EARLIEST_OPSET = 7
+
 
 def port(
     source: str | Path | Run | Bundle,
@@ -26,6 +29,7 @@ def port(
     out: str | Path | None = None,
     *,
     raw_inputs: bool | None = None,
+    opset: int | None = None,
     listener: Listener | None = None,
 ) -> PortReport:
     """Port a trained model.
@@ -39,6 +43,7 @@ def port(
             as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it.
         raw_inputs: whether the port takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers. A bundle always brings its own preprocessing.
+        opset: the version of ONNX' operators, for a runtime that knows no later one; None for the exporter's own.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
@@ -49,7 +54,7 @@ def port(
         BackendError: the target is a backend that is not installed.
         BundleError, FileError: the source cannot be read.
         OptionError: `raw_inputs` is given for a target that keeps the preprocessing separate, or has none; a run or a
-            bundle in memory, and no `out`.
+            bundle in memory, and no `out`; `opset` is given for another format than ONNX.
         DataError: `raw_inputs` is true, and the preprocessing cannot be written as layers.
         OutputError: the port cannot be written.
 
@@ -61,8 +66,9 @@ def port(
         3.1e-07
     """
     if isinstance(source, (Run, Bundle)):
-        return _port_from_memory(source, to, out, raw_inputs, listener)
+        return _port_from_memory(source, to, out, raw_inputs, opset, listener)
     _require_file(source)
+    _require_onnx(to, opset)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -85,7 +91,7 @@ def port(
     target = targets.find(to)
     if isinstance(target, targets.Format):
         targets.hosts(target)  # before anything is read
-        return export.port_to_format(source_model.find(source), target, out_path, raw_inputs, announce)
+        return export.port_to_format(source_model.find(source), target, out_path, raw_inputs, announce, opset)
     if raw_inputs is not None:
         raise OptionError(f"a port to {to} keeps its preprocessing beside the model: leave `raw_inputs` out")
     return between_backends.port_to_backend(source_model.find(source), target, out_path, announce)
@@ -100,8 +106,21 @@ def _require_file(source: object) -> None:
         )
 
 
+def _require_onnx(to: str, opset: int | None) -> None:
+    """Raise an OptionError for a version of ONNX' operators that no runtime knows, or for another target."""
+    if opset is not None and to != "onnx":
+        raise OptionError(f"`opset` is the version of ONNX' operators, which a port to {to} has none of: leave it out")
+    if opset is not None and opset < EARLIEST_OPSET:
+        raise OptionError(f"`opset` is {opset}, but the earliest that a runtime of ONNX knows is {EARLIEST_OPSET}")
+
+
 def _port_from_memory(
-    source: Run | Bundle, to: str, out: str | Path | None, raw_inputs: bool | None, listener: Listener | None
+    source: Run | Bundle,
+    to: str,
+    out: str | Path | None,
+    raw_inputs: bool | None,
+    opset: int | None,
+    listener: Listener | None,
 ) -> PortReport:
     """Port a run or a bundle by a file, which other processes can read."""
     if out is None:
@@ -110,4 +129,4 @@ def _port_from_memory(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / FILE_NAME
         bundle.save(path)
-        return port(path, to, out, raw_inputs=raw_inputs, listener=listener)
+        return port(path, to, out, raw_inputs=raw_inputs, opset=opset, listener=listener)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from .. import keras_internals
 from ..artifacts import Artifact, Tensor, in_model_order
+from . import recurrent_loop
 
 _SIGNATURE = "serving_default"
 
@@ -17,6 +20,11 @@ _SIGNATURE = "serving_default"
 def export_options(name: str, model: Any) -> dict[str, Any]:
     """Return keywords for `keras.Model.export` to the format that Keras calls `name`."""
     return {}
+
+
+def exportable_loops() -> AbstractContextManager[None]:
+    """While it lasts, recurrent layers loop without lists of tensors, which OpenVINO and LiteRT do not have."""
+    return keras_internals.replaced_functions(keras_internals.backend_module(), {"rnn": recurrent_loop.rnn})
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

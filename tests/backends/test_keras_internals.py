@@ -3,6 +3,7 @@
 One test for each entry of `keras_internals.py`: these fail first when Keras moves something.
 """
 
+import importlib
 import inspect
 import random
 import subprocess
@@ -259,3 +260,22 @@ def test_compiled_metrics_have_the_names_of_the_logs_before_the_first_batch(kera
     assert keras_internals.metric_direction(keras.metrics.AUC()) == "max"
     assert keras_internals.metric_direction(keras.metrics.Mean()) is None
     assert set(model.evaluate(np.ones((4, 3)), np.ones((4, 2)), verbose=0, return_dict=True)) == {"loss", "mae"}
+
+
+@pytest.mark.one_environment
+@pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])
+def test_exports_trace_a_model_by_samples_of_the_given_shapes(keras, name):
+    module = importlib.import_module(f"keras.src.export.{name}")
+    with keras_internals.export_samples(lambda shape: [2, *shape[1:]]):
+        sample = module.convert_spec_to_tensor(keras.InputSpec(shape=(None, 5), dtype="float32"), replace_none_number=1)
+    assert tuple(sample.shape) == (2, 5)
+    assert module.convert_spec_to_tensor(keras.InputSpec(shape=(None, 5)), replace_none_number=1).shape[0] == 1
+
+
+def test_recurrent_layers_loop_by_the_backend_module(keras, monkeypatch):
+    loops = []
+    module = keras_internals.backend_module()
+    keras_rnn = module.rnn
+    monkeypatch.setattr(module, "rnn", lambda *a, **k: loops.append(a) or keras_rnn(*a, **k))
+    keras.layers.SimpleRNN(2)(np.ones((1, 3, 2), "float32"))
+    assert loops
