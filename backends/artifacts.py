@@ -1,7 +1,8 @@
 """The interface of artifacts: exported models that run without Keras.
 
 Each backend's `artifacts.py` has `export_options(name, model)`: the options with which Keras exports a model to a
-format on this backend, for batches of any size. Backends whose framework serves files without Keras also have
+format on this backend, for batches and open axes of any length; and `exportable_loops()`, while which lasts recurrent
+layers loop by operations that every format has. Backends whose framework serves files without Keras also have
 `read(path)`, which returns an `Artifact`; it must not import Keras or need the code of the model.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +61,11 @@ def in_model_order(runtime_names: Sequence[str], model_names: Sequence[str]) -> 
 def export_options(name: str, model: Any) -> dict[str, Any]:
     """Return the options with which Keras exports the model to a format on this process' backend."""
     return room(catalog.selected().name).export_options(name, model)  # type: ignore[no-any-return]
+
+
+def exportable_loops() -> AbstractContextManager[None]:
+    """While it lasts, recurrent layers of this process' backend loop over a sequence as every format can."""
+    return room(catalog.selected().name).exportable_loops()  # type: ignore[no-any-return]
 
 
 def room(backend: str) -> Any:

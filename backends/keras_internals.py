@@ -174,6 +174,26 @@ def downloads(*, allowed: bool) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def export_samples(shape_of: Callable[[Any], Sequence[int]]) -> Iterator[None]:
+    """While it lasts, Keras' exports trace a model by samples of the shapes returned for its declared shapes.
+
+    Keras' own samples have a length of 1 or 2 along each open axis, of which a pooling leaves nothing.
+    """
+    import keras
+
+    sample = {"convert_spec_to_tensor": lambda spec, **_: keras.ops.ones(shape_of(spec.shape), spec.dtype)}
+    with contextlib.ExitStack() as stack:
+        for name in ("onnx", "openvino", "torch"):
+            stack.enter_context(replaced_functions(importlib.import_module(f"keras.src.export.{name}"), sample))
+        yield
+
+
+def backend_module() -> ModuleType:
+    """Return the module through which layers call their backend: recurrent layers loop by its function `rnn`."""
+    return importlib.import_module("keras.src.backend")
+
+
 def _keras_home() -> Path:
     return Path(importlib.import_module("keras.src.backend.config").keras_home())
 

@@ -50,6 +50,11 @@ _IN_PROBABILITIES = {LOGITS: " ({} gives probabilities)"}
     help="The percentage points of accuracy that --quantize may lose on the test data; of values, of the RMS error "
     "relative to the spread of the targets.  [default: 0.5]",
 )
+@click.option(
+    "--opset",
+    type=click.IntRange(min=7),
+    help="Version of the operators of an ONNX graph.  [default: that of the exporter]",
+)
 @trust_option
 @common_options
 @click.pass_context
@@ -61,6 +66,7 @@ def command(
     raw_inputs: bool | None,
     quantize: str | None,
     max_drop: float | None,
+    opset: int | None,
     as_json: bool,
 ) -> None:
     """Move a trained model to another backend, to a format, or to source code, and check its predictions.
@@ -80,7 +86,14 @@ def command(
 
     with progress(f"port to {target}") as listener:
         report = port(
-            source, target, out, raw_inputs=raw_inputs, quantize=quantize, max_drop=max_drop, listener=listener
+            source,
+            target,
+            out,
+            raw_inputs=raw_inputs,
+            quantize=quantize,
+            max_drop=max_drop,
+            opset=opset,
+            listener=listener,
         )
     if as_json:
         print_json(report.to_json())

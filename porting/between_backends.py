@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..backends import catalog
 from ..backends.catalog import Backend
 from ..backends.workers import worker
@@ -24,7 +22,7 @@ from ..engine.verification import tolerances
 from ..storage import atomic
 from . import source_model, training_step
 from .destination import Destination, choose_destination, publish, staging
-from .export import StageCallback, probe_batches
+from .export import StageCallback, all_batches
 from .report import RECORDED, PortReport, compare_batches
 from .source_model import UNKNOWN_BACKEND, SourceModel
 
@@ -56,8 +54,9 @@ def _compare(source: SourceModel, target: Backend, announce: StageCallback) -> P
     """Return the report of all comparisons; its artifact is not written yet."""
     path, reference = str(source.path), _reference_backend(source, target)
     announce(f"loading it on {target.title}")
-    recorded = source.bundle.input_arrays if source.bundle else _draw_inputs(path, target)
-    batches = {RECORDED: recorded, **probe_batches(recorded)}
+    interface = worker.get(target.name).call(source_model.inspect_model, path, False)
+    recorded = source.bundle.input_arrays if source.bundle else interface["drawn"]
+    batches = all_batches(recorded, interface)
     received = worker.get(target.name).call(source_model.predict_batches, path, batches)
     expected = {RECORDED: source.bundle.output_arrays} if source.bundle else {}
     if reference:
@@ -79,11 +78,6 @@ def _reference_backend(source: SourceModel, target: Backend) -> Backend | None:
         return next((backend for backend in catalog.trainers() if backend != target), target)
     origin = catalog.find(source.backend)
     return origin if origin.installed else None
-
-
-def _draw_inputs(path: str, target: Backend) -> list[np.ndarray]:
-    interface = worker.get(target.name).call(source_model.inspect_model, path, False)
-    return list(interface["drawn"])
 
 
 def _write_model_file(source: SourceModel, target: Backend, destination: Destination, report: PortReport) -> PortReport:

@@ -1,7 +1,8 @@
 """Port a model to a format that other runtimes serve, and verify the artifact in its runtime.
 
 A host, that is, a backend that can write the format, writes it into a staging folder. A process without Keras opens it
-and predicts for recorded, random, single and extreme inputs. It is published only if every output is the model's own.
+and predicts for recorded, random, single and extreme inputs, and for some of other lengths where the model takes any.
+It is published only if every output is the model's own.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from ..backends.workers import worker
 from ..data.columns import Column
 from ..data.dataset import labels_to_json
 from ..data.preprocessing.text_words import TextWords
+from ..engine.keras_model.open_axes import closed
 from ..engine.verification import parity
-from ..errors import PortError
+from ..errors import PortError, WorkerError
 from . import keras_export, onnx_rows, onnx_text, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .artifact_worker import run_artifact
@@ -34,6 +36,8 @@ from .targets import Format, Host
 
 # A recorded sample that is prepared again from raw values may differ by rounding; its recorded output still applies.
 _SAME_SAMPLE = 1e-6
+# The samples of inputs of another length.
+_SAMPLES = 2
 
 StageCallback = Callable[[str], None]
 
@@ -45,12 +49,14 @@ def port_to_format(
     raw: bool | None,
     announce: StageCallback,
     quantization: QuantizationOptions | None = None,
+    opset: int | None = None,
 ) -> PortReport:
     """Port to a format; the report has no artifact if a check failed.
 
     Args:
         raw: whether the artifact takes raw inputs; None means wherever the preprocessing can be written as layers.
         quantization: how to quantise the artifact after it was verified; None leaves it as it is.
+        opset: the version of ONNX' operators; None for that of the exporter.
 
     Raises:
         PortError: no installed backend can write the format, or the format cannot represent this model.
@@ -66,8 +72,9 @@ def port_to_format(
     different: list[PortReport] = []
     for host in hosts:
         try:
-            report = _Export(source, target, host, destination, interface, announce, quantization, tuple(reasons)).run()
-        except PortError as error:
+            options = quantization, tuple(reasons), opset
+            report = _Export(source, target, host, destination, interface, announce, *options).run()
+        except (PortError, WorkerError) as error:
             reasons.append(str(error))
             continue
         if report.same:
@@ -77,7 +84,7 @@ def port_to_format(
             f"what Keras on {host.backend} writes predicts differently (by {report.largest.relative:.2g}, relatively)"
         )
     if different:
-        return different[0]
+        return replace(different[0], facts={**different[0].facts, "passed_over": reasons})
     raise PortError("; ".join(reasons))
 
 
@@ -97,6 +104,7 @@ class _Export:
         interface: what `source_model.inspect_model` returned.
         quantization: how to quantise the artifact, or None.
         passed_over: why earlier hosts did not do.
+        opset: the version of ONNX' operators; None for that of the exporter.
     """
 
     source: SourceModel
@@ -107,6 +115,7 @@ class _Export:
     announce: StageCallback
     quantization: QuantizationOptions | None = None
     passed_over: tuple[str, ...] = ()
+    opset: int | None = None
 
     def run(self) -> PortReport:
         inputs, prepared_inputs = self._batches()
@@ -125,6 +134,7 @@ class _Export:
             "inputs": takes,
             "reads_words": bool(columns or text),
             "outputs": self.interface["outputs"],
+            "axes": self.interface["axes"],
             "output_kinds": self.interface["output_kinds"],
             "raw_inputs": self.interface["raw"] or text is not None,
             "preparation": self.source.preprocessing.to_json(),
@@ -132,7 +142,7 @@ class _Export:
             "trivium": metadata.version("trivium"),
         }
         with staging(self.destination) as staged:
-            versions = self._write(staged / self.destination.name, description)
+            written = self._write(staged / self.destination.name, description)
             result = self._run_artifact(staged / self.destination.name, description, inputs)
             self.announce("comparing")
             facts = {
@@ -143,7 +153,8 @@ class _Export:
                 "fixed_batch": self.interface["size"],
                 **({"passed_over": list(self.passed_over)} if self.passed_over else {}),
                 "files": sorted(path.name for path in staged.iterdir()),
-                "versions": {**versions, **result["versions"]},
+                **({"opset": written["opset"]} if written["opset"] else {}),
+                "versions": {**written["versions"], **result["versions"]},
             }
             checks = self._compare(prepared_inputs, result["answers"])
             names = self.source.backend, self.target.name
@@ -179,8 +190,8 @@ class _Export:
         columns = self._columns()
         return onnx_rows.split(raw, columns) if columns else [raw]
 
-    def _write(self, artifact: Path, description: dict[str, Any]) -> dict[str, str]:
-        """Let the host write the artifact; return the versions of the packages that wrote it."""
+    def _write(self, artifact: Path, description: dict[str, Any]) -> dict[str, Any]:
+        """Let the host write the artifact; return what `keras_export.export_model` does."""
         host = catalog.find(self.host.backend)
         self.announce(f"writing {self.target.title} by Keras on {host.title}")
         options = (
@@ -189,6 +200,7 @@ class _Export:
             self.host.unroll,
             str(artifact),
             json.dumps(description),
+            self.opset,
         )
         return dict(worker.get(host.name).call(keras_export.export_model, str(self.source.path), *options))
 
@@ -219,7 +231,9 @@ class _Export:
         chain = self.source.preprocessing.inputs
         if self.interface["raw"]:
             recorded = [as_dtype(chain.inverse(recorded[0]), self.interface["inputs"][0]["dtype"])]
-        inputs = {RECORDED: recorded, **probe_batches(recorded)}
+        inputs = all_batches(recorded, self.interface)
+        if self._text():
+            inputs = {RECORDED: recorded, **probe_batches(recorded)}  # a text is cut and filled up to one length
         if not self.interface["raw"]:
             return inputs, inputs
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
@@ -239,6 +253,29 @@ class _Export:
         expected |= answers
         answered = {name: expected[name] for name in prepared}
         return compare_batches(self.target.name, references, answered, received, self.interface["dtype"])
+
+
+def all_batches(recorded: list[np.ndarray], interface: dict[str, Any]) -> NamedBatches:
+    """Return the recorded inputs and all others by which a model is checked, in the order in which they are run.
+
+    Inputs of other lengths come first, the shortest before the rest: a runtime may plan by the first shape that it
+    meets, so that what is right for the recorded length is wrong for others. (Attention by OpenVINO 2026.4 is wrong at
+    length 17 if the first length was 1.)
+
+    Args:
+        interface: what `source_model.inspect_model` returned.
+    """
+    return {**resized_batches(recorded, interface), RECORDED: recorded, **probe_batches(recorded)}
+
+
+def resized_batches(recorded: list[np.ndarray], interface: dict[str, Any]) -> NamedBatches:
+    """Return inputs of other lengths along open axes; none for a model without such axes."""
+    batches = {}
+    for size in interface["sizes"]:
+        shapes = [closed(tensor["shape"], size, _SAMPLES) for tensor in interface["inputs"]]
+        resized = [parity.resized_inputs(*pair, seed) for seed, pair in enumerate(zip(recorded, shapes, strict=True))]
+        batches[f"length {size[0]}" if len(size) == 1 else "size " + "x".join(map(str, size))] = resized
+    return batches
 
 
 def probe_batches(recorded: list[np.ndarray]) -> NamedBatches:

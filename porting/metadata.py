@@ -30,9 +30,36 @@ def write_onnx_metadata(path: Path, description: str) -> None:
         if preparation.text:
             model = onnx_text.take_text(model, preparation.text)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in values.items()})
+    if not values["reads_words"]:
+        _name_axes(model.graph, values["axes"])
     pairs = zip(model.graph.output, values["outputs"], strict=True)
     _rename(model.graph, {output.name: tensor["name"] for output, tensor in pairs})
     onnx.save(model, str(path))
+
+
+def onnx_opset(path: Path) -> int:
+    """Return the version of the operators in an ONNX graph."""
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=False)
+    return max(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _name_axes(graph: Any, axes: dict[str, list[list[str | None]]]) -> None:
+    """Name the axes of any length of all inputs and outputs; intermediate values that share an axis follow."""
+    renamed: dict[str, str] = {}
+    weights = {tensor.name for tensor in graph.initializer}  # before version 9 these are inputs too
+    inputs = [graph_input for graph_input in graph.input if graph_input.name not in weights]
+    for values, names in ((inputs, axes["inputs"]), (graph.output, axes["outputs"])):
+        for value, names_of_value in zip(values, names, strict=True):
+            for dimension, name in zip(value.type.tensor_type.shape.dim, names_of_value, strict=True):
+                if name and not dimension.HasField("dim_value"):
+                    renamed.setdefault(dimension.dim_param, name)
+                    dimension.dim_param = name
+    for value in graph.value_info:
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_param = renamed.get(dimension.dim_param, dimension.dim_param)
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
@@ -57,9 +84,14 @@ def write_openvino_metadata(path: Path, description: str) -> None:
     # Tracing by PyTorch loses the shapes of the inputs and gives the outputs no names.
     shapes = [[-1 if length is None else length for length in tensor["shape"]] for tensor in values["inputs"]]
     model.reshape({port: openvino.PartialShape(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
+    # Of a loop, TensorFlow's converter makes outputs of intermediate values too, after the model's own.
+    for port in model.outputs[len(values["outputs"]) :]:
+        model.remove_result(port.node)
     for ports, side in ((model.inputs, "inputs"), (model.outputs, "outputs")):
         for port, tensor in zip(ports, values[side], strict=True):
             port.tensor.set_names({tensor["name"]})
+        for port, names in zip(ports, values["axes"][side], strict=True):
+            port.node.set_layout(openvino.Layout(f"[{','.join(name or '?' for name in names)}]"))
     temporary = path.with_name(f"aside-{path.name}")
     openvino.serialize(model, str(temporary))
     del model  # it holds the weights file open

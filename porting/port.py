@@ -22,6 +22,9 @@ from .report import PredictionCheck as PredictionCheck
 from .source_model import SourceModel
 from .to_keras import port_from_torch as port_from_torch
 
+# ONNX Runtime promises nothing for earlier versions of the operators.
+EARLIEST_OPSET = 7
+
 
 def port(
     source: str | Path | Run | Bundle,
@@ -31,6 +34,7 @@ def port(
     raw_inputs: bool | None = None,
     quantize: str | None = None,
     max_drop: float | None = None,
+    opset: int | None = None,
     listener: Listener | None = None,
 ) -> PortReport:
     """Port a trained model.
@@ -47,6 +51,7 @@ def port(
         quantize: `int8`, `int8-dynamic` or `float16` makes the artifact of onnx, openvino or litert smaller.
         max_drop: the percentage points of accuracy, or of the root-mean-square error by the spread of the targets,
             that quantising may lose on the test part; 0.5 by default.
+        opset: the version of ONNX' operators, for a runtime that knows no later one; None for the exporter's own.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
@@ -57,7 +62,8 @@ def port(
         BackendError: the target is a backend that is not installed.
         BundleError, FileError: the source cannot be read.
         OptionError: `raw_inputs` is given for a target that keeps the preprocessing separate, or has none; a run or a
-            bundle in memory, and no `out`; an unknown way to quantise, or a drop that is no number of points.
+            bundle in memory, and no `out`; an unknown way to quantise, or a drop that is no number of points; `opset`
+            is given for another format than ONNX.
         DataError: `raw_inputs` is true, and the preprocessing cannot be written as layers.
         OutputError: the port cannot be written.
 
@@ -69,11 +75,11 @@ def port(
         3.1e-07
     """
     if isinstance(source, (Run, Bundle)):
-        return _port_from_memory(
-            source, to, out, raw_inputs=raw_inputs, quantize=quantize, max_drop=max_drop, listener=listener
-        )
+        options = {"quantize": quantize, "max_drop": max_drop, "opset": opset}
+        return _port_from_memory(source, to, out, raw_inputs=raw_inputs, listener=listener, **options)
     quantization = resolve_options(to, quantize, max_drop)
     _require_file(source)
+    _require_onnx(to, opset)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -98,7 +104,7 @@ def port(
         targets.hosts(target)  # before anything is read
         model = source_model.find(source)
         _require_data(model, quantization)
-        return export.port_to_format(model, target, out_path, raw_inputs, announce, quantization)
+        return export.port_to_format(model, target, out_path, raw_inputs, announce, quantization, opset)
     if raw_inputs is not None:
         raise OptionError(f"a port to {to} keeps its preprocessing beside the model: leave `raw_inputs` out")
     return between_backends.port_to_backend(source_model.find(source), target, out_path, announce)
@@ -120,6 +126,14 @@ def _require_data(model: SourceModel, quantization: QuantizationOptions | None) 
             f"{model.path.name} is a model without data to measure the loss of quantising on: port the run or its "
             "bundle, or leave `quantize` out"
         )
+
+
+def _require_onnx(to: str, opset: int | None) -> None:
+    """Raise an OptionError for a version of ONNX' operators that no runtime knows, or for another target."""
+    if opset is not None and to != "onnx":
+        raise OptionError(f"`opset` is the version of ONNX' operators, which a port to {to} has none of: leave it out")
+    if opset is not None and opset < EARLIEST_OPSET:
+        raise OptionError(f"`opset` is {opset}, but the earliest that a runtime of ONNX knows is {EARLIEST_OPSET}")
 
 
 def _port_from_memory(source: Run | Bundle, to: str, out: str | Path | None, **options: Any) -> PortReport:

@@ -34,7 +34,7 @@ from ..graph.source import WEIGHTS_FILE, Source, identifier
 from . import source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import choose_destination, publish, staging
-from .export import StageCallback, as_dtype, probe_batches
+from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, PortReport, compare_batches
 from .source_files import CHECK_TEMPLATE, ISOLATED_RUN, readme
 from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
@@ -127,11 +127,11 @@ class _SourcePort:
         bundle = self.source.bundle
         recorded = bundle.input_arrays if bundle else interface["drawn"]
         if not interface["raw"]:
-            inputs = {RECORDED: recorded, **probe_batches(recorded)}
+            inputs = all_batches(recorded, interface)
             return inputs, inputs
         chain = self.source.preprocessing.inputs
         recorded = [as_dtype(chain.inverse(recorded[0]), interface["inputs"][0]["dtype"])]
-        inputs = {RECORDED: recorded, **probe_batches(recorded)}
+        inputs = all_batches(recorded, interface)
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
     def _expected(

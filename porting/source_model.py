@@ -24,6 +24,7 @@ from ..engine.bundles.raw_model import raw_model
 from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.keras_model.interface import output_names, pack
 from ..engine.keras_model.loss_names import output_kinds
+from ..engine.keras_model.open_axes import axis_names, output_shapes
 from ..engine.verification.model_under_test import ModelUnderTest, coarsest_dtype, make_batches
 from ..errors import BundleError, DataError, PortError
 from ..storage.regular_file import sha256_of
@@ -130,9 +131,11 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
 
     Returns:
         `raw`: whether it takes raw inputs; `reason`: if it does not and `raw` was None, why; `inputs`, `outputs`: name,
-            shape and dtype of each; `output_kinds`: what each output holds (see `loss_names.output_kinds`); `size`: the
-            only batch size that it accepts, or None; `dtype`: the coarsest of its layers; `stateful`: the layers that
-            carry a state from batch to batch; `drawn`: random inputs for a model file, which has no recorded ones.
+            shape and dtype of each; `axes`: the names of their axes of any length (see `open_axes.axis_names`);
+            `sizes`: sizes at which to try a model with open axes; `output_kinds`: what each output holds (see
+            `loss_names.output_kinds`); `size`: the only batch size that it accepts, or None; `dtype`: the coarsest of
+            its layers; `stateful`: the layers that carry a state from batch to batch; `drawn`: random inputs for a
+            model file, which has no recorded ones.
 
     Raises:
         DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
@@ -148,11 +151,14 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
             if raw:
                 raise
             reason, raw = str(error), False
+    shapes_by_size = output_shapes(model)
     return {
         "raw": raw,
         "reason": reason,
         "inputs": [_describe(tensor.name, tensor) for tensor in model.inputs],
         "outputs": [_describe(*output) for output in zip(names, model.outputs, strict=True)],
+        "axes": axis_names(model, shapes_by_size),
+        "sizes": list(shapes_by_size),
         "output_kinds": kinds,
         "size": fixed_batch(model),
         "dtype": coarsest_dtype(model),

@@ -43,7 +43,8 @@ class Host:
     Attributes:
         backend: the backend's name.
         packages: packages that the export needs beside the framework.
-        unroll: whether recurrent layers must be unrolled; this changes no results.
+        unroll: whether recurrent layers over a known length must be unrolled, and others loop without lists of
+            tensors; this changes no results.
     """
 
     backend: str
@@ -71,6 +72,7 @@ class Format:
         write_metadata: the function that writes the description into the artifact; None if the format holds none.
         extra: the extra of trivium that installs the packages.
         takes_words: whether a model of a table takes its columns one by one, with words as text.
+        opset: the function that returns the version of the operators in an artifact; None if the format has none.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Format:
     write_metadata: Callable[[Path, str], None] | None
     extra: str
     takes_words: bool = False
+    opset: Callable[[Path], int] | None = None
 
 
 _TENSORFLOW, _TORCH = Package("tensorflow", "tensorflow"), Package("torch", "torch")
@@ -116,6 +119,7 @@ FORMATS = (
         metadata.write_onnx_metadata,
         "onnx",
         takes_words=True,
+        opset=metadata.onnx_opset,
     ),
     Format(
         "openvino",
@@ -134,7 +138,7 @@ FORMATS = (
         "LiteRT",
         "litert",
         "model.tflite",
-        # A loop over a sequence would become operations that the interpreter does not have.
+        # Keras' loop over a sequence would become operations that the interpreter does not have.
         (Host("tensorflow", unroll=True),),
         "the LiteRT interpreter",
         (_LITERT,),

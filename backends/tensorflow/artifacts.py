@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from .. import keras_internals
 from ..artifacts import Artifact, Tensor, in_model_order
+from . import recurrent_loop
 
 _SIGNATURE = "serving_default"
 
@@ -31,6 +34,11 @@ def quantization_options(*, half: bool, samples: Callable[[], Iterator[Any]] | N
         **({"target_spec": {"supported_types": [tf.float16]}} if half else {}),
         **({"representative_dataset": samples} if samples else {}),
     }
+
+
+def exportable_loops() -> AbstractContextManager[None]:
+    """While it lasts, recurrent layers loop without lists of tensors, which OpenVINO and LiteRT do not have."""
+    return keras_internals.replaced_functions(keras_internals.backend_module(), {"rnn": recurrent_loop.rnn})
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+from ...errors import PortError
+from .. import keras_internals
 from ..artifacts import Artifact, Tensor
 
 DESCRIPTION = "port.json"
@@ -19,15 +22,43 @@ DESCRIPTION = "port.json"
 def export_options(name: str, model: Any) -> dict[str, Any]:
     """Return keywords for `keras.Model.export` to the format that Keras calls `name`.
 
-    An exported program accepts only the batch size that it was traced with, unless the batch axis is declared dynamic.
+    An exported program accepts only the lengths that it was traced with, unless an axis is declared dynamic.
+
+    Raises:
+        PortError: the model has recurrent layers over any length, which PyTorch's exporters unroll.
     """
+    if layers := _recurrent_layers_of_any_length(model):
+        raise PortError(
+            f"PyTorch's exporters unroll {', '.join(layers)}, which needs a known length: declare it, as in "
+            "keras.Input((20, 4))"
+        )
     if name != "torch":
         return {}
     import keras  # here, because reading a program must not need Keras
 
-    batch = {0: torch.export.Dim.DYNAMIC}
+    def dynamic(tensor: Any) -> dict[int, Any]:
+        is_open = [axis == 0 or length is None for axis, length in enumerate(tensor.shape)]
+        return {axis: torch.export.Dim.DYNAMIC for axis, value in enumerate(is_open) if value}
+
     plain = isinstance(model, keras.Sequential)
-    return {"dynamic_shapes": [(batch if plain else keras.tree.map_structure(lambda _: batch, model.input),)]}
+    axes = dynamic(model.inputs[0]) if plain else keras.tree.map_structure(dynamic, model.input)
+    return {"dynamic_shapes": [(axes,)]}
+
+
+def _recurrent_layers_of_any_length(model: Any) -> list[str]:
+    """Return the names of the layers that loop over an axis whose length is not declared."""
+    import keras
+
+    loops = (keras.layers.RNN, keras.layers.Bidirectional)
+    layers = [layer for layer in keras_internals.all_layers(model) if isinstance(layer, loops)]
+    return [
+        layer.name for layer in layers if any(tensor.shape[1] is None for tensor in keras_internals.inputs_of(layer))
+    ]
+
+
+def exportable_loops() -> AbstractContextManager[None]:
+    """Change nothing: PyTorch's exporters unroll any loop."""
+    return nullcontext()
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

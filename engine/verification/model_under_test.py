@@ -32,6 +32,7 @@ from ..epochs import precision as precisions
 from ..keras_model.inference import fixed_batch
 from ..keras_model.interface import pack, tensors_of
 from ..keras_model.loss_names import loss_names
+from ..keras_model.open_axes import Size, closed, usual_size
 from ..training.recipe_data import dataset_for
 from ..training.trainer import Trainer
 from . import parity
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 # A small batch shows rounding differences as well as a large one, and every step runs on every backend.
 LARGEST_BATCH = 32
-_OPEN_AXIS_LENGTH = 8  # drawn length of an input axis without a fixed length, such as a sequence
 
 StepBatches = dict[str, list[np.ndarray]]
 
@@ -139,7 +139,8 @@ def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Spl
     usual = min(recipe.batch_size, LARGEST_BATCH) if recipe else LARGEST_BATCH
     size = fixed_batch(model) or model_under_test.batch_size or usual
     if data is None:
-        x = [_draw_input(model, tensor, (steps, size), generator) for tensor in model.inputs]
+        lengths = usual_size(model)
+        x = [_draw_input(model, tensor, (steps, size), lengths, generator) for tensor in model.inputs]
         return {"x": _in_declared_dtypes(model, x), "y": _draw_targets(model, x, generator)}
     in_order = recipe is not None and not recipe.shuffle
     order = np.arange(len(data)) if in_order else generator.permutation(len(data))
@@ -192,14 +193,16 @@ def _require_inputs(model: keras.Model, source: str) -> None:
         raise RecipeError(f"{source}: the model declares no inputs: begin it with keras.Input")
 
 
-def _draw_input(model: keras.Model, tensor: Any, steps: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+def _draw_input(
+    model: keras.Model, tensor: Any, steps: tuple[int, int], lengths: Size, generator: np.random.Generator
+) -> np.ndarray:
     """Draw values for an input: integers within the vocabulary if the input is looked up, otherwise normal values."""
     if str(tensor.dtype) == "string":
         raise DataError(
             f"the input {tensor.name} takes text, which only TensorFlow computes with: look the words up outside of "
             "the model, as the recipe text/classes does"
         )
-    shape = (*steps, *(_OPEN_AXIS_LENGTH if length is None else length for length in tensor.shape[1:]))
+    shape = (steps[0], *closed(tensor.shape, lengths, steps[1]))
     counts = _vocabulary_sizes(model, tensor)
     if counts or not _is_float(tensor.dtype):
         return generator.integers(0, min(counts, default=2), shape)

@@ -98,6 +98,12 @@ def probe_inputs(recorded: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: batch.astype(recorded.dtype) for name, batch in samples.items()}
 
 
+def resized_inputs(recorded: np.ndarray, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Return random inputs of another shape, (samples, …), within the range of the recorded inputs."""
+    generator = np.random.default_rng(seed)
+    return generator.uniform(np.nanmin(recorded), np.nanmax(recorded), shape).astype(recorded.dtype)
+
+
 def _range(recorded: np.ndarray) -> tuple[Any, Any]:
     """Return the lowest and the highest value, for (n, features) of each feature; gaps are left out."""
     axis = 0 if recorded.ndim == 2 else None

@@ -33,7 +33,8 @@ def quantize(
     """
     samples = _batches(names, calibration, size) if method == INT8 else None
     options = artifacts.room("tensorflow").quantization_options(half=method == FLOAT16, samples=samples)
-    return keras_export.export_model(source, raw, "litert", unroll, after, description, options)
+    written = keras_export.export_model(source, raw, "litert", unroll, after, description, further_options=options)
+    return dict(written["versions"])
 
 
 def _batches(names: list[str], calibration: list[np.ndarray], size: int | None) -> Callable[[], Iterator[Any]]:

@@ -3,6 +3,7 @@
 One test for each entry of `keras_internals.py`: these fail first when Keras moves something.
 """
 
+import importlib
 import inspect
 import random
 import subprocess
@@ -265,3 +266,22 @@ def test_a_class_that_keras_publishes_nowhere_is_loaded_from_its_module(keras):
     scale = keras_internals.private_class("keras.src.applications.convnext", "LayerScale")
     assert issubclass(scale, keras.Layer)
     assert not hasattr(keras.layers, "LayerScale")
+
+
+@pytest.mark.one_environment
+@pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])
+def test_exports_trace_a_model_by_samples_of_the_given_shapes(keras, name):
+    module = importlib.import_module(f"keras.src.export.{name}")
+    with keras_internals.export_samples(lambda shape: [2, *shape[1:]]):
+        sample = module.convert_spec_to_tensor(keras.InputSpec(shape=(None, 5), dtype="float32"), replace_none_number=1)
+    assert tuple(sample.shape) == (2, 5)
+    assert module.convert_spec_to_tensor(keras.InputSpec(shape=(None, 5)), replace_none_number=1).shape[0] == 1
+
+
+def test_recurrent_layers_loop_by_the_backend_module(keras, monkeypatch):
+    loops = []
+    module = keras_internals.backend_module()
+    keras_rnn = module.rnn
+    monkeypatch.setattr(module, "rnn", lambda *a, **k: loops.append(a) or keras_rnn(*a, **k))
+    keras.layers.SimpleRNN(2)(np.ones((1, 3, 2), "float32"))
+    assert loops

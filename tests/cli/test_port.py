@@ -104,6 +104,12 @@ def test_raw_inputs_are_refused_for_a_backend(refused, saved_runs, backend):
     assert "keeps its preprocessing beside the model" in line
 
 
+def test_a_version_of_operators_is_refused_for_another_format(refused, saved_runs, backend):
+    line = refused("port", saved_runs["lstm"], "--to", backend.name, "--opset", "17")
+    assert "version of ONNX' operators, which a port to" in line
+    assert "--opset" in refused("port", saved_runs["lstm"], "--to", "onnx", "--opset", "1")
+
+
 def test_a_network_of_pytorch_comes_back_to_keras(cli, here, backend, shared_worker):
     pytest.importorskip("torch")
     (here / "net.pt2").write_bytes(load_function(f"{PROGRAMS}:program_bytes")())
