@@ -84,6 +84,8 @@ def answers_after_step(
 ) -> list[np.ndarray]:
     """Return what a module answers after one step of gradient descent in eval mode; its weights are as before then.
 
+    The second bias of an LSTM or RNN stays as it is: the two are always added, and Keras has one.
+
     Args:
         module: the module.
         inputs: a batch.
@@ -92,7 +94,14 @@ def answers_after_step(
         rate: the learning rate.
     """
     tensors = [torch.from_numpy(np.array(array)).to(_device(module)) for array in inputs]
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    second = {
+        id(bias)
+        for part in module.modules()
+        if isinstance(part, (torch.nn.LSTM, torch.nn.RNN, torch.nn.LSTMCell, torch.nn.RNNCell))
+        for name, bias in part.named_parameters()
+        if name.startswith("bias_hh")
+    }
+    weights = [weight for weight in module.parameters() if weight.requires_grad and id(weight) not in second]
     before = [weight.detach().clone() for weight in weights]
     with _in_eval_mode(module), torch.enable_grad():
         outputs = pytree.tree_leaves(module(*tensors))

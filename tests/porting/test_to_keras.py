@@ -106,9 +106,9 @@ def test_a_network_with_different_predictions_is_not_kept(backend, shared_worker
     from trivium.porting import to_keras
 
     (tmp_path / "net.pt2").write_bytes(program_bytes())
-    right = to_keras._for_source
+    right = to_keras.for_source
     monkeypatch.setattr(
-        to_keras, "_for_source", lambda *arguments: {k: [x + 0.01 for x in v] for k, v in right(*arguments).items()}
+        to_keras, "for_source", lambda *arguments: {k: [x + 0.01 for x in v] for k, v in right(*arguments).items()}
     )
     report = port(tmp_path / "net.pt2", "keras")
     assert not report.passed
