@@ -35,20 +35,14 @@ CALLBACK_ATTRIBUTES = ("params", "_model", "_in_multi_worker_mode")
 # --- modules --------------------------------------------------------------------------------------------------------
 
 
-def random_module() -> ModuleType:
-    """Return the module whose functions every layer and `keras.random` draw by, of this process' backend.
+def backend_module(area: str = "") -> ModuleType:
+    """Return a module of this process' backend, whose functions Keras calls directly.
 
-    Keras has no public way to bring a random generator of one's own: layers call these functions directly.
+    Keras has no public way to bring one's own: layers and `keras.random` draw by those of `random`, activations and
+    losses compute by those of `nn`; recurrent layers loop by the function `rnn` of the package.
     """
-    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.random")
-
-
-def nn_module() -> ModuleType:
-    """Return the module whose functions every activation and every loss computes by, of this process' backend.
-
-    Losses and activations call these functions directly; a public loss cannot see the logits of an activation.
-    """
-    return importlib.import_module(f"keras.src.backend.{catalog.selected().name}.nn")
+    name = f"keras.src.backend.{catalog.selected().name}.{area}" if area else "keras.src.backend"
+    return importlib.import_module(name)
 
 
 @contextlib.contextmanager
@@ -187,11 +181,6 @@ def export_samples(shape_of: Callable[[Any], Sequence[int]]) -> Iterator[None]:
         for name in ("onnx", "openvino", "torch"):
             stack.enter_context(replaced_functions(importlib.import_module(f"keras.src.export.{name}"), sample))
         yield
-
-
-def backend_module() -> ModuleType:
-    """Return the module through which layers call their backend: recurrent layers loop by its function `rnn`."""
-    return importlib.import_module("keras.src.backend")
 
 
 def _keras_home() -> Path:

@@ -57,7 +57,7 @@ def losses_from_logits() -> Iterator[None]:
     A function that is compiled within it, such as a model's training function, keeps the replaced losses.
     """
     runtime.current()
-    module, tracker = keras_internals.nn_module(), _LogitsTracker()
+    module, tracker = keras_internals.backend_module("nn"), _LogitsTracker()
     replacements = {name: getattr(tracker, method)(getattr(module, name)) for name, method in REPLACED.items()}
     with keras_internals.replaced_functions(module, replacements):
         yield

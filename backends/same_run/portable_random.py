@@ -55,7 +55,7 @@ def portable_draws(generator: PortableRandom | None = None) -> Iterator[None]:
     _in_force.append(generator)
     try:
         replacements = {name: getattr(generator, name) for name in REPLACED}
-        with keras_internals.replaced_functions(keras_internals.random_module(), replacements):
+        with keras_internals.replaced_functions(keras_internals.backend_module("random"), replacements):
             yield
     finally:
         _in_force.pop()
@@ -85,7 +85,7 @@ class PortableRandom:
     def for_current_backend(cls) -> PortableRandom:
         """Return a generator for this process' backend. Creating one takes as long as a step of a small model."""
         runtime.current()
-        module = keras_internals.random_module()
+        module = keras_internals.backend_module("random")
         return cls(module, module.randint)
 
     @property

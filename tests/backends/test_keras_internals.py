@@ -34,7 +34,7 @@ def test_keras_is_of_a_version_that_is_known(keras):
 
 def test_every_random_layer_draws_by_the_random_module(keras, monkeypatch):
     drawn = []
-    module = keras_internals.random_module()
+    module = keras_internals.backend_module("random")
     keras_dropout = module.dropout
     monkeypatch.setattr(module, "dropout", lambda *a, **k: drawn.append(a) or keras_dropout(*a, **k))
     keras.layers.Dropout(0.5)(np.ones((2, 3), "float32"), training=True)
@@ -43,7 +43,7 @@ def test_every_random_layer_draws_by_the_random_module(keras, monkeypatch):
 
 def test_every_activation_computes_by_the_nn_module(keras, monkeypatch):
     called = []
-    module = keras_internals.nn_module()
+    module = keras_internals.backend_module("nn")
     keras_relu = module.relu
     monkeypatch.setattr(module, "relu", lambda x: called.append(x) or keras_relu(x))
     keras.layers.Activation("relu")(np.ones((2, 3), "float32"))

@@ -142,11 +142,12 @@ def test_incompatible_shapes_raise_keras_own_error(keras):
 
 def test_keras_still_computes_by_the_functions_that_are_replaced(keras):
     native = {
-        name: inspect.signature(getattr(keras_internals.nn_module(), name)).parameters for name in crossentropy.REPLACED
+        name: inspect.signature(getattr(keras_internals.backend_module("nn"), name)).parameters
+        for name in crossentropy.REPLACED
     }
     with losses_from_logits():
         ours = {
-            name: inspect.signature(getattr(keras_internals.nn_module(), name)).parameters
+            name: inspect.signature(getattr(keras_internals.backend_module("nn"), name)).parameters
             for name in crossentropy.REPLACED
         }
     for name in crossentropy.REPLACED:
@@ -156,7 +157,7 @@ def test_keras_still_computes_by_the_functions_that_are_replaced(keras):
 
 
 def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras):
-    module = keras_internals.nn_module()
+    module = keras_internals.backend_module("nn")
     native = {name: getattr(module, name) for name in crossentropy.REPLACED}
     expected, _ = of_classes()
     with losses_from_logits():

@@ -190,7 +190,7 @@ def test_masked_attention_is_the_same_on_every_backend(kind, backend):
 
 
 def test_keras_has_its_own_operations_back_afterwards(keras):
-    module = keras_internals.nn_module()
+    module = keras_internals.backend_module("nn")
     native = module.dot_product_attention
     with portable_operations(), portable_operations():
         assert module.dot_product_attention is not native
@@ -198,7 +198,7 @@ def test_keras_has_its_own_operations_back_afterwards(keras):
 
 
 def test_keras_still_has_the_arguments_that_the_corrections_know(keras):
-    names = list(inspect.signature(keras_internals.nn_module().dot_product_attention).parameters)
+    names = list(inspect.signature(keras_internals.backend_module("nn").dot_product_attention).parameters)
     assert names[:5] == ["query", "key", "value", "bias", "mask"]
     assert set(names[5:]) == {"scale", "is_causal", "flash_attention", "attn_logits_soft_cap"}
 

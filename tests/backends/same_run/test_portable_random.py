@@ -31,7 +31,7 @@ def owned(keras):
 
 @pytest.fixture
 def native(keras):
-    module = keras_internals.random_module()
+    module = keras_internals.backend_module("random")
     return {name: getattr(module, name) for name in portable_random.REPLACED}
 
 
@@ -83,7 +83,7 @@ def test_keras_still_draws_by_the_functions_that_are_replaced(keras, native):
 
 
 def test_everything_is_put_back_also_after_an_exception_and_when_nested(keras, native):
-    module = keras_internals.random_module()
+    module = keras_internals.backend_module("random")
     with portable_draws():
         outer = {name: getattr(module, name) for name in portable_random.REPLACED}
         assert not any(outer[name] == native[name] for name in portable_random.REPLACED)
