@@ -2,6 +2,7 @@
 
 import json
 
+import keras2_files
 import keras_files
 import numpy as np
 import pytest
@@ -270,3 +271,20 @@ def test_code_in_a_file_does_not_run_without_trust(refused, here, backend):
     for command in (("evaluate", "code.keras"), ("train", "--from", "code.keras", "--loss", "mse")):
         assert "would run the code of a Lambda" in refused(*command, "--data", "values.npz")
     assert "would run the code of a Lambda" in refused("save", "code.keras", "code.h5")
+
+
+def test_a_file_of_keras_2_is_evaluated_trained_and_ported(cli, here, backend, generator):
+    kernel = generator.normal(size=(4, 3)).astype("float32")
+    layers = [keras2_files.input_layer((4,), "input_1"), keras2_files.dense(3, "dense", "softmax")]
+    config = {"class_name": "Sequential", "config": {"name": "sequential", "layers": layers}}
+    compilation = keras2_files.training(keras2_files.adam(), "sparse_categorical_crossentropy", ["accuracy"])
+    weights = {"dense": {"kernel": kernel, "bias": np.zeros(3, "float32")}}
+    (here / "old.h5").write_bytes(keras2_files.hdf5(config, weights, compilation))
+    keras_files.save_points(here / "points.npz")
+    x, y = keras_files.points()
+    metrics = json.loads(cli("evaluate", "old.h5", "--data", "points.npz", "--json").out)["metrics"]
+    assert metrics["accuracy"] == pytest.approx(np.mean((x[40:] @ kernel).argmax(1) == y[40:]), rel=1e-5)
+    cli("train", "--from", "old.h5", "--data", "points.npz", "--epochs", "1", "--out", "run")
+    assert (here / "run" / "bundle.trivium").is_file()
+    cli("port", "old.h5", "--to", f"source:{backend.name}", "--out", "source")
+    assert (here / "source" / "model.py").is_file()

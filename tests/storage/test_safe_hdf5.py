@@ -111,3 +111,13 @@ def test_a_truncated_file_raises_a_one_line_error(written, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     refused(path, "a.h5 cannot be read as HDF5, truncated or damaged")
+
+
+def test_a_long_list_of_names_is_read_from_its_parts(tmp_path):
+    """Keras divides an attribute that is too long for HDF5."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["short"] = [b"a", b"b"]
+        file.attrs["long0"], file.attrs["long1"], file.attrs["long3"] = [b"c"], ["d", "e"], [b"f"]
+        assert safe_hdf5.text_list(file, "short") == ["a", "b"]
+        assert safe_hdf5.text_list(file, "long") == ["c", "d", "e"]
+        assert safe_hdf5.text_list(file, "none") == []

@@ -41,7 +41,7 @@ def restore(model: keras.Model, content: bytes, config: Mapping[str, Any], what:
     if steps is None or variables is None:
         return
     fresh.build(variables)
-    own = [variable for variable in fresh.variables if variable.shape]
+    own = [variable for variable in fresh.variables if len(variable.shape)]
     if [tuple(variable.shape) for variable in own] != [array.shape for array in slots] or _has_other_scalars(fresh):
         return
     by_path = dict(zip([variable.path for variable in own], slots, strict=True))
@@ -54,7 +54,7 @@ def restore(model: keras.Model, content: bytes, config: Mapping[str, Any], what:
 
 def _has_other_scalars(optimizer: Any) -> bool:
     """Return whether an optimizer remembers a number beside the steps and the rate, as Nadam does."""
-    return sum(not variable.shape for variable in optimizer.variables) > 1 + (not _has_schedule(optimizer))
+    return sum(not len(variable.shape) for variable in optimizer.variables) > 1 + (not _has_schedule(optimizer))
 
 
 def _has_schedule(optimizer: Any) -> bool:

@@ -4,24 +4,17 @@ The expected predictions are computed with NumPy.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from keras2_files import adam, archive, dense, hdf5, in_module, input_layer, layer, training
 
 from trivium.engine.bundles import architecture_file, keras_files, model_file
 from trivium.engine.bundles.keras2.compilation import translate_compilation
 from trivium.engine.bundles.keras2.configuration import translate_model
 from trivium.errors import BundleError
-from trivium.functions import load_function
 
 pytestmark = pytest.mark.one_environment
-
-FILES = Path(__file__).parents[2] / "helpers" / "keras2_files.py"
-adam, archive, dense, hdf5, in_module, input_layer, layer, training = (
-    load_function(f"{FILES}:{name}")
-    for name in ("adam", "archive", "dense", "hdf5", "in_module", "input_layer", "layer", "training")
-)
 
 SEQUENTIAL = {
     "class_name": "Sequential",
