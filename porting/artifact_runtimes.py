@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backends import artifacts
 from ..backends.artifacts import Artifact, Tensor, in_model_order
+from ..errors import WorkerError, first_line
 from ..functions import load_function
 
 # Batches by name; each batch has one array per input, or one per output.
@@ -36,10 +37,13 @@ def run_artifact(
     Returns:
         `inputs`, `outputs` and `versions` as the artifact reports them; `answers`: its outputs by batch name, one array
         per output.
+
+    Raises:
+        WorkerError: it cannot compute a batch, for example one of another length; the message has the batch's shapes.
     """
     _hide_module("keras")
     artifact: Artifact = load_function(opener)(Path(path), *names)
-    answers = {name: _run_batch(artifact, arrays, fixed_batch) for name, arrays in batches.items()}
+    answers = {name: _run_named(artifact, name, arrays, fixed_batch) for name, arrays in batches.items()}
     return {
         "inputs": [tensor.to_json() for tensor in artifact.inputs],
         "outputs": [tensor.to_json() for tensor in artifact.outputs],
@@ -52,6 +56,16 @@ def _hide_module(module: str) -> None:
     """Make a module look as if it were not installed: an artifact that needs Keras does not stand alone."""
     assert getattr(sys.modules.get(module), "__file__", None) is None, f"{module} was imported before"
     sys.modules[module] = None  # type: ignore[assignment]
+
+
+def _run_named(
+    artifact: Artifact, name: str, arrays: Sequence[np.ndarray], fixed_batch: int | None
+) -> list[np.ndarray]:
+    try:
+        return _run_batch(artifact, arrays, fixed_batch)
+    except Exception as error:  # each runtime raises its own
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise WorkerError(f"{name} inputs of shape {shapes}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _run_batch(artifact: Artifact, arrays: Sequence[np.ndarray], fixed_batch: int | None) -> list[np.ndarray]:
