@@ -24,10 +24,10 @@ from ..data.preprocessing.text_words import TextWords
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from ..functions import function_name
-from . import artifact_runtimes, keras_export, onnx_rows, onnx_text, source_model, targets
+from . import artifact_runtimes, keras_export, nudges, onnx_rows, onnx_text, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import Destination, choose_destination, publish, staging
-from .report import RECORDED, PortReport, PredictionCheck, compare_batches
+from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
 from .source_model import UNKNOWN_BACKEND, SourceModel
 from .targets import Format, Host
 
@@ -137,9 +137,7 @@ class _Export:
                 "files": sorted(path.name for path in staged.iterdir()),
                 "versions": {**versions, **result["versions"]},
             }
-            checks = self._compare(prepared_inputs, result["answers"])
-            names = self.source.backend, self.target.name
-            report = PortReport(*names, self.destination.artifact, checks, self.host.backend, facts=facts)
+            report = self._compare(prepared_inputs, result["answers"], facts)
             if not report.passed:
                 return replace(report, artifact=None)
             publish(staged, self.destination, report.to_json())
@@ -193,9 +191,9 @@ class _Export:
             return inputs, inputs
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
-    def _compare(self, prepared: NamedBatches, received: NamedBatches) -> tuple[PredictionCheck, ...]:
+    def _compare(self, prepared: NamedBatches, received: NamedBatches, facts: dict[str, Any]) -> PortReport:
         """Compare each batch with the backend that the model was trained on if it is installed, else with the host."""
-        origin = self.source.backend
+        origin, path = self.source.backend, str(self.source.path)
         installed = origin != UNKNOWN_BACKEND and catalog.find(origin).installed
         against = origin if installed else self.host.backend
         bundle = self.source.bundle
@@ -203,11 +201,23 @@ class _Export:
         if bundle and _same_samples(bundle.input_arrays, prepared[RECORDED]):
             expected[RECORDED] = bundle.output_arrays
         unanswered = {name: arrays for name, arrays in prepared.items() if name not in expected}
-        answers = worker.get(against).call(source_model.predict_batches, str(self.source.path), unanswered)
+        answers = worker.get(against).call(source_model.predict_batches, path, unanswered)
         references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
         expected |= answers
         answered = {name: expected[name] for name in prepared}
-        return compare_batches(self.target.name, references, answered, received, self.interface["dtype"])
+        predict_nudged = nudges.of_keras_model(against, path, prepared, self.announce)
+        checks = compare_batches(
+            self.target.name, references, answered, received, self.interface["dtype"], predict_nudged
+        )
+        return PortReport(
+            origin,
+            self.target.name,
+            self.destination.artifact,
+            checks,
+            self.host.backend,
+            facts=facts,
+            constant_outputs=find_constant_outputs(answered),
+        )
 
 
 def probe_batches(recorded: list[np.ndarray]) -> NamedBatches:

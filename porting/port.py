@@ -42,7 +42,8 @@ def port(
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
-        The `PortReport`. If a check failed, `passed` is false and no file was written.
+        The `PortReport`. If its `verdict` is "different", `passed` is false and no file was written. If it is
+        "ill-conditioned", rounding alone moves the model about as far as the port is off (see docs/porting.md).
 
     Raises:
         PortError: the target is unknown, nothing installed can write it, or it cannot represent this model.

@@ -27,16 +27,15 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..data.dataset import labels_to_json
-from ..engine.verification import parity
 from ..errors import PortError
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
-from . import source_model, targets
+from . import nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, as_dtype, probe_batches
-from .report import PortReport, compare_batches
-from .source_files import CHECK_TEMPLATE, ISOLATED_RUN, readme
+from .report import PortReport, compare_batches, find_constant_outputs
+from .source_files import ISOLATED_RUN, check_file, readme
 from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
 
 _RECORDED = "recorded.npz"
@@ -103,10 +102,17 @@ class _SourcePort:
             self.announce(f"running it on {self.target.title} alone")
             received = run_isolated(staged, self.target)
             name = f"{targets.SOURCE}{self.target.name}"
-            checks = compare_batches(name, references, {batch: expected[batch] for batch in inputs}, received)
-            report = PortReport(self.source.backend, name, destination.artifact, checks, host.name, facts=facts)
+            predict_nudged = nudges.of_keras_model(host.name, path, prepared_inputs, self.announce)
+            answered = {batch: expected[batch] for batch in inputs}
+            checks = compare_batches(name, references, answered, received, predict_nudged=predict_nudged)
+            names = self.source.backend, name
+            constant_outputs = find_constant_outputs(answered)
+            report = PortReport(
+                *names, destination.artifact, checks, host.name, facts=facts, constant_outputs=constant_outputs
+            )
             if not report.passed:
                 return replace(report, artifact=None)
+            (staged / "check.py").write_text(check_file(written["predict"], _ill_conditioned(report)))
             publish(staged, destination, report.to_json())
         return report
 
@@ -157,6 +163,11 @@ class _SourcePort:
         }
 
 
+def _ill_conditioned(report: PortReport) -> dict[str, float]:
+    """Return the tolerance of each batch for which rounding alone moves the model's outputs."""
+    return {check.inputs: check.sensitivity.limit for check in report.checks if check.sensitivity}
+
+
 def _room(framework: str) -> ModuleType:
     """Return the module that writes source for a framework.
 
@@ -181,8 +192,8 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         name: the name for a model that has only the name that Keras numbered.
 
     Returns:
-        `requires`: the packages that the code needs; `example`: a few lines that use the model; `left_out`: layers
-        that only training calls.
+        `requires`: the packages that the code needs; `example`: a few lines that use the model; `predict`: the
+        function of `check.py` that predicts; `left_out`: layers that only training calls.
 
     Raises:
         PortError: some layers cannot be written as source; each is named.
@@ -195,7 +206,12 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         graph = replace(graph, name=identifier(name))
     source = room.write(graph)
     save(source, graph, Path(folder))
-    return {"requires": [*source.requires, "numpy"], "example": source.example, "left_out": list(graph.left_out)}
+    return {
+        "requires": [*source.requires, "numpy"],
+        "example": source.example,
+        "predict": source.predict,
+        "left_out": list(graph.left_out),
+    }
 
 
 def save(source: Source, graph: Graph, folder: Path) -> None:
@@ -207,8 +223,7 @@ def save(source: Source, graph: Graph, folder: Path) -> None:
         to_bytes(tensors, {"model": graph.name, "trivium": metadata.version("trivium")})
     )
     (folder / "model.py").write_text(source.model)
-    tolerance = parity.tolerance("float32")
-    (folder / "check.py").write_text(CHECK_TEMPLATE.format(predict=source.predict.rstrip(), tolerance=tolerance))
+    (folder / "check.py").write_text(check_file(source.predict, {}))
 
 
 # --- the process that has neither Keras nor trivium -----------------------------------------------------------------

@@ -25,11 +25,11 @@ from ..engine.keras_model.model_bytes import keras_bytes
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
 from ..storage.regular_file import sha256_of
-from . import artifact_runtimes, source_model, targets
+from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback, artifact_worker, probe_batches
-from .report import RECORDED, PortReport, PredictionCheck, compare_batch, compare_batches
+from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
 
 # The format of a file by its suffix.
 _FORMATS = {".pt2": "torch-export", ".onnx": "onnx"}
@@ -38,10 +38,6 @@ _SAMPLES = 32
 _OPEN_LENGTH = 8
 # Integers are drawn below this if no embedding table tells their number.
 _INTEGER_BOUND = 2
-# For extreme inputs the tolerance is this multiple of the effect that rounding of the inputs has on the network's own
-# outputs, up to the maximum: a wrongly rebuilt network differs by more.
-_SLACK, _MAX_TOLERANCE = 10, 1e-2
-_PERTURBATION = 1e-6  # relative; about the rounding error of a sum of some dozen values
 _ROOMS = "trivium.backends"
 
 
@@ -174,7 +170,6 @@ def _missing(source: Path, what: str, extra: str) -> PortError:
 
 
 RunNetwork = Callable[[NamedBatches, "int | None", list[list[str]]], dict[str, Any]]
-RunBatches = Callable[[NamedBatches], NamedBatches]
 
 
 @dataclass(frozen=True)
@@ -217,47 +212,22 @@ class _KerasPort:
             )
             expected = {name: _samples_first(arrays, rebuilt) for name, arrays in result["answers"].items()}
             references = dict.fromkeys(batches, self.against)
-            checks = [*compare_batches(targets.KERAS, references, {name: expected[name] for name in batches}, received)]
-            if not checks[-1].passed:
-                checks[-1] = self._recheck_extremes(checks[-1], batches["extreme"], expected, received, run_again)
+            predict_nudged = nudges.of_network(run_again, batches, rebuilt["size"] is not None)
+            answered = {name: expected[name] for name in batches}
+            checks = compare_batches(targets.KERAS, references, answered, received, predict_nudged=predict_nudged)
             report = PortReport(
                 rebuilt["source"],
                 targets.KERAS,
                 self.destination.artifact,
-                tuple(checks),
+                checks,
                 host.name,
                 facts=self._facts(rebuilt, result["versions"]),
+                constant_outputs=find_constant_outputs(answered),
             )
             if not report.passed:
                 return replace(report, artifact=None)
             publish(staged, self.destination, report.to_json())
         return report
-
-    def _recheck_extremes(
-        self,
-        check: PredictionCheck,
-        extreme_inputs: list[np.ndarray],
-        expected: NamedBatches,
-        received: NamedBatches,
-        run_again: RunBatches,
-    ) -> PredictionCheck:
-        """Return the check of the extreme inputs with a tolerance measured on the network itself.
-
-        Normalising values that are all equal leaves only their rounding errors, which differ between runtimes. So the
-        tolerance is derived from the change of the network's own outputs when its inputs are perturbed. Differences are
-        relative to the outputs for random inputs too.
-        """
-        perturbed = run_again({"extreme": [_perturb(x, seed) for seed, x in enumerate(extreme_inputs)]})
-        typical = expected["random"]
-        reference, rebuilt, shifted = (
-            [np.concatenate(pair) for pair in zip(answers["extreme"], random_answers, strict=True)]
-            for answers, random_answers in ((expected, typical), (received, received["random"]), (perturbed, typical))
-        )
-        recheck = compare_batch(check.inputs, check.against, check.target, reference, rebuilt)
-        rounding = compare_batch(check.inputs, check.against, check.against, reference, shifted).difference.relative
-        difference = replace(recheck.difference, samples=check.difference.samples)
-        tolerance = max(check.tolerance, min(_SLACK * rounding, _MAX_TOLERANCE))
-        return replace(check, difference=difference, tolerance=tolerance)
 
     def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
         return {
@@ -303,14 +273,6 @@ def _draw_samples(network_input: dict[str, Any], rows: int | None, seed: int) ->
     return generator.integers(0, 2 if network_input["dtype"] == "bool" else rows or _INTEGER_BOUND, shape).astype(
         network_input["dtype"]
     )
-
-
-def _perturb(values: np.ndarray, seed: int) -> np.ndarray:
-    """Change floats by as much as rounding does; integers stay as they are."""
-    if values.dtype.kind != "f":
-        return values
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], values.shape)
-    return np.asarray(values * (1 + signs * _PERTURBATION), values.dtype)
 
 
 def _for_source(batches: NamedBatches, rebuilt: dict[str, Any]) -> NamedBatches:
