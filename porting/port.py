@@ -36,7 +36,8 @@ def port(
         to: an installed backend; a format (savedmodel, onnx, openvino, litert, torch-export), written by any installed
             backend that can; `source:BACKEND` for native source code; or `keras`.
         out: where to write the port, by default beside the source: a bundle as `bundle-TARGET.trivium`, anything else
-            as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it.
+            as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it. Beside a file that
+            it names, such as `net.onnx`, the report is `net.onnx.port.json`.
         raw_inputs: whether the port takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers. A bundle always brings its own preprocessing.
         listener: called with `{"kind": "port", "stage": …}` events.

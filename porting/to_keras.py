@@ -104,7 +104,8 @@ def port_from_torch(
     Args:
         module: the module; it is exported and run in eval mode, and its mode is restored.
         example_inputs: the tensors to call it with; the first axis of each is the batch axis.
-        out: a `.keras` file, or a folder for `model.keras` and `port.json`.
+        out: a `.keras` file, with its report beside it as `NAME.keras.port.json`, or a folder for `model.keras` and
+            `port.json`. An earlier port of the same name is replaced.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
