@@ -18,12 +18,11 @@ from ..engine.bundles import bundle as bundles
 from ..engine.bundles.bundle import Bundle
 from ..engine.keras_model.interface import by_name, output_names
 from ..engine.keras_model.model_bytes import keras_bytes
-from ..engine.verification import tolerances
 from ..storage import atomic
-from . import source_model, training_step
+from . import nudges, source_model, training_step
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback, all_batches
-from .report import RECORDED, PortReport, compare_batches
+from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
 from .source_model import UNKNOWN_BACKEND, SourceModel
 
 
@@ -64,12 +63,15 @@ def _compare(source: SourceModel, target: Backend, announce: StageCallback) -> P
         unanswered = {name: arrays for name, arrays in batches.items() if name not in expected}
         expected |= worker.get(reference.name).call(source_model.predict_batches, path, unanswered)
     against = reference.name if reference else source.backend
-    checks = compare_batches(target.name, dict.fromkeys(expected, against), expected, received)
-    training: tuple[tolerances.BackendCheck, ...] = ()
-    if reference and target.trains and all(check.passed for check in checks):
+    predict_nudged = nudges.of_keras_model((reference or target).name, path, batches, announce)
+    references = dict.fromkeys(expected, against)
+    checks = compare_batches(target.name, references, expected, received, predict_nudged=predict_nudged)
+    constant_outputs = find_constant_outputs(expected)
+    report = PortReport(source.backend, target.name, None, checks, target.name, constant_outputs=constant_outputs)
+    if reference and target.trains and report.passed:
         announce("taking one more training step on both")
-        training = training_step.compare(path, reference.name, target.name)
-    return PortReport(source.backend, target.name, None, checks, target.name, training)
+        report = replace(report, training=training_step.compare(path, reference.name, target.name))
+    return report
 
 
 def _reference_backend(source: SourceModel, target: Backend) -> Backend | None:

@@ -24,13 +24,13 @@ from ..data.preprocessing.text_words import TextWords
 from ..engine.keras_model.open_axes import closed
 from ..engine.verification import parity
 from ..errors import PortError, WorkerError
-from . import keras_export, onnx_rows, onnx_text, source_model, targets
+from . import keras_export, nudges, onnx_rows, onnx_text, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .artifact_worker import run_artifact
 from .destination import Destination, choose_destination, publish, staging
 from .quantization.methods import QuantizationOptions
 from .quantization.quantize import FloatArtifact, quantize
-from .report import RECORDED, PortReport, PredictionCheck, compare_batches
+from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
 from .source_model import UNKNOWN_BACKEND, SourceModel
 from .targets import Format, Host
 
@@ -156,9 +156,7 @@ class _Export:
                 **({"opset": written["opset"]} if written["opset"] else {}),
                 "versions": {**written["versions"], **result["versions"]},
             }
-            checks = self._compare(prepared_inputs, result["answers"])
-            names = self.source.backend, self.target.name
-            report = PortReport(*names, self.destination.artifact, checks, self.host.backend, facts=facts)
+            report = self._compare(prepared_inputs, result["answers"], facts)
             if report.passed and self.quantization:
                 report, staged = self._quantize(report, staged, description, inputs[RECORDED])
             if not report.passed:
@@ -238,9 +236,9 @@ class _Export:
             return inputs, inputs
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
-    def _compare(self, prepared: NamedBatches, received: NamedBatches) -> tuple[PredictionCheck, ...]:
+    def _compare(self, prepared: NamedBatches, received: NamedBatches, facts: dict[str, Any]) -> PortReport:
         """Compare each batch with the backend that the model was trained on if it is installed, else with the host."""
-        origin = self.source.backend
+        origin, path = self.source.backend, str(self.source.path)
         installed = origin != UNKNOWN_BACKEND and catalog.find(origin).installed
         against = origin if installed else self.host.backend
         bundle = self.source.bundle
@@ -248,11 +246,23 @@ class _Export:
         if bundle and _same_samples(bundle.input_arrays, prepared[RECORDED]):
             expected[RECORDED] = bundle.output_arrays
         unanswered = {name: arrays for name, arrays in prepared.items() if name not in expected}
-        answers = worker.get(against).call(source_model.predict_batches, str(self.source.path), unanswered)
+        answers = worker.get(against).call(source_model.predict_batches, path, unanswered)
         references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
         expected |= answers
         answered = {name: expected[name] for name in prepared}
-        return compare_batches(self.target.name, references, answered, received, self.interface["dtype"])
+        predict_nudged = nudges.of_keras_model(against, path, prepared, self.announce)
+        checks = compare_batches(
+            self.target.name, references, answered, received, self.interface["dtype"], predict_nudged
+        )
+        return PortReport(
+            origin,
+            self.target.name,
+            self.destination.artifact,
+            checks,
+            self.host.backend,
+            facts=facts,
+            constant_outputs=find_constant_outputs(answered),
+        )
 
 
 def all_batches(recorded: list[np.ndarray], interface: dict[str, Any]) -> NamedBatches:

@@ -45,7 +45,8 @@ def port(
         to: an installed backend; a format (savedmodel, onnx, openvino, litert, torch-export), written by any installed
             backend that can; `source:BACKEND` for native source code; or `keras`.
         out: where to write the port, by default beside the source: a bundle as `bundle-TARGET.trivium`, anything else
-            as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it.
+            as a folder `bundle-TARGET` with `port.json` in it. A run or a bundle in memory needs it. Beside a file that
+            it names, such as `net.onnx`, the report is `net.onnx.port.json`.
         raw_inputs: whether the port takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers. A bundle always brings its own preprocessing.
         quantize: `int8`, `int8-dynamic` or `float16` makes the artifact of onnx, openvino or litert smaller.
@@ -55,7 +56,9 @@ def port(
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
-        The `PortReport`. If a check failed or quantising lost too much, `passed` is false and no file was written.
+        The `PortReport`. If its `verdict` is "different", or "less accurate" because quantising lost too much, `passed`
+        is false and no file was written. If it is "ill-conditioned", rounding alone moves the model about as far as the
+        port is off (see docs/porting.md).
 
     Raises:
         PortError: the target is unknown, nothing installed can write or quantise it, or it cannot represent this model.

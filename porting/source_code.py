@@ -27,16 +27,15 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..data.dataset import labels_to_json
-from ..engine.verification import parity
 from ..errors import PortError
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
-from . import source_model, targets
+from . import nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
-from .report import RECORDED, PortReport, compare_batches
-from .source_files import CHECK_TEMPLATE, ISOLATED_RUN, readme
+from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
+from .source_files import ISOLATED_RUN, check_file, readme
 from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
 from .source_step import SAMPLES, SourceStep, take_step
 
@@ -108,11 +107,17 @@ class _SourcePort:
             program = written["step"] if isinstance(step, SourceStep) else ""
             received, after = run_isolated(staged, self.target, program, step)
             name = f"{targets.SOURCE}{self.target.name}"
-            checks = compare_batches(name, references, {batch: expected[batch] for batch in inputs}, received)
+            predict_nudged = nudges.of_keras_model(host.name, path, prepared_inputs, self.announce)
+            answered = {batch: expected[batch] for batch in inputs}
+            checks = compare_batches(name, references, answered, received, predict_nudged=predict_nudged)
             training = (step.compare((host.name, name), after),) if isinstance(step, SourceStep) else ()
-            report = PortReport(self.source.backend, name, destination.artifact, checks, host.name, training, facts)
+            report = PortReport(
+                *(self.source.backend, name, destination.artifact, checks, host.name, training, facts),
+                constant_outputs=find_constant_outputs(answered),
+            )
             if not report.passed:
                 return replace(report, artifact=None)
+            (staged / "check.py").write_text(check_file(written["predict"], _ill_conditioned(report)))
             publish(staged, destination, report.to_json())
         return report
 
@@ -173,6 +178,11 @@ class _SourcePort:
         }
 
 
+def _ill_conditioned(report: PortReport) -> dict[str, float]:
+    """Return the tolerance of each batch for which rounding alone moves the model's outputs."""
+    return {check.inputs: check.sensitivity.limit for check in report.checks if check.sensitivity}
+
+
 def _room(framework: str) -> ModuleType:
     """Return the module that writes source for a framework.
 
@@ -197,8 +207,9 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         name: the name for a model that has only the name that Keras numbered.
 
     Returns:
-        `requires`: the packages that the code needs; `example`: a few lines that use the model; `step`: the program of
-        a training step; `left_out`: layers that only training calls.
+        `requires`: the packages that the code needs; `example`: a few lines that use the model; `predict`: the
+        function of `check.py` that predicts; `step`: the program of a training step; `left_out`: layers that only
+        training calls.
 
     Raises:
         PortError: some layers cannot be written as source; each is named.
@@ -215,6 +226,7 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
         "requires": [*source.requires, "numpy"],
         "example": source.example,
         "step": source.step,
+        "predict": source.predict,
         "left_out": list(graph.left_out),
     }
 
@@ -228,8 +240,7 @@ def save(source: Source, graph: Graph, folder: Path) -> None:
         to_bytes(tensors, {"model": graph.name, "trivium": metadata.version("trivium")})
     )
     (folder / "model.py").write_text(source.model)
-    tolerance = parity.tolerance("float32")
-    (folder / "check.py").write_text(CHECK_TEMPLATE.format(predict=source.predict.rstrip(), tolerance=tolerance))
+    (folder / "check.py").write_text(check_file(source.predict, {}))
 
 
 # --- the process that has neither Keras nor trivium -----------------------------------------------------------------

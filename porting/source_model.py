@@ -6,6 +6,7 @@ model in Keras' safe mode.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -169,17 +170,18 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
 
 def predict_batches(path: str, batches: NamedBatches) -> NamedBatches:
     """Return the model's outputs under this process' backend for preprocessed batches, one array per output."""
+    model = load(path)
+    return {name: predict(model, arrays) for name, arrays in batches.items()}
+
+
+def predict(model: keras.Model, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the model's outputs for one preprocessed batch, one array per output."""
     import keras
 
-    model = load(path)
-    outputs = {}
-    for name, arrays in batches.items():
-        if len(arrays) == len(model.outputs) == 1:
-            outputs[name] = [outputs_of(model, arrays[0])]
-        else:
-            predictions = model.predict(pack(model, "input", arrays), verbose=0)
-            outputs[name] = [np.asarray(array) for array in keras.tree.flatten(predictions)]
-    return outputs
+    if len(arrays) == len(model.outputs) == 1:
+        return [outputs_of(model, arrays[0])]
+    predictions = model.predict(pack(model, "input", arrays), verbose=0)
+    return [np.asarray(array) for array in keras.tree.flatten(predictions)]
 
 
 def _describe(name: str, tensor: Any) -> dict[str, Any]:

@@ -26,20 +26,17 @@ from ..engine.verification.tolerances import BackendCheck
 from ..errors import FileError, PortError, WorkerError
 from ..functions import function_name, load_function
 from ..storage.regular_file import sha256_of
-from . import artifact_runtimes, source_model, targets
+from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .artifact_worker import artifact_worker
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
-from .network_batches import batches_for, for_keras, for_source, perturb, samples_back, samples_first
-from .report import RECORDED, PortReport, PredictionCheck, compare_batch, compare_batches
+from .network_batches import batches_for, for_keras, for_source, samples_back, samples_first
+from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
 from .source_step import SAMPLES, SourceStep, take_step
 
 # The format of a file by its suffix.
 _FORMATS = {".pt2": "torch-export", ".onnx": "onnx"}
-# For extreme inputs the tolerance is this multiple of the effect that rounding of the inputs has on the network's own
-# outputs, up to the maximum: a wrongly rebuilt network differs by more.
-_SLACK, _MAX_TOLERANCE = 10, 1e-2
 _ROOMS = "trivium.backends"
 
 
@@ -107,7 +104,8 @@ def port_from_torch(
     Args:
         module: the module; it is exported and run in eval mode, and its mode is restored.
         example_inputs: the tensors to call it with; the first axis of each is the batch axis.
-        out: a `.keras` file, or a folder for `model.keras` and `port.json`.
+        out: a `.keras` file, with its report beside it as `NAME.keras.port.json`, or a folder for `model.keras` and
+            `port.json`. An earlier port of the same name is replaced.
         inference_only: whether to compare answers alone. Otherwise one training step of both is compared too, and a
             model that Keras would train otherwise is not kept, such as one with tied weights or a `padding_idx`.
         listener: called with `{"kind": "port", "stage": …}` events.
@@ -181,7 +179,6 @@ def _missing(source: Path, what: str, extra: str) -> PortError:
 
 
 RunNetwork = Callable[[NamedBatches, "int | None", list[list[str]]], dict[str, Any]]
-RunBatches = Callable[[NamedBatches], NamedBatches]
 
 
 @dataclass(frozen=True)
@@ -226,15 +223,17 @@ class _KerasPort:
             )
             expected = {name: samples_first(arrays, rebuilt) for name, arrays in result["answers"].items()}
             references = dict.fromkeys(batches, self.against)
-            checks = [*compare_batches(targets.KERAS, references, {name: expected[name] for name in batches}, received)]
-            if not checks[-1].passed:
-                checks[-1] = self._recheck_extremes(checks[-1], batches["extreme"], expected, received, run_again)
+            predict_nudged = nudges.of_network(run_again, batches, rebuilt["size"] is not None)
+            answered = {name: expected[name] for name in batches}
+            checks = compare_batches(targets.KERAS, references, answered, received, predict_nudged=predict_nudged)
             facts = self._facts(rebuilt, result["versions"])
             training: tuple[BackendCheck, ...] = ()
             if self.step_network and all(check.passed for check in checks):
                 training = self._compare_steps(artifact, rebuilt, batches[RECORDED], facts)
-            names_of_both = rebuilt["source"], targets.KERAS
-            report = PortReport(*names_of_both, self.destination.artifact, tuple(checks), host.name, training, facts)
+            report = PortReport(
+                *(rebuilt["source"], targets.KERAS, self.destination.artifact, checks, host.name, training, facts),
+                constant_outputs=find_constant_outputs(answered),
+            )
             if not report.passed:
                 return replace(report, artifact=None)
             publish(staged, self.destination, report.to_json())
@@ -256,32 +255,6 @@ class _KerasPort:
         taken = SourceStep(**step)
         received = self.step_network(replace(taken, targets=samples_back(taken.targets, rebuilt)))
         return (taken.compare((self.against, targets.KERAS), samples_first(received, rebuilt)),)
-
-    def _recheck_extremes(
-        self,
-        check: PredictionCheck,
-        extreme_inputs: list[np.ndarray],
-        expected: NamedBatches,
-        received: NamedBatches,
-        run_again: RunBatches,
-    ) -> PredictionCheck:
-        """Return the check of the extreme inputs with a tolerance measured on the network itself.
-
-        Normalising values that are all equal leaves only their rounding errors, which differ between runtimes. So the
-        tolerance is derived from the change of the network's own outputs when its inputs are perturbed. Differences are
-        relative to the outputs for random inputs too.
-        """
-        perturbed = run_again({"extreme": [perturb(x, seed) for seed, x in enumerate(extreme_inputs)]})
-        typical = expected["random"]
-        reference, rebuilt, shifted = (
-            [np.concatenate(pair) for pair in zip(answers["extreme"], random_answers, strict=True)]
-            for answers, random_answers in ((expected, typical), (received, received["random"]), (perturbed, typical))
-        )
-        recheck = compare_batch(check.inputs, check.against, check.target, reference, rebuilt)
-        rounding = compare_batch(check.inputs, check.against, check.against, reference, shifted).difference.relative
-        difference = replace(recheck.difference, samples=check.difference.samples)
-        tolerance = max(check.tolerance, min(_SLACK * rounding, _MAX_TOLERANCE))
-        return replace(check, difference=difference, tolerance=tolerance)
 
     def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
         return {

@@ -64,6 +64,8 @@ class TorchRuntime(Runtime):
     def gradients(self, model: Any, x: Any, y: Any, *, training: bool = True) -> tuple[float, list[np.ndarray]]:
         with unchanged(model), self.carry_rnn_states(model):
             loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=training), training=training)
+            if not model.trainable_variables:  # `grad` refuses an empty list
+                return float(loss), []
             # Not `backward`, which would accumulate into the parameters' gradients.
             gradients = torch.autograd.grad(
                 loss,

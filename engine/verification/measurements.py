@@ -18,6 +18,7 @@ from ...backends.same_run.operations import portable_operations
 from ...backends.same_run.portable_random import portable_draws
 from ...backends.workers.worker import report
 from ..keras_model.inference import reset_states
+from . import tolerances
 from .model_under_test import (
     ModelUnderTest,
     StepBatches,
@@ -39,31 +40,29 @@ def prepare(fields: dict[str, Any], steps: int) -> dict[str, Any]:
     model_under_test = ModelUnderTest(**fields)
     with fresh_keras(model_under_test.float64):
         model, data = build(model_under_test)
-        return {"batches": make_batches(model_under_test, model, data, steps), "variables": _values(model.variables)}
+        return {"batches": make_batches(model_under_test, model, data, steps), "variables": _named(model.variables)}
 
 
-def measure_inference(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray]) -> dict[str, Any]:
+def measure_inference(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays) -> dict[str, Any]:
     """Measure what a backend that cannot train computes: `own`, `dtype`, `passes` and `loss`, as in `measure`."""
     with _built_model(fields) as model:
         own = _named(model.variables)
-        if [value.shape for _, value in own] != [value.shape for value in variables]:
+        if not tolerances.have_one_shape(own, variables):
             return {"own": own}
         _assign(model, variables)
         report(kind="verify", stage="layers and loss", done=0, total=1)
         x, y = batch_at(model, batches, 0)
         passes = {mode: _forward_twice(model, x, training=mode == "training") for mode in ("training", "inference")}
-        with runtime.unchanged(model):
-            loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
-        return {"own": own, "dtype": coarsest_dtype(model), "passes": passes, "loss": float(loss)}
+        return {"own": own, "dtype": coarsest_dtype(model), "passes": passes, "loss": _loss(model, x, y)}
 
 
-def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray]) -> dict[str, Any]:
+def measure(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays) -> dict[str, Any]:
     """Measure everything that is compared, on a model that starts from `variables`.
 
     Args:
         fields: those of the `ModelUnderTest`.
         batches: of all steps.
-        variables: initial values of all variables of the model.
+        variables: initial values of all variables of the model, with their names.
 
     Returns:
         `own`: this backend's own initial variables, with their names. If their shapes differ from those of
@@ -78,7 +77,7 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.nda
     """
     with _built_model(fields) as model:
         own = _named(model.variables)
-        if [value.shape for _, value in own] != [value.shape for value in variables]:
+        if not tolerances.have_one_shape(own, variables):
             return {"own": own}
         _assign(model, variables)
         report(kind="verify", stage="layers and gradients", done=0, total=len(batches["x"][0]))
@@ -95,17 +94,15 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: list[np.nda
         }
 
 
-def train_until(fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray], step: int) -> dict[str, Any]:
+def train_until(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, step: int) -> dict[str, Any]:
     """Train for the steps before `step`, counted from 0. Return all `variables`, and the `weights` with their names."""
     with _built_model(fields) as model:
         _assign(model, variables)
         _train(model, {side: [values[:step] for values in arrays] for side, arrays in batches.items()})
-        return {"variables": _values(model.variables), "weights": _named(model.weights)}
+        return {"variables": _named(model.variables), "weights": _named(model.weights)}
 
 
-def measure_step(
-    fields: dict[str, Any], batches: StepBatches, variables: list[np.ndarray], step: int
-) -> dict[str, Any]:
+def measure_step(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, step: int) -> dict[str, Any]:
     """Return `passes` (in training mode), `loss` and `gradients` on one step's batch, for a model with `variables`."""
     with _built_model(fields) as model:
         _assign(model, variables)
@@ -202,10 +199,18 @@ def _train(model: keras.Model, batches: StepBatches) -> tuple[list[float], Named
         for step in range(steps):
             x, y = batch_at(model, batches, step)
             model.reset_metrics()  # otherwise some backends return the mean over all steps
-            losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
+            logs = model.train_on_batch(x, y, return_dict=True)
+            # A model with metrics of its own may leave its loss out of the logs.
+            losses.append(float(logs["loss"]) if "loss" in logs else _loss(model, x, y))
             updated = updated or _named(weights)
             report(kind="verify", stage=f"step {step + 1} of {steps}", done=step + 1, total=steps)
     return losses, updated
+
+
+def _loss(model: keras.Model, x: Any, y: Any) -> float:
+    """Return the loss of a batch in training mode. The model's state does not change."""
+    with runtime.unchanged(model):
+        return float(model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True))
 
 
 def _predict(model: keras.Model, x: Any) -> NamedArrays:
@@ -218,18 +223,15 @@ def _predict(model: keras.Model, x: Any) -> NamedArrays:
     return [(name, _array(output)) for name, output in zip(names, outputs, strict=True)]
 
 
-def _assign(model: keras.Model, variables: list[np.ndarray]) -> None:
-    """Assign another backend's variables to the model, including the states of its random generators."""
-    for variable, value in zip(model.variables, variables, strict=True):
+def _assign(model: keras.Model, variables: NamedArrays) -> None:
+    """Assign another backend's variables to those of the same name, including the states of random generators."""
+    pairs = tolerances.pairs_by_name(_named(model.variables), variables)
+    for variable, (_, _, value) in zip(model.variables, pairs, strict=True):
         variable.assign(value)
 
 
 def _named(variables: list[keras.Variable]) -> NamedArrays:
     return [(variable.path, _array(variable)) for variable in variables]
-
-
-def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
-    return [_array(variable) for variable in variables]
 
 
 def _array(value: Any) -> np.ndarray:

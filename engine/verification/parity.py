@@ -49,19 +49,28 @@ def difference(expected: np.ndarray, received: np.ndarray, least_scale: float = 
     Raises:
         ValueError: the shapes differ, or the arrays are empty.
     """
-    if expected.shape != received.shape:
-        raise ValueError(f"expected shape {expected.shape}, received {received.shape}")
     if expected.size == 0:
         raise ValueError("there is nothing to compare")
-    e, r = expected.astype("float64"), received.astype("float64")
-    same = (e == r) | (np.isnan(e) & np.isnan(r))
-    with np.errstate(invalid="ignore"):
-        distance = np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf, posinf=np.inf))
+    distance = distances(expected, received)
     scale = max(scale_of(expected), least_scale)
     largest = float(distance.max())
     where = tuple(int(i) for i in np.unravel_index(int(distance.argmax()), distance.shape))
     relative = 0.0 if largest == 0 else largest / scale if scale else float("inf")
     return Difference(largest, relative, where, len(expected))
+
+
+def distances(expected: np.ndarray, received: np.ndarray) -> np.ndarray:
+    """Return |received − expected| of each element, in float64, with NaN and infinities as in `difference`.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if expected.shape != received.shape:
+        raise ValueError(f"expected shape {expected.shape}, received {received.shape}")
+    e, r = expected.astype("float64"), received.astype("float64")
+    same = (e == r) | (np.isnan(e) & np.isnan(r))
+    with np.errstate(invalid="ignore"):
+        return np.where(same, 0.0, np.nan_to_num(np.abs(r - e), nan=np.inf, posinf=np.inf))
 
 
 def scale_of(values: np.ndarray) -> float:

@@ -9,9 +9,10 @@ minimum.
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,10 @@ from ...storage.safe_json import finite
 from . import parity
 
 NamedArrays = list[tuple[str, np.ndarray]]
+# The name of an array, and the number of arrays of this name before it.
+ArrayKey = tuple[str, int]
+# The name of an array, and the array on two backends; None where one of them lacks it.
+ArrayPair = tuple[str, np.ndarray | None, np.ndarray | None]
 
 FORWARD, TRAINING, LOSS, GRADIENTS = "forward pass", "forward pass in training", "loss", "gradients"
 UPDATED, LOSSES, PREDICTIONS, METRICS = "weights after 1 step", "loss curve", "final predictions", "metrics"
@@ -136,6 +141,12 @@ def derive_tolerances(
     return differences
 
 
+def tolerances_for(arrays: NamedArrays, tolerances: Mapping[ArrayKey, float]) -> list[float]:
+    """Return the tolerance of each array by its name; the largest one where none has that name."""
+    largest = max(tolerances.values(), default=parity.TOLERANCES["float32"])
+    return [tolerances.get(key, largest) for key in by_name(arrays)]
+
+
 def perturb(variables: Sequence[np.ndarray], dtype: str, seed: int) -> list[np.ndarray]:
     """Return the variables with floats perturbed by at most the tolerance of one pass. Integers do not change."""
     generator = np.random.default_rng(seed)
@@ -165,13 +176,15 @@ def compare(
     Args:
         what: the name of the check.
         backends: the sources of `expected` and `received`.
-        expected, received: arrays with their names.
-        allowed: the tolerance of each.
+        expected, received: arrays with their names, by which they are paired.
+        tolerances: the tolerance of each array of `expected`.
         kind: a key of `LIMITS`; by default `what`.
     """
     kind = kind or what
-    if [array.shape for _, array in expected] != [array.shape for _, array in received]:
-        return _shape_mismatch(what, backends, expected, received)
+    pairs = pairs_by_name(expected, received)
+    if not have_one_shape(expected, received):
+        return _shape_mismatch(what, backends, pairs)
+    received = [(name, other) for name, _, other in pairs if other is not None]
     differences = _differences(kind, expected, received)
     excess = [
         difference.relative / limit if difference.relative else 0.0
@@ -201,22 +214,42 @@ def _difference(expected: np.ndarray, received: np.ndarray, least_scale: float) 
     return result if expected.ndim else replace(result, where=())
 
 
-def _shape_mismatch(what: str, backends: tuple[str, str], expected: NamedArrays, received: NamedArrays) -> BackendCheck:
+def _shape_mismatch(what: str, backends: tuple[str, str], pairs: Sequence[ArrayPair]) -> BackendCheck:
     """Return the failed check of results whose shapes differ: the first array without a counterpart of its shape."""
-    for name, mine, other in _pairs(expected, received):
-        if mine is None or other is None or mine.shape != other.shape:
-            shapes = [array.shape if array is not None else "nothing" for array in (mine, other)]
-            where = f"{name or 'an extra array'}: {shapes[0]} against {shapes[1]}"
-            return BackendCheck(what, backends, math.inf, 0.0, where)
-    raise AssertionError("their shapes differ")
+    name, mine, other = next(pair for pair in pairs if not _is_of_one_shape(pair))
+    shapes = [array.shape if array is not None else "nothing" for array in (mine, other)]
+    where = f"{name}: {shapes[0]} against {shapes[1]}"
+    return BackendCheck(what, backends, math.inf, 0.0, where)
 
 
-def _pairs(expected: NamedArrays, received: NamedArrays) -> Iterator[tuple[str, np.ndarray | None, np.ndarray | None]]:
-    """Yield the name and both arrays of each: by their names where these tell arrays apart, else by their order."""
-    mine, others = dict(expected), dict(received)
-    if len(mine) == len(expected) and len(others) == len(received) and mine.keys() & others.keys():
-        for name in dict.fromkeys([*mine, *others]):
-            yield name, mine.get(name), others.get(name)
-    else:
-        for (name, array), (_, other) in itertools.zip_longest(expected, received, fillvalue=("", None)):
-            yield name, array, other
+def _is_of_one_shape(pair: ArrayPair) -> bool:
+    _, mine, other = pair
+    return mine is not None and other is not None and mine.shape == other.shape
+
+
+def have_one_shape(expected: NamedArrays, received: NamedArrays) -> bool:
+    """Return whether each array has a counterpart of its name and shape."""
+    return all(map(_is_of_one_shape, pairs_by_name(expected, received)))
+
+
+def pairs_by_name(expected: NamedArrays, received: NamedArrays) -> list[ArrayPair]:
+    """Pair arrays by their names, in the order of `expected`; by their order if no name occurs on both sides.
+
+    A weight that is trainable on one backend only stands at another place there. Arrays of one name, such as the
+    outputs of a shared layer, are paired in their order. An array without a counterpart is paired with None.
+    """
+    mine, others = by_name(expected), by_name(received)
+    if mine.keys() & others.keys():
+        return [(key[0], mine.get(key), others.get(key)) for key in dict.fromkeys([*mine, *others])]
+    both = itertools.zip_longest(expected, received, fillvalue=("", None))
+    return [(name or other_name, array, other) for (name, array), (other_name, other) in both]
+
+
+def by_name(arrays: NamedArrays) -> dict[ArrayKey, np.ndarray]:
+    """Return the arrays by name, and by the number of arrays of this name before them."""
+    counts: collections.Counter[str] = collections.Counter()
+    named = {}
+    for name, array in arrays:
+        named[name, counts[name]] = array
+        counts[name] += 1
+    return named

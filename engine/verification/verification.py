@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...backends import catalog
 from ...backends.workers import worker
 from ...backends.workers.worker import Listener
@@ -32,6 +30,8 @@ from .model_under_test import ModelUnderTest, StepBatches
 from .tolerances import GRADIENTS, LOSS, LOSSES, TRAINING, UPDATED, BackendCheck, NamedArrays
 
 INITIAL, REPEATED = "initial weights", "the same pass twice"
+# The tolerance of each array by kind.
+AllowedDifferences = Mapping[str, Mapping[tolerances.ArrayKey, float]]
 _MODES = {"inference": "", "training": " in training"}
 
 
@@ -197,14 +197,19 @@ class _Verification:
         kinds = {name: tolerances.by_kind(evidence) for name, evidence in evidence_of.items()}
         perturbed = kinds[first]
         if all(check.passed for check in checks):  # perturbing a model that is not deterministic shows nothing
-            weights = tolerances.perturb(variables, dtype, self._model_under_test.seed)
+            names, values = zip(*variables, strict=True)
+            weights = [*zip(names, tolerances.perturb(values, dtype, self._model_under_test.seed), strict=True)]
             perturbed = kinds[first] | tolerances.by_kind(
                 self._call(first, self._measure, weights, title=f"{catalog.find(first).title}, perturbed")
             )
-        allowed = tolerances.derive_tolerances(dtype, kinds[first], perturbed)
-        for what in kinds[first]:
+        derived = tolerances.derive_tolerances(dtype, kinds[first], perturbed)
+        allowed = {
+            what: dict(zip(tolerances.by_name(named), derived[what], strict=True))
+            for what, named in kinds[first].items()
+        }
+        for what in (what for what in tolerances.LIMITS if any(what in of_backend for of_backend in kinds.values())):
             checks += [
-                tolerances.compare(what, (a, b), kinds[a][what], kinds[b][what], allowed[what])
+                _compare(what, (a, b), kinds[a].get(what, []), kinds[b].get(what, []), allowed)
                 for a, b in itertools.combinations(self._names, 2)
             ]
         divergence = next((check for check in checks if not check.passed), None)
@@ -233,7 +238,10 @@ class _Verification:
         ]
 
     def _check_step(
-        self, divergence: BackendCheck, variables: list[np.ndarray], allowed: dict[str, list[float]]
+        self,
+        divergence: BackendCheck,
+        variables: NamedArrays,
+        allowed: AllowedDifferences,
     ) -> list[BackendCheck]:
         """Check the step at which the losses diverge: the step itself, with one backend's weights on both backends,
         and then the weights with which each backend entered it.
@@ -246,15 +254,27 @@ class _Verification:
             for name in (a, b)
         }
         checks = [
-            tolerances.compare(
-                f"{what} at step {step + 1}", (a, b), results[a][what], results[b][what], allowed[what], kind=what
-            )
+            _compare(what, (a, b), results[a][what], results[b][what], allowed, f"{what} at step {step + 1}")
             for what in (TRAINING, LOSS, GRADIENTS)
         ]
         # Every step may add as much error as the first.
-        weight_tolerances = [max(1, step) * limit for limit in allowed[UPDATED]]
-        weights = before[a]["weights"], before[b]["weights"]
-        return [*checks, tolerances.compare(f"weights before step {step + 1}", (a, b), *weights, weight_tolerances)]
+        weights, other_weights = before[a]["weights"], before[b]["weights"]
+        limits = [max(1, step) * limit for limit in tolerances.tolerances_for(weights, allowed[UPDATED])]
+        what = f"weights before step {step + 1}"
+        return [*checks, tolerances.compare(what, (a, b), weights, other_weights, limits)]
+
+
+def _compare(
+    what: str,
+    backends: tuple[str, str],
+    expected: NamedArrays,
+    received: NamedArrays,
+    allowed: AllowedDifferences,
+    title: str = "",
+) -> BackendCheck:
+    """Compare the results of one kind on two backends, within the tolerances of that kind."""
+    limits = tolerances.tolerances_for(expected, allowed.get(what, {}))
+    return tolerances.compare(title or what, backends, expected, received, limits, kind=what)
 
 
 def _compare_repeated(name: str, passes: dict[str, list[NamedArrays]], tolerance: float) -> list[BackendCheck]:

@@ -109,6 +109,14 @@ def wider():
     return stack(keras.layers.Dense(5 if IS_FAULTY_BACKEND else 4, name="culprit"))
 
 
+def frozen():
+    """As many trainable weights of the same shapes on each backend, but not the same ones."""
+    return stack(
+        keras.layers.Dense(6, name="culprit", trainable=not IS_FAULTY_BACKEND),
+        keras.layers.Dense(6, trainable=IS_FAULTY_BACKEND),
+    )
+
+
 def of_many_kinds():
     """Several inputs and outputs, an embedding, recurrent layers, a nested and shared model, a regulariser."""
     words = keras.Input((None,), name="words")

@@ -42,7 +42,7 @@ def test_a_rebuilt_module_predicts_the_same(backend, shared_worker, tmp_path, na
     assert report.passed, report.to_json()
     assert [check.difference.samples for check in report.checks] == [len(inputs[0]), 33, 1, 3]
     assert module.training
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.keras", "port.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.keras", "net.keras.port.json"]
     assert keras_files.examine(tmp_path / "net.keras").code == ()
 
 

@@ -145,3 +145,24 @@ def test_an_array_without_a_counterpart_is_told_by_its_name():
     renamed = [(f"other_{number}", np.zeros((6, 5))) for number in range(4)]
     check = tolerances.compare(GRADIENTS, PAIR, kernels, renamed, [1e-5] * 4)
     assert check.where == "dense_0/kernel: (6, 6) against (6, 5)"
+
+
+def test_arrays_are_compared_by_their_names_and_not_by_their_places():
+    kernels = [(f"dense_{number}/kernel", np.full((6, 6), number + 1.0)) for number in range(4)]
+    check = tolerances.compare(GRADIENTS, PAIR, kernels, kernels[::-1], [1e-5] * 4)
+    assert (check.passed, check.difference) == (True, 0)
+    # Another weight is trainable on each backend: as many arrays of the same shapes, but not the same weights.
+    check = tolerances.compare(GRADIENTS, PAIR, kernels[:3], [kernels[1], kernels[3], kernels[0]], [1e-5] * 3)
+    assert check.where == "dense_2/kernel: (6, 6) against nothing"
+
+
+def test_arrays_of_one_name_are_compared_in_their_order():
+    shared = [("layer shared", np.array([1.0])), ("layer shared", np.array([2.0]))]
+    assert tolerances.compare(FORWARD, PAIR, shared, shared, [1e-5] * 2).passed
+    assert not tolerances.compare(FORWARD, PAIR, shared, shared[::-1], [1e-5] * 2).passed
+
+
+def test_tolerances_belong_to_names():
+    one, two, new = ((name, np.zeros(2)) for name in ("one", "two", "new"))
+    limits = dict(zip(tolerances.by_name([one, two]), [0.1, 0.2], strict=True))
+    assert tolerances.tolerances_for([two, new, one], limits) == [0.2, 0.2, 0.1]

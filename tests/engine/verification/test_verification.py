@@ -155,6 +155,7 @@ def test_the_same_seed_draws_the_same(shared_worker):
         ("noise", REPEATED, "layer culprit at"),
         ("learning_rate", "weights after 1 step", "sequential/"),
         pytest.param("metric", "metrics", "metric culprit", marks=pytest.mark.slow),
+        ("frozen", "gradients", "sequential/culprit/kernel: (6, 6) against nothing"),
         ("wider", INITIAL, "sequential/culprit/kernel: (6, 4) against (6, 5)"),
     ],
 )
