@@ -27,6 +27,7 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..data.dataset import labels_to_json
+from ..engine.verification.tolerances import BackendCheck
 from ..errors import PortError
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
@@ -34,7 +35,7 @@ from . import nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
-from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
+from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
 from .source_files import ISOLATED_RUN, check_file, readme
 from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
 from .source_step import SAMPLES, SourceStep, take_step
@@ -110,7 +111,11 @@ class _SourcePort:
             predict_nudged = nudges.of_keras_model(host.name, path, prepared_inputs, self.announce)
             answered = {batch: expected[batch] for batch in inputs}
             checks = compare_batches(name, references, answered, received, predict_nudged=predict_nudged)
-            training = (step.compare((host.name, name), after),) if isinstance(step, SourceStep) else ()
+            training: tuple[BackendCheck, ...] = ()
+            if not all(check.verdict == SAME for check in checks):
+                facts["training_not_compared"] = "the predictions are not the same"
+            elif isinstance(step, SourceStep):
+                training = (step.compare((host.name, name), after),)
             report = PortReport(
                 *(self.source.backend, name, destination.artifact, checks, host.name, training, facts),
                 constant_outputs=find_constant_outputs(answered),

@@ -32,7 +32,7 @@ from .artifact_worker import artifact_worker
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
 from .network_batches import batches_for, for_keras, for_source, samples_back, samples_first
-from .report import RECORDED, PortReport, compare_batches, find_constant_outputs
+from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
 from .source_step import SAMPLES, SourceStep, take_step
 
 # The format of a file by its suffix.
@@ -228,7 +228,7 @@ class _KerasPort:
             checks = compare_batches(targets.KERAS, references, answered, received, predict_nudged=predict_nudged)
             facts = self._facts(rebuilt, result["versions"])
             training: tuple[BackendCheck, ...] = ()
-            if self.step_network and all(check.passed for check in checks):
+            if self.step_network and all(check.verdict == SAME for check in checks):
                 training = self._compare_steps(artifact, rebuilt, batches[RECORDED], facts)
             report = PortReport(
                 *(rebuilt["source"], targets.KERAS, self.destination.artifact, checks, host.name, training, facts),
