@@ -6,7 +6,8 @@ import numpy as np
 
 from trivium.backends import catalog
 from trivium.functions import function_name
-from trivium.porting import artifact_runtimes, export, source_code, targets
+from trivium.porting import artifact_runtimes, source_code, targets
+from trivium.porting.artifact_worker import artifact_worker
 
 LENGTHS = [(1,), (3,), (17,), (200,)]
 SIZES = [(8, 8), (17, 23), (64, 40)]
@@ -83,9 +84,9 @@ def run_port(report, batches, folder):
     if report.target.startswith(targets.SOURCE):
         shutil.copytree(report.artifact, folder)
         source_code.save_batches(folder / "recorded.npz", batches, {})
-        return source_code.run_isolated(folder, catalog.find(report.target.removeprefix(targets.SOURCE)))
+        return source_code.run_isolated(folder, catalog.find(report.target.removeprefix(targets.SOURCE)))[0]
     target = targets.find(report.target)
     names = [[tensor["name"] for tensor in report.facts[side]] for side in ("inputs", "outputs")]
     options = (function_name(target.reader), str(report.artifact), names, batches, None)
-    process = export.artifact_worker(target.name, report.host)
+    process = artifact_worker(target.name, report.host)
     return process.call(artifact_runtimes.run_artifact, *options)["answers"]

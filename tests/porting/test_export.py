@@ -138,7 +138,7 @@ def test_a_graph_has_operators_of_the_version_that_is_requested(opset, sources, 
     report = port(sources["dense"], "onnx", tmp_path / "digits.onnx", opset=opset)
     assert report.passed
     assert {entry.domain: entry.version for entry in onnx.load(report.artifact).opset_import}[""] == opset
-    assert json.loads((tmp_path / "port.json").read_text())["opset"] == opset
+    assert json.loads((tmp_path / "digits.onnx.port.json").read_text())["opset"] == opset
 
 
 @pytest.mark.several_backends

@@ -20,13 +20,7 @@ HOSTS = {("attention", "openvino"): "tensorflow"} | {
     (loop, name): "tensorflow" for loop in open_models.LOOPS for name in ("onnx", "openvino", "litert")
 }
 DAILY = [("gru", "litert"), ("masked", "openvino"), ("attention", "openvino"), ("picture", "torch-export")]
-# Source of masked layers is refused for another reason (test_masks.py).
-CELLS = [
-    (model, target)
-    for model in open_models.MODELS
-    for target in TARGETS
-    if model != "masked" or not target.startswith(targets.SOURCE)
-]
+CELLS = [(model, target) for model in open_models.MODELS for target in TARGETS]
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def answers_after_step(source, folder, step, monkeypatch):
     return program["answers_after_step"](step.inputs, step.targets, np.float32(step.rate))
 
 
-@pytest.mark.parametrize("name", every_model())
+@pytest.mark.parametrize("name", list(every_model()))
 def test_a_step_changes_the_answers_as_in_keras(name, backend, room, tmp_path, monkeypatch):
     build = own_layers.models()[name.removeprefix("own: ")] if name.startswith("own: ") else MODELS[name]
     model = models.build_model(build)
