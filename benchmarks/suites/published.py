@@ -92,6 +92,7 @@ class Outcome:
         experiment: the experiment.
         backend: that trained it.
         value, best: the figure after the last epoch, and after its best one; the mean of a cross-validation.
+        test: the figure on the test part; None without such a part, and in a cross-validation.
         seconds: the median seconds of an epoch after the first; None in a cross-validation.
         environment: machine and versions.
     """
@@ -100,6 +101,7 @@ class Outcome:
     backend: str
     value: float
     best: float
+    test: float | None
     seconds: float | None
     environment: dict[str, Any] = field(repr=False)
 
@@ -116,6 +118,7 @@ class Outcome:
             "published": experiment.value,
             "value": self.value,
             "best": self.best,
+            "test": self.test,
             "published_seconds": experiment.seconds,
             "seconds": self.seconds,
             "backend": self.backend,
@@ -206,7 +209,10 @@ def measure(
     if resume:
         fastest |= {each.name: begun for each in chosen if (begun := _begun_on(out / each.name)) in names}
     expected = {
-        each.name: estimates[each.name][fastest[each.name]] * each.epochs * max(1, each.folds) for each in chosen
+        each.name: 0.0
+        if resume and _is_through(each, out / each.name)
+        else estimates[each.name][fastest[each.name]] * each.epochs * max(1, each.folds)
+        for each in chosen
     }
     announce(expected)
     result = ExperimentResults([], expected)
@@ -229,6 +235,15 @@ def _begun_on(folder: Path) -> str:
         if backend := content.get("environment", {}).get("backend"):
             return str(backend)
     return ""
+
+
+def _is_through(experiment: Experiment, folder: Path) -> bool:
+    """Return whether a folder holds all of an experiment."""
+    path = folder / (SCORES if experiment.folds else RECORD)
+    content: Any = safe_json.read(path) if path.exists() else {}
+    if experiment.folds:
+        return bool(content.get("epochs") == experiment.epochs)
+    return content.get("state") == "finished" and len(content["history"]) >= experiment.epochs
 
 
 def _estimates(
@@ -273,6 +288,7 @@ def _outcome(experiment: Experiment, backend: str, report: Mapping[str, Any]) ->
         backend,
         value,
         value if experiment.folds else best(figures),
+        report.get("test"),
         report["seconds"],
         dict(report["environment"]),
     )
@@ -303,8 +319,10 @@ def _train(recipe: str, data: str, epochs: int, folder: str, resume: bool) -> di
         content = run.to_json()
     history = content["history"][:epochs]
     metric = "val_accuracy" if "val_accuracy" in history[0] else "loss"
+    has_test_part = metric == "val_accuracy" and len(history) == len(content["history"])
     return {
         "figures": [epoch[metric] for epoch in history],
+        "test": content["evaluation"].get("accuracy") if has_test_part else None,
         "seconds": content["timings"]["steady_epoch"],
         "environment": content["environment"],
     }

@@ -38,8 +38,9 @@ def table(results_json: ResultsJson) -> str:
     in_order = [rows[each.name] for each in EXPERIMENTS if each.name in rows]
     left = [f"`{each.name}`" for each in EXPERIMENTS if each.name not in rows]
     lines = [
-        "| recipe | data | epochs | figure | published | ours | our best | backend | s/epoch | published s/epoch |",
-        "|---|---|--:|---|--:|--:|--:|---|--:|--:|",
+        "| recipe | data | epochs | figure | published | ours | our best | on the test part | backend | s/epoch "
+        "| published s/epoch |",
+        "|---|---|--:|---|--:|--:|--:|--:|---|--:|--:|",
         *map(_row, in_order),
         "",
         *_ratios({row["recipe"]: row for row in in_order}),
@@ -53,7 +54,7 @@ def _row(row: dict[str, Any]) -> str:
     cut = f" of {row['published_epochs']}" if row.get("published_epochs") else ""
     figure = row["metric"].replace("val_", "validation ") + (f", {row['folds']} folds" if row.get("folds") else "")
     pace = f"{row['seconds']:.3g}" if row["seconds"] else ""
-    values = (f"{row[name]:.4g}" for name in ("published", "value", "best"))
+    values = ("" if row.get(name) is None else f"{row[name]:.4g}" for name in ("published", "value", "best", "test"))
     cells = [f"`{row['recipe']}`", row["data"], f"{row['epochs']}{cut}", figure, *values, row["backend"], pace]
     return f"| {' | '.join(map(str, [*cells, row['published_seconds']]))} |"
 

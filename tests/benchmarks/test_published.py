@@ -63,6 +63,7 @@ def test_experiments_are_timed_trained_and_not_trained_again(backend, shared_wor
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run.json")}
     again = published.measure(chosen, tmp_path, [backend.name], resume=True)
     assert [each.value for each in again.outcomes] == [each.value for each in result.outcomes]
+    assert set(again.expected.values()) == {0.0}
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run.json")} == before
 
 
