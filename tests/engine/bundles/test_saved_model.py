@@ -23,7 +23,7 @@ def folder(tmp_path):
     return tmp_path / "served"
 
 
-@pytest.mark.parametrize("read", [bundle.locate, inspect, lambda path: port.port(path, "onnx")])
+@pytest.mark.parametrize("read", [bundle.locate, inspect, lambda path: port.port(path, "source:torch")])
 def test_a_saved_model_of_keras_2_is_refused_with_its_version_and_a_command(folder, read):
     (folder / "keras_metadata.pb").write_bytes(DESCRIPTION)
     with pytest.raises(TriviumError, match=r"which Keras 2\.13\.1 wrote and Keras 3 cannot read") as caught:
