@@ -54,8 +54,8 @@ def ordered_calls(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Lay
     if not outputs:
         return
     # Build a new function over the same tensors: Sequential and functional models store their own in different places.
-    known = [tensor for tensor in inputs if keras_internals.is_in_graph(tensor)]
-    function = keras.Function(known, list(outputs))
+    connected = [tensor for tensor in inputs if keras_internals.is_in_graph(tensor)]
+    function = keras.Function(connected, list(outputs))
     makers = {id(tensor): node for node in keras_internals.nodes_of(function) for tensor in node.outputs}
     done = {id(tensor) for tensor in inputs}
     stack = list(reversed(outputs))

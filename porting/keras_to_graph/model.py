@@ -56,9 +56,9 @@ def _readers_for(operation: Any) -> Sequence[LayerReader]:
         if name in OPERATIONS and keras_internals.is_keras_module(type(operation).__module__):
             return [OPERATIONS[name]]
         raise UnreadableError(f"{name} is not covered")
-    known = [
+    readers = [
         reader
         for name, reader in (*LAYERS.items(), *WRAPPERS.items())
         if type(operation) is getattr(keras.layers, name)
     ]
-    return known if getattr(operation, "quantization_mode", None) else [*known, traced]
+    return readers if getattr(operation, "quantization_mode", None) else [*readers, traced]

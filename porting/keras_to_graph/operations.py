@@ -142,17 +142,11 @@ def _reshape(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = call.arguments["x"]
     input_shape, output_shape = reader.spec(value).shape, specs_of(call)[0].shape
     shape = [int(length) if length is not None else -1 for length in call.operation.newshape]
-    if shape.count(-1) > 1 and call.operation.newshape[0] is None and input_shape[0] is None:
-        # The first of `ops.shape(x)`, which is the batch.
+    # Of two unknown lengths, the first is that of `ops.shape(x)`, which is the batch.
+    names_batch = shape.count(-1) > 1 and call.operation.newshape[0] is None
+    has_same_size = bool(input_shape[1:]) and _has_same_size(input_shape[1:], output_shape[1:])
+    if input_shape[0] is None and output_shape[0] is None and (names_batch or has_same_size):
         return reader.add(call, "reshape", [value], config={"shape": (None, *_one_open(shape[1:]))})
-    keeps_batch = (
-        input_shape[0] is None
-        and output_shape[0] is None
-        and input_shape[1:]
-        and _has_same_size(input_shape[1:], output_shape[1:])
-    )
-    if keeps_batch:
-        return reader.add(call, "reshape", [value], config={"shape": (None, *shape[1:])})
     return reader.add(call, "reshape", [value], config={"shape": _one_open(shape)})
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from ...backends import keras_internals
+from ...errors import first_line
 from ...graph.graph import ArrayReference
 from .calls import LayerCall
 from .reader import GraphReader, UnreadableError
@@ -35,14 +36,13 @@ def traced(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     values = {array: _as_taken(reader, call, array, f"cast_{index}") for index, array in enumerate(arrays)}
     tensors = {array: _symbolic(reader, value) for array, value in values.items()}
     trace = _trace(layer, _filled_in(call.arguments, tensors), list(tensors.values()))
-    for weight in trace.used_weights:
+    weights = trace.used_weights
+    for weight in weights:
         reader.share(weight.variable)
-    arrays_and_weights = [*values.values()]
-    arrays_and_weights += [
-        reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)
-    ]
-    arrays_and_weights += [reader.parameter(call, weight.variable) for weight in trace.used_weights]
-    return reader.inline(layer.name, [*trace.arrays, *trace.used_weights], trace.outputs, arrays_and_weights)
+    constants = [reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)]
+    parameters = [reader.parameter(call, weight.variable) for weight in weights]
+    references = [*values.values(), *constants, *parameters]
+    return reader.inline(layer.name, [*trace.arrays, *weights], trace.outputs, references)
 
 
 def _as_taken(reader: GraphReader, call: LayerCall, array: ArrayReference, role: str) -> ArrayReference:
@@ -78,18 +78,17 @@ class Trace:
     weights: WeightTensors
     constants: list[tuple[Any, Any]] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)
-    used_weights: list[WeightTensor] = field(default_factory=list)
 
     @property
     def arrays(self) -> list[Any]:
         """The symbolic tensors that are no weights."""
         return [*self.inputs, *(tensor for tensor, _ in self.constants)]
 
-    def finish(self, outputs: list[Any]) -> None:
-        """Note what the layer returned, and which weights that depends on."""
-        self.outputs = outputs
-        returned = set(map(id, outputs))
-        self.used_weights = [
+    @property
+    def used_weights(self) -> list[WeightTensor]:
+        """The symbolic tensors of the weights that the layer computes with, or returns."""
+        returned = set(map(id, self.outputs))
+        return [
             weight for weight in self.weights.tensors if keras_internals.is_in_graph(weight) or id(weight) in returned
         ]
 
@@ -123,15 +122,14 @@ def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any]) -> Trace:
 
     try:
         with trace.weights.put_in(), _replaced({"__call__": call_within}):
-            outputs = keras.tree.flatten(_call(layer, arguments))
+            trace.outputs = keras.tree.flatten(_call(layer, arguments))
     except UnreadableError:
         raise
     except Exception as error:  # a layer may do anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UnreadableError(f"{type(layer).__name__} is not covered, and cannot be traced: {reason}") from error
-    if not outputs or not all(isinstance(output, keras.KerasTensor) for output in outputs):
+        name = type(layer).__name__
+        raise UnreadableError(f"{name} is not covered, and cannot be traced: {first_line(error)}") from error
+    if not trace.outputs or not all(isinstance(output, keras.KerasTensor) for output in trace.outputs):
         raise UnreadableError(f"{type(layer).__name__} returns something that does not depend on what it is given")
-    trace.finish(outputs)
     return trace
 
 
@@ -142,7 +140,7 @@ def _replaced(of_layers: dict[str, Any]) -> Iterator[None]:
         for owner, functions in (
             (keras.layers.Layer, of_layers),
             (keras.random.SeedGenerator, {"next": _refuse_to_draw}),
-            (keras.ops, {"repeat": _repeat(keras.ops.repeat), "tile": _tile(keras.ops.tile)}),
+            (keras.ops, {"repeat": _repeat(keras.ops.repeat, keras.ops.tile), "tile": _tile(keras.ops.tile)}),
         ):
             stack.enter_context(keras_internals.replaced_functions(owner, functions))
         yield
@@ -152,15 +150,14 @@ def _refuse_to_draw(generator: Any, ordered: bool = True) -> Any:
     raise UnreadableError("draws random numbers whenever it is called, so that no two answers can be compared")
 
 
-def _repeat(repeat: Callable[..., Any]) -> Callable[..., Any]:
+def _repeat(repeat: Callable[..., Any], tile: Callable[..., Any]) -> Callable[..., Any]:
     """Return `keras.ops.repeat` that takes None, the length of a batch, for an axis of length 1."""
 
     def repeated(x: Any, repeats: Any, axis: int | None = None) -> Any:
-        if repeats is None and axis is not None and x.shape[axis] == 1:
-            lengths = [*x.shape]
-            lengths[axis] = None
-            return keras.ops.broadcast_to(x, lengths)
-        return repeat(x, repeats, axis)
+        if repeats is not None or axis is None or x.shape[axis] != 1:
+            return repeat(x, repeats, axis)
+        rank = len(x.shape)
+        return _tile(tile)(x, [None if place == axis % rank else 1 for place in range(rank)])
 
     return repeated
 
@@ -170,12 +167,13 @@ def _tile(tile: Callable[..., Any]) -> Callable[..., Any]:
 
     def tiled(x: Any, repeats: Any) -> Any:
         times = list(repeats) if isinstance(repeats, (list, tuple)) else [repeats]
-        if None not in times or len(times) != len(x.shape):
+        pairs = list(zip(times, x.shape, strict=False))
+        of_batch = [length for time, length in pairs if time is None]
+        if len(times) != len(x.shape) or not of_batch or set(of_batch) != {1}:
             return tile(x, repeats)
-        lengths = [None if time is None else length for time, length in zip(times, x.shape, strict=True)]
-        if any(time is None and length != 1 for time, length in zip(times, x.shape, strict=True)):
-            return tile(x, repeats)
-        return tile(keras.ops.broadcast_to(x, lengths), [1 if time is None else time for time in times])
+        x = keras.ops.broadcast_to(x, [None if time is None else length for time, length in pairs])
+        times = [1 if time is None else time for time in times]
+        return x if set(times) == {1} else tile(x, times)
 
     return tiled
 

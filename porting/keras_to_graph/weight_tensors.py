@@ -38,41 +38,41 @@ class WeightTensors:
 
     def __init__(self, layer: Any) -> None:
         self._tensors: dict[int, WeightTensor] = {}
-        self._originals: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._attributes: list[dict[str, Any]] = []
+        self._originals: list[dict[str, Any]] = []
         self._replacements: list[dict[str, Any]] = []
         of_every_layer = vars(keras.layers.Layer()).keys()
         for each in keras_internals.all_layers(layer):
             own = {name: value for name, value in vars(each).items() if name not in of_every_layer}
             replaced = {name: self._replaced(value) for name, value in own.items()}
             changed = {name: own[name] for name, value in replaced.items() if value is not own[name]}
-            self._originals.append((vars(each), changed))
+            self._attributes.append(vars(each))
+            self._originals.append(changed)
             self._replacements.append({name: replaced[name] for name in changed})
 
     @property
     def tensors(self) -> list[WeightTensor]:
         return list(self._tensors.values())
 
-    @contextlib.contextmanager
-    def put_in(self) -> Iterator[None]:
+    def put_in(self) -> contextlib.AbstractContextManager[None]:
         """While it lasts, the attributes of the layers hold symbolic tensors for weights."""
-        self._set(self._replacements)
-        try:
-            yield
-        finally:
-            self._set([originals for _, originals in self._originals])
+        return self._holding(self._replacements, self._originals)
+
+    def put_back(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, the attributes of the layers hold the weights again."""
+        return self._holding(self._originals, self._replacements)
 
     @contextlib.contextmanager
-    def put_back(self) -> Iterator[None]:
-        """While it lasts, the attributes of the layers hold the weights again."""
-        self._set([originals for _, originals in self._originals])
+    def _holding(self, contents: list[dict[str, Any]], afterwards: list[dict[str, Any]]) -> Iterator[None]:
+        self._set(contents)
         try:
             yield
         finally:
-            self._set(self._replacements)
+            self._set(afterwards)
 
     def _set(self, contents: list[dict[str, Any]]) -> None:
         # Not by `setattr`: Keras tracks what is assigned to a layer.
-        for (attributes, _), content in zip(self._originals, contents, strict=True):
+        for attributes, content in zip(self._attributes, contents, strict=True):
             attributes.update(content)
 
     def _replaced(self, value: Any) -> Any:
