@@ -88,6 +88,11 @@ class TreeWriter(GraphWriter[str]):
     def write_batch_norm(self, node: GraphNode, x: str, training: str, settings: str) -> Sequence[str]:
         """Write a batch normalisation, which updates its statistics in training."""
 
+    def helper_texts(self, texts: Mapping[str, str], needs: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return the helpers that are used, and those that they call, in the order of `texts`."""
+        needed = self.helpers | {need for name in self.helpers for need in needs.get(name, ())}
+        return [text.strip("\n") + "\n" for name, text in texts.items() if name in needed]
+
     @abstractmethod
     def source(self) -> Source:
         """Return the whole module."""

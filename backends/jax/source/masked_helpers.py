@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....graph.writing.masked_text import masked_text
+from ....graph.writing.masked_text import masked_helpers
 from .helpers import HELPERS
 
 _STEP = '''
@@ -12,8 +12,8 @@ def masked_step(step: Callable[..., tuple[Any, Array]]) -> Callable[..., Any]:
     def masked(carry: Any, inputs: tuple[Array, Array]) -> tuple[Any, Array]:
         values, mask = inputs
         new, _ = step(carry, values)
-        kept = jax.tree.map(lambda n, c: jnp.where(mask[:, None], n, c), new, carry)
-        return kept, jax.tree.leaves(kept)[0]
+        carry = jax.tree.map(lambda n, c: jnp.where(mask[:, None], n, c), new, carry)
+        return carry, jax.tree.leaves(carry)[0]
 
     return masked
 '''
@@ -27,7 +27,4 @@ _CHANGES = {
     "start, inputs)": "start, (inputs, mask.T))",
 }
 
-MASKED_HELPERS = {
-    "masked_step": _STEP,
-    **{f"masked_{kind}": masked_text(kind, HELPERS[kind], _CHANGES) for kind in ("lstm", "gru", "simple_rnn")},
-}
+MASKED_HELPERS, MASKED_NEEDS = masked_helpers(HELPERS, _STEP, _CHANGES)

@@ -16,7 +16,7 @@ from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWr
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
-from .masked_helpers import MASKED_HELPERS
+from .masked_helpers import MASKED_HELPERS, MASKED_NEEDS
 from .step import STATEFUL_STEP, STEP
 
 _NAMES = frozenset(
@@ -129,11 +129,7 @@ class JaxWriter(TreeWriter):
         return [*_signature("apply", arguments, annotation), *self.docstring(names, state_output)]
 
     def _helper_texts(self) -> list[str]:
-        needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
-        if needed & MASKED_HELPERS.keys():
-            needed.add("masked_step")
-        texts = HELPERS | MASKED_HELPERS
-        return [text.strip("\n") + "\n" for name, text in texts.items() if name in needed]
+        return self.helper_texts({**HELPERS, **MASKED_HELPERS}, {**NEEDS, **MASKED_NEEDS})
 
     def _init(self) -> list[str]:
         """Write `init`: untrained weights of the same shapes, by Keras' default initializers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....graph.writing.masked_text import masked_text
+from ....graph.writing.masked_text import masked_helpers
 from .helpers import HELPERS
 
 _STEP = '''
@@ -11,9 +11,9 @@ def masked_step(step: Callable[..., Any]) -> Callable[..., Any]:
 
     def masked(states: Any, inputs: tuple[tf.Tensor, tf.Tensor]) -> Any:
         values, mask = inputs
-        keep = mask[:, None]
+        present = mask[:, None]
         new = step(states, values)
-        return tf.nest.map_structure(lambda n, s: tf.where(keep, n, s), new, states)
+        return tf.nest.map_structure(lambda n, s: tf.where(present, n, s), new, states)
 
     return masked
 '''
@@ -34,7 +34,4 @@ _CHANGES = {
     ),
 }
 
-MASKED_HELPERS = {
-    "masked_step": _STEP,
-    **{f"masked_{kind}": masked_text(kind, HELPERS[kind], _CHANGES) for kind in ("lstm", "gru", "simple_rnn")},
-}
+MASKED_HELPERS, MASKED_NEEDS = masked_helpers(HELPERS, _STEP, _CHANGES)

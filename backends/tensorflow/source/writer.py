@@ -15,7 +15,7 @@ from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWr
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
-from .masked_helpers import MASKED_HELPERS
+from .masked_helpers import MASKED_HELPERS, MASKED_NEEDS
 from .step import STEP
 
 _NAMES = frozenset(
@@ -139,11 +139,7 @@ class TensorFlowWriter(TreeWriter):
         ]
 
     def _helper_texts(self) -> list[str]:
-        needed = self.helpers | {need for name in self.helpers for need in NEEDS.get(name, ())}
-        if needed & MASKED_HELPERS.keys():
-            needed.add("masked_step")
-        texts = HELPERS | MASKED_HELPERS
-        return [text.strip("\n") + "\n" for name, text in texts.items() if name in needed]
+        return self.helper_texts({**HELPERS, **MASKED_HELPERS}, {**NEEDS, **MASKED_NEEDS})
 
     def _imports(self, code: str) -> str:
         abstract = [name for name in ("Callable",) if f"{name}[" in code]

@@ -328,18 +328,16 @@ def _noise(helper: str, setting: str) -> TorchHandler:
     return handler
 
 
-def _constant(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
-    name = writer.attribute(node.layer)
-    value = node.layer.weights["value"]
-    text = f"self.{name}" if name else writer.add_buffer(node.layer, value)
-    return [Value(text, graph_order(value.ndim))]
+def _array(weight: str, add: Callable[[TorchWriter, GraphLayer, np.ndarray], str]) -> TorchHandler:
+    """Return the handler of a layer that is nothing but an array, which `add` makes an attribute."""
 
+    def handler(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+        name = writer.attribute(node.layer)
+        value = node.layer.weights[weight]
+        text = f"self.{name}" if name else add(writer, node.layer, value)
+        return [Value(text, graph_order(value.ndim))]
 
-def _parameter(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
-    name = writer.attribute(node.layer)
-    value = node.layer.weights["weight"]
-    text = f"self.{name}" if name else writer.add_parameter(node.layer, value)
-    return [Value(text, graph_order(value.ndim))]
+    return handler
 
 
 def _handlers() -> dict[str, TorchHandler]:
@@ -360,8 +358,8 @@ def _handlers() -> dict[str, TorchHandler]:
         "dropout": _dropout,
         "gaussian_noise": _noise("GaussianNoise", "stddev"),
         "gaussian_dropout": _noise("GaussianDropout", "rate"),
-        "constant": _constant,
-        "parameter": _parameter,
+        "constant": _array("value", TorchWriter.add_buffer),
+        "parameter": _array("weight", TorchWriter.add_parameter),
         **RECURRENT,
         **ATTENTION,
     }

@@ -104,8 +104,7 @@ class TorchWriter(GraphWriter[Value]):
             weights: its weights by their names within it, in PyTorch's layout.
             frozen: the names of the weights that training must not change.
         """
-        name = identifier(layer.name, RESERVED | set(self._names.values()))
-        self._names[id(layer)] = name
+        name = self._name_of(layer)
         self._attributes.append(f"self.{name} = {text}")
         if not layer.trainable and weights:
             self._attributes.append(f"self.{name}.requires_grad_(False)")
@@ -116,8 +115,7 @@ class TorchWriter(GraphWriter[Value]):
 
     def add_buffer(self, layer: GraphLayer, value: np.ndarray) -> str:
         """Add a buffer, an array that training does not change, and return `self.NAME`."""
-        name = identifier(layer.name, RESERVED | set(self._names.values()))
-        self._names[id(layer)] = name
+        name = self._name_of(layer)
         dtype = "" if value.dtype == np.float32 else f", dtype=torch.{value.dtype.name}"
         self._attributes.append(f'self.register_buffer("{name}", torch.zeros({literal(value.shape)}{dtype}))')
         self._buffers.append(name)
@@ -126,11 +124,15 @@ class TorchWriter(GraphWriter[Value]):
 
     def add_parameter(self, layer: GraphLayer, value: np.ndarray) -> str:
         """Add an array that is trained, and return `self.NAME`."""
-        name = identifier(layer.name, RESERVED | set(self._names.values()))
-        self._names[id(layer)] = name
+        name = self._name_of(layer)
         self._attributes.append(f"self.{name} = nn.Parameter(torch.zeros({literal(value.shape)}))")
         self.weights[name] = np.ascontiguousarray(value)
         return f"self.{name}"
+
+    def _name_of(self, layer: GraphLayer) -> str:
+        """Return the name of a new attribute for a layer."""
+        name = self._names[id(layer)] = identifier(layer.name, RESERVED | set(self._names.values()))
+        return name
 
     # --- the text ---------------------------------------------------------------------------------------------------
 
