@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import FileError, first_line
 
 if TYPE_CHECKING:
@@ -142,6 +144,11 @@ def text_list(group: h5py.Group, name: str) -> list[str]:
     """Return an attribute that lists texts; Keras divides a long one into `name0`, `name1` and so on."""
     parts = [name] if name in group.attrs else itertools.takewhile(group.attrs.__contains__, _numbered(name))
     return [text_of(text) for part in parts for text in group.attrs[part]]
+
+
+def arrays_listed(group: h5py.Group, name: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a group that an attribute lists, in its order; those that are not there are left out."""
+    return {text: np.array(group[text]) for text in text_list(group, name) if text in group}
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,50 +128,64 @@ def load_model(
         label = f"{what}, which Keras {model_file.keras_version} wrote,"
         _require_translated(model_config, label, what)
     permission = trust.require(code, label, trust=trusted, recipe=recipe)
-    content = source if isinstance(source, bytes) else source.read_bytes()
     load = _load_keras2 if is_keras2(model_file.keras_version) else _load_keras3
     try:
-        with _known(permission.objects):
-            return load(content, model_file, what, permission.unsafe, compiled)
+        with _with_objects(permission.objects):
+            return load(source, model_file, what, permission.unsafe, compiled)
     except TriviumError:
         raise
     except Exception as error:  # Keras raises whatever a layer's constructor raises
         raise BundleError(_refusal(what, model_file.keras_version, error)) from error
 
 
-def _known(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+def _with_objects(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
     """While it lasts, Keras builds models with these classes and functions of their authors' own."""
     import keras
 
     return keras.saving.custom_object_scope(dict(objects))  # type: ignore[no-any-return]
 
 
-def _load(content: bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
+def _load(source: Path | bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
     import keras
 
     names = {node["class_name"] for node, _ in safe_json.walk(model_file.config) if is_application_layer(node)}
     own = {name: keras_internals.private_class(APPLICATION_LAYERS[name][0], name) for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model.{model_file.format}"
-        path.write_bytes(content)
+    with _file_for_keras(source, model_file.format) as path:
         return keras.saving.load_model(path, custom_objects=own, compile=compiled, safe_mode=not unsafe)
 
 
-def _load_keras3(content: bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
+@contextlib.contextmanager
+def _file_for_keras(source: Path | bytes, ending: str) -> Iterator[Path]:
+    """Give a file whose name tells Keras its format: the file itself, or a copy while it lasts."""
+    if isinstance(source, Path) and source.suffix.lower() in ENDINGS:
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model.{ending}"
+        path.write_bytes(_content(source))
+        yield path
+
+
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _load_keras3(source: Path | bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
     try:
-        return _load(content, model_file, unsafe, compiled)
+        return _load(source, model_file, unsafe, compiled)
     except Exception:
         compilation = model_file.config.get("compile_config") if compiled and model_file.format == "h5" else None
         arguments = published_compilation(compilation) if isinstance(compilation, dict) else None
         if arguments is None:
             raise
-    model = _load(content, model_file, unsafe, compiled=False)
+    model = _load(source, model_file, unsafe, compiled=False)
     model.compile_from_config(arguments)
     return model
 
 
-def _load_keras2(content: bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
+def _load_keras2(source: Path | bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:
     """Build the model in a file of Keras 2, which Keras 3 can read only once it is translated."""
+    content = _content(source)
     model_config = _without_compilation(model_file.config)
     rewrite = rewrite_archive if model_file.format == "keras" else rewrite_hdf5
     model = _load(rewrite(content, model_config), model_file, unsafe, compiled=False)

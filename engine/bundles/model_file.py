@@ -104,8 +104,7 @@ def _restore_optimizer(model: keras.Model, content: bytes, what: str) -> None:
     """
     with safe_hdf5.open_checked(content, what) as (file, _):
         group = file.get("optimizer_weights")
-        names = safe_hdf5.text_list(group, "weight_names") if group else []
-        stored = [np.array(group[name]) for name in names if name in group]
+        stored = [*safe_hdf5.arrays_listed(group, "weight_names").values()] if group else []
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     optimizer.build(model.trainable_variables)
     if [array.shape for array in stored] == [tuple(variable.shape) for variable in optimizer.variables]:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...keras_model.public_names import public_names
+from .own_objects import own_object
 
+_SCHEDULES = "keras.optimizers.schedules"
 _ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")
 _OWN_OPTIMIZER = "is_legacy_optimizer"
 _ABSENT = ("jit_compile", _OWN_OPTIMIZER, "schedule_decay")
@@ -67,11 +69,11 @@ def _translate_optimizer(node: Any) -> Any:
     if decay and name != "Nadam" and isinstance(settings.get("learning_rate"), (int, float)):
         settings["learning_rate"] = _decaying(settings["learning_rate"], decay)
     elif isinstance(rate := settings.get("learning_rate"), dict) and "module" not in rate:
-        settings["learning_rate"] = {**rate, "module": "keras.optimizers.schedules", "registered_name": None}
+        settings["learning_rate"] = {**rate, "module": _SCHEDULES, "registered_name": None}
     if "inner_optimizer" in settings:  # that of LossScaleOptimizer
         settings["inner_optimizer"] = _translate_optimizer(settings["inner_optimizer"])
         settings.pop("dynamic", None)
-    return {"module": "keras.optimizers", "class_name": name, "config": settings, "registered_name": None}
+    return own_object("keras.optimizers", name, settings)
 
 
 def _own_optimizer(node: Any) -> str | None:
@@ -89,12 +91,7 @@ def _own_optimizer(node: Any) -> str | None:
 def _decaying(rate: float, decay: float) -> dict[str, Any]:
     """Return the schedule of Keras 2's `decay`, which divides the learning rate by 1 + decay × step."""
     settings = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay, "staircase": False}
-    return {
-        "module": "keras.optimizers.schedules",
-        "class_name": "InverseTimeDecay",
-        "config": settings,
-        "registered_name": None,
-    }
+    return own_object(_SCHEDULES, "InverseTimeDecay", settings)
 
 
 def _translate(value: Any, argument: str) -> Any:
@@ -122,4 +119,4 @@ def _translate_object(node: Mapping[str, Any], package: str) -> Any:
     settings = {key: value for key, value in config.items() if key != "fn"}
     if settings.get("reduction") == "auto":
         settings["reduction"] = "sum_over_batch_size"
-    return {"module": package, "class_name": name, "config": settings, "registered_name": None}
+    return own_object(package, name, settings)

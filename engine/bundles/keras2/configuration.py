@@ -13,6 +13,7 @@ from typing import Any
 
 from ...keras_model.public_names import public_names
 from .functions import CONSTANT, FUNCTION_LAYERS, operand, translate_function
+from .own_objects import own_object
 
 _MODELS = ("Sequential", "Functional", "Model")
 _RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional")
@@ -71,8 +72,7 @@ def translate_model(node: Any) -> Any:
     if isinstance(cells := config.get("cells"), list):
         config["cells"] = [translate_model(cell) for cell in cells]
     name, config = _translate_layer(name, config)
-    place = {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
-    return {**_without_build(node), **place}
+    return {**_without_build(node), **own_object("keras.layers", name, config)}
 
 
 def _without_build(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,8 +161,7 @@ def _with_input(before: Sequence[Any], layers: list[Any]) -> list[Any]:
     if first.get("class_name") == "InputLayer" or not isinstance(config, dict) or "batch_input_shape" not in config:
         return layers
     settings = {"batch_shape": config["batch_input_shape"], "dtype": "float32", "name": "input_layer"}
-    place = {"module": "keras.layers", "registered_name": None}
-    return [{**place, "class_name": "InputLayer", "config": settings}, *layers]
+    return [own_object("keras.layers", "InputLayer", settings), *layers]
 
 
 def _graph(config: Mapping[str, Any], layers: list[Any]) -> dict[str, Any]:
@@ -192,9 +191,9 @@ def _first_call(layer: Any) -> int:
     if not isinstance(config, dict) or layer.get("class_name") not in _MODELS:
         return 0
     layers = config.get("layers")
-    begins_with_input = isinstance(layers, list) and layers and _class_name(layers[0]) == "InputLayer"
-    declares_shape = isinstance(layers, list) and layers and "batch_input_shape" in (layers[0].get("config") or {})
-    return 1 if begins_with_input or declares_shape or "input_layers" in config else 0
+    first = layers[0] if isinstance(layers, list) and layers and isinstance(layers[0], dict) else {}
+    declares_shape = "batch_input_shape" in (first.get("config") or {})
+    return 1 if _class_name(first) == "InputLayer" or declares_shape or "input_layers" in config else 0
 
 
 def _class_name(node: Any) -> Any:

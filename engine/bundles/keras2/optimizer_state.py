@@ -86,8 +86,7 @@ def _read(content: bytes, what: str, weights: int) -> tuple[np.ndarray | None, l
 
 
 def _read_legacy(group: h5py.Group | None, weights: int) -> tuple[np.ndarray | None, list[np.ndarray]]:
-    names = safe_hdf5.text_list(group, "weight_names") if group is not None else []
-    arrays = {name: np.array(group[name]) for name in names if group is not None and name in group}
+    arrays = safe_hdf5.arrays_listed(group, "weight_names") if group is not None else {}
     steps = [array for name, array in arrays.items() if _last_part(name) in _STEPS]
     slots = {name: array for name, array in arrays.items() if array.shape and _last_part(name) not in _RATE}
     return steps[0] if steps else None, _by_weight(slots, weights)
