@@ -64,10 +64,7 @@ def run(
         section, table = make(
             [results.read_file(path / results.FILE if path.is_dir() else path) for path in options.results]
         )
-        if options.write:
-            section.write(options.write, table)
-        else:
-            print(table)
+        section.write_or_print(options.write, table)
     except (TriviumError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2

@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="Markdown file with the two marks")
     options = parser.parse_args(arguments)
     if options.write:
-        SECTION.insert_into(options.write.read_text("utf-8"), "")  # raises before anything is measured
+        SECTION.require_place(options.write)
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         for outcome in measure(options.recipes or sorted(registry()), options.to, Path(folder)):
@@ -150,11 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
                 flush=True,
             )
             outcomes.append(outcome)
-    markdown = table(outcomes)
-    if options.write:
-        SECTION.write(options.write, markdown)
-    else:
-        print(markdown)
+    SECTION.write_or_print(options.write, table(outcomes))
     return int(any(not outcome.refusal and not outcome.passed for outcome in outcomes))
 
 

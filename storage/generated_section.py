@@ -36,6 +36,17 @@ class GeneratedSection:
             raise DataError(f"no place for the generated section: expected the lines {self.begin} and {self.end}")
         return before + part + after
 
+    def require_place(self, path: Path) -> None:
+        """Raise a DataError, before anything is measured, if a file does not contain the marks."""
+        self.insert_into(path.read_text("utf-8"), "")
+
     def write(self, path: Path, part: str) -> None:
         """Replace the section in a file, completely or not at all; raises as `insert_into`."""
         write_text(path, self.insert_into(path.read_text("utf-8"), part))
+
+    def write_or_print(self, path: Path | None, part: str) -> None:
+        """Replace the section in a file, or print it where no file is named."""
+        if path is None:
+            print(part)
+        else:
+            self.write(path, part)

@@ -130,18 +130,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="Markdown file with the two marks")
     options = parser.parse_args(arguments)
     if options.write:
-        SECTION.insert_into(options.write.read_text("utf-8"), "")  # raises before anything is measured
+        SECTION.require_place(options.write)
     ports = []
     with tempfile.TemporaryDirectory() as folder:
         for outcome in measure(options.recipes or _TRAININGS, Path(folder)):
             line = f"{outcome.recipe} → {outcome.target} in {outcome.method}: {outcome} {outcome.refusal}"
             print(line, file=sys.stderr, flush=True)
             ports.append(outcome)
-    markdown = table(ports)
-    if options.write:
-        SECTION.write(options.write, markdown)
-    else:
-        print(markdown)
+    SECTION.write_or_print(options.write, table(ports))
     return 0
 
 
