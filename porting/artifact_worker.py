@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ..backends.artifacts import Artifact
 from ..backends.workers.worker import Worker
 from ..errors import PortError, WorkerError
 from ..functions import function_name
 from . import artifact_runtimes
 from .artifact_runtimes import NamedBatches
-from .targets import Format
 
 
 def artifact_worker(target: str, host: str) -> Worker:
@@ -21,23 +23,30 @@ def artifact_worker(target: str, host: str) -> Worker:
 
 
 def run_artifact(
-    target: Format, host: str, origin: str, path: str, names: list[list[str]], batches: NamedBatches, size: int | None
+    process: Worker,
+    what: str,
+    reader: Callable[..., Artifact],
+    path: Path,
+    names: list[list[str]],
+    batches: NamedBatches,
+    size: int | None,
 ) -> dict[str, Any]:
     """Run an artifact on every batch; see `artifact_runtimes.run_artifact`.
 
     Args:
-        host: the backend that wrote it.
-        origin: the artifact, for the message.
+        process: that of `artifact_worker`.
+        what: for the message: which runtime does not run which artifact.
+        reader: opens it.
         size: the only batch size that the model accepts, or None.
 
     Raises:
         PortError: its runtime does not open it, or not run it.
     """
-    options = (function_name(target.reader), path, names, batches, size)
+    options = (function_name(reader), str(path), names, batches, size)
     try:
-        return dict(artifact_worker(target.name, host).call(artifact_runtimes.run_artifact, *options))
+        return dict(process.call(artifact_runtimes.run_artifact, *options))
     except WorkerError as error:
-        raise PortError(f"{target.runtime} does not run {origin}: {error}") from error
+        raise PortError(f"{what}: {error}") from error
 
 
 _artifact_workers: dict[str, Worker] = {}

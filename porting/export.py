@@ -26,7 +26,7 @@ from ..engine.verification import parity
 from ..errors import PortError, WorkerError
 from . import keras_export, nudges, onnx_rows, onnx_text, source_model, targets
 from .artifact_runtimes import NamedBatches
-from .artifact_worker import run_artifact
+from .artifact_worker import artifact_worker, run_artifact
 from .destination import Destination, choose_destination, publish, staging
 from .quantization.methods import QuantizationOptions
 from .quantization.quantize import FloatArtifact, quantize
@@ -217,10 +217,9 @@ class _Export:
         """Run the artifact in a process that has its runtime and never imports Keras (see `artifact_runtimes`)."""
         self.announce(f"running it in {self.target.runtime}")
         names = [[tensor["name"] for tensor in description[side]] for side in ("inputs", "outputs")]
-        origin = f"what Keras on {self.host.backend} wrote as {self.target.title}"
-        return run_artifact(
-            self.target, self.host.backend, origin, str(artifact), names, inputs, self.interface["size"]
-        )
+        what = f"{self.target.runtime} does not run what Keras on {self.host.backend} wrote as {self.target.title}"
+        process = artifact_worker(self.target.name, self.host.backend)
+        return run_artifact(process, what, self.target.reader, artifact, names, inputs, self.interface["size"])
 
     def _batches(self) -> tuple[NamedBatches, NamedBatches]:
         """Return the artifact's inputs, and the same samples preprocessed, as the model takes them."""
@@ -229,9 +228,8 @@ class _Export:
         chain = self.source.preprocessing.inputs
         if self.interface["raw"]:
             recorded = [as_dtype(chain.inverse(recorded[0]), self.interface["inputs"][0]["dtype"])]
-        inputs = all_batches(recorded, self.interface)
-        if self._text():
-            inputs = {RECORDED: recorded, **probe_batches(recorded)}  # a text is cut and filled up to one length
+        # A text is cut and filled up to one length.
+        inputs = usual_batches(recorded) if self._text() else all_batches(recorded, self.interface)
         if not self.interface["raw"]:
             return inputs, inputs
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
@@ -275,7 +273,12 @@ def all_batches(recorded: list[np.ndarray], interface: dict[str, Any]) -> NamedB
     Args:
         interface: what `source_model.inspect_model` returned.
     """
-    return {**resized_batches(recorded, interface), RECORDED: recorded, **probe_batches(recorded)}
+    return {**resized_batches(recorded, interface), **usual_batches(recorded)}
+
+
+def usual_batches(recorded: list[np.ndarray]) -> NamedBatches:
+    """Return the recorded inputs, and random, single and extreme ones within their range."""
+    return {RECORDED: recorded, **probe_batches(recorded)}
 
 
 def resized_batches(recorded: list[np.ndarray], interface: dict[str, Any]) -> NamedBatches:

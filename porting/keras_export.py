@@ -68,7 +68,6 @@ def export_model(
             f"Keras on {keras.config.backend()} cannot write this model as {target.title}: "
             f"{type(error).__name__}: {first_line(error)}"
         ) from error
-    _require_opset(target, Path(artifact), opset)
     if target.write_metadata:
         target.write_metadata(Path(artifact), description)
     return {

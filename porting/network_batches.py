@@ -9,15 +9,13 @@ import numpy as np
 
 from ..errors import PortError
 from .artifact_runtimes import NamedBatches
-from .export import probe_batches
-from .report import RECORDED
+from .export import usual_batches
 
 _SAMPLES = 32
 # The length of drawn inputs along an axis of unknown length.
 _OPEN_LENGTH = 8
 # Integers are drawn below this if no embedding table tells their number.
 _INTEGER_BOUND = 2
-_PERTURBATION = 1e-6  # relative; about the rounding error of a sum of some dozen values
 
 
 def batches_for(rebuilt: dict[str, Any], recorded: list[np.ndarray] | None) -> NamedBatches:
@@ -31,7 +29,7 @@ def batches_for(rebuilt: dict[str, Any], recorded: list[np.ndarray] | None) -> N
         recorded = [
             np.moveaxis(x, network_input["batch"], 0) for x, network_input in zip(recorded, inputs, strict=True)
         ]
-    return {RECORDED: recorded, **probe_batches(recorded)}
+    return usual_batches(recorded)
 
 
 def _draw_samples(network_input: dict[str, Any], rows: int | None, seed: int) -> np.ndarray:
@@ -45,14 +43,6 @@ def _draw_samples(network_input: dict[str, Any], rows: int | None, seed: int) ->
     return generator.integers(0, 2 if network_input["dtype"] == "bool" else rows or _INTEGER_BOUND, shape).astype(
         network_input["dtype"]
     )
-
-
-def perturb(values: np.ndarray, seed: int) -> np.ndarray:
-    """Change floats by as much as rounding does; integers stay as they are."""
-    if values.dtype.kind != "f":
-        return values
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], values.shape)
-    return np.asarray(values * (1 + signs * _PERTURBATION), values.dtype)
 
 
 def for_source(batches: NamedBatches, rebuilt: dict[str, Any]) -> NamedBatches:

@@ -38,7 +38,7 @@ from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
 from .source_files import ISOLATED_RUN, check_file, readme
 from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
-from .source_step import SAMPLES, SourceStep, take_step
+from .source_step import SourceStep, step_on
 
 _RECORDED_FILE = "recorded.npz"
 _TIMEOUT_SECONDS = 600
@@ -102,11 +102,10 @@ class _SourcePort:
             facts = self._facts(interface, [file.name for file in staged.iterdir()], written)
             (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
             self.announce(f"running it on {self.target.title} alone")
-            step = self._step(host, interface["size"] or SAMPLES, inputs[RECORDED], prepared_inputs[RECORDED])
+            step = step_on(host, path, prepared_inputs[RECORDED], inputs[RECORDED], interface["size"])
             if isinstance(step, str):
                 facts["training_not_compared"] = step
-            program = written["step"] if isinstance(step, SourceStep) else ""
-            received, after = run_isolated(staged, self.target, program, step)
+            received, after = run_isolated(staged, self.target, written["step"], step)
             name = f"{targets.SOURCE}{self.target.name}"
             predict_nudged = nudges.of_keras_model(host.name, path, prepared_inputs, self.announce)
             answered = {batch: expected[batch] for batch in inputs}
@@ -154,16 +153,6 @@ class _SourcePort:
         if bundle and inputs is prepared:
             expected[RECORDED], references[RECORDED] = bundle.output_arrays, self.source.backend
         return expected, references
-
-    def _step(
-        self, host: Backend, samples: int, inputs: list[np.ndarray], prepared: list[np.ndarray]
-    ) -> SourceStep | str:
-        """Return a training step of the Keras model, or why none is compared."""
-        if not host.trains:
-            return f"{host.title} does not train"
-        batch, prepared_batch = ([array[:samples] for array in arrays] for arrays in (inputs, prepared))
-        step = worker.get(host.name).call(take_step, str(self.source.path), prepared_batch, batch)
-        return step if isinstance(step, str) else SourceStep(**step)
 
     def _facts(self, interface: dict[str, Any], files: list[str], written: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import keras_internals, runtime
+from ..backends.catalog import Backend
+from ..backends.workers import worker
 from ..engine.keras_model.interface import pack, tensors_of
 from ..engine.verification import parity, tolerances
 from ..engine.verification.tolerances import BackendCheck
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 WHAT = "change of the answers by a training step"
 # Enough samples for a gradient that reaches every weight.
-SAMPLES = 8
+_SAMPLES = 8
 # The step changes the weights by this share of their norm, and by several times the rounding of the answers.
 _STEP = 0.01
 # The least difference that is allowed, relative to the largest change, and how many times as far as from weights that
@@ -76,6 +78,28 @@ def _difference(before: Sequence[np.ndarray], after: Sequence[np.ndarray], other
 
 def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.subtract(after, before, dtype="float64")  # type: ignore[no-any-return]
+
+
+def step_on(
+    host: Backend, path: str, prepared: Sequence[np.ndarray], inputs: Sequence[np.ndarray], size: int | None
+) -> SourceStep | str:
+    """Take a step of gradient descent with the Keras model on a backend.
+
+    Args:
+        host: the backend, in whose worker the model is loaded.
+        path: a bundle or a model file.
+        prepared: samples as the model takes them, of which the first few are the batch.
+        inputs: the same samples as the native code takes them.
+        size: the only batch size that the model accepts, or None.
+
+    Returns:
+        The step, or why none is compared.
+    """
+    if not host.trains:
+        return f"{host.title} does not train"
+    batch, prepared_batch = ([array[: size or _SAMPLES] for array in arrays] for arrays in (inputs, prepared))
+    step = worker.get(host.name).call(take_step, path, prepared_batch, batch)
+    return step if isinstance(step, str) else SourceStep(**step)
 
 
 # --- in the worker of the backend that reads the model ---------------------------------------------------------------

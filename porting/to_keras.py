@@ -23,17 +23,17 @@ from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..engine.keras_model.model_bytes import keras_bytes
 from ..engine.verification.tolerances import BackendCheck
-from ..errors import FileError, PortError, WorkerError
-from ..functions import function_name, load_function
+from ..errors import FileError, PortError
+from ..functions import load_function
 from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
-from .artifact_worker import artifact_worker
+from .artifact_worker import artifact_worker, run_artifact
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
 from .network_batches import batches_for, for_keras, for_source, samples_back, samples_first
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
-from .source_step import SAMPLES, SourceStep, take_step
+from .source_step import SourceStep, step_on
 
 # The format of a file by its suffix.
 _FORMATS = {".pt2": "torch-export", ".onnx": "onnx"}
@@ -79,12 +79,9 @@ def port_to_keras(source: Path, out: Path | None, announce: StageCallback) -> Po
         def run_network(batches: NamedBatches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
             announce(f"running the network in {runtime.name}")
             file = clean if clean.exists() else source.resolve()
-            options = (function_name(runtime.reader), str(file), names, batches, size)
             process = artifact_worker(f"from {runtime.name}", runtime.backend or catalog.selected().name)
-            try:
-                return dict(process.call(artifact_runtimes.run_artifact, *options))
-            except WorkerError as error:
-                raise PortError(f"{runtime.name} does not run {source}: {error}") from error
+            what = f"{runtime.name} does not run {source}"
+            return run_artifact(process, what, runtime.reader, file, names, batches, size)
 
         return _KerasPort(
             source, choose_destination(source, targets.KERAS, "model.keras", out), runtime.name, announce
@@ -243,18 +240,14 @@ class _KerasPort:
         self, artifact: Path, rebuilt: dict[str, Any], recorded: list[np.ndarray], facts: dict[str, Any]
     ) -> tuple[BackendCheck, ...]:
         """Return the check of one training step; where none is compared, note the reason in the facts."""
-        host = catalog.selected()
-        batch = {RECORDED: [array[: rebuilt["size"] or SAMPLES] for array in recorded]}
+        batch = {RECORDED: recorded}
         own, prepared = for_source(batch, rebuilt)[RECORDED], for_keras(batch, rebuilt)[RECORDED]
-        step: Any = f"{host.title} does not train"
-        if host.trains:
-            step = worker.get(host.name).call(take_step, str(artifact), prepared, own)
+        step = step_on(catalog.selected(), str(artifact), prepared, own, rebuilt["size"])
         if isinstance(step, str) or self.step_network is None:
             facts["training_not_compared"] = step
             return ()
-        taken = SourceStep(**step)
-        received = self.step_network(replace(taken, targets=samples_back(taken.targets, rebuilt)))
-        return (taken.compare((self.against, targets.KERAS), samples_first(received, rebuilt)),)
+        received = self.step_network(replace(step, targets=samples_back(step.targets, rebuilt)))
+        return (step.compare((self.against, targets.KERAS), samples_first(received, rebuilt)),)
 
     def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...backends.workers import worker
+from ...backends.workers.worker import Worker
 from ...engine.bundles import thresholds
 from ...errors import PortError, WorkerError
 from ...functions import function_name
@@ -28,8 +29,6 @@ from .result import Quantization
 from .samples import Samples, load_samples
 
 _BATCH = 256
-# A sample for the timing: any.
-_FIRST = slice(0, 1)
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,11 @@ class FloatArtifact:
     def names(self) -> list[list[str]]:
         """The names of the inputs, and those of the outputs."""
         return [[tensor["name"] for tensor in self.description[side]] for side in ("inputs", "outputs")]
+
+    @property
+    def process(self) -> Worker:
+        """The process that runs it."""
+        return artifact_worker(self.target.name, self.host.backend)
 
     def samples(self) -> Samples:
         """Return samples of the data of the bundle's training, or the recorded ones if these cannot be read."""
@@ -132,9 +136,10 @@ def _run(artifact: FloatArtifact, path: Path, inputs: list[np.ndarray]) -> dict[
     """Return what `artifact_runtimes.run_artifact` returns; `answers` has one array per output."""
     starts = range(0, len(inputs[0]), _BATCH)
     batches = {str(start): [array[start : start + _BATCH] for array in inputs] for start in starts}
-    origin = "the artifact" if path == artifact.path else "the quantised artifact"
+    which = "the artifact" if path == artifact.path else "the quantised artifact"
+    what = f"{artifact.target.runtime} does not run {which}"
     settings = (artifact.names, batches, artifact.interface["size"])
-    result = run_artifact(artifact.target, artifact.host.backend, origin, str(path), *settings)
+    result = run_artifact(artifact.process, what, artifact.target.reader, path, *settings)
     parts = [result["answers"][name] for name in batches]
     return {**result, "answers": [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]}
 
@@ -142,9 +147,9 @@ def _run(artifact: FloatArtifact, path: Path, inputs: list[np.ndarray]) -> dict[
 def _time(artifact: FloatArtifact, path: Path, inputs: list[np.ndarray]) -> tuple[float, float]:
     """Return the milliseconds per sample of both artifacts."""
     opener, paths = function_name(artifact.target.reader), [str(artifact.path), str(path)]
-    sample = [array[_FIRST] for array in inputs]
-    process = artifact_worker(artifact.target.name, artifact.host.backend)
-    before, after = process.call(timing.time_samples, opener, paths, artifact.names, sample, artifact.interface["size"])
+    sample = [array[:1] for array in inputs]
+    options = (opener, paths, artifact.names, sample, artifact.interface["size"])
+    before, after = artifact.process.call(timing.time_samples, *options)
     return before, after
 
 

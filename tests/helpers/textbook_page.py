@@ -130,26 +130,26 @@ def _file(mark: str) -> str:
 _WIDTH, _COLOURS = 900, 64
 
 
-def keep_pictures(row: Row, folder: Path, target: Path) -> None:
+def save_pictures(row: Row, folder: Path, target: Path) -> None:
     """Save what a row drew, small enough for a page.
 
     Args:
         row: the row.
         folder: where it was run.
-        target: where its pictures are kept.
+        target: the folder for its pictures.
     """
     target.mkdir(parents=True, exist_ok=True)
-    for name, kept in row.pictures.items():
+    for name, file in row.pictures.items():
         with Image.open(folder / name) as picture:
             picture.thumbnail((_WIDTH, _WIDTH), Image.Resampling.LANCZOS)
-            picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(target / kept, optimize=True)
+            picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(target / file, optimize=True)
 
 
 def picture_lines(row: Row) -> list[str]:
     """Return the lines of the page that show what a row draws."""
     return [
-        f'<img src="pictures/{kept}" width="600" alt="Row {row.number}: {Path(name).stem}">'
-        for name, kept in row.pictures.items()
+        f'<img src="pictures/{file}" width="600" alt="Row {row.number}: {Path(name).stem}">'
+        for name, file in row.pictures.items()
     ]
 
 

@@ -9,7 +9,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from textbook_page import CHAPTERS, PAGE, keep_pictures, picture_lines, preparation, rows
+from textbook_page import CHAPTERS, PAGE, picture_lines, preparation, rows, save_pictures
 
 TEXT = PAGE.read_text()
 ROWS = rows(TEXT)
@@ -89,7 +89,7 @@ def test_a_row_of_the_chapters_works(cli, copied, row, monkeypatch):
         assert list(folder.glob(name)), f"{name} is missing: {sorted(map(str, folder.rglob('*')))}"
         assert all(path.is_dir() or path.stat().st_size for path in folder.glob(name))
     if pictures := os.environ.get("TRIVIUM_TEXTBOOK_PICTURES"):
-        keep_pictures(row, folder, PAGE.parents[1] / pictures)
+        save_pictures(row, folder, PAGE.parents[1] / pictures)
     for text in row.prints:
         assert any(text in one_line(outcome.out) for outcome in shown), [outcome.out for outcome in shown]
     for text in row.says:
@@ -112,7 +112,7 @@ def test_the_page_has_every_row_and_each_is_executed():
 @pytest.mark.plain
 def test_the_page_shows_what_its_rows_draw():
     shown = {path.name for path in (PAGE.parent / "pictures").glob("*.png")}
-    assert shown == {kept for row in ROWS for kept in row.pictures.values()}
+    assert shown == {file for row in ROWS for file in row.pictures.values()}
     for row in ROWS:
         for line in picture_lines(row):
             assert line in TEXT.splitlines(), row.number
