@@ -78,6 +78,7 @@ _LAYERS = {
     # Only in training. x + normal(0, stddev); x · normal(1, sqrt(rate / (1 - rate))).
     "gaussian_noise": LayerSchema(("stddev",)),
     "gaussian_dropout": LayerSchema(("rate",)),
+    "alpha_dropout": LayerSchema(("rate",)),
     # x · scale + offset, each a number or a tuple for the last axis; the output is always float32.
     "rescaling": LayerSchema(("scale", "offset")),
     # (x - mean) / max(sqrt(variance), 1e-7), with weights of a shape that broadcasts; with invert the inverse:

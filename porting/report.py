@@ -147,7 +147,11 @@ class PortReport:
         training = "" if all(check.passed for check in self.training) else ", but a DIFFERENT training step"
         measured = f" (for {worst.inputs} inputs, {worst.sensitivity})" if worst.sensitivity else ""
         quantization = f"; {self.quantization.finding}" if self.quantization and self.same else ""
-        return f"{predictions}{training}{measured}{self._vacuity()}{quantization}"
+        return f"{predictions}{training}{measured}{self._vacuity()}{quantization}{self._otherwise()}"
+
+    def _otherwise(self) -> str:
+        """Say what the port trains otherwise."""
+        return "".join(f"; TRAINED OTHERWISE: {sentence}" for sentence in self.facts.get("trained_otherwise", ()))
 
     def _vacuity(self) -> str:
         """Say which outputs the checks tell nothing about."""

@@ -145,7 +145,7 @@ def port_from_torch(
             return list(step_module(module, step.inputs, step.targets, step.rate))
 
         step = None if inference_only else step_network
-        rebuilt = _KerasPort(source, destination, "torch", announce, step)
+        rebuilt = _KerasPort(source, destination, "torch", announce, step, inference_only)
         return rebuilt.run(Path(scratch) / "clean.pt2", recorded, run_network)
 
 
@@ -185,6 +185,7 @@ class _KerasPort:
     Attributes:
         against: the name of the runtime that gives the expected outputs.
         step_network: takes a training step with the network, and returns its answers; None where it is only run.
+        inference_only: whether the model need not be trained as the network is.
     """
 
     source: Path
@@ -192,6 +193,7 @@ class _KerasPort:
     against: str
     announce: StageCallback
     step_network: Callable[[SourceStep], list[np.ndarray]] | None = None
+    inference_only: bool = False
 
     def run(self, clean: Path, recorded: list[np.ndarray] | None, run_network: RunNetwork) -> PortReport:
         """Build the model, compare its outputs with those of `run_network`, and publish it.
@@ -204,7 +206,7 @@ class _KerasPort:
         with staging(self.destination) as staged:
             artifact = staged / self.destination.name
             self.announce(f"rebuilding it in Keras on {host.title}")
-            options = (str(self.source), str(clean), str(artifact))
+            options = (str(self.source), str(clean), str(artifact), self.inference_only)
             rebuilt = worker.get(host.name).call(rebuild, *options)
             batches = batches_for(rebuilt, recorded)
             names = [[tensor["name"] for tensor in rebuilt[side]] for side in ("inputs", "outputs")]
@@ -259,6 +261,7 @@ class _KerasPort:
             "parameters": rebuilt["parameters"],
             "fixed_batch": rebuilt["size"],
             "labels": [],
+            **({"trained_otherwise": rebuilt["trained_otherwise"]} if rebuilt["trained_otherwise"] else {}),
             "files": [self.destination.name],
             "versions": {**rebuilt["versions"], **versions},
             "trivium": metadata.version("trivium"),
@@ -268,16 +271,18 @@ class _KerasPort:
 # --- run in a worker, under the selected backend -------------------------------------------------------------------
 
 
-def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
+def rebuild(path: str, clean: str, out: str, inference_only: bool = False) -> dict[str, Any]:
     """Read a network and write it as a `.keras` file.
 
     Args:
         clean: the path for a cleaned copy of the file, written if the file itself should not be run.
+        inference_only: whether the model need not be trained as the network is.
 
     Returns:
         `inputs` (name, shape, dtype, and the batch axis as `batch`) and `outputs` of the network; `keras_inputs` and
         `keras_outputs` of the model; `size`: the only batch size that the network accepts, or None; `rows`: the number
-        of rows of its smallest embedding table; `operators`, `parameters`, `source`, `versions`.
+        of rows of its smallest embedding table; `trained_otherwise`: what Keras trains otherwise, one sentence each;
+        `operators`, `parameters`, `source`, `versions`.
     """
     from ..backends import runtime
 
@@ -287,7 +292,7 @@ def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
     from .graph_to_keras import network_file
 
     graph = network_file.read(Path(path), Path(clean))
-    model, builder = network_file.build(graph)
+    model, builder = network_file.build(graph, inference_only)
     Path(out).write_bytes(keras_bytes(model))
     tables = [builder.array(node.inputs[0]) for node in graph.nodes if node.kind == "embedding"]
     rows = [len(table) for table in tables if table is not None]
@@ -307,6 +312,7 @@ def rebuild(path: str, clean: str, out: str) -> dict[str, Any]:
         "keras_outputs": [_describe(name, tensor) for name, tensor in zip(graph.outputs, model.outputs, strict=True)],
         "size": graph.size,
         "rows": min(rows, default=None),
+        "trained_otherwise": builder.trained_otherwise,
         "operators": graph.operators(),
         "parameters": model.count_params(),
         "versions": {"keras": keras.__version__, **runtime.current().versions()},

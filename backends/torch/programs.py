@@ -44,10 +44,35 @@ def export(module: torch.nn.Module, inputs: Sequence[Any]) -> bytes:
     program_file = io.BytesIO()
     with _in_eval_mode(module):
         try:
-            torch.export.save(torch.export.export(module, samples, dynamic_shapes=shapes), program_file)
+            program = torch.export.export(module, samples, dynamic_shapes=shapes)
+            _inline_blocks_without_gradients(program.graph_module)
+            torch.export.save(program, program_file)
         except Exception as error:  # the module's own code may raise anything
             raise PortError(f"torch.export cannot export {type(module).__name__}: {first_line(error, 300)}") from error
     return program_file.getvalue()
+
+
+def _inline_blocks_without_gradients(module: torch.fx.GraphModule) -> None:
+    """Replace each block under `torch.no_grad()` by its operators, the results of which are detached."""
+    for node in list(module.graph.nodes):
+        if node.target is not torch.ops.higher_order.wrap_with_set_grad_enabled or node.args[0]:
+            continue
+        body = module.get_submodule(str(node.args[1].target)).graph
+        arguments = dict(zip((n for n in body.nodes if n.op == "placeholder"), node.args[2:], strict=True))
+        with module.graph.inserting_before(node):
+            results = module.graph.graph_copy(body, arguments)
+            detached = [_detach(module.graph, result) for result in results]
+        for user in list(node.users):
+            user.replace_all_uses_with(detached[user.args[1]])
+            module.graph.erase_node(user)
+        module.graph.erase_node(node)
+    module.recompile()
+
+
+def _detach(graph: torch.fx.Graph, node: torch.fx.Node) -> torch.fx.Node:
+    detached = graph.call_function(torch.ops.aten.detach.default, (node,))
+    detached.meta = dict(node.meta)
+    return detached
 
 
 def answers(module: torch.nn.Module, batches: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:

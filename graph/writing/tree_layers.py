@@ -243,6 +243,7 @@ LAYERS: dict[str, TreeHandler] = {
     "dropout": _dropout,
     "gaussian_noise": _noise("gaussian_noise", "stddev"),
     "gaussian_dropout": _noise("gaussian_dropout", "rate"),
+    "alpha_dropout": _noise("alpha_dropout", "rate"),
     "prelu": _prelu,
     "constant": _constant,
     "parameter": _parameter,

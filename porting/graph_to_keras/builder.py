@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import PortError, first_line
 from ...graph.source import identifier
-from .constant_folding import FOLDS, is_known
+from .constant_folding import COMPUTED, FOLDS, is_known
 from .foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight
 
 # The dtype of an input in Keras, where indices have 32 bits.
@@ -26,6 +26,8 @@ _DTYPES = {"int64": "int32", "uint8": "int32"}
 _SEPARATORS = str.maketrans({"/": "."})
 # The attribute with references to weights, which the handler resolves itself.
 _WEIGHTS = "weights"
+# What a node does that needs the weights with these names, and nothing else.
+ALONE = "computes with the weight {} alone, which no layer of Keras trains: inference_only=True takes it as it is"
 _PREFIXES = ("_functional.", "_torch_params.", "_orig_mod.", "module.")
 
 
@@ -98,16 +100,20 @@ class Builder:
     Attributes:
         graph: the network to build.
         handlers: for each kind, the function that computes the outputs of a node.
+        inference_only: whether weights may be computed with, as constants.
         values: for each name in the graph, an `OrderedTensor`, `Weight`, `UniformArray`, array or number.
+        trained_otherwise: what Keras trains otherwise than the network's framework, one sentence each.
     """
 
     graph: ForeignGraph
     handlers: Mapping[str, Handler]
+    inference_only: bool = False
     values: dict[str, Any] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     shared: dict[Any, Any] = field(default_factory=dict)
     inputs: list[Any] = field(default_factory=list)
     transposed_tensors: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
+    trained_otherwise: list[str] = field(default_factory=list)
 
     def build(self) -> keras.Model:
         """Build the model.
@@ -152,9 +158,9 @@ class Builder:
         except PortError:
             raise
         except Exception as error:  # Keras raises whatever an operation's arguments make it raise
-            raise PortError(
-                f"{node.operator} ({node.outputs[0]}) cannot be rebuilt in Keras: {first_line(error, 200)}"
-            ) from error
+            alone = self.weights_alone(node)
+            reason = f"it {ALONE.format(', '.join(alone))}" if alone else first_line(error, 200)
+            raise PortError(f"{node.operator} ({node.outputs[0]}) cannot be rebuilt in Keras: {reason}") from error
         self.values.update(zip(node.outputs, results, strict=False))
 
     def _fold(self, node: ForeignNode) -> Sequence[Any] | None:
@@ -162,6 +168,8 @@ class Builder:
         inputs = [self.operand(each) for each in node.inputs]
         if node.kind not in FOLDS or not all(is_known(each) for each in inputs):
             return None
+        if self.inference_only and node.kind in COMPUTED:
+            inputs = [each.value if isinstance(each, Weight) else each for each in inputs]
         return FOLDS[node.kind](inputs, node.attributes)
 
     def _resolve(self, value: Operand) -> Any:
@@ -197,6 +205,21 @@ class Builder:
         if not isinstance(operand, OrderedTensor):
             raise UnsupportedNodeError("it works on a constant alone")
         return operand
+
+    def note_training(self, sentence: str) -> None:
+        """Note what Keras trains otherwise."""
+        if not self.inference_only and sentence not in self.trained_otherwise:
+            self.trained_otherwise.append(sentence)
+
+    def trains(self, operand: Operand) -> bool:
+        """Return whether an operand is a weight that its author trains."""
+        weight = self.operand(operand)
+        return isinstance(weight, Weight) and weight.trainable and not weight.frozen
+
+    def weights_alone(self, node: ForeignNode) -> list[str]:
+        """Return the names of a node's weights if it has no other inputs."""
+        weights = [each for each in map(self.operand, node.inputs) if isinstance(each, Weight)]
+        return [weight.name for weight in weights] if len(weights) == len(node.inputs) else []
 
     def with_file_features(self, node: ForeignNode) -> OrderedTensor:
         """Return the first input of a node, with the features of a flattened array in the file's order."""
@@ -278,6 +301,8 @@ class Builder:
         operands = [self.operand(operand) for operand, _ in weights]
         frozen = {each.frozen for each in operands if isinstance(each, Weight) and each.trainable}
         if len(frozen) > 1:
+            if self.inference_only:
+                return False
             raise UnsupportedNodeError("some of its weights are trained and others are not; Keras freezes whole layers")
         return frozen == {True}
 
@@ -294,7 +319,7 @@ class Builder:
         order = order or identity_order(rank)
         value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
         if value.shape[0] != 1 or order[0] != 0:
-            raise UnsupportedNodeError(f"the weight {weight.name} has different values for each sample")
+            raise UnsupportedNodeError(f"it {ALONE.format(weight.name)}, or has another part of it for each sample")
         value = value.transpose(order)
         first = self.inputs[0]
         index = keras.ops.cast(keras.ops.zeros_like(first[(slice(None), *(0,) * (len(first.shape) - 1))]), "int32")

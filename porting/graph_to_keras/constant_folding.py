@@ -206,11 +206,22 @@ def _stack(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any
 
 
 def _matmul(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Fold zeros times a matrix: the initial states of a recurrent layer."""
+    """Fold a product of constants, and zeros times a matrix: the initial states of a recurrent layer."""
     zeros, weight = inputs
+    if all(isinstance(each, np.ndarray) for each in inputs):
+        return [np.matmul(*inputs)]
     if isinstance(zeros, UniformArray) and zeros.value == 0 and isinstance(weight, Weight) and weight.value.ndim == 2:
         return [UniformArray(0.0, (*zeros.shape[:-1], weight.value.shape[1]))]
     return None
+
+
+def _weight_norm(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Fold directions of length one times lengths: https://arxiv.org/abs/1602.07868."""
+    if any(isinstance(each, Weight) and each.trainable for each in inputs):
+        return None
+    directions, sizes = (_array(each) for each in inputs)
+    axes = tuple(axis for axis in range(directions.ndim) if axis != attributes["axis"] % directions.ndim)
+    return [directions * (sizes / np.sqrt((directions**2).sum(axes, keepdims=True)))]
 
 
 def _cast(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
@@ -292,6 +303,7 @@ FOLDS: dict[str, Fold] = {
     "concatenate": _concatenate,
     "stack": _stack,
     "matmul": _matmul,
+    "weight_norm": _weight_norm,
     "cast": _cast,
     "full": _full,
     "expand": _expand,
@@ -314,4 +326,10 @@ FOLDS: dict[str, Fold] = {
     "less": _compute(np.less),
     "less_equal": _compute(np.less_equal),
     "where": _compute(np.where),
+}
+
+# The kinds whose result is another weight, and not the same one rearranged.
+COMPUTED = {
+    *("concatenate", "stack", "matmul", "weight_norm", "activation", "add", "subtract", "multiply", "divide"),
+    *("power", "maximum", "minimum", "expand", "where", *_FUNCTIONS),
 }

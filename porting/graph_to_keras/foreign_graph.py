@@ -15,7 +15,8 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `batch_norm` | x, weight, bias, mean, variance | epsilon, momentum: the weight of the new batch |
 | `layer_norm`, `rms_norm` | x, weight, bias | rank: the number of last axes that it normalizes; epsilon |
 | `group_norm` | x, weight, bias | groups, epsilon |
-| `embedding` | weight, indices | |
+| `embedding` | weight, indices | padding: the row that is not trained, if there is one, else -1 |
+| `weight_norm` | directions, sizes | axis: of the sizes |
 | `recurrent` | x, initial states…; see `recurrent.py` | |
 | `attention` | query, key, value (…, T, d), mask | causal, scale, or None for 1 / sqrt(d) |
 | `dropout` | x | rate; by_feature: whole feature maps; alpha: keeps mean and variance |

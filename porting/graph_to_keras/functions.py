@@ -84,9 +84,7 @@ def _prelu(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     x, slope = builder.model_tensor(node.inputs[0]), builder.array(node.inputs[1])
     assert slope is not None
     tensor, order = builder.with_channels_last(x), (0, *range(2, x.rank), 1)
-    if slope.size == 1:
-        slope = np.full(tensor.shape[-1], slope.ravel()[0])
-    shared = list(range(1, x.rank - 1)) or None
+    shared = list(range(1, x.rank if slope.size == 1 else x.rank - 1)) or None
     alpha = slope.reshape((*(1,) * (x.rank - 2), -1))
     return [
         OrderedTensor(builder.layer(keras.layers.PReLU, tensor, [(node.inputs[1], alpha)], shared_axes=shared), order)

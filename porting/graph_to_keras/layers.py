@@ -9,7 +9,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from .builder import Builder, Handler, OrderedTensor, UnsupportedNodeError, channels_last, identity_order, move_to_end
+from .builder import (
+    ALONE,
+    Builder,
+    Handler,
+    OrderedTensor,
+    UnsupportedNodeError,
+    channels_last,
+    identity_order,
+    move_to_end,
+)
 from .foreign_graph import ForeignNode, Weight
 from .pooling import zero_padded
 from .windows import Pairs, is_same, padding_pairs
@@ -56,6 +65,9 @@ def _dense(builder: Builder, node: ForeignNode, *, transpose: bool) -> OrderedTe
 def _matmul(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     """A product with a matrix of weights becomes a Dense layer; a product of two tensors remains one."""
     other = builder.operand(node.inputs[1])
+    alone = builder.weights_alone(node)
+    if alone and getattr(builder.array(node.inputs[1]), "ndim", 0) == 1:
+        raise UnsupportedNodeError(f"it {ALONE.format(', '.join(alone))}")
     if isinstance(other, Weight) and other.trainable and other.value.ndim == 2:
         return _affine(builder, node)
     one, two = (_factor(builder, each) for each in node.inputs)
@@ -194,7 +206,27 @@ def _batch_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     weights, has = _scale_and_shift(builder, node)
     tensor = builder.in_order(x, order)
     kind = keras.layers.BatchNormalization
+    _note_statistics(builder, node)
     return [OrderedTensor(builder.layer(kind, tensor, weights, epsilon=epsilon, momentum=momentum, **has), order)]
+
+
+def _note_statistics(builder: Builder, node: ForeignNode) -> None:
+    """Note where Keras trains the statistics of a batch normalization otherwise."""
+    if not node.attributes["momentum"]:
+        builder.note_training(
+            f"{node.outputs[0]}: with momentum=None PyTorch averages the statistics of all batches; Keras keeps them "
+            "as they are: set `layer.momentum`"
+        )
+    weights = [builder.operand(each) for each in node.inputs[1:3]]
+    if any(isinstance(each, Weight) and each.frozen for each in weights):
+        builder.note_training(
+            f"{node.outputs[0]}: its weights are frozen; PyTorch still normalizes by each batch in training, Keras by "
+            "the moving statistics"
+        )
+
+
+def _weight_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    raise UnsupportedNodeError("Keras trains no directions and sizes apart: inference_only=True multiplies them")
 
 
 def _layer_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
@@ -244,6 +276,8 @@ def _embedding(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     table, places = builder.array(node.inputs[0]), builder.model_tensor(node.inputs[1])
     assert table is not None
     tensor = builder.in_file_order(places)
+    if int(node.attributes.get("padding", -1)) >= 0 and builder.trains(node.inputs[0]):
+        builder.note_training(f"{node.outputs[0]}: Keras trains the row of `padding_idx` too")
     layer = builder.layer(
         keras.layers.Embedding,
         tensor,
@@ -315,6 +349,7 @@ LAYERS: dict[str, Handler] = {
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,
     "embedding": _embedding,
+    "weight_norm": _weight_norm,
     "dropout": _dropout,
     "attention": _attention,
 }

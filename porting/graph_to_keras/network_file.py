@@ -52,11 +52,14 @@ def read(path: Path, clean_path: Path) -> ForeignGraph:
     return reader(path, clean_path)
 
 
-def build(network: ForeignGraph) -> tuple[keras.Model, Builder]:
+def build(network: ForeignGraph, inference_only: bool = False) -> tuple[keras.Model, Builder]:
     """Build the Keras model, and return it with its builder.
+
+    Args:
+        inference_only: whether the model need not be trained as the network is.
 
     Raises:
         PortError: a node has no counterpart in Keras; the message names it.
     """
-    builder = Builder(network, HANDLERS)
+    builder = Builder(network, HANDLERS, inference_only)
     return builder.build(), builder

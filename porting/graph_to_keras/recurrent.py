@@ -103,6 +103,8 @@ def _weights(builder: Builder, cell: str, way: Sequence[Operand]) -> list[tuple[
     assert recurrent is not None
     kernels = [(way[0], kernel.T), (way[1], recurrent.T)]
     if first is not None and second is not None:
+        if cell != "gru" and builder.trains(way[2]):
+            builder.note_training("PyTorch moves two biases of an LSTM or RNN where Keras moves one, half as far")
         # Keras has one bias where PyTorch adds two; but for a GRU it has both.
         kernels.append((way[2], np.stack([first, second]) if cell == "gru" else first + second))
     return kernels

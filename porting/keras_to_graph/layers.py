@@ -351,6 +351,14 @@ def _gaussian_dropout(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRef
     )
 
 
+def _alpha_dropout(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    layer, value = call.operation, float32_input(reader, call)
+    if layer.noise_shape is not None:
+        reader.leave_out(layer)
+        return [value]
+    return reader.add(call, "alpha_dropout", [value], config={"rate": float(layer.rate)})
+
+
 _RANKS = ("1D", "2D", "3D")
 LAYERS: dict[str, LayerReader] = {
     "Dense": _dense,
@@ -382,6 +390,7 @@ LAYERS: dict[str, LayerReader] = {
     **{f"SpatialDropout{rank}": _spatial_dropout for rank in _RANKS},
     "GaussianNoise": _gaussian_noise,
     "GaussianDropout": _gaussian_dropout,
+    "AlphaDropout": _alpha_dropout,
     **PASSING_LAYERS,
     **SHAPE_LAYERS,
 }

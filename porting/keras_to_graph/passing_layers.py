@@ -25,7 +25,7 @@ def _pass_through(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReferen
 
 def _augmentation(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Leave a layer out that only training calls, and say so."""
-    reader.left_out.append(f"{call.operation.name} ({type(call.operation).__name__})")
+    reader.leave_out(call.operation)
     return [float32_input(reader, call)]
 
 

@@ -24,6 +24,9 @@ Weights = Mapping[str, Any]
 LayerReader = Callable[["GraphReader", LayerCall], Sequence[ArrayReference]]
 
 
+# Weights that are never trained, by their names in Keras.
+_STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "count")
+
 # The kind of the placeholder node for a layer that could not be read, until `read` raises the error.
 UNREADABLE = "unreadable"
 
@@ -92,6 +95,10 @@ class GraphReader:
     def left_out(self) -> list[str]:
         """Layers that change nothing when the model answers."""
         return self._draft.left_out
+
+    def leave_out(self, layer: Any, what: str = "") -> None:
+        """Leave out a layer, or what it does, that changes nothing when the model answers; the report names it."""
+        self.left_out.append(f"{layer.name} ({type(layer).__name__}{what})")
 
     def graph(self, model: Any) -> Graph:
         inputs = []
@@ -243,6 +250,7 @@ class GraphReader:
     def _layer(
         self, name: str, kind: str, config: Mapping[str, ConfigValue], weights: Weights, trainable: bool
     ) -> GraphLayer:
+        _require_alike(weights)
         for weight, variable in weights.items():
             if isinstance(variable, keras.Variable) and variable.trainable:
                 holder = self._draft.holders.setdefault(id(variable), name)
@@ -315,3 +323,11 @@ def _output_names(model: Any) -> list[str]:
 
 def _array(value: Any) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(value))
+
+
+def _require_alike(weights: Weights) -> None:
+    """Raise an UnreadableError where a layer's weights are trained in part. Statistics are never trained."""
+    variables = [variable for variable in weights.values() if isinstance(variable, keras.Variable)]
+    trained = {variable.trainable for variable in variables if variable.name not in _STATISTICS}
+    if len(trained) > 1:
+        raise UnreadableError("trains some of its weights and not others, which is not covered: freeze the layer")

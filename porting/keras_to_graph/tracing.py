@@ -17,7 +17,7 @@ import keras
 from ...backends import keras_internals
 from ...errors import first_line
 from ...graph.graph import ArrayReference
-from .calls import LayerCall
+from .calls import LayerCall, ordered_calls
 from .reader import GraphReader, UnreadableError
 from .weight_tensors import WeightTensor, WeightTensors
 
@@ -36,6 +36,8 @@ def traced(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     values = {array: _as_taken(reader, call, array, f"cast_{index}") for index, array in enumerate(arrays)}
     tensors = {array: _symbolic(reader, value) for array, value in values.items()}
     trace = _trace(layer, _filled_in(call.arguments, tensors), list(tensors.values()))
+    if not _trains_as_it_answers(layer, trace, call, tensors):
+        reader.leave_out(layer, ", what it does in training alone")
     weights = trace.used_weights
     for weight in weights:
         reader.share(weight.variable)
@@ -99,8 +101,8 @@ class Trace:
         return tensor
 
 
-def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any]) -> Trace:
-    """Call a layer with symbolic tensors."""
+def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any], training: bool = False) -> Trace:
+    """Call a layer with symbolic tensors, as it answers or as it trains."""
     trace = Trace(inputs, WeightTensors(layer))
     call_layer = keras.layers.Layer.__call__
     within: list[Any] = []
@@ -122,7 +124,7 @@ def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any]) -> Trace:
 
     try:
         with trace.weights.put_in(), _replaced({"__call__": call_within}):
-            trace.outputs = keras.tree.flatten(_call(layer, arguments))
+            trace.outputs = keras.tree.flatten(_call(layer, arguments, training))
     except UnreadableError:
         raise
     except Exception as error:  # a layer may do anything
@@ -178,15 +180,33 @@ def _tile(tile: Callable[..., Any]) -> Callable[..., Any]:
     return tiled
 
 
+def _trains_as_it_answers(layer: Any, trace: Trace, call: LayerCall, tensors: dict[ArrayReference, Any]) -> bool:
+    """Return whether a layer does the same operations in training as when it answers."""
+    if "training" not in inspect.signature(layer.call).parameters:
+        return True
+    others = {array: keras.KerasTensor(tensor.shape, tensor.dtype) for array, tensor in tensors.items()}
+    try:
+        trained = _trace(layer, _filled_in(call.arguments, others), list(others.values()), training=True)
+    except UnreadableError:
+        return False
+    return _operations(trained) == _operations(trace)
+
+
+def _operations(trace: Trace) -> list[str]:
+    """Return the classes of the operations and layers of a trace, sorted."""
+    calls = ordered_calls([*trace.arrays, *trace.weights.tensors], trace.outputs)
+    return sorted(type(call.operation).__name__ for call in calls)
+
+
 def _has_symbolic(arguments: Any) -> bool:
     return any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(arguments))
 
 
-def _call(layer: Any, arguments: dict[str, Any]) -> Any:
-    """Call `layer.call` with arguments by name, as a model answers."""
+def _call(layer: Any, arguments: dict[str, Any], training: bool) -> Any:
+    """Call `layer.call` with arguments by name."""
     parameters = inspect.signature(layer.call).parameters
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values()):
         raise UnreadableError("its `call` takes any number of arguments")
     if "training" in parameters:
-        arguments = {**arguments, "training": False}
+        arguments = {**arguments, "training": training}
     return layer.call(**arguments)

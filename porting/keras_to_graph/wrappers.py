@@ -156,7 +156,7 @@ def _merge(
 # --- over time ------------------------------------------------------------------------------------------------------
 
 # These do not treat the steps of a sequence as independent samples.
-_NOT_PER_STEP = ("BatchNormalization", "Dropout", "GaussianNoise", "GaussianDropout")
+_NOT_PER_STEP = ("BatchNormalization", "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
 def _time_distributed(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:

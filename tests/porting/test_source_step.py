@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 
+import models_with_details
 import numpy as np
 import own_layers
 import pytest
@@ -29,6 +30,16 @@ def every_model():
         yield pytest.param(name, marks=[] if name in DAILY else [pytest.mark.slow])
     for name in own_layers.NAMES:
         yield pytest.param(f"own: {name}", marks=[] if name in ("tied", "positions", "listed") else [pytest.mark.slow])
+    for name in models_with_details.MODELS:
+        daily = name in ("a frozen bias", "alpha dropout")
+        yield pytest.param(f"detail: {name}", marks=[] if daily else [pytest.mark.slow])
+
+
+def builder_of(name):
+    """Return the function that builds a model of `every_model`."""
+    group, _, own_name = name.rpartition(": ")
+    models_by_name = {"own": own_layers.models(), "detail": models_with_details.MODELS}.get(group, MODELS)
+    return models_by_name[own_name]
 
 
 def answers_after_step(source, folder, step, monkeypatch):
@@ -41,8 +52,7 @@ def answers_after_step(source, folder, step, monkeypatch):
 
 @pytest.mark.parametrize("name", list(every_model()))
 def test_a_step_changes_the_answers_as_in_keras(name, backend, room, tmp_path, monkeypatch):
-    build = own_layers.models()[name.removeprefix("own: ")] if name.startswith("own: ") else MODELS[name]
-    model = models.build_model(build)
+    model = models.build_model(builder_of(name))
     models.randomise(model)
     source = models.write_source(model, room, tmp_path)
     inputs = models.random_inputs(model, 4)

@@ -205,6 +205,13 @@ def gaussian_dropout(x: Array, rate: float, key: Array) -> Array:
     """Multiply by normal noise of mean 1."""
     return x * (1 + (rate / (1 - rate)) ** 0.5 * jax.random.normal(key, x.shape))
 ''',
+    "alpha_dropout": '''
+def alpha_dropout(x: Array, rate: float, key: Array) -> Array:
+    """Drop to the least value of selu, and keep mean and variance: https://arxiv.org/abs/1706.02515."""
+    least = -1.7580993408473766
+    kept = jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x, least)
+    return (kept - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
+''',
     "embedding": '''
 def embedding(p: dict[str, Array], x: Array) -> Array:
     """Look up a row of the table for each integer."""

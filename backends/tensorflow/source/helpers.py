@@ -214,6 +214,13 @@ def gaussian_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
     """Multiply by normal noise of mean 1."""
     return x * tf.random.normal(tf.shape(x), 1.0, (rate / (1 - rate)) ** 0.5)
 ''',
+    "alpha_dropout": '''
+def alpha_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
+    """Drop to the least value of selu, and keep mean and variance: https://arxiv.org/abs/1706.02515."""
+    least = -1.7580993408473766
+    kept = tf.where(tf.random.uniform(tf.shape(x)) < 1 - rate, x, least)
+    return (kept - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
+''',
     "embedding": '''
 def embedding(p: Weights, x: tf.Tensor) -> tf.Tensor:
     """Look up a row of the table for each integer."""

@@ -328,6 +328,12 @@ def _noise(helper: str, setting: str) -> TorchHandler:
     return handler
 
 
+def _alpha_dropout(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    value = writer.input(node)
+    layer = _attribute(writer, node, lambda: (f"nn.AlphaDropout({node.config['rate']!r})", {}))
+    return [Value(f"{layer}({value.text})", value.order, value.rows)]
+
+
 def _array(weight: str, add: Callable[[TorchWriter, GraphLayer, np.ndarray], str]) -> TorchHandler:
     """Return the handler of a layer that is nothing but an array, which `add` makes an attribute."""
 
@@ -358,6 +364,7 @@ def _handlers() -> dict[str, TorchHandler]:
         "dropout": _dropout,
         "gaussian_noise": _noise("GaussianNoise", "stddev"),
         "gaussian_dropout": _noise("GaussianDropout", "rate"),
+        "alpha_dropout": _alpha_dropout,
         "constant": _array("value", TorchWriter.add_buffer),
         "parameter": _array("weight", TorchWriter.add_parameter),
         **RECURRENT,

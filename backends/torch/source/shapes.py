@@ -19,7 +19,8 @@ from .writer import TorchWriter
 _ELEMENTWISE = frozenset(
     (
         *("relu", "leaky_relu", "relu6", "elu", "celu", "selu", "gelu", "sigmoid", "tanh", "silu", "mish", "softplus"),
-        *("softsign", "log_sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "gaussian_noise", "gaussian_dropout"),
+        *("softsign", "log_sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh"),
+        *("gaussian_noise", "gaussian_dropout", "alpha_dropout"),
     )
 )
 

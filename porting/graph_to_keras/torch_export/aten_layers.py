@@ -57,6 +57,10 @@ def _batch_norm(arguments: Arguments) -> Iterator[ForeignNode]:
     )
 
 
+def _weight_norm(arguments: Arguments) -> Iterator[ForeignNode]:
+    yield arguments.node("weight_norm", arguments("v"), arguments("g"), axis=arguments("dim", 0))
+
+
 def _layer_norm(arguments: Arguments) -> Iterator[ForeignNode]:
     inputs = arguments("input"), arguments("weight"), arguments("bias")
     yield arguments.node("layer_norm", *inputs, rank=len(arguments("normalized_shape")), epsilon=arguments("eps", 1e-5))
@@ -225,7 +229,11 @@ LAYERS: dict[str, Translation] = {
         "group_norm", "input", "weight", "bias", groups=("num_groups", 1), epsilon=("eps", 1e-5)
     ),
     "instance_norm.default": _instance_norm,
-    "embedding.default": as_kind("embedding", "weight", "indices"),
+    "embedding.default": as_kind("embedding", "weight", "indices", padding=("padding_idx", -1)),
+    "_weight_norm.default": _weight_norm,
+    "mv.default": as_kind("matmul", "self", "vec"),
+    "dot.default": as_kind("matmul", "self", "tensor"),
+    "vdot.default": as_kind("matmul", "self", "other"),
     **{f"{name}.default": each for name, each in DROPOUTS.items()},
     "lstm.input": _lstm,
     "gru.input": _single_state("gru"),
