@@ -15,6 +15,7 @@ import numpy as np
 
 from ..graph import ArrayReference, Graph, GraphNode, GraphOperand, Spec
 from ..source import identifier
+from .block_text import OPTION
 from .layout import literal, statement
 
 V = TypeVar("V")
@@ -29,17 +30,19 @@ class GraphWriter(ABC, Generic[V]):
         graph: the graph to write.
         names: names that the module already uses.
         indent: the indentation of the function's body, in spaces.
+        is_block: whether the graph is a block, whose text becomes that of all blocks of its family.
 
     Attributes:
         weights: the arrays of `weights.safetensors`, by name.
-        lines: the lines of the body.
+        statements: the statements of the body, each with its indentation within the body.
         helpers: the names of the helpers that the module must contain.
     """
 
-    def __init__(self, graph: Graph, names: frozenset[str], indent: int):
+    def __init__(self, graph: Graph, names: frozenset[str], indent: int, is_block: bool = False):
         self.graph = graph
+        self.is_block = is_block
         self.weights: dict[str, np.ndarray] = {}
-        self.lines: list[str] = []
+        self.statements: list[tuple[str, int]] = []
         self.helpers: set[str] = set()
         self.values: dict[ArrayReference, V] = {}
         self.taken: set[str] = set(names)
@@ -88,7 +91,20 @@ class GraphWriter(ABC, Generic[V]):
 
     def line(self, text: str, deeper: int = 0) -> None:
         """Add a statement to the body."""
-        self.lines += statement(text, self._indent + deeper)
+        self.statements.append((text, deeper))
+
+    def options(self, keywords: Mapping[str, tuple[str, str]]) -> list[str]:
+        """Return `key=value` for the options of a call that differ from their default.
+
+        In a block, those that do not differ are written too, and `block_text.py` removes them if none of the blocks
+        needs them.
+
+        Args:
+            keywords: key → (value, default), as Python text.
+        """
+        if self.is_block:
+            return [f"{key}={OPTION}({value}, {default})" for key, (value, default) in keywords.items()]
+        return [f"{key}={value}" for key, (value, default) in keywords.items() if value != default]
 
     def needed(self, node: GraphNode, index: int) -> bool:
         """Return whether a node that is not written yet reads this output of a node."""
@@ -106,6 +122,14 @@ class GraphWriter(ABC, Generic[V]):
         self.taken.add(new_name)
         return new_name
 
+    def name_besides(self, preferred: str, others: Sequence[str]) -> str:
+        """Return a name as `name` does, but none of the others."""
+        passed_over = []
+        while (name := self.name(preferred)) in others:
+            passed_over.append(name)
+        self._free_names += passed_over
+        return name
+
     def reuse_name(self, name: str) -> None:
         """Release a name that `assign` or `name` returned."""
         self._free_names.append(name)
@@ -119,6 +143,16 @@ class GraphWriter(ABC, Generic[V]):
             self._unwritten_readers[reference] -= 1
             if not self._unwritten_readers[reference]:
                 self._release_name(self.text_of(self.values[reference]))
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines of the body."""
+        return [line for text, deeper in self.statements for line in statement(text, self._indent + deeper)]
+
+    @property
+    def text(self) -> str:
+        """Return the statements of the body, each on a line of any length."""
+        return "\n".join(" " * deeper + text for text, deeper in self.statements)
 
     # --- the walk ---------------------------------------------------------------------------------------------------
 

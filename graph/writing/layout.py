@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 WIDTH = 88  # the default of ruff and black
@@ -32,11 +32,6 @@ def scalar_or_tuple(values: Sequence[int]) -> str:
     return literal(values[0]) if len(set(values)) == 1 else literal(tuple(values))
 
 
-def non_default(keywords: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Return `key=value` for the keywords that differ from their default: key → (value, default), as Python text."""
-    return [f"{key}={value}" for key, (value, default) in keywords.items() if value != default]
-
-
 def statement(text: str, indent: int, comma: bool = False) -> list[str]:
     """Return a statement as lines. A long call is broken inside the bracket that its last character closes.
 
@@ -44,18 +39,55 @@ def statement(text: str, indent: int, comma: bool = False) -> list[str]:
         comma: whether the caller puts a comma behind it.
     """
     start = " " * indent
-    if len(start + text) + comma <= WIDTH or not text.endswith(")"):
+    if len(start + text) + comma <= WIDTH:
+        return [start + text]
+    if text.endswith(":"):
+        *first, last = statement(text[:-1], indent, comma=True)
+        return [*first, f"{last}:"]
+    if not text.endswith((")", "]", "}")):
         return [start + text]
     opening = _opening(text)
-    head, inner = text[: opening + 1], text[opening + 1 : -1]
-    within = " " * (indent + 4)
-    if len(within + inner) <= WIDTH:
-        return [start + head, within + inner, start + ")"]
-    lines = [start + head]
-    for argument in _arguments(inner):
-        *first, last = statement(argument, indent + 4, comma=True)
-        lines += [*first, last + ","]
-    return [*lines, start + ")"]
+    is_display = not text[:opening] or text[:opening].endswith((" ", "(", "[", "{"))
+    head, inner, end = text[: opening + 1], text[opening + 1 : -1], start + text[-1]
+    clauses, arguments = _clauses(inner), _arguments(inner)
+    if text[opening] == "[" and not is_display and len(arguments) > 1:  # a slice
+        return [start + text]
+    target, equals, value = text.partition(" = ")
+    if equals and len(start + head) > WIDTH and max(len(target) + 4, len(value) + 4) <= WIDTH - indent:
+        return [f"{start}{target} = (", f"{start}    {value}", f"{start})"]
+    fits = len(start + "    " + inner) <= WIDTH
+    if fits and not (is_display and len(clauses) == 1 and (len(arguments) > 1 or text[-1] == "}")):
+        return [start + head, f"{start}    {inner}", end]
+    if len(clauses) > 1 or (len(arguments) == 1 and not is_display):
+        return [start + head, *(line for clause in clauses for line in statement(clause, indent + 4)), end]
+    items = [statement(argument, indent + 4, comma=True) for argument in arguments]
+    return [start + head, *(line for *first, last in items for line in (*first, f"{last},")), end]
+
+
+def signature(name: str, arguments: Sequence[str], annotation: str, indent: int = 0) -> list[str]:
+    """Return the first lines of a function, broken between its arguments where they are long."""
+    start = " " * indent
+    line = f"{start}def {name}({', '.join(arguments)}) -> {annotation}:"
+    if len(line) <= WIDTH:
+        return [line]
+    inner = f"{start}    {', '.join(arguments)}"
+    if len(inner) <= WIDTH:
+        return [f"{start}def {name}(", inner, f"{start}) -> {annotation}:"]
+    return [f"{start}def {name}(", *(f"{start}    {each}," for each in arguments), f"{start}) -> {annotation}:"]
+
+
+def text_lines(text: str, indent: int) -> list[str]:
+    """Return the statements of a text, one on each of its lines, as lines. A line that ends with a comma keeps it."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        inner = line.lstrip(" ")
+        within = indent + len(line) - len(inner)
+        if inner.endswith(","):
+            *first, last = statement(inner[:-1], within, comma=True)
+            lines += [*first, f"{last},"]
+        else:
+            lines += statement(inner, within)
+    return lines
 
 
 def _opening(text: str) -> int:
@@ -70,13 +102,24 @@ def _opening(text: str) -> int:
 
 def _arguments(inner: str) -> list[str]:
     """Split arguments at the commas outside brackets and quotes."""
-    arguments, depth, quoted, start = [], 0, False, 0
+    return [argument for argument in _split(inner, ",") if argument]
+
+
+def _clauses(inner: str) -> list[str]:
+    """Split a comprehension before its `for`."""
+    first, *others = _split(inner, " for ")
+    return [first, *(f"for {other}" for other in others)]
+
+
+def _split(inner: str, separator: str) -> list[str]:
+    """Split a text at the separators outside brackets and quotes."""
+    parts, depth, quoted, start = [], 0, False, 0
     for position, letter in enumerate(inner):
         quoted ^= letter == '"'
         if quoted:
             continue
         depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and depth == 0:
-            arguments.append(inner[start:position].strip())
-            start = position + 1
-    return [*arguments, inner[start:].strip()]
+        if depth == 0 and inner.startswith(separator, position):
+            parts.append(inner[start:position].strip())
+            start = position + len(separator)
+    return [*parts, inner[start:].strip()]

@@ -33,8 +33,8 @@ class TreeWriter(GraphWriter[str]):
     dialect: Dialect
     handlers: Mapping[str, Callable[[Any, GraphNode], Sequence[str]]]
 
-    def __init__(self, graph: Graph, names: frozenset[str], indent: int):
-        super().__init__(graph, names, indent)
+    def __init__(self, graph: Graph, names: frozenset[str], indent: int, is_block: bool = False):
+        super().__init__(graph, names, indent, is_block)
         self.uses_training = False
         self.draw_count = 0
 
@@ -43,6 +43,11 @@ class TreeWriter(GraphWriter[str]):
 
     def with_name(self, value: str, name: str) -> str:
         return name
+
+    @property
+    def has_state(self) -> bool:
+        """Return whether the function takes and returns what training updates without a gradient."""
+        return False
 
     # --- for handlers -----------------------------------------------------------------------------------------------
 
@@ -87,6 +92,14 @@ class TreeWriter(GraphWriter[str]):
     @abstractmethod
     def write_batch_norm(self, node: GraphNode, x: str, training: str, settings: str) -> Sequence[str]:
         """Write a batch normalisation, which updates its statistics in training."""
+
+    @abstractmethod
+    def write_blocks(self, node: GraphNode) -> Sequence[str]:
+        """Write the call of a block, or a loop over several, and the function that it calls if that is new."""
+
+    @abstractmethod
+    def block_texts(self) -> Sequence[str]:
+        """Return the texts of a block whose body is written; the first is the body, with its return statement."""
 
     def helper_texts(self, texts: Mapping[str, str], needs: Mapping[str, Sequence[str]]) -> list[str]:
         """Return the helpers that are used, and those that they call, in the order of `texts`."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..blocks import BLOCKS
 from ..graph import GraphNode
 from .expressions import Dialect
+from .tree import TreeWriter
 from .tree_functions import elementary_handlers
 from .tree_layers import LAYERS
 from .tree_shapes import SHAPES
@@ -23,7 +25,11 @@ def tree_handlers(dialect: Dialect, own_handlers: TreeHandlers) -> TreeHandlers:
         dialect: the framework's expressions.
         own_handlers: the backend's handlers of kinds that no expression of the dialect covers.
     """
-    return {**elementary_handlers(dialect), **SHAPES, **LAYERS, **own_handlers}
+    return {**elementary_handlers(dialect), **SHAPES, **LAYERS, BLOCKS: _blocks, **own_handlers}
+
+
+def _blocks(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    return writer.write_blocks(node)
 
 
 def unsupported_reason(node: GraphNode, handlers: TreeHandlers, dialect: Dialect, framework: str) -> str | None:

@@ -34,22 +34,23 @@ def _einsum_dense(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 
 
 def _conv(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-    groups: Any = node.config["groups"]
-    return [_call_text(writer, "conv", node, *_window(node), *([f"groups={groups}"] if groups > 1 else []))]
+    groups = writer.options({"groups": (str(node.config["groups"]), "1")})
+    return [_call_text(writer, "conv", node, *_window(writer, node), *groups)]
 
 
 def _depthwise_conv(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-    return [_call_text(writer, "depthwise_conv", node, *_window(node))]
+    return [_call_text(writer, "depthwise_conv", node, *_window(writer, node))]
 
 
-def _window(node: GraphNode) -> list[str]:
+def _window(writer: TreeWriter, node: GraphNode) -> list[str]:
     """Return padding, and strides and dilation where they are not 1."""
     config: Any = node.config
-    return [f'padding="{config["padding"].upper()}"', *_steps(config)]
+    return [f'padding="{config["padding"].upper()}"', *_steps(writer, config)]
 
 
-def _steps(config: Any) -> list[str]:
-    return [f"{name}={literal(config[name])}" for name in ("strides", "dilation") if set(config[name]) != {1}]
+def _steps(writer: TreeWriter, config: Any) -> list[str]:
+    names = ("strides", "dilation")
+    return writer.options({name: (literal(config[name]), literal((1,) * len(config[name]))) for name in names})
 
 
 def _conv_transpose(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
@@ -58,7 +59,7 @@ def _conv_transpose(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     spans = [(size - 1) * dilation for size, dilation in zip(window, config["dilation"], strict=True)]
     crops = conv_transpose_crops(window, config)
     padding = tuple((span - before, span - after) for span, (before, after) in zip(spans, crops, strict=True))
-    return [_call_text(writer, "conv_transpose", node, f"padding={literal(padding)}", *_steps(config))]
+    return [_call_text(writer, "conv_transpose", node, f"padding={literal(padding)}", *_steps(writer, config))]
 
 
 def _pool(helper: str) -> TreeHandler:

@@ -90,3 +90,15 @@ def source_answers(source, folder, inputs):
         sys.modules.pop("model")
         if previous is not None:
             sys.modules["model"] = previous
+
+
+def compare(expected, received, tolerance=1e-5):
+    """Assert that outputs are the same."""
+    from trivium.engine.verification import parity
+
+    assert len(expected) == len(received)
+    for one, other in zip(expected, received, strict=True):
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype
+        difference = parity.difference(one, other)
+        assert difference.within(tolerance), difference

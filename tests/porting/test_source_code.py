@@ -25,15 +25,6 @@ def room(backend):
     return models.room_of(backend)
 
 
-def compare(expected, received, tolerance=1e-5):
-    assert len(expected) == len(received)
-    for one, other in zip(expected, received, strict=True):
-        assert one.shape == other.shape
-        assert one.dtype == other.dtype
-        difference = parity.difference(one, other)
-        assert difference.within(tolerance), difference
-
-
 @pytest.mark.shared_out
 @pytest.mark.parametrize("name", MODELS)
 def test_the_source_of_a_model_predicts_what_the_model_predicts(name, backend, room, tmp_path):
@@ -42,7 +33,7 @@ def test_the_source_of_a_model_predicts_what_the_model_predicts(name, backend, r
     source = models.write_source(model, room, tmp_path)
     for samples in (3, 1):
         inputs = models.random_inputs(model, samples, seed=samples)
-        compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
+        models.compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
 def test_the_comparison_fails_for_other_weights(backend, room, tmp_path):
@@ -52,7 +43,7 @@ def test_the_comparison_fails_for_other_weights(backend, room, tmp_path):
     models.randomise(model, seed=1)
     inputs = models.random_inputs(model)
     with pytest.raises(AssertionError, match="Difference"):
-        compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
+        models.compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
 @pytest.mark.shared_out
@@ -68,7 +59,7 @@ def test_every_recipe_becomes_source_or_is_refused_with_the_reason(name, backend
     # Integers for models whose first layer takes tokens; halves for the others.
     inputs = [np.round(abs(array) * 2) / (1 if name == "text/words" else 2) for array in models.random_inputs(model)]
     inputs = [array.astype(tensor.dtype) for array, tensor in zip(inputs, model.inputs, strict=True)]
-    compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
+    models.compare(models.keras_answers(model, inputs), models.source_answers(source, tmp_path, inputs))
 
 
 @pytest.fixture(scope="module")
@@ -199,5 +190,5 @@ def test_applications_of_keras_become_source_within_twenty_seconds(name, target,
         expected = recorded["random/output_0"]
     assert expected.std() > 1e-3  # outputs that differ between inputs and classes
     received, _ = run_isolated(tmp_path, catalog.find(target))
-    compare([expected], received["random"], 1e-4)
+    models.compare([expected], received["random"], 1e-4)
     print(name, target, f"{seconds:.1f} s", parity.difference(expected, received["random"][0]).relative)

@@ -8,21 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from ....graph.blocks import Blocks
+from ....graph.folding import fold
 from ....graph.graph import Graph, GraphLayer, GraphNode
-from ....graph.source import Source
+from ....graph.source import Source, identifier
 from ....graph.writing.body import input_names
-from ....graph.writing.layout import WIDTH, literal, statement
-from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWriter
+from ....graph.writing.layout import signature, statement
+from ....graph.writing.tree import MOVING_STATISTICS, TreeWriter
+from ....graph.writing.tree_blocks import Loop, TreeFamily, block_pattern, call_blocks, write_family
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
+from .block_functions import block_functions, init_entry, state_entry
 from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
+from .init import init_lines, parameters_text, state_text
 from .masked_helpers import MASKED_HELPERS, MASKED_NEEDS
 from .step import STATEFUL_STEP, STEP
 
 _NAMES = frozenset(
     (
         *("jax", "jnp", "lax", "Array", "Any", "Path", "Params", "WEIGHTS", "load", "load_file", "init", "apply"),
-        *("params", "state", "training", "key"),
+        *("params", "state", "training", "key", "p", "i"),
         *HELPERS,
         *MASKED_HELPERS,
     )
@@ -36,19 +41,30 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return JaxWriter(graph).source()
+    return JaxWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
 
 
 class JaxWriter(TreeWriter):
-    """Writes `init`, `apply` and `load`."""
+    """Writes `init`, `apply` and `load`.
+
+    Args:
+        graph: the graph to write.
+        is_block: see `GraphWriter`.
+    """
 
     dialect = DIALECT
     handlers = tree_handlers(DIALECT, OWN_HANDLERS)
 
-    def __init__(self, graph: Graph):
-        super().__init__(graph, _NAMES, indent=4)
-        self._state: dict[str, GraphLayer] = {}
+    def __init__(self, graph: Graph, is_block: bool = False):
+        super().__init__(graph, _NAMES, indent=4, is_block=is_block)
+        self._families: dict[int, TreeFamily] = {}
+        self._functions: list[str] = []
+        self._state: set[str] = set()
         self._written_out: set[str] = set()
+
+    @property
+    def has_state(self) -> bool:
+        return bool(self._state)
 
     def parameters_entry(self, layer: GraphLayer) -> str:
         return f'params["{layer.name}"]'
@@ -73,7 +89,7 @@ class JaxWriter(TreeWriter):
 
     def write_batch_norm(self, node: GraphNode, x: str, training: str, settings: str) -> Sequence[str]:
         layer = node.layer
-        self._state[layer.name] = layer
+        self._state.add(layer.name)
         self.weights |= {
             f"{layer.name}.{name}": np.ascontiguousarray(layer.weights[name]) for name in MOVING_STATISTICS
         }
@@ -82,6 +98,44 @@ class JaxWriter(TreeWriter):
         result = self.name(node.name)
         self.line(f"{result}, {part} = {self.helper('batch_norm')}({weights}, {part}, {x}, {training}, {settings})")
         return [result]
+
+    # --- blocks -----------------------------------------------------------------------------------------------------
+
+    def block_texts(self) -> Sequence[str]:
+        """Return the body of a block, its parameters and its state."""
+        result = self.operand(self.graph.outputs[0].reference)
+        body = f"{self.text}\nreturn {result}{', state' if self._state else ''}"
+        parameters, state = (tree(self._layers, lambda _: "") for tree in (parameters_text, state_text))
+        return body, parameters, state if self._state else ""
+
+    def write_blocks(self, node: GraphNode) -> Sequence[str]:
+        blocks = node.layer
+        assert isinstance(blocks, Blocks)
+        family = self._families.get(id(blocks.family)) or self._write_family(blocks)
+        self.weights |= family.weights(blocks)
+        entry, state, keys = self.parameters_entry(blocks), "", ("", "")
+        if family.first.has_state:
+            self._state.add(blocks.name)
+            state = f'state["{blocks.name}"]'
+        if family.first.draw_count:
+            keys = self._block_keys(blocks.count)
+        many_state = f"{state}[i]" if state else ""
+        one, many = Loop(("", entry), state, keys[0]), Loop(("p", entry), many_state, keys[1], bool(state or keys[1]))
+        return call_blocks(self, node, family, one, many)
+
+    def _block_keys(self, count: int) -> tuple[str, str]:
+        """Return the random key of a block, and of the block with the number `i`."""
+        number = self.draw_count
+        self.draw_count += count
+        return f"jax.random.fold_in(key, {number})", f"jax.random.fold_in(key, {f'{number} + ' if number else ''}i)"
+
+    def _write_family(self, blocks: Blocks) -> TreeFamily:
+        name = identifier(blocks.family.name, _NAMES | {family.name for family in self._families.values()})
+        family = write_family(_block_writer, blocks.family, name, _NAMES)
+        self.helpers |= family.first.helpers
+        self._families[id(blocks.family)] = family
+        self._functions += block_functions(blocks.family, family)
+        return family
 
     # --- the text ---------------------------------------------------------------------------------------------------
 
@@ -95,7 +149,10 @@ class JaxWriter(TreeWriter):
         body = [*self._head(names), *self._preamble(), *self.lines]
         body += statement(f"return {returns}, state" if self._state else f"return {returns}", 4)
         code = "\n\n".join(
-            [*self._helper_texts(), "\n".join(self._init()) + "\n", "\n".join(body) + "\n", self._load()]
+            [
+                *(*self._helper_texts(), *self._functions, "\n".join(self._init()) + "\n"),
+                *("\n".join(body) + "\n", *self._load()),
+            ]
         )
         example = (_STATEFUL_EXAMPLE if self._state else _EXAMPLE).format(train=self._training_call())
         predict = _STATEFUL_PREDICT if self._state else _PREDICT
@@ -113,7 +170,9 @@ class JaxWriter(TreeWriter):
             lines.append('            raise ValueError("training needs a random key: pass key=")')
             lines.append("        key = jax.random.key(0)  # nothing is drawn")
         if self._state:
-            lines.append("    state = dict(state)")
+            has_runs = any(isinstance(layer, Blocks) and layer.count > 1 for layer in self.graph.layers)
+            copy = "jax.tree.map(lambda value: value, state)  # a copy" if has_runs else "dict(state)"
+            lines.append(f"    state = {copy}")
         return lines
 
     def _head(self, names: Sequence[str]) -> list[str]:
@@ -126,95 +185,52 @@ class JaxWriter(TreeWriter):
         annotation = f"tuple[{', '.join(['Array'] * len(self.graph.outputs))}]" if several else "Array"
         annotation = f"tuple[{annotation}, Params]" if self._state else annotation
         state_output = ["the state, updated in training"] if self._state else []
-        return [*_signature("apply", arguments, annotation), *self.docstring(names, state_output)]
+        return [*signature("apply", arguments, annotation), *self.docstring(names, state_output)]
 
     def _helper_texts(self) -> list[str]:
         return self.helper_texts({**HELPERS, **MASKED_HELPERS}, {**NEEDS, **MASKED_NEEDS})
 
     def _init(self) -> list[str]:
-        """Write `init`: untrained weights of the same shapes, by Keras' default initializers."""
-        key_count = sum(
-            _is_random(name) for layer in self._layers for name in layer.weights if name not in MOVING_STATISTICS
-        )
-        has_measured = any(name in MEASURED_CONSTANTS for layer in self._layers for name in layer.weights)
-        lines = ["def init(key: Array) -> Params:", '    """Return untrained parameters."""']
-        if self._state:
-            lines = ["def init(key: Array) -> tuple[Params, Params]:", '    """Return untrained parameters, state."""']
-        lines += [f"    keys = iter(jax.random.split(key, {key_count}))"] if key_count else []
-        lines += [f"    measured{', _' if self._state else ''} = load()"] if has_measured else []
-        lines += self._tree("params", lambda name: name not in MOVING_STATISTICS)
-        lines += self._tree("state", lambda name: name in MOVING_STATISTICS) if self._state else []
-        return [*lines, "    return params, state" if self._state else "    return params"]
+        def entry(of: Callable[[Blocks, TreeFamily], str]) -> Callable[[Blocks], str] | None:
+            return (lambda blocks: of(blocks, self._families[id(blocks.family)])) if self._families else None
 
-    def _tree(self, group: str, includes: Callable[[str], bool]) -> list[str]:
-        lines = [f"    {group}: Params = {{"]
-        for layer in self._layers:
-            weights = {name: value for name, value in layer.weights.items() if includes(name)}
-            if not weights:
-                continue
-            lines.append(f'        "{layer.name}": {{')
-            for name, value in weights.items():
-                *first, last = statement(f'"{name}": {_initial_value(layer, name, value)}', 12, comma=True)
-                lines += [*first, f"{last},"]
-            lines.append("        },")
-        return [*lines, "    }"] if len(lines) > 1 else [f"    {group}: Params = {{}}"]
+        parameters = parameters_text(self._layers, entry(init_entry))
+        state = state_text(self._layers, entry(state_entry)) if self._state else ""
+        return init_lines(self._layers, parameters, state)
 
-    def _load(self) -> str:
-        return (_STATEFUL_LOAD if self._state else _LOAD).strip("\n") + "\n"
+    def _load(self) -> list[str]:
+        if not self._families:
+            return [(_STATEFUL_LOAD if self._state else _LOAD).strip("\n") + "\n"]
+        return [text.strip("\n") + "\n" for text in (_NESTED_STATEFUL_LOAD if self._state else _NESTED_LOAD, _NESTED)]
 
     def _training_call(self) -> str:
         switches = ["training=True"] if self.uses_training else []
         return "".join(f", {switch}" for switch in [*switches, *(["key=key"] if self.draw_count else [])])
 
     def _imports(self, code: str) -> str:
-        abstract = [name for name in ("Callable", "Sequence") if f"{name}[" in code]
+        abstract = [name for name in ("Callable", "Iterator", "Sequence") if f"{name}[" in code]
         lines = ['"""' + _DOCSTRING + '"""', "", "from __future__ import annotations", ""]
         if abstract:
             lines.append(f"from collections.abc import {', '.join(abstract)}")
         lines.append("from pathlib import Path")
-        if re.search(r"\bAny\b", code):
+        if re.search(r"\bAny\b", code) or self._families:
             lines.append("from typing import Any")
         lines += ["", "import jax"]
         if "jnp." in code:
             lines.append("import jax.numpy as jnp")
         lines.append("from jax import Array, lax" if "lax." in code else "from jax import Array")
-        return "\n".join([*lines, "from safetensors.flax import load_file", "", _PARAMS, "", ""]) + "\n"
+        lines += ["from safetensors.flax import load_file", "", *_params(bool(self._families)), "", ""]
+        return "\n".join(lines) + "\n"
 
 
-def _signature(name: str, arguments: Sequence[str], annotation: str) -> list[str]:
-    line = f"def {name}({', '.join(arguments)}) -> {annotation}:"
-    if len(line) <= WIDTH:
-        return [line]
-    inner = f"    {', '.join(arguments)}"
-    if len(inner) <= WIDTH:
-        return [f"def {name}(", inner, f") -> {annotation}:"]
-    return [f"def {name}(", *(f"    {argument}," for argument in arguments), f") -> {annotation}:"]
+def _block_writer(block: Graph) -> JaxWriter:
+    return JaxWriter(block, is_block=True)
 
 
-def _is_random(name: str) -> bool:
-    return name.endswith("kernel") or name == "embeddings"
+def _params(nested: bool) -> list[str]:
+    tree = "dict[str, Any]" if nested else "dict[str, dict[str, Array]]"
+    return [f"Params = {tree}", 'WEIGHTS = Path(__file__).with_name("weights.safetensors")']
 
-
-def _initial_value(layer: GraphLayer, name: str, value: np.ndarray) -> str:
-    """Return the initial value of a weight as text."""
-    shape = literal(value.shape)
-    if name in MEASURED_CONSTANTS:
-        return f'measured["{layer.name}"]["{name}"]'
-    if name == "recurrent_kernel":
-        return f"jax.nn.initializers.orthogonal()(next(keys), {shape})"
-    if name == "embeddings":
-        return f"jax.random.uniform(next(keys), {shape}, minval=-0.05, maxval=0.05)"
-    if name.endswith("kernel"):
-        return f"jax.nn.initializers.glorot_uniform()(next(keys), {shape})"
-    if layer.kind == "lstm" and name == "bias":  # Keras' unit_forget_bias
-        units = len(value) // 4
-        return f"jnp.zeros({shape}).at[{units}:{2 * units}].set(1.0)"
-    ones = name in ("gamma", "scale", "concat_score_weight", "moving_variance")
-    return f"jnp.{'ones' if ones else 'zeros'}({shape})"
-
-
-_PARAMS = """Params = dict[str, dict[str, Array]]
-WEIGHTS = Path(__file__).with_name("weights.safetensors")"""
 
 _DOCSTRING = """JAX functions that trivium wrote from a Keras model.
 
@@ -242,6 +258,37 @@ def load(path: str | Path = WEIGHTS) -> tuple[Params, Params]:
         group = state if weight.startswith("moving_") else params
         group.setdefault(layer, {})[weight] = value
     return params, state
+'''
+
+_NESTED_LOAD = '''
+def load(path: str | Path = WEIGHTS) -> Params:
+    """Return the trained parameters."""
+    return tree_of(load_file(path))
+'''
+
+_NESTED_STATEFUL_LOAD = '''
+def load(path: str | Path = WEIGHTS) -> tuple[Params, Params]:
+    """Return the trained parameters and the statistics of batch normalisation."""
+    weights = load_file(path)
+    statistics = {name for name in weights if ".moving_" in name}
+    params = {name: weights[name] for name in weights if name not in statistics}
+    return tree_of(params), tree_of({name: weights[name] for name in statistics})
+'''
+
+_NESTED = '''
+def tree_of(weights: dict[str, Array]) -> Params:
+    """Return weights by layer; the blocks of `blocks.0.conv.kernel` are a list."""
+    tree: Params = {}
+    for name, value in weights.items():
+        *groups, weight = name.split(".")
+        place = tree
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[weight] = value
+    return {
+        name: [layer[str(i)] for i in range(len(layer))] if "0" in layer else layer
+        for name, layer in tree.items()
+    }
 '''
 
 _PREDICT = '''import jax

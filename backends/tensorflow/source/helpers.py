@@ -73,7 +73,8 @@ def depthwise_conv(
     kernel, rank = p["kernel"], p["kernel"].shape.rank - 2
     strides, dilation = strides or (1,) * rank, dilation or (1,) * rank
     if rank == 1:
-        x, kernel, strides, dilation = x[:, None], kernel[None], strides * 2, (1, *dilation)
+        x, kernel = x[:, None], kernel[None]
+        strides, dilation = strides * 2, (1, *dilation)
     y = tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding, dilations=dilation)
     return with_bias(p, y[:, 0] if rank == 1 else y)
 ''',

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ....graph.blocks import Blocks
+from ....graph.folding import fold
 from ....graph.graph import Graph, GraphLayer, GraphNode
-from ....graph.source import Source, class_name
+from ....graph.source import Source, class_name, identifier
 from ....graph.writing.body import input_names
-from ....graph.writing.layout import WIDTH, literal, statement
+from ....graph.writing.layout import literal, signature, statement, text_lines
 from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWriter
+from ....graph.writing.tree_blocks import Loop, TreeFamily, block_pattern, call_blocks, write_family
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
@@ -20,7 +23,7 @@ from .step import STEP
 
 _NAMES = frozenset(
     (
-        *("tf", "self", "Any", "Path", "Weights", "load_file", "weights", "p", "training", "FROZEN"),
+        *("tf", "self", "Any", "Path", "Weights", "load_file", "weights", "p", "training", "FROZEN", "STATISTICS"),
         *HELPERS,
         *MASKED_HELPERS,
     )
@@ -39,17 +42,24 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return TensorFlowWriter(graph).source()
+    return TensorFlowWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
 
 
 class TensorFlowWriter(TreeWriter):
-    """Writes a `tf.Module`."""
+    """Writes a `tf.Module`.
+
+    Args:
+        graph: the graph to write.
+        is_block: see `GraphWriter`.
+    """
 
     dialect = DIALECT
     handlers = tree_handlers(DIALECT, OWN_HANDLERS)
 
-    def __init__(self, graph: Graph):
-        super().__init__(graph, _NAMES, indent=8)
+    def __init__(self, graph: Graph, is_block: bool = False):
+        super().__init__(graph, _NAMES, indent=8, is_block=is_block)
+        self._families: dict[int, TreeFamily] = {}
+        self._functions: list[str] = []
 
     def parameters_entry(self, layer: GraphLayer) -> str:
         return f'p["{layer.name}"]'
@@ -68,6 +78,34 @@ class TensorFlowWriter(TreeWriter):
         }
         return [f"{self.helper('batch_norm')}({self.parameters_entry(layer)}, {x}, {training}, {settings})"]
 
+    # --- blocks -----------------------------------------------------------------------------------------------------
+
+    def block_texts(self) -> Sequence[str]:
+        return [f"{self.text}\nreturn {self.operand(self.graph.outputs[0].reference)}"]
+
+    def write_blocks(self, node: GraphNode) -> Sequence[str]:
+        blocks = node.layer
+        assert isinstance(blocks, Blocks)
+        family = self._families.get(id(blocks.family)) or self._write_family(blocks)
+        self.weights |= family.weights(blocks)
+        entry = self.parameters_entry(blocks)
+        return call_blocks(self, node, family, Loop(("", entry)), Loop(("weights", entry)))
+
+    def _write_family(self, blocks: Blocks) -> TreeFamily:
+        name = identifier(blocks.family.name, _NAMES | {family.name for family in self._families.values()})
+        family = self._families[id(blocks.family)] = write_family(_block_writer, blocks.family, name, _NAMES)
+        self.helpers |= family.first.helpers
+        text = family.texts[0]
+        arguments = [
+            "p: Weights",
+            *(f"{block_input.name}: tf.Tensor" for block_input in blocks.family.blocks[0].inputs),
+        ]
+        arguments += ["training: bool"] if family.first.uses_training else []
+        arguments += [f"{parameter.name}: {parameter.annotation}" for parameter in text.parameters]
+        head = [*signature(name, arguments, "tf.Tensor"), *text_lines(f'"""{blocks.family.description}"""', 4)]
+        self._functions.append("\n".join([*head, *text_lines(text.text, 4)]) + "\n")
+        return family
+
     # --- the text ---------------------------------------------------------------------------------------------------
 
     def source(self) -> Source:
@@ -85,7 +123,7 @@ class TensorFlowWriter(TreeWriter):
             *self.lines,
             *statement(f"return {', '.join(self.operand(o.reference) for o in self.graph.outputs)}", 8),
         ]
-        code = "\n\n".join([*self._helper_texts(), "\n".join(body) + "\n"])
+        code = "\n\n".join([*self._helper_texts(), *self._functions, "\n".join(body) + "\n"])
         training = ", training=True" if self.uses_training else ""
         return Source(
             self._imports(code) + code,
@@ -101,6 +139,8 @@ class TensorFlowWriter(TreeWriter):
         if not self.weights:
             return lines
         lines += ["", "    def __init__(self, path: str | Path = WEIGHTS) -> None:", "        super().__init__()"]
+        if self._families:
+            return [*lines, *self._nested_init()]
         lines += [
             "        self.weights: dict[str, Weights] = {}",
             "        for name, value in load_file(path).items():",
@@ -114,13 +154,37 @@ class TensorFlowWriter(TreeWriter):
         return input_names(self.graph, _NAMES)
 
     def _untrained(self) -> list[str]:
-        """Return the weights that training does not change, or updates without a gradient."""
-        return [
-            f"{layer.name}.{name}"
-            for layer in self.graph.layers
-            for name in layer.weights
-            if not layer.trainable or name in (*MOVING_STATISTICS, *MEASURED_CONSTANTS)
-        ]
+        """Return the weights that training does not change, or updates without a gradient.
+
+        In a module with blocks, the statistics of batch normalisation are not among them.
+        """
+        names = [name for layer in self.graph.layers for name in _untrained(layer)]
+        return [name for name in names if not (self._families and name.endswith(MOVING_STATISTICS))]
+
+    def _nested_init(self) -> list[str]:
+        """Return the lines that load the weights of a module with blocks."""
+        tests = ["weight not in STATISTICS"] if self._has_statistics() else []
+        tests += ["name not in FROZEN"] if self._untrained() else []
+        trainable = f", trainable={' and '.join(tests)}" if tests else ""
+        variable = statement(f"place[weight] = tf.Variable(value, name=name{trainable})", 12)
+        return [*_NESTED_INIT_HEAD, *variable, *_NESTED_INIT_END]
+
+    def _has_statistics(self) -> bool:
+        return any(name.endswith(MOVING_STATISTICS) for name in self.weights)
+
+    def _frozen(self) -> list[str]:
+        """Return the lines that name the weights that training does not change."""
+        lines = []
+        if self._families and self._has_statistics():
+            lines = [
+                "# Weights that training updates without a gradient.",
+                f"STATISTICS = {literal(MOVING_STATISTICS)}",
+            ]
+        untrained = self._untrained()
+        if untrained:
+            lines += ["# Weights that training does not change, or updates without a gradient.", "FROZEN = {"]
+            lines += [*(f"    {literal(name)}," for name in untrained), "}"]
+        return lines
 
     def _head(self, names: Sequence[str]) -> list[str]:
         arguments = [f"{name}: tf.Tensor" for name in names] + (
@@ -128,15 +192,7 @@ class TensorFlowWriter(TreeWriter):
         )
         several = len(self.graph.outputs) > 1
         annotation = f"tuple[{', '.join(['tf.Tensor'] * len(self.graph.outputs))}]" if several else "tf.Tensor"
-        line = f"    def __call__(self, {', '.join(arguments)}) -> {annotation}:"
-        if len(line) <= WIDTH:
-            return [line]
-        return [
-            "    def __call__(",
-            "        self,",
-            *(f"        {argument}," for argument in arguments),
-            f"    ) -> {annotation}:",
-        ]
+        return signature("__call__", ["self", *arguments], annotation, 4)
 
     def _helper_texts(self) -> list[str]:
         return self.helper_texts({**HELPERS, **MASKED_HELPERS}, {**NEEDS, **MASKED_NEEDS})
@@ -151,17 +207,36 @@ class TensorFlowWriter(TreeWriter):
         lines += ["from safetensors.tensorflow import load_file"] if self.weights else []
         lines += ["", 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'] if self.weights else []
         lines += ["Weights = dict[str, tf.Variable]"] if "Weights" in code else []
-        untrained = self._untrained()
-        if untrained:
-            lines += ["# Weights that training does not change, or updates without a gradient.", "FROZEN = {"]
-            lines += [*(f"    {literal(name)}," for name in untrained), "}"]
+        lines += self._frozen()
         return "\n".join([*lines, "", ""]) + "\n"
+
+
+def _block_writer(block: Graph) -> TensorFlowWriter:
+    return TensorFlowWriter(block, is_block=True)
+
+
+def _untrained(layer: GraphLayer) -> list[str]:
+    if isinstance(layer, Blocks):
+        names = [name for inner in layer.family.blocks[0].layers for name in _untrained(inner)]
+        return [f"{prefix}.{name}" for prefix in layer.prefixes for name in names]
+    fixed = (*MOVING_STATISTICS, *MEASURED_CONSTANTS)
+    return [f"{layer.name}.{name}" for name in layer.weights if not layer.trainable or name in fixed]
 
 
 _DOCSTRING = """A TensorFlow module that trivium wrote from a Keras model, with its trained weights.
 
 Inputs and outputs have the shapes of the Keras model, channels last.
 """
+
+_NESTED_INIT_HEAD = """        self.weights: dict[str, Any] = {}
+        for name, value in load_file(path).items():
+            *layers, weight = name.split(".")
+            place = self.weights
+            for layer in layers:
+                place = place.setdefault(layer, {})""".splitlines()
+_NESTED_INIT_END = """        for name, layer in self.weights.items():
+            if "0" in layer:  # the first of several blocks
+                self.weights[name] = [layer[str(i)] for i in range(len(layer))]""".splitlines()
 
 _PREDICT = '''import numpy as np
 import tensorflow as tf

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ....graph.folding import fold
 from ....graph.graph import Graph, GraphNode
 from ....graph.source import Source
+from .blocks import block_pattern, blocks_handler
 from .functions import FUNCTIONS
 from .layers import LAYERS
 from .limits import limitation
@@ -21,4 +23,5 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return TorchWriter(graph, HANDLERS).source()
+    folded = fold(graph, lambda block: block_pattern(block, HANDLERS))
+    return TorchWriter(folded, {**HANDLERS, **blocks_handler(HANDLERS)}).source()

@@ -302,7 +302,8 @@ class MultiHeadAttention(nn.Module):
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         if causal:
             scores = scores.masked_fill(
-                torch.ones_like(scores[0, 0], dtype=torch.bool).tril().logical_not(), -1e9
+                torch.ones_like(scores[0, 0], dtype=torch.bool).tril().logical_not(),
+                -1e9,
             )
         if mask is not None:
             scores = scores.masked_fill(mask.logical_not()[:, None], -1e9)

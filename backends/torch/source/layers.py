@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import GraphLayer, GraphNode
-from ....graph.writing.layout import literal, non_default, scalar_or_tuple
+from ....graph.writing.layout import literal, scalar_or_tuple
 from ....graph.writing.windows import conv_transpose_crops
 from .attention import HANDLERS as ATTENTION
 from .padding import Padding, same_padding, widths
@@ -99,7 +99,7 @@ def _convolve(writer: TorchWriter, node: GraphNode, weight: np.ndarray, channels
         text = f"{writer.helper('same_padding')}({text}, {literal(span)}, {literal(config['strides'])})"
 
     def build() -> tuple[Any, ...]:
-        options = non_default(
+        options = writer.options(
             {
                 "stride": (scalar_or_tuple(config["strides"]), "1"),
                 "padding": (inside or "0", "0"),
@@ -139,7 +139,7 @@ def _conv_transpose(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
 
     def build() -> tuple[Any, ...]:
         before, extra = [b for b, _ in crops], [b - a for b, a in crops]
-        options = non_default(
+        options = writer.options(
             {
                 "stride": (scalar_or_tuple(config["strides"]), "1"),
                 "padding": (scalar_or_tuple(before) if inside else "0", "0"),

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import GraphNode
-from ....graph.writing.layout import non_default
 from .values import Value, graph_order
 from .writer import TorchWriter
 
@@ -57,7 +56,8 @@ def _native_layer(node: GraphNode) -> tuple[str, dict[str, np.ndarray], tuple[st
     name = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}[node.kind]
     relu = node.kind == "simple_rnn" and node.config["activation"] == "relu"
     options = ['nonlinearity="relu"'] if relu else []
-    options += non_default({"bias": (str(bias is not None), "True"), "batch_first": ("True", "")})
+    options += ["bias=False"] if bias is None else []
+    options.append("batch_first=True")
     order = _reset_first if node.kind == "gru" else np.asarray
     weights = {"weight_ih_l0": order(kernel).T, "weight_hh_l0": order(recurrent).T}
     text = f"nn.{name}({', '.join([str(features), str(units), *options])})"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import ArrayReference, Graph, GraphNode, Output
-from ....graph.writing.layout import literal, non_default, scalar_or_tuple
+from ....graph.writing.layout import literal, scalar_or_tuple
 from .layers import TorchHandler
 from .padding import Padding, same_padding, widths
 from .values import Value, channels_first, graph_order
@@ -146,7 +146,7 @@ def _pool(kind: str) -> TorchHandler:
         before = [pair[extra] for extra, pair in zip(more, padding.pairs, strict=True)]
         # At larger strides the last window may reach one element further than the symmetric padding.
         further = any(b < a and not m for m, (b, a) in zip(more, padding.pairs, strict=True))
-        options = non_default(
+        options = writer.options(
             {
                 "stride": (scalar_or_tuple(strides), scalar_or_tuple(size)),
                 "padding": (scalar_or_tuple(before), "0"),

@@ -10,7 +10,7 @@ import numpy as np
 from ....graph.graph import ArrayReference, Graph, GraphLayer, GraphNode
 from ....graph.source import Source, class_name, identifier
 from ....graph.writing.body import GraphWriter, describe, input_names
-from ....graph.writing.layout import WIDTH, literal, statement
+from ....graph.writing.layout import WIDTH, literal, signature, statement
 from .helpers import HELPERS
 from .step import STEP
 from .values import Value, graph_order
@@ -30,7 +30,7 @@ RESERVED = frozenset(
         *("zero_grad",),
     )
 )
-_LOCALS = frozenset(("self", "torch", "nn", "F", "Tensor", "Path", "load", "load_file"))
+_LOCALS = frozenset(("self", "block", "torch", "nn", "F", "Tensor", "Path", "load", "load_file"))
 _POOL = tuple("xyzuvwabcdeghkmnpqrst")
 # Kinds that are written around the expression before them: `F.relu(self.conv2d(x))`.
 _INLINABLE = frozenset(
@@ -50,10 +50,15 @@ class TorchWriter(GraphWriter[Value]):
     Args:
         graph: the graph to write.
         handlers: the handler of each kind.
+        is_block: see `GraphWriter`.
+
+    Attributes:
+        block_classes: the lines of the class of each family of blocks, by its name.
     """
 
-    def __init__(self, graph: Graph, handlers: TorchHandlers):
-        super().__init__(graph, _LOCALS, indent=8)
+    def __init__(self, graph: Graph, handlers: TorchHandlers, is_block: bool = False):
+        super().__init__(graph, _LOCALS, indent=8, is_block=is_block)
+        self.block_classes: dict[str, list[str]] = {}
         self._handlers = handlers
         self._attributes: list[str] = []
         self._buffers: list[str] = []
@@ -129,6 +134,11 @@ class TorchWriter(GraphWriter[Value]):
         self.weights[name] = np.ascontiguousarray(value)
         return f"self.{name}"
 
+    @property
+    def attributes_text(self) -> str:
+        """Return the statements that set the attributes, each on a line of any length."""
+        return "\n".join(self._attributes)
+
     def _name_of(self, layer: GraphLayer) -> str:
         """Return the name of a new attribute for a layer."""
         name = self._names[id(layer)] = identifier(layer.name, RESERVED | set(self._names.values()))
@@ -137,8 +147,7 @@ class TorchWriter(GraphWriter[Value]):
     # --- the text ---------------------------------------------------------------------------------------------------
 
     def source(self) -> Source:
-        name = class_name(self.graph.name)
-        name = f"{name}Model" if name in HELPERS else name
+        name = self.model_class
         names = input_names(self.graph, _LOCALS)
         self.taken.update(names)
         for graph_input, local in zip(self.graph.inputs, names, strict=True):
@@ -146,9 +155,10 @@ class TorchWriter(GraphWriter[Value]):
         self.run()
         results = [self.values[o.reference].permuted(graph_order(self._rank(o.reference))) for o in self.graph.outputs]
         returns = ", ".join(value.text for value in results)
-        self.lines += statement(f"return {returns}", 8)
+        self.line(f"return {returns}")
         body = "\n".join(
             [
+                *(line for lines in self.block_classes.values() for line in [*lines, "", ""]),
                 *self._class_head(name, names),
                 *(line for text in self._attributes for line in statement(text, 8)),
                 "",
@@ -164,6 +174,12 @@ class TorchWriter(GraphWriter[Value]):
             _EXAMPLE.format(name=name),
             ("torch", "safetensors"),
         )
+
+    @property
+    def model_class(self) -> str:
+        """Return the name of the model's class."""
+        name = class_name(self.graph.name)
+        return f"{name}Model" if name in HELPERS else name
 
     def _rank(self, reference: ArrayReference) -> int:
         return self.graph.specs[reference].rank
@@ -202,19 +218,7 @@ class TorchWriter(GraphWriter[Value]):
     def _forward_head(self, names: Sequence[str]) -> list[str]:
         several = len(self.graph.outputs) > 1
         annotation = f"tuple[{', '.join(['Tensor'] * len(self.graph.outputs))}]" if several else "Tensor"
-        arguments = ", ".join(f"{name}: Tensor" for name in names)
-        line = f"    def forward(self, {arguments}) -> {annotation}:"
-        if len(line) <= WIDTH:
-            return [line]
-        inner = f"        self, {arguments}"
-        if len(inner) <= WIDTH:
-            return ["    def forward(", inner, f"    ) -> {annotation}:"]
-        return [
-            "    def forward(",
-            "        self,",
-            *(f"        {n}: Tensor," for n in names),
-            f"    ) -> {annotation}:",
-        ]
+        return signature("forward", ["self", *(f"{name}: Tensor" for name in names)], annotation, 4)
 
 
 _DOCSTRING = """A PyTorch module that trivium wrote from a Keras model.

@@ -1,0 +1,102 @@
+"""Fold the repeated structure of a graph: runs of blocks that are alike become one node each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+from .block_names import family_name, local_names, qualifier, run_name
+from .blocks import BLOCKS, BlockFamily, Blocks
+from .graph import ArrayReference, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output
+from .repetition import Family, RepetitionFinder
+from .segments import Segment
+from .source import identifier
+
+
+def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
+    """Return the graph with its repeated blocks folded.
+
+    Args:
+        graph: the graph of a model.
+        text_of: returns what the backend would write for a block, without its numbers. Blocks with another text are
+            not of one family.
+    """
+    finder = RepetitionFinder(graph, cache(lambda segment: text_of(_block(graph, segment, ""))))
+    families = finder.families()
+    if not families:
+        return graph
+    nodes: dict[int, tuple[GraphNode, ...]] = {position: (node,) for position, node in enumerate(graph.nodes)}
+    renamed: dict[ArrayReference, ArrayReference] = {}
+    folded = _named_families(graph, finder, families)
+    inside = {position for family in families for segment in family for position in segment.positions}
+    used = {graph_input.name for graph_input in graph.inputs}
+    used |= {node.name for position, node in enumerate(graph.nodes) if position not in inside}
+    for segments, family in zip(families, folded, strict=True):
+        start = 0
+        for run in finder.runs(segments):
+            name = identifier(run_name(family.labels[start : start + len(run)], graph.name), used)
+            used.add(name)
+            layer = Blocks(name, BLOCKS, family=family, start=start, stop=start + len(run))
+            nodes |= dict.fromkeys(range(run[0].start, run[-1].stop), ())
+            nodes[run[0].start] = (GraphNode(name, layer, run[0].inputs, (graph.specs[run[-1].output],)),)
+            renamed[run[-1].output] = ArrayReference(name)
+            start += len(run)
+    left = [_with_inputs(node, renamed) for position in sorted(nodes) for node in nodes[position]]
+    outputs = tuple(Output(o.name, renamed.get(o.reference, o.reference)) for o in graph.outputs)
+    return replace(graph, nodes=tuple(left), outputs=outputs)
+
+
+def _named_families(graph: Graph, finder: RepetitionFinder, families: Sequence[Family]) -> list[BlockFamily]:
+    """Return the families with their names, which differ."""
+    named = []
+    for segments in families:
+        labels = tuple(finder.label(segment) for segment in segments)
+        if not all(labels):
+            labels = ("",) * len(labels)
+        named.append((family_name(labels, graph.name), labels))
+    same_name: dict[str, set[str]] = defaultdict(set)
+    for (name, labels), segments in zip(named, families, strict=True):
+        same_name[name].add(qualifier(_block(graph, segments[0], labels[0])))
+    folded: list[BlockFamily] = []
+    for (name, labels), segments in zip(named, families, strict=True):
+        how = qualifier(_block(graph, segments[0], labels[0])) if len(same_name[name]) > 1 else ""
+        unique = identifier(f"{how}_{name}" if how else name, {family.name for family in folded})
+        names = local_names([node.name for node in graph.nodes[segments[0].start : segments[0].stop]], labels[0])
+        blocks = tuple(_block(graph, segment, unique, names) for segment in segments)
+        folded.append(BlockFamily(unique, blocks, labels))
+    return folded
+
+
+def _block(graph: Graph, segment: Segment, name: str, names: Sequence[str] = ()) -> Graph:
+    """Return a segment as a graph of its own, with names for its nodes; without them, the nodes are numbered."""
+    nodes = graph.nodes[segment.start : segment.stop]
+    names = names or [f"node_{number}" for number in range(len(nodes))]
+    inputs = _input_names([graph.specs[reference].dtype for reference in segment.inputs], set(names))
+    renamed = {old: ArrayReference(new) for old, new in zip(segment.inputs, inputs, strict=True)}
+    layers: dict[int, GraphLayer] = {}
+    local = []
+    for node, new in zip(nodes, names, strict=True):
+        layer = layers.setdefault(id(node.layer), replace(node.layer, name=new))
+        local.append(replace(_with_inputs(node, renamed), name=new, layer=layer))
+        renamed |= {ArrayReference(node.name, i): ArrayReference(new, i) for i in range(len(node.outputs))}
+    block_inputs = [Input(new, graph.specs[old]) for old, new in zip(segment.inputs, inputs, strict=True)]
+    return Graph(name, tuple(block_inputs), tuple(local), (Output("output", renamed[segment.output]),))
+
+
+def _input_names(dtypes: Sequence[str], used: set[str]) -> list[str]:
+    """Return the names of a block's inputs: `x`, and those that are the same for all blocks."""
+    names = ["x"]
+    for dtype in dtypes[1:]:
+        names.append(identifier("mask" if dtype == "bool" else "context", {*names, *used}))
+    return names
+
+
+def _with_inputs(node: GraphNode, renamed: Mapping[ArrayReference, ArrayReference]) -> GraphNode:
+    """Return a node with other names for what it reads."""
+
+    def rename(operand: GraphOperand) -> GraphOperand:
+        return renamed.get(operand, operand) if isinstance(operand, ArrayReference) else operand
+
+    return replace(node, inputs=tuple(map(rename, node.inputs)))
