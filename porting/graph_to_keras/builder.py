@@ -17,9 +17,11 @@ import numpy as np
 
 from ...errors import PortError, first_line
 from ...graph.source import identifier
+from .array_folding import ARRAY_FOLDS
 from .constant_folding import FOLDS, is_known
 from .foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight
 
+_FOLDS = {**FOLDS, **ARRAY_FOLDS}
 # The dtype of an input in Keras, where indices have 32 bits.
 _DTYPES = {"int64": "int32", "uint8": "int32"}
 # Separators in the name of a weight; its last part is not in the name of the layer.
@@ -160,9 +162,10 @@ class Builder:
     def _fold(self, node: ForeignNode) -> Sequence[Any] | None:
         """Return the outputs of a node whose inputs are all known, or None if the model has to compute them."""
         inputs = [self.operand(each) for each in node.inputs]
-        if node.kind not in FOLDS or not all(is_known(each) for each in inputs):
+        if node.kind not in _FOLDS or not all(is_known(each) for each in inputs):
             return None
-        return FOLDS[node.kind](inputs, node.attributes)
+        with np.errstate(all="ignore"):  # the file computes NaN and infinities as quietly
+            return _FOLDS[node.kind](inputs, node.attributes)
 
     def _resolve(self, value: Operand) -> Any:
         """Return an attribute with its references replaced by their values."""

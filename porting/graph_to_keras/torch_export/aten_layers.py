@@ -188,14 +188,13 @@ def _adaptive(kind: str, rank: int) -> Translation:
 
 def _upsample(mode: str) -> Translation:
     def translate(arguments: Arguments) -> Iterator[ForeignNode]:
-        if arguments("align_corners"):
-            raise unsupported(arguments, "align_corners has no counterpart in Keras")
         factors = arguments("scale_factors")
         if factors is None:
             named = tuple(arguments(f"scales{axis}") for axis in ("_d", "_h", "_w", ""))
             factors = tuple(each for each in named if each is not None) or None
         x = arguments("input") if "input" in arguments.values else arguments("self")
-        yield arguments.node("upsample", x, size=arguments("output_size"), factors=factors, mode=mode)
+        align = bool(arguments("align_corners", False))
+        yield arguments.node("upsample", x, size=arguments("output_size"), factors=factors, mode=mode, align=align)
 
     return translate
 
@@ -203,10 +202,14 @@ def _upsample(mode: str) -> Translation:
 def _attention(arguments: Arguments) -> Iterator[ForeignNode]:
     if arguments("dropout_p", 0.0):
         raise unsupported(arguments, "it has dropout: call module.eval() first")
-    if arguments("enable_gqa"):
-        raise unsupported(arguments, "grouped queries (enable_gqa) are not covered")
     inputs = (arguments(name) for name in ("query", "key", "value", "attn_mask"))
-    yield arguments.node("attention", *inputs, causal=bool(arguments("is_causal", False)), scale=arguments("scale"))
+    yield arguments.node(
+        "attention",
+        *inputs,
+        causal=bool(arguments("is_causal", False)),
+        scale=arguments("scale"),
+        grouped=bool(arguments("enable_gqa", False)),
+    )
 
 
 LAYERS: dict[str, Translation] = {
@@ -240,5 +243,10 @@ LAYERS: dict[str, Translation] = {
     **{f"adaptive_max_pool{rank}d.default": _adaptive("max", rank) for rank in (1, 2, 3)},
     **{f"upsample_nearest{rank}d.vec": _upsample("nearest") for rank in (1, 2, 3)},
     **{f"upsample_nearest{rank}d.default": _upsample("nearest") for rank in (1, 2, 3)},
-    **{f"upsample_bilinear2d.{overload}": _upsample("bilinear") for overload in ("vec", "default")},
+    **{
+        f"upsample_{mode}{rank}d.{overload}": _upsample(mode)
+        for mode, rank in (("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 2))
+        for overload in ("vec", "default")
+    },
+    "_weight_norm.default": as_kind("weight_norm", "v", "g", axis=("dim", 0)),
 }
