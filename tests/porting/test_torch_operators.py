@@ -60,6 +60,14 @@ def per_sample_constants(m, x):
     return torch.where(allowed, x @ x.transpose(1, 2), -9.0)
 
 
+def windows(m, x):
+    """Number the parts of a picture, as shifted windows do to find which places may attend to each other."""
+    numbers = x.new_zeros((3, 4))
+    for count, (rows, columns) in enumerate([((0, -1), (0, 2)), ((-1, None), (2, None))], 1):
+        numbers[slice(*rows), slice(*columns)] = count
+    return torch.where(numbers[None] == 0, x, x * numbers)
+
+
 def grouped_queries(m, x):
     heads = x.unflatten(1, (4, 2))
     return F.scaled_dot_product_attention(heads, heads[:, :2], heads[:, ::2], enable_gqa=True)
@@ -73,6 +81,7 @@ def grouped_queries(m, x):
         (reductions, (5, 3, 4)),
         (masks, (5, 3, 4)),
         (per_sample_constants, (5, 4, 4)),
+        (windows, (5, 3, 4)),
         (grouped_queries, (5, 8, 6)),
     ],
 )
@@ -115,12 +124,26 @@ def test_a_normalized_weight_is_rebuilt_as_the_product(backend, tmp_path):
     np.testing.assert_allclose(received, module(x).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
+def add_to_a_part(x):
+    y = x * 2
+    y[:, 1:].add_(1)
+    return y
+
+
+def fill_a_part(x):
+    y = x * 2
+    y[:, 1:] = 0
+    return y
+
+
 @pytest.mark.parametrize(
     ("function", "why"),
     [
         (lambda m, x: torch.gather(x, 1, (x[:, :2, :2] > 0).long()), "its indices leave out a part of another axis"),
         (lambda m, x: torch.diff(x), "subtract two slices"),
         (lambda m, x: torch.sort(x, dim=0)[0], "it sorts the samples of a batch"),
+        (lambda m, x: add_to_a_part(x), "changes a part of an array in place: build the whole by torch.cat"),
+        (lambda m, x: fill_a_part(x), "it writes into a part of an array: build the whole by torch.cat"),
         (lambda m, x: x.std(0), "divided by a number of values that is not known in advance"),
     ],
 )
