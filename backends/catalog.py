@@ -47,6 +47,7 @@ class Backend:
         trains: whether it differentiates; a backend that does not can still predict and evaluate.
         exports: whether it makes artifacts that other runtimes serve.
         writes_source: whether its room writes models as native source code.
+        compiles_shapes: whether it compiles a model for each shape of its inputs, for seconds, before it answers.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Backend:
     trains: bool = True
     exports: bool = True
     writes_source: bool = True
+    compiles_shapes: bool = False
 
     @property
     def installed(self) -> bool:
@@ -137,6 +139,7 @@ BACKENDS = (
         device_flags=(("XLA_FLAGS", "xla_force_host_platform_device_count"),),
         shards_on_cpu=True,
         cpu_environment=(("JAX_PLATFORMS", "cpu"),),
+        compiles_shapes=True,
     ),
     Backend(
         "torch",

@@ -126,10 +126,17 @@ class _SourcePort:
         return report
 
     def _host(self) -> Backend:
-        """Return the backend that reads the model and predicts: its own backend if installed, else the target."""
+        """Return the backend that reads the model and predicts.
+
+        That is its own backend if installed; else the target, or another one if the target compiles each batch size:
+        reading a deep network under JAX takes a minute.
+        """
         if self.source.backend != UNKNOWN_BACKEND and catalog.find(self.source.backend).installed:
             return catalog.find(self.source.backend)
-        return self.target
+        if not self.target.compiles_shapes:
+            return self.target
+        quick = (backend for backend in reversed(catalog.trainers()) if not backend.compiles_shapes)
+        return next(quick, self.target)
 
     def _batches(self, interface: dict[str, Any]) -> tuple[NamedBatches, NamedBatches]:
         """Return the inputs of the source code, and the same samples preprocessed, as the model takes them."""

@@ -35,7 +35,8 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
     """
     reset_states(model)
     count = sample_count(x)
-    size = fixed_batch(model) or (_SMALL_BATCH if count <= _SMALL_BATCH else _LARGE_BATCH)
+    # A few small batches are quicker than a large one that is mostly padding.
+    size = fixed_batch(model) or (_SMALL_BATCH if count <= _LARGE_BATCH // 2 else _LARGE_BATCH)
     padding = -count % size
     current = runtime.current()
     with current.carry_rnn_states(model), current.corrected_operations():

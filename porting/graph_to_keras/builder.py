@@ -17,9 +17,11 @@ import numpy as np
 
 from ...errors import PortError, first_line
 from ...graph.source import identifier
+from .array_folding import ARRAY_FOLDS, TRAINED_OTHERWISE
 from .constant_folding import COMPUTED, FOLDS, is_known
 from .foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight
 
+_FOLDS = {**FOLDS, **ARRAY_FOLDS}
 # The dtype of an input in Keras, where indices have 32 bits.
 _DTYPES = {"int64": "int32", "uint8": "int32"}
 # Separators in the name of a weight; its last part is not in the name of the layer.
@@ -166,11 +168,14 @@ class Builder:
     def _fold(self, node: ForeignNode) -> Sequence[Any] | None:
         """Return the outputs of a node whose inputs are all known, or None if the model has to compute them."""
         inputs = [self.operand(each) for each in node.inputs]
-        if node.kind not in FOLDS or not all(is_known(each) for each in inputs):
+        if node.kind not in _FOLDS or not all(is_known(each) for each in inputs):
             return None
+        if node.kind in TRAINED_OTHERWISE and any(self.trains(each) for each in node.inputs):
+            self.note_training(f"{node.outputs[0]}: {TRAINED_OTHERWISE[node.kind]}")
         if self.inference_only and node.kind in COMPUTED:
             inputs = [each.value if isinstance(each, Weight) else each for each in inputs]
-        return FOLDS[node.kind](inputs, node.attributes)
+        with np.errstate(all="ignore"):  # the file computes NaN and infinities as quietly
+            return _FOLDS[node.kind](inputs, node.attributes)
 
     def _resolve(self, value: Operand) -> Any:
         """Return an attribute with its references replaced by their values."""

@@ -6,6 +6,7 @@ remains a weight with its name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from .foreign_graph import Weight
 
 # The largest computed constant, so that a small hostile file cannot use up the memory.
 _LARGEST = 2**26  # numbers
+_COUNTS = "it counts to a length that is not known in advance"
 # Stands for an open length where NumPy needs a number.
 _MARK = 1_000_003
 
@@ -49,9 +51,19 @@ class UniformArray:
     shape: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class SampleNumbers:
+    """The numbers 0, 1, … of the samples of a batch, with which a file picks from an array that is one for all."""
+
+    shape: tuple[Any, ...]
+
+
+_KNOWN = (bool, int, float, np.ndarray, np.generic, Weight, UniformArray, SampleNumbers, _Open)
+
+
 def is_known(value: Any) -> bool:
     """Return whether a value is a constant or a weight, and not computed by the model."""
-    return value is None or isinstance(value, (bool, int, float, np.ndarray, np.generic, Weight, UniformArray, _Open))
+    return value is None or isinstance(value, _KNOWN)
 
 
 Fold = Callable[[Sequence[Any], Mapping[str, Any]], "Sequence[Any] | None"]
@@ -69,35 +81,46 @@ def _rearrange(function: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]) 
 
     def fold(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
         value = inputs[0]
-        if isinstance(value, UniformArray):
-            return [_rearrange_uniform(value, function, attributes)]
+        if isinstance(value, (UniformArray, SampleNumbers)):
+            return [replace(value, shape=_rearrange_shape(value.shape, function, attributes))]
         if isinstance(value, Weight):
             return [replace(value, value=function(value.value, attributes))]
-        return [function(_array(value), attributes)]
+        return [function(as_array(value), attributes)]
 
     return fold
 
 
-def _rearrange_uniform(
-    value: UniformArray, function: Callable[..., np.ndarray], attributes: Mapping[str, Any]
-) -> UniformArray:
-    """Apply a function to the shape of a uniform array, without allocating it. `_MARK` stands for an open length."""
-    shape = [_MARK if isinstance(length, _Open) else length for length in value.shape]
-    moved = function(np.broadcast_to(np.float32(value.value), shape), attributes)
-    return UniformArray(value.value, tuple(OPEN if length == _MARK else length for length in moved.shape))
+def _rearrange_shape(
+    lengths_before: Sequence[Any], function: Callable[..., np.ndarray], attributes: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """Apply a function to a shape, without allocating an array. `_MARK` stands for an open length."""
+    shape = [_MARK if isinstance(length, _Open) else length for length in lengths_before]
+    moved = function(np.broadcast_to(np.float32(0), shape), attributes)
+    return tuple(OPEN if length == _MARK else length for length in moved.shape)
 
 
 def _compute(function: Callable[..., Any]) -> Fold:
-    """Return the fold of a function of constants. It leaves trainable weights to the model."""
+    """Return the fold of a function of constants, number by number. It leaves trainable weights to the model."""
 
     def fold(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-        if any(
-            (isinstance(each, Weight) and each.trains_standalone) or isinstance(each, UniformArray) for each in inputs
-        ):
+        if any(is_trained(each) for each in inputs):
             return None
-        return [function(*(_array(each) for each in inputs), **attributes)]
+        if all(isinstance(each, UniformArray) or np.ndim(as_array(each)) == 0 for each in inputs) and any(
+            isinstance(each, UniformArray) for each in inputs
+        ):
+            shapes = [each.shape for each in inputs if isinstance(each, UniformArray)]
+            if len(set(shapes)) > 1 and () not in shapes:
+                return None
+            values = [each.value if isinstance(each, UniformArray) else as_array(each) for each in inputs]
+            return [UniformArray(function(*values, **attributes).item(), max(shapes, key=len))]
+        return [function(*(as_array(each) for each in inputs), **attributes)]
 
     return fold
+
+
+def is_trained(value: Any) -> bool:
+    """Return whether a value is a weight that is trained even if no layer owns it."""
+    return isinstance(value, Weight) and value.trains_standalone
 
 
 def _compute_each(function: Callable[[np.ndarray], Any]) -> Fold:
@@ -106,10 +129,10 @@ def _compute_each(function: Callable[[np.ndarray], Any]) -> Fold:
     def fold(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
         value = inputs[0]
         if isinstance(value, UniformArray):
-            return [UniformArray(float(function(np.asarray(value.value, "float32"))), value.shape)]
-        if (isinstance(value, Weight) and value.trains_standalone) or _array(value).dtype == object:
+            return [UniformArray(np.asarray(function(_uniform(value))).item(), value.shape)]
+        if (isinstance(value, Weight) and value.trains_standalone) or as_array(value).dtype == object:
             return None
-        return [np.asarray(function(_array(value)))]
+        return [np.asarray(function(as_array(value)))]
 
     return fold
 
@@ -119,7 +142,19 @@ def _activate(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[
     return _compute_each(function)(inputs, attributes) if function else None
 
 
-def _array(value: Any) -> np.ndarray:
+def _uniform(value: UniformArray) -> np.ndarray:
+    """Return the number of a uniform array, in the float type of the file; a truth value stays one."""
+    return np.asarray(value.value, None if isinstance(value.value, bool) else "float32")
+
+
+def as_array(value: Any) -> np.ndarray:
+    """Return a constant as an array. An open length, along which a uniform array is the same, becomes one."""
+    if isinstance(value, UniformArray):
+        shape = tuple(1 if isinstance(length, _Open) else int(length) for length in value.shape)
+        require_small(math.prod(shape))
+        return np.full(shape, _uniform(value))
+    if isinstance(value, SampleNumbers):
+        raise ValueError(_COUNTS)
     array = value.value if isinstance(value, Weight) else value
     return np.array(array, dtype=object) if isinstance(array, _Open) else np.asarray(array)
 
@@ -130,7 +165,7 @@ def _reshape(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[A
         return [UniformArray(value.value, shape)]
     if isinstance(value, Weight):
         return [replace(value, value=value.value.reshape(shape))]
-    return [_array(value).reshape(shape)]
+    return [as_array(value).reshape(shape)]
 
 
 def _permute(value: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
@@ -182,10 +217,15 @@ def _slices(value: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
 
 
 def _take(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
-    value, places = inputs[0], _array(inputs[1]).astype(int)
+    """Take rows; one row that is taken everywhere stays one, so that it is trained as one."""
+    value = inputs[0]
+    if isinstance(inputs[1], UniformArray):
+        places = np.full((1,) * len(inputs[1].shape), int(inputs[1].value))
+    else:
+        places = as_array(inputs[1]).astype(int)
     if isinstance(value, Weight):
         return [replace(value, value=value.value.take(places, axis=attributes["axis"]))]
-    return [np.asarray(_array(value).take(places, axis=attributes["axis"]))]
+    return [np.asarray(as_array(value).take(places, axis=attributes["axis"]))]
 
 
 def _embedding(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
@@ -194,15 +234,15 @@ def _embedding(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence
 
 
 def _concatenate(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    if any((isinstance(each, Weight) and each.trains_standalone) or isinstance(each, UniformArray) for each in inputs):
+    if any(is_trained(each) or isinstance(each, (UniformArray, SampleNumbers)) for each in inputs):
         return None
-    return [np.concatenate([np.atleast_1d(_array(each)) for each in inputs], attributes["axis"])]
+    return [np.concatenate([np.atleast_1d(as_array(each)) for each in inputs], attributes["axis"])]
 
 
 def _stack(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    if any(isinstance(each, (Weight, UniformArray)) for each in inputs):
+    if any(isinstance(each, (Weight, UniformArray, SampleNumbers)) for each in inputs):
         return None
-    return [np.stack([_array(each) for each in inputs], attributes["axis"])]
+    return [np.stack([as_array(each) for each in inputs], attributes["axis"])]
 
 
 def _matmul(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -215,52 +255,55 @@ def _matmul(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[An
     return None
 
 
-def _weight_norm(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Fold directions of length one times lengths: https://arxiv.org/abs/1602.07868."""
-    if any(isinstance(each, Weight) and each.trainable for each in inputs):
-        return None
-    directions, sizes = (_array(each) for each in inputs)
-    axes = tuple(axis for axis in range(directions.ndim) if axis != attributes["axis"] % directions.ndim)
-    return [directions * (sizes / np.sqrt((directions**2).sum(axes, keepdims=True)))]
-
-
 def _cast(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
     value = inputs[0]
-    if isinstance(value, (Weight, UniformArray, _Open)) or _array(value).dtype == object:
+    if isinstance(value, (Weight, UniformArray, _Open)) or as_array(value).dtype == object:
         return [value]
-    return [_array(value).astype(attributes["dtype"])]
+    return [as_array(value).astype(attributes["dtype"])]
 
 
 def _full(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
     shape, value = lengths(attributes["shape"]), np.ravel(attributes["value"])[0]
     # Integers are lengths themselves, so they need their values.
     if str(attributes.get("dtype")).startswith("int") and all(isinstance(n, int) for n in shape) and len(shape) < 2:
-        _require_small(int(np.prod(shape, dtype=object)))
+        require_small(int(np.prod(shape, dtype=object)))
         return [np.full(shape, value)]
-    return [UniformArray(float(value), shape)]
+    return [UniformArray(bool(value) if attributes.get("dtype") == "bool" else float(value), shape)]
 
 
 def _expand(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
     value, shape = inputs[0], lengths(attributes["shape"])
     if isinstance(value, UniformArray):
-        return [UniformArray(value.value, shape)]
-    if isinstance(value, Weight) and value.trains_standalone:
+        return [UniformArray(value.value, _expanded(value.shape, shape))]
+    if isinstance(value, SampleNumbers) or is_trained(value):
         return None
-    array = _array(value)
+    array = as_array(value)
     if array.size and array.dtype != object and (array == array.flat[0]).all():
-        return [UniformArray(float(array.flat[0]), shape)]
-    return None
+        return [UniformArray(array.flat[0].item(), _expanded(array.shape, shape))]
+    if isinstance(value, Weight):
+        return None
+    # Along an open axis the array is the same: one row stands for all.
+    known = [1 if length is OPEN else length for length in _expanded(array.shape, shape)]
+    return [np.broadcast_to(array, known)] if all(isinstance(length, int) for length in known) else None
+
+
+def _expanded(before: Sequence[Any], shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the target shape with each -1 replaced by the length that stays."""
+    own = (1,) * (len(shape) - len(before)) + tuple(before)
+    return tuple(length if new is not OPEN and new == -1 else new for length, new in zip(own, shape, strict=True))
 
 
 def _arange(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]:
     bounds = [np.ravel(np.array(attributes[name], dtype=object))[0] for name in ("start", "stop", "step")]
+    if bounds[0] == 0 and bounds[1] is OPEN and bounds[2] == 1:
+        return [SampleNumbers((OPEN,))]
     if any(isinstance(each, _Open) for each in bounds):
-        raise ValueError("it counts to a length that is not known in advance")
-    _require_small((bounds[1] - bounds[0]) / bounds[2])
+        raise ValueError(_COUNTS)
+    require_small((bounds[1] - bounds[0]) / bounds[2])
     return [np.arange(*bounds)]
 
 
-def _require_small(count: float) -> None:
+def require_small(count: float) -> None:
     if count > _LARGEST:
         raise ValueError(f"it computes a constant of over {_LARGEST:,} numbers")
 
@@ -303,7 +346,6 @@ FOLDS: dict[str, Fold] = {
     "concatenate": _concatenate,
     "stack": _stack,
     "matmul": _matmul,
-    "weight_norm": _weight_norm,
     "cast": _cast,
     "full": _full,
     "expand": _expand,
@@ -326,10 +368,14 @@ FOLDS: dict[str, Fold] = {
     "less": _compute(np.less),
     "less_equal": _compute(np.less_equal),
     "where": _compute(np.where),
+    "logical_and": _compute(np.logical_and),
+    "logical_or": _compute(np.logical_or),
+    "bitwise_and": _compute(np.bitwise_and),
+    "bitwise_or": _compute(np.bitwise_or),
 }
 
 # The kinds whose result is another weight, and not the same one rearranged.
 COMPUTED = {
-    *("concatenate", "stack", "matmul", "weight_norm", "activation", "add", "subtract", "multiply", "divide"),
+    *("concatenate", "stack", "matmul", "activation", "add", "subtract", "multiply", "divide"),
     *("power", "maximum", "minimum", "expand", "where", *_FUNCTIONS),
 }

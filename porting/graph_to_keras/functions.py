@@ -28,7 +28,7 @@ _MERGES = {
     "maximum": keras.layers.Maximum,
     "minimum": keras.layers.Minimum,
 }
-_REDUCTIONS = ("mean", "sum", "max", "min", "prod", "var", "std")
+_REDUCTIONS = ("mean", "sum", "max", "min", "prod", "var", "std", "any", "all", "logsumexp")
 
 
 # --- activations ----------------------------------------------------------------------------------------------------
@@ -202,7 +202,32 @@ def _reduction(kind: str) -> Handler:
             return [average]
         places = tuple(sorted(x.axis(axis) for axis in axes))
         tensor = getattr(keras.ops, kind)(x.tensor, axis=places, keepdims=keep)
+        if correction := node.attributes.get("correction"):
+            share = _corrected_share([x.tensor.shape[place] for place in places], float(correction))
+            tensor = keras.ops.multiply(tensor, share if kind == "var" else share**0.5)
         return [OrderedTensor(tensor, x.order if keep else drop_axes(x.order, axes))]
+
+    return handle
+
+
+def _corrected_share(lengths: Sequence[int | None], correction: float) -> float:
+    """Return by what a variance is multiplied to be divided by the number of values less the correction."""
+    if None in lengths:
+        raise UnsupportedNodeError("its variance is divided by a number of values that is not known in advance")
+    count = float(np.prod([int(length or 0) for length in lengths]))
+    if count <= correction:
+        raise UnsupportedNodeError("its variance is one of a single value")
+    return count / (count - correction)
+
+
+def _bitwise(kind: str) -> Handler:
+    """Combine bits; for truth values that is the logical function, the only one that TensorFlow has for them."""
+    bits, truth = (_elementwise(name) for name in (f"bitwise_{kind}", f"logical_{kind}"))
+
+    def handle(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+        values = [builder.operand(each) for each in node.inputs]
+        dtypes = [str(each.tensor.dtype) for each in values if isinstance(each, OrderedTensor)]
+        return (truth if "bool" in dtypes else bits)(builder, node)
 
     return handle
 
@@ -231,11 +256,22 @@ def _cumsum(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     return [OrderedTensor(keras.ops.cumsum(x.tensor, axis=x.axis(node.attributes["axis"])), x.order)]
 
 
+def _triangle(kind: str) -> Handler:
+    def handle(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+        x = builder.with_file_features(node)
+        diagonal = int(node.attributes["diagonal"])
+        return [OrderedTensor(getattr(keras.ops, kind)(builder.in_file_order(x), k=diagonal), identity_order(x.rank))]
+
+    return handle
+
+
 FUNCTIONS: dict[str, Handler] = {
     "activation": _activation,
     "prelu": _prelu,
     **{kind: _unary(kind) for kind in _UNARY},
     **{kind: _elementwise(kind) for kind in _BINARY},
+    "bitwise_and": _bitwise("and"),
+    "bitwise_or": _bitwise("or"),
     "where": _where,
     "einsum": _einsum,
     "cast": _cast,
@@ -243,4 +279,6 @@ FUNCTIONS: dict[str, Handler] = {
     "argmax": _arg_reduction("argmax"),
     "argmin": _arg_reduction("argmin"),
     "cumsum": _cumsum,
+    "tril": _triangle("tril"),
+    "triu": _triangle("triu"),
 }

@@ -19,6 +19,7 @@ from .builder import (
     identity_order,
     move_to_end,
 )
+from .constant_folding import UniformArray
 from .foreign_graph import ForeignNode, Weight
 from .pooling import zero_padded
 from .windows import Pairs, is_same, padding_pairs
@@ -225,10 +226,6 @@ def _note_statistics(builder: Builder, node: ForeignNode) -> None:
         )
 
 
-def _weight_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
-    raise UnsupportedNodeError("Keras trains no directions and sizes apart: inference_only=True multiplies them")
-
-
 def _layer_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     x, rank = builder.model_tensor(node.inputs[0]), int(node.attributes["rank"])
     axes = list(range(x.rank - rank, x.rank))
@@ -304,6 +301,8 @@ def _dropout(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
 def _attention(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     """Compute softmax(query · keyᵀ · scale + mask) · value over the last two axes."""
     query, key, value = (builder.model_tensor(each) for each in node.inputs[:3])
+    if node.attributes.get("grouped"):
+        key, value = (_repeated_heads(builder, each, query) for each in (key, value))
     mask = builder.operand(node.inputs[3]) if len(node.inputs) > 3 else None
     rank, scale = query.rank, node.attributes["scale"]
     width = query.shape[-1]
@@ -320,6 +319,16 @@ def _attention(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     return [OrderedTensor(keras.ops.matmul(weights, builder.in_file_order(value)), identity_order(rank))]
 
 
+def _repeated_heads(builder: Builder, x: OrderedTensor, query: OrderedTensor) -> OrderedTensor:
+    """Repeat the heads of keys or values, each of which several heads of the query share."""
+    axis = x.rank - 3
+    heads, wanted = x.shape[axis], query.shape[axis]
+    if heads is None or wanted is None or wanted % heads:
+        raise UnsupportedNodeError("its numbers of heads are not known in advance, or do not divide")
+    repeated = keras.ops.repeat(builder.in_file_order(x), wanted // heads, axis=axis)
+    return OrderedTensor(repeated, identity_order(x.rank))
+
+
 def _causal(queries: int | None, keys: int | None) -> np.ndarray:
     if queries is None or keys is None:
         raise UnsupportedNodeError("its causal mask needs a length that is not known in advance")
@@ -327,7 +336,14 @@ def _causal(queries: int | None, keys: int | None) -> np.ndarray:
 
 
 def _apply_mask(builder: Builder, scores: Any, mask: Any) -> Any:
-    """Apply a mask to the scores: a boolean mask, true where to attend, or numbers to add."""
+    """Apply a mask to the scores: a boolean mask, true where to attend, or numbers to add.
+
+    The same number everywhere changes nothing, except a mask that forbids everything.
+    """
+    if isinstance(mask, UniformArray):
+        if mask.value is False or not np.isfinite(mask.value):
+            raise UnsupportedNodeError("its mask is false everywhere")
+        return scores
     mask_value = (
         builder.in_file_order(mask)
         if isinstance(mask, OrderedTensor)
@@ -349,7 +365,6 @@ LAYERS: dict[str, Handler] = {
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,
     "embedding": _embedding,
-    "weight_norm": _weight_norm,
     "dropout": _dropout,
     "attention": _attention,
 }

@@ -16,10 +16,11 @@ from .layers import LAYERS
 from .onnx import graph
 from .pooling import POOLING
 from .recurrent import RECURRENT
+from .selection import SELECTION
 from .shapes import SHAPES
 from .torch_export import program, program_file
 
-HANDLERS = {**LAYERS, **POOLING, **FUNCTIONS, **SHAPES, **JOINS, **RECURRENT}
+HANDLERS = {**LAYERS, **POOLING, **FUNCTIONS, **SHAPES, **JOINS, **SELECTION, **RECURRENT}
 
 
 def _read_program(path: Path, clean_path: Path) -> ForeignGraph:

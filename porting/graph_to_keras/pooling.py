@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 from .builder import Builder, Handler, OrderedTensor, UnsupportedNodeError, channels_last
 from .constant_folding import lengths
 from .foreign_graph import ForeignNode
+from .resizing import MODES, resize_axis
 from .windows import Pairs, is_same, padding_pairs, same_pairs
 
 _MAX = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}
@@ -27,6 +29,10 @@ _GLOBAL_MAX = {
 }
 _PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
 _UP = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}
+# What Keras' layers for two axes do; for others only the first.
+_LAYER_MODES = ("nearest", "bilinear")
+# A length divided and multiplied again stays whole.
+_ROUNDING = 1e-6
 # Lower than any value that a network computes, and finite, because JSON has no infinity.
 _LOWEST = float(np.finfo("float32").min)
 
@@ -141,10 +147,24 @@ def _adaptive_pool(builder: Builder, node: ForeignNode) -> Sequence[OrderedTenso
         return [_with_channels_last((_GLOBAL_AVERAGE if average else _GLOBAL_MAX)[rank](keepdims=True)(tensor), x)]
     if size == shape:
         return [x]
-    if any(n is None or m is None or n % m for n, m in zip(shape, size, strict=True)):
-        raise UnsupportedNodeError(f"lengths {shape} pooled to {size} in windows of several sizes")
+    if any(n is None or m is None for n, m in zip(shape, size, strict=True)):
+        raise UnsupportedNodeError(f"lengths {shape}, of which some are not known in advance, pooled to {size}")
+    if any(n % m for n, m in zip(shape, size, strict=True)):
+        for axis, count in enumerate(size, 1):
+            tensor = _pool_axis(tensor, axis, count, keras.ops.mean if average else keras.ops.max)
+        return [_with_channels_last(tensor, x)]
     window = tuple(int(n) // int(m) for n, m in zip(shape, size, strict=True))
     return [_with_channels_last((_AVERAGE if average else _MAX)[rank](window, window)(tensor), x)]
+
+
+def _pool_axis(tensor: Any, axis: int, count: int, reduce: Callable[..., Any]) -> Any:
+    """Reduce an axis to a length in PyTorch's windows, which overlap or repeat where the length is no divisor."""
+    length, before = tensor.shape[axis], (slice(None),) * axis
+    if count == length:
+        return tensor
+    bounds = [(place * length // count, -(-(place + 1) * length // count)) for place in range(count)]
+    windows = [reduce(tensor[(*before, slice(*each))], axis=axis, keepdims=True) for each in bounds]
+    return keras.ops.concatenate(windows, axis=axis)
 
 
 def _global_pool(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
@@ -166,27 +186,43 @@ def global_average(builder: Builder, x: OrderedTensor, keepdims: bool) -> Ordere
 
 
 def _upsample(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
-    x, mode = builder.model_tensor(node.inputs[0]), node.attributes["mode"]
+    x, mode = builder.model_tensor(node.inputs[0]), str(node.attributes["mode"])
     tensor = builder.with_channels_last(x)
     shape, rank = tensor.shape[1:-1], x.rank - 2
     factors = _factors(node, shape)
     if all(factor == 1 for factor in factors):
         return [x]
-    options: dict[str, Any] = {"interpolation": mode} if rank == 2 else {}
-    return [_with_channels_last(_UP[rank](size=factors if rank > 1 else factors[0], **options)(tensor), x)]
+    if mode in _LAYER_MODES[: 2 if rank == 2 else 1] and not node.attributes.get("align"):
+        whole = tuple(int(factor) for factor in factors)
+        if whole == factors and min(whole) > 0:
+            options: dict[str, Any] = {"interpolation": mode} if rank == 2 else {}
+            return [_with_channels_last(_UP[rank](size=whole if rank > 1 else whole[0], **options)(tensor), x)]
+    return [_with_channels_last(_resize(node, tensor, factors, mode), x)]
 
 
-def _factors(node: ForeignNode, shape: Sequence[int | None]) -> tuple[int, ...]:
+def _factors(node: ForeignNode, shape: Sequence[int | None]) -> tuple[float, ...]:
     factors = node.attributes["factors"]
     if factors is None:
         size = lengths(node.attributes["size"])[-len(shape) :]
         if any(not isinstance(n, int) or not isinstance(m, int) for n, m in zip(size, shape, strict=True)):
             raise UnsupportedNodeError("it upsamples to a length that is not known in advance")
         factors = tuple(n / m for n, m in zip(size, shape, strict=True))
-    factors = tuple(float(factor) for factor in np.ravel(factors))[-len(shape) :]
-    if any(factor < 1 or factor != int(factor) for factor in factors):
-        raise UnsupportedNodeError(f"it upsamples {shape} by {factors}, and only whole numbers are covered")
-    return tuple(int(factor) for factor in factors)
+    return tuple(float(factor) for factor in np.ravel(factors))[-len(shape) :]
+
+
+def _resize(node: ForeignNode, tensor: Any, factors: tuple[float, ...], mode: str) -> Any:
+    """Resize as PyTorch does; ONNX states only whole factors so that the two agree."""
+    align, stated = node.attributes.get("align"), node.attributes["factors"] is not None
+    if align is None:
+        raise UnsupportedNodeError(f"it upsamples by {factors}, and only whole numbers are covered")
+    for axis, factor in enumerate(factors, 1):
+        length = tensor.shape[axis]
+        if length is None:
+            raise UnsupportedNodeError("it resizes a length that is not known in advance")
+        # `math.floor` as PyTorch: 7 · 1.5 are 10.
+        after = math.floor(length * factor + _ROUNDING) if stated else round(length * factor)
+        tensor = resize_axis(tensor, axis, after, factor if stated else None, MODES[mode], bool(align))
+    return tensor
 
 
 POOLING: dict[str, Handler] = {

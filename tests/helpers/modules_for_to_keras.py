@@ -147,6 +147,8 @@ def unusual_pools(m, x):
         F.avg_pool2d(x, 3, 2, ceil_mode=True),
         F.max_pool2d(x, 2, 3, ceil_mode=True),
         F.adaptive_avg_pool2d(x, (4, 5)),
+        F.adaptive_avg_pool2d(x, (3, 9)),
+        F.adaptive_max_pool2d(x, (5, 3)),
         F.adaptive_max_pool2d(x, 1),
     )
 

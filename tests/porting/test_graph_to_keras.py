@@ -196,7 +196,6 @@ def test_padding_is_keras_own_only_where_it_is_the_same():
         ("select", {"axis": 0, "index": 0}, "it picks single samples out of a batch"),
         ("reshape", {"shape": (-1, -1, 2)}, "a shape of several open lengths"),
         ("upsample", {"size": None, "factors": (1.5, 1.5), "mode": "nearest"}, "only whole numbers are covered"),
-        ("adaptive_pool", {"size": (4, 4), "reduces": "average"}, "in windows of several sizes"),
         ("max_pool", {**POOL, "dilation": (2, 2)}, "its window has gaps"),
         ("cast", {"dtype": "float16"}, "computes in float16"),
     ],

@@ -20,6 +20,7 @@ TOLD = {
     "a padded table": "trains the row of `padding_idx` too",
     "lstm": "two biases",
     "rnn": "two biases",
+    "weight norm": "not these two",
 }
 REFUSED = {
     "a frozen bias": "some of its weights are trained and others are not",
@@ -27,7 +28,6 @@ REFUSED = {
     "a batch norm of a frozen bias": "some of its weights are trained and others are not",
     "a batch norm without statistics": "it was exported in training mode",
     "a parameter through softplus": "computes with the weight s alone",
-    "weight norm": "directions and sizes",
     "spectral norm": "alone",
 }
 NOT_KEPT = {"tied table", "tied layers", "tied to its transpose"}

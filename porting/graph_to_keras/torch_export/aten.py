@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..foreign_graph import ForeignNode
+from ..foreign_graph import ForeignNode, Ref
 from .aten_arguments import Arguments as Arguments
 from .aten_arguments import Translation
 from .aten_functions import ACTIVATIONS, ARITHMETIC
@@ -30,6 +30,13 @@ def _length(kind: str) -> Translation:
     return translate
 
 
+def _filled(arguments: Arguments) -> Iterator[ForeignNode]:
+    """Translate an array that is filled with a number as a whole; `program.py` does so for a part of one."""
+    shape = f"{arguments.outputs[0]}_shape"
+    yield ForeignNode("size", (arguments("self"),), (shape,), {"axis": None}, arguments.operator)
+    yield arguments.node("full", shape=Ref(shape), value=arguments("value", 0))
+
+
 # Arithmetic with lengths.
 _LENGTHS = {"mul": "multiply", "add": "add", "sub": "subtract", "floordiv": "floor_divide"}
 
@@ -43,4 +50,6 @@ OPERATORS: dict[str, Translation] = {
     },
     **{f"_operator.{name}": _length(kind) for name, kind in _LENGTHS.items()},
     **{f"aten.{name}_.default": each for name, each in DROPOUTS.items()},
+    **{f"aten.fill_.{overload}": _filled for overload in ("Tensor", "Scalar")},
+    "aten.zero_.default": _filled,
 }

@@ -75,16 +75,36 @@ def _reduction(kind: str, dim: Any = None) -> Translation:
     def translate(arguments: Arguments) -> Iterator[ForeignNode]:
         axes = arguments("dim", dim)
         axes = axes if isinstance(axes, tuple) or axes is None else (axes,)
-        keep = bool(arguments("keepdim", False))
-        if kind in ("var", "std") and (arguments("correction", 1) not in (0, 0.0) or arguments("unbiased", False)):
-            raise unsupported(arguments, "a variance must be divided by the number of values (correction=0)")
-        yield ForeignNode(
-            kind,
-            (arguments("self"),),
-            arguments.outputs[:1],
-            {"axes": axes or None, "keepdims": keep},
-            arguments.operator,
-        )
+        attributes: dict[str, Any] = {"axes": axes or None, "keepdims": bool(arguments("keepdim", False))}
+        if kind in ("var", "std"):
+            correction = arguments("correction", int(arguments("unbiased", True)))
+            attributes["correction"] = 1 if correction is None else correction
+        yield ForeignNode(kind, (arguments("self"),), arguments.outputs[:1], attributes, arguments.operator)
+
+    return translate
+
+
+def _vector_norm(arguments: Arguments) -> Iterator[ForeignNode]:
+    """Translate the root of the sum of squares."""
+    if arguments("ord", arguments("p", 2)) != 2:
+        raise unsupported(arguments, "only the Euclidean norm (ord=2) is covered")
+    squares, total = (f"{arguments.outputs[0]}_{part}" for part in ("squares", "sum"))
+    yield ForeignNode("square", (arguments("self"),), (squares,), {}, arguments.operator)
+    summed = replace(arguments, values={**arguments.values, "self": Ref(squares)}, outputs=(total,))
+    yield from _reduction("sum")(summed)
+    yield arguments.node("sqrt", Ref(total))
+
+
+def _add_scaled(kind: str) -> Translation:
+    """Translate a sum of an array and a scaled product or quotient of two others."""
+
+    def translate(arguments: Arguments) -> Iterator[ForeignNode]:
+        name, value = f"{arguments.outputs[0]}_part", arguments("value", 1)
+        yield ForeignNode(kind, (arguments("tensor1"), arguments("tensor2")), (name,), {}, arguments.operator)
+        if value != 1:
+            yield ForeignNode("multiply", (Ref(name), value), (f"{name}_scaled",), {}, arguments.operator)
+            name = f"{name}_scaled"
+        yield arguments.node("add", arguments("self"), Ref(name))
 
     return translate
 
@@ -128,8 +148,13 @@ ACTIVATIONS: dict[str, Translation] = {
     "clamp.default": _clamp,
     "clamp_min.default": _clamp,
     "clamp_max.default": _clamp,
+    "clip.default": _clamp,
     "prelu.default": as_kind("prelu", "self", "weight"),
 }
+
+_BITS = {"__and__": "bitwise_and", "bitwise_and": "bitwise_and", "__or__": "bitwise_or", "bitwise_or": "bitwise_or"}
+_SPREADS = ("correction", "default", "dim")
+_WHERE = ("self", "ScalarOther", "ScalarSelf", "Scalar")
 
 ARITHMETIC: dict[str, Translation] = {
     "add.Tensor": _scaled("add"),
@@ -146,7 +171,17 @@ ARITHMETIC: dict[str, Translation] = {
     "minimum.default": _binary("minimum"),
     "pow.Tensor_Scalar": as_kind("power", "self", "exponent"),
     "pow.Tensor_Tensor": as_kind("power", "self", "exponent"),
-    "where.self": as_kind("where", "condition", "self", "other"),
+    **{f"where.{overload}": as_kind("where", "condition", "self", "other") for overload in _WHERE},
+    "addcmul.default": _add_scaled("multiply"),
+    "addcdiv.default": _add_scaled("divide"),
+    "linalg_vector_norm.default": _vector_norm,
+    "norm.ScalarOpt_dim": _vector_norm,
+    **{f"remainder.{overload}": _binary("mod") for overload in ("Tensor", "Scalar")},
+    **{f"floor_divide.{overload}": _binary("floor_divide") for overload in ("default", "Scalar")},
+    "max.other": _binary("maximum"),
+    "min.other": _binary("minimum"),
+    "masked_fill.Tensor": _masked_fill,
+    "pow.Scalar": as_kind("power", "self", "exponent"),
     "masked_fill.Scalar": _masked_fill,
     **{
         f"{name}.{overload}": _binary(kind)
@@ -178,13 +213,19 @@ ARITHMETIC: dict[str, Translation] = {
     },
     "logical_and.default": _binary("logical_and"),
     "logical_or.default": _binary("logical_or"),
+    **{f"{name}.Tensor": _binary(kind) for name, kind in _BITS.items()},
     **{f"mean.{overload}": _reduction("mean") for overload in ("dim", "default")},
     **{f"sum.{overload}": _reduction("sum") for overload in ("dim_IntList", "default")},
     "amax.default": _reduction("max"),
     "amin.default": _reduction("min"),
     "max.dim": _extreme("max"),
     "min.dim": _extreme("min"),
-    "var.correction": _reduction("var"),
+    "max.default": _reduction("max"),
+    "min.default": _reduction("min"),
+    **{f"{kind}.{overload}": _reduction(kind) for kind in ("var", "std") for overload in _SPREADS},
+    **{f"prod.{overload}": _reduction("prod") for overload in ("default", "dim_int")},
+    **{f"{kind}.{overload}": _reduction(kind) for kind in ("any", "all") for overload in ("default", "dim", "dims")},
+    "logsumexp.default": _reduction("logsumexp"),
     "argmax.default": _reduction("argmax"),
     "argmin.default": _reduction("argmin"),
     "cumsum.default": as_kind("cumsum", "self", axis=("dim", 0)),

@@ -57,10 +57,6 @@ def _batch_norm(arguments: Arguments) -> Iterator[ForeignNode]:
     )
 
 
-def _weight_norm(arguments: Arguments) -> Iterator[ForeignNode]:
-    yield arguments.node("weight_norm", arguments("v"), arguments("g"), axis=arguments("dim", 0))
-
-
 def _layer_norm(arguments: Arguments) -> Iterator[ForeignNode]:
     inputs = arguments("input"), arguments("weight"), arguments("bias")
     yield arguments.node("layer_norm", *inputs, rank=len(arguments("normalized_shape")), epsilon=arguments("eps", 1e-5))
@@ -192,14 +188,13 @@ def _adaptive(kind: str, rank: int) -> Translation:
 
 def _upsample(mode: str) -> Translation:
     def translate(arguments: Arguments) -> Iterator[ForeignNode]:
-        if arguments("align_corners"):
-            raise unsupported(arguments, "align_corners has no counterpart in Keras")
         factors = arguments("scale_factors")
         if factors is None:
             named = tuple(arguments(f"scales{axis}") for axis in ("_d", "_h", "_w", ""))
             factors = tuple(each for each in named if each is not None) or None
         x = arguments("input") if "input" in arguments.values else arguments("self")
-        yield arguments.node("upsample", x, size=arguments("output_size"), factors=factors, mode=mode)
+        align = bool(arguments("align_corners", False))
+        yield arguments.node("upsample", x, size=arguments("output_size"), factors=factors, mode=mode, align=align)
 
     return translate
 
@@ -207,10 +202,14 @@ def _upsample(mode: str) -> Translation:
 def _attention(arguments: Arguments) -> Iterator[ForeignNode]:
     if arguments("dropout_p", 0.0):
         raise unsupported(arguments, "it has dropout: call module.eval() first")
-    if arguments("enable_gqa"):
-        raise unsupported(arguments, "grouped queries (enable_gqa) are not covered")
     inputs = (arguments(name) for name in ("query", "key", "value", "attn_mask"))
-    yield arguments.node("attention", *inputs, causal=bool(arguments("is_causal", False)), scale=arguments("scale"))
+    yield arguments.node(
+        "attention",
+        *inputs,
+        causal=bool(arguments("is_causal", False)),
+        scale=arguments("scale"),
+        grouped=bool(arguments("enable_gqa", False)),
+    )
 
 
 LAYERS: dict[str, Translation] = {
@@ -230,7 +229,6 @@ LAYERS: dict[str, Translation] = {
     ),
     "instance_norm.default": _instance_norm,
     "embedding.default": as_kind("embedding", "weight", "indices", padding=("padding_idx", -1)),
-    "_weight_norm.default": _weight_norm,
     "mv.default": as_kind("matmul", "self", "vec"),
     "dot.default": as_kind("matmul", "self", "tensor"),
     "vdot.default": as_kind("matmul", "self", "other"),
@@ -248,5 +246,10 @@ LAYERS: dict[str, Translation] = {
     **{f"adaptive_max_pool{rank}d.default": _adaptive("max", rank) for rank in (1, 2, 3)},
     **{f"upsample_nearest{rank}d.vec": _upsample("nearest") for rank in (1, 2, 3)},
     **{f"upsample_nearest{rank}d.default": _upsample("nearest") for rank in (1, 2, 3)},
-    **{f"upsample_bilinear2d.{overload}": _upsample("bilinear") for overload in ("vec", "default")},
+    **{
+        f"upsample_{mode}{rank}d.{overload}": _upsample(mode)
+        for mode, rank in (("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 2))
+        for overload in ("vec", "default")
+    },
+    "_weight_norm.default": as_kind("weight_norm", "v", "g", axis=("dim", 0)),
 }

@@ -17,6 +17,12 @@ def _expand(arguments: Arguments) -> Iterator[ForeignNode]:
     yield arguments.node("expand", arguments("self"), shape=arguments("size"))
 
 
+def _expand_as(arguments: Arguments) -> Iterator[ForeignNode]:
+    shape = f"{arguments.outputs[0]}_shape"
+    yield ForeignNode("size", (arguments("other"),), (shape,), {"axis": None}, arguments.operator)
+    yield arguments.node("expand", arguments("self"), shape=Ref(shape))
+
+
 def _squeeze(arguments: Arguments) -> Iterator[ForeignNode]:
     dim = arguments("dim")
     yield arguments.node("squeeze", arguments("self"), axes=dim if isinstance(dim, tuple) or dim is None else (dim,))
@@ -80,6 +86,9 @@ def _index(arguments: Arguments) -> Iterator[ForeignNode]:
     """Translate `x[:, indices]`: indexing along one axis."""
     indices = arguments("indices")
     places = [axis for axis, each in enumerate(indices) if each is not None]
+    if len(places) > 1 and places == list(range(len(places))):
+        yield arguments.node("index", arguments("self"), *(indices[axis] for axis in places))
+        return
     if len(places) != 1:
         raise unsupported(arguments, "indices along several axes")
     yield arguments.node("take", arguments("self"), indices[places[0]], axis=places[0])
@@ -99,6 +108,7 @@ SHAPES: dict[str, Translation] = {
     "t.default": _transpose,
     "numpy_T.default": _transpose,
     "expand.default": _expand,
+    "expand_as.default": _expand_as,
     "repeat.default": as_kind("tile", "self", repeats=("repeats", None)),
     "squeeze.default": _squeeze,
     "squeeze.dim": _squeeze,
@@ -120,6 +130,14 @@ SHAPES: dict[str, Translation] = {
     "constant_pad_nd.default": _pad,
     "index_select.default": as_kind("take", "self", "index", axis=("dim", 0)),
     "index.Tensor": _index,
+    "gather.default": as_kind("gather", "self", "index", axis=("dim", 0)),
+    "diff.default": as_kind("diff", "self", "prepend", "append", count=("n", 1), axis=("dim", -1)),
+    "tril.default": as_kind("tril", "self", diagonal=("diagonal", 0)),
+    "triu.default": as_kind("triu", "self", diagonal=("diagonal", 0)),
+    "one_hot.default": as_kind("one_hot", "self", classes=("num_classes", -1)),
+    "topk.default": as_kind("top_k", "self", count=("k", 1), axis=("dim", -1), largest=("largest", True)),
+    "sort.default": as_kind("sort", "self", axis=("dim", -1), descending=("descending", False)),
+    "argsort.default": as_kind("argsort", "self", axis=("dim", -1), descending=("descending", False)),
     "pixel_shuffle.default": as_kind("pixel_shuffle", "self", factor=("upscale_factor", 1)),
     "zeros.default": _full(0),
     "ones.default": _full(1),

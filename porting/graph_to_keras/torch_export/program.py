@@ -19,6 +19,9 @@ from .aten import IGNORED, OPERATORS, Arguments
 from .program_file import DAMAGE, ExportedProgram, ProgramArray
 
 _PREFIX = "torch.ops."
+_SLICE = "aten.slice.Tensor"
+# Operators that fill an array with a number, in place; a part of an array is covered where it is a constant.
+_FILLS = ("aten.fill_.Tensor", "aten.fill_.Scalar", "aten.zero_.default")
 # torch's numbers of dtypes. Only float32 arrays are accepted, but scalars may have any float dtype.
 _DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"}
 _DTYPES |= {12: "bool", 13: "bfloat16"}
@@ -43,8 +46,10 @@ def to_graph(program: ExportedProgram, path: Path) -> ForeignGraph:
 def _translate(program: ExportedProgram, path: Path) -> ForeignGraph:
     refuse(_unsupported_operators(program), path)
     weights, inputs = _signature(program, path)
-    nodes = list(_nodes(program))
-    outputs = tuple(_output(spec, path) for spec in program.outputs)
+    changed: dict[str, str] = {}
+    nodes = list(_nodes(program, changed))
+    returned = (_output(spec, path) for spec in program.outputs)
+    outputs = tuple(changed.get(name, name) for name in returned)
     return simplify(ForeignGraph(path.stem, "torch", inputs, tuple(nodes), outputs, weights))
 
 
@@ -63,22 +68,62 @@ def _operator(node: dict[str, Any]) -> str:
     return str(node["target"]).removeprefix(_PREFIX)
 
 
-def _nodes(program: ExportedProgram) -> Iterator[ForeignNode]:
-    """Yield the translation of every operator. After an in-place operator, its first array refers to its output."""
-    changed: dict[str, str] = {}
+def _nodes(program: ExportedProgram, changed: dict[str, str]) -> Iterator[ForeignNode]:
+    """Yield the translation of every operator. After an in-place operator, its first array refers to its output.
+
+    Args:
+        changed: is filled: for each array that was changed in place, the name of its last value.
+
+    Raises:
+        PortError: an operator changes a part of an array in another way than by a number that fills it.
+    """
+    parts: dict[str, tuple[str, tuple[Operand, ...]]] = {}
     for node in program.graph["nodes"]:
         name = _operator(node)
         values = {str(each["name"]): _argument(each["arg"]) for each in node["inputs"]}
         outputs = tuple(name for output in node["outputs"] for name in _output_names(output))
         if name in IGNORED or not outputs:
             continue
+        first = next(iter(values.values()), None)
+        array = first.name if isinstance(first, Ref) else ""
         now = {key: rename_refs(value, changed) for key, value in values.items()}
-        for translated in OPERATORS[name](Arguments(name, now, outputs)):
+        arguments = Arguments(name, now, outputs)
+        in_place = name.split(".")[1].endswith("_") and bool(array)
+        if in_place and array in parts:
+            whole, bounds = parts[array]
+            yield _assigned(arguments, changed.get(whole, whole), bounds)
+            _change(changed, whole, outputs[0])
+            continue
+        for translated in OPERATORS[name](arguments):
             yield replace(translated, kind="same") if _is_noop_cast(translated, program) else translated
-        if name.split(".")[1].endswith("_") and isinstance(first := next(iter(values.values())), Ref):
-            before = changed.get(first.name, first.name)
-            changed |= {each: outputs[0] for each, last in changed.items() if last == before}
-            changed |= {first.name: outputs[0], before: outputs[0]}
+        if in_place:
+            _change(changed, array, outputs[0])
+        elif name == _SLICE and array:
+            whole, bounds = parts.get(array, (array, ()))
+            cut = tuple(arguments(key, default) for key, default in (("dim", 0), ("start", 0), ("end", None)))
+            parts[outputs[0]] = whole, (*bounds, (*cut, arguments("step", 1)))
+
+
+def _change(changed: dict[str, str], name: str, output: str) -> None:
+    """Let an array that was changed in place, and its earlier names, refer to the output."""
+    before = changed.get(name, name)
+    changed |= {each: output for each, last in changed.items() if last == before}
+    changed |= {name: output, before: output}
+
+
+def _assigned(arguments: Arguments, whole: str, bounds: tuple[Operand, ...]) -> ForeignNode:
+    """Return the node that fills a part of an array.
+
+    Args:
+        whole: the array.
+        bounds: (axis, start, stop, step) of the slices of slices that cut the part.
+    """
+    if arguments.operator not in _FILLS:
+        raise PortError(
+            f"{arguments.operator} ({arguments.outputs[0]}) changes a part of an array in place: build the whole by "
+            "torch.cat or torch.where"
+        )
+    return arguments.node("assign", Ref(whole), arguments("value", 0), parts=bounds)
 
 
 def _is_noop_cast(node: ForeignNode, program: ExportedProgram) -> bool:

@@ -103,3 +103,21 @@ def test_another_batch_size_than_the_model_was_built_for_is_an_error(backend):
 def test_a_single_output_becomes_two_probabilities():
     np.testing.assert_allclose(probabilities(np.array([[0.2], [0.9]])), [[0.8, 0.2], [0.1, 0.9]])
     np.testing.assert_array_equal(probabilities(np.eye(3)), np.eye(3))
+
+
+@pytest.mark.parametrize(("count", "batches"), [(1, [32]), (33, [32, 32]), (128, [32] * 4), (129, [256])])
+def test_few_samples_are_predicted_in_small_batches(backend, count, batches):
+    import keras
+
+    sizes = []
+
+    class Counting(keras.Model):
+        def predict_on_batch(self, x):
+            sizes.append(len(x))
+            return super().predict_on_batch(x)
+
+    numbers = keras.Input((2,))
+    model = Counting(numbers, keras.layers.Dense(1)(numbers))
+    x = np.random.default_rng(0).normal(size=(count, 2)).astype("float32")
+    np.testing.assert_allclose(outputs_of(model, x), x @ np.asarray(model.get_weights()[0]), rtol=1e-5, atol=1e-6)
+    assert sizes == batches

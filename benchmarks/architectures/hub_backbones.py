@@ -1,0 +1,50 @@
+"""Backbones of KerasHub with few and narrow layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import keras_hub
+
+_SMALL = {"vocabulary_size": 50, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
+
+
+def _vit() -> Any:
+    sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
+    return keras_hub.models.ViTBackbone(image_shape=(32, 32, 3), patch_size=8, **sizes)
+
+
+def _resnet() -> Any:
+    return keras_hub.models.ResNetBackbone(
+        input_conv_filters=[16],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[16, 32],
+        stackwise_num_blocks=[2, 2],
+        stackwise_num_strides=[1, 2],
+        block_type="basic_block",
+        image_shape=(32, 32, 3),
+    )
+
+
+def _whisper_encoder() -> Any:
+    backbone = keras_hub.models.WhisperBackbone(
+        **_SMALL, num_mels=8, max_encoder_sequence_length=64, max_decoder_sequence_length=16
+    )
+    features = next(each for each in backbone.inputs if "encoder" in each.name)
+    return keras.Model(features, backbone.output["encoder_sequence_output"], name="whisper_encoder")
+
+
+_BUILDERS: dict[str, Callable[[], Any]] = {
+    "BERT": lambda: keras_hub.models.BertBackbone(**_SMALL, max_sequence_length=16),
+    "GPT2": lambda: keras_hub.models.GPT2Backbone(**_SMALL, max_sequence_length=16),
+    "ViT": _vit,
+    "ResNet": _resnet,
+    "WhisperEncoder": _whisper_encoder,
+}
+
+
+def build(name: str) -> Any:
+    """Return the backbone, with random weights."""
+    return _BUILDERS[name]()

@@ -1,0 +1,1 @@
+"""Architectures that are defined as PyTorch modules."""
