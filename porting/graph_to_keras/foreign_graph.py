@@ -1,6 +1,6 @@
 """`ForeignGraph`: a network from another framework in one small, file-independent representation.
 
-A reader (`program.py`, `graph.py`) translates the operators of its file into a few kinds of nodes, and `builder.py`
+A reader (`program.py`, `graph.py`) translates the operators of its file, or of a traced function, into a few kinds of nodes, and `builder.py`
 builds a Keras model from them. Nothing here depends on a framework. Axes are in the file's order, with channels second.
 
 A kind computes the same as the function of that name in `keras.ops`, except for those in the table. Sizes have one
@@ -10,6 +10,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 |---|---|---|
 | `linear` | x, weight (out, in), bias | |
 | `affine` | x, weight (in, out), bias | |
+| `einsum_dense` | x, weight, bias | terms: the letters of the axes of x, of the weight and of the output |
 | `conv` | x, weight (out, in / groups, …), bias | strides, padding, dilation, groups |
 | `conv_transpose` | x, weight (in, out, …), bias | strides, padding, dilation, groups, output_padding |
 | `batch_norm` | x, weight, bias, mean, variance | epsilon, momentum: the weight of the new batch |
@@ -118,7 +119,7 @@ class ForeignGraph:
 
     Attributes:
         name: of the file.
-        source: the framework that runs it, for the report: "torch" or "onnx".
+        source: the framework that runs it, for the report: "torch", "onnx" or "jax".
         inputs: what it takes.
         nodes: each after the nodes that it reads.
         outputs: the names of its outputs.
@@ -225,7 +226,9 @@ def _matmul_before(
         if product is None or product.kind != "matmul" or bias is None or not isinstance(product.inputs[1], Ref):
             continue
         kernel = graph.weights.get(product.inputs[1].name)
-        if kernel is not None and kernel.value.ndim == 2 and bias.value.shape == kernel.value.shape[1:]:
+        if kernel is None or kernel.value.ndim != 2 or bias.value.shape != kernel.value.shape[1:]:
+            continue
+        if (kernel.trainable, kernel.frozen) == (bias.trainable, bias.frozen):
             return product
     return None
 

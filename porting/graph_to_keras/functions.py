@@ -124,9 +124,9 @@ def _same_type(one: Any, other: Any) -> bool:
 def align(builder: Builder, operands: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
     """Return operands that broadcast with each other, with their axes in the same order, and that order."""
     values = [builder.operand(each) for each in operands]
+    if not any(isinstance(each, OrderedTensor) for each in values):
+        values = [builder.free_parameter(each) if isinstance(each, Weight) else each for each in values]
     tensors = [each for each in values if isinstance(each, OrderedTensor)]
-    if not tensors:
-        tensors = [builder.parameter(each, each.value.ndim) for each in values if isinstance(each, Weight)][:1]
     if not tensors:
         raise UnsupportedNodeError("it only has constants, with a length that is not known in advance")
     rank = max(_rank_of(each) for each in values)
@@ -178,7 +178,13 @@ def _where(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
 
 def _einsum(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     equation = str(node.attributes["equation"])
-    tensors = [builder.in_file_order(builder.model_tensor(each)) for each in node.inputs]
+    operands = [builder.operand(each) for each in node.inputs]
+    tensors = [
+        each.value
+        if isinstance(each, Weight) and not each.trainable
+        else builder.in_file_order(builder.model_tensor(each))
+        for each in operands
+    ]
     rank = len(equation.partition("->")[2])
     return [OrderedTensor(keras.ops.einsum(equation, *tensors), identity_order(rank))]
 

@@ -52,7 +52,13 @@ def _expand(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
         tensor = keras.ops.expand_dims(tensor, place)
     for axis, length in enumerate(target):
         place = order.index(axis)
-        if place and not is_open(length) and tensor.shape[place] == 1 and length != 1:
+        if is_open(length) and None not in tensor.shape and tensor.shape[place] == 1:
+            zeros = keras.ops.cast(builder.batch_zeros(), tensor.dtype)
+            ones = [-1 if each == place else 1 for each in range(len(order))]
+            tensor = keras.ops.add(tensor, keras.ops.reshape(zeros, ones))
+        elif place == 0 and None not in tensor.shape and tensor.shape[0] == 1 and length != 1:
+            tensor = keras.ops.repeat(tensor, int(length), axis=0)
+        elif place and not is_open(length) and tensor.shape[place] == 1 and length != 1:
             tensor = keras.ops.repeat(tensor, int(length), axis=place)
         elif place and length is OPEN and tensor.shape[place] == 1:
             raise UnsupportedNodeError("it repeats an axis to a length that is not known in advance")

@@ -53,6 +53,28 @@ def _dense(builder: Builder, node: ForeignNode, *, transpose: bool) -> OrderedTe
     return OrderedTensor(dense, order)
 
 
+def _einsum_dense(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """A product with a weight of any number of axes; the axes of the input stay in their order."""
+    x, (letters, kernel_letters, output_letters) = builder.with_file_features(node), node.attributes["terms"]
+    weight = builder.array(node.inputs[1])
+    assert weight is not None
+    term = "".join(letters[axis] for axis in x.order)
+    if term[0] not in output_letters:
+        raise UnsupportedNodeError("it sums over the samples of a batch")
+    output = term[0] + output_letters.replace(term[0], "")
+    lengths = {**dict(zip(term, x.tensor.shape, strict=True)), **dict(zip(kernel_letters, weight.shape, strict=True))}
+    bias = builder.array(node.inputs[2])
+    dense = builder.layer(
+        keras.layers.EinsumDense,
+        x.tensor,
+        builder.arrays(node.inputs[1:]),
+        equation=f"{term},{kernel_letters}->{output}",
+        output_shape=tuple(lengths[letter] for letter in output[1:]),
+        bias_axes=None if bias is None else output_letters[-bias.ndim :],
+    )
+    return [OrderedTensor(dense, tuple(output_letters.index(letter) for letter in output))]
+
+
 def _matmul(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     """A product with a matrix of weights becomes a Dense layer; a product of two tensors remains one."""
     other = builder.operand(node.inputs[1])
@@ -307,6 +329,7 @@ def _apply_mask(builder: Builder, scores: Any, mask: Any) -> Any:
 LAYERS: dict[str, Handler] = {
     "linear": _linear,
     "affine": _affine,
+    "einsum_dense": _einsum_dense,
     "matmul": _matmul,
     "conv": _conv,
     "conv_transpose": _conv_transpose,
