@@ -54,18 +54,22 @@ class Flattener:
         self.constants[value.name] = np.asarray(array)
         return value
 
-    def flatten(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[TracedValue]) -> list[TracedValue]:
+    def flatten(
+        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[TracedValue], place: str = ""
+    ) -> list[TracedValue]:
         """Add the equations of a jaxpr, and return its outputs.
 
         Args:
             constants: the values of its constants: arrays, or values already.
+            place: the line of the user's code that calls it.
         """
         values = dict(zip(jaxpr.invars, inputs, strict=True))
         for variable, array in zip(jaxpr.constvars, constants, strict=True):
             values[variable] = array if isinstance(array, TracedValue) else self._constant(array)
         for equation in jaxpr.eqns:
             read = [self._read(values, variable) for variable in equation.invars]
-            values.update(zip(equation.outvars, self._add(equation, read), strict=True))
+            outputs = self._add(equation, read, _place(equation) or place)
+            values.update(zip(equation.outvars, outputs, strict=True))
         return [self._read(values, variable) for variable in jaxpr.outvars]
 
     def _constant(self, array: Any) -> TracedValue:
@@ -77,26 +81,28 @@ class Flattener:
             return self.constant(np.asarray(variable.val, variable.aval.dtype))
         return values[variable]
 
-    def _add(self, equation: Any, inputs: list[TracedValue]) -> list[TracedValue]:
+    def _add(self, equation: Any, inputs: list[TracedValue], place: str) -> list[TracedValue]:
         name, settings = str(equation.primitive), equation.params
         if name in _CALLS:
             body = next(settings[key] for key in _BODIES if key in settings)
             jaxpr, constants = getattr(body, "jaxpr", body), getattr(body, "consts", ())
-            activation = _activation(equation, inputs, str(jaxpr))
+            activation = _activation(equation, jaxpr)
             if activation and inputs[0].name not in self.constants:
-                return self._append(ACTIVATION, inputs, {"name": activation}, equation)
-            return self.flatten(jaxpr, constants, inputs)
+                return self._append(ACTIVATION, inputs, {"name": activation}, equation, place)
+            return self.flatten(jaxpr, constants, inputs, place)
         if name == "scan" and settings["length"] <= _ROUNDS:
-            return self._unroll(equation, inputs)
+            return self._unroll(equation, inputs, place)
         if name == "cond" and inputs[0].name in self.constants:
             branches = settings["branches"]
             branch = branches[int(np.clip(self.constants[inputs[0].name], 0, len(branches) - 1))]
-            return self.flatten(branch.jaxpr, branch.consts, inputs[1:])
-        return self._append(name, inputs, settings, equation)
+            return self.flatten(branch.jaxpr, branch.consts, inputs[1:], place)
+        return self._append(name, inputs, settings, equation, place)
 
-    def _append(self, name: str, inputs: list[TracedValue], settings: Any, equation: Any) -> list[TracedValue]:
+    def _append(
+        self, name: str, inputs: list[TracedValue], settings: Any, equation: Any, place: str
+    ) -> list[TracedValue]:
         outputs = [self.value(variable.aval) for variable in equation.outvars]
-        self.equations.append(TracedEquation(name, tuple(inputs), tuple(outputs), settings, _place(equation)))
+        self.equations.append(TracedEquation(name, tuple(inputs), tuple(outputs), settings, place))
         if len(self.equations) > _EQUATIONS:
             raise ValueError(f"it has over {_EQUATIONS:,} primitives once its loops are unrolled")
         if _is_deterministic(name) and all(value.name in self.constants for value in inputs):
@@ -108,7 +114,7 @@ class Flattener:
 
     # --- loops ---------------------------------------------------------------------------------------------------
 
-    def _unroll(self, equation: Any, inputs: list[TracedValue]) -> list[TracedValue]:
+    def _unroll(self, equation: Any, inputs: list[TracedValue], place: str) -> list[TracedValue]:
         """Add the body of a scan once for each position."""
         settings, body = equation.params, equation.params["jaxpr"]
         shared, carried = settings["num_consts"], settings["num_carry"]
@@ -117,24 +123,24 @@ class Flattener:
         order = range(length - 1, -1, -1) if settings["reverse"] else range(length)
         rows: list[list[TracedValue]] = [[] for _ in range(length)]
         for index in order:
-            positions = [self._position(sequence, index, equation) for sequence in sequences]
-            outputs = self.flatten(body.jaxpr, body.consts, [*fixed, *carry, *positions])
+            positions = [self._position(sequence, index, place) for sequence in sequences]
+            outputs = self.flatten(body.jaxpr, body.consts, [*fixed, *carry, *positions], place)
             carry, rows[index] = outputs[:carried], outputs[carried:]
         stacked = zip(equation.outvars[carried:], zip(*rows, strict=True), strict=True) if length else ()
-        return [*carry, *(self._stack(list(values), variable, equation) for variable, values in stacked)]
+        return [*carry, *(self._stack(list(values), variable, place) for variable, values in stacked)]
 
-    def _position(self, sequence: TracedValue, index: int, equation: Any) -> TracedValue:
+    def _position(self, sequence: TracedValue, index: int, place: str) -> TracedValue:
         output = TracedValue(self.value(np.zeros(0)).name, sequence.shape[1:], sequence.dtype)
         if sequence.name in self.constants:
             self.constants[output.name] = self.constants[sequence.name][index]
-        self.equations.append(TracedEquation(POSITION, (sequence,), (output,), {"index": index}, _place(equation)))
+        self.equations.append(TracedEquation(POSITION, (sequence,), (output,), {"index": index}, place))
         return output
 
-    def _stack(self, values: list[TracedValue], variable: Any, equation: Any) -> TracedValue:
+    def _stack(self, values: list[TracedValue], variable: Any, place: str) -> TracedValue:
         output = self.value(variable.aval)
         if all(value.name in self.constants for value in values):
             self.constants[output.name] = np.stack([self.constants[value.name] for value in values])
-        self.equations.append(TracedEquation("stack", tuple(values), (output,), {"axis": 0}, _place(equation)))
+        self.equations.append(TracedEquation("stack", tuple(values), (output,), {"axis": 0}, place))
         return output
 
 
@@ -142,12 +148,14 @@ def _is_deterministic(name: str) -> bool:
     return not name.startswith(("random_", "threefry", "rng_")) and name not in ("while", "scan")
 
 
-def _activation(equation: Any, inputs: list[TracedValue], body: str) -> str:
+def _activation(equation: Any, jaxpr: Any) -> str:
     """Return the name of the function of `jax.nn` that a call is; empty if it is none."""
-    name = str(equation.params.get("name", ""))
-    if name not in _ACTIVATIONS or len(inputs) != 1:
+    named = [equation, *jaxpr.eqns[:1]]  # a call with a gradient of its own has its name one level deeper
+    name = next((each.params["name"] for each in named if "name" in each.params), "")
+    if name not in _ACTIVATIONS or len(jaxpr.invars) != 1:
         return ""
-    same = body == _body_of(name, tuple(inputs[0].shape), inputs[0].dtype)
+    aval = jaxpr.invars[0].aval
+    same = str(jaxpr) == _body_of(name, tuple(aval.shape), str(aval.dtype))
     return {"soft_sign": "softsign"}.get(name, name) if same else ""
 
 

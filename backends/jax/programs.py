@@ -63,7 +63,7 @@ def of_module(module: Any) -> JaxNetwork:
     graph, params, generators, state = nnx.split(copy, nnx.Param, nnx.RngState, ...)
 
     def call(params: Any, state: Any, *inputs: Any) -> Any:
-        return nnx.merge(graph, params, generators, state)(*inputs)
+        return nnx.merge(graph, params, generators, state, copy=True)(*inputs)
 
     names = _input_names(type(module).__call__, 1)
     return JaxNetwork(type(module).__name__.lower(), call, params, state, names)

@@ -206,7 +206,7 @@ def _merge_settings(one: Any, two: Any) -> Any:
         return tuple(_merge_settings(*pair) for pair in zip(one, two, strict=True))
     if isinstance(one, int) and isinstance(two, int) and not isinstance(one, bool):
         return _merge_lengths(one, two)
-    if one != two:
+    if repr(one) != repr(two):  # not a number is not equal to itself
         raise _BatchSizeError(f"a setting is {one!r} at a batch of {_SIZES[0]}, but {two!r} at {_SIZES[1]}")
     return one
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import PortError, first_line
 from ...graph.source import identifier
-from .constant_folding import FOLDS, is_known
+from .constant_folding import FOLDS, UniformArray, is_known, is_open
 from .foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight
 
 # The dtype of an input in Keras, where indices have 32 bits.
@@ -194,6 +194,8 @@ class Builder:
         operand = self.operand(value)
         if isinstance(operand, Weight):
             return self.free_parameter(operand)
+        if isinstance(operand, UniformArray):
+            return self.uniform(operand)
         if not isinstance(operand, OrderedTensor):
             raise UnsupportedNodeError("it works on a constant alone")
         return operand
@@ -298,7 +300,7 @@ class Builder:
         if value.shape[0] != 1 or order[0] != 0:
             raise UnsupportedNodeError(f"the weight {weight.name} has different values for each sample")
         value = value.transpose(order)
-        index = keras.ops.cast(self.batch_zeros(), "int32")
+        index = self.batch_zeros()
         size = int(value.size)
         row = self.shared.get(("parameter", weight.name, value.shape))
         if row is None:
@@ -317,17 +319,29 @@ class Builder:
         if key not in self.shared:
             width = int(weight.value.size) // rows
             table = keras.layers.Embedding(rows, width, name=self.unique_name(_strip_prefix(weight.name)))
-            places = keras.ops.cast(keras.ops.sum(self.batch_zeros()), "int32")
-            tensor = table(keras.ops.add(places, np.arange(rows, dtype="int32")))
+            places = keras.ops.add(keras.ops.sum(self.batch_zeros()), np.arange(rows, dtype="int32"))
+            tensor = table(places)
             table.set_weights([weight.value.reshape(rows, width)])
             table.trainable = weight.trains_standalone
             self.shared[key] = keras.ops.reshape(tensor, shape)
         return OrderedTensor(self.shared[key], identity_order(len(shape)))
 
+    def uniform(self, array: UniformArray) -> OrderedTensor:
+        """Return an array with the same value everywhere as a tensor with a row for each sample."""
+        batch, *others = array.shape
+        if not is_open(batch) or any(is_open(length) for length in others):
+            raise UnsupportedNodeError("it works on a constant alone")
+        zeros = keras.ops.reshape(keras.ops.cast(self.batch_zeros(), "float32"), (-1, *(1,) * len(others)))
+        tensor = keras.ops.add(zeros, np.full((1, *map(int, others)), array.value, "float32"))
+        return OrderedTensor(tensor, identity_order(len(array.shape)))
+
     def batch_zeros(self) -> Any:
-        """Return a zero for each sample."""
-        first = self.inputs[0]
-        return keras.ops.zeros_like(first[(slice(None), *(0,) * (len(first.shape) - 1))])
+        """Return an integer zero for each sample."""
+        if "batch zeros" not in self.shared:
+            first = self.inputs[0]
+            column = first[(slice(None), *(0,) * (len(first.shape) - 1))]
+            self.shared["batch zeros"] = keras.ops.cast(keras.ops.zeros_like(column), "int32")
+        return self.shared["batch zeros"]
 
 
 def _transpose(value: OrderedTensor, order: tuple[int, ...]) -> Any:

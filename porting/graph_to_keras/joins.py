@@ -24,7 +24,9 @@ def _aligned_inputs(builder: Builder, node: ForeignNode) -> tuple[list[Any], tup
             tensors.append(builder.in_order(value, order))
             continue
         if isinstance(value, UniformArray):
-            raise UnsupportedNodeError("it joins a constant array of zeros or ones to another array")
+            value = builder.uniform(value)
+            tensors.append(builder.in_order(value, order))
+            continue
         weight = value if isinstance(value, Weight) else Weight("constant", np.asarray(value, "float32"), False)
         tensors.append(builder.parameter(weight, rank, order).tensor)
     return tensors, order

@@ -30,8 +30,8 @@ def to_graph(program: TracedProgram) -> ForeignGraph:
         PortError: it draws random numbers, decides by values, or has primitives that are not covered, each of which is
             named with its line; or an output has no batch axis.
     """
-    _refuse_unknown(program)
     translator = Translator(program)
+    _refuse_unknown(translator)
     inputs = []
     for value, name in zip(program.inputs, _input_names(program), strict=True):
         if value.dtype not in _INPUTS:
@@ -40,7 +40,7 @@ def to_graph(program: TracedProgram) -> ForeignGraph:
         translator.arrays[value.name] = JaxArray(Ref(name), value.shape)
     for equation in program.equations:
         translator.equation = equation
-        if any(value.name not in program.constants for value in equation.outputs):
+        if _is_computed(translator, equation):
             _translate(translator, equation)
     translator.equation = None
     names = tuple(_output(translator, number, value) for number, value in enumerate(program.outputs))
@@ -73,16 +73,21 @@ def _output(translator: Translator, number: int, value: TracedValue) -> str:
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
-def _refuse_unknown(program: TracedProgram) -> None:
-    computed = [
-        equation for equation in program.equations if any(value.name not in program.constants for value in equation.outputs)
-    ]
+def _is_computed(translator: Translator, equation: TracedEquation) -> bool:
+    """Return whether the network computes an equation, and not JAX while it traces."""
+    return not all(translator.is_known(value) for value in equation.outputs)
+
+
+def _refuse_unknown(translator: Translator) -> None:
+    computed = [each for each in translator.program.equations if _is_computed(translator, each)]
     unknown = [equation for equation in computed if equation.primitive not in PRIMITIVES]
     if not unknown:
         return
+    # Others may only follow from random numbers, or from a loop.
+    unknown = [each for each in unknown if _reason(each.primitive)] or unknown
     named = list(dict.fromkeys(f"{_title(each)}{_reason(each.primitive)}" for each in unknown))
     raise PortError(
-        f"{program.name} has primitives of JAX that cannot be rebuilt in Keras: {first_of(named, _MOST_NAMED)}"
+        f"{translator.program.name} has primitives of JAX that cannot be rebuilt in Keras: {first_of(named, _MOST_NAMED)}"
     )
 
 

@@ -6,11 +6,11 @@ Each is recognised at its last primitive. The primitives before it stay in the g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ....backends.traced_program import TracedEquation, TracedValue
 from ..foreign_graph import Operand, Weight
-from .arithmetic import reduce
+from .arithmetic import compute, reduce
 from .contractions import convolution, own_weight, pool, product, window_size
 from .normalization import normalization
 from .translator import JaxArray, Translator
@@ -26,24 +26,45 @@ def recognize(translator: Translator, equation: TracedEquation) -> JaxArray | No
 
 
 def _with_bias(translator: Translator, equation: TracedEquation) -> JaxArray | None:
-    """Recognise the sum of a product or convolution and a bias."""
-    for value, other in (equation.inputs, equation.inputs[::-1]):
-        producer = translator.producers.get(value.name)
-        if producer is None or translator.readers[value.name] != 1 or own_weight(translator, other) is None:
+    """Recognise the sum of a product or convolution and a bias, also where another array is added before the bias."""
+    for value, bias in (equation.inputs, equation.inputs[::-1]):
+        if own_weight(translator, bias) is None:
             continue
-        weights = [own_weight(translator, each) for each in producer.inputs]
-        kernel = next((weight for weight in weights if weight is not None), None)
-        bias = own_weight(translator, other)
-        if kernel is None or bias is None or bias.frozen != kernel.frozen:
-            continue
-        if producer.primitive == "dot_general":
-            operand = _last_axes(translator, producer, other, kernel)
-            return None if operand is None else product(translator, producer, operand)
-        if producer.primitive == "conv_general_dilated":
-            channels = producer.settings["dimension_numbers"]["out_spec"][1]
-            operand = _bias(translator, producer, other, channels)
-            return None if operand is None else convolution(translator, producer, operand)
+        layer = _layer(translator, value, bias)
+        if layer is not None:
+            return layer
+        producer = _only_producer(translator, value)
+        for part, rest in _pairs(producer) if producer is not None and producer.primitive == "add" else ():
+            layer = _layer(translator, part, bias)
+            if layer is not None:
+                return compute(translator, "add", translator.array(rest), layer)
     return None
+
+
+def _pairs(equation: TracedEquation) -> tuple[Sequence[TracedValue], Sequence[TracedValue]]:
+    return equation.inputs, equation.inputs[::-1]
+
+
+def _only_producer(translator: Translator, value: TracedValue) -> TracedEquation | None:
+    """Return the equation that computes a value that is read once."""
+    return translator.producers.get(value.name) if translator.counts[value.name] == 1 else None
+
+
+def _layer(translator: Translator, value: TracedValue, bias_value: TracedValue) -> JaxArray | None:
+    """Return the layer whose output without bias is a value; None if it is none, or has no such bias."""
+    producer, bias = _only_producer(translator, value), own_weight(translator, bias_value)
+    if producer is None or bias is None or producer.primitive not in ("dot_general", "conv_general_dilated"):
+        return None
+    weights = [own_weight(translator, each) for each in producer.inputs]
+    kernel = next((weight for weight in weights if weight is not None), None)
+    if kernel is None or bias.frozen != kernel.frozen:
+        return None
+    if producer.primitive == "dot_general":
+        operand = _last_axes(translator, producer, bias_value, kernel)
+        return None if operand is None else product(translator, producer, operand)
+    channels = producer.settings["dimension_numbers"]["out_spec"][1]
+    operand = _channels(translator, producer, bias_value, channels)
+    return None if operand is None else convolution(translator, producer, operand)
 
 
 def _last_axes(translator: Translator, producer: TracedEquation, value: TracedValue, kernel: Weight) -> Operand:
@@ -59,7 +80,7 @@ def _last_axes(translator: Translator, producer: TracedEquation, value: TracedVa
     return translator.reshaped(array, shape[-rank:]).operand
 
 
-def _bias(translator: Translator, producer: TracedEquation, value: TracedValue, axis: int) -> Operand:
+def _channels(translator: Translator, producer: TracedEquation, value: TracedValue, axis: int) -> Operand:
     """Return the vector that is added along one axis of an output; None if it is no such vector."""
     array, output = translator.array(value), producer.outputs[0]
     padded = (1,) * (output.rank - len(array.shape)) + array.shape

@@ -7,7 +7,7 @@ where the full size matters.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +56,8 @@ class Translator:
         program: the traced function.
         arrays: what each value is, by name.
         producers: the equation that computes a value, by name.
-        readers: the number of equations and outputs that read a value, by name.
+        readers: the equations that read a value, by name.
+        counts: the number of equations and outputs that read a value, by name.
     """
 
     program: TracedProgram
@@ -64,15 +65,18 @@ class Translator:
     weights: dict[str, Weight] = field(default_factory=dict)
     arrays: dict[str, JaxArray] = field(default_factory=dict)
     producers: dict[str, TracedEquation] = field(default_factory=dict)
-    readers: Counter[str] = field(default_factory=Counter)
+    readers: dict[str, list[TracedEquation]] = field(default_factory=lambda: defaultdict(list))
+    counts: Counter[str] = field(default_factory=Counter)
     equation: TracedEquation | None = None
     _count: int = 0
 
     def __post_init__(self) -> None:
         for equation in self.program.equations:
             self.producers.update((value.name, equation) for value in equation.outputs)
-            self.readers.update(value.name for value in equation.inputs)
-        self.readers.update(value.name for value in self.program.outputs)
+            self.counts.update(value.name for value in equation.inputs)
+            for value in equation.inputs:
+                self.readers[value.name].append(equation)
+        self.counts.update(value.name for value in self.program.outputs)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -99,7 +103,7 @@ class Translator:
 
     def number(self, value: TracedValue) -> float | None:
         """Return a value that is one number everywhere, or None."""
-        if not self.is_known(value):
+        if value.name not in self.program.constants:
             return None
         array = self.array(value)
         return array.operand if array.is_number else None
