@@ -1,7 +1,7 @@
 """`TracedProgram`: a function of JAX as plain data, for every batch size.
 
-`jax/tracing.py` writes it, and nothing here depends on JAX. Nested calls are inlined. An axis whose length is a multiple
-of the batch size has the length None.
+`jax/tracing.py` writes it, and nothing here depends on JAX. Nested calls are inlined. An axis whose length is a
+multiple of the batch size has the length None.
 """
 
 from __future__ import annotations

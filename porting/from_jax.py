@@ -6,7 +6,7 @@ graph and its weights go to the worker of the selected backend as plain data, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, overload
 

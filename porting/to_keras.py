@@ -85,9 +85,9 @@ def port_to_keras(source: Path, out: Path | None, announce: StageCallback) -> Po
             return run_artifact(process, what, runtime.reader, file, names, batches, size)
 
         destination = choose_destination(source, targets.KERAS, "model.keras", out)
-        return KerasPort(
-            _file_facts(source), destination, runtime.name, announce, _rebuild_file(source, clean)
-        ).run(None, run_network)
+        return KerasPort(_file_facts(source), destination, runtime.name, announce, _rebuild_file(source, clean)).run(
+            None, run_network
+        )
 
 
 def port_from_torch(

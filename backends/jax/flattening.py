@@ -171,12 +171,14 @@ def _place(equation: Any) -> str:
     """Return the file and line of the user's code that an equation comes from."""
     traceback = getattr(equation.source_info, "traceback", None)
     for frame in traceback.frames if traceback is not None else ():
-        parts = Path(frame.file_name).parts
-        if "site-packages" not in parts or not any(library in parts for library in _LIBRARIES):
-            if not frame.file_name.startswith("<") and not _is_own(frame.file_name):
-                return f"{parts[-1]}:{frame.line_num}"
+        if not _is_library(Path(frame.file_name)):
+            return f"{Path(frame.file_name).name}:{frame.line_num}"
     return ""
 
 
-def _is_own(file: str) -> bool:
-    return Path(file).is_relative_to(Path(__file__).parents[2]) and "tests" not in Path(file).parts
+def _is_library(file: Path) -> bool:
+    """Return whether a file is no code of the user: of JAX, of a library upon it, of trivium, or no file at all."""
+    if file.name.startswith("<"):
+        return True
+    is_own = file.is_relative_to(Path(__file__).parents[2]) and "tests" not in file.parts
+    return is_own or ("site-packages" in file.parts and any(library in file.parts for library in _LIBRARIES))

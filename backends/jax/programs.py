@@ -16,7 +16,7 @@ from ..traced_program import TracedProgram
 from . import tracing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JaxNetwork:
     """A function of JAX with its arrays.
 
@@ -36,7 +36,7 @@ class JaxNetwork:
 
     def __call__(self, params: Any, inputs: Sequence[Any]) -> list[Any]:
         with jax.default_matmul_precision("highest"):
-            return jax.tree_util.tree_leaves(self.function(params, self.state, *inputs))
+            return list(jax.tree_util.tree_leaves(self.function(params, self.state, *inputs)))
 
 
 def is_module(value: Any) -> bool:
@@ -107,7 +107,8 @@ def answers(network: JaxNetwork, batches: Mapping[str, Sequence[np.ndarray]]) ->
 
 
 def _answers(network: JaxNetwork, params: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return [np.asarray(output) for output in network(params, [jax.numpy.asarray(array) for array in inputs])]
+    outputs = jax.jit(network)(params, [jax.numpy.asarray(array) for array in inputs])
+    return [np.asarray(output) for output in outputs]
 
 
 def answers_after_step(
@@ -138,5 +139,5 @@ def answers_after_step(
         return sum((((output - target) ** 2).mean() for output, target in pairs), jax.numpy.zeros(()))
 
     weights = [leaves[place] for place in places]
-    stepped = [weight - rate * change for weight, change in zip(weights, jax.grad(loss)(weights), strict=True)]
+    stepped = [weight - rate * change for weight, change in zip(weights, jax.jit(jax.grad(loss))(weights), strict=True)]
     return _answers(network, with_floats(stepped), inputs)

@@ -19,7 +19,6 @@ from ..traced_program import Shape, TracedEquation, TracedProgram, TracedValue, 
 from .flattening import Flattener
 
 _SIZES = 2, 3
-_DTYPES = ("float32", "int32", "int16", "int8", "uint8", "bool")
 
 
 class _BatchSizeError(Exception):
@@ -59,7 +58,9 @@ def _named_arrays(tree: Any, trainable: bool) -> Iterator[TracedWeight]:
         names.add(name)
         array = np.asarray(jax.numpy.asarray(leaf))
         if array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.dtype != np.float32):
-            raise PortError(f"the parameter {name} is {array.dtype.name}, and only float32, integers and bool are covered")
+            raise PortError(
+                f"the parameter {name} is {array.dtype.name}, and only float32, integers and bool are covered"
+            )
         yield TracedWeight(name, array, trainable and array.dtype.kind == "f")
 
 
@@ -176,7 +177,9 @@ def _merge_equations(one: TracedEquation, two: TracedEquation) -> TracedEquation
             one,
             inputs=tuple(_merge_values(*pair) for pair in zip(one.inputs, two.inputs, strict=True)),
             outputs=tuple(_merge_values(*pair) for pair in zip(one.outputs, two.outputs, strict=True)),
-            settings={key: _merge_settings(_plain(value), _plain(two.settings[key])) for key, value in one.settings.items()},
+            settings={
+                key: _merge_settings(_plain(value), _plain(two.settings[key])) for key, value in one.settings.items()
+            },
         )
     except _BatchSizeError as error:
         raise _BatchSizeError(f"{error} ({one.primitive}{', ' if one.place else ''}{one.place})") from error
@@ -216,13 +219,21 @@ def _merge_constants(one: Flattener, two: Flattener) -> tuple[dict[str, np.ndarr
     constants, varying = {}, []
     for name, array in one.constants.items():
         other = two.constants.get(name)
-        axes = [] if other is None else [axis for axis, pair in enumerate(zip(array.shape, other.shape)) if len({*pair}) > 1]
-        small, also = (_without_copies(each, axes) if each is not None else None for each in (array, other))
-        if small is not None and also is not None and np.array_equal(small, also, equal_nan=small.dtype.kind == "f"):
-            constants[name] = small
-        else:
+        common = None if other is None else _common(array, other)
+        if common is None:
             varying.append(name)
+        else:
+            constants[name] = common
     return constants, varying
+
+
+def _common(one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
+    """Return what a constant is at both batch sizes, with one of its equal samples; None if it is not the same."""
+    axes = [axis for axis, (n, m) in enumerate(zip(one.shape, two.shape, strict=True)) if n != m]
+    small, other = _without_copies(one, axes), _without_copies(two, axes)
+    if small is None or other is None:
+        return None
+    return small if np.array_equal(small, other, equal_nan=small.dtype.kind == "f") else None
 
 
 def _without_copies(array: np.ndarray, axes: Sequence[int]) -> np.ndarray | None:

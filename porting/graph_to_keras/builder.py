@@ -296,7 +296,9 @@ class Builder:
         order = order or identity_order(rank)
         value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
         if (value.shape[0] != 1 or order[0] != 0) and self.graph.size is None:
-            return OrderedTensor(keras.ops.transpose(self.free_parameter(replace(weight, value=value)).tensor, order), order)
+            return OrderedTensor(
+                keras.ops.transpose(self.free_parameter(replace(weight, value=value)).tensor, order), order
+            )
         if value.shape[0] != 1 or order[0] != 0:
             raise UnsupportedNodeError(f"the weight {weight.name} has different values for each sample")
         value = value.transpose(order)

@@ -1,7 +1,8 @@
 """`ForeignGraph`: a network from another framework in one small, file-independent representation.
 
-A reader (`program.py`, `graph.py`) translates the operators of its file, or of a traced function, into a few kinds of nodes, and `builder.py`
-builds a Keras model from them. Nothing here depends on a framework. Axes are in the file's order, with channels second.
+A reader (`program.py`, `graph.py`) translates the operators of its file, or of a traced function, into a few kinds of
+nodes, and `builder.py` builds a Keras model from them. Nothing here depends on a framework. Axes are in the file's
+order, with channels second.
 
 A kind computes the same as the function of that name in `keras.ops`, except for those in the table. Sizes have one
 number per axis of the window; `padding` is pairs (before, after), or "same_upper" or "same_lower":
@@ -17,6 +18,8 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `layer_norm`, `rms_norm` | x, weight, bias | rank: the number of last axes that it normalizes; epsilon |
 | `group_norm` | x, weight, bias | groups, epsilon |
 | `embedding` | weight, indices | |
+| `parameter` | weight: as an array that several nodes read | |
+| `lookup` | array without a batch axis, row numbers | |
 | `recurrent` | x, initial states…; see `recurrent.py` | |
 | `attention` | query, key, value (…, T, d), mask | causal, scale, or None for 1 / sqrt(d) |
 | `dropout` | x | rate; by_feature: whole feature maps; alpha: keeps mean and variance |

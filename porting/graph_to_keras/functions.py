@@ -124,7 +124,7 @@ def _same_type(one: Any, other: Any) -> bool:
 def align(builder: Builder, operands: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
     """Return operands that broadcast with each other, with their axes in the same order, and that order."""
     values = [builder.operand(each) for each in operands]
-    if not any(isinstance(each, OrderedTensor) for each in values):
+    if not any(isinstance(each, OrderedTensor) and None in each.tensor.shape for each in values):
         values = [builder.free_parameter(each) if isinstance(each, Weight) else each for each in values]
     tensors = [each for each in values if isinstance(each, OrderedTensor)]
     if not tensors:

@@ -276,6 +276,20 @@ def _embedding(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     return [OrderedTensor(layer, identity_order(places.rank + 1))]
 
 
+def _parameter(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """A weight that several operations share, as an array of the model."""
+    weight = builder.operand(node.inputs[0])
+    assert isinstance(weight, Weight)
+    return [builder.free_parameter(weight)]
+
+
+def _lookup(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """Rows of an array without a batch axis, whose numbers the model computes."""
+    table, places = (builder.in_file_order(builder.model_tensor(each)) for each in node.inputs)
+    rows = keras.ops.take(table, places, axis=0)
+    return [OrderedTensor(rows, identity_order(len(rows.shape)))]
+
+
 def _dropout(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     x, rate = builder.model_tensor(node.inputs[0]), float(node.attributes["rate"])
     if not rate:
@@ -338,6 +352,8 @@ LAYERS: dict[str, Handler] = {
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,
     "embedding": _embedding,
+    "parameter": _parameter,
+    "lookup": _lookup,
     "dropout": _dropout,
     "attention": _attention,
 }

@@ -23,8 +23,8 @@ def compute(translator: Translator, kind: str, *arrays: JaxArray, **attributes: 
 def _without_leading_axes(translator: Translator, array: JaxArray) -> JaxArray:
     if translator.weight(array) is None or len(array.shape) < 2 or array.shape[0] != 1:
         return array
-    kept = next((axis for axis, length in enumerate(array.shape) if length != 1), len(array.shape) - 1)
-    return translator.reshaped(array, array.shape[kept:])
+    first = next((axis for axis, length in enumerate(array.shape) if length != 1), len(array.shape) - 1)
+    return translator.reshaped(array, array.shape[first:])
 
 
 def number(value: Any) -> JaxArray:

@@ -121,14 +121,10 @@ def _transposed(
     assert weight is not None
     rank = weight.value.ndim - 2
     spans = [step * (size - 1) for step, size in zip(settings["rhs_dilation"], weight.value.shape[2:], strict=True)]
-    padding = tuple(
-        (span - low, span - high) for span, (low, high) in zip(spans, settings["padding"], strict=True)
-    )
+    padding = tuple((span - low, span - high) for span, (low, high) in zip(spans, settings["padding"], strict=True))
     if any(width < 0 for pair in padding for width in pair):
         raise translator.refusal("its padding is wider than its window")
-    flipped = translator.rearranged(
-        weight, lambda value: np.flip(value, tuple(range(2, rank + 2))).swapaxes(0, 1)
-    )
+    flipped = translator.rearranged(kernel, lambda value: np.flip(value, tuple(range(2, rank + 2))).swapaxes(0, 1))
     return translator.emit(
         "conv_transpose",
         [x.operand, flipped.operand, bias],

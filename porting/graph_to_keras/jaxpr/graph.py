@@ -15,6 +15,7 @@ from .arithmetic import ARITHMETIC
 from .contractions import CONTRACTIONS
 from .layers import recognize
 from .shapes import SHAPES
+from .tied_weights import tied_weights
 from .translator import JaxArray, Translation, Translator
 
 PRIMITIVES: dict[str, Translation] = {**ARITHMETIC, **SHAPES, **CONTRACTIONS}
@@ -30,12 +31,24 @@ def to_graph(program: TracedProgram) -> ForeignGraph:
         PortError: it draws random numbers, decides by values, or has primitives that are not covered, each of which is
             named with its line; or an output has no batch axis.
     """
-    translator = Translator(program)
-    _refuse_unknown(translator)
+    _refuse_unknown(Translator(program))
+    tied: frozenset[str] = frozenset()
+    while True:
+        graph, translator = _translate_all(program, tied)
+        more = tied_weights(graph, translator.places)
+        if more <= tied:
+            return graph
+        tied |= more
+
+
+def _translate_all(program: TracedProgram, tied: frozenset[str]) -> tuple[ForeignGraph, Translator]:
+    translator = Translator(program, tied)
     inputs = []
     for value, name in zip(program.inputs, _input_names(program), strict=True):
         if value.dtype not in _INPUTS:
-            raise PortError(f"{program.name}: its input {name} is {value.dtype}, and only {', '.join(_INPUTS)} are covered")
+            raise PortError(
+                f"{program.name}: its input {name} is {value.dtype}, and only {', '.join(_INPUTS)} are covered"
+            )
         inputs.append(GraphInput(name, value.shape, value.dtype))
         translator.arrays[value.name] = JaxArray(Ref(name), value.shape)
     for equation in program.equations:
@@ -46,7 +59,7 @@ def to_graph(program: TracedProgram) -> ForeignGraph:
     names = tuple(_output(translator, number, value) for number, value in enumerate(program.outputs))
     graph = ForeignGraph(program.name, "jax", tuple(inputs), tuple(translator.nodes), names, translator.weights)
     graph = simplify(_with_names(drop_unused(graph)))
-    return _with_output_names(graph)
+    return _with_output_names(graph), translator
 
 
 def _translate(translator: Translator, equation: TracedEquation) -> None:
@@ -63,7 +76,9 @@ def _input_names(program: TracedProgram) -> tuple[str, ...]:
 
 def _output(translator: Translator, number: int, value: TracedValue) -> str:
     if None not in value.shape or translator.is_known(value):
-        raise PortError(f"{translator.program.name}: its output {number} has no batch axis: return one answer per sample")
+        raise PortError(
+            f"{translator.program.name}: its output {number} has no batch axis: return an answer per sample"
+        )
     operand = translator.full(value).operand
     if operand.name in translator.weights or operand.name in _input_names(translator.program):
         operand = translator.emit("same", [operand], value.shape).operand
@@ -86,9 +101,8 @@ def _refuse_unknown(translator: Translator) -> None:
     # Others may only follow from random numbers, or from a loop.
     unknown = [each for each in unknown if _reason(each.primitive)] or unknown
     named = list(dict.fromkeys(f"{_title(each)}{_reason(each.primitive)}" for each in unknown))
-    raise PortError(
-        f"{translator.program.name} has primitives of JAX that cannot be rebuilt in Keras: {first_of(named, _MOST_NAMED)}"
-    )
+    listed = first_of(named, _MOST_NAMED)
+    raise PortError(f"{translator.program.name} has primitives of JAX that cannot be rebuilt in Keras: {listed}")
 
 
 def _title(equation: TracedEquation) -> str:

@@ -127,7 +127,8 @@ def _read_variance(translator: Translator, factors: _Factors, value: TracedValue
 
 def _batch_norm(translator: Translator, factors: _Factors, shift: TracedValue | None) -> JaxArray | None:
     """Normalize by a mean and a variance that are stored and not trained."""
-    assert factors.centred is not None and factors.variance is not None
+    assert factors.centred is not None
+    assert factors.variance is not None
     difference = translator.producers.get(factors.centred.name)
     if difference is None or difference.primitive != "sub":
         return None
@@ -144,7 +145,9 @@ def _batch_norm(translator: Translator, factors: _Factors, shift: TracedValue | 
     if x.rank < 2 or axis == 0:
         return None
     inputs = [translator.permuted(translator.full(x), axes).operand, *vectors]
-    inputs += [translator.new_weight(Weight(each.name, each.value.reshape(-1), False)).operand for each in statistics if each]
+    inputs += [
+        translator.new_weight(Weight(each.name, each.value.reshape(-1), False)).operand for each in statistics if each
+    ]
     shape = tuple(x.shape[each] for each in axes)
     normal = translator.emit("batch_norm", inputs, shape, epsilon=factors.epsilon, momentum=_MOMENTUM)
     return translator.permuted(normal, np.argsort(axes).tolist())
@@ -179,7 +182,8 @@ def _vector(translator: Translator, value: TracedValue | None, length: int | Non
 
 def _layer_norm(translator: Translator, factors: _Factors, shift: TracedValue | None) -> JaxArray | None:
     """Normalize by the mean and variance, or by the mean of the squares, of the last axis."""
-    assert factors.centred is not None and factors.variance is not None
+    assert factors.centred is not None
+    assert factors.variance is not None
     centred = factors.centred
     difference, squares = translator.producers.get(centred.name), _mean_of(translator, factors.variance)
     length = centred.shape[-1]
@@ -204,7 +208,9 @@ def _layer_norm(translator: Translator, factors: _Factors, shift: TracedValue | 
 def _mean_of(translator: Translator, value: TracedValue) -> TracedValue | None:
     """Return what a value is the mean of, along the last axis; None if it is no mean."""
     quotient = _producer(translator, value)
-    while quotient is not None and quotient.primitive == "select_n" and translator.number(quotient.inputs[0]) is not None:
+    while (
+        quotient is not None and quotient.primitive == "select_n" and translator.number(quotient.inputs[0]) is not None
+    ):
         quotient = _producer(translator, quotient.inputs[1 + bool(translator.number(quotient.inputs[0]))])
     if quotient is None or quotient.primitive != "div":
         return None
@@ -237,7 +243,11 @@ def _is_variance(translator: Translator, value: TracedValue, x: TracedValue) -> 
     if squared is not None:
         producer = translator.producers.get(squared.name)
         deviation = translator.producers.get(producer.inputs[0].name) if producer is not None else None
-        if deviation is None or deviation.primitive != "sub" or not _is_square(translator, squared, deviation.outputs[0]):
+        if (
+            deviation is None
+            or deviation.primitive != "sub"
+            or not _is_square(translator, squared, deviation.outputs[0])
+        ):
             return False
         return deviation.inputs[0].name == x.name and _is_mean(translator, deviation.inputs[1], x)
     producer = _producer(translator, value)
@@ -251,5 +261,3 @@ def _is_variance(translator: Translator, value: TracedValue, x: TracedValue) -> 
         return False
     is_square = _is_square(translator, mean_squared.outputs[0], mean_squared.inputs[0])
     return is_square and _is_mean(translator, mean_squared.inputs[0], x)
-
-

@@ -90,11 +90,9 @@ def cut(
         for axis, start, stop, step in bounds:
             places[axis] = slice(start, stop, step)
         part = "_".join(str(start) if stop == start + 1 else f"{start}_{stop}" for _, start, stop, _ in bounds)
-        return translator.rearranged(weight, lambda stored: stored[tuple(places)], part)
+        return translator.rearranged(array, lambda stored: stored[tuple(places)], part)
     axes, begins, ends, strides = zip(*bounds, strict=True)
-    return translator.emit(
-        "slices", [array.operand], tuple(shape), axes=axes, starts=begins, stops=ends, steps=strides
-    )
+    return translator.emit("slices", [array.operand], tuple(shape), axes=axes, starts=begins, stops=ends, steps=strides)
 
 
 def _slice(translator: Translator, equation: TracedEquation) -> None:
@@ -210,9 +208,8 @@ def _take(translator: Translator, equation: TracedEquation, axis: int) -> None:
     if length is None or where.ndim > 1 or (where < 0).any() or (where >= length).any():
         raise translator.refusal(f"it gathers positions of {where.ndim} axes along an axis of length {length}")
     array = translator.full(value)
-    weight = translator.weight(array)
-    if weight is not None:
-        translator.bind(translator.rearranged(weight, lambda stored: stored.take(where, axis=axis), "rows"))
+    if translator.weight(array) is not None:
+        translator.bind(translator.rearranged(array, lambda stored: stored.take(where, axis=axis), "rows"))
         return
     indices = translator.new_weight(_indices(where))
     shape = equation.outputs[0].shape
@@ -226,15 +223,19 @@ def _indices(places: np.ndarray) -> Weight:
 def _look_up(translator: Translator, equation: TracedEquation, axis: int) -> None:
     """Translate rows of a table whose numbers the network computes into an embedding."""
     value, places = equation.inputs
-    table = translator.weight(translator.full(value))
-    if table is None or axis != 0 or table.value.dtype.kind != "f":
+    table, weight = translator.full(value), translator.weight(translator.full(value))
+    if None in value.shape or axis != 0 or value.dtype != "float32":
         raise translator.refusal("it gathers at positions that the network computes, and not rows of a table of floats")
-    rows = table.value.shape[0]
-    flat = translator.reshaped(translator.full(value), (rows, table.value.size // rows))
     indices = translator.full(_before_last_axis(translator, places))
     if indices.shape == places.shape:
         indices = translator.emit("squeeze", [indices.operand], places.shape[:-1], axes=(places.rank - 1,))
-    shape = (*indices.shape, table.value.size // rows)
+    if weight is None:
+        shape = equation.outputs[0].shape
+        translator.bind(translator.emit("lookup", [table.operand, indices.operand], shape))
+        return
+    rows = weight.value.shape[0]
+    flat = translator.reshaped(table, (rows, weight.value.size // rows))
+    shape = (*indices.shape, weight.value.size // rows)
     embedded = translator.emit("embedding", [flat.operand, indices.operand], shape)
     translator.bind(translator.reshaped(embedded, equation.outputs[0].shape))
 
@@ -242,9 +243,9 @@ def _look_up(translator: Translator, equation: TracedEquation, axis: int) -> Non
 def _before_last_axis(translator: Translator, places: TracedValue) -> TracedValue:
     """Return indices before an axis of length 1 was added to them for `gather`, if an equation did that."""
     producer = translator.producers.get(places.name)
-    if producer is not None and producer.primitive in ("broadcast_in_dim", "reshape"):
-        if producer.inputs[0].shape == places.shape[:-1]:
-            return producer.inputs[0]
+    is_reshape = producer is not None and producer.primitive in ("broadcast_in_dim", "reshape")
+    if producer is not None and is_reshape and producer.inputs[0].shape == places.shape[:-1]:
+        return producer.inputs[0]
     return places
 
 

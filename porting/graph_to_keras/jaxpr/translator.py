@@ -1,8 +1,8 @@
 """The state of a translation from a traced function of JAX to the nodes of `foreign_graph.py`.
 
-A jaxpr writes every repetition as an array of full size: a bias once per sample, zeros once per position. Here an array
-keeps the size that it really has (`JaxArray`), and the operations that follow repeat it as NumPy does. `full` repeats it
-where the full size matters.
+A jaxpr writes every repetition as an array of full size: a bias once per sample, zeros once per position. Here an
+array keeps the size that it really has (`JaxArray`), and the operations that follow repeat it as NumPy does. `full`
+repeats it where the full size matters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -54,6 +53,8 @@ class Translator:
 
     Attributes:
         program: the traced function.
+        tied: the names of weights that are read in several ways, and so are arrays of the model and not of its layers.
+        places: for each trainable weight here, the name of the program's weight, and its places in that.
         arrays: what each value is, by name.
         producers: the equation that computes a value, by name.
         readers: the equations that read a value, by name.
@@ -61,8 +62,10 @@ class Translator:
     """
 
     program: TracedProgram
+    tied: frozenset[str] = frozenset()
     nodes: list[ForeignNode] = field(default_factory=list)
     weights: dict[str, Weight] = field(default_factory=dict)
+    places: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict)
     arrays: dict[str, JaxArray] = field(default_factory=dict)
     producers: dict[str, TracedEquation] = field(default_factory=dict)
     readers: dict[str, list[TracedEquation]] = field(default_factory=lambda: defaultdict(list))
@@ -90,6 +93,11 @@ class Translator:
         if value.name in self.program.weights:
             stored = self.program.weights[value.name]
             self.weights[value.name] = Weight(stored.path, stored.value, True, frozen=not stored.trainable)
+            if value.name in self.tied:
+                return self.emit("parameter", [Ref(value.name)], stored.value.shape)
+            if stored.trainable:
+                numbers = np.arange(stored.value.size, dtype="int32").reshape(stored.value.shape)
+                self.places[value.name] = value.name, numbers
             return JaxArray(Ref(value.name), stored.value.shape)
         if value.name not in self.program.constants:
             raise self.refusal("it reads an array that differs from sample to sample, or depends on the batch size")
@@ -135,7 +143,11 @@ class Translator:
         if array.is_number:
             array = self.new_weight(Weight("constant", np.full(small, array.operand, value.dtype), False))
         elif weight is not None and not weight.trains_standalone:
-            array = self.new_weight(Weight(weight.name, np.array(np.broadcast_to(weight.value, small)), weight.trainable, frozen=weight.frozen))
+            array = self.new_weight(
+                Weight(
+                    weight.name, np.array(np.broadcast_to(weight.value, small)), weight.trainable, frozen=weight.frozen
+                )
+            )
         if array.shape != value.shape:
             array = self.emit("expand", [array.operand], value.shape, shape=open_lengths(value.shape))
         self.arrays[value.name] = array
@@ -163,31 +175,37 @@ class Translator:
         self.weights[name] = weight
         return JaxArray(Ref(name), weight.value.shape)
 
-    def rearranged(self, weight: Weight, function: Callable[[np.ndarray], np.ndarray], part: str = "") -> JaxArray:
+    def rearranged(self, array: JaxArray, function: Callable[[np.ndarray], np.ndarray], part: str = "") -> JaxArray:
         """Return a weight with its numbers in other places.
 
         Args:
+            array: the weight.
+            function: returns it rearranged.
             part: what tells a part of a weight from its other parts; empty if all numbers stay.
         """
+        weight = self.weights[array.operand.name]
         path, _, last = weight.name.rpartition(".")
         name = ".".join(filter(None, (path, part, last))) if part else weight.name
         value = np.array(function(weight.value))
-        return self.new_weight(Weight(name, value, weight.trainable, weight.standalone, weight.frozen))
+        result = self.new_weight(Weight(name, value, weight.trainable, weight.standalone, weight.frozen))
+        if array.operand.name in self.places:
+            origin, numbers = self.places[array.operand.name]
+            self.places[result.operand.name] = origin, np.asarray(function(numbers))
+        return result
 
     def reshaped(self, array: JaxArray, shape: Shape) -> JaxArray:
-        weight = self.weight(array)
         if array.is_number or array.shape == tuple(shape):
             return array
-        if weight is not None:
-            return self.rearranged(weight, lambda value: value.reshape(open_lengths(shape)))
+        if self.weight(array) is not None:
+            return self.rearranged(array, lambda value: value.reshape(open_lengths(shape)))
         return self.emit("reshape", [array.operand], shape, shape=open_lengths(shape))
 
     def permuted(self, array: JaxArray, axes: Sequence[int]) -> JaxArray:
-        weight, shape = self.weight(array), tuple(array.shape[axis] for axis in axes)
+        shape = tuple(array.shape[axis] for axis in axes)
         if tuple(axes) == tuple(range(len(axes))):
             return array
-        if weight is not None:
-            return self.rearranged(weight, lambda value: value.transpose(axes))
+        if self.weight(array) is not None:
+            return self.rearranged(array, lambda value: value.transpose(axes))
         return self.emit("permute", [array.operand], shape, axes=tuple(axes))
 
     @property
