@@ -56,7 +56,10 @@ def _named_arrays(tree: Any, trainable: bool) -> Iterator[TracedWeight]:
         name = ".".join(str(_key(entry)) for entry in path) or "weight"
         name = f"{name}_{len(names)}" if name in names else name
         names.add(name)
-        array = np.asarray(jax.numpy.asarray(leaf))
+        try:
+            array = np.asarray(jax.numpy.asarray(leaf))
+        except (TypeError, ValueError) as error:
+            raise PortError(f"the parameter {name} is {type(leaf).__name__}, expected an array of numbers") from error
         if array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.dtype != np.float32):
             raise PortError(
                 f"the parameter {name} is {array.dtype.name}, and only float32, integers and bool are covered"

@@ -28,6 +28,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `upsample` | x | size, factors, mode |
 | `activation` | x | name, and the options of that activation |
 | `size` | x | axis: returns its length, a number; with None the lengths of all axes |
+| `top_k` | x | count; returns the largest values along the last axis, and their positions |
 | `full` | | shape, value |
 | `same` | x | the identity |
 """
@@ -48,6 +49,7 @@ class Ref:
     name: str
 
 
+AT = " at "
 # An input or attribute of a node: a `Ref`, a plain value, or a tuple of these.
 Operand = Any
 
@@ -102,7 +104,7 @@ class ForeignNode:
         inputs: `Ref`s, numbers, or None for an absent optional input.
         outputs: the names of its outputs.
         attributes: plain values, `Ref`s to earlier outputs (such as a length), and tuples of these.
-        operator: its name in the file, for messages.
+        operator: its name in the file, for messages; after `AT` its line in the author's code, if it is known.
     """
 
     kind: str
@@ -145,7 +147,8 @@ class ForeignGraph:
         """Count the operators of the file."""
         counts: dict[str, int] = {}
         for node in self.nodes:
-            counts[node.operator] = counts.get(node.operator, 0) + 1
+            name = node.operator.partition(AT)[0]
+            counts[name] = counts.get(name, 0) + 1
         return counts
 
 

@@ -15,11 +15,12 @@ from .pooling import global_average
 
 _UNARY = (
     *("abs", "negative", "sign", "square", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "reciprocal"),
-    *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "logical_not", "isnan", "stop_gradient"),
+    *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "logical_not", "isnan", "isfinite", "stop_gradient"),
+    *("sinh", "cosh", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"),
 )
 _BINARY = (
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "floor_divide", "mod"),
-    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or"),
+    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or", "arctan2"),
 )
 _MERGES = {
     "add": keras.layers.Add,
@@ -28,7 +29,7 @@ _MERGES = {
     "maximum": keras.layers.Maximum,
     "minimum": keras.layers.Minimum,
 }
-_REDUCTIONS = ("mean", "sum", "max", "min", "prod", "var", "std")
+_REDUCTIONS = ("mean", "sum", "max", "min", "prod", "var", "std", "any", "all")
 
 
 # --- activations ----------------------------------------------------------------------------------------------------
@@ -239,6 +240,18 @@ def _cumsum(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     return [OrderedTensor(keras.ops.cumsum(x.tensor, axis=x.axis(node.attributes["axis"])), x.order)]
 
 
+def _sort(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    x = builder.with_file_features(node)
+    return [OrderedTensor(keras.ops.sort(x.tensor, axis=x.axis(node.attributes["axis"])), x.order)]
+
+
+def _top_k(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """The largest values along the last axis, and their positions."""
+    x = builder.in_file_order(builder.with_file_features(node))
+    order = identity_order(len(x.shape))
+    return [OrderedTensor(each, order) for each in keras.ops.top_k(x, int(node.attributes["count"]))]
+
+
 FUNCTIONS: dict[str, Handler] = {
     "activation": _activation,
     "prelu": _prelu,
@@ -251,4 +264,6 @@ FUNCTIONS: dict[str, Handler] = {
     "argmax": _arg_reduction("argmax"),
     "argmin": _arg_reduction("argmin"),
     "cumsum": _cumsum,
+    "sort": _sort,
+    "top_k": _top_k,
 }

@@ -162,12 +162,16 @@ def repeats(params, x):
     return jax.lax.while_loop(lambda state: state.sum() < 10, lambda state: state + 1, x @ params)
 
 
+def loops_long(params, x):
+    return jax.lax.scan(lambda state, _: (jnp.tanh(state @ params), None), x, None, length=1000)[0]
+
+
 def branches(params, x):
     return jax.lax.cond(x.sum() > 0, lambda y: y, lambda y: -y, x @ params)
 
 
-def sorts(params, x):
-    return jnp.sort(x @ params)
+def transforms(params, x):
+    return jnp.fft.fft(x @ params).real
 
 
 def compares_samples(params, x):

@@ -111,8 +111,12 @@ def test_a_difference_in_training_is_found_unless_answers_alone_are_compared(bac
     [
         ("draws", r"random_bits \(functions_of_jax.py:\d+\), which draws random numbers$"),
         ("repeats", r"while \(functions_of_jax.py:\d+\), which decides by the values of arrays$"),
+        ("loops_long", r"scan \(functions_of_jax.py:\d+\), whose loop has too many rounds to be unrolled$"),
         ("branches", r"cond \(functions_of_jax.py:\d+\), which decides by the values of arrays$"),
-        ("sorts", r"sorts has primitives of JAX that cannot be rebuilt in Keras: sort \(functions_of_jax.py:\d+\)$"),
+        (
+            "transforms",
+            r"transforms has primitives of JAX .*: fft \(functions_of_jax.py:\d+\), real \(functions_of_jax.py:\d+\)$",
+        ),
         ("compares_samples", r"reduce_sum at functions_of_jax.py:\d+ .* it reduces over the samples of a batch$"),
         ("counts_samples", r"div at functions_of_jax.py:\d+ .* depends on the batch size$"),
         ("numbers_samples", r"add at functions_of_jax.py:\d+ .* differs from sample to sample"),
@@ -137,6 +141,7 @@ def test_what_cannot_be_rebuilt_is_refused_in_one_line(tmp_path, name, message):
         ((lambda params, x: x, {}), "the example inputs are missing"),
         ((lambda params, x: x, {}, (3,)), "an example input is int, expected arrays"),
         ((lambda params, x: x, {"a": np.ones(3, "float16")}, (np.ones((2, 3)),)), "the parameter a is float16"),
+        ((lambda params, x: x, {"a": "b"}, (np.ones((2, 3)),)), "the parameter a is str, expected an array of numbers"),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path, arguments, message):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....backends.traced_program import TracedEquation
-from ..foreign_graph import Operand
+from ..foreign_graph import ForeignNode, Operand, Ref
 from .translator import JaxArray, Translation, Translator, broadcast
 
 
@@ -156,7 +156,28 @@ def _cast(translator: Translator, equation: TracedEquation) -> None:
 
 
 def alias(translator: Translator, equation: TracedEquation) -> None:
-    translator.bind(translator.array(equation.inputs[0]))
+    for index, value in enumerate(equation.inputs):
+        translator.bind(translator.array(value), index)
+
+
+def _top_k(translator: Translator, equation: TracedEquation) -> None:
+    """Translate the largest values along the last axis, and their positions."""
+    value, count = equation.inputs[0], equation.settings["k"]
+    if equation.settings.get("axis", value.rank - 1) not in (-1, value.rank - 1) or value.shape[-1] is None:
+        raise translator.refusal("it chooses along another axis than the last")
+    array, names = translator.full(value), [translator.new_name() for _ in equation.outputs]
+    node = ForeignNode("top_k", (array.operand,), tuple(names), {"count": count}, translator.operator)
+    translator.nodes.append(node)
+    for index, name in enumerate(names):
+        translator.bind(JaxArray(Ref(name), equation.outputs[index].shape), index)
+
+
+def _sort(translator: Translator, equation: TracedEquation) -> None:
+    axis = equation.settings["dimension"]
+    if len(equation.inputs) != 1 or equation.inputs[0].shape[axis] is None:
+        raise translator.refusal("it sorts several arrays together, or the samples of a batch")
+    array = translator.full(equation.inputs[0])
+    translator.bind(translator.emit("sort", [array.operand], array.shape, axis=axis))
 
 
 # --- reductions -----------------------------------------------------------------------------------------------------
@@ -202,6 +223,9 @@ ARITHMETIC: dict[str, Translation] = {
     **{name: as_kind(name) for name in ("floor", "ceil", "sign", "erf", "square", "stop_gradient")},
     **{name: as_kind("activation", name=keras) for name, keras in (("tanh", "tanh"), ("logistic", "sigmoid"))},
     "activation": _activation,
+    **{name: as_kind(name) for name in ("sinh", "cosh")},
+    **{f"a{name}": as_kind(f"arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "tan2")},
+    "is_finite": as_kind("isfinite"),
     "neg": as_kind("negative"),
     "add": as_kind("add"),
     "add_any": as_kind("add"),
@@ -229,12 +253,15 @@ ARITHMETIC: dict[str, Translation] = {
     "xor": _logical("not_equal"),
     "select_n": _select,
     "convert_element_type": _cast,
-    "copy": alias,
     "reduce_sum": _reduction("sum"),
     "reduce_max": _reduction("max"),
     "reduce_min": _reduction("min"),
     "reduce_prod": _reduction("prod"),
     "argmax": _reduction("argmax"),
     "argmin": _reduction("argmin"),
+    "reduce_and": _reduction("all"),
+    "reduce_or": _reduction("any"),
     "cumsum": _cumsum,
+    "sort": _sort,
+    "top_k": _top_k,
 }

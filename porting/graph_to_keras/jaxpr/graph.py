@@ -145,10 +145,11 @@ def _is_equal(one: np.ndarray, other: np.ndarray) -> bool:
 def _with_output_names(graph: ForeignGraph) -> ForeignGraph:
     """Return the graph with outputs called `output`, or `output_0` and so on."""
     inputs = {graph_input.name for graph_input in graph.inputs}
-    if len(set(graph.outputs)) != len(graph.outputs) or any(name.startswith("output") for name in inputs):
+    if any(name.startswith("output") for name in inputs):
         return graph
     single = len(graph.outputs) == 1
     names = {name: "output" if single else f"output_{number}" for number, name in enumerate(graph.outputs)}
+    names.update((name, name) for name in inputs)
     nodes = tuple(_renamed(node, names) for node in graph.nodes)
     return replace(graph, nodes=nodes, outputs=tuple(names[name] for name in graph.outputs))
 

@@ -148,7 +148,8 @@ def _join(kind: str, axis: str) -> Translation:
 def _tile(translator: Translator, equation: TracedEquation) -> None:
     value, repeats = equation.inputs[0], tuple(equation.settings["reps"])
     array = translator.array(value)
-    if array.is_number:
+    small = (1,) * (value.rank - len(array.shape)) + array.shape
+    if array.is_number or all(n == 1 for n, repeat in zip(small, repeats, strict=True) if repeat != 1):
         translator.bind(array)
     elif any(repeat is None for repeat in repeats):
         raise translator.refusal("it repeats an array once per sample: use jnp.broadcast_to")
@@ -264,5 +265,5 @@ SHAPES: dict[str, Translation] = {
     "pad": _pad,
     "rev": _flip,
     "gather": _gather,
-    "optimization_barrier": alias,
+    **dict.fromkeys(("copy", "device_put", "optimization_barrier", "sharding_constraint"), alias),
 }

@@ -15,7 +15,7 @@ import numpy as np
 
 from ....backends.traced_program import Shape, TracedEquation, TracedProgram, TracedValue
 from ....errors import PortError
-from ..foreign_graph import ForeignNode, Operand, Ref, Weight
+from ..foreign_graph import AT, ForeignNode, Operand, Ref, Weight
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Translator:
         """The name of the current primitive for messages, with the line of the user's code."""
         if self.equation is None:
             return ""
-        return f"{self.equation.primitive}{f' at {self.equation.place}' if self.equation.place else ''}"
+        return f"{self.equation.primitive}{f'{AT}{self.equation.place}' if self.equation.place else ''}"
 
     def refusal(self, why: str) -> PortError:
         return PortError(f"{self.operator} cannot be rebuilt in Keras: {why}")
