@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .models.recipe import recipe as recipe
     from .models.recipe import step as step
     from .porting.port import port as port
+    from .porting.port import port_from_jax as port_from_jax
     from .porting.port import port_from_torch as port_from_torch
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ _HOMES = {
     "load": ".engine.trained_models",
     "load_data": ".data.data_source",
     "port": ".porting.port",
+    "port_from_jax": ".porting.port",
     "port_from_torch": ".porting.port",
     "predict": ".engine.trained_models",
     "recipe": ".models.recipe",

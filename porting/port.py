@@ -16,6 +16,7 @@ from ..engine.bundles.bundle import FILE_NAME, Bundle
 from ..engine.runs.run import Run
 from ..errors import OptionError, PortError
 from . import between_backends, export, source_model, targets, to_keras
+from .from_jax import port_from_jax as port_from_jax
 from .quantization.methods import QuantizationOptions, resolve_options
 from .report import PortReport as PortReport
 from .report import PredictionCheck as PredictionCheck

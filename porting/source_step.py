@@ -161,7 +161,10 @@ def _step(model: keras.Model, prepared: list[np.ndarray], inputs: list[np.ndarra
     other_before = _answers(model, prepared)
     other = runtime.current().gradients(model, x, y, training=False)[1]
     other_after = _after(model, perturbed, other, rate, prepared)
-    moved = [one + (two - base) for one, two, base in zip(before, other_after, other_before, strict=True)]
+    moved = [
+        one if one.dtype == np.bool_ else one + (two - base)  # a step moves no truth value by an amount
+        for one, two, base in zip(before, other_after, other_before, strict=True)
+    ]
     return SourceStep(inputs, targets, rate, before, after, _difference(before, after, moved))
 
 

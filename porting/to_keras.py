@@ -31,6 +31,7 @@ from .artifact_runtimes import NamedBatches
 from .artifact_worker import artifact_worker, run_artifact
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
+from .graph_to_keras.foreign_graph import ForeignGraph
 from .network_batches import batches_for, for_keras, for_source, samples_back, samples_first
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
 from .source_step import SourceStep, step_on
@@ -83,9 +84,10 @@ def port_to_keras(source: Path, out: Path | None, announce: StageCallback) -> Po
             what = f"{runtime.name} does not run {source}"
             return run_artifact(process, what, runtime.reader, file, names, batches, size)
 
-        return _KerasPort(
-            source, choose_destination(source, targets.KERAS, "model.keras", out), runtime.name, announce
-        ).run(clean, None, run_network)
+        destination = choose_destination(source, targets.KERAS, "model.keras", out)
+        return KerasPort(_file_facts(source), destination, runtime.name, announce, _rebuild_file(source, clean)).run(
+            None, run_network
+        )
 
 
 def port_from_torch(
@@ -145,8 +147,27 @@ def port_from_torch(
             return list(step_module(module, step.inputs, step.targets, step.rate))
 
         step = None if inference_only else step_network
-        rebuilt = _KerasPort(source, destination, "torch", announce, step, inference_only)
-        return rebuilt.run(Path(scratch) / "clean.pt2", recorded, run_network)
+        facts, from_file = _file_facts(source), _rebuild_file(source, Path(scratch) / "clean.pt2", inference_only)
+        return KerasPort(facts, destination, "torch", announce, from_file, step).run(recorded, run_network)
+
+
+def _file_facts(source: Path) -> dict[str, Any]:
+    return {"source_file": {"name": source.name, "sha256": sha256_of(source)}}
+
+
+def _rebuild_file(source: Path, clean: Path, inference_only: bool = False) -> Callable[[Path], dict[str, Any]]:
+    """Return a function that rebuilds the network in a file as the model at a path.
+
+    Args:
+        clean: the path for a cleaned copy of the source, which is run in its place if it is written.
+        inference_only: whether the model need not be trained as the network is.
+    """
+
+    def call(artifact: Path) -> dict[str, Any]:
+        options = (str(source), str(clean), str(artifact), inference_only)
+        return dict(worker.get(catalog.selected().name).call(rebuild, *options))
+
+    return call
 
 
 def _runtime(source: Path) -> NetworkRuntime:
@@ -179,35 +200,34 @@ RunNetwork = Callable[[NamedBatches, "int | None", list[list[str]]], dict[str, A
 
 
 @dataclass(frozen=True)
-class _KerasPort:
+class KerasPort:
     """The port of one network to Keras.
 
     Attributes:
+        source: what the report says of the network's origin.
         against: the name of the runtime that gives the expected outputs.
+        rebuild: writes the model to a path, and returns its description; see the function of that name.
         step_network: takes a training step with the network, and returns its answers; None where it is only run.
-        inference_only: whether the model need not be trained as the network is.
     """
 
-    source: Path
+    source: dict[str, Any]
     destination: Destination
     against: str
     announce: StageCallback
+    rebuild: Callable[[Path], dict[str, Any]]
     step_network: Callable[[SourceStep], list[np.ndarray]] | None = None
-    inference_only: bool = False
 
-    def run(self, clean: Path, recorded: list[np.ndarray] | None, run_network: RunNetwork) -> PortReport:
+    def run(self, recorded: list[np.ndarray] | None, run_network: RunNetwork) -> PortReport:
         """Build the model, compare its outputs with those of `run_network`, and publish it.
 
         Args:
-            clean: the path for a cleaned copy of the source, which is run in its place if it is written.
             recorded: the caller's example inputs in the network's own layout, or None.
         """
         host = catalog.selected()
         with staging(self.destination) as staged:
             artifact = staged / self.destination.name
             self.announce(f"rebuilding it in Keras on {host.title}")
-            options = (str(self.source), str(clean), str(artifact), self.inference_only)
-            rebuilt = worker.get(host.name).call(rebuild, *options)
+            rebuilt = self.rebuild(artifact)
             batches = batches_for(rebuilt, recorded)
             names = [[tensor["name"] for tensor in rebuilt[side]] for side in ("inputs", "outputs")]
 
@@ -253,7 +273,7 @@ class _KerasPort:
 
     def _facts(self, rebuilt: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
         return {
-            "source_file": {"name": self.source.name, "sha256": sha256_of(self.source)},
+            **self.source,
             "inputs": rebuilt["keras_inputs"],
             "outputs": rebuilt["keras_outputs"],
             "source_inputs": rebuilt["inputs"],
@@ -287,11 +307,27 @@ def rebuild(path: str, clean: str, out: str, inference_only: bool = False) -> di
     from ..backends import runtime
 
     runtime.current()
-    import keras
-
     from .graph_to_keras import network_file
 
-    graph = network_file.read(Path(path), Path(clean))
+    return _write_model(network_file.read(Path(path), Path(clean)), out, inference_only)
+
+
+def rebuild_graph(message: dict[str, Any], out: str, inference_only: bool = False) -> dict[str, Any]:
+    """Write a `ForeignGraph`, received as a message, as a `.keras` file; return what `rebuild` does."""
+    from ..backends import runtime
+
+    runtime.current()
+    from .graph_to_keras.messages import from_message
+
+    return _write_model(from_message(message), out, inference_only)
+
+
+def _write_model(graph: ForeignGraph, out: str, inference_only: bool) -> dict[str, Any]:
+    import keras
+
+    from ..backends import runtime
+    from .graph_to_keras import network_file
+
     model, builder = network_file.build(graph, inference_only)
     Path(out).write_bytes(keras_bytes(model))
     tables = [builder.array(node.inputs[0]) for node in graph.nodes if node.kind == "embedding"]

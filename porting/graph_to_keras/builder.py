@@ -9,7 +9,7 @@ before the model runs (lengths, constants) are computed here and are not part of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import PortError, first_line
 from ...graph.source import identifier
 from .array_folding import ARRAY_FOLDS, TRAINED_OTHERWISE
-from .constant_folding import COMPUTED, FOLDS, is_known
+from .constant_folding import COMPUTED, FOLDS, UniformArray, is_known, is_open
 from .foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight
 
 _FOLDS = {**FOLDS, **ARRAY_FOLDS}
@@ -90,7 +90,7 @@ def move_to_end(order: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
 
 def insert_axis(order: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], int]:
     """Return the order with a new axis of the file's array, and its position in the tensor: never before the batch."""
-    place = max(axis, 1) if order == identity_order(len(order)) else len(order)
+    place = min(max(axis, 1), len(order)) if order == identity_order(len(order)) else len(order)
     moved = [each + (each >= axis) for each in order]
     return (*moved[:place], axis, *moved[place:]), place
 
@@ -206,7 +206,9 @@ class Builder:
         """Return an input as a tensor of the model; a weight becomes a parameter of the model."""
         operand = self.operand(value)
         if isinstance(operand, Weight):
-            return self.parameter(operand, operand.value.ndim)
+            return self.free_parameter(operand)
+        if isinstance(operand, UniformArray):
+            return self.uniform(operand)
         if not isinstance(operand, OrderedTensor):
             raise UnsupportedNodeError("it works on a constant alone")
         return operand
@@ -323,11 +325,14 @@ class Builder:
         """
         order = order or identity_order(rank)
         value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
+        if (value.shape[0] != 1 or order[0] != 0) and self.graph.size is None:
+            return OrderedTensor(
+                keras.ops.transpose(self.free_parameter(replace(weight, value=value)).tensor, order), order
+            )
         if value.shape[0] != 1 or order[0] != 0:
             raise UnsupportedNodeError(f"it {ALONE.format(weight.name)}, or has another part of it for each sample")
         value = value.transpose(order)
-        first = self.inputs[0]
-        index = keras.ops.cast(keras.ops.zeros_like(first[(slice(None), *(0,) * (len(first.shape) - 1))]), "int32")
+        index = self.batch_zeros()
         size = int(value.size)
         row = self.shared.get(("parameter", weight.name, value.shape))
         if row is None:
@@ -337,6 +342,38 @@ class Builder:
         row.set_weights([value.reshape(1, size)])
         row.trainable = weight.trains_standalone
         return OrderedTensor(keras.layers.Reshape(value.shape[1:])(tensor) if rank != 2 else tensor, order)
+
+    def free_parameter(self, weight: Weight) -> OrderedTensor:
+        """Return a weight that no layer owns in its own shape, without a batch axis: all rows of an `Embedding`."""
+        shape = weight.value.shape
+        rows = int(shape[0]) if shape else 1
+        key = ("free parameter", weight.name, shape)
+        if key not in self.shared:
+            width = int(weight.value.size) // rows
+            table = keras.layers.Embedding(rows, width, name=self.unique_name(_strip_prefix(weight.name)))
+            places = keras.ops.add(keras.ops.sum(self.batch_zeros()), np.arange(rows, dtype="int32"))
+            tensor = table(places)
+            table.set_weights([weight.value.reshape(rows, width)])
+            table.trainable = weight.trains_standalone
+            self.shared[key] = keras.ops.reshape(tensor, shape)
+        return OrderedTensor(self.shared[key], identity_order(len(shape)))
+
+    def uniform(self, array: UniformArray) -> OrderedTensor:
+        """Return an array with the same value everywhere as a tensor with a row for each sample."""
+        batch, *others = array.shape
+        if not is_open(batch) or any(is_open(length) for length in others):
+            raise UnsupportedNodeError("it works on a constant alone")
+        zeros = keras.ops.reshape(keras.ops.cast(self.batch_zeros(), "float32"), (-1, *(1,) * len(others)))
+        tensor = keras.ops.add(zeros, np.full((1, *map(int, others)), array.value, "float32"))
+        return OrderedTensor(tensor, identity_order(len(array.shape)))
+
+    def batch_zeros(self) -> Any:
+        """Return an integer zero for each sample."""
+        if "batch zeros" not in self.shared:
+            first = self.inputs[0]
+            column = first[(slice(None), *(0,) * (len(first.shape) - 1))]
+            self.shared["batch zeros"] = keras.ops.cast(keras.ops.zeros_like(column), "int32")
+        return self.shared["batch zeros"]
 
 
 def _transpose(value: OrderedTensor, order: tuple[int, ...]) -> Any:

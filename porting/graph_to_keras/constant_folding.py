@@ -288,8 +288,8 @@ def _expand(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[An
 
 
 def _expanded(before: Sequence[Any], shape: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the target shape with each -1 replaced by the length that stays."""
-    own = (1,) * (len(shape) - len(before)) + tuple(before)
+    """Return the target shape with each -1 replaced by the length that stays; the length of a new axis is open."""
+    own = (OPEN,) * (len(shape) - len(before)) + tuple(before)
     return tuple(length if new is not OPEN and new == -1 else new for length, new in zip(own, shape, strict=True))
 
 

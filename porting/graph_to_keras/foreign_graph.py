@@ -1,7 +1,8 @@
 """`ForeignGraph`: a network from another framework in one small, file-independent representation.
 
-A reader (`program.py`, `graph.py`) translates the operators of its file into a few kinds of nodes, and `builder.py`
-builds a Keras model from them. Nothing here depends on a framework. Axes are in the file's order, with channels second.
+A reader (`program.py`, `graph.py`) translates the operators of its file, or of a traced function, into a few kinds of
+nodes, and `builder.py` builds a Keras model from them. Nothing here depends on a framework. Axes are in the file's
+order, with channels second.
 
 A kind computes the same as the function of that name in `keras.ops`, except for those in the table. Sizes have one
 number per axis of the window; `padding` is pairs (before, after), or "same_upper" or "same_lower":
@@ -10,6 +11,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 |---|---|---|
 | `linear` | x, weight (out, in), bias | |
 | `affine` | x, weight (in, out), bias | |
+| `einsum_dense` | x, weight, bias | terms: the letters of the axes of x, of the weight and of the output |
 | `conv` | x, weight (out, in / groups, …), bias | strides, padding, dilation, groups |
 | `conv_transpose` | x, weight (in, out, …), bias | strides, padding, dilation, groups, output_padding |
 | `batch_norm` | x, weight, bias, mean, variance | epsilon, momentum: the weight of the new batch |
@@ -17,6 +19,8 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `group_norm` | x, weight, bias | groups, epsilon |
 | `embedding` | weight, indices | padding: the row that is not trained, if there is one, else -1 |
 | `weight_norm` | directions, sizes | axis: of the sizes |
+| `parameter` | weight: as an array that several nodes read | |
+| `lookup` | array without a batch axis, row numbers | |
 | `recurrent` | x, initial states…; see `recurrent.py` | |
 | `attention` | query, key, value (…, T, d), mask | causal, scale, or None for 1 / sqrt(d) |
 | `dropout` | x | rate; by_feature: whole feature maps; alpha: keeps mean and variance |
@@ -25,6 +29,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `upsample` | x | size, factors, mode |
 | `activation` | x | name, and the options of that activation |
 | `size` | x | axis: returns its length, a number; with None the lengths of all axes |
+| `top_k` | x | count; returns the largest values along the last axis, and their positions |
 | `full` | | shape, value |
 | `same` | x | the identity |
 """
@@ -45,6 +50,7 @@ class Ref:
     name: str
 
 
+AT = " at "
 # An input or attribute of a node: a `Ref`, a plain value, or a tuple of these.
 Operand = Any
 
@@ -99,7 +105,7 @@ class ForeignNode:
         inputs: `Ref`s, numbers, or None for an absent optional input.
         outputs: the names of its outputs.
         attributes: plain values, `Ref`s to earlier outputs (such as a length), and tuples of these.
-        operator: its name in the file, for messages.
+        operator: its name in the file, for messages; after `AT` its line in the author's code, if it is known.
     """
 
     kind: str
@@ -119,7 +125,7 @@ class ForeignGraph:
 
     Attributes:
         name: of the file.
-        source: the framework that runs it, for the report: "torch" or "onnx".
+        source: the framework that runs it, for the report: "torch", "onnx" or "jax".
         inputs: what it takes.
         nodes: each after the nodes that it reads.
         outputs: the names of its outputs.
@@ -142,7 +148,8 @@ class ForeignGraph:
         """Count the operators of the file."""
         counts: dict[str, int] = {}
         for node in self.nodes:
-            counts[node.operator] = counts.get(node.operator, 0) + 1
+            name = node.operator.partition(AT)[0]
+            counts[name] = counts.get(name, 0) + 1
         return counts
 
 
@@ -226,7 +233,9 @@ def _matmul_before(
         if product is None or product.kind != "matmul" or bias is None or not isinstance(product.inputs[1], Ref):
             continue
         kernel = graph.weights.get(product.inputs[1].name)
-        if kernel is not None and kernel.value.ndim == 2 and bias.value.shape == kernel.value.shape[1:]:
+        if kernel is None or kernel.value.ndim != 2 or bias.value.shape != kernel.value.shape[1:]:
+            continue
+        if (kernel.trainable, kernel.frozen) == (bias.trainable, bias.frozen):
             return product
     return None
 

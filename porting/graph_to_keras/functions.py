@@ -15,11 +15,12 @@ from .pooling import global_average
 
 _UNARY = (
     *("abs", "negative", "sign", "square", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "reciprocal"),
-    *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "logical_not", "isnan", "stop_gradient"),
+    *("sin", "cos", "tan", "floor", "ceil", "round", "erf", "logical_not", "isnan", "isfinite", "stop_gradient"),
+    *("sinh", "cosh", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"),
 )
 _BINARY = (
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "floor_divide", "mod"),
-    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or"),
+    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or", "arctan2"),
 )
 _MERGES = {
     "add": keras.layers.Add,
@@ -122,9 +123,9 @@ def _same_type(one: Any, other: Any) -> bool:
 def align(builder: Builder, operands: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
     """Return operands that broadcast with each other, with their axes in the same order, and that order."""
     values = [builder.operand(each) for each in operands]
+    if not any(isinstance(each, OrderedTensor) and None in each.tensor.shape for each in values):
+        values = [builder.free_parameter(each) if isinstance(each, Weight) else each for each in values]
     tensors = [each for each in values if isinstance(each, OrderedTensor)]
-    if not tensors:
-        tensors = [builder.parameter(each, each.value.ndim) for each in values if isinstance(each, Weight)][:1]
     if not tensors:
         raise UnsupportedNodeError("it only has constants, with a length that is not known in advance")
     rank = max(_rank_of(each) for each in values)
@@ -176,7 +177,13 @@ def _where(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
 
 def _einsum(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     equation = str(node.attributes["equation"])
-    tensors = [builder.in_file_order(builder.model_tensor(each)) for each in node.inputs]
+    operands = [builder.operand(each) for each in node.inputs]
+    tensors = [
+        each.value
+        if isinstance(each, Weight) and not each.trainable
+        else builder.in_file_order(builder.model_tensor(each))
+        for each in operands
+    ]
     rank = len(equation.partition("->")[2])
     return [OrderedTensor(keras.ops.einsum(equation, *tensors), identity_order(rank))]
 

@@ -24,7 +24,9 @@ def _aligned_inputs(builder: Builder, node: ForeignNode) -> tuple[list[Any], tup
             tensors.append(builder.in_order(value, order))
             continue
         if isinstance(value, UniformArray):
-            raise UnsupportedNodeError("it joins a constant array of zeros or ones to another array")
+            value = builder.uniform(value)
+            tensors.append(builder.in_order(value, order))
+            continue
         weight = value if isinstance(value, Weight) else Weight("constant", np.asarray(value, "float32"), False)
         tensors.append(builder.parameter(weight, rank, order).tensor)
     return tensors, order
@@ -52,7 +54,13 @@ def _expand(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
         tensor = keras.ops.expand_dims(tensor, place)
     for axis, length in enumerate(target):
         place = order.index(axis)
-        if place and not is_open(length) and tensor.shape[place] == 1 and length != 1:
+        if is_open(length) and None not in tensor.shape and tensor.shape[place] == 1:
+            zeros = keras.ops.cast(builder.batch_zeros(), tensor.dtype)
+            ones = [-1 if each == place else 1 for each in range(len(order))]
+            tensor = keras.ops.add(tensor, keras.ops.reshape(zeros, ones))
+        elif place == 0 and None not in tensor.shape and tensor.shape[0] == 1 and length != 1:
+            tensor = keras.ops.repeat(tensor, int(length), axis=0)
+        elif place and not is_open(length) and tensor.shape[place] == 1 and length != 1:
             tensor = keras.ops.repeat(tensor, int(length), axis=place)
         elif place and length is OPEN and tensor.shape[place] == 1:
             raise UnsupportedNodeError("it repeats an axis to a length that is not known in advance")

@@ -1,4 +1,4 @@
-"""Nodes with weights as Keras layers: products, convolutions, normalizations, embeddings; and attention."""
+"""Nodes with weights as Keras layers: products, convolutions, embeddings; and attention."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .builder import (
 )
 from .constant_folding import UniformArray
 from .foreign_graph import ForeignNode, Weight
+from .normalizations import NORMALIZATIONS
 from .pooling import zero_padded
 from .windows import Pairs, is_same, padding_pairs
 
@@ -61,6 +62,28 @@ def _dense(builder: Builder, node: ForeignNode, *, transpose: bool) -> OrderedTe
         weights.append((node.inputs[2], bias.reshape(-1)))
     dense = builder.layer(keras.layers.Dense, tensor, weights, units=int(kernel.shape[1]), use_bias=bias is not None)
     return OrderedTensor(dense, order)
+
+
+def _einsum_dense(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """A product with a weight of any number of axes; the axes of the input stay in their order."""
+    x, (letters, kernel_letters, output_letters) = builder.with_file_features(node), node.attributes["terms"]
+    weight = builder.array(node.inputs[1])
+    assert weight is not None
+    term = "".join(letters[axis] for axis in x.order)
+    if term[0] not in output_letters:
+        raise UnsupportedNodeError("it sums over the samples of a batch")
+    output = term[0] + output_letters.replace(term[0], "")
+    lengths = {**dict(zip(term, x.tensor.shape, strict=True)), **dict(zip(kernel_letters, weight.shape, strict=True))}
+    bias = builder.array(node.inputs[2])
+    dense = builder.layer(
+        keras.layers.EinsumDense,
+        x.tensor,
+        builder.arrays(node.inputs[1:]),
+        equation=f"{term},{kernel_letters}->{output}",
+        output_shape=tuple(lengths[letter] for letter in output[1:]),
+        bias_axes=None if bias is None else output_letters[-bias.ndim :],
+    )
+    return [OrderedTensor(dense, tuple(output_letters.index(letter) for letter in output))]
 
 
 def _matmul(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
@@ -197,76 +220,7 @@ def _ints(values: Sequence[Any]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)
 
 
-# --- normalization, embedding, dropout ------------------------------------------------------------------------------
-
-
-def _batch_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
-    x = builder.model_tensor(node.inputs[0])
-    order = channels_last(x.rank)
-    epsilon, momentum = float(node.attributes["epsilon"]), 1 - float(node.attributes["momentum"])
-    weights, has = _scale_and_shift(builder, node)
-    tensor = builder.in_order(x, order)
-    kind = keras.layers.BatchNormalization
-    _note_statistics(builder, node)
-    return [OrderedTensor(builder.layer(kind, tensor, weights, epsilon=epsilon, momentum=momentum, **has), order)]
-
-
-def _note_statistics(builder: Builder, node: ForeignNode) -> None:
-    """Note where Keras trains the statistics of a batch normalization otherwise."""
-    if not node.attributes["momentum"]:
-        builder.note_training(
-            f"{node.outputs[0]}: with momentum=None PyTorch averages the statistics of all batches; Keras keeps them "
-            "as they are: set `layer.momentum`"
-        )
-    weights = [builder.operand(each) for each in node.inputs[1:3]]
-    if any(isinstance(each, Weight) and each.frozen for each in weights):
-        builder.note_training(
-            f"{node.outputs[0]}: its weights are frozen; PyTorch still normalizes by each batch in training, Keras by "
-            "the moving statistics"
-        )
-
-
-def _layer_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
-    x, rank = builder.model_tensor(node.inputs[0]), int(node.attributes["rank"])
-    axes = list(range(x.rank - rank, x.rank))
-    order = move_to_end(x.order, axes)
-    weights, has = _scale_and_shift(builder, node)
-    config: dict[str, Any] = {"axis": -1 if rank == 1 else axes, "epsilon": float(node.attributes["epsilon"]), **has}
-    return [
-        OrderedTensor(
-            builder.layer(keras.layers.LayerNormalization, builder.in_order(x, order), weights, **config), order
-        )
-    ]
-
-
-def _rms_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
-    x = builder.model_tensor(node.inputs[0])
-    weights = builder.arrays(node.inputs[1:2])
-    if not weights or node.attributes["rank"] != 1:
-        raise UnsupportedNodeError("it has no scale, or normalizes several axes")
-    order = move_to_end(x.order, [x.rank - 1])
-    config: dict[str, Any] = {"axis": -1, "epsilon": float(node.attributes["epsilon"])}
-    return [
-        OrderedTensor(
-            builder.layer(keras.layers.RMSNormalization, builder.in_order(x, order), weights, **config), order
-        )
-    ]
-
-
-def _group_norm(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
-    x = builder.model_tensor(node.inputs[0])
-    order = channels_last(x.rank)
-    tensor = builder.in_order(x, order)
-    weights, has = _scale_and_shift(builder, node)
-    groups, epsilon = int(node.attributes["groups"] or tensor.shape[-1]), float(node.attributes["epsilon"])
-    kind = keras.layers.GroupNormalization
-    return [OrderedTensor(builder.layer(kind, tensor, weights, groups=groups, axis=-1, epsilon=epsilon, **has), order)]
-
-
-def _scale_and_shift(builder: Builder, node: ForeignNode) -> tuple[list[tuple[Any, np.ndarray]], dict[str, Any]]:
-    """Return the weights of a normalization, and the layer's arguments `scale` and `center`."""
-    scale, shift = (builder.array(each) is not None for each in node.inputs[1:3])
-    return builder.arrays(node.inputs[1:]), {"scale": scale, "center": shift}
+# --- embedding, dropout -----------------------------------------------------------------------------------------------
 
 
 def _embedding(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
@@ -283,6 +237,20 @@ def _embedding(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
         output_dim=int(table.shape[1]),
     )
     return [OrderedTensor(layer, identity_order(places.rank + 1))]
+
+
+def _parameter(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """A weight that several operations share, as an array of the model."""
+    weight = builder.operand(node.inputs[0])
+    assert isinstance(weight, Weight)
+    return [builder.free_parameter(weight)]
+
+
+def _lookup(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
+    """Rows of an array without a batch axis, whose numbers the model computes."""
+    table, places = (builder.in_file_order(builder.model_tensor(each)) for each in node.inputs)
+    rows = keras.ops.take(table, places, axis=0)
+    return [OrderedTensor(rows, identity_order(len(rows.shape)))]
 
 
 def _dropout(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
@@ -355,16 +323,16 @@ def _apply_mask(builder: Builder, scores: Any, mask: Any) -> Any:
 
 
 LAYERS: dict[str, Handler] = {
+    **NORMALIZATIONS,
     "linear": _linear,
     "affine": _affine,
+    "einsum_dense": _einsum_dense,
     "matmul": _matmul,
     "conv": _conv,
     "conv_transpose": _conv_transpose,
-    "batch_norm": _batch_norm,
-    "layer_norm": _layer_norm,
-    "rms_norm": _rms_norm,
-    "group_norm": _group_norm,
     "embedding": _embedding,
+    "parameter": _parameter,
+    "lookup": _lookup,
     "dropout": _dropout,
     "attention": _attention,
 }

@@ -27,7 +27,6 @@ REFUSED = {
     "a frozen kernel": "some of its weights are trained and others are not",
     "a batch norm of a frozen bias": "some of its weights are trained and others are not",
     "a batch norm without statistics": "it was exported in training mode",
-    "a parameter through softplus": "computes with the weight s alone",
     "spectral norm": "alone",
 }
 NOT_KEPT = {"tied table", "tied layers", "tied to its transpose"}
