@@ -273,6 +273,8 @@ def _full(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any]
 
 def _expand(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[Any] | None:
     value, shape = inputs[0], lengths(attributes["shape"])
+    if attributes.get("open"):
+        shape = tuple(OPEN if is_open(length) else length for length in shape)
     if isinstance(value, UniformArray):
         return [UniformArray(value.value, _expanded(value.shape, shape))]
     if isinstance(value, SampleNumbers) or is_trained(value):
@@ -288,8 +290,8 @@ def _expand(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Sequence[An
 
 
 def _expanded(before: Sequence[Any], shape: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the target shape with each -1 replaced by the length that stays; the length of a new axis is open."""
-    own = (OPEN,) * (len(shape) - len(before)) + tuple(before)
+    """Return the target shape with each -1 replaced by the length that stays."""
+    own = (1,) * (len(shape) - len(before)) + tuple(before)
     return tuple(length if new is not OPEN and new == -1 else new for length, new in zip(own, shape, strict=True))
 
 

@@ -17,6 +17,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `batch_norm` | x, weight, bias, mean, variance | epsilon, momentum: the weight of the new batch |
 | `layer_norm`, `rms_norm` | x, weight, bias | rank: the number of last axes that it normalizes; epsilon |
 | `group_norm` | x, weight, bias | groups, epsilon |
+| `expand` | x | shape; open: whether -1 is an open length, and not the length that stays |
 | `embedding` | weight, indices | padding: the row that is not trained, if there is one, else -1 |
 | `weight_norm` | directions, sizes | axis: of the sizes |
 | `parameter` | weight: as an array that several nodes read | |

@@ -149,7 +149,7 @@ class Translator:
                 )
             )
         if array.shape != value.shape:
-            array = self.emit("expand", [array.operand], value.shape, shape=open_lengths(value.shape))
+            array = self.emit("expand", [array.operand], value.shape, shape=open_lengths(value.shape), open=True)
         self.arrays[value.name] = array
         return array
 
