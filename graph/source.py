@@ -59,6 +59,7 @@ def identifier(name: str, used: frozenset[str] | set[str] = frozenset()) -> str:
 
 
 def class_name(name: str) -> str:
-    """Return a name as a class name: `cnn_striding` becomes `CnnStriding`."""
+    """Return a name as a class name: `cnn_striding` becomes `CnnStriding`, and `net_1_0` becomes `Net1_0`."""
     parts = [part for part in identifier(name).split("_") if part]
-    return "".join(part[0].upper() + part[1:] for part in parts) or "Model"
+    joined = "_".join(part[0].upper() + part[1:] for part in parts)
+    return re.sub(r"(?<!\d)_|_(?!\d)", "", joined) or "Model"

@@ -219,8 +219,8 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
 
     room = _room(framework)
     graph = read(load_for_port(path, raw), room.refuses, load(path) if raw else None)
-    if _DEFAULT_NAME.fullmatch(graph.name) and name:
-        graph = replace(graph, name=identifier(name))
+    if _DEFAULT_NAME.fullmatch(graph.name):
+        graph = replace(graph, name=identifier(name or "model"))
     source = room.write(graph)
     save(source, graph, Path(folder))
     return {

@@ -28,10 +28,12 @@ class TreeWriter(GraphWriter[str]):
     Attributes:
         dialect: the framework's expressions.
         handlers: the handler of each kind, from `tree_handlers.tree_handlers`.
+        folds_padding: whether the framework's convolutions pad by any number of zeros.
     """
 
     dialect: Dialect
     handlers: Mapping[str, Callable[[Any, GraphNode], Sequence[str]]]
+    folds_padding = False
 
     def __init__(self, graph: Graph, names: frozenset[str], indent: int, is_block: bool = False):
         super().__init__(graph, names, indent, is_block)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..graph import GraphNode
+from .folded_padding import folded_from_input
 from .layout import literal
 from .tree import TreeHandler, TreeWriter
 from .windows import conv_transpose_crops
@@ -45,7 +46,9 @@ def _depthwise_conv(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 def _window(writer: TreeWriter, node: GraphNode) -> list[str]:
     """Return padding, and strides and dilation where they are not 1."""
     config: Any = node.config
-    return [f'padding="{config["padding"].upper()}"', *_steps(writer, config)]
+    folded = folded_from_input(writer.graph, node) if writer.folds_padding else None
+    padding = literal(folded) if folded else literal(config["padding"].upper())
+    return [f"padding={padding}", *_steps(writer, config)]
 
 
 def _steps(writer: TreeWriter, config: Any) -> list[str]:

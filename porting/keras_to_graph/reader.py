@@ -15,10 +15,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...backends import keras_internals
 from ...graph.graph import ArrayReference, ConfigValue, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output, Spec
 from ...graph.source import identifier
 from .activations import activation_of
 from .calls import LayerCall, is_layer_graph, ordered_calls
+from .layer_names import LayerNames
 
 Weights = Mapping[str, Any]
 LayerReader = Callable[["GraphReader", LayerCall], Sequence[ArrayReference]]
@@ -84,6 +86,7 @@ class GraphReader:
         # Kept alive, because layers are looked up by id, and Python reuses the ids of deleted objects.
         self._operations: list[Any] = []
         self._prefix = ""
+        self._names = LayerNames(())
         self.batch = ArrayReference("")
 
     @property
@@ -101,6 +104,7 @@ class GraphReader:
         self.left_out.append(f"{layer.name} ({type(layer).__name__}{what})")
 
     def graph(self, model: Any) -> Graph:
+        self._names = LayerNames(keras_internals.all_layers(model))
         inputs = []
         for tensor in model.inputs:
             graph_input = Input(self._name(tensor.name), Spec(tuple(tensor.shape), tensor.dtype))
@@ -224,7 +228,7 @@ class GraphReader:
         """
         key = (id(call.operation), role)
         if key not in self._draft.layers:
-            name = self._name(self._prefix + call.operation.name + (f"_{role}" if role else ""))
+            name = self._name(self._prefix + self._names.name(call.operation) + (f"_{role}" if role else ""))
             trainable = bool(getattr(call.operation, "trainable", True))
             self._draft.layers[key] = self._layer(name, kind, config or {}, weights or {}, trainable)
         specs = specs_of(call) if outputs is None else outputs

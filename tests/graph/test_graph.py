@@ -100,3 +100,4 @@ def test_any_name_becomes_an_identifier(name, used, expected):
 
 def test_a_class_name_is_written_in_camel_case():
     assert class_name("cnn/striding-batchnorm") == "CnnStridingBatchnorm"
+    assert class_name("mobilenetv2_1.00_64") == "Mobilenetv2_1_00_64"

@@ -49,3 +49,11 @@ def test_blocks_train_the_same_and_are_clean_source(name, backend, shared_worker
     for command in (("ruff", "check", "--isolated"), ("ruff", "format", "--isolated", "--check")):
         done = subprocess.run([sys.executable, "-m", *command, "."], cwd=tmp_path / "source", capture_output=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_the_types_of_blocks_are_right(backend, room, tmp_path):
+    pytest.importorskip("mypy")
+    models.write_source(models.build_model(MODELS["transformer"]), room, tmp_path)
+    options = ("--ignore-missing-imports", "--cache-dir", str(tmp_path / "cache"))
+    done = subprocess.run([sys.executable, "-m", "mypy", *options, "model.py"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stdout

@@ -56,6 +56,19 @@ def test_shapes_and_dtypes_are_those_of_keras(graphs):
         assert [(spec.shape, spec.dtype) for spec in specs] == expected, name
 
 
+def test_layers_are_numbered_as_in_the_first_model_of_a_process(backend):
+    import keras
+
+    from trivium.porting.keras_to_graph.model import read
+
+    layers = keras.layers
+    for _ in range(2):
+        model = keras.Sequential(
+            [keras.Input((4, 4, 1)), layers.Conv2D(2, 2), layers.Conv2D(2, 2), layers.Dense(1, name="dense_7")]
+        )
+        assert [layer.name for layer in read(model).layers] == ["conv2d", "conv2d_1", "dense"]
+
+
 def test_a_shared_layer_is_one_layer_with_several_calls(graphs):
     graph = graphs["shared layers and nested models"]
     layers = {layer.name: layer for layer in graph.layers}

@@ -69,3 +69,30 @@ def test_augmentation_is_left_out_and_named(backend, shared_worker, tmp_path):
         "(RandomZoom)",
     ]
     assert "mirror (RandomFlip)" in (tmp_path / "source" / "README.md").read_text()
+
+
+def test_a_convolution_pads_itself_where_that_is_the_same(backend, shared_worker, tmp_path):
+    import keras
+
+    layers = keras.layers
+    x = pictures = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3)(layers.ZeroPadding2D(2)(x))
+    x = layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(((0, 1), (0, 1)))(x))
+    shared = layers.ZeroPadding2D(1)(x)  # what two layers read is padded once
+    x = layers.Add()([layers.Conv2D(4, 3)(shared), layers.Conv2D(4, 3)(shared)])
+    keras.Model(pictures, layers.Flatten()(x)).save(tmp_path / "model.keras")
+    report = port(tmp_path / "model.keras", f"source:{backend.name}", tmp_path / "source")
+    assert report.passed, report.to_json()
+    code = (tmp_path / "source" / "model.py").read_text()
+    pads = sum(code.count(f"{function}(x, (") for function in ("F.pad", "jnp.pad", "tf.pad"))
+    assert pads == {"torch": 2, "jax": 1, "tensorflow": 3}[backend.name]
+    assert ("padding=2" in code or "padding=((2, 2), (2, 2))" in code) == (backend.name != "tensorflow")
+
+
+def test_an_unnamed_model_is_called_model(backend, shared_worker, tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    assert port(tmp_path / "model.keras", f"source:{backend.name}", tmp_path / "source").passed
+    assert '"""model, as it was trained in Keras.' in (tmp_path / "source" / "model.py").read_text()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ....graph.graph import GraphNode
 from ....graph.writing.expressions import Dialect, shape_text
+from ....graph.writing.folded_padding import folded_into_reader
 from ....graph.writing.layout import literal
 from ....graph.writing.tree import TreeHandler, TreeWriter
 
@@ -106,6 +107,8 @@ def _unfold_time(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
 
 def _pad(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     (x,), value = writer.inputs(node), node.config["value"]
+    if folded_into_reader(writer.graph, node):
+        return [x]
     fill = f", constant_values={value!r}" if value else ""
     return [f"jnp.pad({x}, {literal(node.config['pad_width'])}{fill})"]
 

@@ -348,7 +348,7 @@ def multi_head_attention(
     if mask is not None:
         scores = jnp.where(mask.astype(bool)[:, None], scores, -1e9)
     scores = jax.nn.softmax(scores)
-    weights = dropout(scores, rate, dropout_key) if rate else scores
+    weights = scores if dropout_key is None else dropout(scores, rate, dropout_key)
     y = jnp.einsum("bhts,bshv->bthv", weights, v)
     y = jnp.einsum("bthv,hvo->bto", y, p["output_kernel"])
     return y + p["output_bias"] if "output_bias" in p else y, scores
@@ -382,7 +382,7 @@ def attention(
     if causal:
         scores = scores - 1e9 * ~jnp.tril(jnp.ones(scores.shape[-2:], bool))
     scores = jax.nn.softmax(scores)
-    scores = dropout(scores, rate, dropout_key) if rate else scores
+    scores = scores if dropout_key is None else dropout(scores, rate, dropout_key)
     return scores @ value, scores
 ''',
 }

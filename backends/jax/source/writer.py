@@ -27,7 +27,7 @@ from .step import STATEFUL_STEP, STEP
 _NAMES = frozenset(
     (
         *("jax", "jnp", "lax", "Array", "Any", "Path", "Params", "WEIGHTS", "load", "load_file", "init", "apply"),
-        *("params", "state", "training", "key", "p", "i"),
+        *("params", "state", "training", "key", "p", "i", "tree_of"),
         *HELPERS,
         *MASKED_HELPERS,
     )
@@ -54,6 +54,7 @@ class JaxWriter(TreeWriter):
 
     dialect = DIALECT
     handlers = tree_handlers(DIALECT, OWN_HANDLERS)
+    folds_padding = True
 
     def __init__(self, graph: Graph, is_block: bool = False):
         super().__init__(graph, _NAMES, indent=4, is_block=is_block)
@@ -130,7 +131,8 @@ class JaxWriter(TreeWriter):
         return f"jax.random.fold_in(key, {number})", f"jax.random.fold_in(key, {f'{number} + ' if number else ''}i)"
 
     def _write_family(self, blocks: Blocks) -> TreeFamily:
-        name = identifier(blocks.family.name, _NAMES | {family.name for family in self._families.values()})
+        name = identifier(blocks.family.name, self.taken)
+        self.taken.add(name)
         family = write_family(_block_writer, blocks.family, name, _NAMES)
         self.helpers |= family.first.helpers
         self._families[id(blocks.family)] = family

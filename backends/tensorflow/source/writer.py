@@ -92,7 +92,8 @@ class TensorFlowWriter(TreeWriter):
         return call_blocks(self, node, family, Loop(("", entry)), Loop(("weights", entry)))
 
     def _write_family(self, blocks: Blocks) -> TreeFamily:
-        name = identifier(blocks.family.name, _NAMES | {family.name for family in self._families.values()})
+        name = identifier(blocks.family.name, self.taken)
+        self.taken.add(name)
         family = self._families[id(blocks.family)] = write_family(_block_writer, blocks.family, name, _NAMES)
         self.helpers |= family.first.helpers
         text = family.texts[0]

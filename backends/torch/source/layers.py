@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import GraphLayer, GraphNode
+from ....graph.writing.folded_padding import folded_from_input
 from ....graph.writing.layout import literal, scalar_or_tuple
 from ....graph.writing.windows import conv_transpose_crops
 from .attention import HANDLERS as ATTENTION
@@ -91,6 +92,8 @@ def _convolve(writer: TorchWriter, node: GraphNode, weight: np.ndarray, channels
     lengths = writer.spec(node).shape[1:-1]
     span = tuple(dilation * (size - 1) + 1 for size, dilation in zip(window, config["dilation"], strict=True))
     padding = same_padding(lengths, span, config["strides"]) if config["padding"] == "same" else Padding.none(rank)
+    folded = folded_from_input(writer.graph, node, symmetric=True)
+    padding = Padding(folded) if folded else padding
     inside = _layer_padding(writer, node, padding, config["strides"])
     text = value.text
     if inside is None and padding.known:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import ArrayReference, Graph, GraphNode, Output
+from ....graph.writing.folded_padding import folded_into_reader
 from ....graph.writing.layout import literal, scalar_or_tuple
 from .layers import TorchHandler
 from .padding import Padding, same_padding, widths
@@ -108,6 +109,8 @@ def _repeat_vector(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
 def _pad(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     config: Any = node.config
     value = writer.input(node)
+    if folded_into_reader(writer.graph, node, symmetric=True):
+        return [value]
     fill = f", value={config['value']!r}" if config["value"] else ""
     return [Value(f"F.pad({value.text}, {_widths(value, config['pad_width'])}{fill})", value.order)]
 
