@@ -23,10 +23,15 @@ def network(name):
     return load_function(f"{FUNCTIONS}:{name}")()
 
 
+def operations_of(report):
+    """Return how often the model has each class of layer or operation."""
+    config = json.loads(zipfile.ZipFile(report.artifact).read("config.json"))
+    return Counter(layer["class_name"] for layer in config["config"]["layers"])
+
+
 def layers_of(report):
     """Return how often the model has each class of layer that has weights."""
-    config = json.loads(zipfile.ZipFile(report.artifact).read("config.json"))
-    counts = Counter(layer["class_name"] for layer in config["config"]["layers"])
+    counts = operations_of(report)
     kinds = ("Dense", "EinsumDense", "Embedding", "Conv2D", "Conv2DTranspose")
     return {kind: n for kind, n in counts.items() if kind in kinds or "Normalization" in kind}
 
@@ -65,6 +70,18 @@ def test_the_parameters_are_the_trainable_weights(backend, shared_worker, tmp_pa
     assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == count
     assert {layer.name for layer in model.layers} >= {"image", "stem", "bn1", "conv", "bn2", "head"}
     np.testing.assert_array_equal(model.get_layer("head").get_weights()[0], params["head"]["kernel"])
+
+
+def test_both_forms_of_gelu_become_activations(backend, shared_worker, tmp_path):
+    import jax
+    import jax.numpy as jnp
+
+    def net(kernel, x):
+        return jax.nn.gelu(jax.nn.gelu(x @ kernel) @ kernel, approximate=False)
+
+    report = trivium.port_from_jax(net, jnp.eye(3), (jnp.linspace(-3, 3, 6).reshape(2, 3),), tmp_path / "net.keras")
+    assert report.passed, report.to_json()
+    assert operations_of(report) == {"InputLayer": 1, "Dense": 1, "Gelu": 2}
 
 
 def test_a_tied_weight_is_one_variable(backend, shared_worker, tmp_path):
