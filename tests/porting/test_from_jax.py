@@ -64,7 +64,7 @@ def test_the_parameters_are_the_trainable_weights(backend, shared_worker, tmp_pa
     import keras
 
     function, params, inputs = network("resnet")
-    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras")
+    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras", inference_only=True)
     model = keras.saving.load_model(report.artifact)
     count = sum(leaf.size for leaf in jax.tree_util.tree_leaves(params))
     assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == count
@@ -88,7 +88,7 @@ def test_a_tied_weight_is_one_variable(backend, shared_worker, tmp_path):
     import keras
 
     function, params, inputs = network("transformer")
-    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras")
+    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras", inference_only=True)
     model = keras.saving.load_model(report.artifact)
     tables = [variable for variable in model.trainable_variables if 11 in variable.shape]
     assert [tuple(table.shape) for table in tables] == [(11, 8)]
