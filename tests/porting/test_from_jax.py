@@ -1,7 +1,10 @@
 """A function of JAX, or a module of Flax, becomes a Keras model that predicts and trains the same, or is refused."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -213,6 +216,19 @@ def test_a_recurrent_module_of_flax_is_rebuilt(backend, shared_worker, tmp_path)
     report = trivium.port_from_jax(Net(nnx.Rngs(0)), (tokens,), tmp_path / "net.keras")
     assert report.passed, report.to_json()
     assert report.training[0].passed
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("backend_name", ["tensorflow", "torch"])
+def test_a_function_is_rebuilt_on_another_backend_than_its_own(tmp_path, backend_name):
+    code = (
+        "import sys, trivium; from trivium.functions import load_function; "
+        "report = trivium.port_from_jax(*load_function(sys.argv[1])(), sys.argv[2]); print(report.host, report.finding)"
+    )
+    command = [sys.executable, "-c", code, f"{FUNCTIONS}:transformer", str(tmp_path / "net.keras")]
+    environment = {**os.environ, "KERAS_BACKEND": backend_name}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert finished.stdout.split("\n")[-2] == f"{backend_name} the same predictions", finished.stderr
 
 
 def test_the_example_of_the_documentation_runs(backend, shared_worker, tmp_path, monkeypatch):
