@@ -249,6 +249,8 @@ class KerasPort:
             training: tuple[BackendCheck, ...] = ()
             if self.step_network and all(check.verdict == SAME for check in checks):
                 training = self._compare_steps(artifact, rebuilt, batches[RECORDED], facts)
+            elif self.step_network:
+                facts["training_not_compared"] = "the predictions are not the same up to rounding"
             report = PortReport(
                 *(rebuilt["source"], targets.KERAS, self.destination.artifact, checks, host.name, training, facts),
                 constant_outputs=find_constant_outputs(answered),

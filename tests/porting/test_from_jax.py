@@ -1,7 +1,10 @@
 """A function of JAX, or a module of Flax, becomes a Keras model that predicts and trains the same, or is refused."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -23,10 +26,15 @@ def network(name):
     return load_function(f"{FUNCTIONS}:{name}")()
 
 
+def operations_of(report):
+    """Return how often the model has each class of layer or operation."""
+    config = json.loads(zipfile.ZipFile(report.artifact).read("config.json"))
+    return Counter(layer["class_name"] for layer in config["config"]["layers"])
+
+
 def layers_of(report):
     """Return how often the model has each class of layer that has weights."""
-    config = json.loads(zipfile.ZipFile(report.artifact).read("config.json"))
-    counts = Counter(layer["class_name"] for layer in config["config"]["layers"])
+    counts = operations_of(report)
     kinds = ("Dense", "EinsumDense", "Embedding", "Conv2D", "Conv2DTranspose")
     return {kind: n for kind, n in counts.items() if kind in kinds or "Normalization" in kind}
 
@@ -59,7 +67,7 @@ def test_the_parameters_are_the_trainable_weights(backend, shared_worker, tmp_pa
     import keras
 
     function, params, inputs = network("resnet")
-    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras")
+    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras", inference_only=True)
     model = keras.saving.load_model(report.artifact)
     count = sum(leaf.size for leaf in jax.tree_util.tree_leaves(params))
     assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == count
@@ -67,11 +75,23 @@ def test_the_parameters_are_the_trainable_weights(backend, shared_worker, tmp_pa
     np.testing.assert_array_equal(model.get_layer("head").get_weights()[0], params["head"]["kernel"])
 
 
+def test_both_forms_of_gelu_become_activations(backend, shared_worker, tmp_path):
+    import jax
+    import jax.numpy as jnp
+
+    def net(kernel, x):
+        return jax.nn.gelu(jax.nn.gelu(x @ kernel) @ kernel, approximate=False)
+
+    report = trivium.port_from_jax(net, jnp.eye(3), (jnp.linspace(-3, 3, 6).reshape(2, 3),), tmp_path / "net.keras")
+    assert report.passed, report.to_json()
+    assert operations_of(report) == {"InputLayer": 1, "Dense": 1, "Gelu": 2}
+
+
 def test_a_tied_weight_is_one_variable(backend, shared_worker, tmp_path):
     import keras
 
     function, params, inputs = network("transformer")
-    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras")
+    report = trivium.port_from_jax(function, params, inputs, tmp_path / "net.keras", inference_only=True)
     model = keras.saving.load_model(report.artifact)
     tables = [variable for variable in model.trainable_variables if 11 in variable.shape]
     assert [tuple(table.shape) for table in tables] == [(11, 8)]
@@ -196,6 +216,19 @@ def test_a_recurrent_module_of_flax_is_rebuilt(backend, shared_worker, tmp_path)
     report = trivium.port_from_jax(Net(nnx.Rngs(0)), (tokens,), tmp_path / "net.keras")
     assert report.passed, report.to_json()
     assert report.training[0].passed
+
+
+@pytest.mark.several_backends
+@pytest.mark.parametrize("backend_name", ["tensorflow", "torch"])
+def test_a_function_is_rebuilt_on_another_backend_than_its_own(tmp_path, backend_name):
+    code = (
+        "import sys, trivium; from trivium.functions import load_function; "
+        "report = trivium.port_from_jax(*load_function(sys.argv[1])(), sys.argv[2]); print(report.host, report.finding)"
+    )
+    command = [sys.executable, "-c", code, f"{FUNCTIONS}:transformer", str(tmp_path / "net.keras")]
+    environment = {**os.environ, "KERAS_BACKEND": backend_name}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert finished.stdout.split("\n")[-2] == f"{backend_name} the same predictions", finished.stderr
 
 
 def test_the_example_of_the_documentation_runs(backend, shared_worker, tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
+from trivium.backends.workers import messages
 from trivium.engine.bundles import keras_files
 from trivium.errors import PortError
 from trivium.porting.graph_to_keras.foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, simplify
+from trivium.porting.graph_to_keras.messages import from_message, to_message
 from trivium.porting.graph_to_keras.windows import is_same, padding_pairs, same_pairs
 
 RANDOM = np.random.default_rng(3)
@@ -162,6 +164,40 @@ def test_a_weight_that_no_layer_owns_belongs_to_the_model_and_trains(backend):
     close(answer(model, x), (x * scale).sum(2))
     assert [variable.shape for variable in model.trainable_variables] == [(1, 4)]
     assert model.get_layer("net_scale").trainable
+
+
+def test_a_weight_that_is_computed_with_is_trained(backend):
+    nodes = [("exp", ("w",), {}), ("multiply", ("x", "0"), {})]
+    model = built(foreign_graph(images(3), nodes, weights(w=[0, 1, 2])))
+    x = RANDOM.normal(size=(5, 3)).astype("float32")
+    close(answer(model, x), x * np.exp([0, 1, 2]))
+    assert [variable.shape for variable in model.trainable_variables] == [(3, 1)]
+
+
+def test_a_constant_that_is_added_to_a_product_is_not_trained(backend):
+    constant = {"c": Weight("net.c", np.ones(2, "float32"), False)}
+    nodes = [("matmul", ("x", "w"), {}), ("add", ("0", "c"), {})]
+    model = built(foreign_graph(images(3), nodes, {**weights(w=RANDOM.normal(size=(3, 2))), **constant}))
+    assert [variable.shape for variable in model.trainable_variables] == [(3, 2)]
+
+
+def test_a_product_over_several_axes_is_one_layer(backend):
+    kernel, bias, x = (RANDOM.normal(size=shape).astype("float32") for shape in ((4, 2, 5), (5,), (3, 6, 4, 2)))
+    nodes = [("einsum_dense", ("x", "w", "b"), {"terms": ("abcd", "cde", "abe")})]
+    model = built(foreign_graph(images(6, 4, 2), nodes, weights(w=kernel, b=bias)))
+    close(answer(model, x), np.einsum("abcd,cde->abe", x, kernel) + bias)
+    assert [type(layer).__name__ for layer in model.layers] == ["InputLayer", "EinsumDense"]
+
+
+def test_a_graph_survives_the_message_to_a_worker():
+    graph, stream = cnn(), io.BytesIO()
+    messages.write(stream, messages.pack(to_message(graph)))
+    stream.seek(0)
+    returned = from_message(messages.read(stream))
+    assert returned.nodes[0].attributes == graph.nodes[0].attributes
+    assert [vars(node) for node in returned.nodes] == [vars(node) for node in graph.nodes]
+    assert (returned.inputs, returned.outputs) == (graph.inputs, graph.outputs)
+    assert returned.weights.keys() == graph.weights.keys()
 
 
 def test_a_layer_that_is_called_twice_is_one_layer(backend):

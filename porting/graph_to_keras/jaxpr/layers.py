@@ -12,6 +12,7 @@ from ....backends.traced_program import TracedEquation, TracedValue
 from ..foreign_graph import Operand, Weight
 from .arithmetic import compute, reduce
 from .contractions import convolution, own_weight, pool, product, window_size
+from .gelu import gelu
 from .normalization import normalization
 from .translator import JaxArray, Translator
 
@@ -161,6 +162,6 @@ Pattern = Callable[[Translator, TracedEquation], "JaxArray | None"]
 
 _PATTERNS: dict[str, tuple[Pattern, ...]] = {
     "add": (_with_bias, normalization),
-    "mul": (normalization,),
+    "mul": (gelu, normalization),
     "div": (_softmax, _mean),
 }
