@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,24 @@ def _recurrent_layers_of_any_length(model: Any) -> list[str]:
 def exportable_loops() -> AbstractContextManager[None]:
     """Change nothing: PyTorch's exporters unroll any loop."""
     return nullcontext()
+
+
+def exportable_operations() -> AbstractContextManager[None]:
+    """Make a computed kernel a constant: the exporter to ONNX refuses a convolution by a kernel that it must compute.
+
+    `keras.ops.image.extract_patches` is a convolution by an identity matrix (Keras 3.15): vision transformers begin so.
+    A kernel that depends on the inputs becomes wrong by this, which the check of the artifact finds.
+    """
+    return keras_internals.corrected({"nn": {"conv": _with_constant_kernel}})
+
+
+def _with_constant_kernel(native: Callable[..., Any]) -> Callable[..., Any]:
+    def conv(inputs: Any, kernel: Any, *arguments: Any, **keywords: Any) -> Any:
+        if torch.jit.is_tracing() and isinstance(kernel, torch.Tensor) and not kernel.requires_grad:
+            kernel = torch.from_numpy(kernel.detach().cpu().numpy()).to(kernel.device)
+        return native(inputs, kernel, *arguments, **keywords)
+
+    return conv
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
