@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,20 @@ def exportable_loops() -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def exportable_operations() -> AbstractContextManager[None]:
-    """Make a computed kernel a constant: the exporter to ONNX refuses a convolution by a kernel that it must compute.
+@contextlib.contextmanager
+def exportable_operations() -> Iterator[None]:
+    """Make constants of what the exporter to ONNX must know in advance and takes for computed.
 
-    `keras.ops.image.extract_patches` is a convolution by an identity matrix (Keras 3.15): vision transformers begin so.
-    A kernel that depends on the inputs becomes wrong by this, which the check of the artifact finds.
+    That is a kernel: `keras.ops.image.extract_patches` is a convolution by an identity matrix (Keras 3.15), with which
+    vision transformers begin. And it is the shape that layer normalization normalizes, after an array was reshaped. A
+    kernel that depends on the inputs becomes wrong by this, which the check of the artifact finds.
     """
-    return keras_internals.corrected({"nn": {"conv": _with_constant_kernel}})
+    layer_norm = {"layer_norm": _with_constant_shape(torch.nn.functional.layer_norm)}
+    with (
+        keras_internals.corrected({"nn": {"conv": _with_constant_kernel}}),
+        keras_internals.replaced_functions(torch.nn.functional, layer_norm),
+    ):
+        yield
 
 
 def _with_constant_kernel(native: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +85,13 @@ def _with_constant_kernel(native: Callable[..., Any]) -> Callable[..., Any]:
         return native(inputs, kernel, *arguments, **keywords)
 
     return conv
+
+
+def _with_constant_shape(native: Callable[..., Any]) -> Callable[..., Any]:
+    def layer_norm(x: Any, normalized_shape: Sequence[Any], *arguments: Any, **keywords: Any) -> Any:
+        return native(x, tuple(map(int, normalized_shape)), *arguments, **keywords)
+
+    return layer_norm
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

@@ -259,13 +259,14 @@ def test_a_cast_to_integers_rounds_and_stays_in_range():
 
 @pytest.mark.several_backends
 def test_patches_are_written_by_pytorch_too(backend, tmp_path):
-    """PyTorch's exporter to ONNX refuses a convolution by a kernel that it must compute."""
+    """PyTorch's exporter to ONNX refuses a kernel, and a shape to normalize, that it must compute."""
     import keras
 
     require("onnx")
     pictures = keras.Input((16, 16, 3))
     patches = keras.ops.reshape(keras.ops.image.extract_patches(pictures, 8), (-1, 4, 192))
-    keras.Model(pictures, keras.layers.Dense(5)(patches)).save(tmp_path / "net.keras")
+    patches = keras.layers.LayerNormalization()(keras.layers.Dense(5)(patches))
+    keras.Model(pictures, patches).save(tmp_path / "net.keras")
     report = port(tmp_path / "net.keras", "onnx")
     assert report.passed, report.to_json()
     assert (report.host, report.facts.get("passed_over")) == ("torch", None)
