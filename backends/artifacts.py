@@ -2,7 +2,8 @@
 
 Each backend's `artifacts.py` has `export_options(name, model)`: the options with which Keras exports a model to a
 format on this backend, for batches and open axes of any length; and `exportable_loops()`, while which lasts recurrent
-layers loop by operations that every format has. Backends whose framework serves files without Keras also have
+layers loop by operations that every format has; and `exportable_operations()`, while which lasts operations that the
+exporters cannot write are computed by others. Backends whose framework serves files without Keras also have
 `read(path)`, which returns an `Artifact`; it must not import Keras or need the code of the model.
 """
 
@@ -66,6 +67,11 @@ def export_options(name: str, model: Any) -> dict[str, Any]:
 def exportable_loops() -> AbstractContextManager[None]:
     """While it lasts, recurrent layers of this process' backend loop over a sequence as every format can."""
     return room(catalog.selected().name).exportable_loops()  # type: ignore[no-any-return]
+
+
+def exportable_operations() -> AbstractContextManager[None]:
+    """While it lasts, operations of this process' backend compute the same by what the exporters can write."""
+    return room(catalog.selected().name).exportable_operations()  # type: ignore[no-any-return]
 
 
 def room(backend: str) -> Any:

@@ -14,3 +14,8 @@ def export_options(name: str, model: Any) -> dict[str, Any]:
 def exportable_loops() -> AbstractContextManager[None]:
     """Change nothing: JAX writes no format whose loops need to be replaced."""
     return nullcontext()
+
+
+def exportable_operations() -> AbstractContextManager[None]:
+    """Change nothing: all operations are written as they are."""
+    return nullcontext()

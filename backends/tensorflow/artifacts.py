@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,11 @@ def quantization_options(*, half: bool, samples: Callable[[], Iterator[Any]] | N
 def exportable_loops() -> AbstractContextManager[None]:
     """While it lasts, recurrent layers loop without lists of tensors, which OpenVINO and LiteRT do not have."""
     return keras_internals.replaced_functions(keras_internals.backend_module(), {"rnn": recurrent_loop.rnn})
+
+
+def exportable_operations() -> AbstractContextManager[None]:
+    """Change nothing: all operations are written as they are."""
+    return nullcontext()
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

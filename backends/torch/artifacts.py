@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,38 @@ def _recurrent_layers_of_any_length(model: Any) -> list[str]:
 def exportable_loops() -> AbstractContextManager[None]:
     """Change nothing: PyTorch's exporters unroll any loop."""
     return nullcontext()
+
+
+@contextlib.contextmanager
+def exportable_operations() -> Iterator[None]:
+    """Make constants of what the exporter to ONNX must know in advance and takes for computed.
+
+    That is a kernel: `keras.ops.image.extract_patches` is a convolution by an identity matrix (Keras 3.15), with which
+    vision transformers begin. And it is the shape that layer normalization normalizes, after an array was reshaped. A
+    kernel that depends on the inputs becomes wrong by this, which the check of the artifact finds.
+    """
+    layer_norm = {"layer_norm": _with_constant_shape(torch.nn.functional.layer_norm)}
+    with (
+        keras_internals.corrected({"nn": {"conv": _with_constant_kernel}}),
+        keras_internals.replaced_functions(torch.nn.functional, layer_norm),
+    ):
+        yield
+
+
+def _with_constant_kernel(native: Callable[..., Any]) -> Callable[..., Any]:
+    def conv(inputs: Any, kernel: Any, *arguments: Any, **keywords: Any) -> Any:
+        if torch.jit.is_tracing() and isinstance(kernel, torch.Tensor) and not kernel.requires_grad:
+            kernel = torch.from_numpy(kernel.detach().cpu().numpy()).to(kernel.device)
+        return native(inputs, kernel, *arguments, **keywords)
+
+    return conv
+
+
+def _with_constant_shape(native: Callable[..., Any]) -> Callable[..., Any]:
+    def layer_norm(x: Any, normalized_shape: Sequence[Any], *arguments: Any, **keywords: Any) -> Any:
+        return native(x, tuple(map(int, normalized_shape)), *arguments, **keywords)
+
+    return layer_norm
 
 
 def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:

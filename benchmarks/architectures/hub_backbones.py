@@ -11,6 +11,15 @@ import keras_hub
 _SMALL = {"vocabulary_size": 50, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
 
 
+_LENGTH = 12
+
+
+def _of_fixed_length(backbone: Any, name: str) -> Any:
+    """Return a text backbone for texts of one length: its positions are cut to the length."""
+    inputs = {each.name: keras.Input((_LENGTH,), dtype=each.dtype, name=each.name) for each in backbone.inputs}
+    return keras.Model(inputs, backbone(inputs), name=name)
+
+
 def _vit() -> Any:
     sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
     return keras_hub.models.ViTBackbone(image_shape=(32, 32, 3), patch_size=8, **sizes)
@@ -18,9 +27,9 @@ def _vit() -> Any:
 
 def _resnet() -> Any:
     return keras_hub.models.ResNetBackbone(
-        input_conv_filters=[16],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[16, 32],
+        stackwise_num_filters=[64, 64],
         stackwise_num_blocks=[2, 2],
         stackwise_num_strides=[1, 2],
         block_type="basic_block",
@@ -37,8 +46,8 @@ def _whisper_encoder() -> Any:
 
 
 _BUILDERS: dict[str, Callable[[], Any]] = {
-    "BERT": lambda: keras_hub.models.BertBackbone(**_SMALL, max_sequence_length=16),
-    "GPT2": lambda: keras_hub.models.GPT2Backbone(**_SMALL, max_sequence_length=16),
+    "BERT": lambda: _of_fixed_length(keras_hub.models.BertBackbone(**_SMALL, max_sequence_length=16), "bert"),
+    "GPT2": lambda: _of_fixed_length(keras_hub.models.GPT2Backbone(**_SMALL, max_sequence_length=16), "gpt2"),
     "ViT": _vit,
     "ResNet": _resnet,
     "WhisperEncoder": _whisper_encoder,

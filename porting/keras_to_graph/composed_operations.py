@@ -162,7 +162,25 @@ def _extract_patches(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefe
     return reader.add(call, "reshape", [value], config={"shape": (None, *specs_of(call)[0].shape[1:])})
 
 
+def _slice(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    """Read a slice of a known place: its starts, and its lengths, of which -1 is the rest."""
+    starts, lengths = call.arguments["start_indices"], call.operation.shape
+    if not all(isinstance(each, (int, np.integer)) for each in (*starts, *lengths)):
+        raise UnreadableError("starts at a place, or has a length, that is not known in advance")
+    entries = tuple(
+        ("slice", int(start) or None, None if length == -1 else int(start + length), None)
+        for start, length in zip(starts, lengths, strict=True)
+    )
+    return reader.add(call, "get_item", [call.arguments["inputs"]], config={"index": entries})
+
+
+def _convert_to_tensor(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    return [reader.cast(call, call.arguments["x"], specs_of(call)[0].dtype)]
+
+
 COMPOSED_OPERATIONS: dict[str, LayerReader] = {
+    "Slice": _slice,
+    "ConvertToTensor": _convert_to_tensor,
     "Normalize": _normalize,
     "Norm": _norm,
     "Logsumexp": _logsumexp,

@@ -134,6 +134,16 @@ def models():  # noqa: C901 - one class after the other
             patches = ops.image.extract_patches(x, 2)
             return ops.reshape(patches, (ops.shape(patches)[0], -1, patches.shape[-1]))
 
+    class CutPositions(keras.layers.Layer):
+        """Takes the first rows of a longer table of positions, as KerasHub's `PositionEmbedding`."""
+
+        def build(self, shape):
+            self.positions = self.add_weight(shape=(9, shape[-1]), name="positions")
+
+        def call(self, x):
+            table = ops.slice(ops.convert_to_tensor(self.positions), (1, 0), (x.shape[1], x.shape[2]))
+            return x + ops.broadcast_to(table, ops.shape(x))
+
     class Moved(keras.layers.Layer):
         def call(self, x):
             chosen = ops.where(x > 0, x, ops.take(x, ops.array([1, 0, 3, 2]), axis=-1)) + ops.tril(ops.ones((4, 4)))[2]
@@ -170,6 +180,7 @@ def models():  # noqa: C901 - one class after the other
             lambda: ClassToken(lambda token, batch: ops.repeat(token, batch, axis=0)), (5, 4)
         ),
         "class token, tiled": over(lambda: ClassToken(lambda token, batch: ops.tile(token, (batch, 1, 1))), (5, 4)),
+        "cut positions": over(CutPositions, (5, 4)),
         "tied": over(Tied, (5,), dtype="int32"),
         "norms": over(Norms, (3, 4)),
         "gate": over(Gate, (4,), (4,)),
@@ -183,7 +194,7 @@ def models():  # noqa: C901 - one class after the other
 NAMES = (
     *("scale", "matmul", "operator", "dot", "tensordot", "einsum", "listed", "positions", "block", "attention"),
     *("attention over any length", "class token, broadcast", "class token, repeated", "class token, tiled", "tied"),
-    *("norms", "gate", "average", "patches", "moved", "called twice"),
+    *("norms", "gate", "average", "patches", "moved", "called twice", "cut positions"),
 )
 
 

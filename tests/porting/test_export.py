@@ -255,3 +255,18 @@ def test_a_cast_to_integers_rounds_and_stays_in_range():
     values = np.array([-3.0, 0.4999, 126.99999, 254.6, 300.0])
     np.testing.assert_array_equal(export.as_dtype(values, "uint8"), np.array([0, 0, 127, 255, 255], "uint8"))
     assert export.as_dtype(values, "float32").dtype == "float32"
+
+
+@pytest.mark.several_backends
+def test_patches_are_written_by_pytorch_too(backend, tmp_path):
+    """PyTorch's exporter to ONNX refuses a kernel, and a shape to normalize, that it must compute."""
+    import keras
+
+    require("onnx")
+    pictures = keras.Input((16, 16, 3))
+    patches = keras.ops.reshape(keras.ops.image.extract_patches(pictures, 8), (-1, 4, 192))
+    patches = keras.layers.LayerNormalization()(keras.layers.Dense(5)(patches))
+    keras.Model(pictures, patches).save(tmp_path / "net.keras")
+    report = port(tmp_path / "net.keras", "onnx")
+    assert report.passed, report.to_json()
+    assert (report.host, report.facts.get("passed_over")) == ("torch", None)

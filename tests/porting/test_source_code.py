@@ -199,3 +199,12 @@ def test_applications_of_keras_become_source_within_twenty_seconds(name, target,
     received, _ = run_isolated(tmp_path, catalog.find(target))
     models.compare([expected], received["random"], 1e-4)
     print(name, target, f"{seconds:.1f} s", parity.difference(expected, received["random"][0]).relative)
+
+
+@pytest.mark.several_backends
+def test_a_plain_model_file_for_jax_is_read_by_a_backend_that_does_not_compile_it_first(backend, tmp_path):
+    import keras
+
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "net.keras")
+    hosts = {target: port(tmp_path / "net.keras", f"source:{target}").host for target in ("jax", "tensorflow")}
+    assert hosts == {"jax": "torch", "tensorflow": "tensorflow"}
