@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ _LAYERS = {
     # value_dim, out), with biases (heads, key_dim), …, (out,). key and value may have fewer heads (grouped-query
     # attention): head h uses key head h // (num_heads // num_key_value_heads). Scores are divided by sqrt(key_dim);
     # dropout applies to them. Outputs: the result, and with return_scores the scores (batch, heads, T, S) after
-    # softmax.
+    # softmax. See `zeros_where_masked` for a query of which all keys are masked.
     "multi_head_attention": LayerSchema(
         (
             *("num_heads", "num_key_value_heads", "key_dim", "value_dim", "dropout"),
@@ -194,3 +195,12 @@ _ACTIVATIONS = {
 }
 
 KINDS: Mapping[str, LayerSchema] = {**_LAYERS, **_SHAPES, **_ELEMENTWISE, **_REDUCTIONS, **_FUNCTIONS, **_ACTIVATIONS}
+
+
+def zeros_where_masked(config: Mapping[str, Any]) -> bool:
+    """Return whether a query of which all keys are masked gets zeros, and not the mean of the values.
+
+    Keras' `MultiHeadAttention` computes in two ways: by a softmax that knows the mask where it needs the scores, for
+    dropout or for its caller; else by the fused attention of the backend.
+    """
+    return bool(config["masked"] and (config["dropout"] or config["return_scores"]))

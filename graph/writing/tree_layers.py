@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..graph import GraphNode
+from ..layer_kinds import zeros_where_masked
 from .folded_padding import folded_from_input
 from .layout import literal
 from .tree import TreeHandler, TreeWriter
@@ -187,7 +188,8 @@ def _settings(writer: TreeWriter, node: GraphNode, x: str) -> list[str]:
 def _multi_head_attention(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     masked = bool(node.config["masked"])
     inputs = writer.inputs(node)
-    return _attend(writer, node, [*inputs[:3], *(inputs[3:4] if masked else [])])
+    zeros = ["zeros=True"] if zeros_where_masked(node.config) else []
+    return _attend(writer, node, [*inputs[:3], *(inputs[3:4] if masked else [])], *zeros)
 
 
 def _attention(writer: TreeWriter, node: GraphNode) -> Sequence[str]:

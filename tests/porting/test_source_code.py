@@ -10,7 +10,7 @@ import pytest
 import written_models as models
 from models_for_source import MODELS
 
-from trivium.backends import catalog
+from trivium.backends import catalog, runtime
 from trivium.backends.workers import worker
 from trivium.engine.verification import parity
 from trivium.errors import PortError
@@ -150,6 +150,28 @@ def test_attention_to_what_has_a_mask_is_refused(backend, room, tmp_path):
     model = keras.Model(tokens, layers.MultiHeadAttention(2, 2, name="heads")(x, x))
     with pytest.raises(PortError, match=r"heads: attends to what has a mask .* call it with attention_mask instead"):
         models.write_source(model, room, tmp_path)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_query_of_which_all_keys_are_masked_gets_what_keras_gives_it(backend, room, tmp_path, dropout, causal):
+    """Keras gives the mean of the values, but zeros where it computes the scores for a dropout."""
+    import keras
+
+    def build():
+        x, mask = keras.Input((5, 4)), keras.Input((5,), dtype="int32")
+        attention = keras.layers.MultiHeadAttention(2, 3, dropout=dropout)
+        rows = attention(x, x, attention_mask=keras.ops.expand_dims(mask, 1), use_causal_mask=causal)
+        return keras.Model([x, mask], rows)
+
+    model = models.build_model(build)
+    models.randomise(model)
+    source = models.write_source(model, room, tmp_path)
+    rows, _ = models.random_inputs(model)
+    inputs = [rows, np.array([[0, 0, 0, 0, 0], [0, 0, 1, 1, 0], [1, 1, 1, 1, 1]], "int32")]
+    with runtime.current().corrected_operations():
+        expected = models.keras_answers(model, inputs)
+    models.compare(expected, models.source_answers(source, tmp_path, inputs))
 
 
 def test_an_unknown_framework_is_refused(saved_runs):

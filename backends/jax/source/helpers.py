@@ -325,13 +325,15 @@ def multi_head_attention(
     mask: Array | None = None,
     *,
     causal: bool = False,
+    zeros: bool = False,
     rate: float = 0.0,
     dropout_key: Array | None = None,
 ) -> tuple[Array, Array]:
     """Multi-head attention, also with fewer heads of keys and values than of queries.
 
     Takes query (batch, T, in), value and key (batch, S, in), and a mask (batch, T, S)
-    that is true where attention is allowed. Returns (batch, T, out) and the scores
+    that is true where attention is allowed; a query of which all keys are masked gets
+    the mean of the values, or `zeros`. Returns (batch, T, out) and the scores
     (batch, heads, T, S).
     """
 
@@ -342,12 +344,11 @@ def multi_head_attention(
     q, k, v = project(query, "query"), project(key, "key"), project(value, "value")
     k, v = (jnp.repeat(heads, q.shape[2] // heads.shape[2], axis=2) for heads in (k, v))
     scores = jnp.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
-    if causal:
-        visible = jnp.tril(jnp.ones(scores.shape[-2:], bool))
-        scores = jnp.where(visible, scores, -1e9)
+    allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool), 0 if causal else scores.shape[-1])
     if mask is not None:
-        scores = jnp.where(mask.astype(bool)[:, None], scores, -1e9)
-    scores = jax.nn.softmax(scores)
+        allowed = allowed & mask.astype(bool)[:, None]
+    scores = jax.nn.softmax(jnp.where(allowed, scores, -1e9))
+    scores = jnp.where(allowed, scores, 0.0) if zeros else scores
     weights = scores if dropout_key is None else dropout(scores, rate, dropout_key)
     y = jnp.einsum("bhts,bshv->bthv", weights, v)
     y = jnp.einsum("bthv,hvo->bto", y, p["output_kernel"])

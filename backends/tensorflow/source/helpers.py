@@ -337,13 +337,14 @@ def multi_head_attention(
     mask: tf.Tensor | None = None,
     *,
     causal: bool = False,
+    zeros: bool = False,
     rate: float = 0.0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Multi-head attention, also with fewer heads of keys and values than of queries.
 
     Takes query (batch, T, in), value and key (batch, S, in), and a mask (batch, T, S)
-    that is true where attention is allowed. Returns (batch, T, out) and the scores
-    (batch, heads, T, S).
+    that is true where attention is allowed; a query of which all keys are masked gets
+    the mean of the values, or `zeros`. Returns (batch, T, out) and the scores.
     """
 
     def project(x: tf.Tensor, part: str) -> tf.Tensor:
@@ -353,12 +354,11 @@ def multi_head_attention(
     q, k, v = project(query, "query"), project(key, "key"), project(value, "value")
     k, v = (tf.repeat(heads, q.shape[2] // heads.shape[2], axis=2) for heads in (k, v))
     scores = tf.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
-    if causal:
-        visible = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0)
-        scores = tf.where(visible, scores, -1e9)
+    allowed = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0 if causal else -1)
     if mask is not None:
-        scores = tf.where(tf.cast(mask, tf.bool)[:, None], scores, -1e9)
-    scores = tf.nn.softmax(scores)
+        allowed &= tf.cast(mask, tf.bool)[:, None]
+    scores = tf.nn.softmax(tf.where(allowed, scores, -1e9))
+    scores = tf.where(allowed, scores, 0.0) if zeros else scores
     weights = dropout(scores, rate) if rate else scores
     y = tf.einsum("bhts,bshv->bthv", weights, v)
     y = tf.einsum("bthv,hvo->bto", y, p["output_kernel"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import GraphNode
+from ....graph.layer_kinds import zeros_where_masked
 from ....graph.writing.layout import literal
 from .values import Value, graph_order
 from .writer import TorchWriter
@@ -65,6 +66,8 @@ def _attend(writer: TorchWriter, node: GraphNode, name: str, inputs: Sequence[An
         arguments.append(f"mask={writer.in_graph_order(node, 3).text}")
     if node.config["causal"]:
         arguments.append("causal=True")
+    if masked and zeros_where_masked(node.config):
+        arguments.append("zeros=True")
     writer.release(node)
     result = writer.name(node.name)
     scores = writer.name(node.name) if len(node.outputs) > 1 and writer.needed(node, 1) else "_"

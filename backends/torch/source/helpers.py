@@ -260,7 +260,8 @@ class MultiHeadAttention(nn.Module):
     """Multi-head attention, also with fewer heads of keys and values than of queries.
 
     Takes query (batch, T, …), value and key (batch, S, …), and a mask (batch, T, S) that
-    is true where attention is allowed. Returns (batch, T, …) and the scores
+    is true where attention is allowed; a query of which all keys are masked gets the
+    mean of the values, or `zeros`. Returns (batch, T, …) and the scores
     (batch, heads, T, S).
     """
 
@@ -293,6 +294,7 @@ class MultiHeadAttention(nn.Module):
         key: Tensor,
         mask: Tensor | None = None,
         causal: bool = False,
+        zeros: bool = False,
     ) -> tuple[Tensor, Tensor]:
         q = self.query(query).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k = self.key(key).unflatten(-1, (self.key_heads, -1)).transpose(1, 2)
@@ -300,14 +302,13 @@ class MultiHeadAttention(nn.Module):
         k = k.repeat_interleave(self.heads // self.key_heads, dim=1)
         v = v.repeat_interleave(self.heads // self.key_heads, dim=1)
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        masked = torch.zeros_like(scores, dtype=torch.bool)
         if causal:
-            scores = scores.masked_fill(
-                torch.ones_like(scores[0, 0], dtype=torch.bool).tril().logical_not(),
-                -1e9,
-            )
+            masked |= torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
         if mask is not None:
-            scores = scores.masked_fill(mask.logical_not()[:, None], -1e9)
-        scores = scores.softmax(dim=-1)
+            masked |= mask.logical_not()[:, None]
+        scores = scores.masked_fill(masked, -1e9).softmax(dim=-1)
+        scores = scores.masked_fill(masked, 0.0) if zeros else scores
         result = F.dropout(scores, self.dropout, self.training) @ v
         return self.output(result.transpose(1, 2).flatten(2)), scores
 ''',
