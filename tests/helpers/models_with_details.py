@@ -3,39 +3,44 @@
 `MODELS` has a function for each that builds it.
 """
 
-import keras
-from keras import layers, ops
+from late_module import LateModule
 
+keras, layers, ops = LateModule("keras"), LateModule("keras.layers"), LateModule("keras.ops")
 ROWS, PICTURES, STEPS, TOKENS = (6,), (8, 8, 3), (5, 4), (5,)
 
 
-class Tied(layers.Layer):
-    """Answers with the table that it reads with."""
+def tied():
+    class Tied(layers.Layer):
+        """Answers with the table that it reads with."""
 
-    def build(self, shape):
-        self.table = self.add_weight(shape=(9, 4))
+        def build(self, shape):
+            self.table = self.add_weight(shape=(9, 4))
 
-    def call(self, tokens):
-        return ops.matmul(ops.take(self.table, tokens, axis=0), ops.transpose(self.table))
+        def call(self, tokens):
+            return ops.matmul(ops.take(self.table, tokens, axis=0), ops.transpose(self.table))
 
-
-class Scaled(layers.Layer):
-    """Scales by a weight of its own, by what `function` makes of it."""
-
-    def __init__(self, function=None, trained=True, **options):
-        super().__init__(**options)
-        self.function, self.trained = function or (lambda weight: weight), trained
-
-    def build(self, shape):
-        self.sizes = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=self.trained)
-
-    def call(self, x):
-        return x * self.function(self.sizes)
+    return Tied()
 
 
-class Detached(layers.Layer):
-    def call(self, x):
-        return ops.stop_gradient(x)
+def scaled(function=None, trained=True):
+    class Scaled(layers.Layer):
+        """Scales by a weight of its own, by what `function` makes of it."""
+
+        def build(self, shape):
+            self.sizes = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=trained)
+
+        def call(self, x):
+            return x * (function(self.sizes) if function else self.sizes)
+
+    return Scaled()
+
+
+def detached():
+    class Detached(layers.Layer):
+        def call(self, x):
+            return ops.stop_gradient(x)
+
+    return Detached()
 
 
 def chain(shape, *parts):
@@ -109,7 +114,7 @@ MODELS = {
     "all but the head frozen": lambda: chain(ROWS, frozen(layers.Dense(5, "tanh")), layers.Dense(2)),
     "a frozen inner model": lambda: inner_model(trained=False),
     "an inner model": lambda: inner_model(trained=True),
-    "detached": lambda: rows(Detached()),
+    "detached": lambda: rows(detached()),
     "one branch detached": lambda: branches(lambda one, other: one + ops.stop_gradient(other)),
     "one of two answers detached": two_answers,
     "a layer called twice": lambda: shared(layers.Dense(6)),
@@ -117,10 +122,10 @@ MODELS = {
     "a tied table": lambda: tied_table(),
     "a masked table": lambda: tokens(layers.Embedding(9, 4, mask_zero=True), layers.LSTM(5)),
     "a frozen table": lambda: tokens(frozen(layers.Embedding(9, 4)), layers.Flatten()),
-    "a weight that scales": lambda: rows(Scaled()),
-    "a weight through softplus": lambda: rows(Scaled(ops.softplus)),
-    "a weight that is not trained": lambda: rows(Scaled(trained=False)),
-    "a frozen layer of one's own": lambda: rows(frozen(Scaled())),
+    "a weight that scales": lambda: rows(scaled()),
+    "a weight through softplus": lambda: rows(scaled(ops.softplus)),
+    "a weight that is not trained": lambda: rows(scaled(trained=False)),
+    "a frozen layer of one's own": lambda: rows(frozen(scaled())),
     "batch norm": lambda: pictures(layers.BatchNormalization(), layers.ReLU()),
     "batch norm of rows": lambda: rows(layers.BatchNormalization()),
     "a slow batch norm": lambda: pictures(layers.BatchNormalization(momentum=0.999, epsilon=1e-2)),
@@ -158,4 +163,4 @@ def tokens(table, *parts):
 
 
 def tied_table():
-    return keras.Sequential([keras.Input(TOKENS, dtype="int32"), Tied()])
+    return keras.Sequential([keras.Input(TOKENS, dtype="int32"), tied()])

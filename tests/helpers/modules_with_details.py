@@ -6,27 +6,29 @@
 
 import functools
 
-import torch
-from torch import nn
-from torch.nn import functional
+from late_module import LateModule
+
+torch, nn, functional = LateModule("torch"), LateModule("torch.nn"), LateModule("torch.nn.functional")
 
 ROWS, PICTURES, STEPS, TOKENS = (6, 6), (6, 3, 8, 8), (6, 5, 4), (6, 5)
 
 
-class Written(nn.Module):
-    """A module from its parts by name and a function of them and the input."""
+def written(forward, **parts):
+    """Return a module from its parts by name and a function of them and the input."""
 
-    def __init__(self, forward, **parts):
-        super().__init__()
-        self._written = forward
-        for name, part in parts.items():
-            if isinstance(part, torch.Tensor) and not isinstance(part, nn.Parameter):
-                self.register_buffer(name, part)
-            else:
-                setattr(self, name, part)
+    class Written(nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name, part in parts.items():
+                if isinstance(part, torch.Tensor) and not isinstance(part, nn.Parameter):
+                    self.register_buffer(name, part)
+                else:
+                    setattr(self, name, part)
 
-    def forward(self, *inputs):
-        return self._written(self, *inputs)
+        def forward(self, *inputs):
+            return forward(self, *inputs)
+
+    return Written()
 
 
 def two(**changes):
@@ -51,7 +53,7 @@ def without_gradient(m, x):
 
 
 def tied_table():
-    module = Written(lambda m, i: m.b(m.a(i)), a=nn.Embedding(9, 4), b=nn.Linear(4, 9, bias=False))
+    module = written(lambda m, i: m.b(m.a(i)), a=nn.Embedding(9, 4), b=nn.Linear(4, 9, bias=False))
     module.b.weight = module.a.weight
     return module
 
@@ -64,7 +66,7 @@ def tied_layers():
 
 def tied_to_its_transpose():
     linear = functional.linear
-    return Written(lambda m, x: linear(torch.tanh(linear(x, m.w)), m.w.t()), w=parameter(5, 6))
+    return written(lambda m, x: linear(torch.tanh(linear(x, m.w)), m.w.t()), w=parameter(5, 6))
 
 
 def normalised(norm, **settings):
@@ -76,7 +78,7 @@ def convolved(*layers):
 
 
 def recurrent(kind, **settings):
-    return Written(lambda m, x: m.b(m.a(x)[0][:, -1]), a=kind(4, 5, batch_first=True, **settings), b=nn.Linear(5, 2))
+    return written(lambda m, x: m.b(m.a(x)[0][:, -1]), a=kind(4, 5, batch_first=True, **settings), b=nn.Linear(5, 2))
 
 
 def parameter(*shape):
@@ -98,13 +100,13 @@ def all_but_the_head():
 
 
 def two_columns():
-    return Written(lambda m, i: m.b((m.a(i[:, :2]) * m.a(i[:, 2:4])).sum(1)), a=nn.Embedding(9, 4), b=nn.Linear(4, 2))
+    return written(lambda m, i: m.b((m.a(i[:, :2]) * m.a(i[:, 2:4])).sum(1)), a=nn.Embedding(9, 4), b=nn.Linear(4, 2))
 
 
 def two_norms(same):
     """Return a module with a batch norm behind each of two convolutions, or one for both."""
     norms = {"n": nn.BatchNorm2d(4)} if same else {"n": nn.BatchNorm2d(4), "o": nn.BatchNorm2d(4)}
-    return Written(
+    return written(
         lambda m, x: m.b((m.n(m.a(x)) + (m.n if same else m.o)(m.c(x))).mean((2, 3))),
         a=nn.Conv2d(3, 4, 3),
         c=nn.Conv2d(3, 4, 3),
@@ -115,12 +117,12 @@ def two_norms(same):
 
 def attention():
     part = nn.MultiheadAttention(4, 2, batch_first=True)
-    return Written(lambda m, x: m.b(m.a(x, x, x)[0].mean(1)), a=part, b=nn.Linear(4, 2))
+    return written(lambda m, x: m.b(m.a(x, x, x)[0].mean(1)), a=part, b=nn.Linear(4, 2))
 
 
 def encoder_layer():
     part = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
-    return Written(lambda m, x: m.b(m.a(x).mean(1)), a=part, b=nn.Linear(4, 2))
+    return written(lambda m, x: m.b(m.a(x).mean(1)), a=part, b=nn.Linear(4, 2))
 
 
 def in_groups():
@@ -132,19 +134,19 @@ def transposed():
 
 
 MODULES = {
-    "nothing special": (lambda: Written(plain, **two()), ROWS),
-    "a frozen layer": (lambda: Written(plain, **two(a=freeze(nn.Linear(6, 5)))), ROWS),
-    "a frozen bias": (lambda: Written(plain, **two(a=freeze(nn.Linear(6, 5), "bias"))), ROWS),
-    "a frozen kernel": (lambda: Written(plain, **two(b=freeze(nn.Linear(5, 2), "weight"))), ROWS),
+    "nothing special": (lambda: written(plain, **two()), ROWS),
+    "a frozen layer": (lambda: written(plain, **two(a=freeze(nn.Linear(6, 5)))), ROWS),
+    "a frozen bias": (lambda: written(plain, **two(a=freeze(nn.Linear(6, 5), "bias"))), ROWS),
+    "a frozen kernel": (lambda: written(plain, **two(b=freeze(nn.Linear(5, 2), "weight"))), ROWS),
     "all but the head frozen": (all_but_the_head, ROWS),
-    "detached": (lambda: Written(lambda m, x: m.b(m.a(x).detach()), **two()), ROWS),
+    "detached": (lambda: written(lambda m, x: m.b(m.a(x).detach()), **two()), ROWS),
     "one branch detached": (
-        lambda: Written(lambda m, x: m.b(m.a(x) + m.c(x).detach()), **two(c=nn.Linear(6, 5))),
+        lambda: written(lambda m, x: m.b(m.a(x) + m.c(x).detach()), **two(c=nn.Linear(6, 5))),
         ROWS,
     ),
-    "computed without gradients": (lambda: Written(without_gradient, **two()), ROWS),
+    "computed without gradients": (lambda: written(without_gradient, **two()), ROWS),
     "a layer called twice": (
-        lambda: Written(lambda m, x: m.b(torch.tanh(m.a(torch.tanh(m.a(x))))), a=nn.Linear(6, 6), b=nn.Linear(6, 2)),
+        lambda: written(lambda m, x: m.b(torch.tanh(m.a(torch.tanh(m.a(x))))), a=nn.Linear(6, 6), b=nn.Linear(6, 2)),
         ROWS,
     ),
     "tied table": (tied_table, (*TOKENS, "ids")),
@@ -159,18 +161,18 @@ MODULES = {
         (*TOKENS, "ids"),
     ),
     "a table of two columns": (two_columns, (*TOKENS, "ids")),
-    "a buffer that scales": (lambda: Written(lambda m, x: m.b(m.a(x) * m.s), **two(s=torch.randn(5))), ROWS),
-    "a parameter that scales": (lambda: Written(lambda m, x: m.b(m.a(x) * m.s), **two(s=parameter(5))), ROWS),
-    "a number that scales": (lambda: Written(lambda m, x: m.b(m.a(x) * m.s), **two(s=parameter())), ROWS),
+    "a buffer that scales": (lambda: written(lambda m, x: m.b(m.a(x) * m.s), **two(s=torch.randn(5))), ROWS),
+    "a parameter that scales": (lambda: written(lambda m, x: m.b(m.a(x) * m.s), **two(s=parameter(5))), ROWS),
+    "a number that scales": (lambda: written(lambda m, x: m.b(m.a(x) * m.s), **two(s=parameter())), ROWS),
     "a frozen parameter": (
-        lambda: Written(lambda m, x: m.b(m.a(x) * m.s), **two(s=parameter(5).requires_grad_(False))),
+        lambda: written(lambda m, x: m.b(m.a(x) * m.s), **two(s=parameter(5).requires_grad_(False))),
         ROWS,
     ),
     "a parameter through softplus": (
-        lambda: Written(lambda m, x: m.b(m.a(x) * functional.softplus(m.s)), **two(s=parameter(5))),
+        lambda: written(lambda m, x: m.b(m.a(x) * functional.softplus(m.s)), **two(s=parameter(5))),
         ROWS,
     ),
-    "a parameter added": (lambda: Written(lambda m, x: m.b(torch.tanh(m.a(x)) + m.s), **two(s=parameter(5))), ROWS),
+    "a parameter added": (lambda: written(lambda m, x: m.b(torch.tanh(m.a(x)) + m.s), **two(s=parameter(5))), ROWS),
     "a prelu": (lambda: nn.Sequential(nn.Linear(6, 5), nn.PReLU(), nn.Linear(5, 2)), ROWS),
     "a prelu of each map": (lambda: convolved(nn.PReLU(4)), PICTURES),
     "batch norm": (lambda: normalised(nn.BatchNorm2d), PICTURES),
@@ -215,8 +217,8 @@ MODULES = {
     "an encoder layer": (encoder_layer, STEPS),
     "a convolution in groups": (in_groups, PICTURES),
     "a transposed convolution": (transposed, PICTURES),
-    "a clipped activation": (lambda: Written(lambda m, x: m.b(m.a(x).clamp(-0.5, 0.5)), **two()), ROWS),
-    "a parameter nobody reads": (lambda: Written(plain, **two(c=nn.Linear(3, 3))), ROWS),
+    "a clipped activation": (lambda: written(lambda m, x: m.b(m.a(x).clamp(-0.5, 0.5)), **two()), ROWS),
+    "a parameter nobody reads": (lambda: written(plain, **two(c=nn.Linear(3, 3))), ROWS),
 }
 
 

@@ -1,5 +1,6 @@
 """A function of JAX, or a module of Flax, becomes a Keras model that predicts and trains the same, or is refused."""
 
+import importlib.util
 import json
 import os
 import re
@@ -16,7 +17,8 @@ import trivium
 from trivium.errors import PortError
 from trivium.functions import load_function
 
-pytest.importorskip("jax")
+# JAX is not imported here: it reads the number of its devices then, and tests are collected before that is set.
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
 
 FUNCTIONS = Path(__file__).parents[1] / "helpers" / "functions_of_jax.py"
 PAGE = Path(__file__).parents[2] / "docs" / "porting.md"

@@ -1,18 +1,18 @@
 """Networks that differ in one detail of how they are trained: ported with equal losses, or told what differs."""
 
 import functools
+import importlib.util
 
+import models_with_details as keras_details
+import modules_with_details as details
 import numpy as np
 import pytest
+import written_models
 
 import trivium
 from trivium.errors import PortError
 
-pytest.importorskip("torch")
-
-import models_with_details as keras_details
-import modules_with_details as details
-import written_models
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 
 TOLD = {
     "a batch norm that averages all": "averages the statistics of all batches",
