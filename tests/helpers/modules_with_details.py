@@ -78,7 +78,9 @@ def convolved(*layers):
 
 
 def recurrent(kind, **settings):
-    return written(lambda m, x: m.b(m.a(x)[0][:, -1]), a=kind(4, 5, batch_first=True, **settings), b=nn.Linear(5, 2))
+    return written(
+        lambda m, x: m.b(m.a(x)[0][:, -1]), a=getattr(nn, kind)(4, 5, batch_first=True, **settings), b=nn.Linear(5, 2)
+    )
 
 
 def parameter(*shape):
@@ -207,12 +209,12 @@ MODULES = {
         lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(6, 5)), nn.Tanh(), nn.Linear(5, 2)),
         ROWS,
     ),
-    "lstm": (functools.partial(recurrent, nn.LSTM), STEPS),
-    "lstm without biases": (functools.partial(recurrent, nn.LSTM, bias=False), STEPS),
-    "gru": (functools.partial(recurrent, nn.GRU), STEPS),
-    "gru without biases": (functools.partial(recurrent, nn.GRU, bias=False), STEPS),
-    "rnn": (functools.partial(recurrent, nn.RNN), STEPS),
-    "rnn without biases": (functools.partial(recurrent, nn.RNN, bias=False), STEPS),
+    "lstm": (functools.partial(recurrent, "LSTM"), STEPS),
+    "lstm without biases": (functools.partial(recurrent, "LSTM", bias=False), STEPS),
+    "gru": (functools.partial(recurrent, "GRU"), STEPS),
+    "gru without biases": (functools.partial(recurrent, "GRU", bias=False), STEPS),
+    "rnn": (functools.partial(recurrent, "RNN"), STEPS),
+    "rnn without biases": (functools.partial(recurrent, "RNN", bias=False), STEPS),
     "attention": (attention, STEPS),
     "an encoder layer": (encoder_layer, STEPS),
     "a convolution in groups": (in_groups, PICTURES),
