@@ -70,7 +70,7 @@ class DataPreparation:
             if raw := self._validation_part(dataset, tail):
                 validation = Split(*preprocessing.pairs(raw.x, raw.y), raw.weight)
         except DataError as error:
-            raise DataError(f"{self.recipe.name} cannot take {dataset.name}: {error}") from error
+            raise DataError(f"{dataset.name}: {self.recipe.name} cannot take this: {error}") from error
         return preprocessing, training, validation
 
     def fresh_batches(

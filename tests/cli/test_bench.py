@@ -194,7 +194,10 @@ def test_an_unavailable_backend_is_refused(refused, backend, others, not_install
 
 
 def test_unreadable_data_are_refused_with_the_message_of_the_worker(refused, backend, shared_worker):
-    for data, message in (("nosuch.npz", "nosuch.npz: no such file"), ("waves:0", "cnn/pooling cannot take waves:0")):
+    for data, message in (
+        ("nosuch.npz", "nosuch.npz: no such file"),
+        ("waves:0", "waves:0: cnn/pooling cannot take this"),
+    ):
         arguments = ["--no-why", "--backends", backend.name, "--data", data, *QUICK, "--out", "kept"]
         assert message in refused("bench", SUITE, *arguments, with_progress=True)
 
@@ -302,7 +305,7 @@ def test_a_book_that_cannot_be_measured_is_refused(refused, arguments, message):
 
 def test_data_that_do_not_go_with_a_recipe_are_refused(refused, backend, shared_worker):
     arguments = ["--recipes", "cnn/simple", "--backends", backend.name, "--data", "waves:0"]
-    assert "cnn/simple cannot take" in refused("bench", "book", *arguments, with_progress=True)
+    assert "cnn/simple cannot take this" in refused("bench", "book", *arguments, with_progress=True)
 
 
 # --- the suites that say which backend to take, and what is read from a list -----------------------------------------

@@ -186,7 +186,7 @@ def test_a_fresh_process_says_nothing_but_its_one_line_even_after_importing_a_fr
     shown = process("train", "cnn/striding", "--data", "waves:0:20", KERAS_BACKEND=backend.name)
     assert (shown.code, shown.out) == (2, "")
     assert shown.err == shown.complaint + "\n"
-    assert "cnn/striding cannot take waves:0:20" in shown.complaint
+    assert "waves:0:20: cnn/striding cannot take this" in shown.complaint
     assert list(here.iterdir()) == []
 
 

@@ -158,7 +158,7 @@ def test_data_of_the_wrong_shape_are_an_error_that_shows_both_shapes(backend):
 
 def test_labels_out_of_range_name_data_and_recipe(backend, digits):
     wrong = Dataset("odd.npz", Split(digits.train.x, digits.train.y + 5), None, (), "made here")
-    with pytest.raises(DataError, match=r"cnn/striding cannot take odd.npz: labels range from 5 to 14"):
+    with pytest.raises(DataError, match=r"odd.npz: cnn/striding cannot take this: labels range from 5 to 14"):
         Trainer("cnn/striding", epochs=1).fit(wrong)
 
 
