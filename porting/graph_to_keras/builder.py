@@ -225,8 +225,9 @@ class Builder:
 
     def weights_alone(self, node: ForeignNode) -> list[str]:
         """Return the names of a node's weights if it has no other inputs."""
-        weights = [each for each in map(self.operand, node.inputs) if isinstance(each, Weight)]
-        return [weight.name for weight in weights] if len(weights) == len(node.inputs) else []
+        values = [self.values.get(each.name) if isinstance(each, Ref) else each for each in node.inputs]
+        weights = [each.name for each in values if isinstance(each, Weight)]
+        return weights if len(weights) == len(values) else []
 
     def with_file_features(self, node: ForeignNode) -> OrderedTensor:
         """Return the first input of a node, with the features of a flattened array in the file's order."""
