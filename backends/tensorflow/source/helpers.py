@@ -217,7 +217,7 @@ def gaussian_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
 ''',
     "alpha_dropout": '''
 def alpha_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
-    """Drop to the least value of selu, and keep mean and variance: https://arxiv.org/abs/1706.02515."""
+    """Drop to the least value of selu; keep mean and variance (arXiv:1706.02515)."""
     least = -1.7580993408473766
     kept = tf.where(tf.random.uniform(tf.shape(x)) < 1 - rate, x, least)
     return (kept - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
@@ -354,7 +354,8 @@ def multi_head_attention(
     q, k, v = project(query, "query"), project(key, "key"), project(value, "value")
     k, v = (tf.repeat(heads, q.shape[2] // heads.shape[2], axis=2) for heads in (k, v))
     scores = tf.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
-    allowed = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, 0 if causal else -1)
+    above = 0 if causal else -1
+    allowed = tf.linalg.band_part(tf.ones_like(scores, tf.bool), -1, above)
     if mask is not None:
         allowed &= tf.cast(mask, tf.bool)[:, None]
     scores = tf.nn.softmax(tf.where(allowed, scores, -1e9))
