@@ -6,7 +6,7 @@ reader of a Keras model never makes one, and `layer_kinds.py` does not list it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .graph import Graph, GraphLayer
 
@@ -38,7 +38,7 @@ class BlockFamily:
         return f"{self.labels[0]} of the Keras model, and {count - 1} more blocks like it."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Blocks(GraphLayer):
     """Blocks of one family, of which each reads the result of the one before it.
 
@@ -47,9 +47,9 @@ class Blocks(GraphLayer):
         start, stop: which of the family's blocks they are.
     """
 
-    family: BlockFamily = field(default_factory=lambda: BlockFamily("", (), ()))
-    start: int = 0
-    stop: int = 0
+    family: BlockFamily
+    start: int
+    stop: int
 
     @property
     def count(self) -> int:

@@ -55,14 +55,14 @@ def _named_families(graph: Graph, finder: RepetitionFinder, families: Sequence[F
         labels = tuple(finder.label(segment) for segment in segments)
         if not all(labels):
             labels = ("",) * len(labels)
-        named.append((family_name(labels, graph.name), labels))
-    same_name: dict[str, set[str]] = defaultdict(set)
-    for (name, labels), segments in zip(named, families, strict=True):
-        same_name[name].add(qualifier(_block(graph, segments[0], labels[0])))
+        named.append((family_name(labels, graph.name), labels, qualifier(_block(graph, segments[0], labels[0]))))
+    qualifiers: dict[str, set[str]] = defaultdict(set)
+    for name, _, how in named:
+        qualifiers[name].add(how)
     folded: list[BlockFamily] = []
-    for (name, labels), segments in zip(named, families, strict=True):
-        how = qualifier(_block(graph, segments[0], labels[0])) if len(same_name[name]) > 1 else ""
-        unique = identifier(f"{how}_{name}" if how else name, {family.name for family in folded})
+    for (name, labels, how), segments in zip(named, families, strict=True):
+        is_qualified = how and len(qualifiers[name]) > 1
+        unique = identifier(f"{how}_{name}" if is_qualified else name, {family.name for family in folded})
         names = local_names([node.name for node in graph.nodes[segments[0].start : segments[0].stop]], labels[0])
         blocks = tuple(_block(graph, segment, unique, names) for segment in segments)
         folded.append(BlockFamily(unique, blocks, labels))

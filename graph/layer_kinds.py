@@ -10,6 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Weights that training updates without a gradient.
+MOVING_STATISTICS = ("moving_mean", "moving_variance")
+# Weights that were measured before training, or constants of the model.
+MEASURED_CONSTANTS = ("mean", "variance", "value")
+NEVER_TRAINED = (*MOVING_STATISTICS, *MEASURED_CONSTANTS)
+
 
 @dataclass(frozen=True)
 class LayerSchema:

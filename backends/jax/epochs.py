@@ -25,10 +25,10 @@ class JaxEpochs(EpochRunner):
         self._metrics = CompiledMetrics(model) if can_be_compiled(model) else None
         # The state is donated: each call reuses the memory of the last. The metrics are not donated, because their
         # initial values are used again.
-        self._train_many = jax.jit(self._train_steps, donate_argnums=0)
-        self._train_one = jax.jit(self._train_step, static_argnums=5, donate_argnums=0)
-        self._test_many = jax.jit(self._test_steps)
-        self._test_one = jax.jit(self._test_step, static_argnums=4)
+        self._train_many = self._compile(self._train_steps, donate_argnums=0)
+        self._train_one = self._compile(self._train_step, static_argnums=5, donate_argnums=0)
+        self._test_many = self._compile(self._test_steps)
+        self._test_one = self._compile(self._test_step, static_argnums=4)
 
     def replace_data(self, data: Data) -> None:
         self._data = self._to_device(data)
@@ -81,6 +81,10 @@ class JaxEpochs(EpochRunner):
             self.logs, state = self._test_one(state, trainable, self._data, whole, self.samples - whole)
         self._assign(1, state[0])
         self._assign(3, state[1])
+
+    def _compile(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        compiled: Callable[..., Any] = jax.jit(function, **options)
+        return compiled
 
     def _to_device(self, data: Data) -> Any:
         return jax.device_put(data)

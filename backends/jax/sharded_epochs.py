@@ -41,20 +41,6 @@ class Placement:
         return cls(NamedSharding(mesh, PartitionSpec(_BATCH_AXIS)), NamedSharding(mesh, PartitionSpec()))
 
 
-def one_at_a_time(compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that waits for what it computes.
-
-    The devices of a CPU share one pool of threads. A step of one device waits in it for the other devices' part of a
-    sum. Later steps that are queued there can hold the threads which those parts need: then no device goes on, and XLA
-    ends the process after 40 seconds.
-    """
-
-    def call(*arguments: Any) -> Any:
-        return jax.block_until_ready(compiled(*arguments))
-
-    return call
-
-
 class JaxShardedEpochs(JaxEpochs):
     """Epochs on several devices of this process.
 
@@ -65,9 +51,18 @@ class JaxShardedEpochs(JaxEpochs):
     def __init__(self, model: Any, data: Data, batch_size: int, plan: Plan, placement: Placement):
         self._placement = placement
         super().__init__(model, data, batch_size, plan)
-        if placement.on_cpu:
-            self._train_many, self._train_one = one_at_a_time(self._train_many), one_at_a_time(self._train_one)
-            self._test_many, self._test_one = one_at_a_time(self._test_many), one_at_a_time(self._test_one)
+
+    def _compile(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """Compile a function; on a CPU its calls wait for what they compute.
+
+        The devices of a CPU share one pool of threads. A step of one device waits in it for the other devices' part of
+        a sum. Later steps that are queued there can hold the threads which those parts need: then no device goes on,
+        and XLA ends the process after 40 seconds.
+        """
+        compiled = super()._compile(function, **options)
+        if not self._placement.on_cpu:
+            return compiled
+        return lambda *arguments: jax.block_until_ready(compiled(*arguments))
 
     def begin(self, order: np.ndarray) -> None:
         super().begin(order)

@@ -7,7 +7,7 @@ differs would make the program one for a single batch size, and is refused.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -132,7 +132,7 @@ def _merge(name: str, first: _Trace, second: _Trace, weights: Sequence[TracedWei
         name,
         tuple(_merge_values(*pair) for pair in zip(first.inputs, second.inputs, strict=True)),
         outputs,
-        tuple(_needed(equations, outputs, constants)),
+        tuple(_needed(equations, outputs)),
         {key: weight for key, weight in named.items() if weight.trainable or _is_frozen(weight.value)},
         constants,
         frozenset(varying),
@@ -144,9 +144,7 @@ def _is_frozen(array: np.ndarray) -> bool:
     return array.dtype == np.float32 and array.ndim > 0
 
 
-def _needed(
-    equations: Sequence[TracedEquation], outputs: Sequence[TracedValue], constants: Mapping[str, np.ndarray]
-) -> list[TracedEquation]:
+def _needed(equations: Sequence[TracedEquation], outputs: Sequence[TracedValue]) -> list[TracedEquation]:
     """Return the equations that the outputs depend on; of a constant too, whose definition tells what it is."""
     wanted, needed = {value.name for value in outputs}, []
     for equation in reversed(equations):

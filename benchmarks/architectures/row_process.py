@@ -5,6 +5,7 @@ A process of its own frees the memory of the row, and a crash or a port that han
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def _model_ports(row: Architecture, columns: Sequence[str], folder: Path) -> Ite
     writer.call(write_model, f"{__package__}.{row.family.module}", row.name, str(path))
     yield {BUILT: time.perf_counter() - start}
     for column in columns:
-        yield _cell(row, column, lambda column=column: port(path, column)).to_json()  # type: ignore[misc]
+        yield _cell(row, column, functools.partial(port, path, column)).to_json()
         _remove_all_but(path, folder)
 
 
@@ -103,7 +105,7 @@ def _rebuild(module: Any, inputs: tuple[Any, ...], path: Path) -> PortReport:
     if report.training and not report.passed:
         facts = {"training_not_compared": "Keras trains it otherwise: `inference_only=True` was needed"}
         alone = port_from_torch(module, inputs, path, inference_only=True)
-        return PortReport(**{**vars(alone), "facts": {**alone.facts, **facts}})
+        return replace(alone, facts={**alone.facts, **facts})
     return report
 
 

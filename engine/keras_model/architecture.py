@@ -75,7 +75,7 @@ def _walk(
             continue  # an operation between layers, which has no weights
         kind, layer_config = str(entry.get("class_name")), entry.get("config")
         name = str(layer_config.get("name", "") if isinstance(layer_config, dict) else entry.get("name", ""))
-        path = prefix + name if legacy else f"{prefix}layers/{_numbered(_to_snake_case(kind), counts)}"
+        path = prefix + name if legacy else f"{prefix}layers/{_numbered(default_layer_name(kind), counts)}"
         yield LayerSummary(name, kind, None if sizes is None else sizes[path], depth)
         if isinstance(layer_config, dict) and isinstance(layer_config.get("layers"), list):
             # A legacy file stores the weights of nested layers with the nested model.
@@ -97,7 +97,7 @@ def _numbered(name: str, counts: Counter[str]) -> str:
     return name if counts[name] == 1 else f"{name}_{counts[name] - 1}"
 
 
-def _to_snake_case(kind: str) -> str:
-    """Return a class name as Keras stores it: `conv2d` for `Conv2D`, `batch_normalization` for `BatchNormalization`."""
+def default_layer_name(kind: str) -> str:
+    """Return what Keras calls the first layer of a class: `conv2d` for `Conv2D`, in a file and in a model."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()

@@ -12,14 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, GraphLayer, GraphNode
+from ..layer_kinds import MOVING_STATISTICS
 from ..source import Source
 from .body import GraphWriter, describe
 from .expressions import Dialect
-
-# Weights that training updates without a gradient.
-MOVING_STATISTICS = ("moving_mean", "moving_variance")
-# Weights that were measured before training, or constants of the model.
-MEASURED_CONSTANTS = ("mean", "variance", "value")
 
 
 class TreeWriter(GraphWriter[str]):

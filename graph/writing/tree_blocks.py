@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..blocks import BlockFamily, Blocks
 from ..graph import ArrayReference, Graph, GraphNode
+from ..source import identifier
 from .block_calls import loop_values, rows_of
 from .block_text import BlockText, Parameter, ParameterFinder, pattern_of
 from .layout import literal
@@ -18,7 +20,7 @@ from .tree import TreeWriter
 _ARGUMENTS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("zeros", "ones"), ("shape",)),
     **dict.fromkeys(("glorot_uniform", "orthogonal", "uniform"), ("", "shape")),
-    **dict.fromkeys(("dropout", "gaussian_dropout"), ("", "rate")),
+    **dict.fromkeys(("dropout", "gaussian_dropout", "alpha_dropout"), ("", "rate")),
     **dict.fromkeys(("max_pool", "average_pool"), ("", "size", "stride")),
     "reshape": ("length",) * 8,
     "pad": ("", "padding"),
@@ -74,17 +76,6 @@ def block_pattern(new_writer: Callable[[Graph], TreeWriter], block: Graph) -> Ha
     return tuple(map(pattern_of, _write(new_writer, block).block_texts()))
 
 
-def write_family(
-    new_writer: Callable[[Graph], TreeWriter], family: BlockFamily, name: str, reserved: frozenset[str]
-) -> TreeFamily:
-    """Write the texts of a family."""
-    writers = [_write(new_writer, block) for block in family.blocks]
-    names = {block_input.name for block_input in family.blocks[0].inputs}
-    finder = ParameterFinder(_ARGUMENTS, reserved | names | writers[0].taken)
-    sections = zip(*(writer.block_texts() for writer in writers), strict=True)
-    return TreeFamily(name, [finder.text(texts) for texts in sections], writers)
-
-
 def _write(new_writer: Callable[[Graph], TreeWriter], block: Graph) -> TreeWriter:
     writer = new_writer(block)
     for block_input in block.inputs:
@@ -92,6 +83,47 @@ def _write(new_writer: Callable[[Graph], TreeWriter], block: Graph) -> TreeWrite
         writer.taken.add(block_input.name)
     writer.run()
     return writer
+
+
+class BlockTreeWriter(TreeWriter):
+    """A writer of functions over a tree of parameters, which writes a family of blocks once.
+
+    Attributes:
+        families: those that are written, by the id of the family.
+        functions: the texts of their functions.
+    """
+
+    def __init__(self, graph: Graph, names: frozenset[str], indent: int, is_block: bool = False):
+        super().__init__(graph, names, indent, is_block)
+        self.families: dict[int, TreeFamily] = {}
+        self.functions: list[str] = []
+
+    def family_of(self, blocks: Blocks, new_writer: Callable[[Graph], TreeWriter]) -> TreeFamily:
+        """Return the family of blocks, which is written if it is new, and add their weights to the module.
+
+        Args:
+            blocks: the blocks.
+            new_writer: returns the writer of a single block.
+        """
+        family = self.families.get(id(blocks.family))
+        if family is None:
+            family = self.families[id(blocks.family)] = self._write_family(blocks.family, new_writer)
+            self.helpers |= family.first.helpers
+            self.functions += self.family_functions(blocks.family, family)
+        self.weights |= family.weights(blocks)
+        return family
+
+    @abstractmethod
+    def family_functions(self, blocks: BlockFamily, family: TreeFamily) -> list[str]:
+        """Return the text of each function of a family."""
+
+    def _write_family(self, blocks: BlockFamily, new_writer: Callable[[Graph], TreeWriter]) -> TreeFamily:
+        name = identifier(blocks.name, self.taken)
+        self.taken.add(name)
+        writers = [_write(new_writer, block) for block in blocks.blocks]
+        finder = ParameterFinder(_ARGUMENTS, writers[0].taken)
+        sections = zip(*(writer.block_texts() for writer in writers), strict=True)
+        return TreeFamily(name, [finder.text(texts) for texts in sections], writers)
 
 
 def call_blocks(writer: TreeWriter, node: GraphNode, family: TreeFamily, one: Loop, many: Loop) -> Sequence[str]:

@@ -326,12 +326,11 @@ class Builder:
         """
         order = order or identity_order(rank)
         value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
-        if (value.shape[0] != 1 or order[0] != 0) and self.graph.size is None:
-            return OrderedTensor(
-                keras.ops.transpose(self.free_parameter(replace(weight, value=value)).tensor, order), order
-            )
         if value.shape[0] != 1 or order[0] != 0:
-            raise UnsupportedNodeError(f"it {ALONE.format(weight.name)}, or has another part of it for each sample")
+            if self.graph.size is not None:
+                raise UnsupportedNodeError(f"it {ALONE.format(weight.name)}, or has another part of it for each sample")
+            free = self.free_parameter(replace(weight, value=value)).tensor
+            return OrderedTensor(keras.ops.transpose(free, order), order)
         value = value.transpose(order)
         index = self.batch_zeros()
         size = int(value.size)

@@ -20,12 +20,9 @@ def _aligned_inputs(builder: Builder, node: ForeignNode) -> tuple[list[Any], tup
     rank = tensor_values[0].rank if tensor_values else np.asarray(builder.array(node.inputs[0])).ndim
     order, tensors = tensor_values[0].order if tensor_values else identity_order(rank), []
     for value in values:
-        if isinstance(value, OrderedTensor):
-            tensors.append(builder.in_order(value, order))
-            continue
-        if isinstance(value, UniformArray):
-            value = builder.uniform(value)
-            tensors.append(builder.in_order(value, order))
+        tensor = builder.uniform(value) if isinstance(value, UniformArray) else value
+        if isinstance(tensor, OrderedTensor):
+            tensors.append(builder.in_order(tensor, order))
             continue
         weight = value if isinstance(value, Weight) else Weight("constant", np.asarray(value, "float32"), False)
         tensors.append(builder.parameter(weight, rank, order).tensor)

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from ...engine.keras_model.architecture import default_layer_name
+
 
 class LayerNames:
     """Names the layers of a model.
@@ -24,25 +26,19 @@ class LayerNames:
         for layer in layers:
             number = _number(layer)
             if number is not None:
-                numbers[_base(layer)].add(number)
+                numbers[default_layer_name(type(layer).__name__)].add(number)
         self._first = {base: min(taken) for base, taken in numbers.items()}
 
     def name(self, operation: Any) -> str:
         """Return the name of a layer; that of an operation, or of a layer that has its name from the user, stays."""
-        number, base = _number(operation), _base(operation)
+        number, base = _number(operation), default_layer_name(type(operation).__name__)
         if number is None or base not in self._first:
             return str(operation.name)
         number -= self._first[base]
         return f"{base}_{number}" if number else base
 
 
-def _base(operation: Any) -> str:
-    """Return the name that Keras gives to the first layer of this class."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", type(operation).__name__))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
 def _number(operation: Any) -> int | None:
     """Return the number in a name that Keras gave; None for another name."""
-    match = re.fullmatch(rf"{re.escape(_base(operation))}(?:_(\d+))?", str(operation.name))
+    match = re.fullmatch(rf"{re.escape(default_layer_name(type(operation).__name__))}(?:_(\d+))?", str(operation.name))
     return int(match[1] or 0) if match else None

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...backends import keras_internals
 from ...graph.graph import ArrayReference, ConfigValue, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output, Spec
+from ...graph.layer_kinds import NEVER_TRAINED
 from ...graph.source import identifier
 from .activations import activation_of
 from .calls import LayerCall, is_layer_graph, ordered_calls
@@ -25,9 +26,6 @@ from .layer_names import LayerNames
 Weights = Mapping[str, Any]
 LayerReader = Callable[["GraphReader", LayerCall], Sequence[ArrayReference]]
 
-
-# Weights that are never trained, by their names in Keras.
-_STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "count")
 
 # The kind of the placeholder node for a layer that could not be read, until `read` raises the error.
 UNREADABLE = "unreadable"
@@ -332,6 +330,6 @@ def _array(value: Any) -> np.ndarray:
 def _require_alike(weights: Weights) -> None:
     """Raise an UnreadableError where a layer's weights are trained in part. Statistics are never trained."""
     variables = [variable for variable in weights.values() if isinstance(variable, keras.Variable)]
-    trained = {variable.trainable for variable in variables if variable.name not in _STATISTICS}
+    trained = {variable.trainable for variable in variables if variable.name not in NEVER_TRAINED}
     if len(trained) > 1:
         raise UnreadableError("trains some of its weights and not others, which is not covered: freeze the layer")

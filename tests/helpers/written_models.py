@@ -102,3 +102,10 @@ def compare(expected, received, tolerance=1e-5):
         assert one.dtype == other.dtype
         difference = parity.difference(one, other)
         assert difference.within(tolerance), difference
+
+
+def require_same_answers(model, source, folder):
+    """Assert that the source of a model answers as the model, to batches of 3 and of 1."""
+    for samples in (3, 1):
+        inputs = random_inputs(model, samples, seed=samples)
+        compare(keras_answers(model, inputs), source_answers(source, folder, inputs))

@@ -209,8 +209,8 @@ def gaussian_dropout(x: Array, rate: float, key: Array) -> Array:
 def alpha_dropout(x: Array, rate: float, key: Array) -> Array:
     """Drop to the least value of selu; keep mean and variance (arXiv:1706.02515)."""
     least = -1.7580993408473766
-    kept = jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x, least)
-    return (kept - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
+    y = jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x, least)
+    return (y - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
 ''',
     "embedding": '''
 def embedding(p: dict[str, Array], x: Array) -> Array:
@@ -344,8 +344,8 @@ def multi_head_attention(
     q, k, v = project(query, "query"), project(key, "key"), project(value, "value")
     k, v = (jnp.repeat(heads, q.shape[2] // heads.shape[2], axis=2) for heads in (k, v))
     scores = jnp.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
-    last = 0 if causal else scores.shape[-1]
-    allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool), last)
+    above = 0 if causal else scores.shape[-1]
+    allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool), above)
     if mask is not None:
         allowed = allowed & mask.astype(bool)[:, None]
     scores = jax.nn.softmax(jnp.where(allowed, scores, -1e9))

@@ -8,8 +8,8 @@ import numpy as np
 
 from ....graph.blocks import Blocks
 from ....graph.graph import GraphLayer
+from ....graph.layer_kinds import MEASURED_CONSTANTS, MOVING_STATISTICS
 from ....graph.writing.layout import literal, text_lines
-from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS
 
 BlockEntry = Callable[[Blocks], str]
 

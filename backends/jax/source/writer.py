@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ....graph.blocks import Blocks
+from ....graph.blocks import BlockFamily, Blocks
 from ....graph.folding import fold
 from ....graph.graph import Graph, GraphLayer, GraphNode
-from ....graph.source import Source, identifier
+from ....graph.layer_kinds import MOVING_STATISTICS
+from ....graph.source import Source
 from ....graph.writing.body import input_names
 from ....graph.writing.layout import signature, statement
-from ....graph.writing.tree import MOVING_STATISTICS, TreeWriter
-from ....graph.writing.tree_blocks import Loop, TreeFamily, block_pattern, call_blocks, write_family
+from ....graph.writing.tree_blocks import BlockTreeWriter, Loop, TreeFamily, block_pattern, call_blocks
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .block_functions import block_functions, init_entry, state_entry
 from .expressions import DIALECT, OWN_HANDLERS, integers
@@ -44,7 +44,7 @@ def write(graph: Graph) -> Source:
     return JaxWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
 
 
-class JaxWriter(TreeWriter):
+class JaxWriter(BlockTreeWriter):
     """Writes `init`, `apply` and `load`.
 
     Args:
@@ -58,8 +58,6 @@ class JaxWriter(TreeWriter):
 
     def __init__(self, graph: Graph, is_block: bool = False):
         super().__init__(graph, _NAMES, indent=4, is_block=is_block)
-        self._families: dict[int, TreeFamily] = {}
-        self._functions: list[str] = []
         self._state: set[str] = set()
         self._written_out: set[str] = set()
 
@@ -112,8 +110,7 @@ class JaxWriter(TreeWriter):
     def write_blocks(self, node: GraphNode) -> Sequence[str]:
         blocks = node.layer
         assert isinstance(blocks, Blocks)
-        family = self._families.get(id(blocks.family)) or self._write_family(blocks)
-        self.weights |= family.weights(blocks)
+        family = self.family_of(blocks, _block_writer)
         entry, state, keys = self.parameters_entry(blocks), "", ("", "")
         if family.first.has_state:
             self._state.add(blocks.name)
@@ -130,14 +127,8 @@ class JaxWriter(TreeWriter):
         self.draw_count += count
         return f"jax.random.fold_in(key, {number})", f"jax.random.fold_in(key, {f'{number} + ' if number else ''}i)"
 
-    def _write_family(self, blocks: Blocks) -> TreeFamily:
-        name = identifier(blocks.family.name, self.taken)
-        self.taken.add(name)
-        family = write_family(_block_writer, blocks.family, name, _NAMES)
-        self.helpers |= family.first.helpers
-        self._families[id(blocks.family)] = family
-        self._functions += block_functions(blocks.family, family)
-        return family
+    def family_functions(self, blocks: BlockFamily, family: TreeFamily) -> list[str]:
+        return block_functions(blocks, family)
 
     # --- the text ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +143,7 @@ class JaxWriter(TreeWriter):
         body += statement(f"return {returns}, state" if self._state else f"return {returns}", 4)
         code = "\n\n".join(
             [
-                *(*self._helper_texts(), *self._functions, "\n".join(self._init()) + "\n"),
+                *(*self._helper_texts(), *self.functions, "\n".join(self._init()) + "\n"),
                 *("\n".join(body) + "\n", *self._load()),
             ]
         )
@@ -194,14 +185,14 @@ class JaxWriter(TreeWriter):
 
     def _init(self) -> list[str]:
         def entry(of: Callable[[Blocks, TreeFamily], str]) -> Callable[[Blocks], str] | None:
-            return (lambda blocks: of(blocks, self._families[id(blocks.family)])) if self._families else None
+            return (lambda blocks: of(blocks, self.families[id(blocks.family)])) if self.families else None
 
         parameters = parameters_text(self._layers, entry(init_entry))
         state = state_text(self._layers, entry(state_entry)) if self._state else ""
         return init_lines(self._layers, parameters, state)
 
     def _load(self) -> list[str]:
-        if not self._families:
+        if not self.families:
             return [(_STATEFUL_LOAD if self._state else _LOAD).strip("\n") + "\n"]
         return [text.strip("\n") + "\n" for text in (_NESTED_STATEFUL_LOAD if self._state else _NESTED_LOAD, _NESTED)]
 
@@ -215,13 +206,13 @@ class JaxWriter(TreeWriter):
         if abstract:
             lines.append(f"from collections.abc import {', '.join(abstract)}")
         lines.append("from pathlib import Path")
-        if re.search(r"\bAny\b", code) or self._families:
+        if re.search(r"\bAny\b", code) or self.families:
             lines.append("from typing import Any")
         lines += ["", "import jax"]
         if "jnp." in code:
             lines.append("import jax.numpy as jnp")
         lines.append("from jax import Array, lax" if "lax." in code else "from jax import Array")
-        lines += ["from safetensors.flax import load_file", "", *_params(bool(self._families)), "", ""]
+        lines += ["from safetensors.flax import load_file", "", *_params(bool(self.families)), "", ""]
         return "\n".join(lines) + "\n"
 
 

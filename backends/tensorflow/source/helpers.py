@@ -219,8 +219,8 @@ def gaussian_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
 def alpha_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
     """Drop to the least value of selu; keep mean and variance (arXiv:1706.02515)."""
     least = -1.7580993408473766
-    kept = tf.where(tf.random.uniform(tf.shape(x)) < 1 - rate, x, least)
-    return (kept - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
+    y = tf.where(tf.random.uniform(tf.shape(x)) < 1 - rate, x, least)
+    return (y - rate * least) / ((1 - rate) * (1 + rate * least**2)) ** 0.5
 ''',
     "embedding": '''
 def embedding(p: Weights, x: tf.Tensor) -> tf.Tensor:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....graph.blocks import Blocks
+from ....graph.blocks import BlockFamily, Blocks
 from ....graph.folding import fold
 from ....graph.graph import Graph, GraphLayer, GraphNode
-from ....graph.source import Source, class_name, identifier
+from ....graph.layer_kinds import MOVING_STATISTICS, NEVER_TRAINED
+from ....graph.source import Source, class_name
 from ....graph.writing.body import input_names
 from ....graph.writing.layout import literal, signature, statement, text_lines
-from ....graph.writing.tree import MEASURED_CONSTANTS, MOVING_STATISTICS, TreeWriter
-from ....graph.writing.tree_blocks import Loop, TreeFamily, block_pattern, call_blocks, write_family
+from ....graph.writing.tree_blocks import BlockTreeWriter, Loop, TreeFamily, block_pattern, call_blocks
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
 from .expressions import DIALECT, OWN_HANDLERS
 from .helpers import HELPERS, NEEDS
@@ -45,7 +45,7 @@ def write(graph: Graph) -> Source:
     return TensorFlowWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
 
 
-class TensorFlowWriter(TreeWriter):
+class TensorFlowWriter(BlockTreeWriter):
     """Writes a `tf.Module`.
 
     Args:
@@ -58,8 +58,6 @@ class TensorFlowWriter(TreeWriter):
 
     def __init__(self, graph: Graph, is_block: bool = False):
         super().__init__(graph, _NAMES, indent=8, is_block=is_block)
-        self._families: dict[int, TreeFamily] = {}
-        self._functions: list[str] = []
 
     def parameters_entry(self, layer: GraphLayer) -> str:
         return f'p["{layer.name}"]'
@@ -86,26 +84,17 @@ class TensorFlowWriter(TreeWriter):
     def write_blocks(self, node: GraphNode) -> Sequence[str]:
         blocks = node.layer
         assert isinstance(blocks, Blocks)
-        family = self._families.get(id(blocks.family)) or self._write_family(blocks)
-        self.weights |= family.weights(blocks)
+        family = self.family_of(blocks, _block_writer)
         entry = self.parameters_entry(blocks)
         return call_blocks(self, node, family, Loop(("", entry)), Loop(("weights", entry)))
 
-    def _write_family(self, blocks: Blocks) -> TreeFamily:
-        name = identifier(blocks.family.name, self.taken)
-        self.taken.add(name)
-        family = self._families[id(blocks.family)] = write_family(_block_writer, blocks.family, name, _NAMES)
-        self.helpers |= family.first.helpers
+    def family_functions(self, blocks: BlockFamily, family: TreeFamily) -> list[str]:
         text = family.texts[0]
-        arguments = [
-            "p: Weights",
-            *(f"{block_input.name}: tf.Tensor" for block_input in blocks.family.blocks[0].inputs),
-        ]
+        arguments = ["p: Weights", *(f"{block_input.name}: tf.Tensor" for block_input in blocks.blocks[0].inputs)]
         arguments += ["training: bool"] if family.first.uses_training else []
         arguments += [f"{parameter.name}: {parameter.annotation}" for parameter in text.parameters]
-        head = [*signature(name, arguments, "tf.Tensor"), *text_lines(f'"""{blocks.family.description}"""', 4)]
-        self._functions.append("\n".join([*head, *text_lines(text.text, 4)]) + "\n")
-        return family
+        head = [*signature(family.name, arguments, "tf.Tensor"), *text_lines(f'"""{blocks.description}"""', 4)]
+        return ["\n".join([*head, *text_lines(text.text, 4)]) + "\n"]
 
     # --- the text ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +113,7 @@ class TensorFlowWriter(TreeWriter):
             *self.lines,
             *statement(f"return {', '.join(self.operand(o.reference) for o in self.graph.outputs)}", 8),
         ]
-        code = "\n\n".join([*self._helper_texts(), *self._functions, "\n".join(body) + "\n"])
+        code = "\n\n".join([*self._helper_texts(), *self.functions, "\n".join(body) + "\n"])
         training = ", training=True" if self.uses_training else ""
         return Source(
             self._imports(code) + code,
@@ -140,7 +129,7 @@ class TensorFlowWriter(TreeWriter):
         if not self.weights:
             return lines
         lines += ["", "    def __init__(self, path: str | Path = WEIGHTS) -> None:", "        super().__init__()"]
-        if self._families:
+        if self.families:
             return [*lines, *self._nested_init()]
         lines += [
             "        self.weights: dict[str, Weights] = {}",
@@ -160,7 +149,7 @@ class TensorFlowWriter(TreeWriter):
         In a module with blocks, the statistics of batch normalisation are not among them.
         """
         names = [name for layer in self.graph.layers for name in _untrained(layer)]
-        return [name for name in names if not (self._families and name.endswith(MOVING_STATISTICS))]
+        return [name for name in names if not (self.families and name.endswith(MOVING_STATISTICS))]
 
     def _nested_init(self) -> list[str]:
         """Return the lines that load the weights of a module with blocks."""
@@ -176,7 +165,7 @@ class TensorFlowWriter(TreeWriter):
     def _frozen(self) -> list[str]:
         """Return the lines that name the weights that training does not change."""
         lines = []
-        if self._families and self._has_statistics():
+        if self.families and self._has_statistics():
             lines = [
                 "# Weights that training updates without a gradient.",
                 f"STATISTICS = {literal(MOVING_STATISTICS)}",
@@ -220,8 +209,7 @@ def _untrained(layer: GraphLayer) -> list[str]:
     if isinstance(layer, Blocks):
         names = [name for inner in layer.family.blocks[0].layers for name in _untrained(inner)]
         return [f"{prefix}.{name}" for prefix in layer.prefixes for name in names]
-    fixed = (*MOVING_STATISTICS, *MEASURED_CONSTANTS)
-    return [f"{layer.name}.{name}" for name in layer.weights if not layer.trainable or name in fixed]
+    return [f"{layer.name}.{name}" for name in layer.weights if not layer.trainable or name in NEVER_TRAINED]
 
 
 _DOCSTRING = """A TensorFlow module that trivium wrote from a Keras model, with its trained weights.

@@ -319,22 +319,19 @@ def _dropout(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     return [Value(f"{_attribute(writer, node, build)}({value.text})", value.order, value.rows)]
 
 
-def _noise(helper: str, setting: str) -> TorchHandler:
+def _noise(layer: str, setting: str) -> TorchHandler:
+    """Return the handler of what only training draws: a class of `nn`, or a helper, with one setting."""
+
     def handler(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
         value = writer.input(node)
 
         def build() -> tuple[Any, ...]:
-            return f"{writer.helper(helper)}({node.config[setting]!r})", {}
+            name = layer if layer.startswith("nn.") else writer.helper(layer)
+            return f"{name}({node.config[setting]!r})", {}
 
         return [Value(f"{_attribute(writer, node, build)}({value.text})", value.order, value.rows)]
 
     return handler
-
-
-def _alpha_dropout(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
-    value = writer.input(node)
-    layer = _attribute(writer, node, lambda: (f"nn.AlphaDropout({node.config['rate']!r})", {}))
-    return [Value(f"{layer}({value.text})", value.order, value.rows)]
 
 
 def _array(weight: str, add: Callable[[TorchWriter, GraphLayer, np.ndarray], str]) -> TorchHandler:
@@ -367,7 +364,7 @@ def _handlers() -> dict[str, TorchHandler]:
         "dropout": _dropout,
         "gaussian_noise": _noise("GaussianNoise", "stddev"),
         "gaussian_dropout": _noise("GaussianDropout", "rate"),
-        "alpha_dropout": _alpha_dropout,
+        "alpha_dropout": _noise("nn.AlphaDropout", "rate"),
         "constant": _array("value", TorchWriter.add_buffer),
         "parameter": _array("weight", TorchWriter.add_parameter),
         **RECURRENT,

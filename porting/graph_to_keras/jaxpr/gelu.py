@@ -43,7 +43,7 @@ def _by_error(translator: Translator, half: TracedValue, complement: TracedValue
 
 def _producer(translator: Translator, value: TracedValue | None, primitive: str) -> TracedEquation | None:
     """Return the equation that computes a value if it is of that primitive."""
-    producer = translator.producers.get(value.name) if value is not None else None
+    producer = translator.producer(value) if value is not None else None
     return producer if producer is not None and producer.primitive == primitive else None
 
 

@@ -16,6 +16,8 @@ from .gelu import gelu
 from .normalization import normalization
 from .translator import JaxArray, Translator
 
+_REORDERING = ("transpose", "reshape")
+
 
 def recognize(translator: Translator, equation: TracedEquation) -> JaxArray | None:
     """Return the output of the layer that ends with an equation, or None."""
@@ -48,7 +50,7 @@ def _pairs(equation: TracedEquation) -> tuple[Sequence[TracedValue], Sequence[Tr
 
 def _only_producer(translator: Translator, value: TracedValue) -> TracedEquation | None:
     """Return the equation that computes a value that is read once."""
-    return translator.producers.get(value.name) if translator.counts[value.name] == 1 else None
+    return translator.producer(value) if translator.counts[value.name] == 1 else None
 
 
 def _layer(translator: Translator, value: TracedValue, bias_value: TracedValue) -> JaxArray | None:
@@ -93,10 +95,10 @@ def _channels(translator: Translator, producer: TracedEquation, value: TracedVal
 def _mean(translator: Translator, equation: TracedEquation) -> JaxArray | None:
     """Recognise a sum that is divided by the number of its values."""
     total, count = equation.inputs[0], translator.number(equation.inputs[1])
-    producer, keepdims = translator.producers.get(total.name), False
+    producer, keepdims = translator.producer(total), False
     if producer is not None and producer.primitive == "broadcast_in_dim":
         summed = producer.inputs[0]
-        producer, keepdims = translator.producers.get(summed.name), True
+        producer, keepdims = translator.producer(summed), True
     if producer is None or count is None:
         return None
     if producer.primitive == "reduce_window_sum" and not keepdims and count == window_size(producer):
@@ -115,11 +117,11 @@ def _mean(translator: Translator, equation: TracedEquation) -> JaxArray | None:
 
 def _softmax(translator: Translator, equation: TracedEquation) -> JaxArray | None:
     """Recognise exp(x - max(x)) divided by its sum along one axis."""
-    exponential = translator.producers.get(equation.inputs[0].name)
+    exponential = translator.producer(equation.inputs[0])
     total = _through(translator, equation.inputs[1])
     if exponential is None or exponential.primitive != "exp" or total is None or total.primitive != "reduce_sum":
         return None
-    shifted = translator.producers.get(exponential.inputs[0].name)
+    shifted = translator.producer(exponential.inputs[0])
     if shifted is None or shifted.primitive != "sub" or total.inputs[0].name != equation.inputs[0].name:
         return None
     if len(total.settings["axes"]) != 1:
@@ -133,29 +135,15 @@ def _softmax(translator: Translator, equation: TracedEquation) -> JaxArray | Non
 
 def _through(translator: Translator, value: TracedValue) -> TracedEquation | None:
     """Return the equation that computes a value before it is repeated, stopped or compared with minus infinity."""
-    producer = translator.producers.get(value.name)
-    while producer is not None:
-        if producer.primitive in ("broadcast_in_dim", "stop_gradient", "reshape", "transpose"):
-            value = producer.inputs[0]
-        elif producer.primitive == "max" and -math.inf in map(translator.number, producer.inputs):
-            value = next(each for each in producer.inputs if translator.number(each) is None)
-        else:
-            break
-        producer = translator.producers.get(value.name)
+    producer = translator.producer(translator.origin(value, ("broadcast_in_dim", "stop_gradient", *_REORDERING)))
+    if producer is not None and producer.primitive == "max" and -math.inf in map(translator.number, producer.inputs):
+        return _through(translator, next(each for each in producer.inputs if translator.number(each) is None))
     return producer
 
 
 def _is_same(translator: Translator, one: TracedValue, other: TracedValue) -> bool:
     """Return whether two values are the same up to the order of their axes, which comes right in the difference."""
-    return _source(translator, one) == _source(translator, other)
-
-
-def _source(translator: Translator, value: TracedValue) -> str:
-    producer = translator.producers.get(value.name)
-    while producer is not None and producer.primitive in ("transpose", "reshape"):
-        value = producer.inputs[0]
-        producer = translator.producers.get(value.name)
-    return value.name
+    return translator.origin(one, _REORDERING).name == translator.origin(other, _REORDERING).name
 
 
 Pattern = Callable[[Translator, TracedEquation], "JaxArray | None"]

@@ -94,19 +94,12 @@ def _factors(translator: Translator, scaled: TracedValue | TracedEquation) -> _F
 
 def _producer(translator: Translator, value: TracedValue) -> TracedEquation | None:
     """Return the equation that computes a value before it gets its shape."""
-    producer = translator.producers.get(value.name)
-    while producer is not None and producer.primitive in _SHAPING:
-        producer = translator.producers.get(producer.inputs[0].name)
-    return producer
+    return translator.producer(_source(translator, value))
 
 
 def _source(translator: Translator, value: TracedValue) -> TracedValue:
     """Return a value before it gets its shape."""
-    producer = translator.producers.get(value.name)
-    while producer is not None and producer.primitive in _SHAPING:
-        value = producer.inputs[0]
-        producer = translator.producers.get(value.name)
-    return value
+    return translator.origin(value, _SHAPING)
 
 
 def _read_variance(translator: Translator, factors: _Factors, value: TracedValue) -> bool:
@@ -129,7 +122,7 @@ def _batch_norm(translator: Translator, factors: _Factors, shift: TracedValue | 
     """Normalize by a mean and a variance that are stored and not trained."""
     assert factors.centred is not None
     assert factors.variance is not None
-    difference = translator.producers.get(factors.centred.name)
+    difference = translator.producer(factors.centred)
     if difference is None or difference.primitive != "sub":
         return None
     x, mean = difference.inputs
@@ -185,7 +178,7 @@ def _layer_norm(translator: Translator, factors: _Factors, shift: TracedValue | 
     assert factors.centred is not None
     assert factors.variance is not None
     centred = factors.centred
-    difference, squares = translator.producers.get(centred.name), _mean_of(translator, factors.variance)
+    difference, squares = translator.producer(centred), _mean_of(translator, factors.variance)
     length = centred.shape[-1]
     vectors = [_vector(translator, value, length) for value in (factors.scale, shift)]
     if False in vectors or translator.is_known(centred):
@@ -229,7 +222,7 @@ def _is_mean(translator: Translator, value: TracedValue, x: TracedValue) -> bool
 
 def _is_square(translator: Translator, value: TracedValue, x: TracedValue) -> bool:
     """Return whether a value is the square of another."""
-    producer = translator.producers.get(value.name)
+    producer = translator.producer(value)
     if producer is None:
         return False
     is_product = producer.primitive == "mul" and producer.inputs[0].name == producer.inputs[1].name
@@ -241,8 +234,8 @@ def _is_variance(translator: Translator, value: TracedValue, x: TracedValue) -> 
     """Return whether a value is the variance of an array along its last axis, in one of the two usual forms."""
     squared = _mean_of(translator, value)
     if squared is not None:
-        producer = translator.producers.get(squared.name)
-        deviation = translator.producers.get(producer.inputs[0].name) if producer is not None else None
+        producer = translator.producer(squared)
+        deviation = translator.producer(producer.inputs[0]) if producer is not None else None
         if (
             deviation is None
             or deviation.primitive != "sub"

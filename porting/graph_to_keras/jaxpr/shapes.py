@@ -243,7 +243,7 @@ def _look_up(translator: Translator, equation: TracedEquation, axis: int) -> Non
 
 def _before_last_axis(translator: Translator, places: TracedValue) -> TracedValue:
     """Return indices before an axis of length 1 was added to them for `gather`, if an equation did that."""
-    producer = translator.producers.get(places.name)
+    producer = translator.producer(places)
     is_reshape = producer is not None and producer.primitive in ("broadcast_in_dim", "reshape")
     if producer is not None and is_reshape and producer.inputs[0].shape == places.shape[:-1]:
         return producer.inputs[0]

@@ -106,6 +106,16 @@ class Translator:
             return JaxArray(constant.flat[0].item(), ())
         return self.new_weight(Weight("constant", constant, False), value.name)
 
+    def producer(self, value: TracedValue) -> TracedEquation | None:
+        """Return the equation that computes a value; None for an input, weight or constant."""
+        return self.producers.get(value.name)
+
+    def origin(self, value: TracedValue, primitives: Sequence[str]) -> TracedValue:
+        """Return what a value was before equations of these primitives, each of which has it as its first input."""
+        while (producer := self.producer(value)) is not None and producer.primitive in primitives:
+            value = producer.inputs[0]
+        return value
+
     def is_known(self, value: TracedValue) -> bool:
         return value.name in self.program.constants or value.name in self.program.varying
 
