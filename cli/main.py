@@ -38,6 +38,7 @@ COMMANDS = (
     "generate",
     "inspect",
     "verify",
+    "compare",
     "port",
     "bench",
     "report",

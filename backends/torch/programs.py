@@ -29,6 +29,22 @@ def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
     return [tensor.detach().cpu().numpy() for tensor in tensors]
 
 
+def example_tensors(module: torch.nn.Module, arrays: Sequence[np.ndarray]) -> tuple[torch.Tensor, ...]:
+    """Return arrays as tensors on a module's device, after the module has taken them.
+
+    Raises:
+        PortError: it does not take them.
+    """
+    tensors = tuple(torch.from_numpy(np.array(array)).to(_device(module)) for array in arrays)
+    try:
+        with _in_eval_mode(module), torch.no_grad():
+            module(*tensors)
+    except Exception as error:  # the module's own code may raise anything
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+        raise PortError(f"{type(module).__name__} does not take {shapes}: {first_line(error, 120)}") from error
+    return tensors
+
+
 def export(module: torch.nn.Module, inputs: Sequence[Any]) -> bytes:
     """Return the `.pt2` file of a module in eval mode. The batch size is dynamic if the module allows it.
 
