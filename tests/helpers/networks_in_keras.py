@@ -1,4 +1,4 @@
-"""The architectures of `networks_in_torch.py` as a person writes them in Keras: functional, channels last, own names."""
+"""The architectures of `networks_in_torch.py` as a person writes them in Keras: channels last, and other names."""
 
 import keras
 from keras import layers, ops
