@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..graph.graph import ArrayReference, Graph, GraphNode
@@ -45,7 +45,18 @@ def align(mine: Graph, others: Graph, matching: Matching) -> list[NodePair]:
         for node, other in zip(nodes, coloured[1].get(colour, []), strict=False)
     ]
     order = {node.name: place for place, node in enumerate(mine.nodes)}
-    return sorted(pairs, key=lambda pair: order[pair.mine.name])
+    in_order = sorted(pairs, key=lambda pair: order[pair.mine.name])
+    return [*in_order, *_outputs(mine, others, in_order)]
+
+
+def _outputs(mine: Graph, others: Graph, pairs: Sequence[NodePair]) -> Iterator[NodePair]:
+    """Yield the pairs of nodes that give an output of each model, where these are no pair yet."""
+    known = {(pair.mine.name, pair.others.name) for pair in pairs}
+    nodes = [{node.name: node for node in graph.nodes} for graph in (mine, others)]
+    for output, other in zip(mine.outputs, others.outputs, strict=False):
+        names = output.reference.name, other.reference.name
+        if names not in known and names[0] in nodes[0] and names[1] in nodes[1]:
+            yield NodePair(nodes[0][names[0]], nodes[1][names[1]], False)
 
 
 def _gives_the_result(unit: Unit) -> bool:

@@ -165,7 +165,9 @@ def _orders(mine: Graph, others: Graph, unit: Unit, other: Unit) -> tuple[np.nda
 def _rows(graph: Graph, unit: Unit) -> np.ndarray | None:
     if unit.part or graph.specs[unit.node.references[0]].rank != 2:
         return None
-    return layouts.incoming(graph, unit.node)
+    places = layouts.incoming(graph, unit.node)
+    # For each element of the array before it, the row that reads it.
+    return None if places is None else np.argsort(places.reshape(-1))
 
 
 def _columns(graph: Graph, unit: Unit) -> np.ndarray | None:
