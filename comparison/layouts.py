@@ -40,18 +40,18 @@ def outgoing(graph: Graph, node: GraphNode, places: np.ndarray) -> np.ndarray:
 def incoming(graph: Graph, node: GraphNode) -> np.ndarray | None:
     """Return for each input feature of a node its place in the array that was flattened before it.
 
-    None if the lengths of that array are not known, or if nothing was flattened.
+    None if the lengths of that array are not known.
     """
     chain: list[GraphNode] = []
     by_name = {each.name: each for each in graph.nodes}
     reference = node.references[0]
     while reference.name in by_name and (above := by_name[reference.name]).references:
-        if not _moves(above) and not _is_elementwise(above, graph.specs[reference].shape[1:]):
+        if not _moves(above) and not _is_elementwise(above, graph.specs[above.references[0]].shape[1:]):
             break
         chain.append(above)
         reference = above.references[0]
     shape = [length for length in graph.specs[reference].shape[1:] if length is not None]
-    if len(shape) < 2 or len(shape) < graph.specs[reference].rank - 1:
+    if len(shape) < graph.specs[reference].rank - 1:
         return None
     places = np.arange(int(np.prod(shape))).reshape(shape)
     for each in reversed(chain):
