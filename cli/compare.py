@@ -91,8 +91,8 @@ def command(
 
 def _print(report: ComparisonReport, copy_out: str | None) -> None:
     screen = console()
-    screen.print(_map_table(report))
-    screen.print(_check_table(report))
+    screen.print(map_table(report))
+    screen.print(check_table(report))
     for note in report.notes:
         screen.print(note)
     screen.print(report.finding)
@@ -100,7 +100,8 @@ def _print(report: ComparisonReport, copy_out: str | None) -> None:
         screen.print(f"{copy_out}: B with the weights of A")
 
 
-def _map_table(report: ComparisonReport) -> Table:
+def map_table(report: ComparisonReport) -> Table:
+    """Return a table of which weight of B is which of A."""
     shown = table("weight of A", "shape", "weight of B", "shape", "layout")
     for piece in report.map.pieces:
         shapes = [str(shape) for shape in piece.shapes]
@@ -112,7 +113,8 @@ def _map_table(report: ComparisonReport) -> Table:
     return shown
 
 
-def _check_table(report: ComparisonReport) -> Table:
+def check_table(report: ComparisonReport) -> Table:
+    """Return a table of what was compared, and how far it differs."""
     shown = table("", "compared", "difference", "allowed", "where", right=("difference", "allowed"))
     for check in report.checks:
         shown.add_row(

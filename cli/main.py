@@ -39,6 +39,7 @@ COMMANDS = (
     "inspect",
     "verify",
     "compare",
+    "transfer",
     "port",
     "bench",
     "report",

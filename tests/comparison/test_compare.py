@@ -8,6 +8,7 @@ import pytest
 
 from trivium.comparison.compare import compare
 from trivium.errors import FileError, OptionError, OutputError
+from trivium.functions import load_function
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 TORCH, KERAS = HELPERS / "networks_in_torch.py", HELPERS / "networks_in_keras.py"
@@ -186,3 +187,32 @@ def test_command(cli, tmp_path):
     outcome = cli("compare", same, other, "--as-they-are", "--copy", "x.keras")
     assert outcome.code == 2
     assert not Path("x.keras").exists()
+
+
+def test_weights_of_pytorch_are_transferred(networks, cli):
+    import keras
+    import torch
+    from safetensors.torch import save_file
+
+    module = load_function(f"{TORCH}:vae")()[0]
+    for name, state in (("w.safetensors", save_file), ("w.pt", lambda state, path: torch.save({"model": state}, path))):
+        state(module.state_dict(), name)
+        outcome = cli("transfer", name, f"{KERAS}:vae", "--like", f"{TORCH}:vae", "--out", "vae.keras")
+        assert outcome.code == 0, outcome.err
+    x = np.random.default_rng(0).standard_normal((3, 30), "float32")
+    expected = [output.detach().numpy() for output in module(torch.from_numpy(x))]
+    received = keras.saving.load_model("vae.keras").predict(x, verbose=0)
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(expected, received, strict=True))
+
+
+@pytest.mark.parametrize("content", ["nothing", "others"])
+def test_weights_that_are_not_those_of_the_module(networks, cli, content):
+    import torch
+
+    Path("w.pt").write_bytes(b"nothing")
+    if content == "others":
+        torch.save(torch.nn.Linear(2, 2).state_dict(), "w.pt")
+    outcome = cli("transfer", "w.pt", f"{KERAS}:vae", "--like", f"{TORCH}:vae", "--out", "vae.keras")
+    assert outcome.code == 2
+    assert "w.pt" in outcome.complaint
+    assert not Path("vae.keras").exists()
