@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .backends.catalog import use as use
     from .backends.written_losses.model import with_losses as with_losses
+    from .comparison.compare import compare as compare
+    from .comparison.transfer import transfer as transfer
     from .data.data_source import load_data as load_data
     from .data.dataset import Dataset as Dataset
     from .data.dataset import Split as Split
@@ -52,6 +54,7 @@ _HOMES = {
     "Split": ".data.dataset",
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
+    "compare": ".comparison.compare",
     "cross_val_score": ".engine.search.search",
     "draw_model": ".engine.model_drawing",
     "evaluate": ".engine.trained_models",
@@ -66,6 +69,7 @@ _HOMES = {
     "search": ".engine.search.search",
     "step": ".models.recipe",
     "train": ".engine.training.train",
+    "transfer": ".comparison.transfer",
     "use": ".backends.catalog",
     "verify": ".engine.verification.verification",
     "with_losses": ".backends.written_losses.model",

@@ -2,7 +2,7 @@
 
 `@pytest.mark.backends("jax", "torch")` runs a test once on each backend, in that backend's worker process: Keras uses
 one backend for the life of a process, so pytest's own process has only one. The fixture `verify_model` compares a model
-on several backends. `docs/testing.md` shows both.
+on several backends, and `compare_models` two models. `docs/testing.md` shows all three.
 
 pytest loads this plugin wherever trivium is installed, so it imports almost nothing until a test uses it.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from .comparison.report import ComparisonReport
     from .engine.verification.verification import Report
 
 MARK = "backends"
@@ -198,6 +199,30 @@ def verify_model(request: pytest.FixtureRequest) -> Callable[..., Report]:
         return report
 
     return verify_model
+
+
+@pytest.fixture
+def compare_models(request: pytest.FixtureRequest) -> Callable[..., ComparisonReport]:
+    """Return a function that asserts that two models compute and train the same, and returns the report.
+
+    Args (of the function):
+        a, b: as for `trivium.compare`; a `file.py:function` is relative to the test's folder or the current folder.
+        steps: training steps; 5 by default.
+        settings: other arguments of `trivium.compare`, such as `copy` and `float64`.
+
+    The test fails with the report's finding when the two differ.
+    """
+
+    def compare_models(a: Any, b: Any, *, steps: int = 5, **settings: Any) -> ComparisonReport:
+        from .comparison.compare import compare
+
+        sides = (_resolve_source(request.path, str(side)) if isinstance(side, (str, Path)) else side for side in (a, b))
+        report = compare(*sides, steps=steps, **settings)
+        if not report.passed:
+            pytest.fail(report.finding, pytrace=False)
+        return report
+
+    return compare_models
 
 
 def _resolve_source(test: Path, source: str) -> str:

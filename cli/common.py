@@ -15,7 +15,7 @@ import click
 from ..backends.catalog import MATMUL_PRECISIONS, MATMUL_VARIABLE
 from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
 from .entries import parse_assignment, parse_value
-from .option_names import errors_name_options
+from .options.option_names import errors_name_options
 
 if TYPE_CHECKING:
     from rich.console import Console

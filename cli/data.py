@@ -11,9 +11,9 @@ import click
 
 from ..errors import OptionError
 from .common import common_options, console, print_json, table
-from .data_options import reading_options
 from .entries import parse_entries
-from .option_names import with_options
+from .options.data_options import reading_options
+from .options.option_names import with_options
 from .progress import progress
 
 # Those of `engine/plots/picture_choice.py`, which imports NumPy.

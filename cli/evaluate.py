@@ -17,7 +17,7 @@ from .common import (
     threshold_option,
     trust_option,
 )
-from .data_options import data_options
+from .options.data_options import data_options
 
 
 @click.command()

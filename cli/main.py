@@ -38,6 +38,8 @@ COMMANDS = (
     "generate",
     "inspect",
     "verify",
+    "compare",
+    "transfer",
     "port",
     "bench",
     "report",

@@ -11,7 +11,7 @@ import click
 
 from ..backends.workers.worker import Event, Listener
 from .common import printable
-from .option_names import with_options
+from .options.option_names import with_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

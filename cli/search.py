@@ -26,8 +26,8 @@ from .common import (
     set_option,
     table,
 )
-from .data_options import data_options
 from .entries import parse_assignment, parse_value, split_list
+from .options.data_options import data_options
 from .progress import progress
 
 if TYPE_CHECKING:

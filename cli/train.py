@@ -13,8 +13,7 @@ import click
 from ..backends import catalog, runtime
 from ..engine.epochs.precision import POLICIES
 from ..engine.training.hold_out import LAST, MODES, SHUFFLED, STRATIFIED, TIME
-from . import plan_report, resume_options
-from .checkpoint_rules import parse_rules
+from . import plan_report
 from .common import (
     address_option,
     backend_option,
@@ -29,8 +28,10 @@ from .common import (
     threshold_option,
     trust_option,
 )
-from .data_options import data_options
 from .entries import parse_entries
+from .options import resume_options
+from .options.checkpoint_rules import parse_rules
+from .options.data_options import data_options
 from .progress import progress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from .common import (
     table,
     trust_option,
 )
-from .data_options import data_options
+from .options.data_options import data_options
 from .progress import progress
 
 if TYPE_CHECKING:

@@ -238,3 +238,29 @@ def test_the_example_of_the_documentation_passes(pytester, shared_worker):
         {"passed": 2 * backends + 1, "skipped": skipped} if backends > 1 else {"passed": 2, "skipped": skipped + 1}
     )
     pytester.runpytest_inprocess(*QUIET).assert_outcomes(**expected)
+
+
+# --- two models that were written independently -----------------------------------------------------------------------
+
+
+def test_two_models_are_compared(project, pytester):
+    pytester.makepyfile(
+        my_models="""
+def sound(units=3):
+    import keras
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation="tanh"), keras.layers.Dense(2)])
+
+def other():
+    import keras
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="relu"), keras.layers.Dense(2)])
+"""
+    )
+    shown = project("""
+def test_sound(compare_models):
+    assert compare_models("my_models.py:sound", "my_models.py:sound", steps=1).passed
+
+def test_other(compare_models):
+    compare_models("my_models.py:sound", "my_models.py:other", steps=1)
+""")
+    shown.assert_outcomes(passed=1, failed=1)
+    shown.stdout.fnmatch_lines(["different: forward pass, *(tanh) against *(relu*"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from ...errors import PortError, first_line
+from ...errors import FileError, PortError, first_line
 
 
 def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
@@ -27,6 +28,45 @@ def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
                 f"an example input is {type(tensor).__name__}, expected tensors with samples along the first axis"
             )
     return [tensor.detach().cpu().numpy() for tensor in tensors]
+
+
+def example_tensors(module: torch.nn.Module, arrays: Sequence[np.ndarray]) -> tuple[torch.Tensor, ...]:
+    """Return arrays as tensors on a module's device, after the module has taken them.
+
+    Raises:
+        PortError: it does not take them.
+    """
+    tensors = tuple(torch.from_numpy(np.array(array)).to(_device(module)) for array in arrays)
+    try:
+        with _in_eval_mode(module), torch.no_grad():
+            module(*tensors)
+    except Exception as error:  # the module's own code may raise anything
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+        raise PortError(f"{type(module).__name__} does not take {shapes}: {first_line(error, 120)}") from error
+    return tensors
+
+
+def load_weights(module: torch.nn.Module, path: Path) -> None:
+    """Load a module's weights from a `.safetensors` file, or from a `state_dict` that `torch.save` wrote.
+
+    Raises:
+        FileError: the file is neither, or has other weights than the module.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a damaged or hostile file makes the readers raise
+        raise FileError(f"{path} cannot be read as weights: {first_line(error, 200)}") from error
+    nested = [state[name] for name in ("state_dict", "model") if isinstance(state, dict) and name in state]
+    try:
+        module.load_state_dict(nested[0] if nested and isinstance(nested[0], dict) else state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise FileError(f"{path} does not hold the weights of {type(module).__name__}: {reason}") from error
 
 
 def export(module: torch.nn.Module, inputs: Sequence[Any]) -> bytes:

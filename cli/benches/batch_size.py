@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..data_options import reading_options
+from ..options.data_options import reading_options
 from .common import backends_option, cells_table, parse_counts, ratio_lines, run, suite_options
 
 

@@ -10,7 +10,7 @@ import click
 
 from ...errors import OptionError
 from ..common import common_options, console, print_json, seconds, table
-from ..data_options import reading_options
+from ..options.data_options import reading_options
 from ..progress import NOTE, progress
 from .common import backends_option, out_option, split_names
 

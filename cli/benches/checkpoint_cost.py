@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..common import backend_option, common_options, console, print_json, seconds, table
-from ..data_options import reading_options
+from ..options.data_options import reading_options
 from ..progress import progress
 from .common import out_option
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import DurationType, table
-from ..data_options import reading_options
+from ..options.data_options import reading_options
 from .common import (
     Printable,
     backends_option,

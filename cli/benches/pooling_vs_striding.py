@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
-from ..data_options import reading_options
+from ..options.data_options import reading_options
 from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:

@@ -43,26 +43,34 @@ def prepare(fields: dict[str, Any], steps: int) -> dict[str, Any]:
         return {"batches": make_batches(model_under_test, model, data, steps), "variables": _named(model.variables)}
 
 
-def measure_inference(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays) -> dict[str, Any]:
+def measure_inference(
+    fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, before_activation: bool = False
+) -> dict[str, Any]:
     """Measure what a backend that cannot train computes: `own`, `dtype`, `passes` and `loss`, as in `measure`."""
     with _built_model(fields) as model:
         own = _named(model.variables)
         if not tolerances.have_one_shape(own, variables):
             return {"own": own}
-        _assign(model, variables)
+        assign(model, variables)
         report(kind="verify", stage="layers and loss", done=0, total=1)
         x, y = batch_at(model, batches, 0)
-        passes = {mode: _forward_twice(model, x, training=mode == "training") for mode in ("training", "inference")}
+        passes = {
+            mode: _forward_twice(model, x, before_activation, training=mode == "training")
+            for mode in ("training", "inference")
+        }
         return {"own": own, "dtype": coarsest_dtype(model), "passes": passes, "loss": _loss(model, x, y)}
 
 
-def measure(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays) -> dict[str, Any]:
+def measure(
+    fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, before_activation: bool = False
+) -> dict[str, Any]:
     """Measure everything that is compared, on a model that starts from `variables`.
 
     Args:
         fields: those of the `ModelUnderTest`.
         batches: of all steps.
         variables: initial values of all variables of the model, with their names.
+        before_activation: whether `passes` has what each layer applies its activation to, too.
 
     Returns:
         `own`: this backend's own initial variables, with their names. If their shapes differ from those of
@@ -79,11 +87,11 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays
         own = _named(model.variables)
         if not tolerances.have_one_shape(own, variables):
             return {"own": own}
-        _assign(model, variables)
+        assign(model, variables)
         report(kind="verify", stage="layers and gradients", done=0, total=len(batches["x"][0]))
-        evidence = {"own": own, "dtype": coarsest_dtype(model), **_measure_batch(model, batches, 0)}
+        evidence = {"own": own, "dtype": coarsest_dtype(model), **_measure_batch(model, batches, 0, before_activation)}
         x, _ = batch_at(model, batches, 0)
-        evidence["passes"] |= {"inference": _forward_twice(model, x, training=False)}
+        evidence["passes"] |= {"inference": _forward_twice(model, x, before_activation, training=False)}
         losses, updated = _train(model, batches)
         return {
             **evidence,
@@ -97,7 +105,7 @@ def measure(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays
 def train_until(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, step: int) -> dict[str, Any]:
     """Train for the steps before `step`, counted from 0. Return all `variables`, and the `weights` with their names."""
     with _built_model(fields) as model:
-        _assign(model, variables)
+        assign(model, variables)
         _train(model, {side: [values[:step] for values in arrays] for side, arrays in batches.items()})
         return {"variables": _named(model.variables), "weights": _named(model.weights)}
 
@@ -105,7 +113,7 @@ def train_until(fields: dict[str, Any], batches: StepBatches, variables: NamedAr
 def measure_step(fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, step: int) -> dict[str, Any]:
     """Return `passes` (in training mode), `loss` and `gradients` on one step's batch, for a model with `variables`."""
     with _built_model(fields) as model:
-        _assign(model, variables)
+        assign(model, variables)
         return _measure_batch(model, batches, step)
 
 
@@ -143,40 +151,68 @@ def _built_model(fields: dict[str, Any]) -> Iterator[keras.Model]:
             yield model
 
 
-def _measure_batch(model: keras.Model, batches: StepBatches, step: int) -> dict[str, Any]:
+def _measure_batch(
+    model: keras.Model, batches: StepBatches, step: int, before_activation: bool = False
+) -> dict[str, Any]:
     x, y = batch_at(model, batches, step)
-    passes = {"training": _forward_twice(model, x, training=True)}
+    passes = {"training": _forward_twice(model, x, before_activation, training=True)}
     loss, gradients = runtime.current().gradients(model, x, y)
     named = [(v.path, gradient) for v, gradient in zip(model.trainable_variables, gradients, strict=True)]
     return {"passes": passes, "loss": loss, "gradients": named}
 
 
-def _forward_twice(model: keras.Model, x: Any, *, training: bool) -> list[NamedArrays]:
+def _forward_twice(model: keras.Model, x: Any, before_activation: bool = False, *, training: bool) -> list[NamedArrays]:
     """Run the same forward pass twice: a difference comes from a random generator that trivium does not control."""
-    return [_forward(model, x, training=training) for _ in range(2)]
+    return [_forward(model, x, before_activation, training=training) for _ in range(2)]
 
 
-def _forward(model: keras.Model, x: Any, *, training: bool) -> NamedArrays:
+def _forward(model: keras.Model, x: Any, before_activation: bool, *, training: bool) -> NamedArrays:
     """Return the outputs of each layer for one batch, in order of computation. The model's state does not change."""
     current = runtime.current()
     reset_states(model)
-    with runtime.unchanged(model), current.carry_rnn_states(model), _record_outputs(model) as outputs:
+    with (
+        runtime.unchanged(model),
+        current.carry_rnn_states(model),
+        _record_outputs(model, before_activation) as outputs,
+    ):
         model(x, training=training)
     return outputs
 
 
 @contextlib.contextmanager
-def _record_outputs(model: keras.Model) -> Iterator[NamedArrays]:
+def _record_outputs(model: keras.Model, before_activation: bool) -> Iterator[NamedArrays]:
     """Record the outputs of every layer that the model calls within the context."""
     outputs: NamedArrays = []
     layers = {id(layer): layer for layer in flat_layers(model)}.values()
+    activations = {}
     for layer in layers:
-        layer.call = functools.partial(_call_and_record, layer.call, f"layer {layer.name}", outputs)
+        layer.call = functools.partial(_call_and_record, layer.call, layer_record(layer.name), outputs)
+        if before_activation and callable(vars(layer).get("activation")):  # a recurrent layer shows that of its cell
+            activations[layer] = layer.activation
+            name = activation_record(layer.name)
+            layer.activation = functools.partial(_record_and_apply, layer.activation, name, outputs)
     try:
         yield outputs
     finally:
         for layer in layers:
             del layer.call
+        for layer, activation in activations.items():
+            layer.activation = activation
+
+
+def layer_record(name: str) -> str:
+    """Return the name under which a layer's outputs are recorded."""
+    return f"layer {name}"
+
+
+def activation_record(name: str) -> str:
+    """Return the name under which that is recorded which a layer applies its activation to."""
+    return f"layer {name} before its activation"
+
+
+def _record_and_apply(activation: Any, name: str, recorded: NamedArrays, values: Any) -> Any:
+    recorded.append((name, _array(values)))
+    return activation(values)
 
 
 def _call_and_record(call: Any, name: str, recorded: NamedArrays, *arguments: Any, **keywords: Any) -> Any:
@@ -223,7 +259,7 @@ def _predict(model: keras.Model, x: Any) -> NamedArrays:
     return [(name, _array(output)) for name, output in zip(names, outputs, strict=True)]
 
 
-def _assign(model: keras.Model, variables: NamedArrays) -> None:
+def assign(model: keras.Model, variables: NamedArrays) -> None:
     """Assign another backend's variables to those of the same name, including the states of random generators."""
     pairs = tolerances.pairs_by_name(_named(model.variables), variables)
     for variable, (_, _, value) in zip(model.variables, pairs, strict=True):

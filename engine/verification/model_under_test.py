@@ -59,6 +59,8 @@ class ModelUnderTest:
         batch_size: None for the recipe's batch size, limited to 32.
         seed: of initial weights, batch order, and drawn data.
         float64: whether to compute everything in float64.
+        loss, optimizer: what to compile the model with; None for its own.
+        without_dropout: whether to set the rates of all dropout layers to 0.
     """
 
     source: str
@@ -68,6 +70,9 @@ class ModelUnderTest:
     batch_size: int | None = None
     seed: int = 0
     float64: bool = False
+    loss: str | None = None
+    optimizer: str | None = None
+    without_dropout: bool = False
 
     @property
     def trainer(self) -> Trainer:
@@ -115,6 +120,15 @@ def build(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
     """
     runtime.current()
     keras_internals.set_random_seed(model_under_test.seed)
+    model, data = _build(model_under_test)
+    if model_under_test.without_dropout:
+        switch_dropout_off(model)
+    if model_under_test.loss or model_under_test.optimizer:
+        model.compile(model_under_test.optimizer or model.optimizer, loss=model_under_test.loss or model.loss)
+    return model, data
+
+
+def _build(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
     if model_under_test.is_bundle:
         return _build_from_bundle(model_under_test)
     trainer = model_under_test.trainer
@@ -130,6 +144,17 @@ def build(model_under_test: ModelUnderTest) -> tuple[keras.Model, Split | None]:
         loss = None if has_written_losses(model) else recipe.loss or "mean_squared_error"
         model.compile(optimizer=trainer.resolved.optimizer, loss=loss)
     return model, None
+
+
+def switch_dropout_off(model: keras.Model) -> None:
+    """Set the rates of Keras' dropout and noise to 0, also within recurrent layers and attention."""
+    for layer in keras_internals.all_layers(model):
+        if keras_internals.is_keras_module(type(layer).__module__):
+            for name in ("rate", "stddev", "dropout", "recurrent_dropout"):
+                # A recurrent layer shows the rate of its cell, which is among the layers itself.
+                is_own = not isinstance(getattr(type(layer), name, None), property)
+                if is_own and isinstance(getattr(layer, name, None), (int, float)):
+                    setattr(layer, name, 0.0)
 
 
 def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Split | None, steps: int) -> StepBatches:

@@ -157,7 +157,7 @@ def verify(
         raise OptionError(f"batch size must be 1 or more, received {batch_size}")
     named = _name_of(source)
     model_under_test = ModelUnderTest(
-        *_resolve_source(named), _to_portable(data), dict(options or {}), batch_size, seed, float64
+        *resolve_source(named), _to_portable(data), dict(options or {}), batch_size, seed, float64
     )
     verification = _Verification(model_under_test, names, listener or (lambda event: None))
     checks = verification.judge(steps)
@@ -318,7 +318,7 @@ def _name_of(source: str | Path | Recipe | Callable[..., Any]) -> str:
         ) from error
 
 
-def _resolve_source(source: str) -> tuple[str, bool]:
+def resolve_source(source: str) -> tuple[str, bool]:
     """Return the recipe's name or the bundle's path, and whether the source is a bundle.
 
     Raises:

@@ -13,7 +13,7 @@ from ...graph.graph import Graph, GraphNode
 from .calls import is_layer_graph
 from .layers import LAYERS
 from .operations import OPERATIONS
-from .reader import UNREADABLE, GraphReader, LayerReader, UnreadableError
+from .reader import UNREADABLE, GraphReader, LayerReader, Origins, UnreadableError
 from .tracing import traced
 from .wrappers import WRAPPERS
 
@@ -31,6 +31,21 @@ def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: N
         PortError: the model is not a layer graph, or some layers cannot be read or are refused; the message names each
             of them.
     """
+    return _read(model, refuses, inner_model, "written as source")[0]
+
+
+def read_with_origins(model: Any) -> tuple[Graph, Origins]:
+    """Return the graph of a built Keras model, and what each part of it was in the model.
+
+    Raises:
+        PortError: the model is not a layer graph, or some layers cannot be read; the message names each of them.
+    """
+    return _read(model, lambda node: None, None, "compared")
+
+
+def _read(
+    model: Any, refuses: Callable[[GraphNode], str | None], inner_model: Any, purpose: str
+) -> tuple[Graph, Origins]:
     if not is_layer_graph(model):
         raise PortError(
             f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs, and its own "
@@ -45,8 +60,8 @@ def read(model: Any, refuses: Callable[[GraphNode], str | None] = lambda node: N
             reasons.setdefault(node.layer.name, reason)
     if reasons:
         listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise PortError(f"{model.name} cannot be written as source: {listed}")
-    return graph
+        raise PortError(f"{model.name} cannot be {purpose}: {listed}")
+    return graph, reader.origins
 
 
 def _readers_for(operation: Any) -> Sequence[LayerReader]:

@@ -36,6 +36,24 @@ class UnreadableError(Exception):
 
 
 @dataclass
+class Origins:
+    """What each part of a graph was in the Keras model.
+
+    Attributes:
+        variables: the variable of a weight, by the name of the layer of the graph and the weight's name there.
+        results: each call of a Keras layer, in order, with the arrays that it returns.
+        before_activation: each Keras layer that has an activation, with the array that the activation is applied to.
+    """
+
+    variables: dict[tuple[str, str], keras.Variable] = field(default_factory=dict)
+    results: list[tuple[Any, tuple[ArrayReference, ...]]] = field(default_factory=list)
+    before_activation: list[tuple[Any, ArrayReference]] = field(default_factory=list)
+
+    def copy(self) -> Origins:
+        return Origins(dict(self.variables), list(self.results), list(self.before_activation))
+
+
+@dataclass
 class _Draft:
     """The graph as far as it is read.
 
@@ -49,6 +67,7 @@ class _Draft:
         masked: the arrays that a mask comes with.
         problems: why layers cannot be read, by name.
         left_out: layers that change nothing when the model answers.
+        origins: what each part was in the Keras model.
     """
 
     nodes: list[GraphNode] = field(default_factory=list)
@@ -60,9 +79,11 @@ class _Draft:
     masked: set[ArrayReference] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    origins: Origins = field(default_factory=Origins)
 
     def copy(self) -> _Draft:
-        return _Draft(*(copy(getattr(self, part.name)) for part in fields(self)))
+        parts = {part.name: copy(getattr(self, part.name)) for part in fields(self)}
+        return _Draft(**{**parts, "origins": self.origins.copy()})
 
 
 class GraphReader:
@@ -96,6 +117,11 @@ class GraphReader:
     def left_out(self) -> list[str]:
         """Layers that change nothing when the model answers."""
         return self._draft.left_out
+
+    @property
+    def origins(self) -> Origins:
+        """What each part of the graph was in the Keras model."""
+        return self._draft.origins
 
     def leave_out(self, layer: Any, what: str = "") -> None:
         """Leave out a layer, or what it does, that changes nothing when the model answers; the report names it."""
@@ -142,6 +168,7 @@ class GraphReader:
         except UnreadableError as reason:
             self.problems.setdefault(self._prefix + call.operation.name, str(reason))
             return self.add(call, UNREADABLE, (), role=UNREADABLE)
+        self.origins.results.append((call.operation, tuple(results)))
         if self._masks_outputs(call):
             self._draft.masked.update(result for result in results if self.spec(result).rank > 2)
         return results
@@ -258,6 +285,8 @@ class GraphReader:
                 holder = self._draft.holders.setdefault(id(variable), name)
                 if holder != name:
                     raise UnreadableError(f"its {weight} is a weight of {holder} too, and tied weights are not covered")
+        variables = {(name, weight): v for weight, v in weights.items() if isinstance(v, keras.Variable)}
+        self.origins.variables.update(variables)
         arrays = {weight: _array(value) for weight, value in weights.items() if value is not None}
         return GraphLayer(name, kind, dict(config), arrays, trainable)
 
@@ -284,6 +313,7 @@ class GraphReader:
         kind, config = kind_and_config
         if kind == "linear":
             return value
+        self.origins.before_activation.append((call.operation, value))
         return self.add(call, kind, [value], config=config, role=kind, outputs=[self.spec(value)])[0]
 
     def cast(self, call: LayerCall, value: GraphOperand, dtype: str, role: str = "cast") -> ArrayReference:

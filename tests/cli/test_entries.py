@@ -2,8 +2,8 @@
 
 import pytest
 
-from trivium.cli.checkpoint_rules import parse_rules, parse_settings
 from trivium.cli.entries import parse_entries, parse_value, split_list
+from trivium.cli.options.checkpoint_rules import parse_rules, parse_settings
 from trivium.engine.runs.checkpoint_policy import DEFAULT_RULE, CheckpointRule
 from trivium.errors import OptionError
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from trivium.cli.option_names import with_options
+from trivium.cli.options.option_names import with_options
 
 pytestmark = pytest.mark.one_environment
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..errors import TriviumError
+from ...errors import TriviumError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from ..data import data_name
-from ..data.columns import TASKS
-from ..errors import OptionError
+from ...data import data_name
+from ...data.columns import TASKS
+from ...errors import OptionError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

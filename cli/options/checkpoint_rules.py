@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine.runs.checkpoint_policy import MODEL_SUFFIXES, CheckpointRule, with_default_rule
-from ..errors import OptionError
-from ..storage.tensor_file import SUFFIX
-from .entries import parse_entries, split_list
+from ...engine.runs.checkpoint_policy import MODEL_SUFFIXES, CheckpointRule, with_default_rule
+from ...errors import OptionError
+from ...storage.tensor_file import SUFFIX
+from ..entries import parse_entries, split_list
 
 OFF = "off"
 

@@ -10,8 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..backends import catalog
-from ..errors import OptionError
+from ...backends import catalog
+from ...errors import OptionError
 
 # These say how the command runs, not what it trains.
 _NOT_RECORDED = ("out", "resume", "as_json", "backend", "threads", "explain", "workers", "address")
@@ -37,8 +37,8 @@ def complete(ctx: click.Context, folder: Path, arguments: Mapping[str, Any]) -> 
     Raises:
         OutputError, OptionError: there is no run in the folder, or its record has an invalid value.
     """
-    from ..engine.runs import resume_rules
-    from ..engine.runs.run_record import read_record
+    from ...engine.runs import resume_rules
+    from ...engine.runs.run_record import read_record
 
     record = read_record(folder)
     before = resume_rules.previous_arguments(folder, record, arguments)

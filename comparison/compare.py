@@ -1,0 +1,301 @@
+"""Compare two models that were written independently: layer by layer, by gradients, steps and a curve of losses.
+
+The weights of the first are carried over to the second by a map that is found (`matching.py`, `weight_map.py`). Both
+then compute with the same batches, each in a worker of its backend, and what they compute is compared in the order in
+which a difference spreads, within the tolerances that `engine/verification` measures.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends import catalog
+from ..backends.workers import worker
+from ..backends.workers.worker import Listener
+from ..engine.verification import measurements, parity, tolerances
+from ..engine.verification.model_under_test import StepBatches
+from ..engine.verification.tolerances import (
+    FORWARD,
+    TRAINING,
+    BackendCheck,
+    NamedArrays,
+)
+from ..errors import OptionError
+from ..graph.graph import Spec
+from ..storage.atomic import require_writable_file
+from . import causes, sides
+from .alignment import NodePair, align, between
+from .axes import in_order, order_of_axes
+from .copying import write_copy
+from .description import Description, describe, from_message
+from .evidence import PairedEvidence, label
+from .map_file import read_map, require_known, write_map
+from .matching import Matching, match
+from .report import ComparisonReport
+from .sides import Side
+from .units import units_of
+from .weight_map import WeightKey, weight_map
+from .weight_orders import relation
+
+SETTINGS, COUNTERPARTS = "settings of training", "weights without a counterpart"
+INITIAL = "weights as they are"
+STEPS = 20
+
+
+def compare(
+    a: Any,
+    b: Any,
+    *,
+    copy: bool | str | Path = True,
+    corrected: Mapping[str, str] | str | Path | None = None,
+    map_out: str | Path | None = None,
+    backends: Sequence[str] = (),
+    steps: int = STEPS,
+    float64: bool = False,
+    loss: str = "mean_squared_error",
+    optimizer: str = "sgd",
+    seed: int = 1,
+    listener: Listener | None = None,
+) -> ComparisonReport:
+    """Compare two models that were written independently.
+
+    Args:
+        a, b: each a recipe, a bundle, a run folder, a Keras model or its file, an `.onnx` or `.pt2` file, an
+            `nn.Module` (or `(module, example_inputs)`), `(function of JAX, parameters, example_inputs)`, or
+            `path/to/file.py:function` that returns one of these.
+        copy: carry the weights of `a` over to `b` before they compute; a `.keras` file to write `b` to with them, too.
+            If False, both compute with their own.
+        corrected: the names of layers of `b` by those of `a`, where the map that is found is wrong; or a file with a
+            line `layer of a: layer of b` for each.
+        map_out: a file to write the map to in this form.
+        backends: on which `a` and `b` compute: one name or two. The default is the selected backend.
+        steps: the number of training steps.
+        float64: compute in float64.
+        loss, optimizer: Keras' names of those to train both by.
+        seed: of the inputs and targets that are drawn.
+        listener: called with `{"kind": "verify", "title", "stage", "done", "total"}` events.
+
+    Returns:
+        The report: the map of the weights, every check, the first place where they part, and its causes.
+
+    Raises:
+        OptionError: a side is nothing that can be compared, or the two take other inputs.
+        PortError: a network cannot be rebuilt in Keras, or a layer cannot be read.
+        FileError, OutputError: a map cannot be read, or a file cannot be written.
+
+    Example:
+        >>> report = trivium.compare((net, (torch.randn(2, 3, 32, 32),)), keras_model)
+        >>> print(report.finding)
+    """
+    names = _two_backends(backends)
+    if steps < 1:
+        raise OptionError(f"steps must be 1 or more, received {steps}")
+    announce = listener or (lambda event: None)
+    known = read_map(Path(corrected)) if isinstance(corrected, (str, Path)) else dict(corrected or {})
+    out = None if isinstance(copy, bool) else Path(copy)
+    for path in (out, map_out):
+        if path is not None:
+            require_writable_file(Path(path))
+    with tempfile.TemporaryDirectory() as scratch:
+        pair = _resolve_both(a, b, Path(scratch), announce)
+        trained = {"loss": loss, "optimizer": optimizer, "without_dropout": True}
+        pair = pair[0].with_settings(trained, seed, float64), pair[1].with_settings(trained, seed, float64)
+        comparison = _Comparison(pair, names, announce, known)
+        if map_out is not None:
+            write_map(Path(map_out), comparison.matching)
+        return comparison.judge(steps, copy is not False, out)
+
+
+def _two_backends(names: Sequence[str]) -> tuple[str, str]:
+    if len(names) > 2:
+        raise OptionError(f"compare computes on one backend or two, received {', '.join(names)}")
+    chosen = [backend.name for backend in catalog.resolve(names)] if names else [catalog.selected().name]
+    return chosen[0], chosen[-1]
+
+
+def _resolve_both(a: Any, b: Any, folder: Path, listener: Listener) -> tuple[Side, Side]:
+    """Resolve first the side that tells its inputs."""
+    if not sides.needs_examples(a):
+        first = sides.resolve(a, folder, None, listener)
+        return first, sides.resolve(b, folder, _inputs_of(first), listener)
+    if sides.needs_examples(b):
+        raise OptionError("neither side tells example inputs: let one function return (module, example_inputs)")
+    second = sides.resolve(b, folder, None, listener)
+    return sides.resolve(a, folder, _inputs_of(second), listener), second
+
+
+def _inputs_of(side: Side) -> list[Spec]:
+    message = worker.get(catalog.selected().name).call(describe, asdict(side.model))
+    return [each.spec for each in from_message(message).graph.inputs]
+
+
+class _Comparison:
+    """One comparison: calls the workers, and compares what they measured."""
+
+    def __init__(
+        self, pair: tuple[Side, Side], backends: tuple[str, str], listener: Listener, corrected: dict[str, str]
+    ) -> None:
+        self._pair = pair
+        self._backends = backends
+        self._listener = listener
+        self._described: tuple[Description, Description] = (
+            from_message(self._call(0, describe)),
+            from_message(self._call(1, describe)),
+        )
+        mine, others = (description.graph for description in self._described)
+        units = units_of(mine), units_of(others)
+        require_known(corrected, *units)
+        self.matching: Matching = match(*units, corrected)
+        self._map = weight_map(mine, others, self.matching)
+        self._nodes: list[NodePair] = align(mine, others, self.matching)
+        self._evidence = PairedEvidence(self._described, self._map, self._nodes)
+
+    def judge(self, steps: int, copy: bool, out: Path | None) -> ComparisonReport:
+        """Measure both models and compare them; write the second one with the weights of the first."""
+        prepared = [self._call(side, measurements.prepare, steps if side == 0 else 1) for side in (0, 1)]
+        batches = (prepared[0]["batches"], self._others_batches(prepared[0]["batches"]))
+        variables = prepared[0]["variables"], prepared[1]["variables"]
+        own = self._evidence.weights(0, variables[0]), self._evidence.weights(1, variables[1])
+        carried = self._map.carry_over(*own)
+        initial = sum(not np.array_equal(carried[key], own[1][key]) for key in carried)
+        if copy:
+            variables = variables[0], self._evidence.with_weights(variables[1], carried)
+            if out:
+                self._call(1, write_copy, variables[1], str(out.absolute()))
+        # What differs in one pass differs in training: then there is nothing to train for.
+        checks = self._compare(measurements.measure_inference, batches, variables)
+        if all(check.passed for check in checks):
+            checks = self._compare(measurements.measure, batches, variables)
+        if not copy and initial:
+            checks.insert(0, self._first_other_weight(carried, own[1]))
+        if self._map.only_mine or self._map.only_others:
+            checks.insert(0, self._without_counterpart())
+        training = [sentence for pair in self._nodes for sentence in causes.of_training(pair)]
+        if training:
+            checks.append(BackendCheck(SETTINGS, self._backends, float("inf"), 0.0, training[0]))
+        place = self._place(checks)
+        orders = [] if copy else self._orders_of_weights(carried, own[1])
+        return ComparisonReport(
+            self._pair[0].name,
+            self._pair[1].name,
+            self._backends,
+            self._map,
+            tuple(checks),
+            (place.mine.name, place.others.name) if place else None,
+            tuple(dict.fromkeys([*orders, *self._causes(place), *training])),
+            copy,
+            initial,
+            self._pair[0].model.float64,
+            self._notes(),
+        )
+
+    def _call(self, side: int, function: Any, *arguments: Any) -> Any:
+        title = f"{'ab'[side]}: {self._pair[side].name}"
+        return worker.get(self._backends[side]).call(
+            function,
+            asdict(self._pair[side].model),
+            *arguments,
+            listener=lambda event: self._listener({**event, "title": title}),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return what each side that was rebuilt is trained otherwise, one sentence each."""
+        reports = [(side.name, side.rebuilt) for side in self._pair if side.rebuilt]
+        return tuple(
+            f"{name}: {sentence}" for name, report in reports for sentence in report.facts.get("trained_otherwise", [])
+        )
+
+    # --- the batches of the second model -------------------------------------------------------------------
+
+    def _others_batches(self, batches: StepBatches) -> StepBatches:
+        mine, others = (description.graph for description in self._described)
+        sides_of = {
+            "x": ([each.spec for each in mine.inputs], [each.spec for each in others.inputs]),
+            "y": tuple([g.specs[each.reference] for each in g.outputs] for g in (mine, others)),
+        }
+        moved = {}
+        for side, (specs, other_specs) in sides_of.items():
+            what = "inputs" if side == "x" else "outputs"
+            if len(specs) != len(other_specs):
+                raise OptionError(f"the first model has {len(specs)} {what} and the second {len(other_specs)}")
+            moved[side] = [
+                in_order(array, order_of_axes(spec.shape, other.shape, what), 1)
+                for array, spec, other in zip(batches[side], specs, other_specs, strict=True)
+            ]
+        return moved
+
+    # --- the comparison ----------------------------------------------------------------------------------------------
+
+    def _compare(
+        self,
+        measure: Callable[..., dict[str, Any]],
+        batches: tuple[StepBatches, StepBatches],
+        variables: tuple[NamedArrays, NamedArrays],
+    ) -> list[BackendCheck]:
+        evidence = [self._call(side, measure, batches[side], variables[side], True) for side in (0, 1)]
+        dtype = max((each["dtype"] for each in evidence), key=parity.tolerance)
+        names, values = zip(*variables[0], strict=True)
+        nudged = [*zip(names, tolerances.perturb(values, dtype, 1), strict=True)]
+        perturbed = self._call(0, measure, batches[0], nudged, True)
+        expected, received = self._evidence.in_pairs(*evidence)
+        moved, _ = self._evidence.in_pairs(perturbed, evidence[1])
+        limits = tolerances.derive_tolerances(dtype, expected, moved)
+        return [
+            tolerances.compare(what, self._backends, expected[what], received[what], limits[what])
+            for what in tolerances.LIMITS
+            if expected.get(what)
+        ]
+
+    def _first_other_weight(
+        self, carried: Mapping[WeightKey, np.ndarray], own: Mapping[WeightKey, np.ndarray]
+    ) -> BackendCheck:
+        """Return the failed check of the first weight that has other values in the second model."""
+        key = next(key for key in carried if not np.array_equal(carried[key], own[key]))
+        difference = parity.difference(np.atleast_1d(carried[key]), np.atleast_1d(own[key]))
+        return BackendCheck(INITIAL, self._backends, difference.relative, 0.0, ".".join(key))
+
+    def _orders_of_weights(
+        self, carried: Mapping[WeightKey, np.ndarray], own: Mapping[WeightKey, np.ndarray]
+    ) -> list[str]:
+        """Return a sentence for each weight that is the first model's in another order."""
+        kinds = {layer.name: layer.kind for layer in self._described[1].graph.layers}
+        related = {
+            key: relation(carried[key], own[key], kinds[key[0]])
+            for key in carried
+            if not np.array_equal(carried[key], own[key])
+        }
+        return [f"{'.'.join(key)} is the first model's, {words}" for key, words in related.items() if words]
+
+    def _without_counterpart(self) -> BackendCheck:
+        names = [
+            f"{'.'.join(key)} {shape} of the {which}"
+            for which, left in (("first", self._map.only_mine), ("second", self._map.only_others))
+            for key, shape in left
+        ]
+        return BackendCheck(COUNTERPARTS, self._backends, float("inf"), 0.0, ", ".join(names))
+
+    # --- where and why -----------------------------------------------------------------------------------------------
+
+    def _place(self, checks: Sequence[BackendCheck]) -> NodePair | None:
+        failed = [check for check in checks if not check.passed and check.what in (FORWARD, TRAINING)]
+        labels = {label(pair): pair for pair in self._nodes}
+        return next((pair for name, pair in labels.items() if failed and failed[0].where.startswith(name)), None)
+
+    def _causes(self, place: NodePair | None) -> list[str]:
+        sentences = causes.weights_that_one_lacks(self.matching.pairs)
+        if place:
+            compared = [pair for pair in self._nodes if label(pair) in self._evidence.compared]
+            names = {pair.mine.name for pair in compared}, {pair.others.name for pair in compared}
+            before = [
+                between(description.graph, node, known)
+                for description, node, known in zip(self._described, (place.mine, place.others), names, strict=True)
+            ]
+            pairs = [pair for pair in self._nodes if pair.mine in before[0] and pair.others in before[1]]
+            sentences += causes.at_a_place([*pairs, place], *before)
+        return sentences
