@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,7 @@ from .progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..backends.workers.worker import Listener
     from ..engine.verification.verification import Report
 
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Seed of the weights, the batch order and generated data."
 )
+@click.option("--record", "record_to", metavar="FILE", help="Record what one backend computes, to check others later.")
+@click.option("--against", metavar="FILE", help="Check one backend against what --record wrote, here or elsewhere.")
 @matmul_option
 @trust_option
 @common_options
@@ -50,6 +53,8 @@ def command(
     assignments: tuple[str, ...],
     batch_size: int | None,
     seed: int,
+    record_to: str | None,
+    against: str | None,
     as_json: bool,
 ) -> None:
     """Check that a model computes the same on several backends, and show where it first differs.
@@ -61,21 +66,27 @@ def command(
     Example:
       trivium verify cnn/striding --backends jax,torch --steps 20
       trivium verify my_model.py:build --float64
+      trivium verify my_model.py:build --record golden.trivium --backends jax
+      trivium verify my_model.py:build --against golden.trivium --backends torch
     """
     from ..engine.verification.verification import verify
 
+    names = [name.strip() for name in backends.split(",")] if backends else []
+    if record_to and against:
+        raise click.UsageError("--record writes a file and --against reads one: choose one")
+    if (record_to or against) and len(names) > 1:
+        raise click.UsageError("--record and --against take one backend: give one to --backends")
+    options = parse_assignments(assignments)
+    settings: dict[str, Any] = {"steps": steps, "float64": float64, "batch_size": batch_size, "seed": seed}
+    if record_to:
+        _record(source, record_to, data, names, {**settings, "options": options}, as_json)
+        return
     with progress(f"verify {source}") as listener:
-        report = verify(
-            source,
-            data,
-            backends=[name.strip() for name in backends.split(",")] if backends else (),
-            steps=steps,
-            float64=float64,
-            options=parse_assignments(assignments),
-            batch_size=batch_size,
-            seed=seed,
-            listener=listener,
-        )
+        if against:
+            # Steps, batches and seed are those of the recording.
+            report = _check(source, against, names[:1], float64, options, listener)
+        else:
+            report = verify(source, data, backends=names, options=options, listener=listener, **settings)
     if as_json:
         print_json(report.to_json())
     else:
@@ -83,6 +94,28 @@ def command(
         console().print(f"{source}: {report.finding}")
     if not report.passed:
         ctx.exit(1)
+
+
+def _check(
+    source: str, against: str, names: list[str], float64: bool, options: dict[str, Any], listener: Listener
+) -> Report:
+    from ..engine.verification import golden
+
+    backend = names[0] if names else None
+    return golden.check(source, against, backend=backend, float64=float64 or None, options=options, listener=listener)
+
+
+def _record(
+    source: str, file: str, data: str | None, names: list[str], settings: dict[str, Any], as_json: bool
+) -> None:
+    from ..engine.verification import golden
+
+    with progress(f"record {source}") as listener:
+        recorded = golden.record(source, file, data, backend=names[0] if names else None, listener=listener, **settings)
+    if as_json:
+        print_json({"schema": golden.SCHEMA, "file": file, "source": source, "recorded": recorded.origin})
+    else:
+        console().print(f"{file}: {source} as computed on {recorded.origin}; check it with --against {file}")
 
 
 def _table(report: Report) -> Table:

@@ -276,3 +276,10 @@ def _array(value: Any) -> np.ndarray:
 
     array = np.array(keras.ops.convert_to_numpy(value))
     return array if array.dtype.kind in "fiub" else array.astype("float32")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Keras and of this backend's framework and its libraries."""
+    import keras
+
+    return {"keras": keras.__version__, **runtime.current().versions()}

@@ -46,6 +46,7 @@ class Report:
         step_checks: the checks of the single step at which the losses diverge; empty if they do not.
         float64: whether everything was computed in float64.
         deviations: a sentence for each kind of layer that a backend is known to train otherwise.
+        recorded: where the results of the first backend were recorded, if they come from a file; else empty.
     """
 
     source: str
@@ -54,11 +55,13 @@ class Report:
     step_checks: tuple[BackendCheck, ...]
     float64: bool
     deviations: tuple[str, ...] = ()
+    recorded: str = ""
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Return the kinds of checks that were left out because one of the backends cannot train."""
-        return () if all(catalog.find(name).trains for name in self.backends) else tolerances.OF_TRAINING
+        trains = self.recorded or all(catalog.find(name).trains for name in self.backends)
+        return () if trains else tolerances.OF_TRAINING
 
     @property
     def checks(self) -> tuple[BackendCheck, ...]:
@@ -76,6 +79,8 @@ class Report:
     @property
     def finding(self) -> str:
         """Return the verdict as one line of text."""
+        if self.first_failure is None and self.recorded:
+            return f"the same on {self.backends[1]} as recorded on {self.recorded}"
         if self.first_failure is None:
             kinds = ", ".join(self.left_out)
             left_out = f" (left out because not every backend trains: {kinds})" if kinds else ""
@@ -114,6 +119,7 @@ class Report:
             "backends": list(self.backends),
             "float64": self.float64,
             "left_out": list(self.left_out),
+            "recorded": self.recorded or None,
             "deviations": list(self.deviations),
             "checks": [check.to_json() for check in self.checks],
         }
@@ -151,17 +157,30 @@ def verify(
         TriviumError: the source or its data cannot be loaded.
     """
     names = _at_least_two(backends)
+    named, model_under_test = model_under_test_of(source, data, options, batch_size, seed, float64, steps)
+    verification = _Verification(model_under_test, names, listener or (lambda event: None))
+    checks = verification.judge(steps)
+    return Report(named, names, *checks, float64, tuple(verification.deviations))
+
+
+def model_under_test_of(
+    source: str | Path | Recipe | Callable[..., Any],
+    data: Dataset | str | Path | None,
+    options: Mapping[str, Any] | None,
+    batch_size: int | None,
+    seed: int,
+    float64: bool,
+    steps: int,
+) -> tuple[str, ModelUnderTest]:
+    """Return the name of a source and the model under test; the arguments are those of `verify`."""
     if steps < 1:
         raise OptionError(f"steps must be 1 or more, received {steps}")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"batch size must be 1 or more, received {batch_size}")
     named = _name_of(source)
-    model_under_test = ModelUnderTest(
+    return named, ModelUnderTest(
         *resolve_source(named), _to_portable(data), dict(options or {}), batch_size, seed, float64
     )
-    verification = _Verification(model_under_test, names, listener or (lambda event: None))
-    checks = verification.judge(steps)
-    return Report(named, names, *checks, float64, tuple(verification.deviations))
 
 
 class _Verification:
