@@ -17,7 +17,8 @@ import click
 
 from .. import __version__
 from ..errors import TriviumError
-from .common import DEBUG_VARIABLE, printable
+from ..storage.visible_text import visible
+from .common import DEBUG_VARIABLE, say
 
 # What the operating system refuses: a path, a permission, or space. The code is not at fault.
 _REFUSALS = (
@@ -113,7 +114,7 @@ def _refusal(error: Exception) -> str | None:
 
 def _print_bug() -> int:
     """Print the traceback on standard error. Return the exit code."""
-    traceback.print_exc()
+    _print_traceback()
     click.echo("trivium: this is a bug in trivium, not in what you gave it", err=True)
     return 70
 
@@ -121,6 +122,10 @@ def _print_bug() -> int:
 def _print_error(text: str) -> int:
     """Print one line on standard error, with the traceback if `--debug` is set. Return the exit code."""
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
-    click.echo("trivium: " + printable(" ".join(text.split())), err=True)
+        _print_traceback()
+    say("trivium: " + " ".join(text.split()))
     return 2
+
+
+def _print_traceback() -> None:
+    click.echo(visible(traceback.format_exc(), keep="\n"), err=True, nl=False)
