@@ -39,7 +39,7 @@ np.savez(output_file, **{f"{name}/output_{i}": a for name, batch in outputs.item
 if step_files:
     code, data, after_file = step_files
     step = {}
-    exec(compile(open(code).read(), code, "exec"), step)
+    exec(compile(open(code, encoding="utf-8").read(), code, "exec"), step)
     with np.load(data, allow_pickle=False) as arrays:
         inputs, targets = [
             [arrays[f"{side}_{i}"] for i in range(len(arrays.files)) if f"{side}_{i}" in arrays.files]

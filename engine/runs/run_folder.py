@@ -82,7 +82,7 @@ class RunFolder:
         """
         self._epochs += 1
         try:
-            with (self.path / HISTORY).open("a") as file:
+            with (self.path / HISTORY).open("a", encoding="utf-8") as file:
                 file.write(line(self._epochs, History([logs]).to_json()[0]))
         except OSError as error:
             self.require_exists()
