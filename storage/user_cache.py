@@ -1,4 +1,4 @@
-"""The folder in which measurements of this machine are kept from run to run."""
+"""The folder in which measurements of this machine, and the key of the user's runs, are kept from run to run."""
 
 from __future__ import annotations
 

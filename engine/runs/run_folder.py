@@ -19,9 +19,10 @@ from ...storage.atomic import is_partial, write_json
 from . import checkpoint, run_lock
 from .checkpoint import Checkpoint
 from .checkpoint_policy import DEFAULT_RULE, CheckpointRule
-from .file_names import files_below
+from .file_names import files_below, require_no_way_out
 from .history import History
-from .run_record import HISTORY, RECORD, line, read_record, write_history
+from .run_record import HISTORY, RECORD, line, read_resumable, write_history
+from .signature import signed
 
 CHECKPOINTS = "checkpoints"
 
@@ -59,7 +60,7 @@ class RunFolder:
         Raises:
             OutputError: a file cannot be written.
         """
-        self.record = {**record, "state": "running", "process": run_lock.describe_process()}
+        self.record = {**signed(record), "state": "running", "process": run_lock.describe_process()}
         history = self.resume_from.history if self.resume_from else History()
         self._epochs = len(history)
         write_json(self.path / RECORD, self.record)
@@ -118,7 +119,8 @@ def open_run(
     says that it failed or was interrupted.
 
     Raises:
-        OutputError: as `claim`; or there is no run to resume, or another process is writing into the folder.
+        OutputError: as `claim`; or there is no run to resume, a link leads out of its folder, or another process is
+            writing into the folder.
     """
     with _open_existing(folder, rules) if resume else _open_new(folder, rules) as run:
         yield run
@@ -135,13 +137,11 @@ def reserve(folder: Path) -> Iterator[Path | None]:
 def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
     if not (folder / RECORD).is_file():
         raise OutputError(f"there is no run in {folder} to resume (no {RECORD} in it): leave `resume` out")
-    checkpoints = folder / CHECKPOINTS
-    if checkpoints.is_symlink():
-        raise OutputError(f"{checkpoints} is a link to {checkpoints.readlink()}: put the folder itself in its place")
+    require_no_way_out(folder)
     with run_lock.hold(folder):
         _remove_partial_files(folder)
         resume_from, skipped = checkpoint.newest(folder / CHECKPOINTS)
-        run = RunFolder(folder, rules, None, read_record(folder), {}, resume_from, skipped)
+        run = RunFolder(folder, rules, None, read_resumable(folder), {}, resume_from, skipped)
         before = run.record
         with _record_failure(run, lambda: run.record is not before):
             yield run
