@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import click
@@ -25,6 +26,8 @@ _REFUSALS = (
     *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
 )
+
+_format_warning = warnings.formatwarning
 
 COMMANDS = (
     "backends",
@@ -85,6 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character, such as a dash
             stream.reconfigure(errors="replace")
+    warnings.formatwarning = _visible_warning
     try:
         code = cli.main(arguments, prog_name="trivium", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
@@ -125,6 +129,11 @@ def _print_error(text: str) -> int:
         _print_traceback()
     say("trivium: " + " ".join(text.split()))
     return 2
+
+
+def _visible_warning(*arguments: Any) -> str:
+    """Return a warning as Python shows it: a library may warn of a text from a file."""
+    return visible(_format_warning(*arguments), keep="\n")
 
 
 def _print_traceback() -> None:

@@ -58,8 +58,12 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(_PARTIAL) or _EARLIER.fullmatch(path.name) is not None
 
 
-def require_writable_folder(folder: Path) -> None:
+def require_writable_folder(folder: Path, option: str = "out") -> None:
     """Check before the work that its results can be written to a folder, which need not exist yet. Creates nothing.
+
+    Args:
+        folder: the folder.
+        option: the parameter by which the user named it, for messages.
 
     Raises:
         OutputError: the folder, or its nearest existing parent, is a file or not writable.
@@ -69,20 +73,28 @@ def require_writable_folder(folder: Path) -> None:
     except OSError as error:  # too long a name, or a folder that may not be looked into
         raise _output_error(folder, error) from error
     if not nearest.is_dir():
-        raise OutputError(f"{nearest} is a file: choose another `out`")
+        raise OutputError(f"{nearest} is a file: choose another `{option}`")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write into {nearest}: Permission denied")
 
 
-def require_writable_file(path: Path) -> None:
+def require_writable_file(path: Path, option: str = "out") -> None:
     """Check before the work that a file can be written or replaced. Creates nothing.
 
+    Args:
+        path: of the file.
+        option: the parameter by which the user named it, for messages.
+
     Raises:
-        OutputError: the path is a folder, or its own folder is a file or not writable.
+        OutputError: the path is a folder, a pipe or a device, or its own folder is a file or not writable.
     """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: choose another `out`")
-    require_writable_folder(path.parent)
+    try:
+        kind = "a folder" if path.is_dir() else "no file" if path.exists() and not path.is_file() else ""
+    except OSError as error:  # too long a name, or a folder that may not be looked into
+        raise _output_error(path, error) from error
+    if kind:
+        raise OutputError(f"{path} is {kind}: choose another `{option}`")
+    require_writable_folder(path.parent, option)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -53,7 +53,7 @@ def load(key: Key) -> dict[str, Timing] | None:
         content = safe_json.read(_file(key))
         timings = {name: Timing(float(t["compile"]), float(t["step"])) for name, t in content["timings"].items()}
         valid = content["schema"] == _SCHEMA and content["key"] == key and set(timings) <= set(key["plans"])
-    except (FileError, ValueError, TypeError, LookupError, AttributeError, RuntimeError):
+    except (FileError, OutputError, ValueError, TypeError, LookupError, AttributeError, RuntimeError):
         return None
     valid = valid and all(math.isfinite(t.compile) and 0 < t.step < math.inf for t in timings.values())
     return timings if timings and valid else None

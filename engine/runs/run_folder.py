@@ -150,7 +150,7 @@ def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[Ru
 @contextlib.contextmanager
 def _open_new(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
     new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
-    run = RunFolder(folder, rules, claim(folder))
+    run = RunFolder(folder, rules, _claim_or_leave(folder, new_folders))
     is_ours = False  # files that another process has written meanwhile must not be deleted
     try:
         with run_lock.hold(folder):
@@ -197,6 +197,17 @@ def _restore_previous(run: RunFolder, new_folders: list[Path]) -> None:
             path.rmdir()
         if run.earlier:
             run.earlier.rename(run.path)
+
+
+def _claim_or_leave(folder: Path, new_folders: list[Path]) -> Path | None:
+    """Claim a folder; if that fails, remove those of the new folders above it that were created."""
+    try:
+        return claim(folder)
+    except OutputError:
+        for path in new_folders:
+            with contextlib.suppress(OSError):  # it was not created
+                path.rmdir()
+        raise
 
 
 def claim(folder: Path) -> Path | None:

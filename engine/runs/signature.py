@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import FileError
+from ...errors import FileError, OutputError
 from ...storage.regular_file import read_regular
 from ...storage.user_cache import user_cache
 
@@ -49,7 +49,7 @@ def _read_key(*, create: bool = False) -> bytes | None:
         if create:
             _create_key(path)
         key = read_regular(path, _KEY_SIZE)
-    except (FileError, OSError, RuntimeError):  # RuntimeError: the account has no home
+    except (FileError, OutputError, OSError):
         return None
     return key if len(key) == _KEY_SIZE else None
 

@@ -91,9 +91,9 @@ class CallbackOptions:
         if self.lr_schedule is not None:
             schedule(self.lr_schedule, 1)
         if self.tensorboard:
-            require_writable_folder(self.tensorboard)
+            require_writable_folder(self.tensorboard, "tensorboard")
         if self.csv:
-            require_writable_file(self.csv.absolute())
+            require_writable_file(self.csv.absolute(), "csv")
 
     def describe(self) -> dict[str, str]:
         """Return the options that change the trained weights."""
