@@ -131,9 +131,11 @@ def _print_error(text: str) -> int:
     return 2
 
 
-def _visible_warning(*arguments: Any) -> str:
+def _visible_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
     """Return a warning as Python shows it: a library may warn of a text from a file."""
-    return visible(_format_warning(*arguments), keep="\n")
+    return visible(_format_warning(message, category, filename, lineno, line), keep="\n")
 
 
 def _print_traceback() -> None:
