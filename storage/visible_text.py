@@ -37,7 +37,7 @@ def visible_values(value: Any) -> Any:
         return visible(value)
     if isinstance(value, dict):
         return {visible(name): visible_values(each) for name, each in value.items()}
-    return [visible_values(each) for each in value] if isinstance(value, list) else value
+    return [visible_values(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _steers(letter: str) -> bool:

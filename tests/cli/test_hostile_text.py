@@ -117,3 +117,24 @@ def test_an_announcement_of_trusted_code_steers_nothing(capfd):
     error = capfd.readouterr().err
     assert "trivium: trusted: m\\x1b[2J.keras runs" in error
     assert not {"\x1b", "\x07"} & {*error}
+
+
+def test_the_readme_of_source_code_is_steered_by_no_name():
+    from trivium.porting.source_files import readme
+
+    tensor = {"name": "x\x1b[31m", "shape": [None, 2], "dtype": "float32"}
+    facts = {
+        "recipe": "mine\n# forged",
+        "requires": ["torch"],
+        "left_out": ["drop\x07"],
+        "inputs": [tensor],
+        "outputs": (tensor,),
+        "output_kinds": ["logits"],
+        "raw_inputs": True,
+        "preparation": {},
+        "labels": ["a\u202eb", "c\nd"],
+    }
+    text = readme("PyTorch", facts, "import torch\n")
+    assert not [letter for letter in text if not letter.isprintable() and letter != "\n"]
+    assert text.startswith("# mine\\n# forged for PyTorch\n")
+    assert "Classes, in the order of the last axis: a\\u202eb, c\\nd." in text
