@@ -300,7 +300,7 @@ def _configured() -> str | None:
     Keras itself writes the file, with "tensorflow" in it, when it is first imported. So that entry counts only if
     TensorFlow is installed. Any other entry was written by the user, and always counts.
     """
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    home = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))  # an account may have no home
     try:
         name = json.loads((home / "keras.json").read_text()).get("backend")
     except (OSError, ValueError, AttributeError):

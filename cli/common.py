@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..backends.catalog import MATMUL_PRECISIONS, MATMUL_VARIABLE
-from ..engine.bundles.trust import VARIABLE as TRUST_VARIABLE
+from ..engine.bundles import trust
+from ..storage.visible_text import visible
 from .entries import parse_assignment, parse_value
 from .options.option_names import errors_name_options
 
@@ -61,7 +62,8 @@ def _show_tracebacks(ctx: click.Context, parameter: click.Parameter, value: bool
 
 def _trust_files(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        os.environ[TRUST_VARIABLE] = "1"
+        os.environ[trust.VARIABLE] = "1"
+    trust.is_enabled()  # the variable is checked before anything is read
 
 
 def _set_matmul_precision(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -148,14 +150,9 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     return {name: parse_value(text) for name, text in pairs}
 
 
-def printable(text: str) -> str:
-    """Return the text with its unprintable characters, but for line ends and tabs, replaced.
-
-    A file from a stranger may hold control sequences for the terminal.
-    """
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+def say(text: str) -> None:
+    """Print a line on standard error, with its control characters made visible."""
+    click.echo(visible(text), err=True)
 
 
 def print_json(value: Any) -> None:
@@ -166,7 +163,7 @@ def print_json(value: Any) -> None:
 def console() -> Console:
     """Return the console for results. It prints text verbatim: `[jax]` is not a style, and `:cat:` is not an emoji.
 
-    Control characters are replaced.
+    Control characters are made visible, line ends too: a text from a file must not look like several lines.
 
     Without a terminal it is 160 columns wide, so that logs and pipes keep whole tables.
     """
@@ -177,7 +174,7 @@ def console() -> Console:
             raise BrokenPipeError  # as `click.echo` does; the entry point handles it
 
         def render_str(self, text: str, **style: Any) -> Text:
-            return super().render_str(printable(text), **style)
+            return super().render_str(visible(text), **style)
 
     screen = Screen(highlight=False, markup=False, emoji=False)
     return screen if screen.is_terminal else Screen(highlight=False, markup=False, emoji=False, width=160)
@@ -210,7 +207,7 @@ def say_if_unprepared(model: LoadedBundle) -> None:
 
     if isinstance(model, LoadedModelFile):
         sentence = f"{model.run['recipe']} says nothing of how its inputs were prepared: they are taken as they stand"
-        click.echo("trivium: " + printable(sentence), err=True)
+        say(f"trivium: {sentence}")
 
 
 def default_out(recipe: str) -> Path:

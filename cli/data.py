@@ -180,7 +180,8 @@ def _list(names: list[str], as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "datasets": names})
     else:
-        console().print("\n".join(names))
+        for name in names:
+            console().print(name)
 
 
 def _print(summary: dict[str, Any]) -> None:

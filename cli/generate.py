@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..backends import catalog
+from ..storage.visible_text import visible
 from .common import backend_option, common_options, console, print_json, trust_option
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def command(
         print_json({"schema": 1, "source": str(source), "text": "".join(pieces)})
         return
     for piece in pieces:
-        click.echo(piece, nl=False)
+        click.echo(visible(piece, keep="\n\t"), nl=False)
     click.echo()
 
 

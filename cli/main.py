@@ -11,19 +11,23 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import click
 
 from .. import __version__
 from ..errors import TriviumError
-from .common import DEBUG_VARIABLE, printable
+from ..storage.visible_text import visible
+from .common import DEBUG_VARIABLE, say
 
 # What the operating system refuses: a path, a permission, or space. The code is not at fault.
 _REFUSALS = (
     *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
 )
+
+_format_warning = warnings.formatwarning
 
 COMMANDS = (
     "backends",
@@ -86,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character, such as a dash
             stream.reconfigure(errors="replace")
+    warnings.formatwarning = _visible_warning
     try:
         code = cli.main(arguments, prog_name="trivium", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
@@ -115,7 +120,7 @@ def _refusal(error: Exception) -> str | None:
 
 def _print_bug() -> int:
     """Print the traceback on standard error. Return the exit code."""
-    traceback.print_exc()
+    _print_traceback()
     click.echo("trivium: this is a bug in trivium, not in what you gave it", err=True)
     return 70
 
@@ -123,6 +128,17 @@ def _print_bug() -> int:
 def _print_error(text: str) -> int:
     """Print one line on standard error, with the traceback if `--debug` is set. Return the exit code."""
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
-    click.echo("trivium: " + printable(" ".join(text.split())), err=True)
+        _print_traceback()
+    say("trivium: " + " ".join(text.split()))
     return 2
+
+
+def _visible_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as Python shows it: a library may warn of a text from a file."""
+    return visible(_format_warning(message, category, filename, lineno, line), keep="\n")
+
+
+def _print_traceback() -> None:
+    click.echo(visible(traceback.format_exc(), keep="\n"), err=True, nl=False)

@@ -14,7 +14,7 @@ from .common import (
     common_options,
     console,
     print_json,
-    printable,
+    say,
     say_if_unprepared,
     table,
     threshold_option,
@@ -174,7 +174,7 @@ def _warn_of_doubt(predictions: list[dict[str, Any]]) -> None:
             f"unsure of {len(unsure)} of {len(drawn)} digits ({rows}): look at what the model saw by "
             "--preview seen.png; a picture from nearer, on plain paper, helps"
         )
-        click.echo("trivium: " + printable(sentence), err=True)
+        say(f"trivium: {sentence}")
 
 
 def _place(box: list[int]) -> str:

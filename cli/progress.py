@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..backends.workers.worker import Event, Listener
-from .common import printable
+from ..storage.visible_text import visible
+from .common import say
 from .options.option_names import with_options
 
 if TYPE_CHECKING:
@@ -58,16 +59,16 @@ class _BarListener:
 
     def __call__(self, event: Event) -> None:
         if event["kind"] in (WARNING, NOTE):
-            self._bars.console.print(_warning(event), markup=False)
+            self._bars.console.print(visible(_warning(event)), markup=False)
             return
         title = event.get("title", self._title)
         if title not in self._tasks:
             # The untitled bar only announced the start; a bar with a title replaces it.
             if title != self._title and self._title in self._tasks:
                 self._bars.remove_task(self._tasks.pop(self._title))
-            self._tasks[title] = self._bars.add_task(title, text="", total=None)
+            self._tasks[title] = self._bars.add_task(visible(title), text="", total=None)
         done, total = _position(event)
-        self._bars.update(self._tasks[title], completed=done, total=total, text=_text(event))
+        self._bars.update(self._tasks[title], completed=done, total=total, text=visible(_text(event)))
 
 
 class _LineListener:
@@ -81,7 +82,7 @@ class _LineListener:
 
     def __call__(self, event: Event) -> None:
         if event["kind"] in (WARNING, NOTE):
-            click.echo(_warning(event), err=True)
+            say(_warning(event))
             return
         title = event.get("title", self._title)
         now = time.monotonic()
@@ -94,14 +95,14 @@ class _LineListener:
             self._finished.add(title)
         self._next = now + _SECONDS_BETWEEN_LINES
         share = f" {done / total:4.0%}" if total else ""
-        click.echo(f"{title}:{share} {_text(event)} ({now - began:.0f} s)", err=True)
+        say(f"{title}:{share} {_text(event)} ({now - began:.0f} s)")
 
 
 def _warning(event: Event) -> str:
     """Return a warning or a note as a line; it names the options of the command."""
     context = click.get_current_context(silent=True)
     text = with_options(str(event["text"]), context.command.params if context else ())
-    return f"{event['kind']}: {printable(text)}"
+    return f"{event['kind']}: {text}"
 
 
 def _position(event: Event) -> tuple[float, float | None]:

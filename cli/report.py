@@ -54,5 +54,6 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
         print_json({**document, "suites": [answers.as_json(part) for part in parts]})
         return
     for part in parts:
-        console().print("\n".join([answers.question(part), *(f"  {said}" for said in answers.answer(part))]))
+        for line in (answers.question(part), *(f"  {said}" for said in answers.answer(part))):
+            console().print(line)
     console().print(f"kept {', '.join(document['files'])}")

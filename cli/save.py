@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..backends import catalog
+from ..storage.visible_text import visible
 from .common import backend_option, common_options, print_json, trust_option
 
 
@@ -37,4 +38,4 @@ def command(bundle: Path, files: tuple[Path, ...], backend: str | None, as_json:
     if as_json:
         print_json({"files": [str(file) for file in files]})
     else:
-        click.echo(f"kept {', '.join(map(str, files))}")
+        click.echo(visible(f"kept {', '.join(map(str, files))}"))

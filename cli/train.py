@@ -194,8 +194,9 @@ def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool
     """Train RECIPE, and save model, history, checkpoints and pictures in a folder.
 
     RECIPE is a name from `trivium recipes`, your own model (path/to/file.py:function), an architecture (.json or
-    .yaml), or a network of Keras (applications/MobileNetV2). It may be left out with --from. With --resume, all
-    options that the run was started with may be left out.
+    .yaml), or a network of Keras (applications/MobileNetV2). It may be left out with --from. With --resume, the
+    options that the run was started with may be left out, but for code, and logs outside of its folder; of a run that
+    is not your own, also for the files that it reads.
 
     \b
     Example:

@@ -133,6 +133,13 @@ def settings_for(name: str | Path, further: Mapping[str, str]) -> tuple[str, ...
     return settings_of(reader) if reader else ()
 
 
+def reads_file(name: str) -> bool:
+    """Return whether data of this name are read from a file or folder that the name states, and not by a known name."""
+    bare, _ = data_name.parse(name)
+    family, *places = bare.split(":")
+    return family not in LOADERS or (LOADERS[family] is text.load and bool(places))
+
+
 def has_parts(reader: Callable[..., Dataset]) -> bool:
     """Return whether a part of the data that this reader reads may lie in another file: not of a series."""
     return reader is not read_series

@@ -15,7 +15,7 @@ from ..data.dataset import labels_to_json
 from ..data.nests import map_arrays
 from ..errors import FileError
 from ..storage import safe_json, safe_zip, tensor_file
-from ..storage.regular_file import require_regular
+from ..storage.regular_file import require_regular, sha256_of
 from ..storage.safe_hdf5 import StoredArray
 from .bundles import architecture_file, keras_files, saved_model
 from .bundles import bundle as bundles
@@ -30,7 +30,6 @@ from .runs.run_record import RECORD
 SCHEMA = 1
 
 _ZIP = b"PK\x03\x04"
-_CHUNK_SIZE = 2**22  # bytes
 # For files that hold only numbers.
 _NO_CODE: dict[str, Any] = {"runs_code": []}
 
@@ -54,7 +53,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         return report | _describe_run(path)
     start = safe_json.read_bytes(path, max_size=7)
-    report |= {"bytes": path.stat().st_size, "sha256": _checksum(path)}
+    report |= {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
     if start.startswith(_ZIP):
         return report | _describe_archive(path)
     if start == keras_files.HDF5:
@@ -186,11 +185,3 @@ def _read_tensors(path: Path) -> tuple[dict[str, StoredArray], bool]:
             return arrays, "record" in (file.metadata() or {})
     except (SafetensorError, OSError, ValueError, OverflowError) as error:
         raise FileError(f"{path} is no file of tensors, or was truncated ({error})") from error
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_SIZE):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -9,7 +9,6 @@ one that works.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError
-from ..storage import atomic
+from ..errors import FileError, OutputError
+from ..storage import atomic, safe_json
 
 REPORT_FILE = "port.json"
 
@@ -93,8 +92,8 @@ def _require_free_names(names: Iterable[str], destination: Destination) -> None:
 def _ported_files(folder: Path, report_name: str) -> set[str]:
     """Return the names of an earlier port's files according to its report; none without it."""
     try:
-        return {*json.loads((folder / report_name).read_text())["files"], report_name}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {*map(str, safe_json.read(folder / report_name)["files"]), report_name}
+    except (FileError, KeyError, TypeError):
         return set()
 
 

@@ -100,7 +100,7 @@ class _SourcePort:
             expected, references = self._expected(host, inputs, prepared_inputs)
             save_batches(staged / _RECORDED_FILE, inputs, expected)
             facts = self._facts(interface, [file.name for file in staged.iterdir()], written)
-            (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
+            (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]), "utf-8")
             self.announce(f"running it on {self.target.title} alone")
             step = step_on(host, path, prepared_inputs[RECORDED], inputs[RECORDED], interface["size"])
             if isinstance(step, str):
@@ -121,7 +121,7 @@ class _SourcePort:
             )
             if not report.passed:
                 return replace(report, artifact=None)
-            (staged / "check.py").write_text(check_file(written["predict"], _ill_conditioned(report)))
+            (staged / "check.py").write_text(check_file(written["predict"], _ill_conditioned(report)), "utf-8")
             publish(staged, destination, report.to_json())
         return report
 
@@ -240,8 +240,8 @@ def save(source: Source, graph: Graph, folder: Path) -> None:
     (folder / WEIGHTS_FILE).write_bytes(
         to_bytes(tensors, {"model": graph.name, "trivium": metadata.version("trivium")})
     )
-    (folder / "model.py").write_text(source.model)
-    (folder / "check.py").write_text(check_file(source.predict, {}))
+    (folder / "model.py").write_text(source.model, "utf-8")
+    (folder / "check.py").write_text(check_file(source.predict, {}), "utf-8")
 
 
 # --- the process that has neither Keras nor trivium -----------------------------------------------------------------
@@ -270,7 +270,7 @@ def run_isolated(
         step_files = []
         if isinstance(step, SourceStep):
             code, data = (Path(scratch) / name for name in ("step.py", "step.npz"))
-            code.write_text(program)
+            code.write_text(program, "utf-8")
             step.save(data)
             step_files = [str(code), str(data), str(after)]
         process = subprocess.run(

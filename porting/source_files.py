@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.keras_model.loss_names import LOGITS
 from ..engine.verification import parity
+from ..storage.visible_text import visible_values
 
 # Run by `python -I -B -c`: imports `check.py` with Keras and trivium hidden, and saves the outputs of the model.
 ISOLATED_RUN = """
@@ -39,7 +40,7 @@ np.savez(output_file, **{f"{name}/output_{i}": a for name, batch in outputs.item
 if step_files:
     code, data, after_file = step_files
     step = {}
-    exec(compile(open(code).read(), code, "exec"), step)
+    exec(compile(open(code, encoding="utf-8").read(), code, "exec"), step)
     with np.load(data, allow_pickle=False) as arrays:
         inputs, targets = [
             [arrays[f"{side}_{i}"] for i in range(len(arrays.files)) if f"{side}_{i}" in arrays.files]
@@ -134,6 +135,7 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
         facts: the entries of `port.json`.
         example: a few lines of Python that use the model.
     """
+    facts = visible_values(facts)  # names and labels may be a stranger's
     lines = [
         f"# {facts['recipe'] or 'A model'} for {title}",
         "",

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import FileError, first_line
 from . import safe_arrays, safe_json, safe_zip
+from .regular_file import open_regular, size_of
 
 # The dtypes of a safetensors file that NumPy has.
 _DTYPES = {
@@ -138,7 +139,7 @@ class ArrayFile:
 
     @cached_property
     def _file(self) -> BinaryIO:
-        return self.opened or self.path.open("rb", buffering=0)
+        return self.opened or open_regular(self.path)
 
 
 def bytes_of(values: np.ndarray) -> memoryview:
@@ -153,8 +154,8 @@ def open_npy(path: Path, name: str = "") -> ArrayFile:
         FileError: the file is missing, is no such file, was truncated, holds pickled objects, or is in Fortran's order.
     """
     try:
-        with path.open("rb") as file:
-            return _array_at(path, name or path.stem, file, 0, path.stat().st_size)
+        with open_regular(path) as file:
+            return _array_at(path, name or path.stem, file, 0, size_of(file))
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -165,7 +166,7 @@ def open_npz(path: Path) -> dict[str, ArrayFile]:
     Raises:
         FileError: as `open_npy`, or the archive is hostile.
     """
-    with safe_zip.open_checked(path, str(path)) as archive, path.open("rb") as file:
+    with safe_zip.open_checked(path, str(path)) as archive, open_regular(path) as file:
         members = [member for member in archive.infolist() if member.compress_type == zipfile.ZIP_STORED]
         arrays = {}
         for member in members:
@@ -186,8 +187,8 @@ def open_safetensors(path: Path) -> dict[str, ArrayFile]:
         FileError: the file is missing, is no such file, was truncated, or has a dtype that NumPy has not.
     """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = size_of(file)
             prefix = file.read(_LENGTH.size)
             length = _LENGTH.unpack(prefix)[0] if len(prefix) == _LENGTH.size else size
             if length > min(_MAX_HEADER, size - _LENGTH.size):

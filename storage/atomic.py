@@ -18,6 +18,12 @@ from typing import Any
 
 from ..errors import OutputError
 
+# How the name of a temporary file begins: nobody else names a file so, and a folder may be swept of them.
+_PARTIAL = ".trivium-partial."
+# How trivium 0.2 and before named those of checkpoints.
+_EARLIER = re.compile(r"\.epoch-\d+\.[a-z0-9_]{8}\.safetensors")
+_LONGEST_STEM = 30  # characters of the name that a temporary file takes over, which may be too long for more
+
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
@@ -30,9 +36,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_partial_prefix(path), suffix=path.suffix, dir=path.parent)
         os.close(handle)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _output_error(path, error) from error
     temporary = Path(name)
     try:
@@ -49,31 +55,46 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def is_partial(path: Path) -> bool:
     """Return whether a file is named as a temporary one of `atomic_write`, which a killed process may leave."""
-    return re.fullmatch(r"\..+\.[a-z0-9_]{8}(\.[a-z0-9]+)+", path.name) is not None
+    return path.name.startswith(_PARTIAL) or _EARLIER.fullmatch(path.name) is not None
 
 
-def require_writable_folder(folder: Path) -> None:
+def require_writable_folder(folder: Path, option: str = "out") -> None:
     """Check before the work that its results can be written to a folder, which need not exist yet. Creates nothing.
+
+    Args:
+        folder: the folder.
+        option: the parameter by which the user named it, for messages.
 
     Raises:
         OutputError: the folder, or its nearest existing parent, is a file or not writable.
     """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:  # too long a name, or a folder that may not be looked into
+        raise _output_error(folder, error) from error
     if not nearest.is_dir():
-        raise OutputError(f"{nearest} is a file: choose another `out`")
+        raise OutputError(f"{nearest} is a file: choose another `{option}`")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write into {nearest}: Permission denied")
 
 
-def require_writable_file(path: Path) -> None:
+def require_writable_file(path: Path, option: str = "out") -> None:
     """Check before the work that a file can be written or replaced. Creates nothing.
 
+    Args:
+        path: of the file.
+        option: the parameter by which the user named it, for messages.
+
     Raises:
-        OutputError: the path is a folder, or its own folder is a file or not writable.
+        OutputError: the path is a folder, a pipe or a device, or its own folder is a file or not writable.
     """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: choose another `out`")
-    require_writable_folder(path.parent)
+    try:
+        kind = "a folder" if path.is_dir() else "no file" if path.exists() and not path.is_file() else ""
+    except OSError as error:  # too long a name, or a folder that may not be looked into
+        raise _output_error(path, error) from error
+    if kind:
+        raise OutputError(f"{path} is {kind}: choose another `{option}`")
+    require_writable_folder(path.parent, option)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -83,7 +104,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     with atomic_write(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 def require_empty_folder(folder: Path) -> None:
@@ -110,7 +131,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     staged = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        staged = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
         yield staged
         os.chmod(staged, 0o777 & ~_umask())
         os.replace(staged, folder)  # an empty one is replaced
@@ -127,7 +148,7 @@ def replace_folder(staged: Path, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be replaced; the old one is unchanged.
     """
-    backup = folder.with_name(f".{folder.name}.{os.getpid()}")
+    backup = None
     try:
         for path in staged.rglob("*"):
             if path.is_file():
@@ -135,17 +156,19 @@ def replace_folder(staged: Path, folder: Path) -> None:
         os.chmod(staged, 0o777 & ~_umask())
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
-            os.rename(folder, backup)
+            backup = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
+            os.rename(folder, backup)  # an empty one is replaced
         try:
             os.rename(staged, folder)
         except OSError:
-            if backup.exists():
+            if backup:
                 os.rename(backup, folder)
             raise
         _flush_to_disk(folder.parent)
     except OSError as error:
         raise _output_error(folder, error) from error
-    shutil.rmtree(backup, ignore_errors=True)
+    if backup:
+        shutil.rmtree(backup, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -162,6 +185,13 @@ def _umask() -> int:
     return mask
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
-    outcome = "; the file that was there is kept" if path.exists() else ""
-    return OutputError(f"cannot write {path}: {error.strerror or error}{outcome}")
+def _output_error(path: Path, error: OSError | ValueError) -> OutputError:
+    try:
+        outcome = "; the file that was there is kept" if path.exists() else ""
+    except OSError:  # as for the error itself
+        outcome = ""
+    return OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}{outcome}")
+
+
+def _partial_prefix(path: Path) -> str:
+    return f"{_PARTIAL}{path.stem[:_LONGEST_STEM]}."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from .atomic import write_text
+from .regular_file import read_regular
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class GeneratedSection:
 
     def require_place(self, path: Path) -> None:
         """Raise a DataError, before anything is measured, if a file does not contain the marks."""
-        self.insert_into(path.read_text("utf-8"), "")
+        self.insert_into(read_regular(path).decode(), "")
 
     def write(self, path: Path, part: str) -> None:
         """Replace the section in a file, completely or not at all; raises as `insert_into`."""
-        write_text(path, self.insert_into(path.read_text("utf-8"), part))
+        write_text(path, self.insert_into(read_regular(path).decode(), part))
 
     def write_or_print(self, path: Path | None, part: str) -> None:
         """Replace the section in a file, or print it where no file is named."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import FileError, first_line
 from . import safe_zip
+from .regular_file import open_regular, size_of
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # What NumPy raises on damaged bytes. It parses an array's header as a Python literal, without running it.
@@ -63,15 +64,15 @@ def read_npy(path: Path) -> np.ndarray:
         FileError: the file is missing, is no such file, was truncated, or holds pickled objects.
     """
     try:
-        with path.open("rb") as file:
-            return _read(file, path.stat().st_size, str(path))
+        with open_regular(path) as file:
+            return _read(file, size_of(file), str(path))
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _is_single(path: Path) -> bool:
     """Return whether a file is an `.npy` file, which holds a single array."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FileError, first_line
+from .regular_file import open_regular
 
 if TYPE_CHECKING:
     import h5py
@@ -63,7 +64,8 @@ def open_checked(source: Path | bytes, label: str) -> Iterator[tuple[h5py.File, 
     import h5py
 
     try:
-        with h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r") as file:
+        stream = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+        with stream, h5py.File(stream, "r") as file:
             yield file, dict(_walk(file, label))
     except FileError:
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import FileError
+from .regular_file import read_regular, unreadable
 
 # Far more than trivium or Keras writes, except for the vocabularies within a model.
 MAX_SIZE = 16 * 2**20  # bytes
@@ -56,10 +57,9 @@ def read_bytes(path: Path, *, max_size: int = MAX_SIZE) -> bytes:
         FileError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return file.read(max_size + 1)
+        return read_regular(path, max_size + 1)
     except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
 
 
 def finite(value: Any) -> Any:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from ..errors import FileError
+from .regular_file import open_regular
 
 MAX_MEMBERS = 10_000
 # A member larger than LARGE must not be more than MAX_EXPANSION times its packed size; deflate reaches 1,032 for zeros.
@@ -42,11 +43,12 @@ def open_checked(source: Path | bytes, label: str) -> Iterator[zipfile.ZipFile]:
     Raises:
         FileError: the file is not an archive, was truncated, or is hostile.
     """
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except _DAMAGE as error:
-        raise FileError(f"{label} is no zip archive, or was truncated ({error})") from error
-    with archive:
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(open_regular(source))
+            archive = stack.enter_context(zipfile.ZipFile(stream))
+        except _DAMAGE as error:
+            raise FileError(f"{label} is no zip archive, or was truncated ({error})") from error
         _require_harmless(archive, label)
         yield archive
 

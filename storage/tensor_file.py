@@ -24,6 +24,7 @@ import numpy as np
 from ..errors import CheckpointError, FileError
 from . import safe_json
 from .atomic import atomic_write
+from .regular_file import open_regular, require_regular, size_of
 
 SUFFIX = ".safetensors"
 
@@ -110,7 +111,7 @@ def read_record(path: Path, *, verify: bool = True) -> Any:
         CheckpointError: the file is missing, truncated, altered, or of another format.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = _read_header(file)
             stated = header["__metadata__"]["sha256"]
             if not isinstance(stated, str) or len(stated) != len(_NO_CHECKSUM):
@@ -134,6 +135,7 @@ def open_arrays(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
     """
     from safetensors import SafetensorError, safe_open
 
+    require_regular(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = set(file.keys())
@@ -176,11 +178,14 @@ def _read_header(file: BinaryIO) -> dict[str, Any]:
 def _checksum(file: BinaryIO, stated: str) -> str:
     """Compute the checksum of the whole file, with zeros in the place of the stated one."""
     digest = hashlib.sha256()
+    left = size_of(file)
     length = file.read(8)
     header = file.read(int.from_bytes(length, "little"))
     digest.update(length + header.replace(stated.encode(), _NO_CHECKSUM.encode(), 1))
-    while chunk := file.read(_CHUNK_SIZE):
+    left -= len(length) + len(header)
+    while chunk := file.read(min(left, _CHUNK_SIZE)):
         digest.update(chunk)
+        left -= len(chunk)
     return digest.hexdigest()
 
 

@@ -12,12 +12,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.fx import GraphModule, Interpreter
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ...errors import OutputError
 from ...storage.user_cache import user_cache
 from . import optimizers, portable_random
 
@@ -103,11 +105,11 @@ def _cache_folder() -> Iterator[None]:
     """Within this context, Inductor caches in trivium's cache, unless the user has set a folder."""
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir  # here, because importing Inductor is slow
 
-    before = os.environ.get(_CACHE)
-    if before not in (None, default_cache_dir()):  # Inductor sets the variable itself, to its default
+    before, own = os.environ.get(_CACHE), _own_cache()
+    if own is None or before not in (None, default_cache_dir()):  # Inductor sets the variable itself, to its default
         yield
         return
-    os.environ[_CACHE] = str(user_cache() / "inductor")
+    os.environ[_CACHE] = str(own)
     try:
         yield
     finally:
@@ -115,3 +117,11 @@ def _cache_folder() -> Iterator[None]:
             del os.environ[_CACHE]
         else:
             os.environ[_CACHE] = before
+
+
+def _own_cache() -> Path | None:
+    """Return Inductor's folder in trivium's cache; None for an account without a home, where it has its own default."""
+    try:
+        return user_cache() / "inductor"
+    except OutputError:
+        return None

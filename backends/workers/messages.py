@@ -1,6 +1,7 @@
 """The format of messages between processes: JSON, followed by the raw bytes of its arrays.
 
-Nothing is pickled, so a message cannot run code. Arrays are not converted to text, so they are fast and exact.
+Nothing is pickled, so a message cannot run code. Arrays are not converted to text, so they are fast and exact. A
+dictionary that has a key of the format itself is wrapped, so that whatever a function returns arrives as it was.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 Buffer = bytes | memoryview
 
 _LENGTH = struct.Struct("<Q")
+# The keys of the format: an array, and a dictionary that has one of these keys.
+_ARRAY, _WRAPPED = "__array__", "__wrapped__"
 
 
 def pack(message: dict[str, Any]) -> list[Buffer]:
@@ -62,11 +65,12 @@ def _read_exactly(stream: IO[bytes], target: bytearray) -> bytearray:
 def _take_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
         arrays.append(value)
-        return {"__array__": [value.dtype.str, list(value.shape)]}
+        return {_ARRAY: [value.dtype.str, list(value.shape)]}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
-        return {key: _take_arrays(item, arrays) for key, item in value.items()}
+        items = {key: _take_arrays(item, arrays) for key, item in value.items()}
+        return {_WRAPPED: items} if _ARRAY in value or _WRAPPED in value else items
     if isinstance(value, list | tuple):
         return [_take_arrays(item, arrays) for item in value]
     return value
@@ -74,10 +78,10 @@ def _take_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
 
 def _put_arrays(value: Any, stream: IO[bytes]) -> Any:
     if isinstance(value, dict):
-        if "__array__" in value:
-            dtype, shape = value["__array__"]
+        if _ARRAY in value:
+            dtype, shape = value[_ARRAY]
             return np.frombuffer(_read_part(stream), dtype=np.dtype(dtype)).reshape(shape)
-        return {key: _put_arrays(item, stream) for key, item in value.items()}
+        return {key: _put_arrays(item, stream) for key, item in value.get(_WRAPPED, value).items()}
     if isinstance(value, list):
         return [_put_arrays(item, stream) for item in value]
     return value

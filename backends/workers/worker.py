@@ -27,6 +27,7 @@ from typing import IO, Any
 from ... import errors
 from ...functions import FunctionOrName, function_name, load_function
 from .. import catalog
+from . import child_process
 from .messages import Buffer, pack, read, write
 
 Event = dict[str, Any]
@@ -35,6 +36,8 @@ Listener = Callable[[Event], None]
 _LOG_LINES = 6
 # How long the last messages of a process that has ended may take to arrive.
 _DRAIN_SECONDS = 1.0
+# How often a caller that is sending looks whether the process has ended.
+_POLL_SECONDS = 0.2
 
 
 # --- the caller's side ----------------------------------------------------------------------------------------------
@@ -63,8 +66,8 @@ class Worker:
     ):
         self.backend = catalog.require(backend)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
+        self._process = child_process.start(
+            [sys.executable, "-P", "-c", f"from {__name__} import main; main({os.getpid()})"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -149,10 +152,20 @@ class Worker:
         return self._process.stdin
 
     def _send(self, request: list[Buffer]) -> None:
+        """Send a request from another thread: a child of a dead worker may keep the pipe open without reading it."""
+        failures: list[Exception] = []
+        sender = threading.Thread(target=self._write, args=(request, failures), daemon=True)
+        sender.start()
+        while sender.is_alive() and self.alive:
+            sender.join(_POLL_SECONDS)
+        if failures or sender.is_alive() or not self.alive:
+            raise self._died() from None
+
+    def _write(self, request: list[Buffer], failures: list[Exception]) -> None:
         try:
             write(self._stdin, request)
-        except BrokenPipeError:
-            raise self._died() from None
+        except (OSError, ValueError) as error:  # the pipe is broken, or closed
+            failures.append(error)
 
     def _receive(self) -> None:
         """Move messages to the queue until the worker ends; None marks the end."""
@@ -214,11 +227,12 @@ def call_request(function: FunctionOrName, arguments: Sequence[Any], keywords: M
 
 
 def to_exception(error: dict[str, str], source: str) -> errors.TriviumError:
-    """Return the exception that a call raised in the worker: as the same class if that is a TriviumError."""
-    error_class = getattr(errors, error["kind"], None)
-    if isinstance(error_class, type) and issubclass(error_class, errors.TriviumError):
+    """Return the exception that a call raised in the worker: as the same class if that is one of trivium's."""
+    if error["ours"]:
+        error_class: type[errors.TriviumError] = getattr(errors, error["ours"])
         return error_class(error["text"])
-    exception = errors.WorkerError(f"{source}: {error['kind']}: {error['text'].splitlines()[0]}")
+    text = next(iter(error["text"].strip().splitlines()), "")
+    exception = errors.WorkerError(f"{source}: {error['kind']}: {text}")
     exception.add_note(error["traceback"])
     return exception
 
@@ -258,8 +272,9 @@ def report_to(listener: Listener) -> None:
     _reporter = listener
 
 
-def main() -> None:
-    """Serve calls until the caller closes the pipe or dies."""
+def main(parent: int) -> None:
+    """Serve calls until the caller, the process with this id, closes the pipe or dies."""
+    child_process.end_with_parent(parent)
     requests, replies = _claim_standard_streams()
     report_to(lambda event: write(replies, pack({"event": event})))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the caller handles it
@@ -293,5 +308,15 @@ def answer(request: dict[str, Any]) -> list[Buffer]:
         function = load_function(request["function"])
         return pack({"result": function(*request["arguments"], **request["keywords"])})
     except Exception as error:
-        text = str(error) or type(error).__name__
-        return pack({"error": {"kind": type(error).__name__, "text": text, "traceback": traceback.format_exc()}})
+        text = str(error) if str(error).strip() else type(error).__name__
+        described = {"kind": type(error).__name__, "ours": _own_class(error), "text": text}
+        return pack({"error": {**described, "traceback": traceback.format_exc()}})
+
+
+def _own_class(error: Exception) -> str:
+    """Return the name of the nearest class of `trivium.errors` that an error is of; empty for any other error.
+
+    A library may have a class of the same name, which is another.
+    """
+    names = (each.__name__ for each in type(error).__mro__ if getattr(errors, each.__name__, None) is each)
+    return next((name for name in names if issubclass(getattr(errors, name), errors.TriviumError)), "")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import DataError
 from ...storage import safe_json
+from ...storage.visible_text import visible, visible_values
 from ..results import FILE, SCHEMA
 from ..rows import cell_key
 
@@ -115,7 +116,7 @@ def _part(path: Path) -> ReportPart:
     if not _is_well_formed(raw):
         raise DataError(f"{path} is damaged: it is not what `trivium bench` writes")
     suites = [raw["suite"]] if "suite" in raw else [row["suite"] for row in raw["rows"] if "suite" in row]
-    return ReportPart(str(suites[0]) if suites else "results", path, raw)
+    return ReportPart(visible(str(suites[0])) if suites else "results", path, visible_values(raw))
 
 
 def _is_well_formed(raw: Mapping[str, Any]) -> bool:

@@ -20,6 +20,7 @@ from ..common import (
     executor_option,
     matmul_option,
     print_json,
+    say,
     seconds,
     table,
 )
@@ -178,7 +179,7 @@ def run(
     else:
         _print(results, show, files)
     for line in slower:
-        click.echo(line, err=True)
+        say(line)
     if slower or results.failed:
         ctx.exit(1)
 

@@ -16,7 +16,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from ...errors import DataError
+from ...errors import DataError, FileError
+from ...storage.regular_file import open_regular
 from .picture_size import PictureSize
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -127,8 +128,10 @@ def open_picture(path: Path, read: Callable[[Image.Image], Result]) -> Result:
         PictureError: the file is missing, or not a picture that can be read.
     """
     try:
-        with Image.open(path) as picture:
+        with open_regular(path) as file, Image.open(file) as picture:
             return read(picture)
+    except FileError as error:  # a pipe or a device
+        raise PictureError(str(error)) from error
     except FileNotFoundError:
         raise PictureError(f"{path}: no such file") from None
     except Image.DecompressionBombError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
+from ...storage.regular_file import read_regular
 from ..dataset import TEST_SHARE, Dataset
 from ..tables.frames import LABEL_COLUMNS, TEXT_ENDINGS, read_frame, require_columns, typed_columns, usual_target
 from ..tables.table import in_memory
@@ -47,8 +48,7 @@ def _may_name_pictures(path: Path) -> bool:
         return bool({*PATH_COLUMNS} & {name.strip().lower() for name in typed_columns(path)})
     if not path.is_file():
         return False
-    with path.open("rb") as stream:
-        start = stream.read(_FIRST_BYTES).lower()
+    start = read_regular(path, _FIRST_BYTES).lower()
     return any(suffix.encode() in start for suffix in SUFFIXES)
 
 

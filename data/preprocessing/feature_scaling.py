@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import DataError
 from .reductions import extremes, moments
-from .transforms import Transform
+from .transforms import NOT_FITTED, Transform, are_finite
 
 if TYPE_CHECKING:
     import keras
@@ -57,6 +57,9 @@ class Scale(Transform):
 
         return [keras.layers.Rescaling(self.factor, self.offset, dtype="float32")]
 
+    def flaw(self) -> str:
+        return _flaw_of_ranges((self.low, self.high), self.source)
+
 
 @dataclass(frozen=True)
 class MinMax(Transform):
@@ -83,6 +86,9 @@ class MinMax(Transform):
 
     def layers(self, shape: tuple[int, ...]) -> list[keras.layers.Layer]:
         return _subtract_and_divide(*self._range())
+
+    def flaw(self) -> str:
+        return NOT_FITTED if self.low is None or self.high is None else _flaw_of_ranges((self.low, self.high))
 
     def _range(self) -> tuple[float, float]:
         assert self.low is not None, "fitted first"
@@ -144,6 +150,15 @@ class Standardise(Transform):
         variance = np.square(self.deviation)
         return [keras.layers.Normalization(axis=self.axis, mean=self.mean, variance=variance, dtype="float32")]
 
+    def flaw(self) -> str:
+        if self.mean is None or self.deviation is None or self.axis is None:
+            return NOT_FITTED
+        if len(self.mean) != len(self.deviation) or not self.mean or (self.axis == "all" and len(self.mean) > 1):
+            return f"has {len(self.mean)} means and {len(self.deviation)} standard deviations"
+        if not are_finite(*self.mean, *self.deviation) or min(self.deviation) <= 0:
+            return "has a standard deviation that is not above 0"
+        return "" if self.axis == "all" or self.axis >= 1 else f"has the axis {self.axis}, expected 1 or more"
+
     def _axis_for(self, dimensions: int) -> int | Literal["all"]:
         """Return the axis for values of this many dimensions: 1 or more, or "all"."""
         if self.axis is None:
@@ -182,6 +197,15 @@ class StandardiseValues(Standardise):
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         return values if self.mean is None else super().inverse(values)
+
+    def flaw(self) -> str:
+        return "" if self.mean is None and self.deviation is None else super().flaw()
+
+
+def _flaw_of_ranges(*ranges: tuple[float, float]) -> str:
+    """Return the flaw of a step that scales these ranges, if one is empty."""
+    wrong = [(low, high) for low, high in ranges if not are_finite(low, high) or low == high]
+    return f"scales the range from {wrong[0][0]} to {wrong[0][1]}, which is empty" if wrong else ""
 
 
 def _subtract_and_divide(offset: float, span: float) -> list[keras.layers.Layer]:

@@ -65,6 +65,12 @@ class Chain:
             values = step.inverse(values)
         return values
 
+    def require_usable(self) -> None:
+        """Raise a DataError unless each step can be applied: a file may describe one that cannot."""
+        for step in self.steps:
+            if flaw := step.flaw():
+                raise DataError(f"the step {step.kind!r} {flaw}")
+
     def to_json(self) -> list[dict[str, Any]]:
         return [{"kind": step.kind, **asdict(step)} for step in self.steps]  # type: ignore[call-overload]
 

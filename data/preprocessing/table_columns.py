@@ -15,11 +15,11 @@ import numpy as np
 
 from ...errors import DataError
 from ...functions import first_of
-from ..columns import WORDS, Column, to_column
+from ..columns import BOOLEAN, DATE, NUMBER, WORDS, Column, to_column
 from ..deferred_array import blocks_of
 from .cell_statistics import CellStatistics
 from .reductions import moments_of_blocks
-from .transforms import Transform
+from .transforms import NOT_FITTED, Transform, are_finite
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STANDARDISE, MIN_MAX, AS_IS = "standardise", "min-max", "as-is"
 ONE_HOT, INDEX = "one-hot", "index"
 _MOST_NAMED = 8
+_KINDS = (NUMBER, WORDS, DATE, BOOLEAN)
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,18 @@ class TableColumns(Transform):
             flagged = self._named(self.number_places[gap] for gap in self.gaps)
             sentences.append(f"Gaps are filled with the mean, and flagged by a feature: {flagged}.")
         return sentences
+
+    def flaw(self) -> str:
+        if self.offset is None:
+            return NOT_FITTED
+        numbers = len(self.number_places)
+        if not self.columns or any(column.kind not in _KINDS for column in self.columns):
+            return "has no columns, or one of an unknown kind"
+        if {len(self.offset), len(self.span), len(self.fill)} != {numbers} or len(self.known) != len(self.word_places):
+            return "is fitted to other columns than it has"
+        if not are_finite(*self.offset, *self.span, *self.fill) or 0 in self.span:
+            return "has a span that is not above 0"
+        return "" if all(0 <= gap < numbers for gap in self.gaps) else "has gaps in a column that is not there"
 
     def _named(self, places: Iterable[int]) -> str:
         """Return the names of the columns at these places, for a sentence."""

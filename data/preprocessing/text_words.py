@@ -18,7 +18,8 @@ import numpy as np
 
 from ...errors import DataError
 from ..sources.text import row_to_text, to_rows
-from .transforms import Transform
+from .tokens import flaw_of_vocabulary
+from .transforms import Transform, out_of_range
 
 if TYPE_CHECKING:
     import keras
@@ -102,6 +103,9 @@ class TextWords(Transform):
     def describe(self) -> list[str]:
         of = f" in {self.column!r}" if self.column else ""
         return [f"The first {self.length} words{of} are read; {len(self.names) - 2:,} different ones are known."]
+
+    def flaw(self) -> str:
+        return flaw_of_vocabulary(self.vocabulary) or out_of_range(length=self.length)
 
 
 def _pieces(codes: np.ndarray) -> list[str]:

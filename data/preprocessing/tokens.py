@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,10 +12,17 @@ import numpy as np
 
 from ...errors import DataError
 from ..sources.text import to_codes, to_text
-from .transforms import Transform
+from .transforms import NOT_FITTED, Transform
 
 UNKNOWN = "�"
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+
+
+def flaw_of_vocabulary(vocabulary: Sequence[str] | None) -> str:
+    """Return the flaw of a step with this vocabulary, if it is not fitted or is empty."""
+    if vocabulary is None:
+        return NOT_FITTED
+    return "" if vocabulary else "has no vocabulary"
 
 
 class Tokenizer(Transform):
@@ -22,6 +30,7 @@ class Tokenizer(Transform):
 
     # The text between two tokens when numbers become text again.
     separator = ""
+    vocabulary: str | tuple[str, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -30,6 +39,9 @@ class Tokenizer(Transform):
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         return to_codes(self.separator.join(self.names[int(value)] for value in values))
+
+    def flaw(self) -> str:
+        return flaw_of_vocabulary(self.vocabulary)
 
 
 @dataclass(frozen=True)

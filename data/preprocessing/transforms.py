@@ -19,6 +19,10 @@ from .reductions import extremes
 if TYPE_CHECKING:
     import keras
 
+# The dtypes that a cast may name.
+_NUMBERS = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+_NUMBERS += ("float16", "float32", "float64")
+
 
 class Transform:
     """One step. Subclasses are frozen dataclasses; a setting of None is fitted from data."""
@@ -61,6 +65,23 @@ class Transform:
         """Return a sentence for each thing that a user should know that this step does."""
         return []
 
+    def flaw(self) -> str:
+        """Return why a step that a file describes cannot be applied, such as "is not fitted"; empty if it can."""
+        return ""
+
+
+NOT_FITTED = "is not fitted"
+# Far more than a class, a window or a text has; a larger number is meant to fill the memory.
+MOST = 10_000_000
+
+
+def are_finite(*numbers: float) -> bool:
+    """Return whether these are numbers that a float holds."""
+    try:
+        return all(map(math.isfinite, numbers))
+    except OverflowError:  # an integer of hundreds of digits
+        return False
+
 
 @dataclass(frozen=True)
 class Cast(Transform):
@@ -83,6 +104,11 @@ class Cast(Transform):
         import keras
 
         return [keras.layers.Rescaling(1.0, dtype=self.dtype)]
+
+    def flaw(self) -> str:
+        names = [name for name in (self.dtype, self.before) if name is not None]
+        unknown = [name for name in names if name not in _NUMBERS]
+        return f"casts to {unknown[0]!r}, which is no dtype of numbers" if unknown else ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +140,10 @@ class Reshape(Transform):
 
     def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.before or shape
+
+    def flaw(self) -> str:
+        wrong = [shape for shape in (self.shape, self.before or ()) if min(shape, default=1) < 1]
+        return f"has the shape {wrong[0]}, expected lengths of at least 1" if wrong else ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +179,11 @@ class ChannelAxis(Transform):
     def shape_before(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         assert self.axis is not None, "fitted first"
         return shape[: self.axis - 1] + shape[self.axis :]
+
+    def flaw(self) -> str:
+        if self.axis is None:
+            return NOT_FITTED
+        return "" if self.axis in (1, 3) else f"has the axis {self.axis}, expected 1 or 3"
 
 
 def _drop_channel_axis(images: np.ndarray) -> np.ndarray:
@@ -206,7 +241,9 @@ class OneHot(Transform):
                 f"{self.classes} classes: "
                 + ("number them from 0" if values.min() < 0 else _advise_outputs(int(values.max()) + 1))
             )
-        return np.asarray(np.eye(self.classes, dtype="float32")[values.astype("int64")])
+        rows = np.zeros((len(values), self.classes), "float32")
+        rows[np.arange(len(values)), values.astype("int64")] = 1
+        return rows
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         return np.asarray(values.argmax(-1))
@@ -215,6 +252,15 @@ class OneHot(Transform):
         import keras
 
         return [keras.layers.CategoryEncoding(self.classes, output_mode="one_hot", dtype="float32")]
+
+    def flaw(self) -> str:
+        return NOT_FITTED if self.classes is None else out_of_range(classes=self.classes)
+
+
+def out_of_range(**sizes: int) -> str:
+    """Return the flaw of a step with a size that is not from 1 to `MOST`; empty if there is none."""
+    wrong = [f"{name} {size:,}" for name, size in sizes.items() if not 1 <= size <= MOST]
+    return f"has the {wrong[0]}, expected 1 to {MOST:,}" if wrong else ""
 
 
 def _advise_outputs(count: int) -> str:
@@ -248,6 +294,9 @@ class Window(Transform):
         windows = np.lib.stride_tricks.sliding_window_view(series, self.length, axis=0)[:: self.stride]
         return np.ascontiguousarray(windows if self.tokens else np.moveaxis(windows, -1, 1))
 
+    def flaw(self) -> str:
+        return out_of_range(length=self.length, horizon=self.horizon + 1, stride=self.stride)
+
 
 @dataclass(frozen=True)
 class NextValue(Transform):
@@ -265,6 +314,9 @@ class NextValue(Transform):
             raise DataError(f"a series of {len(values)} values has none after a window of {self.length}")
         series = values if values.ndim > 1 or self.tokens else values[:, None]
         return series[self.length :: self.stride]
+
+    def flaw(self) -> str:
+        return out_of_range(length=self.length, stride=self.stride)
 
 
 @dataclass(frozen=True)
@@ -286,3 +338,6 @@ class NextValues(Transform):
         following = np.lib.stride_tricks.sliding_window_view(values[1:], self.horizon)
         windows = np.lib.stride_tricks.sliding_window_view(following, self.length, axis=0)
         return np.ascontiguousarray(np.moveaxis(windows, -1, 1))
+
+    def flaw(self) -> str:
+        return out_of_range(length=self.length, horizon=self.horizon)

@@ -72,7 +72,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))  # an account may have no home
 
 
 def _download_mnist() -> Path:

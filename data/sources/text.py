@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import DataError
-from ...storage.regular_file import require_regular
+from ...storage.regular_file import read_regular
 from .. import data_name
 from ..dataset import Dataset, Split
 
@@ -41,9 +42,8 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: the file is missing, empty, or not UTF-8.
     """
-    require_regular(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = io.TextIOWrapper(io.BytesIO(read_regular(path)), "utf-8-sig").read()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:

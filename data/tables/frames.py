@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError, first_line
 from ...functions import suggest
+from ...storage.regular_file import read_regular, require_regular
 
 if TYPE_CHECKING:
     import polars
@@ -51,6 +52,7 @@ def read_frame(path: Path, only: Collection[str] = ()) -> polars.DataFrame:
     """
     import polars
 
+    require_regular(path)
     with refused_if_damaged(path):
         if path.suffix.lower() in TEXT_ENDINGS:
             return _read_text(path)
@@ -68,6 +70,7 @@ def typed_columns(path: Path) -> list[str]:
     import polars
 
     read_schema = polars.read_parquet_schema if path.suffix.lower() == ".parquet" else polars.read_ipc_schema
+    require_regular(path)
     with refused_if_damaged(path):
         return list(read_schema(path))
 
@@ -145,7 +148,7 @@ def refused_if_damaged(path: Path) -> Iterator[None]:
 def _read_text(path: Path) -> polars.DataFrame:
     import polars
 
-    content = path.read_bytes()
+    content = read_regular(path)
     separator = _separator(content[:_FIRST_BYTES])
     _require_even(path, content, separator)
     cells = polars.read_csv(io.BytesIO(content), has_header=False, infer_schema=False, separator=separator)

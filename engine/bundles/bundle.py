@@ -28,11 +28,11 @@ from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import BundleError, DataError, FileError
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
-from ...storage.safe_fields import require_field_types
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
 from ..keras_model.model_bytes import keras_bytes
 from . import keras_files, saved_model, trust
+from .consistency import require_consistent
 
 if TYPE_CHECKING:
     import keras
@@ -159,13 +159,12 @@ def load(source: Bundle | str | Path) -> Bundle:
             keras_files.examine(members["model.keras"], _MODEL_DESCRIPTION)
         recorded = safe_arrays.read_npz(members["recorded.npz"], "recorded.npz")
         documents = {name: safe_json.parse(members[name], name) for name in _MEMBERS if name.endswith(".json")}
+        preprocessing = Preprocessing.from_json(documents["preprocessing.json"])
+        labels = _labels(documents["labels.json"])
+        inputs, outputs = _read_recorded(recorded, "inputs"), _read_recorded(recorded, "outputs")
+        require_consistent(preprocessing, labels, inputs, outputs)
         return Bundle(
-            members["model.keras"],
-            _preprocessing(documents["preprocessing.json"]),
-            _labels(documents["labels.json"]),
-            _run_record(documents["run.json"]),
-            _read_recorded(recorded, "inputs"),
-            _read_recorded(recorded, "outputs"),
+            members["model.keras"], preprocessing, labels, _run_record(documents["run.json"]), inputs, outputs
         )
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, DataError, OSError) as error:
         raise BundleError(f"{path} is not a bundle, or was truncated: {error}; train or copy it again") from error
@@ -219,13 +218,6 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if manifest["schema"] != SCHEMA:
         raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")
     return dict(manifest["sha256"])
-
-
-def _preprocessing(value: Any) -> Preprocessing:
-    preprocessing = Preprocessing.from_json(value)
-    for step in (*preprocessing.inputs.steps, *preprocessing.targets.steps):
-        require_field_types(step)
-    return preprocessing
 
 
 def _labels(value: Any) -> Labels:

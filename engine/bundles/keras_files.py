@@ -19,6 +19,7 @@ from ...backends import keras_internals
 from ...errors import BundleError, FileError, TriviumError, first_line
 from ...functions import first_of
 from ...storage import safe_arrays, safe_hdf5, safe_json, safe_zip
+from ...storage.regular_file import open_regular, read_regular
 from ...storage.safe_hdf5 import StoredArray
 from . import trust
 from .code_in_config import APPLICATION_LAYERS, Finding, find_code, is_application_layer
@@ -72,11 +73,10 @@ class ModelFile:
 
 def is_model(path: Path) -> bool:
     """Return whether a file is one of Keras' own, by its content."""
-    with path.open("rb") as file:
-        if file.read(len(HDF5)) == HDF5:
-            return True
+    if read_regular(path, len(HDF5)) == HDF5:
+        return True
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             # In a truncated bundle, the model is an archive that does not begin where the file does.
             return CONFIG in archive.namelist() and min(info.header_offset for info in archive.infolist()) == 0
     except (zipfile.BadZipFile, OSError, ValueError):
@@ -167,7 +167,7 @@ def _file_for_keras(source: Path | bytes, ending: str) -> Iterator[Path]:
 
 
 def _content(source: Path | bytes) -> bytes:
-    return source if isinstance(source, bytes) else source.read_bytes()
+    return source if isinstance(source, bytes) else read_regular(source)
 
 
 def _load_keras3(source: Path | bytes, model_file: ModelFile, what: str, unsafe: bool, compiled: bool) -> keras.Model:

@@ -19,7 +19,7 @@ from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import BundleError, FileError
 from ...models.recipe import Recipe
 from ...storage import safe_hdf5
-from ...storage.regular_file import require_regular
+from ...storage.regular_file import read_regular, require_regular
 from ..keras_model.interface import by_name, input_names, output_names
 from ..keras_model.last_activation import last_activation
 from ..keras_model.loss_names import loss_names
@@ -60,7 +60,7 @@ def load(path: Path, *, compiled: bool = True) -> keras.Model:
         BundleError: it holds weights alone, would run untrusted code, declares no inputs, or Keras refuses it.
     """
     runtime.current()
-    content = path.read_bytes()
+    content = read_regular(path)
     model_file = keras_files.examine(content, str(path))
     if model_file.format == "keras":
         content = for_any_backend(content)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ...storage.regular_file import read_regular
+
 GRAPH, _DESCRIPTION = "saved_model.pb", "keras_metadata.pb"
 _MOST_BYTES = 2**26
 _VERSION = re.compile(rb'"keras_version": "(2\.[0-9A-Za-z.+-]{1,30})"')
@@ -43,5 +45,4 @@ def _read(path: Path) -> bytes:
     """Return the beginning of a file; nothing if there is none."""
     if not path.is_file():
         return b""
-    with path.open("rb") as file:
-        return file.read(_MOST_BYTES)
+    return read_regular(path, _MOST_BYTES)

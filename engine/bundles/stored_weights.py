@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import BundleError, FileError, OptionError
 from ...functions import first_of
 from ...storage import safe_hdf5, safe_zip
+from ...storage.regular_file import read_regular
 from ..keras_model.architecture import is_auxiliary
 from . import keras_files
 from .bundle import Bundle
@@ -76,7 +77,7 @@ class StoredWeights:
             BundleError: its weights are not stored as HDF5.
         """
         what = "the bundle" if isinstance(source, Bundle) else str(source)
-        content = source.keras_file if isinstance(source, Bundle) else source.read_bytes()
+        content = source.keras_file if isinstance(source, Bundle) else read_regular(source)
         keras_files.examine(content, what)
         if not content.startswith(keras_files.HDF5):
             with safe_zip.open_checked(content, what) as archive:

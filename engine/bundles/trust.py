@@ -13,21 +13,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BundleError
+from ...errors import BundleError, OptionError
+from ...storage.visible_text import visible
 
 if TYPE_CHECKING:
     from .code_in_config import Finding
 
 VARIABLE = "TRIVIUM_TRUST"
 
-_NO = ("", "0", "no", "false", "off")
+_YES, _NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 
 _announced: set[str] = set()
 
 
 def is_enabled() -> bool:
-    """Return whether the user trusts the files of this command."""
-    return os.environ.get(VARIABLE, "").strip().lower() not in _NO
+    """Return whether the user trusts the files of this command.
+
+    Raises:
+        OptionError: the environment variable says neither yes nor no.
+    """
+    value = os.environ.get(VARIABLE, "")
+    if value.strip().lower() not in (*_YES, *_NO):
+        expected = f"{', '.join(_YES)} for trust, {', '.join(filter(None, _NO))} or nothing for none"
+        raise OptionError(f"{VARIABLE} is {value!r}: expected {expected}")
+    return value.strip().lower() in _YES
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def announce(findings: Sequence[Finding], what: str) -> None:
 def _announce_once(text: str) -> None:
     if text not in _announced:
         _announced.add(text)
-        print(f"trivium: trusted: {text}", file=sys.stderr)
+        print(visible(f"trivium: trusted: {text}"), file=sys.stderr)
 
 
 def _find_in_recipe(missing: Sequence[Finding], what: str, recipe: str) -> dict[str, Any]:

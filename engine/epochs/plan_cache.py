@@ -17,8 +17,8 @@ from typing import Any
 import keras
 
 from ...backends.epochs import Plan
-from ...errors import OutputError
-from ...storage import atomic
+from ...errors import FileError, OutputError
+from ...storage import atomic, safe_json
 from ...storage.user_cache import user_cache
 from . import environment
 from .plan_timing import Timing
@@ -50,10 +50,10 @@ def cache_key(model: keras.Model, batch_size: int, plans: Sequence[Plan]) -> Key
 def load(key: Key) -> dict[str, Timing] | None:
     """Return the timings for a key, by plan name, or None."""
     try:
-        content = json.loads(_file(key).read_text())
+        content = safe_json.read(_file(key))
         timings = {name: Timing(float(t["compile"]), float(t["step"])) for name, t in content["timings"].items()}
         valid = content["schema"] == _SCHEMA and content["key"] == key and set(timings) <= set(key["plans"])
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError):
+    except (FileError, OutputError, ValueError, TypeError, LookupError, AttributeError, RuntimeError):
         return None
     valid = valid and all(math.isfinite(t.compile) and 0 < t.step < math.inf for t in timings.values())
     return timings if timings and valid else None

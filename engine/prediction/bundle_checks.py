@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ...data.dataset import labels_of
 from ...errors import BundleError, TriviumError, first_line
 from ..bundles.bundle import Bundle
+from ..bundles.consistency import require_class_count
 from ..keras_model.interface import output_names
 
 
@@ -16,11 +17,7 @@ def require_labels(bundle: Bundle) -> None:
     several = len(bundle.model.outputs) > 1
     for name, output in zip(output_names(bundle.model), bundle.model.outputs, strict=True):
         labels = labels_of(bundle.labels, name) if several or isinstance(bundle.labels, dict) else bundle.labels
-        count = output.shape[-1]
-        if labels and count is not None and max(2, count) != len(labels):
-            raise BundleError(
-                f"the bundle names {len(labels)} classes for the output {name}, which has {count}: train it again"
-            )
+        require_class_count(name, tuple(output.shape), len(labels))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ most 2 % of the time.
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -18,6 +19,9 @@ from ...functions import require_known, suggest
 from ...storage.tensor_file import SUFFIX
 from . import direction
 from .file_names import is_below
+
+# Width and precision have two digits: a larger one would fill the memory with a name.
+_PLAIN_FORMAT = re.compile(r"[<>=^+ -]?\d{0,2}(\.\d{1,2})?[a-zA-Z%]?")
 
 WEIGHTS_SUFFIX = ".weights.h5"
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -99,6 +103,7 @@ class CheckpointRule:
         """
         values = dict(logs) if known else dict.fromkeys(re.findall(r"\{(\w+)", self.name), 0.0)
         try:
+            _require_plain_fields(self.name)
             name = self.name.format(**{**values, "epoch": epoch})
         except KeyError as error:
             raise OptionError(f"`checkpoint` {self.name}: {_unknown_metric(str(error.args[0]), logs)}") from error
@@ -177,3 +182,10 @@ def _parse_count(name: str, value: Any) -> int | None:
 
 def _unknown_metric(name: str, logs: Mapping[str, float]) -> str:
     return f"there is no metric {name!r} (there are: {', '.join(logs)}){suggest(name, list(logs))}"
+
+
+def _require_plain_fields(pattern: str) -> None:
+    """Raise a ValueError unless a pattern has the names of metrics in its braces, with short formats."""
+    for _, field, form, _ in string.Formatter().parse(pattern):
+        if field is not None and not (re.fullmatch(r"[^.\[\]]*", field) and _PLAIN_FORMAT.fullmatch(form or "")):
+            raise ValueError(f"{{{field}:{form}}} is no metric with a short format")

@@ -31,6 +31,29 @@ def place_of(folder: Path, name: str) -> Path:
     return path
 
 
+def require_no_way_out(folder: Path) -> None:
+    """Raise an OutputError if a link in a folder, or below it, leads out of it: files would lie elsewhere."""
+    for place, folders, names in os.walk(folder, followlinks=False):
+        for name in (*folders, *names):
+            require_within(folder, Path(place) / name)
+
+
+def require_within(folder: Path, path: Path) -> None:
+    """Raise an OutputError if a path in a folder is a link that leads out of the folder."""
+    if path.is_symlink() and not is_within(path, folder):
+        raise OutputError(
+            f"{path} is a link to {path.readlink()}, outside of {folder}: put what it points to in its place"
+        )
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Return whether a path lies in a folder, or below it, once all links are followed."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a link to itself, or a NUL
+        return False
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield the files in a folder and in those below it, hidden ones too; links to folders are not followed."""
     for place, _, names in os.walk(folder, followlinks=False):

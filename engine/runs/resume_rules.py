@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...data import datasets
 from ...errors import OptionError
 from ...functions import is_file_function
 from .checkpoint import Checkpoint
+from .file_names import is_within
+from .signature import is_own
 
 # Settings that may change: how long to train, and by which plan. So may the file of the model to start from, whose
 # checksum counts: see `_comparable`.
@@ -19,6 +23,8 @@ _CHANGEABLE = ("epochs", "plan")
 _CODE = ("recipe", "lr_schedule", "data", "replace_head")
 # These name a place to write to, which only the user may choose outside of the run's folder.
 _PLACES = ("csv", "tensorboard")
+# These may name a file to read, which the record of a run from elsewhere must not choose.
+_SOURCES = ("data", "validation", "start", "recipe")
 
 
 def require_same(folder: Path, record: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -77,8 +83,8 @@ def previous_arguments(folder: Path, record: Mapping[str, Any], arguments: Mappi
         arguments: the options that the user has given now.
 
     Raises:
-        OptionError: one of them names code, which a file must not decide to run, or a place outside of the run's
-            folder, which it must not decide to overwrite.
+        OptionError: one of them names code, which a file must not decide to run, a place outside of the run's folder,
+            which it must not decide to overwrite, or a file to read, if the run came from elsewhere.
     """
     recorded = record.get("asked")
     previous = (
@@ -86,21 +92,29 @@ def previous_arguments(folder: Path, record: Mapping[str, Any], arguments: Mappi
     )
     for name in _PLACES:
         place = previous.get(name)
-        if place is not None and not _is_within(Path(str(place)), folder):
+        if place is not None and not is_within(Path(str(place)), folder):
             raise OptionError(f"the run in {folder} writes outside of its folder, into {place}: name `{name}` again")
     for name in _CODE:
         if is_file_function(str(previous.get(name, ""))):
             raise OptionError(
                 f"the run in {folder} was made by the code {previous[name]}: name it again to have it run"
             )
+    if not is_own(record):
+        for name in _SOURCES:
+            if name in previous and _names_file(name, str(previous[name])):
+                raise OptionError(
+                    f"the run in {folder} is not your own and reads {previous[name]}: name `{name}` again"
+                )
     return previous
 
 
-def _is_within(place: Path, folder: Path) -> bool:
-    try:
-        return place.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # a link to itself
-        return False
+def _names_file(option: str, value: str) -> bool:
+    """Return whether the value of an option that may name a file does so."""
+    if option == "data":
+        return datasets.reads_file(value)
+    if option == "validation":
+        return os.path.lexists(value)
+    return option == "start" or Path(value).suffix != ""
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ...data.dataset import Dataset
 from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
 from .history import History
+from .signature import signed
 
 if TYPE_CHECKING:
     import keras
@@ -115,7 +116,7 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""
-        return {
+        record = {
             "schema": 1,
             "recipe": self.recipe.name,
             "settings": self.settings,
@@ -136,6 +137,7 @@ class Run:
             **({"notes": self.notes} if self.notes else {}),
             **({"warnings": self.warnings} if self.warnings else {}),
         }
+        return signed(record)
 
 
 def _metrics(values: Mapping[str, float]) -> str:

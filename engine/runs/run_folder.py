@@ -19,9 +19,10 @@ from ...storage.atomic import is_partial, write_json
 from . import checkpoint, run_lock
 from .checkpoint import Checkpoint
 from .checkpoint_policy import DEFAULT_RULE, CheckpointRule
-from .file_names import files_below
+from .file_names import files_below, require_no_way_out
 from .history import History
-from .run_record import HISTORY, RECORD, line, read_record, write_history
+from .run_record import HISTORY, RECORD, line, read_resumable, write_history
+from .signature import signed
 
 CHECKPOINTS = "checkpoints"
 
@@ -59,7 +60,7 @@ class RunFolder:
         Raises:
             OutputError: a file cannot be written.
         """
-        self.record = {**record, "state": "running", "process": run_lock.describe_process()}
+        self.record = {**signed(record), "state": "running", "process": run_lock.describe_process()}
         history = self.resume_from.history if self.resume_from else History()
         self._epochs = len(history)
         write_json(self.path / RECORD, self.record)
@@ -82,7 +83,7 @@ class RunFolder:
         """
         self._epochs += 1
         try:
-            with (self.path / HISTORY).open("a") as file:
+            with (self.path / HISTORY).open("a", encoding="utf-8") as file:
                 file.write(line(self._epochs, History([logs]).to_json()[0]))
         except OSError as error:
             self.require_exists()
@@ -118,7 +119,8 @@ def open_run(
     says that it failed or was interrupted.
 
     Raises:
-        OutputError: as `claim`; or there is no run to resume, or another process is writing into the folder.
+        OutputError: as `claim`; or there is no run to resume, a link leads out of its folder, or another process is
+            writing into the folder.
     """
     with _open_existing(folder, rules) if resume else _open_new(folder, rules) as run:
         yield run
@@ -135,13 +137,11 @@ def reserve(folder: Path) -> Iterator[Path | None]:
 def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
     if not (folder / RECORD).is_file():
         raise OutputError(f"there is no run in {folder} to resume (no {RECORD} in it): leave `resume` out")
-    checkpoints = folder / CHECKPOINTS
-    if checkpoints.is_symlink():
-        raise OutputError(f"{checkpoints} is a link to {checkpoints.readlink()}: put the folder itself in its place")
+    require_no_way_out(folder)
     with run_lock.hold(folder):
         _remove_partial_files(folder)
         resume_from, skipped = checkpoint.newest(folder / CHECKPOINTS)
-        run = RunFolder(folder, rules, None, read_record(folder), {}, resume_from, skipped)
+        run = RunFolder(folder, rules, None, read_resumable(folder), {}, resume_from, skipped)
         before = run.record
         with _record_failure(run, lambda: run.record is not before):
             yield run
@@ -150,7 +150,7 @@ def _open_existing(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[Ru
 @contextlib.contextmanager
 def _open_new(folder: Path, rules: Sequence[CheckpointRule]) -> Iterator[RunFolder]:
     new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
-    run = RunFolder(folder, rules, claim(folder))
+    run = RunFolder(folder, rules, _claim_or_leave(folder, new_folders))
     is_ours = False  # files that another process has written meanwhile must not be deleted
     try:
         with run_lock.hold(folder):
@@ -197,6 +197,17 @@ def _restore_previous(run: RunFolder, new_folders: list[Path]) -> None:
             path.rmdir()
         if run.earlier:
             run.earlier.rename(run.path)
+
+
+def _claim_or_leave(folder: Path, new_folders: list[Path]) -> Path | None:
+    """Claim a folder; if that fails, remove those of the new folders above it that were created."""
+    try:
+        return claim(folder)
+    except OutputError:
+        for path in new_folders:
+            with contextlib.suppress(OSError):  # it was not created
+                path.rmdir()
+        raise
 
 
 def claim(folder: Path) -> Path | None:

@@ -126,9 +126,9 @@ def differences(runs: list[StoredRun]) -> list[tuple[str, list[str]]]:
 
 
 def _folders(folder: Path, depth: int) -> list[Path]:
-    if (folder / RECORD).is_file():
-        return [folder]
     try:
+        if (folder / RECORD).is_file():
+            return [folder]
         below = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink() and path.name[0] != "."]
     except OSError:
         return []

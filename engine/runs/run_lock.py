@@ -6,7 +6,6 @@ The operating system releases the lock when the process ends, however it ends. `
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ...errors import OutputError
+from ...errors import FileError, OutputError
+from ...storage import safe_json
 
 FILE_NAME = ".lock"
 # `is_held` takes the lock for a moment, which must not fail a writer.
@@ -74,7 +74,7 @@ def describe_process() -> dict[str, Any]:
 
 def _holder(folder: Path) -> str:
     try:
-        process = json.loads((folder / "run.json").read_text())["process"]
+        process = safe_json.read(folder / "run.json")["process"]
         return f"process {process['pid']} on {process['host']} since {process['since']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # the file may hold anything
+    except (FileError, KeyError, TypeError):  # the file may hold anything
         return "another process"

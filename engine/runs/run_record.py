@@ -12,6 +12,7 @@ from typing import Any
 from ...errors import FileError, OutputError
 from ...storage import safe_json
 from ...storage.atomic import write_text
+from .file_names import require_within
 from .history import History
 
 RECORD = "run.json"
@@ -27,6 +28,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         OutputError: the file cannot be read, is no record of a run, or is of another schema.
     """
+    require_within(folder, folder / RECORD)
     try:
         record = safe_json.read(folder / RECORD)
     except FileError as error:
@@ -38,6 +40,29 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"{folder / RECORD} has run schema {record['schema']}, this trivium reads {SCHEMA}: update trivium"
         )
     return record
+
+
+def read_resumable(folder: Path) -> dict[str, Any]:
+    """Read `run.json` of a run that is to be resumed, after checking the parts that a session relies on.
+
+    Raises:
+        OutputError: as `read_record`, or a part is not what trivium writes.
+    """
+    record = read_record(folder)
+    plan = record["settings"].get("plan")
+    parts = {
+        "dataset": isinstance(record.get("dataset", {}), dict),
+        "environment": isinstance(record.get("environment", {}), dict),
+        "resumed": _are_dictionaries(record.get("resumed", [])),
+        "the plan in its settings": plan is None or (isinstance(plan, dict) and isinstance(plan.get("name"), str)),
+    }
+    if damaged := [name for name, is_sound in parts.items() if not is_sound]:
+        raise OutputError(f"{folder / RECORD} is not the record of a run: {damaged[0]} is not what trivium writes")
+    return record
+
+
+def _are_dictionaries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def write_history(path: Path, history: History) -> None:
@@ -56,6 +81,7 @@ def read_history(path: Path) -> History:
     Raises:
         OutputError: the file cannot be read, or is no history.
     """
+    require_within(path.parent, path)
     try:
         lines = safe_json.read_bytes(path, max_size=_LARGEST_HISTORY).splitlines(keepends=True)
         epochs = [safe_json.parse(line, str(path)) for line in lines if line.endswith(b"\n")]

@@ -18,6 +18,7 @@ from ...backends import catalog, runtime
 from ...errors import OptionError, first_line
 from ...functions import is_file_function, load_function, require_known, takes_arguments
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
+from ...storage.regular_file import read_regular
 from ..runs import direction
 from .sample_settings import SampleSettings
 
@@ -90,9 +91,9 @@ class CallbackOptions:
         if self.lr_schedule is not None:
             schedule(self.lr_schedule, 1)
         if self.tensorboard:
-            require_writable_folder(self.tensorboard)
+            require_writable_folder(self.tensorboard, "tensorboard")
         if self.csv:
-            require_writable_file(self.csv.absolute())
+            require_writable_file(self.csv.absolute(), "csv")
 
     def describe(self) -> dict[str, str]:
         """Return the options that change the trained weights."""
@@ -306,7 +307,7 @@ def _truncate_csv(path: Path, epochs: int) -> None:
     if not path.is_file() or not path.stat().st_size:
         return
     try:
-        lines = path.read_text().splitlines(keepends=True)
+        lines = read_regular(path).decode().splitlines(keepends=True)
         column = next(csv.reader(lines[:1])).index("epoch")
         rows = [line for line, row in zip(lines[1:], csv.reader(lines[1:]), strict=True) if int(row[column]) < epochs]
     except (ValueError, IndexError, StopIteration, csv.Error) as error:

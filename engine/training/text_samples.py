@@ -17,6 +17,7 @@ from ...data.preprocessing.pipeline import Preprocessing
 from ...data.preprocessing.tokens import Tokenizer
 from ...errors import OptionError, OutputError
 from ...storage.atomic import atomic_write
+from ...storage.regular_file import read_regular
 from ..keras_model.inference import outputs_of
 from ..prediction.generation import sample, text_steps
 from .sample_settings import FILE_NAME, SampleSettings
@@ -116,8 +117,7 @@ def _cut(path: Path, epochs: int) -> None:
     if not path.is_file():
         return
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = file.read().split("\n")
+        lines = read_regular(path).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise OutputError(f"{path} is no file of samples ({error}): move it away") from error
     headers = ((place, _HEADER.fullmatch(line)) for place, line in enumerate(lines))

@@ -49,6 +49,21 @@ def test_a_page_is_written_beside_the_results_and_the_answer_said(cli, results):
     assert ANSWER in (results / "report.html").read_text("utf-8")
 
 
+def test_text_in_results_steers_neither_the_terminal_nor_the_pages(cli, here):
+    word = "rnn/\x1b[31mred\x07\u202e</script>"
+    rows = [{**row, "recipe": word} for row in RESULTS["rows"]]
+    ratios = [{**RESULTS["ratios"][0], "recipe": word}]
+    results = {**RESULTS, "rows": rows, "ratios": ratios, "environment": {"jax": {word: word}}}
+    write_json(here / "runs" / "results.json", results)
+    shown = cli("report", "runs", "--markdown", "report.md")
+    assert shown.code == 0, shown.err
+    pages = [(here / "runs/report.html").read_text("utf-8"), (here / "report.md").read_text("utf-8")]
+    for text in (shown.out, shown.err, *pages):
+        assert not {"\x1b", "\x07", "\u202e"} & {*text}
+    assert "rnn/\\x1b[31mred\\x07\\u202e" in shown.out
+    assert "rnn/\\x1b[31mred\\x07\\u202e&lt;/script&gt;" in pages[0]
+
+
 def test_markdown_with_pictures_and_everything_as_json(cli, here, results):
     shown = cli("report", "runs/results.json", "--out", "a/page.html", "--markdown", "a/b.md", "--png", "a/c", "--json")
     assert shown.code == 0, shown

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -114,3 +115,25 @@ def leave_a_child_and_die():
         time.sleep(20)
         os._exit(0)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_a_child_behind():
+    """Let a child keep the pipes open, and die a moment after the answer."""
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+
+class DataError(Exception):
+    """An error of a library, whose class has the name of one of trivium's."""
+
+
+def fail_as_a_library():
+    raise DataError("of a library")
+
+
+def fail_as_a_picture():
+    from trivium.data.pictures.picture_file import PictureError
+
+    raise PictureError("p.png: no such file")

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from trivium.errors import OutputError
-from trivium.storage.atomic import atomic_write, write_json
+from trivium.storage.atomic import atomic_write, is_partial, new_folder, replace_folder, write_json
 
 pytestmark = pytest.mark.plain
 
@@ -88,3 +88,34 @@ def test_json_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", float("nan"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.json", "b.weights.h5", "c" * 240, "ü" * 120 + ".json", "."])
+def test_a_temporary_file_is_known_by_its_name(tmp_path, name):
+    with atomic_write(tmp_path / "within" / name) if name != "." else new_folder(tmp_path / "new") as temporary:
+        assert is_partial(temporary)
+        temporary.is_dir() or temporary.write_text("new")
+
+
+@pytest.mark.parametrize(
+    "name", [".env.local", ".config.settings.json", ".zshrc.previous", "a.json", ".npmrc.a1b2c3d4.old"]
+)
+def test_a_file_of_the_user_is_no_temporary_one(tmp_path, name):
+    assert not is_partial(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "a\0b"])
+def test_a_name_that_cannot_be_written_is_an_error_of_one_line(tmp_path, name):
+    with pytest.raises(OutputError, match="cannot write"):
+        write_json(tmp_path / name, 1)
+
+
+def test_a_folder_that_has_the_name_of_a_backup_is_left_alone(tmp_path):
+    """A replaced folder is moved aside for a moment."""
+    for name in ("staged", "folder", f".folder.{os.getpid()}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    replace_folder(tmp_path / "staged", tmp_path / "folder")
+    assert (tmp_path / "folder" / "file").read_text() == "staged"
+    assert (tmp_path / f".folder.{os.getpid()}" / "file").exists()
+    assert len(list(tmp_path.iterdir())) == 2

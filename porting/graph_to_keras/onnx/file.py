@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import FileError, PortError, first_line
+from ....storage.regular_file import open_regular, read_regular
 
 # The limit of Protobuf; larger networks have their arrays in separate files.
 _LARGEST = 2**31 - 1  # bytes
@@ -42,7 +43,7 @@ def load(path: Path) -> Any:
             f"{path} has {size:,} bytes, at most {_LARGEST:,} are read: keep its arrays in files of their own"
         )
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        model = onnx.load_model_from_string(read_regular(path))
         if model.functions:
             _require_small(model, path)
             model = onnx.inliner.inline_local_functions(model)
@@ -121,7 +122,7 @@ def _external_bytes(tensor: Any, shape: tuple[int, ...], dtype: np.dtype, path: 
         raise FileError(
             f"{what} should have {length:,} bytes at offset {offset:,} of {place.name}, which does not have them"
         )
-    with place.open("rb") as stream:
+    with open_regular(place) as stream:
         stream.seek(offset)
         return stream.read(length)
 

@@ -113,6 +113,25 @@ def test_arrays_travel_nested_in_what_json_holds(light):
     assert received == {"a": [1, {}, None], "c": "größer\n", "d": 1.5, "e": True, "f": [[]], "g": {}}
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"__array__": ["<f8", [3]]},
+        {"__wrapped__": {"__array__": 1}},
+        {"__array__": {"__wrapped__": {}}, "a": [{"__wrapped__": 2}]},
+        {"error": {"kind": "DataError", "ours": "DataError", "text": "x", "traceback": ""}},
+        {"event": {"kind": "stage"}, "result": 5},
+        {"function": "os:abort"},
+    ],
+    ids=str,
+)
+def test_a_value_that_looks_like_a_message_is_data(light, value):
+    assert light.call(named("echo"), value) == value
+    received = light.call(named("echo"), [value, np.arange(3)])
+    assert received[0] == value
+    np.testing.assert_array_equal(received[1], np.arange(3))
+
+
 def test_numpy_scalars_arrive_as_numbers(light):
     received = light.call(named("echo"), [np.float32(0.1), np.int64(7), np.bool_(True)])
     assert received == [float(np.float32(0.1)), 7, True]
@@ -208,6 +227,22 @@ def test_any_other_error_names_the_backend_and_brings_its_traceback(light, backe
     assert note.startswith("Traceback")
     assert "functions_for_workers.py" in note
     assert "second line" in note
+
+
+def test_an_error_of_a_library_that_has_the_name_of_ours_is_not_ours(light):
+    with pytest.raises(WorkerError, match="worker: DataError: of a library"):
+        light.call(named("fail_as_a_library"))
+
+
+def test_an_error_of_a_class_derived_from_ours_arrives_as_ours(light):
+    with pytest.raises(errors.DataError, match=r"^p.png: no such file$"):
+        light.call(named("fail_as_a_picture"))
+
+
+@pytest.mark.parametrize("text", ["\n", " \n\n", "\n\nlater"])
+def test_an_error_whose_first_line_is_empty_is_told(light, text):
+    with pytest.raises(WorkerError, match=f"worker: ValueError: {text.strip() or 'ValueError'}\n"):
+        light.call(named("fail"), "ValueError", text)
 
 
 def test_an_error_without_a_text_shows_its_class(light):
@@ -347,7 +382,8 @@ def has_ended(pid):
     return state.exists() and state.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
-def test_a_worker_ends_with_a_caller_that_was_killed_in_the_middle_of_a_call(backend):
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["at work", "stopped"])
+def test_a_worker_ends_with_a_caller_that_was_killed_in_the_middle_of_a_call(backend, is_stopped):
     source = (
         "from trivium.backends.workers.worker import Worker\n"
         f"process = Worker({backend.name!r})\n"
@@ -359,6 +395,8 @@ def test_a_worker_ends_with_a_caller_that_was_killed_in_the_middle_of_a_call(bac
     pid = int(caller.stdout.readline())
     time.sleep(0.3)
     assert not has_ended(pid)
+    if is_stopped:
+        os.kill(pid, signal.SIGSTOP)
     caller.kill()
     caller.wait()
     caller.stdout.close()
@@ -370,3 +408,26 @@ def test_a_child_of_a_dead_worker_keeps_nobody_waiting(mortal):
     with pytest.raises(WorkerError, match="was killed"):
         mortal.call(named("leave_a_child_and_die"))
     assert time.monotonic() - began < 15
+
+
+def test_a_child_of_a_dead_worker_that_does_not_read_keeps_nobody_sending(mortal):
+    def call_until_it_dies():
+        for _ in range(50):
+            mortal.call(named("echo"), np.zeros(2**20))
+
+    mortal.call(named("leave_a_child_behind"))
+    began = time.monotonic()
+    with pytest.raises(WorkerError, match="was killed"):
+        call_until_it_dies()
+    assert time.monotonic() - began < 15
+
+
+def test_a_worker_that_a_thread_started_outlives_the_thread(backend):
+    workers = []
+    thread = threading.Thread(target=lambda: workers.append(Worker(backend.name)))
+    thread.start()
+    thread.join()
+    with workers[0] as process:
+        assert process.call(named("echo"), 1) == 1
+        time.sleep(0.3)
+        assert process.call(named("echo"), 2) == 2
