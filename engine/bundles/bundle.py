@@ -25,9 +25,11 @@ from ...backends import runtime
 from ...data.dataset import Labels, labels_to_json
 from ...data.nests import Nest, is_array, take
 from ...data.preprocessing.pipeline import Preprocessing
+from ...data.preprocessing.step_limits import require_plausible
 from ...errors import BundleError, DataError, FileError
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
+from ...storage.budget import DOCUMENT
 from ...storage.safe_fields import require_field_types
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
@@ -214,7 +216,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     """Return the checksums in the manifest."""
-    content = safe_zip.read(archive, _MANIFEST, "it", max_size=safe_json.MAX_SIZE)
+    content = safe_zip.read(archive, _MANIFEST, "it", max_size=DOCUMENT.size)
     manifest = safe_json.parse(content, _MANIFEST)
     if manifest["schema"] != SCHEMA:
         raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")
@@ -223,8 +225,10 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _preprocessing(value: Any) -> Preprocessing:
     preprocessing = Preprocessing.from_json(value)
-    for step in (*preprocessing.inputs.steps, *preprocessing.targets.steps):
-        require_field_types(step)
+    for chain in (preprocessing.inputs, preprocessing.targets):
+        for step in chain.steps:
+            require_field_types(step)
+        require_plausible(chain.steps)
     return preprocessing
 
 
