@@ -62,6 +62,9 @@ CALL_DEPTH = 100
 # A picture, in pixels: photographs of today's telephones have up to 200 million, and are reduced while they are read.
 PIXELS = 178_956_970
 
+# A table: each of its columns is looked at for itself, which takes some milliseconds.
+COLUMNS = 5_000
+
 # The preparation of data: a recipe has up to five steps, and an array 64 axes at most.
 STEPS = 100
 AXES = 32
