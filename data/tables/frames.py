@@ -33,6 +33,7 @@ _DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
 _SURE_DECIMAL_COMMA = r"^([+-]?\d*),(\d{1,2}|\d{4,})$"
 _NAMELESS = "column {}"
 _FIRST_BYTES = 65_536
+_DAMAGE = (OSError, UnicodeDecodeError, csv.Error)
 
 
 def read_frame(path: Path, only: Collection[str] = ()) -> polars.DataFrame:
@@ -58,7 +59,8 @@ def read_frame(path: Path, only: Collection[str] = ()) -> polars.DataFrame:
         if path.suffix.lower() in TEXT_ENDINGS:
             return _read_text(path)
         read = polars.read_parquet if path.suffix.lower() == ".parquet" else polars.read_ipc
-        names = [name for name in typed_columns(path) if name.strip().lower() in only] if only else None
+        columns = typed_columns(path)
+        names = [name for name in columns if name.strip().lower() in only] if only else None
         return read(path, columns=names)
 
 
@@ -143,7 +145,8 @@ def refused_if_damaged(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error, polars.exceptions.PolarsError) as error:
+    except (*_DAMAGE, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        # A panic is what its code in Rust ends with where it relies on what a damaged file does not hold.
         raise DataError(f"{path}: cannot be read as a table ({first_line(error)})") from error
 
 

@@ -147,7 +147,13 @@ def _split_stored(table: Table, features: Sequence[Survey], y: Nest, test_share:
 
 
 def _targets(table: Table, target: str) -> list[str]:
-    """Return the names of the columns to predict."""
+    """Return the names of the columns to predict.
+
+    Raises:
+        DataError: the table has no column, or not these.
+    """
+    if not table.columns:
+        raise DataError(f"{table.name}: there is no column in it")
     if not target:
         return [frames.usual_target(table.columns) or table.columns[-1]]
     names = [target] if target in table.columns else [name.strip() for name in target.split(",")]
