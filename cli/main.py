@@ -99,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("trivium: stopped", err=True)
         code = 130
+    except SystemExit as stopped:  # not Click, which does not exit here
+        code = _print_error(f"a file of yours called sys.exit({stopped.code!r}): take that out")
     except Exception as error:
         text = _refusal(error)
         code = _print_bug() if text is None else _print_error(text)

@@ -9,6 +9,7 @@ import click
 
 from ..backends import catalog
 from ..errors import OptionError
+from ..storage.safe_json import walk
 from .common import (
     backend_option,
     common_options,
@@ -98,6 +99,7 @@ def command(
     if preview:
         draw(loaded, answers, preview)
     _warn_of_doubt(predictions)
+    _warn_of_nulls(predictions)
     if as_json:
         print_json({"schema": 1, "source": str(source), "predictions": predictions})
         return
@@ -175,6 +177,16 @@ def _warn_of_doubt(predictions: list[dict[str, Any]]) -> None:
             "--preview seen.png; a picture from nearer, on plain paper, helps"
         )
         say(f"trivium: {sentence}")
+
+
+def _warn_of_nulls(predictions: list[dict[str, Any]]) -> None:
+    """Say how many predictions are no numbers, which neither JSON nor the table can show."""
+    if count := sum(any(part is None for part, _ in walk(row["prediction"])) for row in predictions):
+        click.echo(
+            f"trivium: the model gives NaN or infinite numbers for {count:,} of {len(predictions):,} samples: null in "
+            "JSON, – in the table",
+            err=True,
+        )
 
 
 def _place(box: list[int]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from ..storage.budget import memory_size
 from .data_name import parse_flag
 
 # Data that are larger in memory stay in their files, unless an eighth of the memory is less.
@@ -21,8 +20,3 @@ def is_stored(size: int, stored: str) -> bool:
         DataError: another value of `stored`.
     """
     return parse_flag("stored", stored) if stored else size > min(_LARGE, memory_size() // _SHARE)
-
-
-def memory_size() -> int:
-    """Return the memory of this machine in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import FileError, first_line
 from . import safe_arrays, safe_json, safe_zip
+from .budget import HEADER
 from .regular_file import open_regular, size_of
 
 # The dtypes of a safetensors file that NumPy has.
@@ -28,7 +29,6 @@ _DTYPES = {
     "BOOL": "|b1",
 }
 _LENGTH = struct.Struct("<Q")  # of the header of a safetensors file
-_MAX_HEADER = 2**24
 # The lengths of the name and of the extra field in the header before a member of a zip archive.
 _LOCAL_HEADER = struct.Struct("<26xHH")
 # Rows that lie close together are read in one piece: where one in `_SPARSEST` is wanted, or there are `_GAP` bytes for
@@ -191,9 +191,9 @@ def open_safetensors(path: Path) -> dict[str, ArrayFile]:
             size = size_of(file)
             prefix = file.read(_LENGTH.size)
             length = _LENGTH.unpack(prefix)[0] if len(prefix) == _LENGTH.size else size
-            if length > min(_MAX_HEADER, size - _LENGTH.size):
+            if length > min(HEADER.size, size - _LENGTH.size):
                 raise FileError(f"{path} is no file of tensors, or was truncated")
-            header = safe_json.parse(file.read(length), str(path), max_size=_MAX_HEADER)
+            header = safe_json.parse(file.read(length), str(path), budget=HEADER)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     start = _LENGTH.size + length

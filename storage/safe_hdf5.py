@@ -19,16 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FileError, first_line
+from .budget import DOCUMENT, EXPANSION, HDF5_OBJECTS, LARGE
 from .regular_file import open_regular
 
 if TYPE_CHECKING:
     import h5py
 
-MAX_OBJECTS = 100_000
-MAX_DEPTH = 100
-# An array larger than LARGE must not be more than MAX_EXPANSION times its stored size.
-LARGE = 256 * 2**20  # bytes
-MAX_EXPANSION = 100
 # The filters of the library itself; any other is a plug-in, loaded as code from the machine's plug-in folder.
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 
@@ -90,16 +86,16 @@ def _walk(file: h5py.File, label: str) -> Iterator[tuple[str, StoredArray]]:
     stack: list[tuple[h5py.Group, int]] = [(file, 1)]
     while stack:
         group, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise FileError(f"{label}: its groups are nested deeper than {MAX_DEPTH} levels")
+        if depth > DOCUMENT.depth:
+            raise FileError(f"{label}: its groups are nested deeper than {DOCUMENT.depth} levels")
         for name in group:
             item = _local_object(group, name, label)
             address = h5py.h5o.get_info(item.id).addr
             if address in addresses:
                 raise FileError(f"{label}: {item.name!r} has another name too, which Keras never writes")
             addresses.add(address)
-            if len(addresses) > MAX_OBJECTS:
-                raise FileError(f"{label} holds more than {MAX_OBJECTS:,} objects")
+            if len(addresses) > HDF5_OBJECTS:
+                raise FileError(f"{label} holds more than {HDF5_OBJECTS:,} objects")
             if isinstance(item, h5py.Group):
                 stack.append((item, depth + 1))
             else:
@@ -132,7 +128,7 @@ def _inspect_array(array: h5py.Dataset, label: str) -> StoredArray:
         raise FileError(f"{where} asks for filter {unknown[0]}, which would be loaded as code")
     declared_bytes = math.prod(array.shape or ()) * array.dtype.itemsize
     stored_bytes = array.id.get_storage_size()
-    if declared_bytes > LARGE and declared_bytes > MAX_EXPANSION * stored_bytes:
+    if declared_bytes > LARGE and declared_bytes > EXPANSION * stored_bytes:
         raise FileError(f"{where} declares {declared_bytes:,} bytes and holds {stored_bytes:,}: a bomb, not read")
     return StoredArray(tuple(array.shape or ()), array.dtype.name)
 

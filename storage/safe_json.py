@@ -4,53 +4,68 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import FileError
+from .budget import DOCUMENT, Budget, require_at_most
 from .regular_file import read_regular, unreadable
 
-# Far more than trivium or Keras writes, except for the vocabularies within a model.
-MAX_SIZE = 16 * 2**20  # bytes
-# A Keras model takes five levels for each model within a model. Deeper values could overflow the stack of a recursion.
-MAX_DEPTH = 100
+# A text within the text: to its end where the closing quote is missing.
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
+_BRACKETS, _OPENING, _SEPARATOR = b"[]{}", b"[{", b","
+_STRUCTURE = _BRACKETS + _SEPARATOR
+_ALL_OTHERS = bytes(set(range(256)) - {*_STRUCTURE})
 
 
-def parse(content: bytes | str, label: str, *, max_size: int = MAX_SIZE, finite: bool = True) -> Any:
+def parse(content: bytes | str, label: str, *, budget: Budget = DOCUMENT, finite: bool = True) -> Any:
     """Parse JSON text.
 
     Args:
         content: UTF-8 bytes, or text.
         label: the name of the file in error messages.
-        max_size: the maximum number of bytes, or of characters.
+        budget: how much of it is read. It is compared with the text, before any value is made of it.
         finite: refuse NaN and infinite numbers. Keras writes them for a layer that has one.
 
     Raises:
-        FileError: the text is larger, nested deeper than `MAX_DEPTH`, or not JSON.
+        FileError: the text is beyond the budget, or not JSON.
     """
-    if len(content) > max_size:
-        raise FileError(f"{label} has {len(content):,} bytes of JSON, at most {max_size:,} are read")
+    if len(content) > budget.size:
+        raise FileError(f"{label} has {len(content):,} bytes of JSON, at most {budget.size:,} are read")
     refuse = {"parse_constant": _refuse, "parse_float": _finite} if finite else {}
     try:
-        value = json.loads(content, **refuse)  # type: ignore[arg-type]
-    except RecursionError:
-        raise FileError(f"{label} is nested deeper than {MAX_DEPTH} levels: not read") from None
+        _require_within(budget, content if isinstance(content, bytes) else content.encode(errors="replace"), label)
+        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+        return json.loads(text, **refuse)  # type: ignore[arg-type]
     except ValueError as error:  # not JSON, not Unicode, or a number with thousands of digits
         raise FileError(f"{label} is not JSON, or was truncated ({error})") from error
-    return require_shallow(value, label)
 
 
-def read(path: Path, *, max_size: int = MAX_SIZE) -> Any:
-    """Parse a JSON file of at most `max_size` bytes.
+def _require_within(budget: Budget, content: bytes, label: str) -> None:
+    """Raise a FileError if a JSON text has more values, or is nested deeper, than is read."""
+    structure = _TEXTS.sub(b"", content).translate(None, _ALL_OTHERS)
+    objects = sum(map(structure.count, (b"[", b"{")))
+    require_at_most(budget.objects, objects, label, "lists and objects")
+    require_at_most(budget.values, objects + structure.count(_SEPARATOR) + 1, label, "values")
+    depth = 0
+    for bracket in structure.translate(None, _SEPARATOR):
+        depth += 1 if bracket in _OPENING else -1
+        if depth > budget.depth:
+            raise FileError(f"{label} is nested deeper than {budget.depth} levels: not read")
+
+
+def read(path: Path, *, budget: Budget = DOCUMENT) -> Any:
+    """Parse a JSON file.
 
     Raises:
         FileError: as `parse`, or the file cannot be read.
     """
-    return parse(read_bytes(path, max_size=max_size), str(path), max_size=max_size)
+    return parse(read_bytes(path, max_size=budget.size), str(path), budget=budget)
 
 
-def read_bytes(path: Path, *, max_size: int = MAX_SIZE) -> bytes:
+def read_bytes(path: Path, *, max_size: int = DOCUMENT.size) -> bytes:
     """Read at most `max_size` + 1 bytes of a file: the extra byte lets the parser notice a file that is too large.
 
     Raises:
@@ -91,11 +106,15 @@ def walk(value: Any) -> Iterator[tuple[Any, int]]:
             stack += [(child, depth + 1) for child in reversed(inner)]
 
 
-def require_shallow(value: Any, label: str) -> Any:
-    """Return the value; raise a FileError if it is nested deeper than `MAX_DEPTH`."""
-    if any(depth > MAX_DEPTH for _, depth in walk(value)):
-        raise FileError(f"{label} is nested deeper than {MAX_DEPTH} levels: not read")
-    return value
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield all objects in a value, itself included, in order: what `walk` yields that is a dictionary."""
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+        inner = list(node.values()) if isinstance(node, dict) else node
+        stack += [child for child in reversed(inner) if isinstance(child, dict | list)]
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -12,16 +12,13 @@ import io
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from ..errors import FileError
+from .budget import EXPANSION, LARGE, MEMBERS, NAME_LENGTH, require_at_most
 from .regular_file import open_regular
-
-MAX_MEMBERS = 10_000
-# A member larger than LARGE must not be more than MAX_EXPANSION times its packed size; deflate reaches 1,032 for zeros.
-LARGE = 256 * 2**20  # bytes
-MAX_EXPANSION = 100
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
@@ -74,9 +71,9 @@ def read(archive: zipfile.ZipFile, name: str, label: str, *, max_size: int | Non
 
 def _require_harmless(archive: zipfile.ZipFile, label: str) -> None:
     members = archive.infolist()
-    if len(members) > MAX_MEMBERS:
-        raise FileError(f"{label} has {len(members):,} members, at most {MAX_MEMBERS:,} are read")
+    require_at_most(MEMBERS, len(members), label, "members")
     for member in members:
+        require_at_most(NAME_LENGTH, len(member.orig_filename), f"{label}: the name of a member", "characters")
         _require_plain_name(member, label)
         if member.flag_bits & _ENCRYPTED or member.compress_type not in _METHODS:
             raise FileError(f"{label}: {member.filename!r} is encrypted, or compressed in a way that is not read")
@@ -102,7 +99,7 @@ def _require_unique_names(members: list[zipfile.ZipInfo], label: str) -> None:
     names = [(member.filename.removesuffix("/").casefold(), member.is_dir()) for member in members]
     files = {name for name, is_folder in names if not is_folder}
     if len(dict(names)) < len(names):
-        duplicate = next(name for number, (name, _) in enumerate(names) if name in dict(names[:number]))
+        ((duplicate, _),) = Counter(name for name, _ in names).most_common(1)
         raise FileError(f"{label}: {duplicate!r} is in it twice")
     for name, _ in names:
         parts = name.split("/")
@@ -119,7 +116,7 @@ def _require_plausible_sizes(members: list[zipfile.ZipInfo], label: str) -> None
     sizes = [(member.filename, member.compress_size, member.file_size) for member in members]
     sizes.append(("all of it", sum(packed for _, packed, _ in sizes), sum(unpacked for _, _, unpacked in sizes)))
     for name, packed_size, unpacked_size in sizes:
-        if unpacked_size > LARGE and unpacked_size > MAX_EXPANSION * packed_size:
+        if unpacked_size > LARGE and unpacked_size > EXPANSION * packed_size:
             raise FileError(
                 f"{label}: {name} would become {unpacked_size:,} bytes out of {packed_size:,}: a zip bomb, not unpacked"
             )

@@ -24,6 +24,7 @@ import numpy as np
 from ..errors import CheckpointError, FileError
 from . import safe_json
 from .atomic import atomic_write
+from .budget import HEADER
 from .regular_file import open_regular, require_regular, size_of
 
 SUFFIX = ".safetensors"
@@ -43,8 +44,6 @@ _DTYPE_CODES = {
     "uint32": "U32",
     "uint64": "U64",
 }
-# The maximum that the format allows.
-_MAX_HEADER = 100_000_000
 # A large file is flushed in parts of this size, while the next part is fetched, hashed and written.
 _FLUSH_SIZE = 2**26  # bytes
 # The read size when a checksum is verified.
@@ -119,7 +118,7 @@ def read_record(path: Path, *, verify: bool = True) -> Any:
             file.seek(0)
             if verify and _checksum(file, stated) != stated:
                 raise CheckpointError(f"{path} was altered or truncated: its checksum is not the one in it")
-        return safe_json.parse(header["__metadata__"]["record"], f"the record in {path}", max_size=_MAX_HEADER)
+        return safe_json.parse(header["__metadata__"]["record"], f"the record in {path}", budget=HEADER)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (FileError, ValueError, KeyError, TypeError) as error:
@@ -169,9 +168,9 @@ def _header(record: Any, arrays: Mapping[str, LazyArray]) -> tuple[bytes, int]:
 
 def _read_header(file: BinaryIO) -> dict[str, Any]:
     length = int.from_bytes(file.read(8), "little")
-    if length > min(_MAX_HEADER, os.fstat(file.fileno()).st_size):
+    if length > min(HEADER.size, os.fstat(file.fileno()).st_size):
         raise ValueError("longer than the file")
-    header: dict[str, Any] = safe_json.parse(file.read(length), "its header", max_size=_MAX_HEADER)
+    header: dict[str, Any] = safe_json.parse(file.read(length), "its header", budget=HEADER)
     return header
 
 

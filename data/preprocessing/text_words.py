@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ...errors import DataError
+from ...storage.budget import require_memory
 from ..sources.text import row_to_text, to_rows
 from .tokens import flaw_of_vocabulary
 from .transforms import Transform, out_of_range
@@ -87,6 +88,7 @@ class TextWords(Transform):
     def __call__(self, values: np.ndarray) -> np.ndarray:
         if values.ndim != 2 or values.dtype.kind not in "iu":
             raise DataError(f"expected sentences as code points (n, characters), received shape {values.shape}")
+        require_memory(4 * len(values) * self.length, f"the sentences as {self.length:,} words each")
         numbers = np.full((len(values), self.length), PADDING, "int32")
         for row, sentence in zip(numbers, values, strict=True):
             known = [self.forms.get(piece, UNKNOWN) for piece in _pieces(sentence)[: self.length]]

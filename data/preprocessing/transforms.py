@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from ...errors import DataError
+from ...storage.budget import require_memory
 from ..axes import reshape_advice
 from .reductions import extremes
 
@@ -241,6 +242,7 @@ class OneHot(Transform):
                 f"{self.classes} classes: "
                 + ("number them from 0" if values.min() < 0 else _advise_outputs(int(values.max()) + 1))
             )
+        require_memory(4 * len(values) * self.classes, f"the labels as rows of {self.classes:,} classes")
         rows = np.zeros((len(values), self.classes), "float32")
         rows[np.arange(len(values)), values.astype("int64")] = 1
         return rows

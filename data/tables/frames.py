@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError, first_line
 from ...functions import suggest
+from ...storage.budget import COLUMNS
 from ...storage.regular_file import read_regular, require_regular
 
 if TYPE_CHECKING:
@@ -29,16 +30,19 @@ ENDINGS = (*TEXT_ENDINGS, *TYPED_ENDINGS)
 LABEL_COLUMNS = ("label", "class", "target", "y")
 
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
+# Three digits behind the comma may be thousands, where semicolons do not say that commas are decimal.
+_SURE_DECIMAL_COMMA = r"^([+-]?\d*),(\d{1,2}|\d{4,})$"
 _NAMELESS = "column {}"
 _FIRST_BYTES = 65_536
+_DAMAGE = (OSError, UnicodeDecodeError, csv.Error)
 
 
 def read_frame(path: Path, only: Collection[str] = ()) -> polars.DataFrame:
     """Read a table.
 
-    A `.csv` or `.tsv` file: commas, semicolons or tabs separate the cells; with semicolons, a number may have a decimal
-    comma. The first row is the header if it holds no number, one of `LABEL_COLUMNS`, or a word above a column of
-    numbers; without a header, the columns are called `column 1`, `column 2`, …
+    A `.csv` or `.tsv` file: commas, semicolons, tabs or bars separate the cells; where no commas do, a number may have
+    a decimal comma. The first row is the header if it holds no number, one of `LABEL_COLUMNS`, or a word above a column
+    of numbers; without a header, the columns are called `column 1`, `column 2`, …
 
     Args:
         path: the file.
@@ -57,7 +61,8 @@ def read_frame(path: Path, only: Collection[str] = ()) -> polars.DataFrame:
         if path.suffix.lower() in TEXT_ENDINGS:
             return _read_text(path)
         read = polars.read_parquet if path.suffix.lower() == ".parquet" else polars.read_ipc
-        names = [name for name in typed_columns(path) if name.strip().lower() in only] if only else None
+        columns = typed_columns(path)
+        names = [name for name in columns if name.strip().lower() in only] if only else None
         return read(path, columns=names)
 
 
@@ -72,7 +77,9 @@ def typed_columns(path: Path) -> list[str]:
     read_schema = polars.read_parquet_schema if path.suffix.lower() == ".parquet" else polars.read_ipc_schema
     require_regular(path)
     with refused_if_damaged(path):
-        return list(read_schema(path))
+        names = list(read_schema(path))
+    _require_few(path, len(names))
+    return names
 
 
 def is_frame(value: Any) -> bool:
@@ -141,7 +148,8 @@ def refused_if_damaged(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error, polars.exceptions.PolarsError) as error:
+    except (*_DAMAGE, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        # A panic is what its code in Rust ends with where it relies on what a damaged file does not hold.
         raise DataError(f"{path}: cannot be read as a table ({first_line(error)})") from error
 
 
@@ -153,8 +161,9 @@ def _read_text(path: Path) -> polars.DataFrame:
     _require_even(path, content, separator)
     cells = polars.read_csv(io.BytesIO(content), has_header=False, infer_schema=False, separator=separator)
     text = polars.all().str.strip_chars()
-    if separator == ";":
-        text = text.str.replace(_DECIMAL_COMMA, "${1}.${2}")
+    if separator != ",":
+        comma = _DECIMAL_COMMA if separator == ";" else _SURE_DECIMAL_COMMA
+        text = text.str.replace(comma, "${1}.${2}")
     cells = cells.select(polars.when(text.str.len_chars() > 0).then(text).name.keep())
     rows = cells.filter(~polars.all_horizontal(polars.all().is_null()))
     header = ["" if name is None else name for name in rows.row(0)]
@@ -167,7 +176,8 @@ def _read_text(path: Path) -> polars.DataFrame:
 def _separator(start: bytes) -> str:
     first = start.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
     unquoted = re.sub(r'"[^"]*"', "", first)
-    return next((mark for mark in (";", "\t") if mark in unquoted), ",")
+    mark = next((mark for mark in (";", "\t") if mark in unquoted), ",")
+    return "|" if mark == "," and "|" in unquoted and "," not in unquoted else mark
 
 
 def _require_even(path: Path, content: bytes, separator: str) -> None:
@@ -177,6 +187,14 @@ def _require_even(path: Path, content: bytes, separator: str) -> None:
         raise DataError(f"{path}: there is no row in it")
     if len(lengths) > 1:
         raise DataError(f"{path}: its rows have between {min(lengths)} and {max(lengths)} columns")
+    _require_few(path, *lengths)
+
+
+def _require_few(path: Path, count: int) -> None:
+    if count > COLUMNS:
+        raise DataError(
+            f"{path} has {count:,} columns, at most {COLUMNS:,} are read as a table: save numbers by np.savez instead"
+        )
 
 
 def _lines(content: bytes) -> Iterator[str]:

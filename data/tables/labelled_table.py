@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import DataError
+from ...functions import first_of
 from ..columns import TEXT
 from ..dataset import TABLE, TEST_SHARE, Dataset, Labels, Split, share_of, split_evenly, split_rows
 from ..nests import Nest, take
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import polars
 
 _FEWEST_ROWS = 5
+_NAMED = 10
 
 
 def read_labelled_table(
@@ -90,9 +92,10 @@ def _from_table(table: Table, target: str, test_share: str, task: str, numbers: 
     """Return a dataset whose samples are the rows of a table; see `from_frame`."""
     targets = _targets(table, target)
     if table.rows < _FEWEST_ROWS or len(table.columns) <= len(targets):
+        alone = ": separate cells by commas, semicolons or tabs" if len(table.columns) == 1 else ""
         raise DataError(
             f"{table.name}: expected at least {_FEWEST_ROWS} rows with a column beside the target, received "
-            f"{table.rows} rows of {', '.join(table.columns)}"
+            f"{table.rows} rows of {first_of(list(table.columns), _NAMED)}{alone}"
         )
     features, notes = choose_features(table, [name for name in table.columns if name not in targets], text)
     columns = tuple(feature.column for feature in features)
@@ -144,7 +147,13 @@ def _split_stored(table: Table, features: Sequence[Survey], y: Nest, test_share:
 
 
 def _targets(table: Table, target: str) -> list[str]:
-    """Return the names of the columns to predict."""
+    """Return the names of the columns to predict.
+
+    Raises:
+        DataError: the table has no column, or not these.
+    """
+    if not table.columns:
+        raise DataError(f"{table.name}: there is no column in it")
     if not target:
         return [frames.usual_target(table.columns) or table.columns[-1]]
     names = [target] if target in table.columns else [name.strip() for name in target.split(",")]

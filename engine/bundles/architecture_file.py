@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ...backends import runtime
 from ...errors import BundleError, FileError, first_line
 from ...storage import safe_json
+from ...storage.budget import CONFIGURATION, DOCUMENT, YAML_VALUES, counted
 from ...storage.regular_file import require_regular
-from . import trust
+from . import build_limits, trust
 from .code_in_config import find_code
 from .keras2.configuration import is_keras2, translate_model
-from .keras_files import LARGEST_CONFIG
 
 if TYPE_CHECKING:
     import keras
 
 ENDINGS = (".json", ".yaml", ".yml")
-# An architecture of a thousand layers has about 150,000: keys and values count.
-_MOST_YAML_VALUES = 500_000
 
 
 def is_architecture(path: str | Path) -> bool:
@@ -35,14 +33,15 @@ def read_config(path: Path) -> dict[str, Any]:
         FileError: the file is missing, damaged, hostile, or no architecture; or PyYAML is missing for YAML.
     """
     require_regular(path)
-    content = safe_json.read_bytes(path, max_size=LARGEST_CONFIG)
+    content = safe_json.read_bytes(path, max_size=CONFIGURATION.size)
     config = (
-        safe_json.parse(content, str(path), max_size=LARGEST_CONFIG, finite=False)
+        safe_json.parse(content, str(path), budget=CONFIGURATION, finite=False)
         if path.suffix.lower() == ".json"
         else _parse_yaml(path, content)
     )
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise FileError(f"{path} is no architecture of a model: expected class_name and config in it")
+    build_limits.require_plausible(config, {}, str(path))
     return translate_model(config) if is_keras2(config.get("keras_version")) else config
 
 
@@ -59,11 +58,15 @@ def build(path: Path) -> keras.Model:
     config = {name: value for name, value in read_config(path).items() if name != "compile_config"}
     permission = trust.require(find_code(config), str(path))
     try:
-        model = keras.saving.deserialize_keras_object(config, safe_mode=not permission.unsafe)
+        with build_limits.limited_weights(None, str(path)):
+            model = keras.saving.deserialize_keras_object(config, safe_mode=not permission.unsafe)
+    except FileError:
+        raise
     except Exception as error:  # Keras raises whatever a layer's constructor raises
         raise BundleError(f"Keras cannot build {path}: {first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise BundleError(f"{path} holds a {type(model).__name__}, expected a model")
+    build_limits.require_memory(model, str(path))
     return model
 
 
@@ -73,26 +76,24 @@ def _parse_yaml(path: Path, content: bytes) -> Any:
         import yaml
     except ModuleNotFoundError as error:
         raise FileError(f"{path}: reading YAML needs PyYAML (pip install pyyaml), or give the JSON form") from error
-    if len(content) > safe_json.MAX_SIZE:
-        raise FileError(f"{path} has more than {safe_json.MAX_SIZE:,} bytes of YAML")
+    if len(content) > DOCUMENT.size:
+        raise FileError(f"{path} has more than {DOCUMENT.size:,} bytes of YAML")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
     try:
         _require_plain_yaml(path, yaml.parse(content, Loader=loader))
-        value = yaml.load(content, Loader=loader)
+        return yaml.load(content, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FileError(f"{path} is not YAML, or was truncated ({' '.join(str(error).split())})") from error
-    return safe_json.require_shallow(value, str(path))
 
 
 def _require_plain_yaml(path: Path, events: Iterable[Any]) -> None:
     """Raise a FileError at the first alias, at the first value nested too deeply, and where there are too many."""
     depth = 0
-    for number, event in enumerate(events):
+    for event in counted(events, YAML_VALUES, str(path), "values"):
         kind = type(event).__name__
-        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
+        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
         if kind == "AliasEvent":
             raise FileError(f"{path} holds aliases, which no architecture needs: not read")
-        if depth > safe_json.MAX_DEPTH:
-            raise FileError(f"{path} is nested deeper than {safe_json.MAX_DEPTH} levels: not read")
-        if number > _MOST_YAML_VALUES:
-            raise FileError(f"{path} holds more than {_MOST_YAML_VALUES:,} values: not read")
+        if depth > DOCUMENT.depth:
+            raise FileError(f"{path} is nested deeper than {DOCUMENT.depth} levels: not read")

@@ -28,6 +28,7 @@ from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import BundleError, DataError, FileError
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
+from ...storage.budget import DOCUMENT
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
 from ..keras_model.model_bytes import keras_bytes
@@ -213,7 +214,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     """Return the checksums in the manifest."""
-    content = safe_zip.read(archive, _MANIFEST, "it", max_size=safe_json.MAX_SIZE)
+    content = safe_zip.read(archive, _MANIFEST, "it", max_size=DOCUMENT.size)
     manifest = safe_json.parse(content, _MANIFEST)
     if manifest["schema"] != SCHEMA:
         raise BundleError(f"{path} has bundle schema {manifest['schema']}, this trivium reads {SCHEMA}: update trivium")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...storage.safe_json import walk
+from ...storage.safe_json import objects_in
 from ..keras_model.public_names import public_names
 
 # Where Keras publishes the classes and the functions that models are made of.
@@ -84,7 +84,7 @@ def find_code(config: Any) -> tuple[Finding, ...]:
         config: the content of `config.json` in a `.keras` file, or of `model_config` and `training_config` in an `.h5`
             file.
     """
-    findings = [finding for node, _ in walk(config) if isinstance(node, dict) for finding in _find_in_node(node)]
+    findings = [finding for node in objects_in(config) for finding in _find_in_node(node)]
     return tuple(dict.fromkeys(findings))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...data.dataset import Labels, labels_of
 from ...data.nests import Nest, is_array
 from ...data.preprocessing.pipeline import Preprocessing
+from ...data.preprocessing.step_limits import require_plausible
 from ...errors import BundleError
 from ...storage.safe_fields import require_field_types
 
@@ -34,6 +35,7 @@ def require_consistent(preprocessing: Preprocessing, labels: Labels, inputs: Nes
     for chain in (preprocessing.inputs, preprocessing.targets):
         for step in chain.steps:
             require_field_types(step)
+        require_plausible(chain.steps)
         chain.require_usable()
     arrays = [*_by_name(inputs).values(), *_by_name(outputs).values()]
     if any(array.dtype.kind not in _NUMBERS or not array.ndim for array in arrays):

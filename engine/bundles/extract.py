@@ -14,6 +14,7 @@ from typing import Any
 from ...errors import OptionError
 from ...storage import safe_json, safe_zip
 from ...storage.atomic import atomic_write, write_text
+from ...storage.budget import CONFIGURATION
 from ..keras_model.model_bytes import hdf5_bytes
 from . import architecture_file, keras_files
 from .bundle import Bundle
@@ -42,7 +43,7 @@ def save(bundle: Bundle, path: Path) -> None:
     elif path.suffix in keras_files.LEGACY_ENDINGS:
         _write(path, hdf5_bytes(bundle.model))
     elif path.suffix in architecture_file.ENDINGS:
-        config = safe_json.parse(_read_member(bundle, "config.json"), "config.json", finite=False)
+        config = safe_json.parse(_read_member(bundle, "config.json"), "config.json", budget=CONFIGURATION, finite=False)
         write_text(path, json.dumps(config, indent=1) + "\n" if path.suffix == ".json" else _to_yaml(path, config))
     else:
         raise OptionError(f"{path}: expected a name that ends in {WEIGHTS}, .json, .yaml, {MODEL} or .h5")

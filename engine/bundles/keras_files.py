@@ -19,9 +19,10 @@ from ...backends import keras_internals
 from ...errors import BundleError, FileError, TriviumError, first_line
 from ...functions import first_of
 from ...storage import safe_arrays, safe_hdf5, safe_json, safe_zip
+from ...storage.budget import CONFIGURATION
 from ...storage.regular_file import open_regular, read_regular
 from ...storage.safe_hdf5 import StoredArray
-from . import trust
+from . import build_limits, trust
 from .code_in_config import APPLICATION_LAYERS, Finding, find_code, is_application_layer
 from .keras2 import optimizer_state
 from .keras2.compilation import published_compilation, translate_compilation
@@ -35,15 +36,10 @@ if TYPE_CHECKING:
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets/"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
-# Large enough for a vocabulary of a million words.
-LARGEST_CONFIG = 64 * 2**20  # bytes
 # The names of files that hold a whole model; the last ones in Keras' older format.
 LEGACY_ENDINGS = (".h5", ".hdf5")
 ENDINGS = (".keras", *LEGACY_ENDINGS)
 HDF5 = b"\x89HDF\r\n\x1a\n"
-# A layer has at least as many weights as each of these settings. Sizes up to `_ALWAYS_PLAUSIBLE` are not checked.
-_SIZE_KEYS = ("units", "filters", "input_dim", "output_dim")
-_ALWAYS_PLAUSIBLE = 10_000_000
 # What precedes the reason where Keras reports an error within another.
 _CAUSE = "Exception encountered: "
 
@@ -96,7 +92,7 @@ def examine(source: Path | bytes, what: str = "") -> ModelFile:
     what = what or str(source)
     start = source[:8] if isinstance(source, bytes) else safe_json.read_bytes(source, max_size=7)
     model_file = _read_hdf5(source, what) if start.startswith(HDF5) else _read_keras_archive(source, what)
-    _require_weights_for(model_file, what)
+    build_limits.require_plausible(model_file.config, model_file.arrays, what)
     if trust.is_enabled():  # announced here too: messages of the worker that builds the model are not shown
         trust.announce(model_file.code, what)
     return model_file
@@ -130,8 +126,10 @@ def load_model(
     permission = trust.require(code, label, trust=trusted, recipe=recipe)
     load = _load_keras2 if is_keras2(model_file.keras_version) else _load_keras3
     try:
-        with _with_objects(permission.objects):
-            return load(source, model_file, what, permission.unsafe, compiled)
+        with _with_objects(permission.objects), build_limits.limited_weights(model_file.arrays, what):
+            model = load(source, model_file, what, permission.unsafe, compiled)
+        build_limits.require_memory(model, what)
+        return model
     except TriviumError:
         raise
     except Exception as error:  # Keras raises whatever a layer's constructor raises
@@ -148,7 +146,7 @@ def _with_objects(objects: Mapping[str, Any]) -> contextlib.AbstractContextManag
 def _load(source: Path | bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
     import keras
 
-    names = {node["class_name"] for node, _ in safe_json.walk(model_file.config) if is_application_layer(node)}
+    names = {node["class_name"] for node in safe_json.objects_in(model_file.config) if is_application_layer(node)}
     own = {name: keras_internals.private_class(APPLICATION_LAYERS[name][0], name) for name in names}
     with _file_for_keras(source, model_file.format) as path:
         return keras.saving.load_model(path, custom_objects=own, compile=compiled, safe_mode=not unsafe)
@@ -283,20 +281,7 @@ def _text_attribute(group: h5py.Group, name: str, what: str) -> str:
 
 
 def _parse_config(content: bytes | str, what: str) -> dict[str, Any]:
-    config = safe_json.parse(content, what, max_size=LARGEST_CONFIG, finite=False)
+    config = safe_json.parse(content, what, budget=CONFIGURATION, finite=False)
     if not isinstance(config, dict):
         raise FileError(f"{what} holds {type(config).__name__}, expected an object")
     return config
-
-
-def _require_weights_for(model_file: ModelFile, what: str) -> None:
-    """Raise a FileError if a layer declares more weights than the file holds: building it would use up the memory."""
-    largest = max(_ALWAYS_PLAUSIBLE, sum(array.size for array in model_file.arrays.values()))
-    widest = max((length for array in model_file.arrays.values() for length in array.shape), default=0)
-    for node, _ in safe_json.walk(model_file.config):
-        for key in _SIZE_KEYS if isinstance(node, dict) else ():
-            if isinstance(value := node.get(key), int) and value > largest:
-                raise FileError(f"{what}: a layer declares {key} {value:,}, and the file does not hold so many weights")
-        rank = node.get("lora_rank") if isinstance(node, dict) else None
-        if isinstance(rank, int) and rank > widest:  # the file holds the product, whose axes are at least as long
-            raise FileError(f"{what}: a layer declares lora_rank {rank:,}, more than any axis of its weights")

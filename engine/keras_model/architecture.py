@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ...storage.safe_hdf5 import StoredArray
@@ -34,7 +35,7 @@ class LayerSummary:
     depth: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 def is_auxiliary(path: str) -> bool:
@@ -97,6 +98,7 @@ def _numbered(name: str, counts: Counter[str]) -> str:
     return name if counts[name] == 1 else f"{name}_{counts[name] - 1}"
 
 
+@lru_cache(maxsize=1_000)
 def default_layer_name(kind: str) -> str:
     """Return what Keras calls the first layer of a class: `conv2d` for `Conv2D`, in a file and in a model."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))

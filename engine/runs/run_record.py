@@ -12,14 +12,13 @@ from typing import Any
 from ...errors import FileError, OutputError
 from ...storage import safe_json
 from ...storage.atomic import write_text
+from ...storage.budget import HISTORY as LONGEST
 from .file_names import require_within
 from .history import History
 
 RECORD = "run.json"
 HISTORY = "history.jsonl"
 SCHEMA = 1
-
-_LARGEST_HISTORY = 256 * 2**20  # bytes
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -83,8 +82,9 @@ def read_history(path: Path) -> History:
     """
     require_within(path.parent, path)
     try:
-        lines = safe_json.read_bytes(path, max_size=_LARGEST_HISTORY).splitlines(keepends=True)
-        epochs = [safe_json.parse(line, str(path)) for line in lines if line.endswith(b"\n")]
+        lines = safe_json.read_bytes(path, max_size=LONGEST.size).splitlines(keepends=True)
+        whole = b",".join(line for line in lines if line.endswith(b"\n"))
+        epochs = safe_json.parse(b"[" + whole + b"]", str(path), budget=LONGEST)
         for logs in epochs:
             logs.pop("epoch")
         return History.from_json(epochs)

@@ -162,8 +162,8 @@ def _apply_compile_options(model: keras.Model, options: ResolvedOptions) -> None
     changes = {name: value for name, value in arguments.items() if value is not None}
     if changes or options.freeze or options.unfreeze:  # Keras trains the layers that were trainable when it compiled
         compilation.compile_with(model, **{**keras_internals.compile_arguments(model), **changes})
-    if options.learning_rate is not None and options.learning_rate != options.recipe.learning_rate:
-        compilation.set_learning_rate(model.optimizer, options.learning_rate)
+    if options.user_learning_rate is not None:
+        compilation.set_learning_rate(model.optimizer, options.user_learning_rate)
 
 
 def is_of_other_weights(model: keras.Model) -> bool:

@@ -147,6 +147,7 @@ class TrainingOptions:
             validation=self.validation or recipe.validation,
             optimizer=recipe.optimizer if self.optimizer is None else self.optimizer,
             user_optimizer=self.optimizer,
+            user_learning_rate=_rate(self.learning_rate),
             user_shuffle=self.shuffle,
             learning_rate=recipe.learning_rate if is_default_rate else _rate(self.learning_rate),
             loss=self.loss() if isinstance(self.loss, type) else self.loss,
@@ -194,7 +195,8 @@ class ResolvedOptions:
         user_options: the names of the recipe's options that the user gave; the data decide none of these.
         weights: how much each sample counts.
         starting_point: what the training starts from.
-        user_optimizer: that of the user, which also replaces the one that a model is compiled with; None for none.
+        user_optimizer, user_learning_rate: those of the user, which also replace those that a model is compiled with;
+            None for none.
     """
 
     recipe: Recipe
@@ -208,6 +210,7 @@ class ResolvedOptions:
     optimizer: Any
     user_shuffle: bool | None
     user_optimizer: Any
+    user_learning_rate: float | None
     learning_rate: float | None
     loss: Any
     metrics: Any

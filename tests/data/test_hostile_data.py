@@ -131,3 +131,35 @@ def test_words_that_hardly_repeat_are_no_classes(tmp_path):
 def test_more_computed_samples_than_memory_are_refused(name):
     with pytest.raises(DataError, match=r"must be a whole number from .* to 10,000,000, received"):
         datasets.load(name)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_corrupted_typed_table_is_read_or_refused(tmp_path, generator, ending):
+    import polars
+
+    path = tmp_path / f"t.{ending}"
+    frame = polars.DataFrame({"a": [1.5, 2.5, 3.5] * 9, "b": ["x", "y", "z"] * 9, "label": [0, 1, 2] * 9})
+    frame.write_parquet(path) if ending == "parquet" else frame.write_ipc(path)
+    honest = path.read_bytes()
+    for _ in range(150):
+        content = bytearray(honest)
+        for place in generator.integers(len(content), size=4):
+            content[place] = generator.choice([0, 1, 127, 128, 255])
+        path.write_bytes(content)
+        message = ""
+        try:
+            datasets.load(path)
+        except DataError as error:
+            message = str(error)
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize("settings", ["", ":window=3", ":target=a", ":stored=yes"])
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_table_without_columns_is_refused(tmp_path, ending, settings):
+    import polars
+
+    path = tmp_path / f"t.{ending}"
+    polars.DataFrame().write_parquet(path) if ending == "parquet" else polars.DataFrame().write_ipc(path)
+    with pytest.raises(DataError):
+        datasets.load(f"{path}{settings}")

@@ -1,4 +1,4 @@
-"""Files with bytes flipped, cut off, copied and inserted: each is read, or refused with a one-line error.
+"""Files with bytes flipped, cut off, copied and inserted: each is read unchanged, or refused with a one-line error.
 
 There are some 800 cases in seconds, because reading needs no framework. To get past the checksums, some cases write the
 right checksum over corrupted content. The slow test builds the models from corrupted files.
@@ -12,18 +12,15 @@ import time
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutations import CHANGES, changed
+from readers import EPOCHS, bundle_file, checkpoint_file, keras_file, record
 
-from trivium.data.preprocessing.feature_scaling import Scale
-from trivium.data.preprocessing.pipeline import Chain, Preprocessing
-from trivium.data.preprocessing.transforms import Reshape
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.bundles import keras_files
-from trivium.engine.bundles.bundle import Bundle
 from trivium.engine.inspection import inspect
 from trivium.engine.runs import checkpoint, run_list
 from trivium.engine.runs.history import History
@@ -34,71 +31,7 @@ from trivium.storage import tensor_file
 
 MAX_SECONDS = 5.0  # seconds
 HOSTILE = Path(__file__).parents[1] / "helpers" / "hostile.py"
-layer, with_member = load_function(f"{HOSTILE}:layer"), load_function(f"{HOSTILE}:with_member")
-EPOCHS = [{"loss": 1.5, "val_loss": 2.0}, {"loss": 0.5, "val_loss": float("nan")}]
-
-
-# --- honest files, written without a framework ----------------------------------------------------------------------
-
-
-def keras_file():
-    config = {
-        "module": "keras",
-        "class_name": "Sequential",
-        "config": {
-            "name": "small",
-            "layers": [layer("InputLayer", batch_shape=[None, 3]), layer("Dense", units=2, activation="relu")],
-        },
-        "registered_name": None,
-        "build_config": {"input_shape": [None, 3]},
-        "compile_config": {"optimizer": "sgd", "loss": "mse", "metrics": ["mae"]},
-    }
-    weights = io.BytesIO()
-    with h5py.File(weights, "w") as file:
-        file["layers/dense/vars/0"] = np.arange(6, dtype="float32").reshape(3, 2)
-        file["layers/dense/vars/1"] = np.ones(2, "float32")
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
-        archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", weights.getvalue())
-    return stream.getvalue()
-
-
-def record():
-    return {
-        "schema": 1,
-        "recipe": "dense/small",
-        "settings": {"epochs": 2, "options": {}},
-        "dataset": {"name": "mnist:sample"},
-        "history": History(EPOCHS).to_json(),
-        "environment": {"backend": "jax"},
-        "state": "finished",
-    }
-
-
-def bundle_file(folder):
-    numbers = np.ones((4, 3), "float32")
-    preprocessing = Preprocessing(Chain((Scale(), Reshape((3,)))))
-    Bundle(keras_file(), preprocessing, ("a", "b"), record(), numbers, numbers[:, :2]).save(folder / "b.trivium")
-    return (folder / "b.trivium").read_bytes()
-
-
-def checkpoint_file(folder, written=("a.safetensors",)):
-    metadata = {
-        "schema": checkpoint.SCHEMA,
-        "epoch": 2,
-        "stopped": False,
-        "backend": "jax",
-        "seconds": [[1.0], [0.1]],
-        "history": History(EPOCHS).to_json(),
-        "callbacks": [],
-        "written": [list(written)],
-        "generators": 0,
-    }
-    arrays = {"model/0000/kernel": tensor_file.LazyArray.of(np.ones((3, 2), "float32"))}
-    tensor_file.write(folder / "c.safetensors", metadata, arrays)
-    return (folder / "c.safetensors").read_bytes()
+with_member = load_function(f"{HOSTILE}:with_member")
 
 
 @pytest.fixture(scope="module")
@@ -108,50 +41,10 @@ def honest(tmp_path_factory):
     return {"bundle": bundle_file(folder), "checkpoint": checkpoint_file(folder), "keras": keras_file()}
 
 
-# --- corrupting -----------------------------------------------------------------------------------------------------
-
-PLACE = st.floats(0, 1, exclude_max=True)
-LENGTH = st.integers(1, 64)
-CHANGES = st.lists(
-    st.one_of(
-        st.tuples(st.just("flip"), PLACE, st.integers(0, 7)),
-        st.tuples(st.just("cut"), PLACE, st.just(0)),
-        st.tuples(st.just("drop"), PLACE, LENGTH),
-        st.tuples(st.just("double"), PLACE, LENGTH),
-        st.tuples(st.just("splice"), PLACE, PLACE),
-        st.tuples(st.just("put"), PLACE, st.binary(min_size=1, max_size=12)),
-        st.tuples(
-            st.just("put"), PLACE, st.sampled_from((b"\0" * 8, b"\xff" * 8, b"NaN", b"1e999", b"[" * 200, b"../"))
-        ),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-def corrupted(content, changes):
-    for kind, where, what in changes:
-        at = int(where * len(content))
-        if kind == "flip" and content:
-            content = content[:at] + bytes([content[at] ^ (1 << what)]) + content[at + 1 :]
-        elif kind == "cut":
-            content = content[:at]
-        elif kind == "drop":
-            content = content[:at] + content[at + what :]
-        elif kind == "double":
-            content = content[: at + what] + content[at:]
-        elif kind == "splice":
-            other = int(what * len(content))
-            content = content[:at] + content[other : other + 32] + content[at + 32 :]
-        elif kind == "put":
-            content = content[:at] + what + content[at + len(what) :]
-    return content
-
-
 def corrupted_bundle(content, name, changes):
     """Return a bundle with one corrupted member, and a manifest with the checksum of the corrupted content."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        manifest, member = json.loads(archive.read("manifest.json")), corrupted(archive.read(name), changes)
+        manifest, member = json.loads(archive.read("manifest.json")), changed(archive.read(name), changes)
     manifest["sha256"][name] = hashlib.sha256(member).hexdigest()
     return with_member(with_member(content, name, member), "manifest.json", json.dumps(manifest).encode())
 
@@ -217,7 +110,7 @@ def test_a_checkpoint_that_would_have_other_files_deleted_is_refused(name, tmp_p
 @given(changes=CHANGES)
 def test_a_corrupted_bundle_is_refused_or_unchanged(changes, watched, honest):
     path = watched / "file"
-    path.write_bytes(corrupted(honest["bundle"], changes))
+    path.write_bytes(changed(honest["bundle"], changes))
     with only_trivium_errors():
         bundle = bundles.load(path)
         assert bundle.keras_file == honest["keras"]
@@ -246,7 +139,7 @@ def test_a_bundle_with_a_corrupted_member_and_the_right_checksum_is_refused_or_r
 @given(changes=CHANGES)
 def test_a_corrupted_keras_file_is_refused_or_unchanged(changes, watched, honest):
     path = watched / "file"
-    path.write_bytes(corrupted(honest["keras"], changes))
+    path.write_bytes(changed(honest["keras"], changes))
     with only_trivium_errors():
         assert keras_files.examine(path).arrays == keras_files.examine(honest["keras"], "it").arrays
     with only_trivium_errors():
@@ -257,7 +150,7 @@ def test_a_corrupted_keras_file_is_refused_or_unchanged(changes, watched, honest
 @given(changes=CHANGES, name=st.sampled_from(("metadata.json", "config.json", "model.weights.h5")))
 def test_a_keras_file_with_a_corrupted_member_is_refused_or_read(changes, name, watched, honest):
     with zipfile.ZipFile(io.BytesIO(honest["keras"])) as archive:
-        member = corrupted(archive.read(name), changes)
+        member = changed(archive.read(name), changes)
     path = watched / "file"
     path.write_bytes(with_member(honest["keras"], name, member))
     with only_trivium_errors():
@@ -268,7 +161,7 @@ def test_a_keras_file_with_a_corrupted_member_is_refused_or_read(changes, name, 
 @given(changes=CHANGES)
 def test_a_corrupted_checkpoint_is_refused_or_unchanged(changes, watched, honest):
     path = watched / "file"
-    path.write_bytes(corrupted(honest["checkpoint"], changes))
+    path.write_bytes(changed(honest["checkpoint"], changes))
     with only_trivium_errors():
         loaded = checkpoint.load(path)
         assert (loaded.epoch, loaded.backend, len(loaded.history)) == (2, "jax", 2)
@@ -279,7 +172,7 @@ def test_a_corrupted_checkpoint_is_refused_or_unchanged(changes, watched, honest
 @cases(100)
 @given(changes=CHANGES)
 def test_a_corrupted_run_record_is_refused_or_read(changes, watched):
-    (watched / RECORD).write_bytes(corrupted(json.dumps(record()).encode(), changes))
+    (watched / RECORD).write_bytes(changed(json.dumps(record()).encode(), changes))
     (watched / HISTORY).unlink(missing_ok=True)
     with only_trivium_errors():
         json.dumps(run_list.read(watched).to_json())
@@ -292,7 +185,7 @@ def test_a_corrupted_run_record_is_refused_or_read(changes, watched):
 def test_a_corrupted_history_is_refused_or_read(changes, watched):
     (watched / RECORD).write_text(json.dumps(record()))
     write_history(watched / HISTORY, History(EPOCHS))
-    (watched / HISTORY).write_bytes(corrupted((watched / HISTORY).read_bytes(), changes))
+    (watched / HISTORY).write_bytes(changed((watched / HISTORY).read_bytes(), changes))
     with only_trivium_errors():
         run = run_list.read(watched)
         assert all(isinstance(value, float) for logs in run.history.epochs for value in logs.values())
@@ -306,7 +199,7 @@ def test_a_corrupted_history_is_refused_or_read(changes, watched):
 @given(changes=CHANGES, name=st.sampled_from(("config.json", "model.weights.h5")))
 def test_a_corrupted_model_file_is_built_or_refused(changes, name, watched, honest, backend):
     with zipfile.ZipFile(io.BytesIO(honest["keras"])) as archive:
-        member = corrupted(archive.read(name), changes)
+        member = changed(archive.read(name), changes)
     path = watched / "file"
     path.write_bytes(with_member(honest["keras"], name, member))
     with only_trivium_errors():

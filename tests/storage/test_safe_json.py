@@ -1,11 +1,12 @@
 """The size and depth of a JSON file are checked before its values are used."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from trivium.errors import FileError
-from trivium.storage import safe_json
+from trivium.storage import budget, safe_json
 
 pytestmark = pytest.mark.plain
 
@@ -51,7 +52,7 @@ def test_a_hundred_levels_are_read():
 def test_a_file_larger_than_the_bound_is_refused(tmp_path):
     (tmp_path / "large.json").write_text('"' + "a" * 100 + '"')
     with pytest.raises(FileError, match="51 bytes of JSON, at most 50 are read"):
-        safe_json.read(tmp_path / "large.json", max_size=50)
+        safe_json.read(tmp_path / "large.json", budget=replace(budget.DOCUMENT, size=50))
 
 
 def test_the_error_names_a_missing_file(tmp_path):

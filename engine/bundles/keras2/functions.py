@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....storage.safe_json import walk
+from ....storage.safe_json import objects_in
 
 FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 CONSTANT = "_CONSTANT_VALUE"
@@ -91,7 +91,7 @@ _OPERATIONS = {
 
 def untranslated_functions(config: Any) -> list[str]:
     """Return the functions of TensorFlow that are left in a translated configuration, as `tf.signal.fft`."""
-    layers = [node for node, _ in walk(config) if isinstance(node, dict) and node.get("class_name") in FUNCTION_LAYERS]
+    layers = [node for node in objects_in(config) if node.get("class_name") in FUNCTION_LAYERS]
     settings = [layer["config"] for layer in layers if isinstance(layer.get("config"), dict)]
     return sorted({f"tf.{entry.get('function')}" for entry in settings})
 

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 
 from ....errors import FileError, PortError, first_line
+from ....storage.budget import CALL_DEPTH, GRAPH_NODES
 from ....storage.regular_file import open_regular, read_regular
 
 # The limit of Protobuf; larger networks have their arrays in separate files.
 _LARGEST = 2**31 - 1  # bytes
-# Of a network whose functions are inlined; large published ones have some thousands.
-_MOST_NODES = 100_000
-_DEEPEST_CALL = 100
 _DAMAGE = (ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, MemoryError)
 
 
@@ -66,15 +64,15 @@ def _require_small(model: Any, path: Path) -> None:
         total = 0
         for node in nodes:
             key = (node.domain, node.op_type)
-            if key in callers or len(callers) > _DEEPEST_CALL:
+            if key in callers or len(callers) > CALL_DEPTH:
                 raise FileError(f"{path}: its function {node.op_type[:60]!r} calls itself, or is nested too deeply")
             if key in bodies and key not in counts:
                 counts[key] = count(bodies[key], (*callers, key))
             total += counts.get(key, 1)
         return total
 
-    if (total := count(model.graph.node, ())) > _MOST_NODES:
-        raise FileError(f"{path}: its functions become {total:,} nodes, at most {_MOST_NODES:,} are read")
+    if (total := count(model.graph.node, ())) > GRAPH_NODES:
+        raise FileError(f"{path}: its functions become {total:,} nodes, at most {GRAPH_NODES:,} are read")
 
 
 def array(tensor: Any, path: Path) -> np.ndarray:

@@ -23,10 +23,10 @@ import numpy as np
 
 from ....errors import FileError
 from ....storage import safe_json, safe_zip
+from ....storage.budget import DOCUMENT, PROGRAM
 
 # Torch 2.13 writes schema 8.20; another major version is not compatible.
 _SCHEMA, _FORMAT, _VERSION = 8, "pt2", "0"
-_LARGEST_GRAPH = 256 * 2**20  # bytes; the graph contains a stack trace for each node
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?"}
 _KNOWN = ("data/weights/", "data/constants/", "data/sample_inputs/", "models/", "extra/", ".data/")
 _SINGLE = ("archive_format", "archive_version", "byteorder")
@@ -88,9 +88,9 @@ def read(path: Path) -> ExportedProgram:
             if content != expected:
                 raise FileError(f"{what} is no exported program that can be read: its {member} is {content!r}")
         document = safe_json.parse(
-            safe_zip.read(archive, f"{root}models/model.json", what, max_size=_LARGEST_GRAPH),
+            safe_zip.read(archive, f"{root}models/model.json", what, max_size=PROGRAM.size),
             f"{what}: models/model.json",
-            max_size=_LARGEST_GRAPH,
+            budget=PROGRAM,
         )
         try:
             arrays = _arrays(archive, root, "weights", what) | _arrays(archive, root, "constants", what)
@@ -117,7 +117,7 @@ def _arrays(archive: zipfile.ZipFile, root: str, kind: str, what: str) -> dict[s
     folder = f"{root}data/{kind}/"
     if f"{folder}model.pt" in archive.namelist():
         raise FileError(f"{what}: its {kind} are a pickle, which could run code: export it by torch 2.9 or later")
-    content = safe_zip.read(archive, f"{folder}model_{kind}_config.json", what, max_size=safe_json.MAX_SIZE)
+    content = safe_zip.read(archive, f"{folder}model_{kind}_config.json", what, max_size=DOCUMENT.size)
     config = safe_json.parse(content, f"{what}: {kind}")["config"]
     return {name: _array(archive, folder, name, meta, what) for name, meta in config.items()}
 

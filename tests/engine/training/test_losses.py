@@ -6,6 +6,7 @@ import pytest
 import trivium
 from trivium.engine.training import losses
 from trivium.errors import DataError, OptionError
+from trivium.models.recipe import Recipe
 
 pytestmark = pytest.mark.one_environment
 
@@ -161,6 +162,16 @@ def test_a_compiled_model_takes_what_the_user_gives_and_keeps_the_rest(backend):
     assert run.history.metrics[:2] == ["loss", "mae"]
     assert run.to_json()["compiled"]["loss"] == compiled["loss"]
     assert run.settings["optimizer"] == {"name": "rmsprop", "rho": 0.5}
+
+
+def test_a_rate_that_is_also_the_recipes_is_given_to_a_compiled_model(backend):
+    data = (np.array([[0.3], [-0.3]] * 10), np.array([1, 0] * 10))
+    recipe = Recipe("own", "a model that its function compiles", logits, learning_rate=0.25)
+    rates = [
+        float(trivium.train(recipe, data, epochs=1, **settings).model.optimizer.learning_rate)
+        for settings in ({}, {"learning_rate": 0.25}, {"learning_rate": 0.125})
+    ]
+    assert rates == pytest.approx([0.01, 0.25, 0.125])
 
 
 def scheduled(inputs, classes):
