@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .models.recipe import Recipe as Recipe
     from .models.recipe import recipe as recipe
     from .models.recipe import step as step
+    from .porting.converters import converter as converter
     from .porting.port import port as port
     from .porting.port import port_from_jax as port_from_jax
     from .porting.port import port_from_torch as port_from_torch
@@ -52,6 +53,7 @@ _HOMES = {
     "Split": ".data.dataset",
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
+    "converter": ".porting.converters",
     "cross_val_score": ".engine.search.search",
     "draw_model": ".engine.model_drawing",
     "evaluate": ".engine.trained_models",

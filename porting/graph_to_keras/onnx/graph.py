@@ -9,18 +9,24 @@ from typing import Any
 import numpy as np
 
 from ....errors import FileError, PortError
+from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, simplify
 from ..unsupported import refuse
 from . import file
 from .call import OnnxCall
 from .operators import OPERATORS
 
+_TARGET = "onnx:"  # of a converter
 _DOMAINS = ("", "ai.onnx")
 _INPUT_DTYPES = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
 
 
-def to_graph(path: Path) -> ForeignGraph:
+def to_graph(path: Path, taught: Targets = ()) -> ForeignGraph:
     """Read the graph in an ONNX file.
+
+    Args:
+        path: the file.
+        taught: the operators for which the user has converters.
 
     Raises:
         PortError: the graph has unsupported operators; the message names each.
@@ -28,16 +34,18 @@ def to_graph(path: Path) -> ForeignGraph:
     """
     model = file.load(path)
     try:
-        return _translate(model, path)
+        return _translate(model, path, taught)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(
             f"{path} is no ONNX file that can be read: {type(error).__name__} {str(error)[:100]}"
         ) from error
 
 
-def _translate(model: Any, path: Path) -> ForeignGraph:
+def _translate(model: Any, path: Path, taught: Targets) -> ForeignGraph:
     _require_printable(model, path)
-    refuse([_operator(node) for node in model.graph.node if _operator(node) not in (*OPERATORS, "Constant")], path)
+    names = map(_operator, model.graph.node)
+    known = (*OPERATORS, "Constant")
+    refuse([name for name in names if name not in known and _TARGET + name not in taught], path, _TARGET)
     weights = _weights(model, path)
     version = max((each.version for each in model.opset_import if each.domain in _DOMAINS), default=1)
     inputs = tuple(_graph_input(each, path) for each in model.graph.input if each.name not in weights)
@@ -45,7 +53,7 @@ def _translate(model: Any, path: Path) -> ForeignGraph:
     for node in model.graph.node:
         if node.op_type != "Constant":
             call = _call(node, version, weights, path)
-            nodes += OPERATORS[node.op_type](call)
+            nodes += [_converted(call)] if _TARGET + call.operator in taught else OPERATORS[call.operator](call)
             weights |= call.new_weights
     outputs = tuple(each.name for each in model.graph.output)
     if not inputs:
@@ -103,7 +111,14 @@ def _graph_input(value: Any, path: Path) -> GraphInput:
 
 def _call(node: Any, version: int, weights: Mapping[str, Weight], path: Path) -> OnnxCall:
     inputs = tuple(Ref(name) if name else None for name in node.input)
-    return OnnxCall(node.op_type, inputs, tuple(node.output), _attributes(node, path), version, weights)
+    return OnnxCall(_operator(node), inputs, tuple(node.output), _attributes(node, path), version, weights)
+
+
+def _converted(call: OnnxCall) -> ForeignNode:
+    """Return the node of an operator that the user's converter computes."""
+    inputs = {f"input {place}": operand for place, operand in enumerate(call.inputs)}
+    target, attributes = _TARGET + call.operator, dict(call.attributes)
+    return converted_node(target, {**inputs, **attributes}, call.outputs, call.operator, len(inputs))
 
 
 def _attributes(node: Any, path: Path) -> dict[str, Any]:
