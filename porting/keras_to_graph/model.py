@@ -16,6 +16,7 @@ from .calls import is_layer_graph
 from .layers import LAYERS
 from .operations import OPERATIONS
 from .reader import UNREADABLE, GraphReader, LayerReader, UnreadableError
+from .subclassed import over_inputs, whole_model
 from .tracing import traced
 from .wrappers import WRAPPERS
 
@@ -29,22 +30,24 @@ def read(
     """Return the graph of a built Keras model.
 
     Args:
-        model: a Sequential or functional model; models within it are inlined.
+        model: a Sequential or functional model; models within it are inlined. Or one with a `call` of its own, that was
+            called on data.
         refuses: returns why a node cannot be written, or None if it can: the `refuses` of a backend's `source` package.
         inner_model: the trained model, if `model` wraps it in preprocessing layers. The nested model of this name gives
             the graph its name and the names of its outputs, and the names of its layers get no prefix.
         converters: the user's, by their targets.
 
     Raises:
-        PortError: the model is not a layer graph, or some layers cannot be read or are refused; the message names each
-            of them.
+        PortError: the shapes of the model's inputs are not known, or some layers cannot be read or are refused; the
+            message names each of them.
     """
+    model = over_inputs(model)
     if not is_layer_graph(model):
         raise PortError(
-            f"{getattr(model, 'name', model)} is not a Sequential or functional model with known inputs, and its own "
-            "`call` cannot be read: build it with keras.Model(inputs, outputs)"
+            f"{getattr(model, 'name', model)} has symbolic inputs and a `call` of its own, which may differ: build it "
+            "with keras.Model(inputs, outputs)"
         )
-    reader = GraphReader(partial(_readers_for, converters or {}), inner_model)
+    reader = GraphReader(partial(_readers_for, converters or {}), inner_model, whole_model(model))
     graph = reader.graph(model)
     reasons = dict(reader.problems)
     for node in graph.nodes:

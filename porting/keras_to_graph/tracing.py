@@ -33,14 +33,18 @@ def traced(reader: GraphReader, call: LayerCall, call_of: Callable[..., Any] | N
         UnreadableError: the layer does something else than calling `keras.ops` and layers, or needs lengths that only
             the data have.
     """
+    with reader.owned_by(call.operation):
+        return _traced(reader, call, call_of or call.operation.call)
+
+
+def _traced(reader: GraphReader, call: LayerCall, function: Callable[..., Any]) -> Sequence[ArrayReference]:
     layer = call.operation
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
         raise UnreadableError(f"computes in {layer.compute_dtype}, and only float32 is covered")
     arrays = dict.fromkeys(leaf for leaf in keras.tree.flatten(call.arguments) if isinstance(leaf, ArrayReference))
     values = {array: _as_taken(reader, call, array, f"cast_{index}") for index, array in enumerate(arrays)}
     tensors = {array: _symbolic(reader, value) for array, value in values.items()}
-    function = call_of or layer.call
-    trace = _trace(layer, function, _filled_in(call.arguments, tensors), list(tensors.values()))
+    trace = trace_call(layer, function, _filled_in(call.arguments, tensors), list(tensors.values()))
     if not _trains_as_it_answers(layer, function, trace, call, tensors):
         reader.leave_out(layer, ", what it does in training alone")
     weights = trace.used_weights
@@ -49,7 +53,7 @@ def traced(reader: GraphReader, call: LayerCall, call_of: Callable[..., Any] | N
     constants = [reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)]
     parameters = [reader.parameter(call, weight.variable) for weight in weights]
     references = [*values.values(), *constants, *parameters]
-    return reader.inline(layer.name, [*trace.arrays, *weights], trace.outputs, references)
+    return reader.inline(reader.local_name(layer), [*trace.arrays, *weights], trace.outputs, references)
 
 
 def _as_taken(reader: GraphReader, call: LayerCall, array: ArrayReference, role: str) -> ArrayReference:
@@ -106,10 +110,14 @@ class Trace:
         return tensor
 
 
-def _trace(
+def trace_call(
     layer: Any, function: Callable[..., Any], arguments: dict[str, Any], inputs: list[Any], training: bool = False
 ) -> Trace:
-    """Call a layer's `call`, or what stands for it, with symbolic tensors, as the layer answers or as it trains."""
+    """Call a layer's `call`, or what stands for it, with symbolic tensors, as the layer answers or as it trains.
+
+    Raises:
+        UnreadableError: it does something else than calling `keras.ops` and layers.
+    """
     trace = Trace(inputs, WeightTensors(layer))
     call_layer = keras.layers.Layer.__call__
     within: list[Any] = []
@@ -200,7 +208,7 @@ def _trains_as_it_answers(
         return True
     others = {array: keras.KerasTensor(tensor.shape, tensor.dtype) for array, tensor in tensors.items()}
     try:
-        trained = _trace(layer, function, _filled_in(call.arguments, others), list(others.values()), training=True)
+        trained = trace_call(layer, function, _filled_in(call.arguments, others), list(others.values()), training=True)
     except UnreadableError:
         return False
     return _operations(trained) == _operations(trace)
