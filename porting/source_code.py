@@ -112,18 +112,19 @@ class _SourcePort:
             written = worker.get(host.name).call(write, path, *options)
             self.announce(f"predicting on {host.title}")
             expected, references = self._expected(host, inputs, prepared_inputs)
+            inputs, expected = _in_float32(inputs), _in_float32(expected)
             save_batches(staged / _RECORDED_FILE, inputs, expected)
             facts = self._facts(interface, [file.name for file in staged.iterdir()], written)
             (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]))
             self.announce(f"running it on {self.target.title} alone")
-            step = step_on(host, path, prepared_inputs[RECORDED], inputs[RECORDED], interface["size"])
+            step = self._step(host, interface, prepared_inputs[RECORDED], inputs[RECORDED])
             if isinstance(step, str):
                 facts["training_not_compared"] = step
             received, after = run_isolated(staged, self.target, written["step"], step)
             name = f"{targets.SOURCE}{self.target.name}"
             predict_nudged = nudges.of_keras_model(host.name, path, prepared_inputs, self.announce)
-            answered = {batch: expected[batch] for batch in inputs}
-            checks = compare_batches(name, references, answered, received, predict_nudged=predict_nudged)
+            answered, dtype = {batch: expected[batch] for batch in inputs}, interface["dtype"]
+            checks = compare_batches(name, references, answered, received, dtype, predict_nudged)
             training: tuple[BackendCheck, ...] = ()
             if not all(check.verdict == SAME for check in checks):
                 facts["training_not_compared"] = "the predictions are not the same"
@@ -135,7 +136,7 @@ class _SourcePort:
             )
             if not report.passed:
                 return replace(report, artifact=None)
-            (staged / "check.py").write_text(check_file(written["predict"], _ill_conditioned(report)))
+            (staged / "check.py").write_text(check_file(written["predict"], _tolerances(report, dtype)))
             publish(staged, destination, report.to_json())
         return report
 
@@ -182,12 +183,21 @@ class _SourcePort:
             expected[RECORDED], references[RECORDED] = bundle.output_arrays, self.source.backend
         return expected, references
 
+    def _step(
+        self, host: Backend, interface: dict[str, Any], prepared: list[np.ndarray], inputs: list[np.ndarray]
+    ) -> SourceStep | str:
+        """Return a training step to compare, or why none is."""
+        if interface["dtype"] != "float32":
+            return f"the Keras model computes in {interface['dtype']}, and the source in float32"
+        return step_on(host, str(self.source.path), prepared, inputs, interface["size"])
+
     def _facts(self, interface: dict[str, Any], files: list[str], written: dict[str, Any]) -> dict[str, Any]:
         return {
             "source_file": self.source.describe(),
             "labels": labels_to_json(self.source.labels),
-            "inputs": interface["inputs"],
-            "outputs": interface["outputs"],
+            "inputs": list(map(_tensor_in_float32, interface["inputs"])),
+            "outputs": list(map(_tensor_in_float32, interface["outputs"])),
+            **({"computed_in": interface["dtype"]} if interface["dtype"] != "float32" else {}),
             "output_kinds": interface["output_kinds"],
             "raw_inputs": interface["raw"],
             "prepared_because": interface["reason"],
@@ -200,9 +210,30 @@ class _SourcePort:
         }
 
 
-def _ill_conditioned(report: PortReport) -> dict[str, float]:
-    """Return the tolerance of each batch for which rounding alone moves the model's outputs."""
-    return {check.inputs: check.sensitivity.limit for check in report.checks if check.sensitivity}
+def _in_float32(batches: NamedBatches) -> NamedBatches:
+    """Return batches with floats in float32, which source takes and returns whatever the Keras model computes in."""
+    return {
+        name: [array.astype("float32") if _is_float(array.dtype.name) else array for array in arrays]
+        for name, arrays in batches.items()
+    }
+
+
+def _tensor_in_float32(tensor: dict[str, Any]) -> dict[str, Any]:
+    return {**tensor, "dtype": "float32"} if _is_float(tensor["dtype"]) else tensor
+
+
+def _is_float(dtype: str) -> bool:
+    return dtype.startswith(("float", "bfloat"))
+
+
+def _tolerances(report: PortReport, dtype: str) -> dict[str, float]:
+    """Return the tolerances that are not those of float32.
+
+    They are those of each batch for which rounding alone moves the model's outputs, and of all where the model computes
+    more coarsely than the source.
+    """
+    coarse = {check.inputs: check.tolerance for check in report.checks} if dtype != "float32" else {}
+    return coarse | {check.inputs: check.sensitivity.limit for check in report.checks if check.sensitivity}
 
 
 def _room(framework: str) -> ModuleType:
@@ -239,11 +270,13 @@ def write(
     Raises:
         PortError: some layers cannot be written as source; each is named.
     """
+    from ..engine.keras_model.float32 import to_float32
     from .keras_to_graph.model import read
 
     room = _room(framework)
     taught = load_converters(converters)
-    graph = read(load_for_port(path, raw), room.refuses, load(path) if raw else None, taught)
+    model = to_float32(load_for_port(path, raw))
+    graph = read(model, room.refuses, load(path) if raw else None, taught)
     if _DEFAULT_NAME.fullmatch(graph.name):
         graph = replace(graph, name=identifier(name or "model"))
     source = room.write(graph)
