@@ -16,6 +16,7 @@ from ....errors import FileError, PortError
 from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight, rename_refs, simplify
 from ..unsupported import refuse
+from ..weight_parts import take_apart
 from .aten import IGNORED, OPERATORS, Arguments
 from .program_file import DAMAGE, ExportedProgram, ProgramArray
 
@@ -55,7 +56,7 @@ def _translate(program: ExportedProgram, path: Path, taught: Targets) -> Foreign
     nodes = list(_nodes(program, changed, taught))
     returned = (_output(spec, path) for spec in program.outputs)
     outputs = tuple(changed.get(name, name) for name in returned)
-    return simplify(ForeignGraph(path.stem, "torch", inputs, tuple(nodes), outputs, weights))
+    return take_apart(simplify(ForeignGraph(path.stem, "torch", inputs, tuple(nodes), outputs, weights)))
 
 
 def _unsupported_operators(program: ExportedProgram, taught: Targets) -> list[str]:
