@@ -14,6 +14,7 @@ from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, 
 from ..unsupported import refuse
 from . import file
 from .call import OnnxCall
+from .control_flow import ControlFlow
 from .operators import OPERATORS
 
 _TARGET = "onnx:"  # of a converter
@@ -43,6 +44,7 @@ def to_graph(path: Path, taught: Targets = ()) -> ForeignGraph:
 
 def _translate(model: Any, path: Path, taught: Targets) -> ForeignGraph:
     _require_printable(model, path)
+    ControlFlow(lambda array: file.array(array, path), lambda node: _constant_of(node, path)).write_out(model.graph)
     names = map(_operator, model.graph.node)
     known = (*OPERATORS, "Constant")
     refuse([name for name in names if name not in known and _TARGET + name not in taught], path, _TARGET)
@@ -88,6 +90,14 @@ def _weights(model: Any, path: Path) -> dict[str, Weight]:
                 raise PortError(f"{path} has a constant of text or of a sparse array, which is not covered")
             weights[node.output[0]] = _weight(node.output[0], np.asarray(value), path, constant=True)
     return weights
+
+
+def _constant_of(node: Any, path: Path) -> np.ndarray | None:
+    """Return the array of a `Constant` node; None for another node, or for a constant of text."""
+    if node.op_type != "Constant" or node.domain not in _DOMAINS:
+        return None
+    value = next(iter(_attributes(node, path).values()), None)
+    return np.asarray(value) if isinstance(value, (np.ndarray, int, float, tuple)) else None
 
 
 def _weight(name: str, value: np.ndarray, path: Path, *, constant: bool) -> Weight:
