@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .models.recipe import Recipe as Recipe
     from .models.recipe import recipe as recipe
     from .models.recipe import step as step
+    from .porting.converters import converter as converter
     from .porting.port import port as port
     from .porting.port import port_from_jax as port_from_jax
     from .porting.port import port_from_torch as port_from_torch
@@ -55,6 +56,7 @@ _HOMES = {
     "Trainer": ".engine.training.trainer",
     "TriviumError": ".errors",
     "compare": ".comparison.compare",
+    "converter": ".porting.converters",
     "cross_val_score": ".engine.search.search",
     "draw_model": ".engine.model_drawing",
     "evaluate": ".engine.trained_models",

@@ -51,7 +51,9 @@ def load_function(name: str) -> Callable[..., Any]:
         RecipeError: the file is missing, raises an error, or has no such function.
     """
     module_name, _, attribute = name.partition(":")
-    module = _load_file(Path(module_name)) if is_file_function(name) else importlib.import_module(module_name)
+    if is_file_function(name) and not Path(module_name).is_file():
+        raise RecipeError(f"{module_name}: no such file; a model of your own is named path/to/file.py:function")
+    module = load_file(Path(module_name)) if is_file_function(name) else importlib.import_module(module_name)
     function = getattr(module, attribute, None)
     if not callable(function):
         candidates = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -112,13 +114,16 @@ def require_known(option: str, names: Iterable[str], known: Sequence[str]) -> No
             raise OptionError(f"{option}: {name!r} is none of {listed}{suggest(str(name), list(known))}")
 
 
-def _load_file(path: Path) -> ModuleType:
+def load_file(path: Path) -> ModuleType:
     """Import a file as a module of its own; it can import from its folder, as with `python file.py`.
 
     After an edit of the file, or of a module in its folder that it imports, it is imported anew.
+
+    Raises:
+        RecipeError: the file is missing, or raises an error.
     """
     if not path.is_file():
-        raise RecipeError(f"{path}: no such file; a model of your own is named path/to/file.py:function")
+        raise RecipeError(f"{path}: no such file")
     path = path.resolve()
     try:
         content = path.read_bytes()

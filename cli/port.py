@@ -55,6 +55,13 @@ _IN_PROBABILITIES = {LOGITS: " ({} gives probabilities)"}
     type=click.IntRange(min=7),
     help="Version of the operators of an ONNX graph.  [default: that of the exporter]",
 )
+@click.option(
+    "--converters",
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    help="A file of yours that teaches layers (to source:BACKEND) or operators (to keras) by @trivium.converter. "
+    "It is run.",
+)
 @trust_option
 @common_options
 @click.pass_context
@@ -67,6 +74,7 @@ def command(
     quantize: str | None,
     max_drop: float | None,
     opset: int | None,
+    converters: Path | None,
     as_json: bool,
 ) -> None:
     """Move a trained model to another backend, to a format, or to source code, and check its predictions.
@@ -94,6 +102,7 @@ def command(
             quantize=quantize,
             max_drop=max_drop,
             opset=opset,
+            converters=converters,
             listener=listener,
         )
     if as_json:

@@ -23,16 +23,21 @@ class BlockFamily:
             first input is the array that goes from block to block.
         labels: what each block is called in Keras, such as "conv2_block1"; empty where its layers have no name in
             common.
+        class_name: of the own layer that each block is; empty for blocks that only repeat.
     """
 
     name: str
     blocks: tuple[Graph, ...]
     labels: tuple[str, ...]
+    class_name: str = ""
 
     @property
     def description(self) -> str:
         """Return a line that says which blocks of the Keras model they are."""
         count = len(self.blocks)
+        if self.class_name:
+            more = f", and {count - 1} more" if count > 1 else ""
+            return f"The layer {self.labels[0]} of the Keras model, of its class {self.class_name}{more}."
         if not self.labels[0]:
             return f"A block of the model, which has {count} of them."
         return f"{self.labels[0]} of the Keras model, and {count - 1} more blocks like it."

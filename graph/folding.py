@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
 
 from .block_names import family_name, local_names, qualifier, run_name
 from .blocks import BLOCKS, BlockFamily, Blocks
 from .graph import ArrayReference, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output
+from .owned_blocks import OwnedFamily, constants_first, owned_families
 from .repetition import Family, RepetitionFinder
 from .segments import Segment
 from .source import identifier
+
+_FEWEST_IN_RUN = 3  # own layers, which are named one by one otherwise
 
 
 def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
@@ -23,20 +26,26 @@ def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
         text_of: returns what the backend would write for a block, without its numbers. Blocks with another text are
             not of one family.
     """
-    finder = RepetitionFinder(graph, cache(lambda segment: text_of(_block(graph, segment, ""))))
-    families = finder.families()
-    if not families:
+    graph = constants_first(graph)
+    text_of_segment = cache(lambda segment: text_of(_block(graph, segment, "")))
+    owned = owned_families(graph, text_of_segment)
+    taken = {position for family in owned for segment in family.segments for position in segment.positions}
+    finder = RepetitionFinder(graph, text_of_segment, taken)
+    repeated = finder.families()
+    if not owned and not repeated:
         return graph
+    families = [*(list(family.segments) for family in owned), *repeated]
     nodes: dict[int, tuple[GraphNode, ...]] = {position: (node,) for position, node in enumerate(graph.nodes)}
     renamed: dict[ArrayReference, ArrayReference] = {}
-    folded = _named_families(graph, finder, families)
+    folded = _classes(graph, owned)
+    folded += _named_families(graph, finder, repeated, {family.name for family in folded})
     inside = {position for family in families for segment in family for position in segment.positions}
     used = {graph_input.name for graph_input in graph.inputs}
     used |= {node.name for position, node in enumerate(graph.nodes) if position not in inside}
     for segments, family in zip(families, folded, strict=True):
         start = 0
-        for run in finder.runs(segments):
-            name = identifier(run_name(family.labels[start : start + len(run)], graph.name), used)
+        for run in _runs(finder, segments, family):
+            name = identifier(_run_name(graph, family, start, len(run)), used)
             used.add(name)
             layer = Blocks(name, BLOCKS, family=family, start=start, stop=start + len(run))
             nodes |= dict.fromkeys(range(run[0].start, run[-1].stop), ())
@@ -48,8 +57,40 @@ def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
     return replace(graph, nodes=tuple(left), outputs=outputs)
 
 
-def _named_families(graph: Graph, finder: RepetitionFinder, families: Sequence[Family]) -> list[BlockFamily]:
-    """Return the families with their names, which differ."""
+def _runs(finder: RepetitionFinder, segments: Family, family: BlockFamily) -> list[Family]:
+    """Return segments that follow each other; own layers are taken together from three on."""
+    runs = finder.runs(segments)
+    if not family.class_name:
+        return runs
+    return [part for run in runs for part in ([run] if len(run) >= _FEWEST_IN_RUN else [[each] for each in run])]
+
+
+def _run_name(graph: Graph, family: BlockFamily, start: int, count: int) -> str:
+    if family.class_name:
+        return family.labels[start] if count == 1 else f"{family.name}s"
+    return run_name(family.labels[start : start + count], graph.name)
+
+
+def _classes(graph: Graph, owned: Sequence[OwnedFamily]) -> list[BlockFamily]:
+    """Return the families of own layers, under the names of their classes."""
+    folded: list[BlockFamily] = []
+    for family in owned:
+        first, labels = family.owners[0], tuple(owner.label for owner in family.owners)
+        name = identifier(first.name, {each.name for each in folded})
+        names = local_names([node.name for node in _nodes(graph, family.segments[0])], labels[0])
+        blocks = tuple(_block(graph, segment, name, names) for segment in family.segments)
+        folded.append(BlockFamily(name, blocks, labels, first.class_name))
+    return folded
+
+
+def _nodes(graph: Graph, segment: Segment) -> Sequence[GraphNode]:
+    return graph.nodes[segment.start : segment.stop]
+
+
+def _named_families(
+    graph: Graph, finder: RepetitionFinder, families: Sequence[Family], taken: Set[str]
+) -> list[BlockFamily]:
+    """Return the families with their names, which differ from each other and from those taken."""
     named = []
     for segments in families:
         labels = tuple(finder.label(segment) for segment in segments)
@@ -62,8 +103,8 @@ def _named_families(graph: Graph, finder: RepetitionFinder, families: Sequence[F
     folded: list[BlockFamily] = []
     for (name, labels, how), segments in zip(named, families, strict=True):
         is_qualified = how and len(qualifiers[name]) > 1
-        unique = identifier(f"{how}_{name}" if is_qualified else name, {family.name for family in folded})
-        names = local_names([node.name for node in graph.nodes[segments[0].start : segments[0].stop]], labels[0])
+        unique = identifier(f"{how}_{name}" if is_qualified else name, {*taken, *(family.name for family in folded)})
+        names = local_names([node.name for node in _nodes(graph, segments[0])], labels[0])
         blocks = tuple(_block(graph, segment, unique, names) for segment in segments)
         folded.append(BlockFamily(unique, blocks, labels))
     return folded
@@ -71,7 +112,7 @@ def _named_families(graph: Graph, finder: RepetitionFinder, families: Sequence[F
 
 def _block(graph: Graph, segment: Segment, name: str, names: Sequence[str] = ()) -> Graph:
     """Return a segment as a graph of its own, with names for its nodes; without them, the nodes are numbered."""
-    nodes = graph.nodes[segment.start : segment.stop]
+    nodes = _nodes(graph, segment)
     names = names or [f"node_{number}" for number in range(len(nodes))]
     inputs = _input_names([graph.specs[reference].dtype for reference in segment.inputs], set(names))
     renamed = {old: ArrayReference(new) for old, new in zip(segment.inputs, inputs, strict=True)}

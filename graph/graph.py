@@ -98,6 +98,20 @@ class GraphLayer:
 
 
 @dataclass(frozen=True, eq=False)
+class Owner:
+    """One call of a layer that a user wrote.
+
+    Attributes:
+        label: the layer's name in the graph.
+        name, class_name: its class, in lower case such as "residual_block", and as it stands in Python.
+    """
+
+    label: str
+    name: str
+    class_name: str
+
+
+@dataclass(frozen=True, eq=False)
 class GraphNode:
     """One call of a layer.
 
@@ -107,6 +121,7 @@ class GraphNode:
         inputs: in the order of the layer's arguments.
         outputs: one spec for each output.
         arguments: the other arguments of this call, by the names that `layer_kinds.KINDS` lists.
+        owners: the calls of own layers that it is a part of, the outermost first.
     """
 
     name: str
@@ -114,6 +129,7 @@ class GraphNode:
     inputs: tuple[GraphOperand, ...]
     outputs: tuple[Spec, ...]
     arguments: Mapping[str, ConfigValue] = field(default_factory=dict)
+    owners: tuple[Owner, ...] = ()
 
     @property
     def kind(self) -> str:

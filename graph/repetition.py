@@ -7,7 +7,7 @@ class needs some lines of its own. Segments that Keras names alike (`conv2_block
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from itertools import pairwise
 
 from .block_names import label_of, stem_of
@@ -30,13 +30,16 @@ class RepetitionFinder:
         graph: the graph.
         text_of: returns what the backend would write for a segment, without its numbers; segments with another text
             are another family.
+        taken: the positions of nodes that belong to no family.
     """
 
-    def __init__(self, graph: Graph, text_of: Callable[[Segment], Hashable]) -> None:
+    def __init__(
+        self, graph: Graph, text_of: Callable[[Segment], Hashable], taken: Collection[int] = frozenset()
+    ) -> None:
         self._graph = graph
         self._text_of = text_of
         self._scanner = SegmentScanner(graph)
-        self._free = [True] * len(graph.nodes)
+        self._free = [position not in taken for position in range(len(graph.nodes))]
 
     def families(self) -> list[Family]:
         """Return the families, each in the order of the model; that which saves most comes first."""

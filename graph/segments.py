@@ -54,7 +54,7 @@ class SegmentScanner:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._positions = {node.name: position for position, node in enumerate(graph.nodes)}
-        self._tokens = [_token(node) for node in graph.nodes]
+        self._tokens = [token(node) for node in graph.nodes]
         self.last_reader = {
             reference: max(self._position_of(reader) for reader in readers)
             for reference, readers in graph.readers.items()
@@ -80,6 +80,7 @@ class SegmentScanner:
     def _from(self, start: int) -> Iterator[tuple[Segment | None, Hashable]]:
         """Yield each segment from a node on, and the token of its last node; None where it cannot be a block."""
         outer: dict[ArrayReference, int] = {}
+        places: dict[str, int] = {}
         unread: list[ArrayReference] = []
         last_call, has_weights = start, False
         for position in range(start, min(start + _LONGEST, len(self._graph.nodes))):
@@ -89,7 +90,8 @@ class SegmentScanner:
                 return
             last_call = max(last_call, last)
             has_weights = has_weights or bool(node.layer.weights)
-            wiring = tuple(self._wire(operand, start, position, outer) for operand in node.inputs)
+            places[node.name] = position
+            wiring = tuple(wire(operand, places, position, outer) for operand in node.inputs)
             if len(outer) > _MOST_INPUTS:
                 return
             own = [ArrayReference(node.name, index) for index in range(len(node.outputs))]
@@ -97,14 +99,6 @@ class SegmentScanner:
             can_be_block = last_call <= position and has_weights and len(unread) == 1 and unread[0] in own and outer
             segment = Segment(start, position + 1, tuple(outer), unread[0]) if can_be_block else None
             yield segment, (self._tokens[position], wiring)
-
-    def _wire(self, operand: Any, start: int, position: int, outer: dict[ArrayReference, int]) -> Hashable:
-        if not isinstance(operand, ArrayReference):
-            return type(operand).__name__
-        producer = self._positions.get(operand.name, -1)
-        if producer >= start:
-            return position - producer, operand.index
-        return "input", outer.setdefault(operand, len(outer))
 
     def _position_of(self, reader: Any) -> int:
         return self._positions[reader.name] if isinstance(reader, GraphNode) else len(self._graph.nodes)
@@ -115,7 +109,23 @@ class SegmentScanner:
         return any(tokens[shift:] == tokens[:-shift] for shift in range(1, segment.length * 2 // 3 + 1))
 
 
-def _token(node: GraphNode) -> Hashable:
+def wire(operand: Any, places: Mapping[str, int], position: int, outer: dict[ArrayReference, int]) -> Hashable:
+    """Return what an operand of a node is: how far before the node it is computed, or which input it is.
+
+    Args:
+        operand: of the node.
+        places: the positions of the nodes of the segment, by their names.
+        position: that of the node.
+        outer: the numbers of the inputs; a new one is added.
+    """
+    if not isinstance(operand, ArrayReference):
+        return type(operand).__name__
+    if operand.name in places:
+        return position - places[operand.name], operand.index
+    return "input", outer.setdefault(operand, len(outer))
+
+
+def token(node: GraphNode) -> Hashable:
     """Return what must be the same in nodes that are alike."""
     weights = tuple((name, array.ndim, array.dtype.name) for name, array in node.layer.weights.items())
     outputs = tuple((spec.dtype, tuple(length is None for length in spec.shape)) for spec in node.outputs)

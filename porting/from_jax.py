@@ -19,6 +19,7 @@ from ..errors import PortError
 from ..functions import load_function
 from . import targets
 from .artifact_runtimes import NamedBatches
+from .converters import load_converters
 from .destination import choose_destination
 from .graph_to_keras.jaxpr import graph
 from .graph_to_keras.messages import to_message
@@ -37,6 +38,7 @@ def port_from_jax(
     out: str | Path = "model.keras",
     *,
     inference_only: bool = False,
+    converters: str | Path | None = None,
     listener: Listener | None = None,
 ) -> PortReport: ...
 
@@ -48,6 +50,7 @@ def port_from_jax(
     example_inputs: str | Path = "model.keras",
     *,
     inference_only: bool = False,
+    converters: str | Path | None = None,
     listener: Listener | None = None,
 ) -> PortReport: ...
 
@@ -59,6 +62,7 @@ def port_from_jax(
     out: str | Path = "model.keras",
     *,
     inference_only: bool = False,
+    converters: str | Path | None = None,
     listener: Listener | None = None,
 ) -> PortReport:
     """Rebuild a function of JAX, or a module of Flax NNX, as a Keras model.
@@ -74,6 +78,8 @@ def port_from_jax(
             `port.json`. An earlier port of the same name is replaced.
         inference_only: whether to compare answers alone. Otherwise one training step of both is compared too, and a
             model that Keras would train otherwise is not kept, such as one with tied weights.
+        converters: a file of yours with functions that compute what Keras has no counterpart of: see
+            `trivium.converter`.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
@@ -84,6 +90,7 @@ def port_from_jax(
         PortError: the function cannot be traced, draws random numbers, decides by the values of arrays, depends on the
             batch size, or has primitives that are not supported, each of which is named with its line.
         OutputError: the model cannot be written.
+        OptionError: the file of converters is missing or raises an error.
 
     Example:
         >>> report = trivium.port_from_jax(net, params, (jnp.ones((2, 32, 32, 3)),), "net.keras")
@@ -111,10 +118,12 @@ def port_from_jax(
     recorded = as_arrays(inputs)
     destination = choose_destination(Path(network.name), targets.KERAS, "model.keras", Path(out))
     announce("tracing it by JAX")
-    message = to_message(graph.to_graph(trace(network, recorded)))
+    message = to_message(graph.to_graph(trace(network, recorded), load_converters(converters)))
+    file = None if converters is None else str(converters)
 
     def rebuild(artifact: Path) -> dict[str, Any]:
-        return dict(worker.get(catalog.selected().name).call(rebuild_graph, message, str(artifact), inference_only))
+        options = (message, str(artifact), inference_only, file)
+        return dict(worker.get(catalog.selected().name).call(rebuild_graph, *options))
 
     def run_network(batches: NamedBatches, size: int | None, names: list[list[str]]) -> dict[str, Any]:
         announce("running the function")

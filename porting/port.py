@@ -36,6 +36,7 @@ def port(
     quantize: str | None = None,
     max_drop: float | None = None,
     opset: int | None = None,
+    converters: str | Path | None = None,
     listener: Listener | None = None,
 ) -> PortReport:
     """Port a trained model.
@@ -54,6 +55,8 @@ def port(
         max_drop: the percentage points of accuracy, or of the root-mean-square error by the spread of the targets,
             that quantising may lose on the test part; 0.5 by default.
         opset: the version of ONNX' operators, for a runtime that knows no later one; None for the exporter's own.
+        converters: a file of yours that teaches layers (for source code) or operators (for `keras`) to trivium by
+            `trivium.converter`; it is run. With `--trust`, those in the file of the run's recipe are used too.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
@@ -67,7 +70,7 @@ def port(
         BundleError, FileError: the source cannot be read.
         OptionError: `raw_inputs` is given for a target that keeps the preprocessing separate, or has none; a run or a
             bundle in memory, and no `out`; an unknown way to quantise, or a drop that is no number of points; `opset`
-            is given for another format than ONNX.
+            is given for another format than ONNX; `converters` for a target that needs none, or their file cannot run.
         DataError: `raw_inputs` is true, and the preprocessing cannot be written as layers.
         OutputError: the port cannot be written.
 
@@ -79,11 +82,12 @@ def port(
         3.1e-07
     """
     if isinstance(source, (Run, Bundle)):
-        options = {"quantize": quantize, "max_drop": max_drop, "opset": opset}
+        options = {"quantize": quantize, "max_drop": max_drop, "opset": opset, "converters": converters}
         return _port_from_memory(source, to, out, raw_inputs=raw_inputs, listener=listener, **options)
     quantization = resolve_options(to, quantize, max_drop)
     _require_file(source)
     _require_onnx(to, opset)
+    taught = _require_converters(to, converters)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -93,7 +97,7 @@ def port(
     if to == targets.KERAS:
         if raw_inputs:
             raise OptionError("a network that is rebuilt in Keras brings no preprocessing: leave `raw_inputs` out")
-        return to_keras.port_to_keras(Path(source), out_path, announce)
+        return to_keras.port_to_keras(Path(source), out_path, announce, taught)
     if to_keras.is_network(Path(source)):
         raise PortError(
             f"{source} must be rebuilt in Keras first: run trivium port {source} --to keras; then port the result"
@@ -102,7 +106,7 @@ def port(
         from .source_code import port_source
 
         framework = to.removeprefix(targets.SOURCE)
-        return port_source(Path(source), framework, out_path, listener, raw_inputs=raw_inputs)
+        return port_source(Path(source), framework, out_path, listener, raw_inputs=raw_inputs, converters=taught)
     target = targets.find(to)
     if isinstance(target, targets.Format):
         targets.hosts(target)  # before anything is read
@@ -138,6 +142,17 @@ def _require_onnx(to: str, opset: int | None) -> None:
         raise OptionError(f"`opset` is the version of ONNX' operators, which a port to {to} has none of: leave it out")
     if opset is not None and opset < EARLIEST_OPSET:
         raise OptionError(f"`opset` is {opset}, but the earliest that a runtime of ONNX knows is {EARLIEST_OPSET}")
+
+
+def _require_converters(to: str, converters: str | Path | None) -> str | None:
+    """Return the path of the file of converters; raise an OptionError where the target has no use for it."""
+    if converters is None:
+        return None
+    if to != targets.KERAS and not to.startswith(targets.SOURCE):
+        raise OptionError(f"`converters` are for source:BACKEND and keras, which a port to {to} is not: leave it out")
+    if not Path(converters).is_file():
+        raise OptionError(f"`converters`: no file at {converters}")
+    return str(Path(converters).resolve())
 
 
 def _port_from_memory(source: Run | Bundle, to: str, out: str | Path | None, **options: Any) -> PortReport:

@@ -27,12 +27,15 @@ from ..backends.catalog import Backend
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..data.dataset import labels_to_json
+from ..engine.bundles import trust
 from ..engine.verification.tolerances import BackendCheck
 from ..errors import PortError
+from ..functions import load_file
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
 from . import nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
+from .converters import Converter, announce_converters, load_converters
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
@@ -48,7 +51,13 @@ _DEFAULT_NAME = re.compile(r"(sequential|functional|model)(_\d+)?")
 
 
 def port_source(
-    source: Path, framework: str, out: Path | None, listener: Listener | None = None, *, raw_inputs: bool | None = None
+    source: Path,
+    framework: str,
+    out: Path | None,
+    listener: Listener | None = None,
+    *,
+    raw_inputs: bool | None = None,
+    converters: str | None = None,
 ) -> PortReport:
     """Port to native source code.
 
@@ -59,6 +68,7 @@ def port_source(
         listener: called with `{"kind": "port", "stage": …}` events.
         raw_inputs: whether the code takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers.
+        converters: the user's file of converters of layers.
 
     Returns:
         The report. If a check failed, it has no artifact, and no folder was written.
@@ -77,7 +87,7 @@ def port_source(
 
     _room(framework)
     target = catalog.require(framework)
-    return _SourcePort(find(source), target, announce).run(out, raw_inputs)
+    return _SourcePort(find(source), target, announce, converters).run(out, raw_inputs)
 
 
 @dataclass
@@ -85,31 +95,36 @@ class _SourcePort:
     source: SourceModel
     target: Backend
     announce: StageCallback
+    converters: str | None = None
 
     def run(self, out: Path | None, raw: bool | None) -> PortReport:
         destination = choose_destination(self.source.path, f"source-{self.target.name}", "", out)
         host = self._host()
         path = str(self.source.path)
         self.announce(f"reading it on {host.title}")
+        converters = self._converters()
+        if converters:  # its file may register the layers of the model
+            worker.get(host.name).call(announce_converters, converters)
         interface = worker.get(host.name).call(source_model.inspect_model, path, raw)
         inputs, prepared_inputs = self._batches(interface)
         with staging(destination) as staged:
-            options = (interface["raw"], self.target.name, str(staged), self.source.recipe)
+            options = (interface["raw"], self.target.name, str(staged), self.source.recipe, converters)
             written = worker.get(host.name).call(write, path, *options)
             self.announce(f"predicting on {host.title}")
             expected, references = self._expected(host, inputs, prepared_inputs)
+            inputs, expected = _in_float32(inputs), _in_float32(expected)
             save_batches(staged / _RECORDED_FILE, inputs, expected)
             facts = self._facts(interface, [file.name for file in staged.iterdir()], written)
             (staged / "README.md").write_text(readme(self.target.title, facts, written["example"]), "utf-8")
             self.announce(f"running it on {self.target.title} alone")
-            step = step_on(host, path, prepared_inputs[RECORDED], inputs[RECORDED], interface["size"])
+            step = self._step(host, interface, prepared_inputs[RECORDED], inputs[RECORDED])
             if isinstance(step, str):
                 facts["training_not_compared"] = step
             received, after = run_isolated(staged, self.target, written["step"], step)
             name = f"{targets.SOURCE}{self.target.name}"
             predict_nudged = nudges.of_keras_model(host.name, path, prepared_inputs, self.announce)
-            answered = {batch: expected[batch] for batch in inputs}
-            checks = compare_batches(name, references, answered, received, predict_nudged=predict_nudged)
+            answered, dtype = {batch: expected[batch] for batch in inputs}, interface["dtype"]
+            checks = compare_batches(name, references, answered, received, dtype, predict_nudged)
             training: tuple[BackendCheck, ...] = ()
             if not all(check.verdict == SAME for check in checks):
                 facts["training_not_compared"] = "the predictions are not the same"
@@ -121,9 +136,16 @@ class _SourcePort:
             )
             if not report.passed:
                 return replace(report, artifact=None)
-            (staged / "check.py").write_text(check_file(written["predict"], _ill_conditioned(report)), "utf-8")
+            (staged / "check.py").write_text(check_file(written["predict"], _tolerances(report, dtype)), "utf-8")
             publish(staged, destination, report.to_json())
         return report
+
+    def _converters(self) -> str | None:
+        """Return the file of converters: the user's, or that of the recipe if the user trusts it and it has some."""
+        file = (self.source.recipe or "").rpartition(":")[0]
+        if self.converters or not trust.is_enabled() or not file.endswith(".py") or not Path(file).is_file():
+            return self.converters
+        return file if any(isinstance(value, Converter) for value in vars(load_file(Path(file))).values()) else None
 
     def _host(self) -> Backend:
         """Return the backend that reads the model and predicts.
@@ -161,12 +183,21 @@ class _SourcePort:
             expected[RECORDED], references[RECORDED] = bundle.output_arrays, self.source.backend
         return expected, references
 
+    def _step(
+        self, host: Backend, interface: dict[str, Any], prepared: list[np.ndarray], inputs: list[np.ndarray]
+    ) -> SourceStep | str:
+        """Return a training step to compare, or why none is."""
+        if interface["dtype"] != "float32":
+            return f"the Keras model computes in {interface['dtype']}, and the source in float32"
+        return step_on(host, str(self.source.path), prepared, inputs, interface["size"])
+
     def _facts(self, interface: dict[str, Any], files: list[str], written: dict[str, Any]) -> dict[str, Any]:
         return {
             "source_file": self.source.describe(),
             "labels": labels_to_json(self.source.labels),
-            "inputs": interface["inputs"],
-            "outputs": interface["outputs"],
+            "inputs": list(map(_tensor_in_float32, interface["inputs"])),
+            "outputs": list(map(_tensor_in_float32, interface["outputs"])),
+            **({"computed_in": interface["dtype"]} if interface["dtype"] != "float32" else {}),
             "output_kinds": interface["output_kinds"],
             "raw_inputs": interface["raw"],
             "prepared_because": interface["reason"],
@@ -179,9 +210,30 @@ class _SourcePort:
         }
 
 
-def _ill_conditioned(report: PortReport) -> dict[str, float]:
-    """Return the tolerance of each batch for which rounding alone moves the model's outputs."""
-    return {check.inputs: check.sensitivity.limit for check in report.checks if check.sensitivity}
+def _in_float32(batches: NamedBatches) -> NamedBatches:
+    """Return batches with floats in float32, which source takes and returns whatever the Keras model computes in."""
+    return {
+        name: [array.astype("float32") if _is_float(array.dtype.name) else array for array in arrays]
+        for name, arrays in batches.items()
+    }
+
+
+def _tensor_in_float32(tensor: dict[str, Any]) -> dict[str, Any]:
+    return {**tensor, "dtype": "float32"} if _is_float(tensor["dtype"]) else tensor
+
+
+def _is_float(dtype: str) -> bool:
+    return dtype.startswith(("float", "bfloat"))
+
+
+def _tolerances(report: PortReport, dtype: str) -> dict[str, float]:
+    """Return the tolerances that are not those of float32.
+
+    They are those of each batch for which rounding alone moves the model's outputs, and of all where the model computes
+    more coarsely than the source.
+    """
+    coarse = {check.inputs: check.tolerance for check in report.checks} if dtype != "float32" else {}
+    return coarse | {check.inputs: check.sensitivity.limit for check in report.checks if check.sensitivity}
 
 
 def _room(framework: str) -> ModuleType:
@@ -201,11 +253,14 @@ def _room(framework: str) -> ModuleType:
 # --- run in a worker, under the backend that reads the model --------------------------------------------------------
 
 
-def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -> dict[str, Any]:
+def write(
+    path: str, raw: bool, framework: str, folder: str, name: str | None, converters: str | None = None
+) -> dict[str, Any]:
     """Write `model.py`, its weights and `check.py` into a folder.
 
     Args:
         name: the name for a model that has only the name that Keras numbered.
+        converters: the user's file of converters of layers.
 
     Returns:
         `requires`: the packages that the code needs; `example`: a few lines that use the model; `predict`: the
@@ -215,10 +270,13 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
     Raises:
         PortError: some layers cannot be written as source; each is named.
     """
+    from ..engine.keras_model.float32 import to_float32
     from .keras_to_graph.model import read
 
     room = _room(framework)
-    graph = read(load_for_port(path, raw), room.refuses, load(path) if raw else None)
+    taught = load_converters(converters)
+    model = to_float32(load_for_port(path, raw))
+    graph = read(model, room.refuses, load(path) if raw else None, taught)
     if _DEFAULT_NAME.fullmatch(graph.name):
         graph = replace(graph, name=identifier(name or "model"))
     source = room.write(graph)

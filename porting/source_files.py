@@ -119,7 +119,8 @@ def check_file(predict: str, ill_conditioned: Mapping[str, float]) -> str:
 
     Args:
         predict: the function that predicts one batch.
-        ill_conditioned: the tolerances of the batches for which rounding alone moves the model's outputs.
+        ill_conditioned: the tolerances of the batches for which rounding alone moves the model's outputs, or which the
+            Keras model computes more coarsely.
     """
     tolerances = {name: min(float(f"{value:.3g}"), sys.float_info.max) for name, value in ill_conditioned.items()}
     return CHECK_TEMPLATE.format(
@@ -156,6 +157,8 @@ def readme(title: str, facts: dict[str, Any], example: str) -> str:
         "| `port.json` | inputs, outputs, labels, preprocessing, and how the code was verified |",
         "",
     ]
+    if facts.get("computed_in"):
+        lines += [f"It computes in float32; the Keras model computes in {facts['computed_in']}.", ""]
     if facts.get("left_out"):
         names = ", ".join(facts["left_out"])
         lines += [

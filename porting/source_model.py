@@ -27,7 +27,7 @@ from ..engine.keras_model.interface import output_names, pack
 from ..engine.keras_model.loss_names import output_kinds
 from ..engine.keras_model.open_axes import axis_names, output_shapes
 from ..engine.verification.model_under_test import ModelUnderTest, coarsest_dtype, make_batches
-from ..errors import BundleError, DataError, PortError
+from ..errors import BundleError, DataError
 from ..storage.regular_file import sha256_of
 from .artifact_runtimes import NamedBatches
 
@@ -108,15 +108,14 @@ def load(path: str) -> keras.Model:
 
     Raises:
         BundleError: Keras refuses the file, or it would run untrusted code.
-        PortError: the model does not define its inputs.
+        PortError: the model does not define its inputs, and was never called.
     """
     runtime.current()
     if not is_model_file(Path(path)):
         return bundles.load(path).build()
-    model = keras_files.load_model(Path(path))
-    if not getattr(model, "inputs", None):
-        raise PortError(f"{path} holds a model without defined inputs: build it with keras.Input and save it again")
-    return model
+    from .keras_to_graph.subclassed import over_inputs
+
+    return over_inputs(keras_files.load_model(Path(path)))
 
 
 def load_for_port(path: str, raw: bool) -> keras.Model:

@@ -29,6 +29,7 @@ from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .artifact_worker import artifact_worker, run_artifact
+from .converters import Converters, load_converters
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
 from .graph_to_keras.foreign_graph import ForeignGraph
@@ -61,8 +62,12 @@ def is_network(path: Path) -> bool:
     return path.suffix.lower() in _FORMATS
 
 
-def port_to_keras(source: Path, out: Path | None, announce: StageCallback) -> PortReport:
+def port_to_keras(source: Path, out: Path | None, announce: StageCallback, converters: str | None = None) -> PortReport:
     """Rebuild a `torch.export` program or an ONNX graph as a Keras model; write nothing if a check fails.
+
+    Args:
+        source, out, announce: the file, where to write the model, and what is called with each stage.
+        converters: the user's file of converters.
 
     Raises:
         PortError: it has operators that are not supported, each of which is named; or its runtime is not installed.
@@ -85,9 +90,8 @@ def port_to_keras(source: Path, out: Path | None, announce: StageCallback) -> Po
             return run_artifact(process, what, runtime.reader, file, names, batches, size)
 
         destination = choose_destination(source, targets.KERAS, "model.keras", out)
-        return KerasPort(_file_facts(source), destination, runtime.name, announce, _rebuild_file(source, clean)).run(
-            None, run_network
-        )
+        from_file = _rebuild_file(source, clean, converters=converters)
+        return KerasPort(_file_facts(source), destination, runtime.name, announce, from_file).run(None, run_network)
 
 
 def port_from_torch(
@@ -96,6 +100,7 @@ def port_from_torch(
     out: str | Path = "model.keras",
     *,
     inference_only: bool = False,
+    converters: str | Path | None = None,
     listener: Listener | None = None,
 ) -> PortReport:
     """Rebuild an `nn.Module` as a Keras model.
@@ -107,6 +112,8 @@ def port_from_torch(
             `port.json`. An earlier port of the same name is replaced.
         inference_only: whether to compare answers alone. Otherwise one training step of both is compared too, and a
             model that Keras would train otherwise is not kept, such as one with tied weights or a `padding_idx`.
+        converters: a file of yours with functions that compute what Keras has no counterpart of: see
+            `trivium.converter`.
         listener: called with `{"kind": "port", "stage": …}` events.
 
     Returns:
@@ -116,6 +123,7 @@ def port_from_torch(
     Raises:
         PortError: the module cannot be exported, or has operators that are not supported, each of which is named.
         OutputError: the model cannot be written.
+        OptionError: the file of converters is missing or raises an error.
 
     Example:
         >>> report = trivium.port_from_torch(net, (torch.randn(2, 3, 32, 32),), "net.keras")
@@ -147,7 +155,9 @@ def port_from_torch(
             return list(step_module(module, step.inputs, step.targets, step.rate))
 
         step = None if inference_only else step_network
-        facts, from_file = _file_facts(source), _rebuild_file(source, Path(scratch) / "clean.pt2", inference_only)
+        taught = None if converters is None else str(converters)
+        clean = Path(scratch) / "clean.pt2"
+        facts, from_file = _file_facts(source), _rebuild_file(source, clean, inference_only, taught)
         return KerasPort(facts, destination, "torch", announce, from_file, step).run(recorded, run_network)
 
 
@@ -155,16 +165,19 @@ def _file_facts(source: Path) -> dict[str, Any]:
     return {"source_file": {"name": source.name, "sha256": sha256_of(source)}}
 
 
-def _rebuild_file(source: Path, clean: Path, inference_only: bool = False) -> Callable[[Path], dict[str, Any]]:
+def _rebuild_file(
+    source: Path, clean: Path, inference_only: bool = False, converters: str | None = None
+) -> Callable[[Path], dict[str, Any]]:
     """Return a function that rebuilds the network in a file as the model at a path.
 
     Args:
         clean: the path for a cleaned copy of the source, which is run in its place if it is written.
         inference_only: whether the model need not be trained as the network is.
+        converters: the user's file of converters.
     """
 
     def call(artifact: Path) -> dict[str, Any]:
-        options = (str(source), str(clean), str(artifact), inference_only)
+        options = (str(source), str(clean), str(artifact), inference_only, converters)
         return dict(worker.get(catalog.selected().name).call(rebuild, *options))
 
     return call
@@ -293,12 +306,15 @@ class KerasPort:
 # --- run in a worker, under the selected backend -------------------------------------------------------------------
 
 
-def rebuild(path: str, clean: str, out: str, inference_only: bool = False) -> dict[str, Any]:
+def rebuild(
+    path: str, clean: str, out: str, inference_only: bool = False, converters: str | None = None
+) -> dict[str, Any]:
     """Read a network and write it as a `.keras` file.
 
     Args:
         clean: the path for a cleaned copy of the file, written if the file itself should not be run.
         inference_only: whether the model need not be trained as the network is.
+        converters: the user's file of converters.
 
     Returns:
         `inputs` (name, shape, dtype, and the batch axis as `batch`) and `outputs` of the network; `keras_inputs` and
@@ -311,26 +327,29 @@ def rebuild(path: str, clean: str, out: str, inference_only: bool = False) -> di
     runtime.current()
     from .graph_to_keras import network_file
 
-    return _write_model(network_file.read(Path(path), Path(clean)), out, inference_only)
+    taught = load_converters(converters)
+    return _write_model(network_file.read(Path(path), Path(clean), taught), out, inference_only, taught)
 
 
-def rebuild_graph(message: dict[str, Any], out: str, inference_only: bool = False) -> dict[str, Any]:
+def rebuild_graph(
+    message: dict[str, Any], out: str, inference_only: bool = False, converters: str | None = None
+) -> dict[str, Any]:
     """Write a `ForeignGraph`, received as a message, as a `.keras` file; return what `rebuild` does."""
     from ..backends import runtime
 
     runtime.current()
     from .graph_to_keras.messages import from_message
 
-    return _write_model(from_message(message), out, inference_only)
+    return _write_model(from_message(message), out, inference_only, load_converters(converters))
 
 
-def _write_model(graph: ForeignGraph, out: str, inference_only: bool) -> dict[str, Any]:
+def _write_model(graph: ForeignGraph, out: str, inference_only: bool, converters: Converters) -> dict[str, Any]:
     import keras
 
     from ..backends import runtime
     from .graph_to_keras import network_file
 
-    model, builder = network_file.build(graph, inference_only)
+    model, builder = network_file.build(graph, inference_only, converters)
     Path(out).write_bytes(keras_bytes(model))
     tables = [builder.array(node.inputs[0]) for node in graph.nodes if node.kind == "embedding"]
     rows = [len(table) for table in tables if table is not None]

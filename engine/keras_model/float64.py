@@ -16,10 +16,8 @@ def to_float64(model: keras.Model) -> keras.Model:
     Call it while `keras.config.floatx()` is float64. Setting floatx alone is not enough for a saved model, because its
     layers carry their dtypes.
     """
-    with keras_internals.serialization():
-        config, compile_config = keras.saving.serialize_keras_object(model), model.get_compile_config()
-    copy = keras.saving.deserialize_keras_object(_cast_config(config))
-    copy.set_weights(model.get_weights())
+    compile_config = model.get_compile_config()
+    copy = copy_in(model, "float64", frozenset(("float32",)))
     if model.compiled and model.optimizer is not None and model.optimizer.built:
         if not copy.compiled:
             copy.compile_from_config(compile_config)
@@ -29,9 +27,19 @@ def to_float64(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _cast_config(config: Any) -> Any:
+def copy_in(model: keras.Model, dtype: str, instead_of: frozenset[str]) -> keras.Model:
+    """Return a copy of a model with its weights, in which each of some dtypes and policies is another."""
+    with keras_internals.serialization():
+        config = keras.saving.serialize_keras_object(model)
+    # The model is in this process: whatever code it has was let in before.
+    copy = keras.saving.deserialize_keras_object(_cast_config(config, dtype, instead_of), safe_mode=False)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _cast_config(config: Any, dtype: str, instead_of: frozenset[str]) -> Any:
     if isinstance(config, dict):
-        return {key: _cast_config(value) for key, value in config.items()}
+        return {key: _cast_config(value, dtype, instead_of) for key, value in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_cast_config(value) for value in config)
-    return "float64" if config == "float32" else config
+        return type(config)(_cast_config(value, dtype, instead_of) for value in config)
+    return dtype if isinstance(config, str) and config in instead_of else config

@@ -179,7 +179,8 @@ class GraphWriter(ABC, Generic[V]):
         return False
 
     def _stays_inline(self, index: int, reference: ArrayReference, value: V) -> bool:
-        if self.text_of(value).isidentifier() or not self._unwritten_readers[reference]:
+        is_name = self.text_of(value).replace(".", "").isidentifier()  # `x`, or `self.scale`
+        if is_name or not self._unwritten_readers[reference]:
             return True
         following = self.graph.nodes[index + 1] if index + 1 < len(self.graph.nodes) else None
         return (

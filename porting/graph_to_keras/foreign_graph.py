@@ -33,6 +33,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 | `top_k` | x | count; returns the largest values along the last axis, and their positions |
 | `full` | | shape, value |
 | `same` | x | the identity |
+| `converted` | the operator's arguments | see `converted_nodes.py` |
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from .constant_folding import UniformArray
 from .foreign_graph import ForeignNode, Weight
 from .normalizations import NORMALIZATIONS
 from .pooling import zero_padded
+from .stuffing import with_zeros_between
 from .windows import Pairs, is_same, padding_pairs
 
 _CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
@@ -179,7 +180,7 @@ def _conv_transpose(builder: Builder, node: ForeignNode) -> Sequence[OrderedTens
     assert weight is not None
     rank, strides, dilation = weight.ndim - 2, attributes["strides"], _ints(attributes["dilation"])
     if attributes["groups"] != 1:
-        raise UnsupportedNodeError("a transposed convolution with groups is not covered")
+        return [_grouped_conv_transpose(builder, node, x, weight, bias)]
     if max(dilation) > 1 and max(strides) > 1:
         raise UnsupportedNodeError("a transposed convolution with both dilation and strides is not covered")
     weights = [(node.inputs[1], np.moveaxis(weight, (0, 1), (-1, -2)))]
@@ -200,6 +201,28 @@ def _conv_transpose(builder: Builder, node: ForeignNode) -> Sequence[OrderedTens
     if any(before or after for before, after in crop):
         convolved = _CROPPING[rank](crop if rank > 1 else crop[0])(convolved)
     return [OrderedTensor(convolved, channels_last(x.rank))]
+
+
+def _grouped_conv_transpose(
+    builder: Builder, node: ForeignNode, x: OrderedTensor, weight: np.ndarray, bias: np.ndarray | None
+) -> OrderedTensor:
+    """Compute a transposed convolution in groups as the convolution of the input with zeros between its values."""
+    attributes, groups = node.attributes, int(node.attributes["groups"])
+    strides, dilation = _ints(attributes["strides"]), _ints(attributes["dilation"])
+    tensor, widths = builder.with_channels_last(x), []
+    for size, step, spread, (before, after), more in zip(
+        *(weight.shape[2:], strides, dilation, attributes["padding"], attributes["output_padding"]), strict=True
+    ):
+        reach = (size - 1) * spread
+        # The zeros after the last value of the input, which `with_zeros_between` adds, are a part of the padding.
+        widths.append((reach - int(before), reach - int(after) + int(more) - (step - 1)))
+    tensor = with_zeros_between(tensor, strides, widths)
+    within, outputs, *sizes = weight.reshape(groups, -1, *weight.shape[1:]).shape[1:]
+    parts = weight.reshape(groups, within, outputs, *sizes).swapaxes(1, 2)
+    kernel = np.flip(parts, tuple(range(3, parts.ndim))).reshape(groups * outputs, within, *sizes)
+    biases = [] if bias is None else [(node.inputs[2], bias)]
+    config = {"strides": (1,) * len(strides), "dilation_rate": dilation, "padding": "valid", "use_bias": bool(biases)}
+    return OrderedTensor(_convolve(builder, tensor, node, kernel, biases, config), channels_last(x.rank))
 
 
 def _cropping(attributes: Any, spans: Sequence[int], strides: Sequence[int]) -> Pairs:

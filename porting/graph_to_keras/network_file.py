@@ -8,7 +8,10 @@ from pathlib import Path
 import keras
 
 from ...errors import PortError
+from ..converters import Converters
+from . import converted
 from .builder import Builder
+from .converted_nodes import Targets
 from .foreign_graph import ForeignGraph
 from .functions import FUNCTIONS
 from .joins import JOINS
@@ -23,25 +26,26 @@ from .torch_export import program, program_file
 HANDLERS = {**LAYERS, **POOLING, **FUNCTIONS, **SHAPES, **JOINS, **SELECTION, **RECURRENT}
 
 
-def _read_program(path: Path, clean_path: Path) -> ForeignGraph:
+def _read_program(path: Path, clean_path: Path, taught: Targets) -> ForeignGraph:
     exported = program_file.read(path)
-    network = program.to_graph(exported, path)
+    network = program.to_graph(exported, path, taught)
     clean_path.write_bytes(program_file.clean(exported))
     return network
 
 
-def _read_onnx(path: Path, clean_path: Path) -> ForeignGraph:
-    return graph.to_graph(path)
+def _read_onnx(path: Path, clean_path: Path, taught: Targets) -> ForeignGraph:
+    return graph.to_graph(path, taught)
 
 
-_READERS: dict[str, Callable[[Path, Path], ForeignGraph]] = {".pt2": _read_program, ".onnx": _read_onnx}
+_READERS: dict[str, Callable[[Path, Path, Targets], ForeignGraph]] = {".pt2": _read_program, ".onnx": _read_onnx}
 
 
-def read(path: Path, clean_path: Path) -> ForeignGraph:
+def read(path: Path, clean_path: Path, taught: Targets = ()) -> ForeignGraph:
     """Read the network in a `.pt2` or `.onnx` file.
 
     Args:
         clean: receives a file that is safe to run instead of the original; not written if the original is safe.
+        taught: the operators for which the user has converters.
 
     Raises:
         PortError: the network has unsupported operators; the message names each.
@@ -50,17 +54,20 @@ def read(path: Path, clean_path: Path) -> ForeignGraph:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise PortError(f"{path} is neither a torch.export program (.pt2) nor an ONNX graph (.onnx)")
-    return reader(path, clean_path)
+    return reader(path, clean_path, taught)
 
 
-def build(network: ForeignGraph, inference_only: bool = False) -> tuple[keras.Model, Builder]:
+def build(
+    network: ForeignGraph, inference_only: bool = False, converters: Converters | None = None
+) -> tuple[keras.Model, Builder]:
     """Build the Keras model, and return it with its builder.
 
     Args:
         inference_only: whether the model need not be trained as the network is.
+        converters: the user's, by their targets.
 
     Raises:
         PortError: a node has no counterpart in Keras; the message names it.
     """
-    builder = Builder(network, HANDLERS, inference_only)
+    builder = Builder(network, {**HANDLERS, **converted.handlers(converters or {})}, inference_only)
     return builder.build(), builder

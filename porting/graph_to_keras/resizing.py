@@ -21,7 +21,7 @@ def resize_axis(tensor: Any, axis: int, length: int, factor: float | None, mode:
         axis: the axis, counted from 0, of a known length.
         length: its length in the result.
         factor: the factor that the caller stated, or None if only the length was stated.
-        mode: "nearest", "linear" or "cubic".
+        mode: "nearest", "nearest_exact" (of the centre of a value), "linear" or "cubic".
         align: whether the first and last values of both lie on each other.
     """
     matrix = interpolation(int(tensor.shape[axis]), length, factor, mode, align)
@@ -37,8 +37,9 @@ def interpolation(before: int, after: int, factor: float | None, mode: str, alig
     """Return the weights (after, before) of a resized axis; see `resize_axis`."""
     step = 1 / factor if factor else before / after
     places = np.arange(after, dtype="float64")
-    if mode == "nearest":
-        sources = np.minimum(np.floor(places * step), before - 1)
+    if mode in ("nearest", "nearest_exact"):
+        centre = 0.5 if mode == "nearest_exact" else 0.0
+        sources = np.minimum(np.floor((places + centre) * step), before - 1)
         return np.asarray(sources[:, None] == np.arange(before), "float32")
     aligned = places * ((before - 1) / (after - 1) if after > 1 else 0.0)
     sources = aligned if align else (places + 0.5) * step - 0.5
@@ -64,4 +65,11 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
 
 
 # The interpolation along each axis by the mode of a file.
-MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+MODES = {
+    "nearest": "nearest",
+    "nearest_exact": "nearest_exact",
+    "linear": "linear",
+    "bilinear": "linear",
+    "trilinear": "linear",
+    "bicubic": "cubic",
+}

@@ -8,11 +8,27 @@ from pathlib import Path
 
 from ...errors import PortError
 
+# Operators of graphs within the graph, which no converter can compute.
+_LOOPS = frozenset(("If", "Loop", "Scan"))
 
-def refuse(operators: Sequence[str], path: Path) -> None:
-    """Raise a PortError that names each operator and its count. Do nothing if the list is empty."""
+
+def refuse(operators: Sequence[str], path: Path, target: str) -> None:
+    """Raise a PortError that names each operator and its count. Do nothing if the list is empty.
+
+    Args:
+        operators: their names.
+        path: the file.
+        target: what stands before the name of an operator in the target of a converter.
+    """
     if not operators:
         return
     counts = Counter(operators)
     names = ", ".join(f"{name[:60]} ({count})" if count > 1 else name[:60] for name, count in sorted(counts.items()))
-    raise PortError(f"{path} has operators that cannot be rebuilt in Keras: {names}")
+    teachable = min((name for name in counts if name not in _LOOPS), default=None)
+    hint = teach(target + teachable[:60]) if teachable else ""
+    raise PortError(f"{path} has operators that cannot be rebuilt in Keras: {names}{hint}")
+
+
+def teach(target: str) -> str:
+    """Return the end of a refusal: how a user teaches the port what it does not know."""
+    return f'; teach it by @trivium.converter("{target}") and `converters` (docs/porting.md)'

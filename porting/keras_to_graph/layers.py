@@ -12,6 +12,7 @@ import numpy as np
 
 from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .calls import LayerCall
+from .encodings import ENCODINGS
 from .passing_layers import PASSING_LAYERS
 from .reader import GraphReader, LayerReader, UnreadableError
 from .shape_layers import SHAPE_LAYERS
@@ -266,22 +267,6 @@ def _embedding(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
     return reader.add(call, "embedding", [value], config=config, weights={"embeddings": layer.embeddings})
 
 
-def _category_encoding(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    layer = call.operation
-    if layer.output_mode != "one_hot" or layer.sparse or call.arguments.get("count_weights") is not None:
-        raise UnreadableError(f"output_mode {layer.output_mode!r}, weights and sparse results are not covered")
-    value = reader.cast(call, single_input(call), "int32")
-    spec = reader.spec(value)
-    if spec.rank > 1 and spec.shape[-1] == 1:
-        outputs = [Spec(spec.shape[:-1], spec.dtype)]
-        (value,) = reader.add(
-            call, "squeeze", [value], config={"axis": (spec.rank - 1,)}, role="squeeze", outputs=outputs
-        )
-    result = Spec((*reader.spec(value).shape, layer.num_tokens), layer.compute_dtype)
-    config: dict[str, ConfigValue] = {"num_classes": layer.num_tokens, "axis": result.rank - 1, "dtype": result.dtype}
-    return reader.add(call, "one_hot", [value], config=config, outputs=[result])
-
-
 def _activation(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value = float32_input(reader, call)
     return [reader.activation(call, value, call.operation.activation)]
@@ -379,7 +364,6 @@ LAYERS: dict[str, LayerReader] = {
     "Normalization": _normalization,
     "Rescaling": _rescaling,
     "Embedding": _embedding,
-    "CategoryEncoding": _category_encoding,
     "Activation": _activation,
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
@@ -391,6 +375,7 @@ LAYERS: dict[str, LayerReader] = {
     "GaussianNoise": _gaussian_noise,
     "GaussianDropout": _gaussian_dropout,
     "AlphaDropout": _alpha_dropout,
+    **ENCODINGS,
     **PASSING_LAYERS,
     **SHAPE_LAYERS,
 }

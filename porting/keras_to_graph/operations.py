@@ -202,7 +202,8 @@ def _swapaxes(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
 def _get_item(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     key = call.arguments["key"]
     # Keras loads the tuple of x[:, 2] as a list; a list of numbers alone would be x[[1, 2]].
-    is_several = isinstance(key, tuple) or (isinstance(key, list) and any(isinstance(item, slice) for item in key))
+    is_list = isinstance(key, list) and any(item is Ellipsis or isinstance(item, slice | type(None)) for item in key)
+    is_several = isinstance(key, tuple) or is_list
     entries = tuple(_entry(item) for item in (key if is_several else (key,)))
     return reader.add(call, "get_item", [call.arguments["x"]], config={"index": entries})
 

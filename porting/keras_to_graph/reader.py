@@ -7,7 +7,7 @@ without a reader are refused, all in one error, before anything is written.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,12 +16,25 @@ import keras
 import numpy as np
 
 from ...backends import keras_internals
-from ...graph.graph import ArrayReference, ConfigValue, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output, Spec
+from ...engine.keras_model.architecture import default_layer_name
+from ...graph.graph import (
+    ArrayReference,
+    ConfigValue,
+    Graph,
+    GraphLayer,
+    GraphNode,
+    GraphOperand,
+    Input,
+    Output,
+    Owner,
+    Spec,
+)
 from ...graph.layer_kinds import NEVER_TRAINED
 from ...graph.source import identifier
 from .activations import activation_of
 from .calls import LayerCall, is_layer_graph, ordered_calls
 from .layer_names import LayerNames
+from .origins import Origins
 
 Weights = Mapping[str, Any]
 LayerReader = Callable[["GraphReader", LayerCall], Sequence[ArrayReference]]
@@ -33,24 +46,6 @@ UNREADABLE = "unreadable"
 
 class UnreadableError(Exception):
     """Why one layer cannot be read; `read` collects the reasons."""
-
-
-@dataclass
-class Origins:
-    """What each part of a graph was in the Keras model.
-
-    Attributes:
-        variables: the variable of a weight, by the name of the layer of the graph and the weight's name there.
-        results: each call of a Keras layer, in order, with the arrays that it returns.
-        before_activation: each Keras layer that has an activation, with the array that the activation is applied to.
-    """
-
-    variables: dict[tuple[str, str], keras.Variable] = field(default_factory=dict)
-    results: list[tuple[Any, tuple[ArrayReference, ...]]] = field(default_factory=list)
-    before_activation: list[tuple[Any, ArrayReference]] = field(default_factory=list)
-
-    def copy(self) -> Origins:
-        return Origins(dict(self.variables), list(self.results), list(self.before_activation))
 
 
 @dataclass
@@ -93,18 +88,23 @@ class GraphReader:
         readers_for: returns the readers of a layer or operation, of which the first that can reads it; raises
             UnreadableError if there is none.
         inner_model: the trained model, if the model that is read wraps it in preprocessing layers.
+        whole: the only layer of the model, if that is a model with a `call` of its own.
 
     Attributes:
         batch: an array whose first axis is the batch: the model's first input.
     """
 
-    def __init__(self, readers_for: Callable[[Any], Sequence[LayerReader]], inner_model: Any = None) -> None:
+    def __init__(
+        self, readers_for: Callable[[Any], Sequence[LayerReader]], inner_model: Any = None, whole: Any = None
+    ) -> None:
         self._readers_for = readers_for
         self._inner_model = inner_model
+        self._whole = whole
         self._draft = _Draft()
         # Kept alive, because layers are looked up by id, and Python reuses the ids of deleted objects.
         self._operations: list[Any] = []
         self._prefix = ""
+        self._owners: tuple[Owner, ...] = ()
         self._names = LayerNames(())
         self.batch = ArrayReference("")
 
@@ -211,7 +211,7 @@ class GraphReader:
             for index, (ref, tensor) in enumerate(zip(inputs, model.inputs, strict=True))
         ]
         is_trained_model = self._inner_model is not None and model.name == self._inner_model.name
-        return self.inline("" if is_trained_model else model.name, model.inputs, model.outputs, inputs)
+        return self.inline("" if is_trained_model else self._names.name(model), model.inputs, model.outputs, inputs)
 
     # --- used by the readers of layers and operations ---------------------------------------------------------------
 
@@ -229,6 +229,24 @@ class GraphReader:
         results = self._run(inputs, outputs, values)
         self._prefix = outer_prefix
         return results
+
+    def local_name(self, layer: Any) -> str:
+        """Return what the names of a layer's parts begin with; those of the parts of the whole model have no prefix."""
+        return "" if layer is self._whole else self._names.name(layer)
+
+    @contextlib.contextmanager
+    def owned_by(self, layer: Any) -> Iterator[None]:
+        """While it lasts, the nodes that are added are the call of a layer that a user wrote."""
+        if layer is self._whole:
+            yield
+            return
+        kind, outer = type(layer).__name__, self._owners
+        owner = Owner(identifier(self._prefix + self._names.name(layer)), default_layer_name(kind), kind)
+        self._owners = (*outer, owner)
+        try:
+            yield
+        finally:
+            self._owners = outer
 
     def add(
         self,
@@ -270,7 +288,7 @@ class GraphReader:
         """Add a weight as an array. It is one weight, by whatever layers it is used."""
         key = (id(weight), "")
         if key not in self._draft.layers:
-            name = self._name(f"{self._prefix}{call.operation.name}_{weight.name}")
+            name = self._name("_".join(filter(None, (self._prefix + self.local_name(call.operation), weight.name))))
             kind, role = ("parameter", "weight") if weight.trainable else ("constant", "value")
             self._draft.layers[key] = self._layer(name, kind, {}, {role: weight}, bool(weight.trainable))
         dtype = keras.backend.standardize_dtype(weight.dtype)
@@ -300,7 +318,9 @@ class GraphReader:
         """Add a call of a layer of the graph, and return the references of its outputs."""
         is_first = ArrayReference(layer.name) not in self._draft.specs
         node_name = layer.name if is_first else self._name(layer.name)
-        self._draft.nodes.append(GraphNode(node_name, layer, tuple(inputs), tuple(specs), dict(arguments)))
+        self._draft.nodes.append(
+            GraphNode(node_name, layer, tuple(inputs), tuple(specs), dict(arguments), self._owners)
+        )
         references = tuple(ArrayReference(node_name, index) for index in range(len(specs)))
         self._draft.specs.update(zip(references, specs, strict=True))
         return references

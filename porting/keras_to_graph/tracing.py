@@ -22,21 +22,30 @@ from .reader import GraphReader, UnreadableError
 from .weight_tensors import WeightTensor, WeightTensors
 
 
-def traced(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+def traced(reader: GraphReader, call: LayerCall, call_of: Callable[..., Any] | None = None) -> Sequence[ArrayReference]:
     """Read a layer by the operations that its `call` does.
+
+    Args:
+        reader, call: the graph so far, and the call of the layer.
+        call_of: what is traced in the place of the layer's `call`.
 
     Raises:
         UnreadableError: the layer does something else than calling `keras.ops` and layers, or needs lengths that only
             the data have.
     """
+    with reader.owned_by(call.operation):
+        return _traced(reader, call, call_of or call.operation.call)
+
+
+def _traced(reader: GraphReader, call: LayerCall, function: Callable[..., Any]) -> Sequence[ArrayReference]:
     layer = call.operation
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
         raise UnreadableError(f"computes in {layer.compute_dtype}, and only float32 is covered")
     arrays = dict.fromkeys(leaf for leaf in keras.tree.flatten(call.arguments) if isinstance(leaf, ArrayReference))
     values = {array: _as_taken(reader, call, array, f"cast_{index}") for index, array in enumerate(arrays)}
     tensors = {array: _symbolic(reader, value) for array, value in values.items()}
-    trace = _trace(layer, _filled_in(call.arguments, tensors), list(tensors.values()))
-    if not _trains_as_it_answers(layer, trace, call, tensors):
+    trace = trace_call(layer, function, _filled_in(call.arguments, tensors), list(tensors.values()))
+    if not _trains_as_it_answers(layer, function, trace, call, tensors):
         reader.leave_out(layer, ", what it does in training alone")
     weights = trace.used_weights
     for weight in weights:
@@ -44,7 +53,7 @@ def traced(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     constants = [reader.constant(call, array, f"constant_{index}") for index, (_, array) in enumerate(trace.constants)]
     parameters = [reader.parameter(call, weight.variable) for weight in weights]
     references = [*values.values(), *constants, *parameters]
-    return reader.inline(layer.name, [*trace.arrays, *weights], trace.outputs, references)
+    return reader.inline(reader.local_name(layer), [*trace.arrays, *weights], trace.outputs, references)
 
 
 def _as_taken(reader: GraphReader, call: LayerCall, array: ArrayReference, role: str) -> ArrayReference:
@@ -101,8 +110,14 @@ class Trace:
         return tensor
 
 
-def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any], training: bool = False) -> Trace:
-    """Call a layer with symbolic tensors, as it answers or as it trains."""
+def trace_call(
+    layer: Any, function: Callable[..., Any], arguments: dict[str, Any], inputs: list[Any], training: bool = False
+) -> Trace:
+    """Call a layer's `call`, or what stands for it, with symbolic tensors, as the layer answers or as it trains.
+
+    Raises:
+        UnreadableError: it does something else than calling `keras.ops` and layers.
+    """
     trace = Trace(inputs, WeightTensors(layer))
     call_layer = keras.layers.Layer.__call__
     within: list[Any] = []
@@ -124,12 +139,13 @@ def _trace(layer: Any, arguments: dict[str, Any], inputs: list[Any], training: b
 
     try:
         with trace.weights.put_in(), _replaced({"__call__": call_within}):
-            trace.outputs = keras.tree.flatten(_call(layer, arguments, training))
+            trace.outputs = keras.tree.flatten(_call(function, arguments, training))
     except UnreadableError:
         raise
     except Exception as error:  # a layer may do anything
-        name = type(layer).__name__
-        raise UnreadableError(f"{name} is not covered, and cannot be traced: {first_line(error)}") from error
+        is_own = function == layer.call
+        what = f"{type(layer).__name__} is not covered, and" if is_own else f"the converter of {type(layer).__name__}"
+        raise UnreadableError(f"{what} cannot be traced: {first_line(error)}") from error
     if not trace.outputs or not all(isinstance(output, keras.KerasTensor) for output in trace.outputs):
         raise UnreadableError(f"{type(layer).__name__} returns something that does not depend on what it is given")
     return trace
@@ -180,13 +196,19 @@ def _tile(tile: Callable[..., Any]) -> Callable[..., Any]:
     return tiled
 
 
-def _trains_as_it_answers(layer: Any, trace: Trace, call: LayerCall, tensors: dict[ArrayReference, Any]) -> bool:
+def _trains_as_it_answers(
+    layer: Any,
+    function: Callable[..., Any],
+    trace: Trace,
+    call: LayerCall,
+    tensors: dict[ArrayReference, Any],
+) -> bool:
     """Return whether a layer does the same operations in training as when it answers."""
-    if "training" not in inspect.signature(layer.call).parameters:
+    if "training" not in inspect.signature(function).parameters:
         return True
     others = {array: keras.KerasTensor(tensor.shape, tensor.dtype) for array, tensor in tensors.items()}
     try:
-        trained = _trace(layer, _filled_in(call.arguments, others), list(others.values()), training=True)
+        trained = trace_call(layer, function, _filled_in(call.arguments, others), list(others.values()), training=True)
     except UnreadableError:
         return False
     return _operations(trained) == _operations(trace)
@@ -202,11 +224,13 @@ def _has_symbolic(arguments: Any) -> bool:
     return any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(arguments))
 
 
-def _call(layer: Any, arguments: dict[str, Any], training: bool) -> Any:
-    """Call `layer.call` with arguments by name."""
-    parameters = inspect.signature(layer.call).parameters
+def _call(function: Callable[..., Any], arguments: dict[str, Any], training: bool) -> Any:
+    """Call `layer.call`, or what stands for it, with the first argument by position and the others by name."""
+    parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values()):
         raise UnreadableError("its `call` takes any number of arguments")
+    arguments = {name: value for name, value in arguments.items() if name != "training"}
     if "training" in parameters:
-        arguments = {**arguments, "training": training}
-    return layer.call(**arguments)
+        arguments["training"] = training
+    first, *others = arguments.items()
+    return function(first[1], **dict(others))

@@ -16,10 +16,13 @@ from .shared import expand_dims, float32_input
 
 # --- recurrent ------------------------------------------------------------------------------------------------------
 
-_KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
+_LAYERS = ("LSTM", "GRU", "SimpleRNN", "RNN")
+_KINDS = {"LSTMCell": "lstm", "GRUCell": "gru", "SimpleRNNCell": "simple_rnn"}
 
 
 def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    if isinstance(call.operation.cell, keras.layers.StackedRNNCells):
+        return _stacked(reader, call)
     value, *mask = _sequences_and_mask(reader, call)
     states = _initial_states(call)
     config, weights = _cell(call.operation)
@@ -27,6 +30,32 @@ def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
     inputs = [value, *mask, *states]
     results = reader.add(call, _kind(call.operation), inputs, config=config, weights=weights, arguments=arguments)
     return [*_zeroed(reader, call, call.operation, results[0], mask, ""), *results[1:]]
+
+
+def _stacked(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    """Read a layer of stacked cells as one layer for each cell, of which all but the last return their sequences."""
+    layer = call.operation
+    value, *mask = _sequences_and_mask(reader, call)
+    states, final_states = _initial_states(call), []
+    for number, cell in enumerate(layer.cell.cells):
+        is_last = number == len(layer.cell.cells) - 1
+        config, weights = _cell(layer, cell)
+        config["go_backwards"] = bool(layer.go_backwards) and number == 0
+        config["return_sequences"] = bool(layer.return_sequences) or not is_last
+        count = len(keras.tree.flatten(cell.state_size))
+        own, states = states[:count], states[count:]
+        value, *final = reader.add(
+            *(call, _kind(layer, cell), [value, *mask, *own]),
+            config=config,
+            weights=weights,
+            role=f"cell_{number}",
+            outputs=_outputs_of(reader.spec(value), config, count),
+            arguments={"masked": bool(mask)},
+        )
+        if mask and layer.go_backwards and not is_last:
+            raise UnreadableError("stacked cells that go backwards over what has a mask are not covered")
+        final_states += final
+    return [*_zeroed(reader, call, layer, value, mask, ""), *final_states]
 
 
 def _zeroed(
@@ -67,31 +96,35 @@ def _initial_states(call: LayerCall) -> list[ArrayReference]:
     return present
 
 
-def _kind(layer: Any) -> str:
-    name = type(layer).__name__
-    if name not in _KINDS or type(layer) is not getattr(keras.layers, name):
-        raise UnreadableError(f"{name} is not covered as a recurrent layer")
-    return _KINDS[name]
+def _kind(layer: Any, cell: Any = None) -> str:
+    """Return the kind of a recurrent layer, or of one of its cells."""
+    cell = layer.cell if cell is None else cell
+    for owner, names in ((layer, _LAYERS), (cell, tuple(_KINDS))):
+        name = type(owner).__name__
+        if name not in names or type(owner) is not getattr(keras.layers, name):
+            raise UnreadableError(f"{name} is not covered as a recurrent layer or a cell of one")
+    return _KINDS[type(cell).__name__]
 
 
-def _cell(layer: Any) -> tuple[dict[str, ConfigValue], dict[str, Any]]:
-    """Return the configuration and the weights of a recurrent layer."""
+def _cell(layer: Any, cell: Any = None) -> tuple[dict[str, ConfigValue], dict[str, Any]]:
+    """Return the configuration and the weights of a recurrent layer, or of one of its cells."""
     if layer.stateful:
         raise UnreadableError("stateful: a state that is carried from batch to batch is not covered")
-    cell = layer.cell
+    cell = layer.cell if cell is None else cell
+    _kind(layer, cell)
     config: dict[str, ConfigValue] = {
-        "units": layer.units,
-        "activation": _plain_activation(layer.activation),
+        "units": cell.units,
+        "activation": _plain_activation(cell.activation),
         "go_backwards": bool(layer.go_backwards),
         "return_sequences": bool(layer.return_sequences),
         "return_state": bool(layer.return_state),
-        "dropout": float(layer.dropout or 0),
-        "recurrent_dropout": float(layer.recurrent_dropout or 0),
+        "dropout": float(cell.dropout or 0),
+        "recurrent_dropout": float(cell.recurrent_dropout or 0),
     }
-    if hasattr(layer, "recurrent_activation"):
-        config["recurrent_activation"] = _plain_activation(layer.recurrent_activation)
-    if hasattr(layer, "reset_after"):
-        config["reset_after"] = bool(layer.reset_after)
+    if hasattr(cell, "recurrent_activation"):
+        config["recurrent_activation"] = _plain_activation(cell.recurrent_activation)
+    if hasattr(cell, "reset_after"):
+        config["reset_after"] = bool(cell.reset_after)
     return config, {"kernel": cell.kernel, "recurrent_kernel": cell.recurrent_kernel, "bias": cell.bias}
 
 
@@ -118,7 +151,7 @@ def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefere
         ("backward", wrapper.backward_layer, states[half:]),
     ):
         config, weights = _cell(layer)
-        outputs = _outputs_of(layer, reader.spec(value))
+        outputs = _outputs_of(reader.spec(value), config, len(keras.tree.flatten(layer.cell.state_size)))
         results = reader.add(
             *(call, _kind(layer), [value, *mask, *initial_states]),
             config=config,
@@ -135,11 +168,12 @@ def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefere
     return [*_merge(reader, call, forward, backward), *forward_states, *backward_states]
 
 
-def _outputs_of(layer: Any, sequences: Spec) -> list[Spec]:
+def _outputs_of(sequences: Spec, config: Mapping[str, Any], states: int) -> list[Spec]:
+    """Return the specs of what a recurrent layer of this configuration and number of states returns."""
     batch, time, _ = sequences.shape
-    last = Spec((batch, layer.units), sequences.dtype)
-    first = Spec((batch, time, layer.units), sequences.dtype) if layer.return_sequences else last
-    return [first, *([last] * len(layer.state_size) if layer.return_state else [])]
+    last = Spec((batch, config["units"]), sequences.dtype)
+    first = Spec((batch, time, config["units"]), sequences.dtype) if config["return_sequences"] else last
+    return [first, *([last] * states if config["return_state"] else [])]
 
 
 def _merge(
@@ -279,7 +313,7 @@ def _attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
 
 
 WRAPPERS: dict[str, LayerReader] = {
-    **dict.fromkeys(_KINDS, _recurrent),
+    **dict.fromkeys(_LAYERS, _recurrent),
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed,
     "MultiHeadAttention": _multi_head_attention,

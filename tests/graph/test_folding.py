@@ -1,11 +1,13 @@
 """Repeated blocks of a graph become one node; what is not repeated, or not clearly, stays as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from trivium.graph.blocks import BLOCKS
 from trivium.graph.folding import fold
-from trivium.graph.graph import ArrayReference, Graph, GraphLayer, GraphNode, Input, Output, Spec
+from trivium.graph.graph import ArrayReference, Graph, GraphLayer, GraphNode, Input, Output, Owner, Spec
 
 pytestmark = pytest.mark.plain
 
@@ -85,3 +87,48 @@ def test_a_block_whose_inner_result_is_read_outside_is_not_folded_into_a_run():
     folded = fold(Graph(graph.name, graph.inputs, graph.nodes, (*graph.outputs, inner)), same_text)
     names = [node.name for node in folded.nodes]
     assert "stage_block1_relu1" in names
+
+
+def owned(graph, owners):
+    """Return a graph whose nodes belong to these calls of own layers."""
+    return replace(graph, nodes=tuple(replace(node, owners=own) for node, own in zip(graph.nodes, owners, strict=True)))
+
+
+def test_the_call_of_an_own_layer_is_a_block_with_its_name():
+    owner = Owner("head", "head", "MyHead")
+    folded = fold(owned(chain(2, RESIDUAL), [()] * 4 + [(owner,)] * 4), same_text)
+    assert [(node.kind, node.name) for node in folded.nodes[4:]] == [(BLOCKS, "head")]
+    family = folded.nodes[-1].layer.family
+    assert (family.name, family.class_name, family.labels) == ("head", "MyHead", ("head",))
+    assert family.description == "The layer head of the Keras model, of its class MyHead."
+
+
+def test_own_layers_within_a_container_are_blocks_one_by_one():
+    outer, *inner = (Owner(name, "part", "Part") for name in ("outer", "part", "part_1"))
+    owners = [(outer, inner[0])] * 4 + [(outer, inner[1])] * 4
+    folded = fold(owned(chain(2, RESIDUAL), owners), same_text)
+    assert [node.name for node in folded.nodes] == ["part", "part_1"]
+    assert folded.nodes[0].layer.family is folded.nodes[1].layer.family
+
+
+def test_a_call_with_two_results_or_with_shared_layers_is_no_block():
+    owner = Owner("head", "head", "Head")
+    graph = chain(1, RESIDUAL)
+    outputs = (*graph.outputs, Output("z", ArrayReference(graph.nodes[0].name)))
+    assert len(fold(owned(replace(graph, outputs=outputs), [(owner,)] * 4), same_text).nodes) == 4
+    shared = owned(chain(2, RESIDUAL, shared=True), [()] * 4 + [(owner,)] * 4)
+    assert len(fold(shared, same_text).nodes) == 8
+
+
+def test_constants_of_an_own_layer_are_inputs_of_its_block():
+    owner, spec = Owner("head", "head", "Head"), Spec((4,), "float32")
+    graph = chain(1, ("dense", "relu", "dense"))
+    constant = GraphNode("c", GraphLayer("c", "constant", weights={"value": np.ones(4, "float32")}), (), (spec,))
+    added = GraphNode("sum", GraphLayer("sum", "add"), (graph.outputs[0].reference, ArrayReference("c")), (spec,))
+    nodes = (*graph.nodes, constant, added)
+    graph = replace(graph, nodes=nodes, outputs=(Output("y", ArrayReference("sum")),))
+    folded = fold(owned(graph, [(owner,)] * 5), same_text)
+    assert [(node.name, node.references) for node in folded.nodes] == [
+        ("c", ()),
+        ("head", (ArrayReference("x"), ArrayReference("c"))),
+    ]

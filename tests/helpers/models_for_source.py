@@ -352,3 +352,23 @@ def masked_by_a_value(keras, x):
     x = layers.Masking(0.0)(keras.ops.relu(x - 0.7))
     y = layers.TimeDistributed(layers.Dense(4))(x)
     return [layers.LSTM(3)(x), layers.LSTM(3, return_sequences=True)(y), layers.GlobalAveragePooling1D()(x)]
+
+
+@graph("cells", (7, 4))
+def cells(keras, x):
+    layers = keras.layers
+    stacked = layers.RNN([layers.GRUCell(4), layers.LSTMCell(3)], return_sequences=True, return_state=True)(x)
+    backward = layers.RNN([layers.SimpleRNNCell(4), layers.GRUCell(3)], go_backwards=True)(x)
+    both = layers.Bidirectional(layers.RNN(layers.LSTMCell(2)))(x)
+    start = layers.Dense(3)(layers.GlobalAveragePooling1D()(x))
+    started = layers.RNN(layers.StackedRNNCells([layers.GRUCell(3), layers.SimpleRNNCell(3)]))
+    return [*stacked, backward, both, started(x, initial_state=[start, start * 2])]
+
+
+@graph("bins", (3,))
+def bins(keras, x):
+    layers = keras.layers
+    edges = [-0.5, 0.25, 1.0]
+    modes = [layers.Discretization(edges, output_mode=mode)(x) for mode in ("multi_hot", "count")]
+    counts = layers.CategoryEncoding(4, output_mode="count")(layers.Discretization(edges)(x))
+    return [layers.Embedding(4, 2)(layers.Discretization(edges)(x)), counts, *map(layers.Dense(2), modes)]

@@ -63,6 +63,26 @@ def models():  # noqa: C901 - one class after the other
             x = self.norms[0](x + self.dropout(self.attention(x, x), training=training))
             return self.norms[1](x + self.dense(x))
 
+    class Encoder(keras.layers.Layer):
+        """Calls own layers of one class one after another."""
+
+        def __init__(self):
+            super().__init__()
+            self.blocks = [Scaled(4), Scaled(3)]
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return ops.relu(x)
+
+    class Scaled(keras.layers.Layer):
+        def __init__(self, units):
+            super().__init__()
+            self.dense, self.scale = keras.layers.Dense(units), Scale()
+
+        def call(self, x):
+            return self.scale(self.dense(x))
+
     class Attention(keras.layers.Layer):
         def __init__(self, width, heads):
             super().__init__()
@@ -188,6 +208,7 @@ def models():  # noqa: C901 - one class after the other
         "patches": over(Patches, (6, 4, 3)),
         "moved": over(Moved, (3, 4)),
         "called twice": called_twice,
+        "encoder": over(Encoder, (4,)),
     }
 
 
@@ -195,6 +216,7 @@ NAMES = (
     *("scale", "matmul", "operator", "dot", "tensordot", "einsum", "listed", "positions", "block", "attention"),
     *("attention over any length", "class token, broadcast", "class token, repeated", "class token, tiled", "tied"),
     *("norms", "gate", "average", "patches", "moved", "called twice", "cut positions"),
+    "encoder",
 )
 
 

@@ -137,7 +137,7 @@ def test_a_difference_in_training_is_found_unless_answers_alone_are_compared(bac
         ("branches", r"cond \(functions_of_jax.py:\d+\), which decides by the values of arrays$"),
         (
             "transforms",
-            r"transforms has primitives of JAX .*: fft \(functions_of_jax.py:\d+\), real \(functions_of_jax.py:\d+\)$",
+            r"transforms has .*: fft \(functions_of_jax.py:\d+\), real \(functions_of_jax.py:\d+\); teach it",
         ),
         ("compares_samples", r"reduce_sum at functions_of_jax.py:\d+ .* it reduces over the samples of a batch$"),
         ("counts_samples", r"div at functions_of_jax.py:\d+ .* depends on the batch size$"),

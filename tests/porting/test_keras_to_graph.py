@@ -140,9 +140,10 @@ def test_a_model_that_is_not_a_layer_graph_is_refused(backend):
         def call(self, x):
             return x
 
-    with pytest.raises(PortError, match="its own `call` cannot be read"):
-        read(Own())
-    with pytest.raises(PortError, match="known inputs"):
+    x = keras.Input((2,))
+    with pytest.raises(PortError, match="a `call` of its own, which may differ"):
+        read(Own(x, keras.layers.Dense(2)(x)))
+    with pytest.raises(PortError, match="the shapes of its inputs are not known"):
         read(keras.Sequential([keras.layers.Dense(2)]))
 
 
@@ -189,3 +190,19 @@ def test_keras_still_has_every_operation_and_layer_that_is_read_by_name(backend)
     ]
     places.append(importlib.import_module("keras.src.activations.activations"))
     assert [name for name in OPERATIONS if not any(hasattr(place, name) for place in places)] == []
+
+
+def test_keys_of_slices_are_read_as_they_were_before_the_model_was_saved(backend, tmp_path):
+    import keras
+
+    from trivium.porting.keras_to_graph.model import read
+
+    x = keras.Input((5, 8))
+    model = keras.Model(x, [x[:, 0], x[:, 1:3, ::2], x[..., -1], x[:, None], x[[0, 0]]])
+    before = [node.config["index"] for node in read(keras.Model(x, model.outputs[:4])).nodes]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    functional = keras.Model(loaded.inputs, loaded.outputs[:4])
+    assert [node.config["index"] for node in read(functional).nodes] == before
+    with pytest.raises(PortError, match="is indexed by something other than numbers and slices"):
+        read(loaded)

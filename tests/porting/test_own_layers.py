@@ -1,5 +1,7 @@
 """A layer that a user writes with `keras.ops` becomes source by its operations, with its weights."""
 
+import re
+
 import numpy as np
 import own_layers
 import pytest
@@ -50,6 +52,78 @@ def test_every_weight_is_one_weight_of_the_graph_and_trained_as_in_keras(name, b
     assert trained == sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     kept = [variable for variable in model.non_trainable_variables if "seed" not in variable.path]
     assert fixed >= sum(int(np.prod(variable.shape)) for variable in kept)
+
+
+# For each model the class of the source, or its function, and how often it is used; and the layer that it is.
+CLASSES = {
+    "scale": ("Scale", 1, "scale"),
+    "listed": ("Listed", 1, "listed"),
+    "block": ("Block", 1, "block"),
+    "tied": ("Tied", 1, "tied"),
+    "class token, tiled": ("ClassToken", 1, "class_token"),
+    "encoder": ("Scaled", 2, "encoder_scaled"),
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_source_has_the_class_of_the_layer_with_its_weights(name, builders, room, tmp_path):
+    class_name, uses, layer = CLASSES[name]
+    function = re.sub(r"(?<!^)(?=[A-Z])", "_", class_name).lower()
+    source = models.write_source(models.build_model(builders[name]), room, tmp_path)
+    defined = re.findall(r"^(?:class|def) (\w+)", source.model, re.MULTILINE)
+    assert defined.count(class_name) + defined.count(function) == 1
+    assert {weight.partition(".")[0] for weight in source.weights} == {layer, f"{layer}_1"} if uses > 1 else {layer}
+    calls = re.findall(rf"= (?:{class_name}\(|{function}\()", source.model)
+    assert len(calls) == uses, source.model
+
+
+def test_a_layer_that_is_called_twice_stays_one_layer_with_its_weights(builders, room, tmp_path):
+    source = models.write_source(models.build_model(builders["called twice"]), room, tmp_path)
+    assert sorted(value.shape for value in source.weights.values()) == [(4,), (4,)]
+
+
+def own_models():
+    """Return models with a `call` of their own, and what they are called with."""
+    import keras
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.out = keras.layers.Dense(4, activation="relu"), keras.layers.Dense(2)
+
+        def call(self, x, training=None):
+            return self.out(self.hidden(x))
+
+    class Words(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.table, self.dense = keras.layers.Embedding(9, 4), keras.layers.Dense(2)
+
+        def call(self, inputs):
+            words, numbers = inputs
+            return {"sum": self.dense(keras.ops.mean(self.table(words), axis=1)) + numbers, "numbers": numbers * 2}
+
+    words = np.ones((2, 5), "int32"), np.ones((2, 2), "float32")
+    return (Net(), np.ones((2, 3), "float32"), ["float32"]), (Words(), words, ["int32", "float32"])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_model_with_a_call_of_its_own_becomes_source(place, backend, room, tmp_path):
+    from trivium.porting.keras_to_graph.subclassed import over_inputs
+
+    model, data, dtypes = own_models()[place]
+    model(data)
+    models.randomise(model)
+    functional = over_inputs(model)
+    assert [tensor.dtype for tensor in functional.inputs] == dtypes
+    source = models.write_source(functional, room, tmp_path)
+    models.require_same_answers(functional, source, tmp_path)
+    assert {weight.partition(".")[0] for weight in source.weights} <= {"dense", "dense_1", "embedding"}
+
+
+def test_a_model_that_was_never_called_is_refused(backend):
+    with pytest.raises(PortError, match="the shapes of its inputs are not known: call it once on data"):
+        read(own_models()[0][0])
 
 
 def test_reading_leaves_the_layers_as_they_were(builders):

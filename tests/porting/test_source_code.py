@@ -123,19 +123,44 @@ def test_every_unsupported_layer_is_named_before_anything_is_written(backend, ro
     model = keras.Sequential(
         [
             keras.Input((4, 3), batch_size=2),
-            layers.LSTM(3, stateful=True, name="remembering"),
-            layers.Discretization(bin_boundaries=[0.0, 1.0], name="bins"),
-            layers.CategoryEncoding(9, output_mode="count", name="counts"),
+            layers.LSTM(3, stateful=True, return_sequences=True, name="remembering"),
+            layers.TimeDistributed(layers.BatchNormalization(), name="bins"),
+            layers.TimeDistributed(layers.BatchNormalization(), name="counts"),
             layers.Dense(2, name="fine"),
         ]
     )
     model.save(tmp_path / "model.keras")
     with pytest.raises(PortError) as raised:
         port(tmp_path / "model.keras", f"source:{backend.name}", tmp_path / "out")
-    for part in ("counts: output_mode 'count'", "remembering: stateful", "bins: Discretization is not covered"):
+    for part in (
+        "counts: BatchNormalization in Time",
+        "remembering: stateful",
+        "bins: BatchNormalization in TimeDistributed",
+    ):
         assert part in str(raised.value)
     assert "fine" not in str(raised.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_vocabulary_of_numbers_is_written_and_one_of_words_is_refused(backend, room, tmp_path):
+    pytest.importorskip("tensorflow", reason="Keras looks words and numbers up by TensorFlow")
+    import keras
+
+    layers = keras.layers
+    x = keras.Input((3,), dtype="int32")
+    known = [layers.IntegerLookup(vocabulary=[4, 1, 3], output_mode=mode)(x) for mode in ("multi_hot", "count")]
+    masked = layers.Embedding(6, 2)(layers.IntegerLookup(vocabulary=[4, 1, 3], mask_token=0)(x))
+    model = keras.Model(x, [masked, *map(layers.Dense(2), known)])
+    models.randomise(model)
+    models.require_same_answers(model, models.write_source(model, room, tmp_path), tmp_path)
+    words = keras.Input((1,), dtype="string")
+    for layer, reason in (
+        (layers.StringLookup(vocabulary=["a"]), "works on strings, which JAX and PyTorch have no arrays of"),
+        (layers.TextVectorization(vocabulary=["a"]), "works on strings"),
+        (layers.Hashing(3), "hashes as TensorFlow alone does: prepare the data by it"),
+    ):
+        with pytest.raises(PortError, match=reason):
+            models.write_source(keras.Model(words, layer(words)), room, tmp_path)
 
 
 @pytest.mark.one_environment

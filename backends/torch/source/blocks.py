@@ -118,7 +118,7 @@ def _write_class(writer: TorchWriter, family: BlockFamily, handlers: TorchHandle
     attributes = finder.text([block.attributes for block in blocks])
     forward = finder.text([block.forward for block in blocks], prefix="self.")
     used = {*writer.block_classes, *HELPERS, writer.model_class}
-    name = identifier(class_name(family.name), used).replace("_", "")
+    name = identifier(family.class_name or class_name(family.name), used).replace("_", "")
     writer.block_classes[name] = _class_lines(name, family, attributes, forward, finder.parameters)
     writer.helpers |= blocks[0].helpers
     return _Family(name, finder.parameters, blocks)

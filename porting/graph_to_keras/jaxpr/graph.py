@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ....backends.traced_program import TracedEquation, TracedProgram, TracedValue
 from ....errors import PortError
 from ....functions import first_of
+from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, drop_unused, rename_refs, simplify
+from ..unsupported import teach
 from .arithmetic import ARITHMETIC
 from .contractions import CONTRACTIONS
 from .layers import recognize
@@ -22,26 +25,31 @@ PRIMITIVES: dict[str, Translation] = {**ARITHMETIC, **SHAPES, **CONTRACTIONS}
 
 _INPUTS = ("float32", "int32", "int16", "int8", "uint8", "bool")
 _MOST_NAMED = 8
+_TARGET = "jax:"  # of a converter
 
 
-def to_graph(program: TracedProgram) -> ForeignGraph:
+def to_graph(program: TracedProgram, taught: Targets = ()) -> ForeignGraph:
     """Translate a traced function.
+
+    Args:
+        program: the function.
+        taught: the primitives for which the user has converters.
 
     Raises:
         PortError: it draws random numbers, decides by values, or has primitives that are not covered, each of which is
             named with its line; or an output has no batch axis.
     """
-    _refuse_unknown(Translator(program))
+    _refuse_unknown(Translator(program), taught)
     tied: frozenset[str] = frozenset()
     while True:
-        graph, translator = _translate_all(program, tied)
+        graph, translator = _translate_all(program, tied, taught)
         more = tied_weights(graph, translator.places)
         if more <= tied:
             return graph
         tied |= more
 
 
-def _translate_all(program: TracedProgram, tied: frozenset[str]) -> tuple[ForeignGraph, Translator]:
+def _translate_all(program: TracedProgram, tied: frozenset[str], taught: Targets) -> tuple[ForeignGraph, Translator]:
     translator = Translator(program, tied)
     inputs = []
     for value, name in zip(program.inputs, _input_names(program), strict=True):
@@ -54,7 +62,7 @@ def _translate_all(program: TracedProgram, tied: frozenset[str]) -> tuple[Foreig
     for equation in program.equations:
         translator.equation = equation
         if _is_computed(translator, equation):
-            _translate(translator, equation)
+            _translate(translator, equation, taught)
     translator.equation = None
     names = tuple(_output(translator, number, value) for number, value in enumerate(program.outputs))
     graph = ForeignGraph(program.name, "jax", tuple(inputs), tuple(translator.nodes), names, translator.weights)
@@ -62,12 +70,33 @@ def _translate_all(program: TracedProgram, tied: frozenset[str]) -> tuple[Foreig
     return _with_output_names(graph), translator
 
 
-def _translate(translator: Translator, equation: TracedEquation) -> None:
+def _translate(translator: Translator, equation: TracedEquation, taught: Targets) -> None:
+    if _TARGET + equation.primitive in taught:
+        _convert(translator, equation)
+        return
     layer = recognize(translator, equation)
     if layer is not None:
         translator.bind(layer)
     else:
         PRIMITIVES[equation.primitive](translator, equation)
+
+
+def _convert(translator: Translator, equation: TracedEquation) -> None:
+    """Add the node of a primitive that the user's converter computes."""
+    inputs = {f"input {place}": translator.full(value).operand for place, value in enumerate(equation.inputs)}
+    outputs = tuple(translator.new_name() for _ in equation.outputs)
+    target, settings = _TARGET + equation.primitive, {key: _plain(value) for key, value in equation.settings.items()}
+    node = converted_node(target, {**inputs, **settings}, outputs, translator.operator, len(inputs))
+    translator.nodes.append(node)
+    for index, (name, value) in enumerate(zip(outputs, equation.outputs, strict=True)):
+        translator.bind(JaxArray(Ref(name), value.shape), index)
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter of a primitive with tuples for mappings, for the message to the worker."""
+    if isinstance(value, Mapping):
+        return tuple(_plain(each) for each in value.values())
+    return tuple(_plain(each) for each in value) if isinstance(value, tuple) else value
 
 
 def _input_names(program: TracedProgram) -> tuple[str, ...]:
@@ -93,16 +122,18 @@ def _is_computed(translator: Translator, equation: TracedEquation) -> bool:
     return not all(translator.is_known(value) for value in equation.outputs)
 
 
-def _refuse_unknown(translator: Translator) -> None:
+def _refuse_unknown(translator: Translator, taught: Targets) -> None:
     computed = [each for each in translator.program.equations if _is_computed(translator, each)]
-    unknown = [equation for equation in computed if equation.primitive not in PRIMITIVES]
+    known = {*PRIMITIVES, *(target.removeprefix(_TARGET) for target in taught)}
+    unknown = [equation for equation in computed if equation.primitive not in known]
     if not unknown:
         return
     # Others may only follow from random numbers, or from a loop.
     unknown = [each for each in unknown if _reason(each.primitive)] or unknown
     named = list(dict.fromkeys(f"{_title(each)}{_reason(each.primitive)}" for each in unknown))
     listed = first_of(named, _MOST_NAMED)
-    raise PortError(f"{translator.program.name} has primitives of JAX that cannot be rebuilt in Keras: {listed}")
+    hint = "" if _reason(unknown[0].primitive) else teach(_TARGET + unknown[0].primitive)
+    raise PortError(f"{translator.program.name} has primitives of JAX that cannot be rebuilt in Keras: {listed}{hint}")
 
 
 def _title(equation: TracedEquation) -> str:

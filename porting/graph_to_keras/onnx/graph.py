@@ -9,18 +9,25 @@ from typing import Any
 import numpy as np
 
 from ....errors import FileError, PortError
+from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, simplify
 from ..unsupported import refuse
 from . import file
 from .call import OnnxCall
+from .control_flow import ControlFlow
 from .operators import OPERATORS
 
+_TARGET = "onnx:"  # of a converter
 _DOMAINS = ("", "ai.onnx")
 _INPUT_DTYPES = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
 
 
-def to_graph(path: Path) -> ForeignGraph:
+def to_graph(path: Path, taught: Targets = ()) -> ForeignGraph:
     """Read the graph in an ONNX file.
+
+    Args:
+        path: the file.
+        taught: the operators for which the user has converters.
 
     Raises:
         PortError: the graph has unsupported operators; the message names each.
@@ -28,16 +35,19 @@ def to_graph(path: Path) -> ForeignGraph:
     """
     model = file.load(path)
     try:
-        return _translate(model, path)
+        return _translate(model, path, taught)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(
             f"{path} is no ONNX file that can be read: {type(error).__name__} {str(error)[:100]}"
         ) from error
 
 
-def _translate(model: Any, path: Path) -> ForeignGraph:
+def _translate(model: Any, path: Path, taught: Targets) -> ForeignGraph:
     _require_printable(model, path)
-    refuse([_operator(node) for node in model.graph.node if _operator(node) not in (*OPERATORS, "Constant")], path)
+    ControlFlow(lambda array: file.array(array, path), lambda node: _constant_of(node, path)).write_out(model.graph)
+    names = map(_operator, model.graph.node)
+    known = (*OPERATORS, "Constant")
+    refuse([name for name in names if name not in known and _TARGET + name not in taught], path, _TARGET)
     weights = _weights(model, path)
     version = max((each.version for each in model.opset_import if each.domain in _DOMAINS), default=1)
     inputs = tuple(_graph_input(each, path) for each in model.graph.input if each.name not in weights)
@@ -45,7 +55,7 @@ def _translate(model: Any, path: Path) -> ForeignGraph:
     for node in model.graph.node:
         if node.op_type != "Constant":
             call = _call(node, version, weights, path)
-            nodes += OPERATORS[node.op_type](call)
+            nodes += [_converted(call)] if _TARGET + call.operator in taught else OPERATORS[call.operator](call)
             weights |= call.new_weights
     outputs = tuple(each.name for each in model.graph.output)
     if not inputs:
@@ -82,6 +92,14 @@ def _weights(model: Any, path: Path) -> dict[str, Weight]:
     return weights
 
 
+def _constant_of(node: Any, path: Path) -> np.ndarray | None:
+    """Return the array of a `Constant` node; None for another node, or for a constant of text."""
+    if node.op_type != "Constant" or node.domain not in _DOMAINS:
+        return None
+    value = next(iter(_attributes(node, path).values()), None)
+    return np.asarray(value) if isinstance(value, (np.ndarray, int, float, tuple)) else None
+
+
 def _weight(name: str, value: np.ndarray, path: Path, *, constant: bool) -> Weight:
     if value.dtype.kind == "f" and value.dtype != np.float32:
         if value.size > 1 and not constant:
@@ -103,7 +121,14 @@ def _graph_input(value: Any, path: Path) -> GraphInput:
 
 def _call(node: Any, version: int, weights: Mapping[str, Weight], path: Path) -> OnnxCall:
     inputs = tuple(Ref(name) if name else None for name in node.input)
-    return OnnxCall(node.op_type, inputs, tuple(node.output), _attributes(node, path), version, weights)
+    return OnnxCall(_operator(node), inputs, tuple(node.output), _attributes(node, path), version, weights)
+
+
+def _converted(call: OnnxCall) -> ForeignNode:
+    """Return the node of an operator that the user's converter computes."""
+    inputs = {f"input {place}": operand for place, operand in enumerate(call.inputs)}
+    target, attributes = _TARGET + call.operator, dict(call.attributes)
+    return converted_node(target, {**inputs, **attributes}, call.outputs, call.operator, len(inputs))
 
 
 def _attributes(node: Any, path: Path) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import numpy as np
 
 from ..foreign_graph import ForeignNode, Operand, Ref
 from .call import OnnxCall
+from .quantized import QUANTIZED
 from .recurrent import RECURRENT
+from .selection import SELECTION
 from .shapes import SHAPES
 from .translation import Translation, as_kind, unsupported
 
@@ -236,6 +238,8 @@ def _cast(call: OnnxCall) -> Iterator[ForeignNode]:
 OPERATORS: dict[str, Translation] = {
     **RECURRENT,
     **SHAPES,
+    **SELECTION,
+    **QUANTIZED,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
@@ -309,6 +313,8 @@ OPERATORS: dict[str, Translation] = {
             "Sin": "sin",
             "Cos": "cos",
             "Tan": "tan",
+            **{name.capitalize(): name for name in ("sinh", "cosh")},
+            **{f"A{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
             "Identity": "same",
         }.items()
     },

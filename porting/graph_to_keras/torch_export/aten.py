@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ..foreign_graph import ForeignNode, Ref
 from .aten_arguments import Arguments as Arguments
 from .aten_arguments import Translation
+from .aten_cells import CELLS
 from .aten_functions import ACTIVATIONS, ARITHMETIC
 from .aten_layers import DROPOUTS, LAYERS
 from .aten_shapes import SHAPES
@@ -41,7 +42,7 @@ def _filled(arguments: Arguments) -> Iterator[ForeignNode]:
 _LENGTHS = {"mul": "multiply", "add": "add", "sub": "subtract", "floordiv": "floor_divide"}
 
 OPERATORS: dict[str, Translation] = {
-    **{f"aten.{name}": each for name, each in {**LAYERS, **ACTIVATIONS, **ARITHMETIC, **SHAPES}.items()},
+    **{f"aten.{name}": each for name, each in {**LAYERS, **CELLS, **ACTIVATIONS, **ARITHMETIC, **SHAPES}.items()},
     # In-place variants, which have an underscore after the name and change their first array.
     **{
         f"aten.{name}_.{overload}": each

@@ -251,5 +251,10 @@ LAYERS: dict[str, Translation] = {
         for mode, rank in (("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 2))
         for overload in ("vec", "default")
     },
+    **{
+        f"_upsample_nearest_exact{rank}d.{overload}": _upsample("nearest_exact")
+        for rank in (1, 2, 3)
+        for overload in ("vec", "default")
+    },
     "_weight_norm.default": as_kind("weight_norm", "v", "g", axis=("dim", 0)),
 }

@@ -5,7 +5,7 @@ The parameters of the program are trainable weights; buffers and constants are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from ....errors import FileError, PortError
+from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight, rename_refs, simplify
 from ..unsupported import refuse
+from ..weight_parts import take_apart
 from .aten import IGNORED, OPERATORS, Arguments
 from .program_file import DAMAGE, ExportedProgram, ProgramArray
 
 _PREFIX = "torch.ops."
+_TARGET = "torch:"  # of a converter
 _SLICE = "aten.slice.Tensor"
 # Operators that fill an array with a number, in place; a part of an array is covered where it is a constant.
 _FILLS = ("aten.fill_.Tensor", "aten.fill_.Scalar", "aten.zero_.default")
@@ -30,35 +33,38 @@ _SPECIAL = {"Infinity": float("inf"), "-Infinity": float("-inf"), "NaN": float("
 _DUPLICATE_PREFIX = ("_functional.",)
 
 
-def to_graph(program: ExportedProgram, path: Path) -> ForeignGraph:
+def to_graph(program: ExportedProgram, path: Path, taught: Targets = ()) -> ForeignGraph:
     """Translate the program's graph.
+
+    Args:
+        taught: the operators for which the user has converters.
 
     Raises:
         PortError: the program has unsupported operators, all named in the message; or it was exported in training mode.
         FileError: the program is damaged.
     """
     try:
-        return _translate(program, path)
+        return _translate(program, path, taught)
     except DAMAGE as error:
         raise FileError(f"{path} is no exported program: {type(error).__name__} {str(error)[:100]}") from error
 
 
-def _translate(program: ExportedProgram, path: Path) -> ForeignGraph:
-    refuse(_unsupported_operators(program), path)
+def _translate(program: ExportedProgram, path: Path, taught: Targets) -> ForeignGraph:
+    refuse(_unsupported_operators(program, taught), path, _TARGET)
     weights, inputs = _signature(program, path)
     changed: dict[str, str] = {}
-    nodes = list(_nodes(program, changed))
+    nodes = list(_nodes(program, changed, taught))
     returned = (_output(spec, path) for spec in program.outputs)
     outputs = tuple(changed.get(name, name) for name in returned)
-    return simplify(ForeignGraph(path.stem, "torch", inputs, tuple(nodes), outputs, weights))
+    return take_apart(simplify(ForeignGraph(path.stem, "torch", inputs, tuple(nodes), outputs, weights)))
 
 
-def _unsupported_operators(program: ExportedProgram) -> list[str]:
+def _unsupported_operators(program: ExportedProgram, taught: Targets) -> list[str]:
     """Return the unsupported operators, with repetitions."""
     unknown = []
     for node in program.graph["nodes"]:
         name = _operator(node)
-        if name not in OPERATORS and name not in IGNORED:
+        if name not in OPERATORS and name not in IGNORED and _TARGET + name not in taught:
             unknown.append(name)
     return unknown
 
@@ -68,7 +74,7 @@ def _operator(node: dict[str, Any]) -> str:
     return str(node["target"]).removeprefix(_PREFIX)
 
 
-def _nodes(program: ExportedProgram, changed: dict[str, str]) -> Iterator[ForeignNode]:
+def _nodes(program: ExportedProgram, changed: dict[str, str], taught: Targets) -> Iterator[ForeignNode]:
     """Yield the translation of every operator. After an in-place operator, its first array refers to its output.
 
     Args:
@@ -94,7 +100,7 @@ def _nodes(program: ExportedProgram, changed: dict[str, str]) -> Iterator[Foreig
             yield _assigned(arguments, changed.get(whole, whole), bounds)
             _change(changed, whole, outputs[0])
             continue
-        for translated in OPERATORS[name](arguments):
+        for translated in _translations(arguments, taught):
             yield replace(translated, kind="same") if _is_noop_cast(translated, program) else translated
         if in_place:
             _change(changed, array, outputs[0])
@@ -102,6 +108,14 @@ def _nodes(program: ExportedProgram, changed: dict[str, str]) -> Iterator[Foreig
             whole, bounds = parts.get(array, (array, ()))
             cut = tuple(arguments(key, default) for key, default in (("dim", 0), ("start", 0), ("end", None)))
             parts[outputs[0]] = whole, (*bounds, (*cut, arguments("step", 1)))
+
+
+def _translations(arguments: Arguments, taught: Targets) -> Iterable[ForeignNode]:
+    """Return the nodes of an operator: the user's own converter comes first."""
+    operator = arguments.operator
+    if _TARGET + operator in taught:
+        return [converted_node(_TARGET + operator, arguments.values, arguments.outputs, operator)]
+    return OPERATORS[operator](arguments)
 
 
 def _change(changed: dict[str, str], name: str, output: str) -> None:
