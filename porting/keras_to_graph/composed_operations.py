@@ -178,7 +178,32 @@ def _convert_to_tensor(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRe
     return [reader.cast(call, call.arguments["x"], specs_of(call)[0].dtype)]
 
 
+def _pool(kind: str) -> LayerReader:
+    """Return a reader of `keras.ops.max_pool` or `average_pool`, by keras/src/ops/nn.py."""
+
+    def read_call(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+        operation, value = call.operation, call.arguments["inputs"]
+        if (operation.data_format or keras.config.image_data_format()) != "channels_last":
+            raise UnreadableError("pools with its channels first, which is not covered: transpose them to the end")
+        rank = reader.spec(value).rank - 2
+        size, strides = (
+            (length,) * rank if isinstance(length, int) else tuple(length)
+            for length in (operation.pool_size, operation.strides or operation.pool_size)
+        )
+        config: dict[str, ConfigValue] = {
+            "rank": rank,
+            "pool_size": size,
+            "strides": strides,
+            "padding": operation.padding,
+        }
+        return reader.add(call, kind, [value], config=config)
+
+    return read_call
+
+
 COMPOSED_OPERATIONS: dict[str, LayerReader] = {
+    "MaxPool": _pool("max_pool"),
+    "AveragePool": _pool("average_pool"),
     "Slice": _slice,
     "ConvertToTensor": _convert_to_tensor,
     "Normalize": _normalize,

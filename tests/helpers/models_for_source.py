@@ -310,6 +310,13 @@ def shapes(keras, x):
     return [y, z, u, v, w, ops.swapaxes(x, 1, 2) @ x, ops.einsum("abc,adc->abd", x, x), ops.cast(x, "int32")]
 
 
+@graph("pooling operations", IMAGE)
+def pooling_operations(keras, x):
+    ops = keras.ops
+    y = keras.layers.Conv2D(4, 2)(x)
+    return [ops.max_pool(y, 2), ops.average_pool(y, (2, 3), 1, "same"), ops.max_pool(y[:, 0], 3, 2)]
+
+
 @graph("numbers and arrays", (5,))
 def constants(keras, x):
     import numpy as np
