@@ -57,7 +57,7 @@ def export_model(
     current = runtime.current()
     import keras
 
-    model = source_model.load_for_port(path, raw)
+    model = source_model.take_for_port(path, raw)
     try:
         options = dict(further_options or {}) | ({} if opset is None else {"opset_version": opset})
         _export(model, target, unroll, artifact, options)

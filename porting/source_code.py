@@ -37,7 +37,7 @@ from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
 from .source_files import ISOLATED_RUN, check_file, readme
-from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
+from .source_model import UNKNOWN_BACKEND, SourceModel, find, share, share_for_port
 from .source_step import SourceStep, step_on
 
 _RECORDED_FILE = "recorded.npz"
@@ -218,7 +218,7 @@ def write(path: str, raw: bool, framework: str, folder: str, name: str | None) -
     from .keras_to_graph.model import read
 
     room = _room(framework)
-    graph = read(load_for_port(path, raw), room.refuses, load(path) if raw else None)
+    graph = read(share_for_port(path, raw), room.refuses, share(path) if raw else None)
     if _DEFAULT_NAME.fullmatch(graph.name):
         graph = replace(graph, name=identifier(name or "model"))
     source = room.write(graph)
