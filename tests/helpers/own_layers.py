@@ -168,6 +168,15 @@ def models():  # noqa: C901 - one class after the other
             mask = ops.broadcast_to((places[:, None] >= places)[None], (batch, length, length))
             return x + self.attention(x, x, attention_mask=mask, cache=None)
 
+    class Masked(keras.layers.Layer):
+        """Computes with a constant of truth values that is too long for a line."""
+
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+
+        def call(self, x):
+            return ops.where(ops.arange(80) ** 2 % 7 < 3, x * self.scale, -1.0)
+
     class AttentionOperation(keras.layers.Layer):
         def call(self, x):
             heads = ops.reshape(x, (-1, 5, 2, 2))
@@ -217,6 +226,7 @@ def models():  # noqa: C901 - one class after the other
         "moved": over(Moved, (3, 4)),
         "called twice": called_twice,
         "of any length within": of_any_length_within,
+        "long mask": over(Masked, (80,)),
         "attention operation": over(AttentionOperation, (5, 4)),
     }
 
@@ -225,7 +235,7 @@ NAMES = (
     *("scale", "matmul", "operator", "dot", "tensordot", "einsum", "listed", "positions", "block", "attention"),
     *("attention over any length", "class token, broadcast", "class token, repeated", "class token, tiled", "tied"),
     *("norms", "gate", "average", "patches", "moved", "called twice", "cut positions"),
-    *("of any length within", "attention operation"),
+    *("of any length within", "attention operation", "long mask"),
 )
 
 

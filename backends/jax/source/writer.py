@@ -17,6 +17,7 @@ from ....graph.writing.body import input_names
 from ....graph.writing.layout import signature, statement
 from ....graph.writing.tree_blocks import BlockTreeWriter, Loop, TreeFamily, block_pattern, call_blocks
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
+from .arrays_as_floats import DTYPE, with_float_constants
 from .block_functions import block_functions, init_entry, state_entry
 from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
@@ -41,7 +42,7 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return JaxWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
+    return JaxWriter(fold(with_float_constants(graph), lambda block: block_pattern(_block_writer, block))).source()
 
 
 class JaxWriter(BlockTreeWriter):
@@ -73,7 +74,7 @@ class JaxWriter(BlockTreeWriter):
         value = layer.weights["value"]
         text = integers(value) if value.dtype.kind in "biu" else ""
         if not text:
-            return super().constant(layer)
+            return super().constant(layer) + (f'.astype("{layer.config[DTYPE]}")' if DTYPE in layer.config else "")
         self._written_out.add(layer.name)
         return text
 
