@@ -141,6 +141,9 @@ class _Export:
             "recipe": self.source.recipe,
             "trivium": metadata.version("trivium"),
         }
+        # Before the export, which may change the model.
+        self.announce(f"predicting on {catalog.find(self._reference).title}")
+        expected, references = self._expected(prepared_inputs)
         with staging(self.destination) as staged:
             written = self._write(staged / self.destination.name, description)
             result = self._run_artifact(staged / self.destination.name, description, inputs)
@@ -156,7 +159,7 @@ class _Export:
                 **({"opset": written["opset"]} if written["opset"] else {}),
                 "versions": {**written["versions"], **result["versions"]},
             }
-            report = self._compare(prepared_inputs, result["answers"], facts)
+            report = self._compare(prepared_inputs, expected, references, result["answers"], facts)
             if report.passed and self.quantization:
                 report, staged = self._quantize(report, staged, description, inputs[RECORDED])
             if not report.passed:
@@ -234,26 +237,38 @@ class _Export:
             return inputs, inputs
         return inputs, {name: [chain(arrays[0])] for name, arrays in inputs.items()}
 
-    def _compare(self, prepared: NamedBatches, received: NamedBatches, facts: dict[str, Any]) -> PortReport:
-        """Compare each batch with the backend that the model was trained on if it is installed, else with the host."""
-        origin, path = self.source.backend, str(self.source.path)
-        installed = origin != UNKNOWN_BACKEND and catalog.find(origin).installed
-        against = origin if installed else self.host.backend
+    @property
+    def _reference(self) -> str:
+        """The backend to compare with: the one that the model was trained on if it is installed, else the host."""
+        origin = self.source.backend
+        return origin if origin != UNKNOWN_BACKEND and catalog.find(origin).installed else self.host.backend
+
+    def _expected(self, prepared: NamedBatches) -> tuple[NamedBatches, dict[str, str]]:
+        """Return the expected outputs of each batch, and the name of the backend that computed them."""
         bundle = self.source.bundle
         expected: NamedBatches = {}
         if bundle and _same_samples(bundle.input_arrays, prepared[RECORDED]):
             expected[RECORDED] = bundle.output_arrays
         unanswered = {name: arrays for name, arrays in prepared.items() if name not in expected}
-        answers = worker.get(against).call(source_model.predict_batches, path, unanswered)
-        references = {**dict.fromkeys(unanswered, against), **dict.fromkeys(expected, origin)}
-        expected |= answers
+        answers = worker.get(self._reference).call(source_model.predict_batches, str(self.source.path), unanswered)
+        references = {**dict.fromkeys(unanswered, self._reference), **dict.fromkeys(expected, self.source.backend)}
+        return expected | answers, references
+
+    def _compare(
+        self,
+        prepared: NamedBatches,
+        expected: NamedBatches,
+        references: dict[str, str],
+        received: NamedBatches,
+        facts: dict[str, Any],
+    ) -> PortReport:
         answered = {name: expected[name] for name in prepared}
-        predict_nudged = nudges.of_keras_model(against, path, prepared, self.announce)
+        predict_nudged = nudges.of_keras_model(self._reference, str(self.source.path), prepared, self.announce)
         checks = compare_batches(
             self.target.name, references, answered, received, self.interface["dtype"], predict_nudged
         )
         return PortReport(
-            origin,
+            self.source.backend,
             self.target.name,
             self.destination.artifact,
             checks,

@@ -57,7 +57,7 @@ def export_model(
     current = runtime.current()
     import keras
 
-    model = source_model.load_for_port(path, raw)
+    model = source_model.take_for_port(path, raw)
     try:
         options = dict(further_options or {}) | ({} if opset is None else {"opset_version": opset})
         _export(model, target, unroll, artifact, options)
@@ -92,7 +92,7 @@ def _export(
     model: keras.Model, target: targets.Format, unroll: bool, artifact: str, further_options: dict[str, Any]
 ) -> None:
     is_open = any(open_axes(tensor.shape) for tensor in model.inputs)
-    model = _unroll(model) if unroll and not is_open else model
+    model = _unroll(model) if unroll and not is_open and _has_loops(model) else model
     _drop_activity_regularizers(model)
     size = usual_size(model)
     _call_once(model, size)
@@ -116,6 +116,12 @@ def _call_once(model: keras.Model, size: Size) -> None:
     shapes = [closed(tensor.shape, size, tensor.shape[0] or 1) for tensor in model.inputs]
     inputs = [keras.ops.ones(shape, model_input.dtype) for shape, model_input in zip(shapes, model.inputs, strict=True)]
     model(pack(model, "input", inputs), training=False)
+
+
+def _has_loops(model: keras.Model) -> bool:
+    """Return whether a layer can be unrolled. Other models need no copy, and a layer may not know how to be copied."""
+    configs = [layer.get_config() for layer in flat_layers(model)]
+    return any(_with_unroll(config) != config for config in configs)
 
 
 def _unroll(model: keras.Model) -> keras.Model:

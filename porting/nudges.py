@@ -146,7 +146,7 @@ def predict_nudged(path: str, batches: NamedBatches) -> dict[str, Any]:
     Returns:
         `nudge`: the relative size of a nudge; `outputs`: by batch, `OwnOutputs.outputs`.
     """
-    model = source_model.load(path)
+    model = source_model.take(path)
     size = nudge_size(coarsest_dtype(model))
     outputs: dict[str, dict[str, list[list[np.ndarray]]]] = {
         name: {

@@ -40,7 +40,7 @@ from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
 from .source_files import ISOLATED_RUN, check_file, readme
-from .source_model import UNKNOWN_BACKEND, SourceModel, find, load, load_for_port
+from .source_model import UNKNOWN_BACKEND, SourceModel, find, share, share_for_port
 from .source_step import SourceStep, step_on
 
 _RECORDED_FILE = "recorded.npz"
@@ -275,8 +275,8 @@ def write(
 
     room = _room(framework)
     taught = load_converters(converters)
-    model = to_float32(load_for_port(path, raw))
-    graph = read(model, room.refuses, load(path) if raw else None, taught)
+    model = to_float32(share_for_port(path, raw))
+    graph = read(model, room.refuses, share(path) if raw else None, taught)
     if _DEFAULT_NAME.fullmatch(graph.name):
         graph = replace(graph, name=identifier(name or "model"))
     source = room.write(graph)

@@ -26,9 +26,10 @@ from ..engine.keras_model.inference import fixed_batch, outputs_of
 from ..engine.keras_model.interface import output_names, pack
 from ..engine.keras_model.loss_names import output_kinds
 from ..engine.keras_model.open_axes import axis_names, output_shapes
-from ..engine.verification.model_under_test import ModelUnderTest, coarsest_dtype, make_batches
+from ..engine.verification.model_under_test import coarsest_dtype, draw_inputs
 from ..errors import BundleError, DataError
 from ..storage.regular_file import sha256_of
+from . import loaded_models
 from .artifact_runtimes import NamedBatches
 
 if TYPE_CHECKING:
@@ -118,9 +119,24 @@ def load(path: str) -> keras.Model:
     return over_inputs(keras_files.load_model(Path(path)))
 
 
-def load_for_port(path: str, raw: bool) -> keras.Model:
-    """Build the model that is ported: with its preprocessing, for raw inputs, or without."""
-    return raw_model(bundles.load(path)) if raw else load(path)
+def share(path: str) -> keras.Model:
+    """Return the model as `load` builds it; an earlier call in this worker may have built it. Do not change it."""
+    return loaded_models.share(path, load)
+
+
+def take(path: str) -> keras.Model:
+    """Return the model as `load` builds it, for a caller that changes it."""
+    return loaded_models.take(path, load)
+
+
+def share_for_port(path: str, raw: bool) -> keras.Model:
+    """Return the model that is ported: with its preprocessing, for raw inputs, or without. Do not change it."""
+    return raw_model(bundles.load(path)) if raw else share(path)
+
+
+def take_for_port(path: str, raw: bool) -> keras.Model:
+    """Return the model that is ported, for a caller that changes it."""
+    return raw_model(bundles.load(path)) if raw else take(path)
 
 
 def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
@@ -133,20 +149,21 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
         `raw`: whether it takes raw inputs; `reason`: if it does not and `raw` was None, why; `inputs`, `outputs`: name,
             shape and dtype of each; `axes`: the names of their axes of any length (see `open_axes.axis_names`);
             `sizes`: sizes at which to try a model with open axes; `output_kinds`: what each output holds (see
-            `loss_names.output_kinds`); `size`: the only batch size that it accepts, or None; `dtype`: the coarsest of
+            `loss_names.output_kinds`); `size`: the only batch size that it accepts, or None; `compiled`: whether
+            it has a loss and an optimizer; `dtype`: the coarsest of
             its layers; `stateful`: the layers that carry a state from batch to batch; `drawn`: random inputs for a
             model file, which has no recorded ones.
 
     Raises:
         DataError: raw inputs are requested, and the preprocessing cannot be written as layers.
     """
-    model, reason = load(path), None
+    model, reason = share(path), None
     names, kinds = output_names(model), output_kinds(model)
     if is_model_file(Path(path)):
         raw, reason = False, "a model file has no preprocessing"
     if raw is not False:
         try:
-            model, raw = load_for_port(path, True), True
+            model, raw = share_for_port(path, True), True
         except DataError as error:
             if raw:
                 raise
@@ -161,15 +178,16 @@ def inspect_model(path: str, raw: bool | None) -> dict[str, Any]:
         "sizes": list(shapes_by_size),
         "output_kinds": kinds,
         "size": fixed_batch(model),
+        "compiled": bool(model.compiled),
         "dtype": coarsest_dtype(model),
         "stateful": [layer.name for layer in runtime.stateful_layers(model)],
-        "drawn": _draw_inputs(path, model) if is_model_file(Path(path)) else None,
+        "drawn": draw_inputs(model) if is_model_file(Path(path)) else None,
     }
 
 
 def predict_batches(path: str, batches: NamedBatches) -> NamedBatches:
     """Return the model's outputs under this process' backend for preprocessed batches, one array per output."""
-    model = load(path)
+    model = share(path)
     return {name: predict(model, arrays) for name, arrays in batches.items()}
 
 
@@ -178,18 +196,11 @@ def predict(model: keras.Model, arrays: Sequence[np.ndarray]) -> list[np.ndarray
     import keras
 
     if len(arrays) == len(model.outputs) == 1:
-        return [outputs_of(model, arrays[0])]
+        # A framework that compiles a size once is the quicker for equal sizes; another computes their padding.
+        return [outputs_of(model, arrays[0], padded=not runtime.current().evaluates_eagerly)]
     predictions = model.predict(pack(model, "input", arrays), verbose=0)
     return [np.asarray(array) for array in keras.tree.flatten(predictions)]
 
 
 def _describe(name: str, tensor: Any) -> dict[str, Any]:
     return {"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype)}
-
-
-def _draw_inputs(path: str, model: keras.Model) -> list[np.ndarray]:
-    """Return one batch of random values for each input of a model."""
-    if not model.compiled:
-        model.compile(loss="mean_squared_error")  # `make_batches` draws targets for the loss; here they are unused
-    inputs = make_batches(ModelUnderTest(path, is_bundle=True), model, None, 1)["x"]
-    return [values[0] for values in inputs]

@@ -117,7 +117,7 @@ def take_step(path: str, prepared: Sequence[np.ndarray], inputs: Sequence[np.nda
         The attributes of the step, or why none is compared.
     """
     with runtime.current().corrected_operations():
-        step = step_of(source_model.load(path), list(prepared), list(inputs))
+        step = step_of(source_model.take(path), list(prepared), list(inputs))
     return step if isinstance(step, str) else vars(step)
 
 

@@ -32,6 +32,7 @@ from ..engine.verification import parity, tolerances
 from ..engine.verification.model_under_test import ModelUnderTest, StepBatches, batch_at, fresh_keras, make_batches
 from ..engine.verification.tolerances import GRADIENTS, LOSS, UPDATED, BackendCheck, NamedArrays
 from . import source_model
+from .loaded_models import rng_variables as rng_variables
 
 if TYPE_CHECKING:
     import keras
@@ -190,12 +191,6 @@ def _load_model(path: str, in_float64: bool = False) -> Iterator[keras.Model]:
             model = to_float64(model)
         with portable_draws(), portable_operations():
             yield model
-
-
-def rng_variables(model: keras.Model) -> list[keras.Variable]:
-    """Return the states of a model's random generators: its variables that are not weights."""
-    weights = {id(weight) for weight in model.weights}
-    return [variable for variable in model.variables if id(variable) not in weights]
 
 
 def _by_kind(state: NamedArrays) -> dict[str, NamedArrays]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import keras_hub
 
+# KerasHub 0.32 exports all classes of its models but this one.
+keras.saving.register_keras_serializable("keras_hub")(sys.modules[keras_hub.models.WhisperBackbone.__module__].Padder)
+
 _SMALL = {"vocabulary_size": 50, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
 
 
-_LENGTH = 12
+_LENGTH, _FRAMES = 12, 32
 
 
 def _of_fixed_length(backbone: Any, name: str) -> Any:
@@ -42,7 +46,9 @@ def _whisper_encoder() -> Any:
         **_SMALL, num_mels=8, max_encoder_sequence_length=64, max_decoder_sequence_length=16
     )
     features = next(each for each in backbone.inputs if "encoder" in each.name)
-    return keras.Model(features, backbone.output["encoder_sequence_output"], name="whisper_encoder")
+    encoder = keras.Model(features, backbone.output["encoder_sequence_output"])
+    sound = keras.Input((_FRAMES, features.shape[-1]))
+    return keras.Model(sound, encoder(sound), name="whisper_encoder")
 
 
 _BUILDERS: dict[str, Callable[[], Any]] = {

@@ -49,7 +49,7 @@ def _model_ports(row: Architecture, columns: Sequence[str], folder: Path) -> Ite
     path, start = folder / _MODEL, time.perf_counter()
     if row.family.package:  # its classes are known then in every worker, and need no `--trust`
         for backend in catalog.trainers():
-            worker.get(backend.name).call(import_package, row.family.package.module)
+            worker.get(backend.name).call(import_builder, f"{__package__}.{row.family.module}")
     writer = worker.get(catalog.trainers()[-1].name)
     writer.call(write_model, f"{__package__}.{row.family.module}", row.name, str(path))
     yield {BUILT: time.perf_counter() - start}
@@ -58,8 +58,8 @@ def _model_ports(row: Architecture, columns: Sequence[str], folder: Path) -> Ite
         _remove_all_but(path, folder)
 
 
-def import_package(module: str) -> None:
-    """Import a package whose classes a model has; runs in a worker."""
+def import_builder(module: str) -> None:
+    """Import the module that builds the models of a family, and with it their classes; runs in a worker."""
     importlib.import_module(module)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SMALL_BATCH, _LARGE_BATCH = 32, 256
 
 
-def outputs_of(model: keras.Model, x: Nest) -> Nest:
+def outputs_of(model: keras.Model, x: Nest, *, padded: bool = True) -> Nest:
     """Return the model's outputs for preprocessed inputs. Recurrent states are reset first.
 
     All batches have one size: the size that the model was built for, or else one of two fixed sizes. So a framework
@@ -29,6 +29,7 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
 
     Args:
         x: (n, …) preprocessed samples, at least one, in the nest that the model takes.
+        padded: False leaves the last batch as it is, where the model takes any size.
 
     Returns:
         (n, …) float32, or float64 if the model computes in float64; a dictionary by name for several outputs.
@@ -37,7 +38,8 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
     count = sample_count(x)
     # A few small batches are quicker than a large one that is mostly padding.
     size = fixed_batch(model) or (_SMALL_BATCH if count <= _LARGE_BATCH // 2 else _LARGE_BATCH)
-    padding = -count % size
+    padded = padded or fixed_batch(model) is not None
+    padding = -count % size if padded else 0
     current = runtime.current()
     with current.carry_rnn_states(model), current.corrected_operations():
         if runtime.stateful_layers(model):  # under JAX, only `predict` keeps the recurrent states
@@ -45,7 +47,7 @@ def outputs_of(model: keras.Model, x: Nest) -> Nest:
         else:
             # `predict` would spend more time on its data iterator than a small model needs to compute.
             batches = (take(x, slice(first, first + size)) for first in range(0, count, size))
-            batches = (_padded(batch, size - sample_count(batch)) for batch in batches)
+            batches = (_padded(batch, size - sample_count(batch)) if padded else batch for batch in batches)
             parts = [_as_arrays(model, model.predict_on_batch(batch)) for batch in batches]
     return by_name(output_names(model), [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)])
 

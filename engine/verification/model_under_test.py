@@ -164,8 +164,7 @@ def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Spl
     usual = min(recipe.batch_size, LARGEST_BATCH) if recipe else LARGEST_BATCH
     size = fixed_batch(model) or model_under_test.batch_size or usual
     if data is None:
-        lengths = usual_size(model)
-        x = [_draw_input(model, tensor, (steps, size), lengths, generator) for tensor in model.inputs]
+        x = _draw_inputs(model, (steps, size), generator)
         return {"x": _in_declared_dtypes(model, x), "y": _draw_targets(model, x, generator)}
     in_order = recipe is not None and not recipe.shuffle
     order = np.arange(len(data)) if in_order else generator.permutation(len(data))
@@ -174,6 +173,12 @@ def make_batches(model_under_test: ModelUnderTest, model: keras.Model, data: Spl
     # A bundle has recorded inputs, but no targets.
     y = _cast_numbers(_rows_of(data.y, indices)) if recipe else _draw_targets(model, x, generator)
     return {"x": x, "y": y}
+
+
+def draw_inputs(model: keras.Model) -> list[np.ndarray]:
+    """Return one batch of random values for each input of a model, of the size that it takes."""
+    x = _draw_inputs(model, (1, fixed_batch(model) or LARGEST_BATCH), np.random.default_rng(0))
+    return [values[0] for values in _in_declared_dtypes(model, x)]
 
 
 def _rows_of(nest: Nest, indices: np.ndarray) -> list[np.ndarray]:
@@ -216,6 +221,12 @@ def _without_state(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
 def _require_inputs(model: keras.Model, source: str) -> None:
     if not getattr(model, "inputs", None):
         raise RecipeError(f"{source}: the model declares no inputs: begin it with keras.Input")
+
+
+def _draw_inputs(model: keras.Model, steps: tuple[int, int], generator: np.random.Generator) -> list[np.ndarray]:
+    """Draw (steps, batch, …) values for each input; `steps` has the first two lengths."""
+    lengths = usual_size(model)
+    return [_draw_input(model, tensor, steps, lengths, generator) for tensor in model.inputs]
 
 
 def _draw_input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -159,7 +160,7 @@ def _broadcast(builder: Builder, value: Any, rank: int, order: tuple[int, ...]) 
     if isinstance(value, UniformArray):
         return value.value
     if isinstance(value, Weight) and value.trains_standalone:
-        return builder.parameter(value, rank, order).tensor
+        return _broadcast_weight(builder, value, rank, order)
     if isinstance(value, OrderedTensor):
         return builder.in_order(value, order)
     array = np.asarray(value.value if isinstance(value, Weight) else value)
@@ -168,6 +169,17 @@ def _broadcast(builder: Builder, value: Any, rank: int, order: tuple[int, ...]) 
     if array.ndim == 0:
         return array.item()
     return array.reshape((1,) * (rank - array.ndim) + array.shape).transpose(order)
+
+
+def _broadcast_weight(builder: Builder, weight: Weight, rank: int, order: tuple[int, ...]) -> Any:
+    """Return a weight in the common order, with a first axis of one: that of the others need not be the batch.
+
+    The first axis of windows of pictures is the batch times the windows, for example.
+    """
+    value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
+    if value.shape[0] != 1 or order[0] != 0:
+        return builder.parameter(weight, rank, order).tensor
+    return builder.free_parameter(replace(weight, value=value.transpose(order))).tensor
 
 
 def _where(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:

@@ -201,6 +201,30 @@ def _pool(kind: str) -> LayerReader:
     return read_call
 
 
+def _dot_product_attention(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    """Return softmax(scale · QKᵀ) V of queries (batch, T, heads, size) and keys and values (batch, S, heads, size)."""
+    options, operation = call.arguments, call.operation
+    if any(options.get(name) is not None for name in ("bias", "mask")) or operation.is_causal:
+        raise UnreadableError("attention with a bias or a mask is not covered as an operation: use MultiHeadAttention")
+    if operation.attn_logits_soft_cap is not None:
+        raise UnreadableError("a cap of its scores is not covered")
+    query, key, value = (options[name] for name in ("query", "key", "value"))
+    spec, (batch, length, heads, size) = reader.spec(query), reader.spec(key).shape
+    if spec.shape[2] != heads or size is None:
+        raise UnreadableError("groups of queries, or queries of any size, are not covered")
+    scores = [Spec((batch, heads, spec.shape[1], length), spec.dtype)]
+    scale = 1 / np.sqrt(size) if options.get("scale") is None else options["scale"]
+    if not isinstance(scale, (int, float)):
+        raise UnreadableError("its scale is no number")
+
+    def add(kind: str, role: str, *inputs: ArrayReference | float, **config: ConfigValue) -> ArrayReference:
+        return reader.add(call, kind, inputs, config=config, role=role, outputs=scores)[0]
+
+    products = add("einsum", "products", query, key, equation="btnh,bsnh->bnts")
+    weights = add("softmax", "weights", add("multiply", "scores", products, float(scale)), axis=3)
+    return reader.add(call, "einsum", [weights, value], config={"equation": "bnts,bsnh->btnh"}, role="values")
+
+
 COMPOSED_OPERATIONS: dict[str, LayerReader] = {
     "MaxPool": _pool("max_pool"),
     "AveragePool": _pool("average_pool"),
@@ -213,4 +237,5 @@ COMPOSED_OPERATIONS: dict[str, LayerReader] = {
     "Dot": _dot,
     "Tensordot": _tensordot,
     "ExtractPatches": _extract_patches,
+    "DotProductAttention": _dot_product_attention,
 }

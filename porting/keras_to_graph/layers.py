@@ -26,6 +26,7 @@ from .shared import (
     to_tuple,
     transpose,
 )
+from .softmax import read_softmax
 
 # --- dense and convolutions -----------------------------------------------------------------------------------------
 
@@ -291,14 +292,6 @@ def _elu(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     return reader.add(call, "elu", [float32_input(reader, call)], config={"alpha": float(call.operation.alpha)})
 
 
-def _softmax(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    if call.arguments.get("mask") is not None:
-        raise UnreadableError("is called with a mask")
-    value = float32_input(reader, call)
-    axes = normalized_axes(call.operation.axis, reader.spec(value).rank)
-    return reader.add(call, "softmax", [value], config={"axis": axes[0] if len(axes) == 1 else axes})
-
-
 def _prelu(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
     return reader.add(call, "prelu", [float32_input(reader, call)], weights={"alpha": layer.alpha})
@@ -368,7 +361,7 @@ LAYERS: dict[str, LayerReader] = {
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
     "ELU": _elu,
-    "Softmax": _softmax,
+    "Softmax": read_softmax,
     "PReLU": _prelu,
     "Dropout": _dropout,
     **{f"SpatialDropout{rank}": _spatial_dropout for rank in _RANKS},

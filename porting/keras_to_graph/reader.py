@@ -17,6 +17,7 @@ import numpy as np
 
 from ...backends import keras_internals
 from ...engine.keras_model.architecture import default_layer_name
+from ...engine.keras_model.interface import pack
 from ...graph.graph import (
     ArrayReference,
     ConfigValue,
@@ -211,7 +212,19 @@ class GraphReader:
             for index, (ref, tensor) in enumerate(zip(inputs, model.inputs, strict=True))
         ]
         is_trained_model = self._inner_model is not None and model.name == self._inner_model.name
-        return self.inline("" if is_trained_model else self._names.name(model), model.inputs, model.outputs, inputs)
+        arrays = self._with_known_lengths(model, inputs)
+        return self.inline("" if is_trained_model else self._names.name(model), *arrays, inputs)
+
+    def _with_known_lengths(self, model: Any, values: Sequence[ArrayReference]) -> tuple[list[Any], list[Any]]:
+        """Return symbolic inputs and outputs of a nested model, by the lengths of the arrays that it is called with.
+
+        Its own are open where it takes any length, and a layer within it may need the length.
+        """
+        shapes = [self.spec(value).shape for value in values]
+        if all(shape[1:] == tuple(tensor.shape)[1:] for shape, tensor in zip(shapes, model.inputs, strict=True)):
+            return model.inputs, model.outputs
+        inputs = [keras.KerasTensor(shape, tensor.dtype) for shape, tensor in zip(shapes, model.inputs, strict=True)]
+        return inputs, keras.tree.flatten(model.call(pack(model, "input", inputs)))
 
     # --- used by the readers of layers and operations ---------------------------------------------------------------
 

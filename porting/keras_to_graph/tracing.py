@@ -124,6 +124,7 @@ def trace_call(
 
     def call_within(inner: Any, *positional: Any, **named: Any) -> Any:
         """Call a layer within the layer with the weights that it has, and with symbolic tensors only."""
+        named = _without_defaults(inner, named)
         if within:  # Keras computes the shape of what it returns
             return call_layer(inner, *positional, **named)
         if inner.weights and not _has_symbolic((positional, named)):
@@ -151,6 +152,16 @@ def trace_call(
     return trace
 
 
+def _without_defaults(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
+    """Leave out arguments that are None by default: Keras computes shapes by a method that may not know them.
+
+    A subclass of attention may take a cache, for example, and leave the shape to its base class.
+    """
+    parameters = inspect.signature(layer.call).parameters
+    optional = {name for name, parameter in parameters.items() if parameter.default is None}
+    return {name: argument for name, argument in named.items() if argument is not None or name not in optional}
+
+
 @contextlib.contextmanager
 def _replaced(of_layers: dict[str, Any]) -> Iterator[None]:
     """While it lasts, methods of layers, drawing, and repetition by an unknown number are replaced."""
@@ -158,7 +169,7 @@ def _replaced(of_layers: dict[str, Any]) -> Iterator[None]:
         for owner, functions in (
             (keras.layers.Layer, of_layers),
             (keras.random.SeedGenerator, {"next": _refuse_to_draw}),
-            (keras.ops, {"repeat": _repeat(keras.ops.repeat, keras.ops.tile), "tile": _tile(keras.ops.tile)}),
+            (keras.ops, _OF_BATCHES),
         ):
             stack.enter_context(keras_internals.replaced_functions(owner, functions))
         yield
@@ -194,6 +205,31 @@ def _tile(tile: Callable[..., Any]) -> Callable[..., Any]:
         return x if set(times) == {1} else tile(x, times)
 
     return tiled
+
+
+def _broadcast_to(broadcast_to: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `keras.ops.broadcast_to` that takes None, the length of a batch, for an array as well.
+
+    An axis of length 1 stays one: it is broadcast by what computes with it.
+    """
+
+    def broadcast(x: Any, shape: Any) -> Any:
+        if isinstance(x, keras.KerasTensor) or None not in shape:
+            return broadcast_to(x, shape)
+        lengths = (1,) * (len(shape) - len(x.shape)) + tuple(x.shape)
+        if any(wanted is None and length != 1 for wanted, length in zip(shape, lengths, strict=True)):
+            return broadcast_to(x, shape)
+        return broadcast_to(x, [1 if wanted is None else wanted for wanted in shape])
+
+    return broadcast
+
+
+# Operations that take the length of a batch, which is None while a layer is traced.
+_OF_BATCHES: dict[str, Any] = {
+    "repeat": _repeat(keras.ops.repeat, keras.ops.tile),
+    "tile": _tile(keras.ops.tile),
+    "broadcast_to": _broadcast_to(keras.ops.broadcast_to),
+}
 
 
 def _trains_as_it_answers(

@@ -1,5 +1,6 @@
 """Modules of PyTorch whose training has a detail that a port must keep."""
 
+import torch
 from torch import nn
 
 
@@ -64,3 +65,16 @@ class Padded(nn.Module):
 
     def forward(self, x):
         return self.result(self.table(x))
+
+
+class Windows(nn.Module):
+    """Attention scores within windows of four positions, with a bias for each pair of positions, as in Swin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.arange(32.0).reshape(2, 4, 4) / 32)
+
+    def forward(self, x):
+        count = x.shape[0]
+        windows = x.reshape(count * 4, 1, 4, 3).expand(count * 4, 2, 4, 3)
+        return (windows @ windows.transpose(-2, -1) + self.bias.unsqueeze(0)).reshape(count, 4, 2, 4, 4)

@@ -169,6 +169,43 @@ def models():  # noqa: C901 - one class after the other
             chosen = ops.where(x > 0, x, ops.take(x, ops.array([1, 0, 3, 2]), axis=-1)) + ops.tril(ops.ones((4, 4)))[2]
             return ops.moveaxis(chosen, 1, 2)
 
+    class CachedAttention(keras.layers.MultiHeadAttention):
+        """Takes an argument that the method of Keras by which its shape is computed does not know, as KerasHub's."""
+
+        def call(self, query, value, attention_mask=None, cache=None):
+            return super().call(query, value, attention_mask=attention_mask)
+
+    class Causal(keras.layers.Layer):
+        """Makes a mask by the length of its input."""
+
+        def build(self, shape):
+            self.attention = CachedAttention(2, 2, dropout=0.1)
+            self.attention.build(shape, shape)
+
+        def call(self, x):
+            batch, length, _ = ops.shape(x)
+            places = ops.arange(length)
+            mask = ops.broadcast_to((places[:, None] >= places)[None], (batch, length, length))
+            return x + self.attention(x, x, attention_mask=mask, cache=None)
+
+    class Masked(keras.layers.Layer):
+        """Computes with a constant of truth values that is too long for a line."""
+
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+
+        def call(self, x):
+            return ops.where(ops.arange(80) ** 2 % 7 < 3, x * self.scale, -1.0)
+
+    class AttentionOperation(keras.layers.Layer):
+        def call(self, x):
+            heads = ops.reshape(x, (-1, 5, 2, 2))
+            return ops.dot_product_attention(heads, heads, ops.tanh(heads))
+
+    def of_any_length_within():
+        x, y = keras.Input((None, 4)), keras.Input((5, 4))
+        return keras.Model(y, keras.Model(x, Causal()(x))(y))
+
     def over(layer, *shapes, dtype="float32"):
         def build():
             inputs = [keras.Input(shape, dtype=dtype) for shape in shapes]
@@ -209,6 +246,9 @@ def models():  # noqa: C901 - one class after the other
         "moved": over(Moved, (3, 4)),
         "called twice": called_twice,
         "encoder": over(Encoder, (4,)),
+        "of any length within": of_any_length_within,
+        "long mask": over(Masked, (80,)),
+        "attention operation": over(AttentionOperation, (5, 4)),
     }
 
 
@@ -217,6 +257,7 @@ NAMES = (
     *("attention over any length", "class token, broadcast", "class token, repeated", "class token, tiled", "tied"),
     *("norms", "gate", "average", "patches", "moved", "called twice", "cut positions"),
     "encoder",
+    *("of any length within", "attention operation", "long mask"),
 )
 
 

@@ -270,3 +270,12 @@ def test_patches_are_written_by_pytorch_too(backend, tmp_path):
     report = port(tmp_path / "net.keras", "onnx")
     assert report.passed, report.to_json()
     assert (report.host, report.facts.get("passed_over")) == ("torch", None)
+
+
+def test_only_what_has_loops_is_copied_for_unrolling(backend):
+    import keras
+
+    from trivium.porting.keras_export import _has_loops
+
+    assert _has_loops(keras.Sequential([keras.Input((5, 2)), keras.layers.Bidirectional(keras.layers.LSTM(2))]))
+    assert not _has_loops(keras.Sequential([keras.Input((5, 2)), keras.layers.Dense(2)]))

@@ -126,6 +126,14 @@ def test_a_model_that_was_never_called_is_refused(backend):
         read(own_models()[0][0])
 
 
+def test_every_parameter_of_source_for_jax_has_a_gradient(builders):
+    from trivium.backends.jax import source
+
+    weights = source.write(read(models.build_model(builders["long mask"]))).weights
+    assert {name: value.dtype.kind for name, value in weights.items() if value.dtype.kind != "f"} == {}
+    assert len(weights) == 2
+
+
 def test_reading_leaves_the_layers_as_they_were(builders):
     model = models.build_model(builders["listed"])
     (inputs,) = models.random_inputs(model)

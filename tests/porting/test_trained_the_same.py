@@ -87,6 +87,13 @@ def test_a_step_of_both_is_compared(backend, shared_worker, tmp_path):
     assert check.difference < 1e-4
 
 
+def test_a_weight_of_windows_is_added_to_more_of_them_than_there_are_samples(backend, shared_worker, tmp_path):
+    torch = pytest.importorskip("torch")
+    report = trivium.port_from_torch(make("Windows"), (torch.randn(2, 16, 3),), tmp_path / "net.keras")
+    assert report.passed, report.finding
+    assert report.training
+
+
 @pytest.mark.parametrize("name", ["Tied", "Padded"])
 def test_what_is_trained_otherwise_is_not_kept(backend, shared_worker, tmp_path, name):
     torch = pytest.importorskip("torch")

@@ -151,6 +151,8 @@ OWN_HANDLERS: Mapping[str, TreeHandler] = {
 def integers(value: np.ndarray) -> str:
     """Return an array of integers or truth values as text; empty where it would not fit into a line."""
     flat, dtype = value.ravel(), value.dtype.name
+    if dtype == "bool" and value.ndim > 1 and np.array_equal(value, np.tril(np.ones(value.shape, "bool"))):
+        return f'jnp.tril(jnp.ones({literal(value.shape)}, dtype="bool"))'  # a causal mask
     steps: Any = np.unique(np.diff(flat)) if value.dtype.kind in "iu" and flat.size > 2 else []
     if len(steps) == 1 and steps[0]:
         start, step = int(flat[0]), int(steps[0])

@@ -8,14 +8,18 @@ import numpy as np
 
 from model import apply, load
 """
+# One program returns the answers beside the gradients, and NumPy computes the step: JAX would compile another program,
+# and small ones for each shape of a weight, for longer than it computes.
 _BODY = """
-    def loss(params):
-        pairs = [(o, t) for o, t in zip(answers(params), targets, strict=True) if t.size]
-        return sum(jnp.mean((output - target) ** 2) for output, target in pairs)
+    def loss(params, inputs):
+        outputs = answers(params, inputs)
+        pairs = [(o, t) for o, t in zip(outputs, targets, strict=True) if t.size]
+        return sum(jnp.mean((output - target) ** 2) for output, target in pairs), outputs
 
-    gradients = jax.jit(jax.grad(loss))(params)
-    params = jax.tree.map(lambda weight, gradient: weight - rate * gradient, params, gradients)
-    return [np.asarray(output) for output in jax.jit(answers)(params)]
+    compute = jax.jit(jax.grad(loss, has_aux=True))
+    gradients, _ = compute(params, inputs)
+    params = jax.tree.map(lambda weight, gradient: np.asarray(weight) - rate * np.asarray(gradient), params, gradients)
+    return [np.asarray(output) for output in compute(params, inputs)[1]]
 """
 
 STEP = (
@@ -25,7 +29,7 @@ STEP = (
 def answers_after_step(inputs, targets, rate):
     params = load()
 
-    def answers(params):
+    def answers(params, inputs):
         outputs = apply(params, *inputs)
         return outputs if isinstance(outputs, tuple) else (outputs,)
 """
@@ -39,7 +43,7 @@ STATEFUL_STEP = (
 def answers_after_step(inputs, targets, rate):
     params, state = load()
 
-    def answers(params):
+    def answers(params, inputs):
         outputs, _ = apply(params, state, *inputs)
         return outputs if isinstance(outputs, tuple) else (outputs,)
 """

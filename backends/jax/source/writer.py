@@ -17,6 +17,7 @@ from ....graph.writing.body import input_names
 from ....graph.writing.layout import signature, statement
 from ....graph.writing.tree_blocks import BlockTreeWriter, Loop, TreeFamily, block_pattern, call_blocks
 from ....graph.writing.tree_handlers import tree_handlers, unsupported_reason
+from .arrays_as_floats import DTYPE, with_float_constants
 from .block_functions import block_functions, init_entry, state_entry
 from .expressions import DIALECT, OWN_HANDLERS, integers
 from .helpers import HELPERS, NEEDS
@@ -41,7 +42,7 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return JaxWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
+    return JaxWriter(fold(with_float_constants(graph), lambda block: block_pattern(_block_writer, block))).source()
 
 
 class JaxWriter(BlockTreeWriter):
@@ -73,7 +74,7 @@ class JaxWriter(BlockTreeWriter):
         value = layer.weights["value"]
         text = integers(value) if value.dtype.kind in "biu" else ""
         if not text:
-            return super().constant(layer)
+            return super().constant(layer) + (f'.astype("{layer.config[DTYPE]}")' if DTYPE in layer.config else "")
         self._written_out.add(layer.name)
         return text
 
@@ -284,37 +285,36 @@ def tree_of(weights: dict[str, Array]) -> Params:
     }
 '''
 
-_PREDICT = '''import jax
+# The inputs of `check.py` are filled up, because compiling takes much longer than computing.
+_PREDICT_TEMPLATE = '''import jax
 import numpy as np
 
 from model import apply, load
 
-params = load()
+{loaded} = load()
 compiled = jax.jit(apply)
+# JAX compiles for each number of samples: what is no single sample is filled up to this one.
+SAMPLES = 33
+
+
+def filled(inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Return a batch of several samples with its last sample repeated."""
+    counts = {{len(x) for x in inputs}}
+    missing = SAMPLES - max(counts)
+    if len(counts) > 1 or counts == {{1}} or missing <= 0:
+        return list(inputs)
+    return [np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) for x in inputs]
 
 
 def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the model's outputs in inference."""
-    outputs = compiled(params, *inputs)
+    {outputs} = compiled({loaded}, *filled(inputs))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    return tuple(np.asarray(output) for output in outputs)
+    return tuple(np.asarray(output)[: len(inputs[0])] for output in outputs)
 '''
 
-_STATEFUL_PREDICT = '''import jax
-import numpy as np
-
-from model import apply, load
-
-params, state = load()
-compiled = jax.jit(apply)
-
-
-def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the model's outputs in inference."""
-    outputs, _ = compiled(params, state, *inputs)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    return tuple(np.asarray(output) for output in outputs)
-'''
+_PREDICT = _PREDICT_TEMPLATE.format(loaded="params", outputs="outputs")
+_STATEFUL_PREDICT = _PREDICT_TEMPLATE.format(loaded="params, state", outputs="outputs, _")
 
 _EXAMPLE = """import jax
 from model import apply, load
