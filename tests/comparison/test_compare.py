@@ -18,6 +18,8 @@ NETWORKS = (
 )
 DAILY = ("dcgan_generator", "transformer_encoder")
 
+ONE = pytest.mark.one_environment
+
 
 @pytest.fixture
 def networks(backend):
@@ -45,6 +47,7 @@ def files(tmp_path, **lines):
     return [f"{path}:{name}" for name in lines]
 
 
+@ONE
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in DAILY else pytest.mark.slow) for name in NETWORKS]
 )
@@ -57,6 +60,7 @@ def test_network_in_pytorch_is_the_same_as_in_keras(networks, name):
     assert losses.difference < 1e-10
 
 
+@ONE
 @pytest.mark.slow
 def test_map_says_how_the_layouts_differ(networks):
     report = compare(f"{TORCH}:vit", f"{KERAS}:vit", steps=1)
@@ -66,6 +70,7 @@ def test_map_says_how_the_layouts_differ(networks):
     assert layouts["positions_table.weight"] == "transposed"
 
 
+@ONE
 def test_module_without_example_inputs_takes_those_of_the_other_side(networks, dense):
     import torch
 
@@ -73,6 +78,7 @@ def test_module_without_example_inputs_takes_those_of_the_other_side(networks, d
     assert compare(module, dense(), steps=2).passed
 
 
+@pytest.mark.several_backends
 def test_function_of_jax_against_keras(backend, dense):
     jax = pytest.importorskip("jax", reason="needs JAX")
 
@@ -85,6 +91,7 @@ def test_function_of_jax_against_keras(backend, dense):
     assert report.passed, report.finding
 
 
+@ONE
 def test_copy_has_the_weights_of_the_first(dense, here):
     first, second = dense(), dense()
     before = second.get_weights()
@@ -95,6 +102,7 @@ def test_copy_has_the_weights_of_the_first(dense, here):
     assert all(np.array_equal(a, b) for a, b in zip(before, second.get_weights(), strict=True))
 
 
+@ONE
 def test_weights_as_they_are(dense):
     first, second = dense(), dense()
     second.set_weights([3 * array for array in first.get_weights()])
@@ -104,6 +112,7 @@ def test_weights_as_they_are(dense):
     assert "first.kernel is the first model's, multiplied by 3" in report.causes
 
 
+@ONE
 def test_other_width_has_no_counterpart(dense):
     report = compare(dense(), dense(units=7), steps=1)
     assert not report.passed
@@ -111,6 +120,7 @@ def test_other_width_has_no_counterpart(dense):
     assert "first.kernel (4, 7) of the second" in report.checks[0].where
 
 
+@ONE
 def test_map_can_be_written_corrected_and_read(backend, here):
     import keras
 
@@ -128,6 +138,7 @@ def test_map_can_be_written_corrected_and_read(backend, here):
     assert not report.passed
 
 
+@ONE
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -141,6 +152,7 @@ def test_map_that_cannot_be_used(dense, here, text, message):
         compare(dense(), dense(), corrected="map.yaml")
 
 
+@ONE
 def test_inputs_that_differ(dense, backend):
     import keras
 
@@ -149,6 +161,7 @@ def test_inputs_that_differ(dense, backend):
         compare(dense(), other)
 
 
+@ONE
 def test_what_is_no_model(dense):
     with pytest.raises(OptionError, match="dict gives a dict: compare takes"):
         compare(dense(), {})
@@ -158,6 +171,7 @@ def test_what_is_no_model(dense):
         compare(dense(), dense(), copy="/dev/null/copied.keras")
 
 
+@ONE
 def test_two_modules_without_example_inputs(networks):
     import torch
 
@@ -165,6 +179,7 @@ def test_two_modules_without_example_inputs(networks):
         compare(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
 
 
+@ONE
 def test_command(cli, tmp_path):
     same, other = files(
         tmp_path,
@@ -189,6 +204,7 @@ def test_command(cli, tmp_path):
     assert not Path("x.keras").exists()
 
 
+@ONE
 def test_weights_of_pytorch_are_transferred(networks, cli):
     import keras
     import torch
@@ -205,6 +221,7 @@ def test_weights_of_pytorch_are_transferred(networks, cli):
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(expected, received, strict=True))
 
 
+@ONE
 @pytest.mark.parametrize("content", ["nothing", "others"])
 def test_weights_that_are_not_those_of_the_module(networks, cli, content):
     import torch

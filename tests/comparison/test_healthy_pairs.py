@@ -7,6 +7,8 @@ import pytest
 from trivium.comparison.compare import compare
 from trivium.functions import load_function
 
+pytestmark = pytest.mark.one_environment
+
 DRAWN = f"{Path(__file__).parents[1] / 'helpers' / 'healthy_pairs.py'}:drawn"
 
 

@@ -9,7 +9,7 @@ from trivium.comparison.weight_map import weight_map
 from trivium.comparison.weight_orders import relation
 from trivium.graph.graph import ArrayReference, Graph, GraphLayer, GraphNode, Input, Output, Spec
 
-pytestmark = pytest.mark.one_environment
+pytestmark = pytest.mark.plain
 
 
 def dense(name, source, depth, width, generator):

@@ -35,6 +35,7 @@ def file(model, tmp_path):
     return path
 
 
+@pytest.mark.one_environment
 def test_the_same_model_passes(model, file, backend):
     report = golden.check(model, file)
     assert report.passed
@@ -42,12 +43,14 @@ def test_the_same_model_passes(model, file, backend):
     assert {check.what for check in report.checks} >= {"forward pass", "gradients", "loss curve"}
 
 
+@pytest.mark.one_environment
 def test_another_model_fails_at_its_layer(model, file):
     report = golden.check(model.replace(":build", ":other"), file)
     assert not report.passed
     assert report.first_failure.where.startswith("layer hidden")
 
 
+@pytest.mark.one_environment
 def test_another_shape_fails(model, tmp_path):
     golden.record(model, tmp_path / "g", steps=1)
     Path(model.partition(":")[0]).write_text(MODEL.replace("units=6", "units=7"))
@@ -56,10 +59,12 @@ def test_another_shape_fails(model, tmp_path):
     assert report.checks[0].what == "initial weights"
 
 
+@pytest.mark.one_environment
 def test_float64_here_against_float32_there(model, file):
     assert golden.check(model, file, float64=True).passed
 
 
+@pytest.mark.one_environment
 def test_options_are_those_of_the_recording(model, tmp_path):
     golden.record("dense/small", tmp_path / "g", steps=1, options={"units": 8})
     assert golden.check("dense/small", tmp_path / "g", options={"units": 8}).passed
@@ -83,6 +88,7 @@ def rewritten(file, **changes):
     tensor_file.write(file, {**record, **changes}, {n: tensor_file.LazyArray.of(a) for n, a in arrays.items()})
 
 
+@pytest.mark.one_environment
 @pytest.mark.parametrize(
     "changes",
     [
@@ -103,6 +109,7 @@ def test_record_of_a_stranger(model, file, changes):
         golden.check(model, file)
 
 
+@pytest.mark.one_environment
 def test_altered_and_missing_files(model, file, tmp_path):
     content = bytearray(file.read_bytes())
     content[-3] ^= 1
@@ -118,6 +125,7 @@ def test_altered_and_missing_files(model, file, tmp_path):
         golden.record("nosuch", tmp_path / "g")
 
 
+@pytest.mark.one_environment
 def test_recorded_arrays_are_those_that_are_read(file):
     read = golden.read(file)
     assert next(name for name, _ in read.variables).endswith("hidden/kernel")
