@@ -41,6 +41,7 @@ def _traced(reader: GraphReader, call: LayerCall, function: Callable[..., Any]) 
     layer = call.operation
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
         raise UnreadableError(f"computes in {layer.compute_dtype}, and only float32 is covered")
+    _require_no_hidden_masks(reader, call)
     arrays = dict.fromkeys(leaf for leaf in keras.tree.flatten(call.arguments) if isinstance(leaf, ArrayReference))
     values = {array: _as_taken(reader, call, array, f"cast_{index}") for index, array in enumerate(arrays)}
     tensors = {array: _symbolic(reader, value) for array, value in values.items()}
@@ -54,6 +55,16 @@ def _traced(reader: GraphReader, call: LayerCall, function: Callable[..., Any]) 
     parameters = [reader.parameter(call, weight.variable) for weight in weights]
     references = [*values.values(), *constants, *parameters]
     return reader.inline(reader.local_name(layer), [*trace.arrays, *weights], trace.outputs, references)
+
+
+def _require_no_hidden_masks(reader: GraphReader, call: LayerCall) -> None:
+    """Raise an UnreadableError if Keras hands the layer a mask that came with an array, and is no argument here."""
+    for name in inspect.signature(call.operation.call).parameters:
+        of_argument = call.arguments if name == "mask" else call.arguments.get(name.removesuffix("_mask"))
+        arrays = [leaf for leaf in keras.tree.flatten(of_argument) if isinstance(leaf, ArrayReference)]
+        takes_mask = name == "mask" or name.endswith("_mask")
+        if takes_mask and call.arguments.get(name) is None and any(map(reader.is_masked, arrays)):
+            raise UnreadableError("takes the mask of an array (mask_zero or Masking), which is not covered")
 
 
 def _as_taken(reader: GraphReader, call: LayerCall, array: ArrayReference, role: str) -> ArrayReference:

@@ -76,7 +76,7 @@ def test_unknown_operators_are_named_all_at_once(tmp_path):
         ("aten.fft_fft.default", {"self": {"as_tensor": {"name": "b"}}}, "c"),
     ]
     content = program_bytes(honest(extra=extra))
-    refused(content, tmp_path, r"aten\.fft_fft\.default \(2\), custom\.thing\.default$", PortError)
+    refused(content, tmp_path, r"aten\.fft_fft\.default \(2\), custom\.thing\.default; teach it", PortError)
 
 
 def test_a_program_that_was_exported_in_training_is_refused(tmp_path):
