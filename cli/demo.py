@@ -60,7 +60,8 @@ def _print(result: DemoResult, out: Path) -> None:
     for report in result.ports:
         difference = f"largest difference {report.largest.absolute:.1e}"
         screen.print(f"cnn/striding ported from {report.source} to {report.target}: {report.finding}, {difference}")
-    screen.print(f"\nBundles, histories and pictures are in {out}/; look at {out}/cnn-striding-*/curves.png first.")
+    screen.print()
+    screen.print(f"Bundles, histories and pictures are in {out}/; look at {out}/cnn-striding-*/curves.png first.")
 
 
 def _quality(run: dict[str, Any]) -> str:

@@ -97,7 +97,8 @@ def _show(recipe: Recipe, options: dict[str, Any], backend: str | None, picture:
     screen = console()
     screen.print(f"{recipe.name}: {recipe.summary}", style="bold")
     screen.print(_layer_table(rows))
-    screen.print(draw(rows), soft_wrap=True)
+    for line in draw(rows).splitlines():
+        screen.print(line, soft_wrap=True)
     screen.print()
     screen.print(f"parameters  {parameters:,}")
     screen.print("options     " + (", ".join(f"{k}={v}" for k, v in recipe.complete(options).items()) or "none"))
