@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--copy", "copy_out", metavar="FILE.keras", help="Write B with the weights of A.")
 @click.option("--map", "map_file", metavar="FILE", help="Lines `layer of A: layer of B`, where the map is wrong.")
 @click.option("--write-map", metavar="FILE", help="Write the map that was found, to be corrected for --map.")
+@click.option("--reduce", "reduce_to", metavar="FOLDER", help="Write the smallest parts that differ, and a script.")
 @click.option("--backends", metavar="NAMES", help="On which A and B compute: one, or two, such as torch,jax.")
 @click.option("--steps", type=int, default=20, show_default=True, metavar="N", help="Number of training steps.")
 @click.option("--float64", is_flag=True, help="Compute in float64: rounding shrinks to 1e-12, and a bug stands out.")
@@ -42,6 +43,7 @@ def command(
     copy_out: str | None,
     map_file: str | None,
     write_map: str | None,
+    reduce_to: str | None,
     backends: str | None,
     steps: int,
     float64: bool,
@@ -61,6 +63,7 @@ def command(
     Example:
       trivium compare my_torch.py:build my_keras.py:build
       trivium compare net.onnx my_keras.py:build --copy trained.keras
+      trivium compare old.py:build new.py:build --reduce difference
     """
     from ..comparison.compare import compare
 
@@ -73,6 +76,7 @@ def command(
             copy=copy_out or not as_they_are,
             corrected=map_file,
             map_out=write_map,
+            reduce=reduce_to,
             backends=[name.strip() for name in backends.split(",")] if backends else (),
             steps=steps,
             float64=float64,
@@ -96,6 +100,9 @@ def _print(report: ComparisonReport, copy_out: str | None) -> None:
     for note in report.notes:
         screen.print(note)
     screen.print(report.finding)
+    if report.reduction:
+        layers = " and ".join(map(str, report.reduction.layers))
+        screen.print(f"{report.reduction.folder}/reproduce.py: parts of {layers} layers that still differ")
     if copy_out:
         screen.print(f"{copy_out}: B with the weights of A")
 

@@ -28,7 +28,7 @@ from ..engine.verification.tolerances import (
 )
 from ..errors import OptionError
 from ..graph.graph import Spec
-from ..storage.atomic import require_writable_file
+from ..storage.atomic import new_folder, require_empty_folder, require_writable_file
 from . import causes, sides
 from .alignment import NodePair, align, between
 from .axes import in_order, order_of_axes
@@ -37,6 +37,7 @@ from .description import Description, describe, from_message
 from .evidence import PairedEvidence, label
 from .map_file import read_map, require_known, write_map
 from .matching import Matching, match
+from .reduction import PARTS, Reduction, find_cuts, run_part, write_part, write_script
 from .report import ComparisonReport
 from .sides import Side
 from .units import units_of
@@ -55,6 +56,7 @@ def compare(
     copy: bool | str | Path = True,
     corrected: Mapping[str, str] | str | Path | None = None,
     map_out: str | Path | None = None,
+    reduce: str | Path | None = None,
     backends: Sequence[str] = (),
     steps: int = STEPS,
     float64: bool = False,
@@ -74,6 +76,8 @@ def compare(
         corrected: the names of layers of `b` by those of `a`, where the map that is found is wrong; or a file with a
             line `layer of a: layer of b` for each.
         map_out: a file to write the map to in this form.
+        reduce: a folder, which must be empty or not be there, for the smallest parts of the two that still differ, on
+            one sample, with a script that runs without trivium. It is written only if one pass differs.
         backends: on which `a` and `b` compute: one name or two. The default is the selected backend.
         steps: the number of training steps.
         float64: compute in float64.
@@ -99,6 +103,8 @@ def compare(
     announce = listener or (lambda event: None)
     known = read_map(Path(corrected)) if isinstance(corrected, (str, Path)) else dict(corrected or {})
     out = None if isinstance(copy, bool) else Path(copy)
+    if reduce is not None:
+        require_empty_folder(Path(reduce))
     for path in (out, map_out):
         if path is not None:
             require_writable_file(Path(path))
@@ -109,7 +115,7 @@ def compare(
         comparison = _Comparison(pair, names, announce, known)
         if map_out is not None:
             write_map(Path(map_out), comparison.matching)
-        return comparison.judge(steps, copy is not False, out)
+        return comparison.judge(steps, copy is not False, out, None if reduce is None else Path(reduce))
 
 
 def _two_backends(names: Sequence[str]) -> tuple[str, str]:
@@ -155,8 +161,10 @@ class _Comparison:
         self._map = weight_map(mine, others, self.matching)
         self._nodes: list[NodePair] = align(mine, others, self.matching)
         self._evidence = PairedEvidence(self._described, self._map, self._nodes)
+        self._results: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+        self._inputs: list[list[np.ndarray]] = [[], []]
 
-    def judge(self, steps: int, copy: bool, out: Path | None) -> ComparisonReport:
+    def judge(self, steps: int, copy: bool, out: Path | None, folder: Path | None) -> ComparisonReport:
         """Measure both models and compare them; write the second one with the weights of the first."""
         prepared = [self._call(side, measurements.prepare, steps if side == 0 else 1) for side in (0, 1)]
         batches = (prepared[0]["batches"], self._others_batches(prepared[0]["batches"]))
@@ -180,6 +188,8 @@ class _Comparison:
         if training:
             checks.append(BackendCheck(SETTINGS, self._backends, float("inf"), 0.0, training[0]))
         place = self._place(checks)
+        differs = any(check.what == FORWARD and not check.passed for check in checks)
+        reduction = self._reduce(place, folder, variables) if place and differs and folder else None
         orders = [] if copy else self._orders_of_weights(carried, own[1])
         return ComparisonReport(
             self._pair[0].name,
@@ -193,6 +203,7 @@ class _Comparison:
             initial,
             self._pair[0].model.float64,
             self._notes(),
+            reduction,
         )
 
     def _call(self, side: int, function: Any, *arguments: Any) -> Any:
@@ -244,6 +255,8 @@ class _Comparison:
         nudged = [*zip(names, tolerances.perturb(values, dtype, 1), strict=True)]
         perturbed = self._call(0, measure, batches[0], nudged, True)
         expected, received = self._evidence.in_pairs(*evidence)
+        self._results = dict(expected[FORWARD]), dict(received[FORWARD])
+        self._inputs = [[array[0] for array in of_side["x"]] for of_side in batches]
         moved, _ = self._evidence.in_pairs(perturbed, evidence[1])
         limits = tolerances.derive_tolerances(dtype, expected, moved)
         return [
@@ -286,6 +299,33 @@ class _Comparison:
         failed = [check for check in checks if not check.passed and check.what in (FORWARD, TRAINING)]
         labels = {label(pair): pair for pair in self._nodes}
         return next((pair for name, pair in labels.items() if failed and failed[0].where.startswith(name)), None)
+
+    def _reduce(self, place: NodePair, folder: Path, variables: tuple[NamedArrays, NamedArrays]) -> Reduction:
+        """Write the smallest parts that differ, and a script that shows it."""
+        names = self._evidence.compared.get(label(place), (place.mine.name, place.others.name))
+        agreeing = {each: nodes for each, nodes in self._evidence.compared.items() if each != label(place)}
+        *cuts, labels = find_cuts(self._described, agreeing, names)
+        samples = [self._samples(side, labels, label(place)) for side in (0, 1)]
+        with new_folder(folder) as staged:
+            paths = [str(staged / name) for name in PARTS]
+            layers = [
+                self._call(side, write_part, variables[side], cuts[side].starts, cuts[side].end, paths[side])["layers"]
+                for side in (0, 1)
+            ]
+            what = f"{label(place)}: the first has {', '.join(layers[0])}; the second {', '.join(layers[1])}."
+            write_script(staged, what, samples)
+            answers = [worker.get(self._backends[side]).call(run_part, paths[side], samples[side]) for side in (0, 1)]
+        unlike = answers[0].shape != answers[1].shape
+        difference = float("inf") if unlike else parity.difference(*answers).relative
+        return Reduction(str(folder), (len(layers[0]), len(layers[1])), difference)
+
+    def _samples(self, side: int, labels: Sequence[str | int], place: str) -> list[np.ndarray]:
+        """Return one sample of each start of a part, where the two models differ most; the first model's results."""
+        expected, received = (results[place] for results in self._results)
+        unlike = expected.shape != received.shape
+        worst = 0 if unlike else int(np.unravel_index(parity.distances(expected, received).argmax(), expected.shape)[0])
+        arrays = [self._results[0][each] if isinstance(each, str) else self._inputs[side][each] for each in labels]
+        return [array[worst : worst + 1] for array in arrays]
 
     def _causes(self, place: NodePair | None) -> list[str]:
         sentences = causes.weights_that_one_lacks(self.matching.pairs)

@@ -33,7 +33,8 @@ class PairedEvidence:
         nodes: the pairs of their nodes.
 
     Attributes:
-        compared: the labels of the pairs of nodes whose results were compared.
+        compared: for the label of each pair of nodes whose results were compared, the names of the nodes, one of each
+            model, whose results these were: the two themselves, or what brings theirs into another form.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class PairedEvidence:
         self._described = described
         self._map = weight_map
         self._nodes = nodes
-        self.compared: set[str] = set()
+        self.compared: dict[str, tuple[str, str]] = {}
 
     def weights(self, side: int, variables: NamedArrays) -> dict[WeightKey, np.ndarray]:
         """Return arrays of a model's variables, such as gradients, by the layers and weights of its graph."""
@@ -87,19 +88,24 @@ class PairedEvidence:
         unlike: list[tuple[str, np.ndarray, np.ndarray]] = []
         for pair in self._nodes:
             candidates = [
-                [by_key[description.records[name]] for name in names if description.records.get(name) in by_key]
+                [(name, by_key[description.records[name]]) for name in names if description.records.get(name) in by_key]
                 for description, by_key, names in zip(
                     self._described, arrays, _results(self._described, pair), strict=True
                 )
             ]
-            fitting = [(m, o) for m in candidates[0][::-1] for o in candidates[1][::-1] if m.shape == o.shape]
+            fitting = [
+                ((name, other_name), array, other)
+                for name, array in candidates[0][::-1]
+                for other_name, other in candidates[1][::-1]
+                if array.shape == other.shape
+            ]
             if fitting:
-                self.compared.add(label(pair))
-                expected.append((label(pair), fitting[0][0]))
-                received.append((label(pair), fitting[0][1]))
+                self.compared[label(pair)], array, other = fitting[0]
+                expected.append((label(pair), array))
+                received.append((label(pair), other))
                 unlike = []
-            elif candidates[0] and candidates[1] and _are_unlike(candidates[0][0], candidates[1][0]):
-                unlike.append((label(pair), candidates[0][0], candidates[1][0]))
+            elif candidates[0] and candidates[1] and _are_unlike(candidates[0][0][1], candidates[1][0][1]):
+                unlike.append((label(pair), candidates[0][0][1], candidates[1][0][1]))
         if unlike:
             expected.append(unlike[0][:2])
             received.append((unlike[0][0], unlike[0][2]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.verification.tolerances import BackendCheck
+from .reduction import Reduction
 from .weight_map import WeightMap
 
 
@@ -25,6 +26,7 @@ class ComparisonReport:
         copied: whether the weights of `a` were carried over to `b` before it computed.
         initial: how many weights with a counterpart had other values before that.
         float64: whether everything was computed in float64.
+        reduction: what was written to reproduce the difference, if that was asked for.
         notes: what the Keras model of a network trains otherwise than the network, one sentence each.
     """
 
@@ -39,6 +41,7 @@ class ComparisonReport:
     initial: int
     float64: bool
     notes: tuple[str, ...] = ()
+    reduction: Reduction | None = None
 
     @property
     def passed(self) -> bool:
@@ -73,4 +76,5 @@ class ComparisonReport:
             "causes": list(self.causes),
             "checks": [{**check.to_json(), "backends": ["a", "b"]} for check in self.checks],
             "notes": list(self.notes),
+            "reduction": self.reduction.to_json() if self.reduction else None,
         }

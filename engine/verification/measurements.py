@@ -34,6 +34,8 @@ from .tolerances import NamedArrays
 if TYPE_CHECKING:
     import keras
 
+_BEFORE_ACTIVATION = " before its activation"
+
 
 def prepare(fields: dict[str, Any], steps: int) -> dict[str, Any]:
     """Return what all backends start from: `{"batches", "variables"}`, with this backend's initial variables."""
@@ -207,7 +209,13 @@ def layer_record(name: str) -> str:
 
 def activation_record(name: str) -> str:
     """Return the name under which that is recorded which a layer applies its activation to."""
-    return f"layer {name} before its activation"
+    return f"{layer_record(name)}{_BEFORE_ACTIVATION}"
+
+
+def layer_of_record(record: str) -> tuple[str, bool]:
+    """Return the name of the layer of a record, and whether the record is what the layer returns."""
+    name = record.removeprefix(layer_record(""))
+    return name.removesuffix(_BEFORE_ACTIVATION), not name.endswith(_BEFORE_ACTIVATION)
 
 
 def _record_and_apply(activation: Any, name: str, recorded: NamedArrays, values: Any) -> Any:
