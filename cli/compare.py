@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--map", "map_file", metavar="FILE", help="Lines `layer of A: layer of B`, where the map is wrong.")
 @click.option("--write-map", metavar="FILE", help="Write the map that was found, to be corrected for --map.")
 @click.option("--reduce", "reduce_to", metavar="FOLDER", help="Write the smallest parts that differ, and a script.")
+@click.option("--html", metavar="FILE", help="Write the comparison as one page: graph, layers, losses, weights.")
 @click.option("--backends", metavar="NAMES", help="On which A and B compute: one, or two, such as torch,jax.")
 @click.option("--steps", type=int, default=20, show_default=True, metavar="N", help="Number of training steps.")
 @click.option("--float64", is_flag=True, help="Compute in float64: rounding shrinks to 1e-12, and a bug stands out.")
@@ -44,6 +46,7 @@ def command(
     map_file: str | None,
     write_map: str | None,
     reduce_to: str | None,
+    html: str | None,
     backends: str | None,
     steps: int,
     float64: bool,
@@ -85,6 +88,10 @@ def command(
             seed=seed,
             listener=listener,
         )
+    if html:
+        from ..comparison.page import write_page
+
+        write_page(report, Path(html))
     if as_json:
         print_json(report.to_json())
     else:

@@ -22,12 +22,13 @@ from ..engine.verification import measurements, parity, tolerances
 from ..engine.verification.model_under_test import StepBatches
 from ..engine.verification.tolerances import (
     FORWARD,
+    LOSSES,
     TRAINING,
     BackendCheck,
     NamedArrays,
 )
 from ..errors import OptionError
-from ..graph.graph import Spec
+from ..graph.graph import Graph, Spec
 from ..storage.atomic import new_folder, require_empty_folder, require_writable_file
 from . import causes, sides
 from .alignment import NodePair, align, between
@@ -38,7 +39,7 @@ from .evidence import PairedEvidence, label
 from .map_file import read_map, require_known, write_map
 from .matching import Matching, match
 from .reduction import PARTS, Reduction, find_cuts, run_part, write_part, write_script
-from .report import ComparisonReport
+from .report import ComparisonReport, LayerDifference
 from .sides import Side
 from .units import units_of
 from .weight_map import WeightKey, weight_map
@@ -163,6 +164,8 @@ class _Comparison:
         self._evidence = PairedEvidence(self._described, self._map, self._nodes)
         self._results: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
         self._inputs: list[list[np.ndarray]] = [[], []]
+        self._limits: list[float] = []
+        self._losses: tuple[list[float], list[float]] | tuple[()] = ()
 
     def judge(self, steps: int, copy: bool, out: Path | None, folder: Path | None) -> ComparisonReport:
         """Measure both models and compare them; write the second one with the weights of the first."""
@@ -202,6 +205,9 @@ class _Comparison:
             copy,
             initial,
             self._pair[0].model.float64,
+            self._layer_differences(),
+            self._losses if all(self._losses) else (),
+            _sources(self._described[0].graph),
             self._notes(),
             reduction,
         )
@@ -259,11 +265,26 @@ class _Comparison:
         self._inputs = [[array[0] for array in of_side["x"]] for of_side in batches]
         moved, _ = self._evidence.in_pairs(perturbed, evidence[1])
         limits = tolerances.derive_tolerances(dtype, expected, moved)
+        self._limits = limits[FORWARD]
+        curves = [[float(loss) for _, loss in kind[LOSSES]] for kind in (expected, received)]
+        self._losses = curves[0], curves[1]
         return [
             tolerances.compare(what, self._backends, expected[what], received[what], limits[what])
             for what in tolerances.LIMITS
             if expected.get(what)
         ]
+
+    def _layer_differences(self) -> tuple[LayerDifference, ...]:
+        kinds = {label(pair): pair for pair in self._nodes}
+        differences = []
+        for (name, mine), others, limit in zip(
+            self._results[0].items(), self._results[1].values(), self._limits, strict=True
+        ):
+            unlike = mine.shape != others.shape
+            relative = float("inf") if unlike else parity.difference(mine, others).relative if mine.size else 0.0
+            pair = kinds[name]
+            differences.append(LayerDifference(pair.mine.name, pair.others.name, pair.mine.kind, relative, limit))
+        return tuple(differences)
 
     def _first_other_weight(
         self, carried: Mapping[WeightKey, np.ndarray], own: Mapping[WeightKey, np.ndarray]
@@ -339,3 +360,9 @@ class _Comparison:
             pairs = [pair for pair in self._nodes if pair.mine in before[0] and pair.others in before[1]]
             sentences += causes.at_a_place([*pairs, place], *before)
         return sentences
+
+
+def _sources(graph: Graph) -> dict[str, tuple[str, list[str]]]:
+    """Return for each input and node of a graph its kind, and the names of those that it is computed from."""
+    inputs: dict[str, tuple[str, list[str]]] = {each.name: ("input", []) for each in graph.inputs}
+    return inputs | {node.name: (node.kind, [ref.name for ref in node.references]) for node in graph.nodes}

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..engine.verification.tolerances import BackendCheck
+from ..storage.safe_json import finite
 from .reduction import Reduction
 from .weight_map import WeightMap
+
+
+@dataclass(frozen=True)
+class LayerDifference:
+    """How far two parts differ that have the same place in two models.
+
+    Attributes:
+        mine, others: their names.
+        kind: as in `graph/layer_kinds.py`.
+        difference: of their results in inference, relative to the largest value; infinite if the shapes differ.
+        tolerance: how far rounding may move it.
+    """
+
+    mine: str
+    others: str
+    kind: str
+    difference: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return self.difference <= self.tolerance
+
+    def to_json(self) -> dict[str, Any]:
+        values = {"difference": finite(self.difference), "tolerance": self.tolerance, "passed": self.passed}
+        return {"a": self.mine, "b": self.others, "kind": self.kind, **values}
 
 
 @dataclass(frozen=True)
@@ -26,6 +54,9 @@ class ComparisonReport:
         copied: whether the weights of `a` were carried over to `b` before it computed.
         initial: how many weights with a counterpart had other values before that.
         float64: whether everything was computed in float64.
+        layers: of all parts whose results were compared, in the order of computation.
+        losses: of each training step of both; empty if they were not trained.
+        graph: of each part of `a` its kind, and the parts that it is computed from.
         reduction: what was written to reproduce the difference, if that was asked for.
         notes: what the Keras model of a network trains otherwise than the network, one sentence each.
     """
@@ -40,6 +71,9 @@ class ComparisonReport:
     copied: bool
     initial: int
     float64: bool
+    layers: tuple[LayerDifference, ...] = ()
+    losses: tuple[list[float], list[float]] | tuple[()] = ()
+    graph: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     reduction: Reduction | None = None
 
@@ -75,6 +109,8 @@ class ComparisonReport:
             "place": list(self.place) if self.place else None,
             "causes": list(self.causes),
             "checks": [{**check.to_json(), "backends": ["a", "b"]} for check in self.checks],
+            "layers": [layer.to_json() for layer in self.layers],
+            "losses": [finite(curve) for curve in self.losses],
             "notes": list(self.notes),
             "reduction": self.reduction.to_json() if self.reduction else None,
         }

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...engine.plots.page_libraries import altair
 from ..results import STEADY
 from .figures import differs, heading, interval, scaled, three, words
-from .libraries import altair
 from .results_reader import ReportPart, Row
 
 _BAR, _LINE = 20, 14  # pixels of a bar, and of a line of a name

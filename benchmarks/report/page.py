@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
+from ...engine.plots.page_libraries import altair, jinja2, markupsafe, vl_convert
 from . import answers, tables
-from .libraries import altair, jinja2, markupsafe, vl_convert
 from .marks import Chart
 from .results_reader import ReportPart
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...backends.workers.worker import Listener
+from ...engine.plots.page_libraries import altair, vl_convert
 from ...storage.atomic import atomic_write
 from ..cells import progress_event
-from .libraries import altair, vl_convert
 from .marks import Chart
 from .page import PALETTES, slug
 from .results_reader import ReportPart

@@ -369,5 +369,5 @@ def test_a_file_name_cannot_leave_its_folder():
 @pytest.mark.parametrize("library", ["altair", "vl_convert", "jinja2"])
 def test_a_missing_library_is_an_error_with_the_install_command(monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(OptionError, match=rf"a report needs {library}, .*: pip install 'trivium\[report\]'"):
+    with pytest.raises(OptionError, match=rf"a page needs {library}, .*: pip install 'trivium\[report\]'"):
         getattr(libraries, library)()

@@ -103,7 +103,7 @@ def test_a_place_with_nothing_or_that_cannot_be_written_to_is_refused(refused, h
 def test_without_its_libraries_a_line_says_what_to_install(refused, results, monkeypatch):
     monkeypatch.setitem(sys.modules, "altair", None)
     line = refused("report", "runs", with_progress=True)
-    assert line.endswith("a report needs altair, which is not installed: pip install 'trivium[report]'")
+    assert line.endswith("a page needs altair, which is not installed: pip install 'trivium[report]'")
 
 
 def test_no_framework_is_imported(results):

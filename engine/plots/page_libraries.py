@@ -1,4 +1,4 @@
-"""The optional libraries that draw charts and render pages, imported only when a report is made."""
+"""The optional libraries that draw charts and render pages, imported only when a page is made."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise OptionError(f"a report needs {name}, which is not installed: pip install 'trivium[report]'") from error
+        raise OptionError(f"a page needs {name}, which is not installed: pip install 'trivium[report]'") from error

@@ -1,0 +1,60 @@
+"""The page of a comparison: everything in it, nothing loaded, nothing run, text escaped."""
+
+import re
+
+import numpy as np
+import pytest
+
+from trivium.comparison.page import write_page
+from trivium.comparison.report import ComparisonReport, LayerDifference
+from trivium.comparison.weight_map import Piece, WeightMap
+from trivium.engine.verification.tolerances import BackendCheck
+
+pytestmark = pytest.mark.plain
+
+NASTY = "</title><script>alert(1)</script>\x1b[31m"
+
+
+@pytest.fixture
+def report():
+    piece = Piece(("conv", "kernel"), (NASTY, "kernel"), np.arange(4), np.arange(4), ((2, 2), (2, 2)), "transposed")
+    layers = (
+        LayerDifference("conv", NASTY, "conv", 0.0, 1e-5),
+        LayerDifference("act", "gelu", "gelu", float("inf"), 1e-5),
+        LayerDifference("out", "out", "dense", 0.3, 1e-5),
+    )
+    checks = (BackendCheck("forward pass", ("jax", "torch"), float("inf"), 0.0, "act | gelu"),)
+    graph = {"x": ("input", []), "conv": ("conv", ["x"]), "act": ("relu", ["conv"]), "out": ("dense", ["act", "x"])}
+    return ComparisonReport(
+        *("folder/a.py:build", NASTY, ("jax", "torch"), WeightMap((piece,), (), ((("extra", "bias"), (3,)),))),
+        *(checks, ("act", "gelu"), (f"relu against {NASTY}",), True, 2, False),
+        *(layers, ([1.0, 0.5], [1.0, float("nan")]), graph),
+    )
+
+
+@pytest.fixture
+def page(report, tmp_path):
+    pytest.importorskip("jinja2")
+    write_page(report, tmp_path / "page.html")
+    return (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_text_from_files_is_escaped_and_nothing_is_loaded_or_run(page):
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert not re.search(r"https?://|src=|@import|url\(", page)
+    assert "default-src 'none'" in page
+
+
+def test_parts_are_coloured_and_the_first_that_differs_is_marked(page):
+    boxes = re.findall(r'<g class="box ([^"]*)"><title>(\w+) ', page)
+    assert boxes == [("", "x"), ("same", "conv"), ("differ first", "act"), ("differ", "out")]
+    assert page.count('<polyline class="edge"') == 4
+
+
+def test_values_are_told(page):
+    assert "step 1: A 1, B 1" in page
+    assert "a.py:build and" in page
+    assert "extra.bias" in page
+    assert "no counterpart" in page
+    assert page.count("∞") >= 2
