@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from trivium.benchmarks.report import answers, charts, libraries, markdown, page, pictures, results_reader, tables
+from trivium.benchmarks.report import answers, charts, markdown, page, pictures, results_reader, tables
 from trivium.benchmarks.report.figures import duration, interval, three, times
+from trivium.engine.plots import page_libraries
 from trivium.errors import DataError, OptionError, TriviumError
 from trivium.storage.atomic import write_json
 
@@ -370,4 +371,4 @@ def test_a_file_name_cannot_leave_its_folder():
 def test_a_missing_library_is_an_error_with_the_install_command(monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(OptionError, match=rf"a page needs {library}, .*: pip install 'trivium\[report\]'"):
-        getattr(libraries, library)()
+        getattr(page_libraries, library)()
