@@ -38,11 +38,12 @@ ALLOWED = {
     "data": _BELOW_ENGINE,
     "engine": _BELOW_ENGINE | {"engine"},
     "porting": _BELOW_ENGINE | {"porting", "engine"},
+    "comparison": _BELOW_ENGINE | {"comparison", "porting", "engine"},
     "benchmarks": _BELOW_ENGINE | {"benchmarks", "porting", "engine"},
-    "cli": _BELOW_ENGINE | {"cli", "benchmarks", "porting", "engine", "trivium"},
-    "trivium": GROUND | {"porting", "engine", "data", "models", "backends"},
+    "cli": _BELOW_ENGINE | {"cli", "benchmarks", "comparison", "porting", "engine", "trivium"},
+    "trivium": GROUND | {"comparison", "porting", "engine", "data", "models", "backends"},
     "__main__": {"cli"},
-    "pytest_plugin": GROUND | {"engine", "data", "models", "backends"},
+    "pytest_plugin": GROUND | {"comparison", "engine", "data", "models", "backends"},
 }
 
 
