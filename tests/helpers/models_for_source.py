@@ -314,7 +314,7 @@ def shapes(keras, x):
 def pooling_operations(keras, x):
     ops = keras.ops
     y = keras.layers.Conv2D(4, 2)(x)
-    return [ops.max_pool(y, 2), ops.average_pool(y, (2, 3), 1), ops.max_pool(y[:, 0], 3, 2)]
+    return [ops.max_pool(y, 2, 2), ops.average_pool(y, (2, 3), 1), ops.max_pool(y[:, 0], 3, 2)]
 
 
 @graph("numbers and arrays", (5,))
