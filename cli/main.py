@@ -104,7 +104,21 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         text = _refusal(error)
         code = _print_bug() if text is None else _print_error(text)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(_flushed(code if isinstance(code, int) else 0))
+
+
+def _flushed(code: int) -> int:
+    """Write out what is still to be printed, and return the exit code; 2 if that cannot be written.
+
+    Python would try again when it ends, and end with a code of its own.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if code == 0 and error.errno != errno.EPIPE:
+            return _print_error(f"cannot write: {error.strerror}")
+    return code
 
 
 def _refusal(error: Exception) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import FileError, OptionError
 from ..functions import suggest
 from ..storage.atomic import write_text
+from ..storage.regular_file import read_regular
 from .matching import Matching
 from .units import Unit
 
@@ -21,8 +22,7 @@ def read_map(path: Path) -> dict[str, str]:
         FileError: the file is missing, or a line has not the form `name: name`.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        content = read_regular(path, _LARGEST + 1)
         lines = content.decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: cannot be read as a map of layers: {error}") from error

@@ -13,6 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from ...errors import FileError, PortError, first_line
+from ...storage.regular_file import require_regular
 
 
 def as_arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
@@ -52,6 +53,7 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     Raises:
         FileError: the file is neither, or has other weights than the module.
     """
+    require_regular(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

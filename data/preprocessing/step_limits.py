@@ -16,6 +16,8 @@ from ...storage.budget import AXES, SIZE, STEPS
 from .transforms import Cast, Transform
 
 _SHAPES = ("shape", "before")
+# Settings from which memory is taken; a mean or the end of a range may be any number.
+_SIZES = (*_SHAPES, "classes", "length", "horizon", "stride", "size", "axis")
 
 
 def require_plausible(steps: Sequence[Transform]) -> None:
@@ -31,7 +33,8 @@ def require_plausible(steps: Sequence[Transform]) -> None:
             _require_plain_numbers(step)
         for field in fields(step):  # type: ignore[arg-type]
             value = getattr(step, field.name)
-            _require_size(step, field.name, value)
+            if field.name in _SIZES:
+                _require_size(step, field.name, value)
             if field.name in _SHAPES and isinstance(value, tuple) and len(value) > AXES:
                 raise DataError(f"the step {step.kind!r} has {len(value)} axes, at most {AXES} are read")
 

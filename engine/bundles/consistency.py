@@ -35,8 +35,8 @@ def require_consistent(preprocessing: Preprocessing, labels: Labels, inputs: Nes
     for chain in (preprocessing.inputs, preprocessing.targets):
         for step in chain.steps:
             require_field_types(step)
-        require_plausible(chain.steps)
         chain.require_usable()
+        require_plausible(chain.steps)
     arrays = [*_by_name(inputs).values(), *_by_name(outputs).values()]
     if any(array.dtype.kind not in _NUMBERS or not array.ndim for array in arrays):
         raise BundleError("its recorded samples are no numbers")

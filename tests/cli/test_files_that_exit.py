@@ -44,12 +44,12 @@ def test_a_file_that_exits_when_it_is_imported_is_told(folder, cli, text):
         ("recipes", "e.py:build"),
         ("data", "e.py:build"),
         ("search", "e.py:build", "--data", "moons", "--grid", "units=1,2"),
-        ("verify", "e.py:build"),
+        pytest.param(("verify", "e.py:build"), marks=pytest.mark.several_backends),
         ("train", "m.py:leaves", "--data", "moons"),
         ("train", "m.py:build", "--data", "m.py:leaves"),
         ("train", "m.py:build", "--data", "m.py:batches", "--steps-per-epoch", "2", "--out", "o"),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_every_command_tells_it_whenever_it_happens(folder, cli, arguments):
     (folder / "e.py").write_text(ENDINGS[0])

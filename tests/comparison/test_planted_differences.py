@@ -65,7 +65,7 @@ def cases():
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["planted-second", "planted-first"])
-@pytest.mark.parametrize("number", cases())
+@pytest.mark.parametrize("number", [*cases()])
 def test_planted_difference(number, turned):
     model, planted, both, names, cause = PLANTED[number]
     build = load_function(f"{MODELS}:{model}")

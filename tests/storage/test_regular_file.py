@@ -5,6 +5,7 @@ import os
 import socket
 from pathlib import Path
 
+import house
 import pytest
 
 import trivium
@@ -158,8 +159,8 @@ def calls_that_read(source):
 @pytest.mark.one_environment
 def test_every_reader_goes_through_the_one_place():
     read_elsewhere = {}
-    for path in PACKAGE.rglob("*.py"):
-        name = path.relative_to(PACKAGE).as_posix()
+    for name in house.modules():
+        path = PACKAGE / name
         if not {name, name.partition("/")[0]} & OWN_FILES:
             own = ("safe_json.read_bytes", "read_text(path)", "resources.files")
             lines = [line for line in calls_that_read(path.read_text("utf-8")) if not any(text in line for text in own)]
