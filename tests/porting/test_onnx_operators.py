@@ -1,7 +1,5 @@
 """Operators of ONNX, rebuilt in Keras: each answers as ONNX' own evaluator does, or is refused in one line."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -12,8 +10,9 @@ onnx = pytest.importorskip("onnx")
 
 helper = onnx.helper
 
-# The reference evaluator of the package onnx lacks versions of some operators, and computes a loop otherwise.
-WITH_ITS_RUNTIME = pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="needs ONNX Runtime")
+# The reference evaluator of the package onnx lacks versions of some operators, and computes a loop otherwise: ONNX
+# Runtime is where all backends are.
+WITH_ITS_RUNTIME = pytest.mark.several_backends
 
 
 def saved(nodes, outputs, folder, arrays=(), shape=(None, 3, 4), name="net.onnx"):
@@ -138,11 +137,10 @@ GOES_ON = [helper.make_node("Identity", ["on"], ["next"])]
     [
         (branches("yes"), {"yes": np.array(True)}),
         (branches("yes"), {"yes": np.array(False)}),
-        (loop(GOES_ON), {"rounds": np.array(3)}),
+        pytest.param(loop(GOES_ON), {"rounds": np.array(3)}, marks=WITH_ITS_RUNTIME),
     ],
     ids=["if", "else", "loop"],
 )
-@WITH_ITS_RUNTIME
 def test_control_flow_that_does_not_depend_on_values_is_written_out(backend, shared_worker, tmp_path, node, arrays):
     report = trivium.port(saved([node], [("y", 3)], tmp_path, arrays), "keras", tmp_path / "net.keras")
     assert report.passed, report.to_json()
