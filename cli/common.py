@@ -150,6 +150,11 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     return {name: parse_value(text) for name, text in pairs}
 
 
+def backend_names(text: str | None) -> list[str]:
+    """Split `torch, jax` into names; none without text."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
 def say(text: str) -> None:
     """Print a line on standard error, with its control characters made visible."""
     click.echo(visible(text), err=True)

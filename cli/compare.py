@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import common_options, console, matmul_option, print_json, table, trust_option
+from .check_table import check_table
+from .common import backend_names, common_options, console, matmul_option, print_json, table, trust_option
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ def command(
             a,
             b,
             copy=copy_out or not as_they_are,
-            corrected=map_file,
+            known_pairs=map_file,
             map_out=write_map,
             reduce=reduce_to,
-            backends=[name.strip() for name in backends.split(",")] if backends else (),
+            backends=backend_names(backends),
             steps=steps,
             float64=float64,
             loss=loss,
@@ -103,7 +104,7 @@ def command(
 def _print(report: ComparisonReport, copy_out: str | None) -> None:
     screen = console()
     screen.print(map_table(report))
-    screen.print(check_table(report))
+    screen.print(check_table(report.checks))
     for note in report.notes:
         screen.print(note)
     screen.print(report.finding)
@@ -124,18 +125,4 @@ def map_table(report: ComparisonReport) -> Table:
         shown.add_row(".".join(key), str(shape), "-", "", "no counterpart")
     for key, shape in report.map.only_others:
         shown.add_row("-", "", ".".join(key), str(shape), "no counterpart")
-    return shown
-
-
-def check_table(report: ComparisonReport) -> Table:
-    """Return a table of what was compared, and how far it differs."""
-    shown = table("", "compared", "difference", "allowed", "where", right=("difference", "allowed"))
-    for check in report.checks:
-        shown.add_row(
-            "" if check.passed else "✗",
-            check.what,
-            f"{check.difference:.1e}",
-            f"{check.tolerance:.0e}",
-            check.where,
-        )
     return shown

@@ -180,8 +180,9 @@ def _list(names: list[str], as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, "datasets": names})
     else:
+        screen = console()
         for name in names:
-            console().print(name)
+            screen.print(name)
 
 
 def _print(summary: dict[str, Any]) -> None:

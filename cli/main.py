@@ -67,7 +67,7 @@ class _CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader of our output closed the pipe, which Click treats as a failure
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 0
 
 
@@ -108,17 +108,19 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _flushed(code: int) -> int:
-    """Write out what is still to be printed, and return the exit code; 2 if that cannot be written.
-
-    Python would try again when it ends, and end with a code of its own.
-    """
+    """Write out what is still to be printed, and return the exit code; 2 if that cannot be written."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         if code == 0 and error.errno != errno.EPIPE:
             return _print_error(f"cannot write: {error.strerror}")
     return code
+
+
+def _drop_output() -> None:
+    """Drop what is still to be printed: Python tries to write it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refusal(error: Exception) -> str | None:

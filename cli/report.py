@@ -53,7 +53,9 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
     if as_json:
         print_json({**document, "suites": [answers.as_json(part) for part in parts]})
         return
+    screen = console()
     for part in parts:
-        for line in (answers.question(part), *(f"  {said}" for said in answers.answer(part))):
-            console().print(line)
-    console().print(f"kept {', '.join(document['files'])}")
+        screen.print(answers.question(part))
+        for sentence in answers.answer(part):
+            screen.print(f"  {sentence}")
+    screen.print(f"kept {', '.join(document['files'])}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from .check_table import check_table
 from .common import common_options, console, print_json
-from .compare import check_table, map_table
+from .compare import map_table
 from .progress import progress
 
 
@@ -33,13 +34,13 @@ def command(
     from ..comparison.transfer import transfer
 
     with progress(f"transfer {weights}") as listener:
-        report = transfer(weights, model, like, out, corrected=map_file, listener=listener)
+        report = transfer(weights, model, like, out, known_pairs=map_file, listener=listener)
     if as_json:
         print_json({**report.to_json(), "out": out if report.passed else None})
     else:
         screen = console()
         screen.print(map_table(report))
-        screen.print(check_table(report))
+        screen.print(check_table(report.checks))
         screen.print(report.finding)
         screen.print(f"{out}: written" if report.passed else f"{out}: not written")
     if not report.passed:

@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .check_table import check_table
 from .common import (
+    backend_names,
     common_options,
     console,
     matmul_option,
     parse_assignments,
     print_json,
     set_option,
-    table,
     trust_option,
 )
 from .options.data_options import data_options
 from .progress import progress
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..backends.workers.worker import Listener
     from ..engine.verification.verification import Report
 
@@ -71,7 +70,7 @@ def command(
     """
     from ..engine.verification.verification import verify
 
-    names = [name.strip() for name in backends.split(",")] if backends else []
+    names = backend_names(backends)
     if record_to and against:
         raise click.UsageError("--record writes a file and --against reads one: choose one")
     if (record_to or against) and len(names) > 1:
@@ -90,7 +89,7 @@ def command(
     if as_json:
         print_json(report.to_json())
     else:
-        console().print(_table(report))
+        console().print(check_table(report.worst_by_kind(), with_backends=True))
         console().print(f"{source}: {report.finding}")
     if not report.passed:
         ctx.exit(1)
@@ -116,18 +115,3 @@ def _record(
         print_json({"schema": golden.SCHEMA, "file": file, "source": source, "recorded": recorded.origin})
     else:
         console().print(f"{file}: {source} as computed on {recorded.origin}; check it with --against {file}")
-
-
-def _table(report: Report) -> Table:
-    """Return a table with the worst check of each kind."""
-    shown = table("", "compared", "backends", "difference", "allowed", "where", right=("difference", "allowed"))
-    for check in report.worst_by_kind():
-        shown.add_row(
-            "" if check.passed else "✗",
-            check.what,
-            " ".join(dict.fromkeys(check.backends)),
-            f"{check.difference:.1e}",
-            f"{check.tolerance:.0e}",
-            check.where,
-        )
-    return shown

@@ -55,7 +55,7 @@ def compare(
     b: Any,
     *,
     copy: bool | str | Path = True,
-    corrected: Mapping[str, str] | str | Path | None = None,
+    known_pairs: Mapping[str, str] | str | Path | None = None,
     map_out: str | Path | None = None,
     reduce: str | Path | None = None,
     backends: Sequence[str] = (),
@@ -74,7 +74,7 @@ def compare(
             `path/to/file.py:function` that returns one of these.
         copy: carry the weights of `a` over to `b` before they compute; a `.keras` file to write `b` to with them, too.
             If False, both compute with their own.
-        corrected: the names of layers of `b` by those of `a`, where the map that is found is wrong; or a file with a
+        known_pairs: the names of layers of `b` by those of `a`, where the map that is found is wrong; or a file with a
             line `layer of a: layer of b` for each.
         map_out: a file to write the map to in this form.
         reduce: a folder, which must be empty or not be there, for the smallest parts of the two that still differ, on
@@ -102,7 +102,7 @@ def compare(
     if steps < 1:
         raise OptionError(f"steps must be 1 or more, received {steps}")
     announce = listener or (lambda event: None)
-    known = read_map(Path(corrected)) if isinstance(corrected, (str, Path)) else dict(corrected or {})
+    pairs = read_map(Path(known_pairs)) if isinstance(known_pairs, (str, Path)) else dict(known_pairs or {})
     out = None if isinstance(copy, bool) else Path(copy)
     if reduce is not None:
         require_empty_folder(Path(reduce))
@@ -113,7 +113,7 @@ def compare(
         pair = _resolve_both(a, b, Path(scratch), announce)
         trained = {"loss": loss, "optimizer": optimizer, "without_dropout": True}
         pair = pair[0].with_settings(trained, seed, float64), pair[1].with_settings(trained, seed, float64)
-        comparison = _Comparison(pair, names, announce, known)
+        comparison = _Comparison(pair, names, announce, pairs)
         if map_out is not None:
             write_map(Path(map_out), comparison.matching)
         return comparison.judge(steps, copy is not False, out, None if reduce is None else Path(reduce))
@@ -127,14 +127,15 @@ def _two_backends(names: Sequence[str]) -> tuple[str, str]:
 
 
 def _resolve_both(a: Any, b: Any, folder: Path, listener: Listener) -> tuple[Side, Side]:
-    """Resolve first the side that tells its inputs."""
-    if not sides.needs_examples(a):
-        first = sides.resolve(a, folder, None, listener)
-        return first, sides.resolve(b, folder, _inputs_of(first), listener)
-    if sides.needs_examples(b):
+    """Resolve first the side that tells its inputs, where the other has no example inputs."""
+    sources = sides.classify(a), sides.classify(b)
+    if all(source.needs_examples for source in sources):
         raise OptionError("neither side tells example inputs: let one function return (module, example_inputs)")
-    second = sides.resolve(b, folder, None, listener)
-    return sides.resolve(a, folder, _inputs_of(second), listener), second
+    resolved: dict[int, Side] = {}
+    for place in sorted((0, 1), key=lambda place: sources[place].needs_examples):
+        specs = _inputs_of(resolved[1 - place]) if sources[place].needs_examples else None
+        resolved[place] = sides.resolve(sources[place], folder, specs, listener)
+    return resolved[0], resolved[1]
 
 
 def _inputs_of(side: Side) -> list[Spec]:
@@ -146,7 +147,7 @@ class _Comparison:
     """One comparison: calls the workers, and compares what they measured."""
 
     def __init__(
-        self, pair: tuple[Side, Side], backends: tuple[str, str], listener: Listener, corrected: dict[str, str]
+        self, pair: tuple[Side, Side], backends: tuple[str, str], listener: Listener, known_pairs: dict[str, str]
     ) -> None:
         self._pair = pair
         self._backends = backends
@@ -157,8 +158,8 @@ class _Comparison:
         )
         mine, others = (description.graph for description in self._described)
         units = units_of(mine), units_of(others)
-        require_known(corrected, *units)
-        self.matching: Matching = match(*units, corrected)
+        require_known(known_pairs, *units)
+        self.matching: Matching = match(*units, known_pairs)
         self._map = weight_map(mine, others, self.matching)
         self._nodes: list[NodePair] = align(mine, others, self.matching)
         self._evidence = PairedEvidence(self._described, self._map, self._nodes)
@@ -174,7 +175,7 @@ class _Comparison:
         variables = prepared[0]["variables"], prepared[1]["variables"]
         own = self._evidence.weights(0, variables[0]), self._evidence.weights(1, variables[1])
         carried = self._map.carry_over(*own)
-        initial = sum(not np.array_equal(carried[key], own[1][key]) for key in carried)
+        others = [key for key in carried if not np.array_equal(carried[key], own[1][key])]
         if copy:
             variables = variables[0], self._evidence.with_weights(variables[1], carried)
             if out:
@@ -183,8 +184,8 @@ class _Comparison:
         checks = self._compare(measurements.measure_inference, batches, variables)
         if all(check.passed for check in checks):
             checks = self._compare(measurements.measure, batches, variables)
-        if not copy and initial:
-            checks.insert(0, self._first_other_weight(carried, own[1]))
+        if not copy and others:
+            checks.insert(0, self._check_of_weight(others[0], carried, own[1]))
         if self._map.only_mine or self._map.only_others:
             checks.insert(0, self._without_counterpart())
         training = [sentence for pair in self._nodes for sentence in causes.of_training(pair)]
@@ -193,23 +194,23 @@ class _Comparison:
         place = self._place(checks)
         differs = any(check.what == FORWARD and not check.passed for check in checks)
         reduction = self._reduce(place, folder, variables) if place and differs and folder else None
-        orders = [] if copy else self._orders_of_weights(carried, own[1])
+        orders = [] if copy else self._orders_of_weights(others, carried, own[1])
         return ComparisonReport(
-            self._pair[0].name,
-            self._pair[1].name,
-            self._backends,
-            self._map,
-            tuple(checks),
-            (place.mine.name, place.others.name) if place else None,
-            tuple(dict.fromkeys([*orders, *self._causes(place), *training])),
-            copy,
-            initial,
-            self._pair[0].model.float64,
-            self._layer_differences(),
-            self._losses if all(self._losses) else (),
-            _sources(self._described[0].graph),
-            self._notes(),
-            reduction,
+            a=self._pair[0].name,
+            b=self._pair[1].name,
+            backends=self._backends,
+            map=self._map,
+            checks=tuple(checks),
+            place=(place.mine.name, place.others.name) if place else None,
+            causes=tuple(dict.fromkeys([*orders, *self._causes(place), *training])),
+            copied=copy,
+            other_weights=len(others),
+            float64=self._pair[0].model.float64,
+            layers=self._layer_differences(),
+            losses=self._losses if all(self._losses) else (),
+            graph=_sources(self._described[0].graph),
+            notes=self._notes(),
+            reduction=reduction,
         )
 
     def _call(self, side: int, function: Any, *arguments: Any) -> Any:
@@ -222,8 +223,8 @@ class _Comparison:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        """Return what each side that was rebuilt is trained otherwise, one sentence each."""
-        reports = [(side.name, side.rebuilt) for side in self._pair if side.rebuilt]
+        """Return what Keras trains otherwise in each network that was rebuilt, one sentence each."""
+        reports = [(side.name, side.port) for side in self._pair if side.port]
         return tuple(
             f"{name}: {sentence}" for name, report in reports for sentence in report.facts.get("trained_otherwise", [])
         )
@@ -257,9 +258,7 @@ class _Comparison:
     ) -> list[BackendCheck]:
         evidence = [self._call(side, measure, batches[side], variables[side], True) for side in (0, 1)]
         dtype = max((each["dtype"] for each in evidence), key=parity.tolerance)
-        names, values = zip(*variables[0], strict=True)
-        nudged = [*zip(names, tolerances.perturb(values, dtype, 1), strict=True)]
-        perturbed = self._call(0, measure, batches[0], nudged, True)
+        perturbed = self._call(0, measure, batches[0], tolerances.perturb_named(variables[0], dtype, 1), True)
         expected, received = self._evidence.in_pairs(*evidence)
         self._results = dict(expected[FORWARD]), dict(received[FORWARD])
         self._inputs = [[array[0] for array in of_side["x"]] for of_side in batches]
@@ -280,30 +279,27 @@ class _Comparison:
         for (name, mine), others, limit in zip(
             self._results[0].items(), self._results[1].values(), self._limits, strict=True
         ):
-            unlike = mine.shape != others.shape
-            relative = float("inf") if unlike else parity.difference(mine, others).relative if mine.size else 0.0
             pair = kinds[name]
+            relative = _relative_difference(mine, others)
             differences.append(LayerDifference(pair.mine.name, pair.others.name, pair.mine.kind, relative, limit))
         return tuple(differences)
 
-    def _first_other_weight(
-        self, carried: Mapping[WeightKey, np.ndarray], own: Mapping[WeightKey, np.ndarray]
+    def _check_of_weight(
+        self, key: WeightKey, carried: Mapping[WeightKey, np.ndarray], own: Mapping[WeightKey, np.ndarray]
     ) -> BackendCheck:
-        """Return the failed check of the first weight that has other values in the second model."""
-        key = next(key for key in carried if not np.array_equal(carried[key], own[key]))
-        difference = parity.difference(np.atleast_1d(carried[key]), np.atleast_1d(own[key]))
-        return BackendCheck(INITIAL, self._backends, difference.relative, 0.0, ".".join(key))
+        """Return the failed check of a weight that has other values in the second model."""
+        difference = _relative_difference(np.atleast_1d(carried[key]), np.atleast_1d(own[key]))
+        return BackendCheck(INITIAL, self._backends, difference, 0.0, ".".join(key))
 
     def _orders_of_weights(
-        self, carried: Mapping[WeightKey, np.ndarray], own: Mapping[WeightKey, np.ndarray]
+        self,
+        keys: Sequence[WeightKey],
+        carried: Mapping[WeightKey, np.ndarray],
+        own: Mapping[WeightKey, np.ndarray],
     ) -> list[str]:
-        """Return a sentence for each weight that is the first model's in another order."""
+        """Return a sentence for each of these weights that is the first model's in another order."""
         kinds = {layer.name: layer.kind for layer in self._described[1].graph.layers}
-        related = {
-            key: relation(carried[key], own[key], kinds[key[0]])
-            for key in carried
-            if not np.array_equal(carried[key], own[key])
-        }
+        related = {key: relation(carried[key], own[key], kinds[key[0]]) for key in keys}
         return [f"{'.'.join(key)} is the first model's, {words}" for key, words in related.items() if words]
 
     def _without_counterpart(self) -> BackendCheck:
@@ -318,8 +314,9 @@ class _Comparison:
 
     def _place(self, checks: Sequence[BackendCheck]) -> NodePair | None:
         failed = [check for check in checks if not check.passed and check.what in (FORWARD, TRAINING)]
+        where = failed[0].where if failed else ""
         labels = {label(pair): pair for pair in self._nodes}
-        return next((pair for name, pair in labels.items() if failed and failed[0].where.startswith(name)), None)
+        return next((pair for name, pair in labels.items() if where.startswith((f"{name} at ", f"{name}: "))), None)
 
     def _reduce(self, place: NodePair, folder: Path, variables: tuple[NamedArrays, NamedArrays]) -> Reduction:
         """Write the smallest parts that differ, and a script that shows it."""
@@ -336,9 +333,7 @@ class _Comparison:
             what = f"{label(place)}: the first has {', '.join(layers[0])}; the second {', '.join(layers[1])}."
             write_script(staged, what, samples)
             answers = [worker.get(self._backends[side]).call(run_part, paths[side], samples[side]) for side in (0, 1)]
-        unlike = answers[0].shape != answers[1].shape
-        difference = float("inf") if unlike else parity.difference(*answers).relative
-        return Reduction(str(folder), (len(layers[0]), len(layers[1])), difference)
+        return Reduction(str(folder), (len(layers[0]), len(layers[1])), _relative_difference(*answers))
 
     def _samples(self, side: int, labels: Sequence[str | int], place: str) -> list[np.ndarray]:
         """Return one sample of each start of a part, where the two models differ most; the first model's results."""
@@ -360,6 +355,13 @@ class _Comparison:
             pairs = [pair for pair in self._nodes if pair.mine in before[0] and pair.others in before[1]]
             sentences += causes.at_a_place([*pairs, place], *before)
         return sentences
+
+
+def _relative_difference(mine: np.ndarray, others: np.ndarray) -> float:
+    """Return the largest difference relative to the largest value; infinite if the shapes differ."""
+    if mine.shape != others.shape:
+        return float("inf")
+    return parity.difference(mine, others).relative if mine.size else 0.0
 
 
 def _sources(graph: Graph) -> dict[str, tuple[str, list[str]]]:

@@ -56,9 +56,9 @@ def write_map(path: Path, matching: Matching) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def require_known(corrected: Mapping[str, str], mine: Sequence[Unit], others: Sequence[Unit]) -> None:
+def require_known(known_pairs: Mapping[str, str], mine: Sequence[Unit], others: Sequence[Unit]) -> None:
     """Raise an OptionError, with the nearest names, unless a map names units of both models."""
-    for which, names, units in (("A", corrected, mine), ("B", corrected.values(), others)):
+    for which, names, units in (("A", known_pairs, mine), ("B", known_pairs.values(), others)):
         known = [unit.name for unit in units]
         for name in names:
             if name not in known:

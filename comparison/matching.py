@@ -44,15 +44,15 @@ class Matching:
     only_others: tuple[Unit, ...]
 
 
-def match(mine: Sequence[Unit], others: Sequence[Unit], corrected: Mapping[str, str] | None = None) -> Matching:
+def match(mine: Sequence[Unit], others: Sequence[Unit], known_pairs: Mapping[str, str] | None = None) -> Matching:
     """Match the units of two models.
 
     Args:
-        corrected: pairs that are known: the names of units of the second model, by those of the first.
+        known_pairs: pairs that are known: the names of units of the second model, by those of the first.
     """
     from scipy.optimize import linear_sum_assignment
 
-    known = corrected or {}
+    known = known_pairs or {}
     packed = _packed_pairs(
         [unit for unit in mine if unit.name not in known], [unit for unit in others if unit.name not in known.values()]
     )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.plots.graph_layout import Node, layout
-from ..engine.plots.page_libraries import jinja2, markupsafe
+from ..engine.plots.page_templates import page_environment
 from ..storage.atomic import write_text
 from ..storage.visible_text import visible, visible_values
 from .report import ComparisonReport, LayerDifference
@@ -31,9 +31,7 @@ def write_page(report: ComparisonReport, path: Path) -> None:
         OptionError: Jinja2 is not installed.
         OutputError: the file cannot be written.
     """
-    templates = jinja2()
-    environment = templates.Environment(autoescape=True, undefined=templates.StrictUndefined, trim_blocks=True)
-    style = markupsafe().Markup(_file("page.css"))
+    environment = page_environment(_file("page.css"))
     document = visible_values(report.to_json())
     differences = {each.mine: each for each in report.layers}
     page = environment.from_string(_file("page.html")).render(
@@ -41,7 +39,6 @@ def write_page(report: ComparisonReport, path: Path) -> None:
             **document,
             "title": f"{Path(document['a']).name} and {Path(document['b']).name}: {document['verdict']}",
             "finding": document["finding"].removesuffix("; ".join(["", *document["causes"]])),
-            "style": style,
             "checks": [_check_row(check) for check in document["checks"]],
             "layers": [_layer_row(each, report.place) for each in report.layers],
             "curves": _curves(*report.losses) if report.losses else None,

@@ -52,7 +52,7 @@ class ComparisonReport:
         place: the first nodes, one of each model, whose results differ; None if none was found.
         causes: sentences that say what is set differently there.
         copied: whether the weights of `a` were carried over to `b` before it computed.
-        initial: how many weights with a counterpart had other values before that.
+        other_weights: how many weights with a counterpart had other values before that.
         float64: whether everything was computed in float64.
         layers: of all parts whose results were compared, in the order of computation.
         losses: of each training step of both; empty if they were not trained.
@@ -69,7 +69,7 @@ class ComparisonReport:
     place: tuple[str, str] | None
     causes: tuple[str, ...]
     copied: bool
-    initial: int
+    other_weights: int
     float64: bool
     layers: tuple[LayerDifference, ...] = ()
     losses: tuple[list[float], list[float]] | tuple[()] = ()
@@ -102,7 +102,7 @@ class ComparisonReport:
             "backends": list(self.backends),
             "float64": self.float64,
             "copied": self.copied,
-            "weights_that_differed": self.initial,
+            "other_weights": self.other_weights,
             "map": [piece.to_json() for piece in self.map.pieces],
             "only_in_a": [".".join(key) for key, _ in self.map.only_mine],
             "only_in_b": [".".join(key) for key, _ in self.map.only_others],

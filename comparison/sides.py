@@ -22,11 +22,12 @@ from ..engine.verification.verification import resolve_source
 from ..errors import OptionError, PortError
 from ..functions import is_file_function, load_function
 from ..graph.graph import Spec
+from ..models.recipe import Recipe
 from ..porting.port import port_from_jax, port_from_torch
 from ..porting.report import PortReport
 from ..porting.to_keras import is_network, port_to_keras
 
-KERAS, TORCH, JAX = "keras", "torch", "jax"
+KERAS, TORCH, JAX, NETWORK = "keras", "torch", "jax", "network"
 _SAMPLES = 4
 _OPEN_LENGTH = 8
 
@@ -38,56 +39,87 @@ class Side:
     Attributes:
         name: what the user called it.
         model: how a worker builds it.
-        rebuilt: the report of the way back to Keras, for a network of another framework.
+        port: the report of the way back to Keras, for a network of another framework.
     """
 
     name: str
     model: ModelUnderTest
-    rebuilt: PortReport | None = None
+    port: PortReport | None = None
 
     def with_settings(self, trained: dict[str, Any], seed: int, float64: bool) -> Side:
         """Return the side, trained by the settings of `ModelUnderTest`."""
         return replace(self, model=replace(self.model, **trained, seed=seed, float64=float64))
 
 
-def resolve(source: Any, folder: Path, others: Sequence[Spec] | None, listener: Listener) -> Side:
-    """Return the side that a source is.
+@dataclass(frozen=True)
+class Source:
+    """What a user compares, before it is built.
+
+    Attributes:
+        value: a name, a path, or the object itself.
+        name: what it is called in reports.
+        kind: "keras", "torch", "jax", or "network" for a file that is rebuilt in Keras; else the name of a type.
+        needs_examples: whether it is a module without example inputs, which the other side must tell.
+    """
+
+    value: Any
+    name: str
+    kind: str
+    needs_examples: bool = False
+
+
+def classify(source: Any) -> Source:
+    """Return what a source is; a function of a user's file is called for it in a worker.
 
     Args:
         source: a recipe, a bundle, a run folder, a Keras model or its file, `path/to/file.py:function` that returns a
             Keras model, an `nn.Module`, or either of a module with its example inputs and a function of JAX with its
             parameters and example inputs; such a module or tuple itself; or an `.onnx` or `.pt2` file.
+    """
+    if not isinstance(source, (str, Path)):
+        return Source(source, _object_name(source), *_kind_and_need(source))
+    name = str(source)
+    if is_network(Path(name)):
+        return Source(name, name, NETWORK)
+    if is_file_function(name):
+        return Source(name, name, *worker.get(catalog.selected().name).call(kind_of_function, name))
+    return Source(name, name, KERAS)
+
+
+def kind_of_function(source: str) -> tuple[str, bool]:
+    """Return the kind of what a function of a user's file returns, and whether it needs examples; run in a worker."""
+    function = load_function(source)
+    return (KERAS, False) if isinstance(function, Recipe) else _kind_and_need(function())
+
+
+def _kind_and_need(built: Any) -> tuple[str, bool]:
+    kind = kind_of(built)
+    return kind, kind == TORCH and not isinstance(built, tuple)
+
+
+def resolve(source: Source, folder: Path, others: Sequence[Spec] | None, listener: Listener) -> Side:
+    """Return the side that a source is.
+
+    Args:
         folder: for the files of models that are rebuilt or given as objects.
-        others: the inputs of the other side, from which example inputs are drawn; None if they are not known yet.
+        others: the inputs of the other side, from which example inputs are drawn; None if they are not known.
 
     Raises:
-        OptionError: it is none of these, or a module without example inputs where `others` is None.
+        OptionError: it cannot be compared, or is a module without example inputs where `others` is None.
         PortError: the network cannot be rebuilt in Keras.
     """
-    if isinstance(source, (str, Path)):
-        return _resolve_name(str(source), folder, others, listener)
-    kind = kind_of(source)
-    name = _object_name(source)
-    if kind == KERAS:
-        path = folder / f"{len(list(folder.iterdir()))}.keras"
-        path.write_bytes(keras_bytes(source))
-        return Side(name, ModelUnderTest(str(path), is_bundle=True))
-    return _rebuild(name, source, kind, folder, others, listener)
-
-
-def needs_examples(source: Any) -> bool:
-    """Return whether a source is a module without example inputs, which the other side must tell."""
-    if isinstance(source, (str, Path)):
-        if not is_file_function(str(source)):
-            return False
-        return bool(worker.get(catalog.selected().name).call(asks_for_examples, str(source)))
-    return kind_of(source) == TORCH and not isinstance(source, tuple)
-
-
-def asks_for_examples(source: str) -> bool:
-    """Return whether a function of a user's file returns a module without example inputs; called in a worker."""
-    built = load_function(source)()
-    return kind_of(built) == TORCH and not isinstance(built, tuple)
+    path = folder / f"{len(list(folder.iterdir()))}.keras"
+    if source.kind == KERAS and isinstance(source.value, str):
+        named, is_bundle = resolve_source(source.value)
+        return Side(source.name, ModelUnderTest(named, is_bundle=is_bundle))
+    if source.kind == KERAS:
+        path.write_bytes(keras_bytes(source.value))
+        return Side(source.name, ModelUnderTest(str(path), is_bundle=True))
+    report = _rebuild(source, path, others, listener)
+    if report.artifact is None:
+        failed = next((check for check in report.checks if not check.passed), None)
+        raise PortError(f"{source.name} cannot be compared: rebuilt in Keras it does not answer the same ({failed})")
+    return Side(source.name, ModelUnderTest(str(report.artifact), is_bundle=True), report)
 
 
 def kind_of(built: Any) -> str:
@@ -107,52 +139,22 @@ def kind_of(built: Any) -> str:
     return type(built).__name__
 
 
-def _resolve_name(source: str, folder: Path, others: Sequence[Spec] | None, listener: Listener) -> Side:
-    path = Path(source)
-    if is_network(path):
-        out = folder / f"{len(list(folder.iterdir()))}.keras"
-        report = port_to_keras(path, out, lambda stage: listener({"kind": "port", "stage": stage}))
-        return _rebuilt_side(source, report)
-    if is_file_function(source):
-        kind = worker.get(catalog.selected().name).call(kind_of_function, source)
-        if kind != KERAS:
-            return _rebuild(source, load_function(source)(), kind, folder, others, listener)
-    named, is_bundle = resolve_source(source)
-    return Side(source, ModelUnderTest(named, is_bundle=is_bundle))
-
-
-def kind_of_function(source: str) -> str:
-    """Return the kind of what a function of a user's file returns; called in a worker."""
-    from ..models.recipe import Recipe
-
-    function = load_function(source)
-    return KERAS if isinstance(function, Recipe) else kind_of(function())
-
-
-def _rebuild(name: str, built: Any, kind: str, folder: Path, others: Sequence[Spec] | None, listener: Listener) -> Side:
-    out = folder / f"{len(list(folder.iterdir()))}.keras"
-    if kind == TORCH:
-        module, examples = built if isinstance(built, tuple) else (built, _examples(name, built, others))
-        return _rebuilt_side(name, port_from_torch(module, examples, out, listener=listener))
-    if kind == JAX:
-        return _rebuilt_side(name, _port_from_jax(built, out, listener))
-    raise OptionError(
-        f"{name} gives a {kind}: compare takes a Keras model, an nn.Module (alone or with its example inputs), or "
-        "(function of JAX, parameters, example inputs)"
-    )
-
-
-def _port_from_jax(built: tuple[Any, ...], out: Path, listener: Listener) -> PortReport:
-    if len(built) == 2:  # a module of Flax and its example inputs
+def _rebuild(source: Source, out: Path, others: Sequence[Spec] | None, listener: Listener) -> PortReport:
+    """Rebuild a network in Keras, and check it."""
+    if source.kind == NETWORK:
+        return port_to_keras(Path(source.value), out, lambda stage: listener({"kind": "port", "stage": stage}))
+    built = load_function(source.value)() if isinstance(source.value, str) else source.value
+    if source.kind == TORCH:
+        module, examples = built if isinstance(built, tuple) else (built, _examples(source.name, built, others))
+        return port_from_torch(module, examples, out, listener=listener)
+    if source.kind == JAX and len(built) == 2:  # a module of Flax and its example inputs
         return port_from_jax(built[0], built[1], out, listener=listener)
-    return port_from_jax(built[0], built[1], built[2], out, listener=listener)
-
-
-def _rebuilt_side(name: str, report: PortReport) -> Side:
-    if report.artifact is None:
-        failed = next((check for check in report.checks if not check.passed), None)
-        raise PortError(f"{name} cannot be compared: rebuilt in Keras it does not answer the same ({failed})")
-    return Side(name, ModelUnderTest(str(report.artifact), is_bundle=True), report)
+    if source.kind == JAX:
+        return port_from_jax(built[0], built[1], built[2], out, listener=listener)
+    raise OptionError(
+        f"{source.name} gives a {source.kind}: compare takes a Keras model, an nn.Module (alone or with its example "
+        "inputs), or (function of JAX, parameters, example inputs)"
+    )
 
 
 def _examples(name: str, module: Any, others: Sequence[Spec] | None) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ def transfer(
     like: Any,
     out: str | Path,
     *,
-    corrected: Mapping[str, str] | str | Path | None = None,
+    known_pairs: Mapping[str, str] | str | Path | None = None,
     listener: Listener | None = None,
 ) -> ComparisonReport:
     """Write a Keras model with the trained weights of a PyTorch module of the same architecture.
@@ -38,7 +38,7 @@ def transfer(
         like: the module that the weights belong to, alone or with its example inputs, or the
             `path/to/file.py:function` that returns it. Its own weights are replaced.
         out: the `.keras` file to write. It is written only if both models answer and train the same.
-        corrected: as for `compare`.
+        known_pairs: as for `compare`.
         listener: called with `{"kind": …, "stage": …}` events.
 
     Returns:
@@ -62,7 +62,7 @@ def transfer(
     load_function(f"{_PROGRAMS}:load_weights")(built[0] if isinstance(built, tuple) else built, Path(weights))
     with tempfile.TemporaryDirectory() as scratch:
         copied = Path(scratch) / "copied.keras"
-        report = compare(built, model, copy=copied, corrected=corrected, listener=listener)
+        report = compare(built, model, copy=copied, known_pairs=known_pairs, listener=listener)
         if report.passed:
             with atomic_write(Path(out)) as temporary:
                 shutil.copyfile(copied, temporary)

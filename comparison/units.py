@@ -7,7 +7,7 @@ kind, weights in one layout, and the units that it reads from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,11 +159,3 @@ def _einsum_matrix(equation: str, kernel: np.ndarray) -> np.ndarray | None:
         return None
     ordered = kernel.transpose([axes.index(axis) for axis in (*summed, *added)])
     return ordered.reshape(int(np.prod(ordered.shape[: len(summed)])), -1)
-
-
-def by_layer(units: Iterable[Unit]) -> dict[str, list[Unit]]:
-    """Return the units by the name of their layer."""
-    layers: dict[str, list[Unit]] = {}
-    for unit in units:
-        layers.setdefault(unit.node.layer.name, []).append(unit)
-    return layers

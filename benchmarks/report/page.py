@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from ...engine.plots.page_libraries import altair, jinja2, markupsafe, vl_convert
+from ...engine.plots.page_libraries import altair, markupsafe, vl_convert
+from ...engine.plots.page_templates import page_environment
 from . import answers, tables
 from .marks import Chart
 from .results_reader import ReportPart
@@ -40,8 +41,7 @@ def write(parts: Sequence[ReportPart], drawn: Sequence[Sequence[Chart]], title: 
     Raises:
         OptionError: altair, vl-convert or Jinja2 is not installed.
     """
-    templates = jinja2()
-    environment = templates.Environment(autoescape=True, undefined=templates.StrictUndefined, trim_blocks=True)
+    environment = page_environment(_file("page.css"))
     markup = markupsafe().Markup  # for our own files, and for escaped text
     table = environment.from_string(_file("table.html"))
     scripts = {
@@ -52,7 +52,6 @@ def write(parts: Sequence[ReportPart], drawn: Sequence[Sequence[Chart]], title: 
         environment.from_string(_file("page.html")).render(
             title=title,
             made=_machines_and_versions(parts),
-            style=markup(_file("page.css")),
             hashes=[markup(_digest(script)) for script in scripts.values()],
             drawn=lambda data: markup(table.render(table=data)),
             parts=[_part_context(part, each, markup) for part, each in zip(parts, drawn, strict=True)],

@@ -110,8 +110,7 @@ def record(
         return dict(call)
 
     evidence = measure(variables)
-    names, values = zip(*variables, strict=True)
-    moved = [*zip(names, tolerances.perturb(values, evidence["dtype"], seed), strict=True)]
+    moved = tolerances.perturb_named(variables, evidence["dtype"], seed)
     results = tolerances.by_kind(evidence)
     limits = tolerances.derive_tolerances(evidence["dtype"], results, tolerances.by_kind(measure(moved)))
     origin = (named, chosen.name, worker.get(chosen.name).call(measurements.versions), evidence["dtype"])

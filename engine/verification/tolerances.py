@@ -159,6 +159,12 @@ def perturb(variables: Sequence[np.ndarray], dtype: str, seed: int) -> list[np.n
     ]
 
 
+def perturb_named(variables: NamedArrays, dtype: str, seed: int) -> NamedArrays:
+    """Return variables with their names, perturbed as by `perturb`."""
+    perturbed = perturb([value for _, value in variables], dtype, seed)
+    return [(name, value) for (name, _), value in zip(variables, perturbed, strict=True)]
+
+
 def compare(
     what: str,
     backends: tuple[str, str],

@@ -216,8 +216,7 @@ class _Verification:
         kinds = {name: tolerances.by_kind(evidence) for name, evidence in evidence_of.items()}
         perturbed = kinds[first]
         if all(check.passed for check in checks):  # perturbing a model that is not deterministic shows nothing
-            names, values = zip(*variables, strict=True)
-            weights = [*zip(names, tolerances.perturb(values, dtype, self._model_under_test.seed), strict=True)]
+            weights = tolerances.perturb_named(variables, dtype, self._model_under_test.seed)
             perturbed = kinds[first] | tolerances.by_kind(
                 self._call(first, self._measure, weights, title=f"{catalog.find(first).title}, perturbed")
             )

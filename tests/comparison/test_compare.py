@@ -95,10 +95,10 @@ def test_function_of_jax_against_keras(backend, dense):
 def test_copy_has_the_weights_of_the_first(dense, here):
     first, second = dense(), dense()
     before = second.get_weights()
-    assert compare(first, second, copy="copied.keras", steps=1).initial == 2  # the biases are zero in both
+    assert compare(first, second, copy="copied.keras", steps=1).other_weights == 2  # the biases are zero in both
     report = compare(first, "copied.keras", copy=False, steps=1)
     assert report.passed
-    assert report.initial == 0
+    assert report.other_weights == 0
     assert all(np.array_equal(a, b) for a, b in zip(before, second.get_weights(), strict=True))
 
 
@@ -133,7 +133,7 @@ def test_map_can_be_written_corrected_and_read(backend, here):
     compare(build(), build(), map_out="map.yaml", steps=1)
     assert Path("map.yaml").read_text().splitlines() == ["# layer of A: layer of B", "a: a", "b: b"]
     Path("map.yaml").write_text("a: b\nb: a\n")
-    report = compare(build(), build(), corrected="map.yaml", steps=1)
+    report = compare(build(), build(), known_pairs="map.yaml", steps=1)
     assert [(piece.mine[0], piece.others[0]) for piece in report.map.pieces[::2]] == [("a", "b"), ("b", "a")]
     assert not report.passed
 
@@ -149,7 +149,7 @@ def test_map_can_be_written_corrected_and_read(backend, here):
 def test_map_that_cannot_be_used(dense, here, text, message):
     Path("map.yaml").write_text(text)
     with pytest.raises((OptionError, FileError), match=message):
-        compare(dense(), dense(), corrected="map.yaml")
+        compare(dense(), dense(), known_pairs="map.yaml")
 
 
 @ONE
