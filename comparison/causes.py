@@ -11,7 +11,7 @@ from .layouts import MOVES
 from .matching import UnitPair
 
 # What changes training and not answers.
-TRAINING_SETTINGS = ("momentum", "rate", "stddev", "dropout", "recurrent_dropout")
+_TRAINING_SETTINGS = ("momentum", "rate", "stddev", "dropout", "recurrent_dropout")
 # What two layouts of one computation may have otherwise.
 _OF_LAYOUT = ("axis", "axes", "equation", "keepdims", "shape", "units", "return_sequences", "return_state")
 
@@ -34,7 +34,7 @@ def of_training(pair: NodePair) -> list[str]:
     mine, others = pair.mine.config, pair.others.config
     sentences = [
         _setting(pair, name)
-        for name in TRAINING_SETTINGS
+        for name in _TRAINING_SETTINGS
         if name in mine and name in others and mine[name] != others[name]
     ]
     if pair.mine.layer.weights and pair.mine.layer.trainable != pair.others.layer.trainable:

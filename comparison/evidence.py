@@ -29,7 +29,7 @@ class PairedEvidence:
 
     Args:
         described: the two models.
-        map: of their weights.
+        weight_map: of their weights.
         nodes: the pairs of their nodes.
 
     Attributes:
@@ -41,7 +41,7 @@ class PairedEvidence:
         self, described: tuple[Description, Description], weight_map: WeightMap, nodes: Sequence[NodePair]
     ) -> None:
         self._described = described
-        self._map = weight_map
+        self._weight_map = weight_map
         self._nodes = nodes
         self.compared: dict[str, tuple[str, str]] = {}
 
@@ -113,8 +113,8 @@ class PairedEvidence:
 
     def _paired_weights(self, mine: NamedArrays, others: NamedArrays) -> tuple[NamedArrays, NamedArrays]:
         arrays = self.weights(0, mine), self.weights(1, others)
-        mapped = {piece.others for piece in self._map.pieces if piece.mine in arrays[0]}
-        carried = self._map.carry_over(*arrays)
+        mapped = {piece.others for piece in self._weight_map.pieces if piece.mine in arrays[0]}
+        carried = self._weight_map.carry_over(*arrays)
         both = [(".".join(key), carried[key], arrays[1][key]) for key in carried if key in mapped]
         return [(name, array) for name, array, _ in both], [(name, array) for name, _, array in both]
 

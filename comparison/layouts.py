@@ -7,11 +7,9 @@ known, one is turned into the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from ..graph.graph import ArrayReference, ConfigValue, Graph, GraphNode
+from ..graph.graph import ArrayReference, Graph, GraphNode
 
 _AS_IT_IS = frozenset(("cast", "stop_gradient", "dropout"))
 
@@ -46,7 +44,7 @@ def incoming(graph: Graph, node: GraphNode) -> np.ndarray | None:
     by_name = {each.name: each for each in graph.nodes}
     reference = node.references[0]
     while reference.name in by_name and (above := by_name[reference.name]).references:
-        if not _moves(above) and not _is_elementwise(above, graph.specs[above.references[0]].shape[1:]):
+        if above.kind not in MOVES and not _is_elementwise(above, graph.specs[above.references[0]].shape[1:]):
             break
         chain.append(above)
         reference = above.references[0]
@@ -58,10 +56,6 @@ def incoming(graph: Graph, node: GraphNode) -> np.ndarray | None:
         moved = _moved(each, places)
         places = places if moved is None else moved
     return places
-
-
-def _moves(node: GraphNode) -> bool:
-    return node.kind in _MOVES
 
 
 def _is_elementwise(node: GraphNode, shape: tuple[int | None, ...]) -> bool:
@@ -82,18 +76,18 @@ def _moved(node: GraphNode, places: np.ndarray) -> np.ndarray | None:
         return places
     move = _MOVES.get(node.kind)
     try:
-        return None if move is None else move(node.config, places, node)
+        return None if move is None else move(node, places)
     except (ValueError, TypeError):  # it mixes samples
         return None
 
 
-def _reshaped(config: Mapping[str, ConfigValue], places: np.ndarray, node: GraphNode) -> np.ndarray | None:
+def _reshaped(node: GraphNode, places: np.ndarray) -> np.ndarray | None:
     shape = node.outputs[0].shape
     return None if shape[0] is not None or None in shape[1:] else places.reshape([int(n or 0) for n in shape[1:]])
 
 
-def _transposed(config: Mapping[str, ConfigValue], places: np.ndarray, node: GraphNode) -> np.ndarray | None:
-    axes = config["axes"]
+def _transposed(node: GraphNode, places: np.ndarray) -> np.ndarray | None:
+    axes = node.config["axes"]
     if not isinstance(axes, tuple) or axes[0] != 0:
         return None
     return places.transpose([int(axis) - 1 for axis in axes[1:] if isinstance(axis, int)])

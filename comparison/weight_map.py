@@ -105,18 +105,15 @@ def _pieces(mine: Graph, others: Graph, pair: UnitPair) -> Iterator[Piece]:
             if role in other.weights:
                 yield _piece(mine, others, unit, other, (weight, other.weights[role]), (rows, columns))
         return
-    packed, parts = (pair.mine[0], pair.others) if len(pair.mine) == 1 else (pair.others[0], pair.mine)
-    for number, part in enumerate(parts):
-        for role, weight in part.weights.items():
-            whole = packed.weights[role]
-            third = np.split(whole.places, 3, axis=-1)[number]
-            units, places = (
-                ((packed, part), (third, weight.places))
-                if packed is pair.mine[0]
-                else ((part, packed), (weight.places, third))
-            )
-            weights = (units[0].weights[role], units[1].weights[role])
-            yield _plain_piece(units, weights, places, f"the {_THIRDS[number]} of three")
+    for number, name in enumerate(_THIRDS):
+        unit, other = (units[number % len(units)] for units in (pair.mine, pair.others))
+        for role in (role for role in unit.weights if role in other.weights):
+            weights = unit.weights[role], other.weights[role]
+            thirds = [
+                np.split(weight.places, 3, axis=-1)[number] if len(units) == 1 else weight.places
+                for weight, units in zip(weights, (pair.mine, pair.others), strict=True)
+            ]
+            yield _plain_piece((unit, other), weights, (thirds[0], thirds[1]), f"the {name} of three")
 
 
 def _piece(
