@@ -11,12 +11,16 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from ...errors import OutputError
 from ...storage.atomic import atomic_write, require_writable_file
+from ...storage.visible_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Colours distinguishable for the colour-blind (Okabe and Ito, 2008).
 TRAINING, VALIDATION, DATA = "#0072B2", "#D55E00", "#7f7f7f"
@@ -86,11 +90,31 @@ def require_plot_file(path: Path | str) -> None:
 
 
 def save(fig: Figure, path: Path | str) -> None:
-    """Write the figure atomically.
+    """Write the figure atomically, with the control characters in its texts written out.
 
     Raises:
         OutputError: as `require_plot_file`.
     """
     require_plot_file(path)
+    _write_out_controls(fig)
     with atomic_write(Path(path)) as temporary_path:
         fig.savefig(temporary_path, dpi=110)
+
+
+def _write_out_controls(fig: Figure) -> None:
+    for text in fig.findobj(Text):
+        text.set_text(_visible(text.get_text()))  # type: ignore[attr-defined]
+    for axes in fig.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            _write_out_controls_of_ticks(axis)
+
+
+def _write_out_controls_of_ticks(axis: Axis) -> None:
+    """Let the labels of an axis be shown as `visible` returns them; they are made anew whenever a figure is drawn."""
+    labels = axis.get_major_formatter()
+    if isinstance(labels, FixedFormatter | FuncFormatter):
+        axis.set_major_formatter(FuncFormatter(lambda value, position: _visible(labels(value, position))))
+
+
+def _visible(text: str) -> str:
+    return visible(text, keep="\n")

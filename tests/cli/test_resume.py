@@ -4,78 +4,22 @@ import errno
 import itertools
 import json
 import os
-import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupted_runs import begin, end_after, epochs_done, require_identical, require_unharmed
 
 from trivium.backends import catalog
 from trivium.engine.runs import checkpoint, run_folder, run_lock
-from trivium.engine.runs.run_record import read_history, read_record
-from trivium.storage import tensor_file
+from trivium.engine.runs.run_record import read_record
 
 EPOCHS = 60
 TRAIN = ["train", "dense/dropout", "--set", "units=8", "--epochs", EPOCHS, "--batch-size", "30", "--deterministic"]
 TRAIN += ["--checkpoint", "every=1,keep=2"]
-KILLING, NOTING = (Path(__file__).parents[1] / "helpers" / f"{name}.py" for name in ("killing", "noting"))
-
-
-def begin(arguments, environment=None, script=("-m", "trivium")):
-    return subprocess.Popen(
-        [str(part) for part in (sys.executable, *script, *arguments)],
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def epochs_done(folder):
-    try:
-        return (folder / "history.jsonl").read_bytes().count(b"\n")
-    except FileNotFoundError:
-        return 0
-
-
-def end_after(training, folder, epochs, sign, wait=0.0):
-    """Send a signal after so many epochs. Return standard output, standard error and the exit code."""
-    while epochs_done(folder) < epochs and training.poll() is None:
-        time.sleep(0.002)
-    time.sleep(wait)
-    training.send_signal(sign)
-    out, err = training.communicate(timeout=120)
-    return out, err, training.returncode
-
-
-def final(folder, epochs):
-    """Return the arrays of a run's last checkpoint (weights, optimizer, counters), and the checkpoint."""
-    newest, passed_over = checkpoint.newest(folder / "checkpoints")
-    assert passed_over == []
-    assert newest.epoch == epochs
-    from safetensors.numpy import load_file
-
-    return load_file(newest.path), newest
-
-
-def require_identical(folder, expected, epochs=EPOCHS):
-    (arrays, last), (expected_arrays, expected_checkpoint) = final(folder, epochs), final(expected, epochs)
-    assert arrays.keys() == expected_arrays.keys()
-    for name, value in expected_arrays.items():
-        np.testing.assert_array_equal(arrays[name], value, err_msg=name)
-    assert last.history == expected_checkpoint.history
-    assert read_history(folder / "history.jsonl") == expected_checkpoint.history
-
-
-def require_unharmed(folder):
-    """Fail unless every checkpoint with a final name is complete."""
-    for path in (folder / "checkpoints").glob("[!.]*"):
-        tensor_file.read_record(path)
+NOTING = Path(__file__).parents[1] / "helpers" / "noting.py"
 
 
 def test_a_run_that_is_killed_and_then_terminated_goes_on_to_the_same_bits(cli, here, small_digits):
@@ -98,48 +42,10 @@ def test_a_run_that_is_killed_and_then_terminated_goes_on_to_the_same_bits(cli, 
     run = json.loads(cli("train", "--resume", "--out", folder, "--json").out)
     assert run["state"] == "finished"
     assert run["resumed"][0]["after_epoch"] == done
-    require_identical(folder, here / "whole")
+    require_identical(folder, here / "whole", EPOCHS)
     # The rule it began with holds on: a checkpoint every epoch, the newest two kept.
     names = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert names == [f"epoch-{epoch:05}.safetensors" for epoch in (EPOCHS - 1, EPOCHS)]
-
-
-@pytest.mark.slow
-@pytest.mark.several_backends
-@pytest.mark.parametrize("name", [backend.name for backend in catalog.BACKENDS if backend.trains])
-def test_twenty_kills_at_any_moment_leave_the_same_bits(name, here, small_digits):
-    """During epochs, while a checkpoint is written, before and after it is renamed, before the folder is flushed."""
-    environment = {"KERAS_BACKEND": name}
-    epochs = 300  # enough for all of the kills
-    arguments = [*TRAIN, "--epochs", epochs, "--data", small_digits, "--out"]
-    whole = begin([*arguments, "whole"], environment)
-    out, err = whole.communicate(timeout=300)
-    assert whole.returncode == 0, err
-    folder, moments = here / "run", random.Random(name)
-    injected = [
-        (when, function, moments.randint(4, 12)) for when in ("before", "after") for function in ("replace", "fsync")
-    ]
-    injected += [("after", "replace", moments.randint(4, 12)), ("before", "fsync", moments.randint(4, 12))]
-    plan = injected + [None] * (20 - len(injected))
-    moments.shuffle(plan)
-    kills = 0
-    for number, moment in enumerate(plan):
-        command = ["train", "--resume", "--out", folder] if (folder / "run.json").exists() else [*arguments, folder]
-        training = begin(command, environment, *([(KILLING, *moment)] if moment else []))
-        if moment:
-            out, err = training.communicate(timeout=300)
-            code = training.returncode
-        else:
-            target = epochs_done(folder) + moments.randint(0, 2)
-            out, err, code = end_after(training, folder, target, signal.SIGKILL, moments.uniform(0, 0.05))
-        assert code == -signal.SIGKILL, f"kill {number} {moment}: {out} {err}"
-        kills += 1
-        require_unharmed(folder)
-    assert kills == 20
-    last = begin(["train", "--resume", "--out", folder], environment)
-    out, err = last.communicate(timeout=300)
-    assert last.returncode == 0, err
-    require_identical(folder, here / "whole", epochs)
 
 
 # --- from backend to backend ----------------------------------------------------------------------------------------
@@ -318,7 +224,7 @@ def test_a_full_or_forbidden_disk_leaves_the_last_good_checkpoint(
     monkeypatch.chdir(here)
     assert checkpoint.newest(here / "run/checkpoints")[0].epoch == 3
     assert cli("train", "--resume", "--out", "run").code == 0
-    require_identical(here / "run", here / "whole")
+    require_identical(here / "run", here / "whole", EPOCHS)
 
 
 def test_a_folder_that_is_taken_away_ends_the_run(cli, here, small_digits, spoil_at):

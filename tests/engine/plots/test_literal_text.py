@@ -1,4 +1,4 @@
-"""Text from data is drawn as it is: dollars, backslashes and braces are no formulas."""
+"""Text from data is drawn as it is: dollars are no formulas, and control characters are written out."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from trivium.engine.runs.history import History
 
 pytestmark = pytest.mark.plain
 
-BAD = ("$\\bad$", "$1%-$5%", "\\frac{$", "$$")
+BAD = ("$\\bad$", "$1%-$5%", "\\frac{$", "\x1b[31m\u202e$$")
 NUMBERS = np.arange(8) % 4
 PLOTS = {
     "confusion": lambda path: plots.confusion(NUMBERS, NUMBERS[::-1], BAD, path, title=BAD[0]),
-    "curves": lambda path: plots.curves(History([{"loss": 1.0, BAD[0]: 0.5}] * 2), path, title=BAD[0]),
+    "curves": lambda path: plots.curves(History([{"loss": 1.0, BAD[3]: 0.5}] * 2), path, title=BAD[0]),
     "mistakes": lambda path: plots.mistakes(
         lambda rows: np.zeros((len(rows), 8, 8)), NUMBERS, NUMBERS[::-1], np.ones(8), BAD, path, title=BAD[0]
     ),
@@ -38,3 +38,5 @@ def test_names_and_titles_are_drawn_literally(tmp_path, monkeypatch, name):
     texts = figure.findobj(Text)
     assert any(BAD[0] in text.get_text() for text in texts)
     assert not [text for text in texts if text.get_text() and text.get_parse_math()]
+    assert not [text for text in texts if not text.get_text().replace("\n", "").isprintable()]
+    assert any(r"\x1b[31m\u202e$$" in text.get_text() for text in texts)
