@@ -181,7 +181,7 @@ def _warn_of_doubt(predictions: list[dict[str, Any]]) -> None:
 
 def _warn_of_nulls(predictions: list[dict[str, Any]]) -> None:
     """Say how many predictions are no numbers, which neither JSON nor the table can show."""
-    if count := sum(any(part is None for part, _ in walk(row["prediction"])) for row in predictions):
+    if count := sum(any(part is None for part in walk(row["prediction"])) for row in predictions):
         click.echo(
             f"trivium: the model gives NaN or infinite numbers for {count:,} of {len(predictions):,} samples: null in "
             "JSON, – in the table",

@@ -86,7 +86,7 @@ def require_at_most(limit: int, number: int, label: str, what: str) -> None:
         raise FileError(f"{label} has {number:,} {what}, at most {limit:,} are read")
 
 
-def counted(items: Iterable[Item], limit: int, label: str, what: str) -> Iterable[Item]:
+def limited(items: Iterable[Item], limit: int, label: str, what: str) -> Iterable[Item]:
     """Yield items; raise a FileError at the one that is too many.
 
     Raises:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FileError, first_line
+from . import hdf5_heaps
 from .budget import DOCUMENT, EXPANSION, HDF5_OBJECTS, LARGE
 from .regular_file import open_regular
 
@@ -62,6 +63,7 @@ def open_checked(source: Path | bytes, label: str) -> Iterator[tuple[h5py.File, 
     try:
         stream = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
         with stream, h5py.File(stream, "r") as file:
+            hdf5_heaps.require_finite(stream, file.id.get_create_plist().get_sizes()[1], label)
             yield file, dict(_walk(file, label))
     except FileError:
         raise

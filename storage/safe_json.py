@@ -95,26 +95,19 @@ def is_json(value: Any) -> bool:
     return True
 
 
-def walk(value: Any) -> Iterator[tuple[Any, int]]:
-    """Yield a value and all values within it, in order, with their depth from 1; without recursion at any depth."""
-    stack = [(value, 1)]
-    while stack:
-        node, depth = stack.pop()
-        yield node, depth
-        if isinstance(node, dict | list):
-            inner = list(node.values()) if isinstance(node, dict) else node
-            stack += [(child, depth + 1) for child in reversed(inner)]
-
-
-def objects_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield all objects in a value, itself included, in order: what `walk` yields that is a dictionary."""
+def walk(value: Any) -> Iterator[Any]:
+    """Yield a value and all values within it, in order; without recursion at any depth."""
     stack = [value]
     while stack:
         node = stack.pop()
-        if isinstance(node, dict):
-            yield node
-        inner = list(node.values()) if isinstance(node, dict) else node
-        stack += [child for child in reversed(inner) if isinstance(child, dict | list)]
+        yield node
+        if isinstance(node, dict | list):
+            stack += reversed(node.values() if isinstance(node, dict) else node)
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield all objects in a value, itself included, in order."""
+    return (node for node in walk(value) if isinstance(node, dict))
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -123,7 +123,7 @@ def _is_well_formed(raw: Mapping[str, Any]) -> bool:
     """Return whether everything that the report shows has the right type."""
     return (
         all(isinstance(raw[name], kind) for name, kind in _PARTS.items() if name in raw)
-        and all(_is_bounded(node) for node, _ in safe_json.walk(raw))
+        and all(_is_bounded(node) for node in safe_json.walk(raw))
         and _all_records(raw["rows"], _WORDS, _FIGURE_COLUMNS)
         and _all_records(raw["ratios"], _COMPARED, ("ratio", "low", "high"))
         and all(_is_scalar(value) for row in (*raw["rows"], *raw["ratios"]) for value in row.values())

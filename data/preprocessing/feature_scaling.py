@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import DataError
 from .reductions import extremes, moments
-from .transforms import NOT_FITTED, Transform, are_finite
+from .transforms import NOT_FITTED, Transform, are_finite, too_large
 
 if TYPE_CHECKING:
     import keras
@@ -157,7 +157,12 @@ class Standardise(Transform):
             return f"has {len(self.mean)} means and {len(self.deviation)} standard deviations"
         if not are_finite(*self.mean, *self.deviation) or min(self.deviation) <= 0:
             return "has a standard deviation that is not above 0"
-        return "" if self.axis == "all" or self.axis >= 1 else f"has the axis {self.axis}, expected 1 or more"
+        if self.axis != "all" and self.axis < 1:
+            return f"has the axis {self.axis}, expected 1 or more"
+        return self._flaw_of_axis()
+
+    def _flaw_of_axis(self) -> str:
+        return too_large(axis=self.axis) if isinstance(self.axis, int) else ""
 
     def _axis_for(self, dimensions: int) -> int | Literal["all"]:
         """Return the axis for values of this many dimensions: 1 or more, or "all"."""
@@ -199,7 +204,7 @@ class StandardiseValues(Standardise):
         return values if self.mean is None else super().inverse(values)
 
     def flaw(self) -> str:
-        return "" if self.mean is None and self.deviation is None else super().flaw()
+        return self._flaw_of_axis() if self.mean is None and self.deviation is None else super().flaw()
 
 
 def _flaw_of_ranges(*ranges: tuple[float, float]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...models.recipe import PreprocessingStep
+from ...storage.budget import STEPS
 from ..deferred_array import DeferredArray
 from ..nests import Nest, deferred, is_array, is_deferred, map_rows, sample_count
 from .feature_scaling import MinMax, Scale, Standardise, StandardiseValues
@@ -66,7 +67,9 @@ class Chain:
         return values
 
     def require_usable(self) -> None:
-        """Raise a DataError unless each step can be applied: a file may describe one that cannot."""
+        """Raise a DataError unless each step can be applied: a file may describe one that cannot, or too many steps."""
+        if len(self.steps) > STEPS:
+            raise DataError(f"the preparation has {len(self.steps):,} steps, at most {STEPS} are read")
         for step in self.steps:
             if flaw := step.flaw():
                 raise DataError(f"the step {step.kind!r} {flaw}")

@@ -20,7 +20,7 @@ from ...errors import DataError
 from ...storage.budget import require_memory
 from ..sources.text import row_to_text, to_rows
 from .tokens import flaw_of_vocabulary
-from .transforms import Transform, out_of_range
+from .transforms import Transform, out_of_range, too_large
 
 if TYPE_CHECKING:
     import keras
@@ -107,7 +107,7 @@ class TextWords(Transform):
         return [f"The first {self.length} words{of} are read; {len(self.names) - 2:,} different ones are known."]
 
     def flaw(self) -> str:
-        return flaw_of_vocabulary(self.vocabulary) or out_of_range(length=self.length)
+        return flaw_of_vocabulary(self.vocabulary) or out_of_range(length=self.length) or too_large(size=self.size)
 
 
 def _pieces(codes: np.ndarray) -> list[str]:

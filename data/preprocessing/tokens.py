@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..sources.text import to_codes, to_text
-from .transforms import NOT_FITTED, Transform
+from .transforms import NOT_FITTED, Transform, too_large
 
 UNKNOWN = "�"
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
@@ -98,3 +98,6 @@ class WordTokenizer(Tokenizer):
 
     def _split(self, values: np.ndarray) -> list[str]:
         return _WORDS.findall(to_text(values).lower())
+
+    def flaw(self) -> str:
+        return too_large(size=self.size) or super().flaw()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from ...errors import DataError
-from ...storage.budget import require_memory
+from ...storage.budget import AXES, SIZE, require_memory
 from ..axes import reshape_advice
 from .reductions import extremes
 
@@ -72,8 +72,6 @@ class Transform:
 
 
 NOT_FITTED = "is not fitted"
-# Far more than a class, a window or a text has; a larger number is meant to fill the memory.
-MOST = 10_000_000
 
 
 def are_finite(*numbers: float) -> bool:
@@ -143,8 +141,12 @@ class Reshape(Transform):
         return self.before or shape
 
     def flaw(self) -> str:
-        wrong = [shape for shape in (self.shape, self.before or ()) if min(shape, default=1) < 1]
-        return f"has the shape {wrong[0]}, expected lengths of at least 1" if wrong else ""
+        shapes = (self.shape, self.before or ())
+        if wrong := [shape for shape in shapes if min(shape, default=1) < 1]:
+            return f"has the shape {wrong[0]}, expected lengths of at least 1"
+        if (axes := max(map(len, shapes))) > AXES:
+            return f"has {axes} axes, at most {AXES} are read"
+        return too_large(shape=max(self.shape, default=1), before=max(self.before or (), default=1))
 
 
 @dataclass(frozen=True)
@@ -260,9 +262,15 @@ class OneHot(Transform):
 
 
 def out_of_range(**sizes: int) -> str:
-    """Return the flaw of a step with a size that is not from 1 to `MOST`; empty if there is none."""
-    wrong = [f"{name} {size:,}" for name, size in sizes.items() if not 1 <= size <= MOST]
-    return f"has the {wrong[0]}, expected 1 to {MOST:,}" if wrong else ""
+    """Return the flaw of a step with a size that is not from 1 to `SIZE`; empty if there is none."""
+    wrong = [f"{name} {size:,}" for name, size in sizes.items() if not 1 <= size <= SIZE]
+    return f"has the {wrong[0]}, expected 1 to {SIZE:,}" if wrong else ""
+
+
+def too_large(**numbers: int) -> str:
+    """Return the flaw of a step with a number beyond ±`SIZE`; empty if there is none."""
+    wrong = [f"{name} {number:,}" for name, number in numbers.items() if abs(number) > SIZE]
+    return f"has {wrong[0]}, at most {SIZE:,} is read" if wrong else ""
 
 
 def _advise_outputs(count: int) -> str:

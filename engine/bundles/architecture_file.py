@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...backends import runtime
 from ...errors import BundleError, FileError, first_line
 from ...storage import safe_json
-from ...storage.budget import CONFIGURATION, DOCUMENT, YAML_VALUES, counted
+from ...storage.budget import CONFIGURATION, DOCUMENT, YAML_VALUES, limited
 from ...storage.regular_file import require_regular
 from . import build_limits, trust
 from .code_in_config import find_code
@@ -89,7 +89,7 @@ def _parse_yaml(path: Path, content: bytes) -> Any:
 def _require_plain_yaml(path: Path, events: Iterable[Any]) -> None:
     """Raise a FileError at the first alias, at the first value nested too deeply, and where there are too many."""
     depth = 0
-    for event in counted(events, YAML_VALUES, str(path), "values"):
+    for event in limited(events, YAML_VALUES, str(path), "values"):
         kind = type(event).__name__
         depth += kind in ("MappingStartEvent", "SequenceStartEvent")
         depth -= kind in ("MappingEndEvent", "SequenceEndEvent")

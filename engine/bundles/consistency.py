@@ -11,7 +11,6 @@ import numpy as np
 from ...data.dataset import Labels, labels_of
 from ...data.nests import Nest, is_array
 from ...data.preprocessing.pipeline import Preprocessing
-from ...data.preprocessing.step_limits import require_plausible
 from ...errors import BundleError
 from ...storage.safe_fields import require_field_types
 
@@ -28,7 +27,7 @@ def require_consistent(preprocessing: Preprocessing, labels: Labels, inputs: Nes
 
     Raises:
         TypeError: a setting of a step has another type than it should.
-        DataError: a step is not fitted, or has a setting that cannot be applied.
+        DataError: there are too many steps, or one is not fitted or has a setting that cannot be applied.
         BundleError: the recorded samples are no numbers, inputs and outputs differ in their number, or an output does
             not have a value for each of its classes.
     """
@@ -36,7 +35,6 @@ def require_consistent(preprocessing: Preprocessing, labels: Labels, inputs: Nes
         for step in chain.steps:
             require_field_types(step)
         chain.require_usable()
-        require_plausible(chain.steps)
     arrays = [*_by_name(inputs).values(), *_by_name(outputs).values()]
     if any(array.dtype.kind not in _NUMBERS or not array.ndim for array in arrays):
         raise BundleError("its recorded samples are no numbers")

@@ -103,7 +103,7 @@ def save(fig: Figure, path: Path | str) -> None:
 
 def _write_out_controls(fig: Figure) -> None:
     for text in fig.findobj(Text):
-        text.set_text(_visible(text.get_text()))  # type: ignore[attr-defined]
+        text.set_text(_visible(text.get_text()))
     for axes in fig.axes:
         for axis in (axes.xaxis, axes.yaxis):
             _write_out_controls_of_ticks(axis)

@@ -12,7 +12,6 @@ from ...data.dataset import Dataset
 from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
 from .history import History
-from .signature import signed
 
 if TYPE_CHECKING:
     import keras
@@ -116,7 +115,7 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""
-        record = {
+        return {
             "schema": 1,
             "recipe": self.recipe.name,
             "settings": self.settings,
@@ -137,7 +136,6 @@ class Run:
             **({"notes": self.notes} if self.notes else {}),
             **({"warnings": self.warnings} if self.warnings else {}),
         }
-        return signed(record)
 
 
 def _metrics(values: Mapping[str, float]) -> str:

@@ -11,6 +11,7 @@ from ..bundles.bundle import FILE_NAME, Bundle
 from ..keras_model.model_bytes import keras_bytes
 from ..runs.run import Run
 from ..runs.run_record import HISTORY, RECORD, write_history
+from ..runs.signature import signed
 from .run_pictures import draw
 from .sample_settings import FILE_NAME as SAMPLES
 
@@ -25,7 +26,7 @@ def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]
     Raises:
         OutputError: a file other than a picture cannot be written.
     """
-    record = run.to_json()
+    record = signed(run.to_json())
     if not (folder / RECORD).is_file():
         write_json(folder / RECORD, {**record, "state": "running"})
     write_history(folder / HISTORY, run.history)

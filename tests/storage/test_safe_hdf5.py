@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from trivium.errors import FileError
-from trivium.storage import safe_hdf5
+from trivium.storage import hdf5_heaps, safe_hdf5
 
 pytestmark = pytest.mark.plain
 
@@ -121,3 +121,47 @@ def test_a_long_list_of_names_is_read_from_its_parts(tmp_path):
         assert safe_hdf5.text_list(file, "short") == ["a", "b"]
         assert safe_hdf5.text_list(file, "long") == ["c", "d", "e"]
         assert safe_hdf5.text_list(file, "none") == []
+
+
+def _after(content, signature, count, replacement):
+    """Return bytes with others in the place of those that begin so many bytes after a signature."""
+    start = content.index(signature) + count
+    return content[:start] + replacement + content[start + len(replacement) :]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(bytes(16), id="free space of no length"),
+        pytest.param(bytes(8) + (7).to_bytes(8, "little"), id="free space shorter than its header"),
+        pytest.param(b"\1" + bytes(7) + (2**64 - 16).to_bytes(8, "little"), id="a length that wraps around"),
+    ],
+)
+def test_a_heap_that_the_library_would_read_for_ever_is_refused(written, header):
+    path = written(lambda file: file.attrs.__setitem__("text", "a" * 100))
+    path.write_bytes(_after(path.read_bytes(), b"GCOL", 16, header))
+    refused(path, "a heap of texts in it has an object of no length")
+
+
+def test_a_heap_across_two_pieces_of_the_file_is_searched_too(written, monkeypatch):
+    path = written(lambda file: file.attrs.__setitem__("text", "a" * 100))
+    content = _after(path.read_bytes(), b"GCOL", 16, bytes(16))
+    monkeypatch.setattr(hdf5_heaps, "_PIECE_SIZE", content.index(b"GCOL") + 2)
+    refused(content, "a heap of texts in it has an object of no length")
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_honest_texts_are_read(tmp_path, version):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=version) as file:
+        file.attrs["texts"] = ["a" * length for length in range(300)]
+        file.attrs["deleted"] = "a" * 5_000
+        del file.attrs["deleted"]
+        file.attrs["empty"] = ""
+    with safe_hdf5.open_checked(path, "a.h5") as (file, _):
+        assert safe_hdf5.text_list(file, "texts")[-1] == "a" * 299
+
+
+def test_more_heaps_than_are_read_are_refused(written):
+    heaps = (b"GCOL\1\0\0\0" + (16).to_bytes(8, "little")) * 100_001
+    refused(written().read_bytes() + heaps, "has more than 100,000 heaps and texts of any length")

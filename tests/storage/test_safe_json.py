@@ -60,6 +60,12 @@ def test_the_error_names_a_missing_file(tmp_path):
         safe_json.read(tmp_path / "none.json")
 
 
-def test_walk_yields_every_node_with_its_depth():
-    nodes = [(value, depth) for value, depth in safe_json.walk({"a": [1]})]
-    assert nodes == [({"a": [1]}, 1), ([1], 2), (1, 3)]
+def test_walk_yields_every_node_in_order():
+    assert list(safe_json.walk({"a": [1, {"b": 2}], "c": 3})) == [
+        {"a": [1, {"b": 2}], "c": 3},
+        [1, {"b": 2}],
+        1,
+        {"b": 2},
+        2,
+        3,
+    ]

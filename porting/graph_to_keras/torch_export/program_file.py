@@ -159,11 +159,10 @@ def _program(document: dict[str, Any], arrays: dict[str, ProgramArray], what: st
     module = document["graph_module"]
     graph, signature = module["graph"], module["signature"]
     inputs, outputs = signature["input_specs"], signature["output_specs"]
-    for value, _ in safe_json.walk([graph, inputs, outputs]):
-        names = _value_names(value) if isinstance(value, dict) else ()
-        if any(not isinstance(name, str) or not _NAME.fullmatch(name) for name in names):
+    for value in safe_json.objects_in([graph, inputs, outputs]):
+        if any(not isinstance(name, str) or not _NAME.fullmatch(name) for name in _value_names(value)):
             raise FileError(f"{what}: the name of a value is not an identifier, and would be run as Python")
-        if isinstance(value, dict) and "expr_str" in value:
+        if "expr_str" in value:
             _require_arithmetic(value["expr_str"], what)
     return ExportedProgram(graph, list(inputs), list(outputs), arrays, document)
 
