@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +58,13 @@ def identifier(name: str, used: frozenset[str] | set[str] = frozenset()) -> str:
     return candidate
 
 
-def class_name(name: str) -> str:
-    """Return a name as a class name: `cnn_striding` becomes `CnnStriding`, and `net_1_0` becomes `Net1_0`."""
+def class_name(name: str, reserved: Collection[str] = ()) -> str:
+    """Return a name as a class name: `cnn_striding` becomes `CnnStriding`, and `net_1_0` becomes `Net1_0`.
+
+    Args:
+        reserved: names that the module has already; those of Python are reserved too.
+    """
     parts = [part for part in identifier(name).split("_") if part]
     joined = "_".join(part[0].upper() + part[1:] for part in parts)
-    return re.sub(r"(?<!\d)_|_(?!\d)", "", joined) or "Model"
+    name = re.sub(r"(?<!\d)_|_(?!\d)", "", joined) or "Model"
+    return f"{name}Model" if name in reserved or keyword.iskeyword(name) else name

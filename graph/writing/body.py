@@ -215,7 +215,10 @@ def input_names(graph: Graph, reserved: frozenset[str]) -> list[str]:
     names = [graph_input.name for graph_input in graph.inputs]
     if len(names) == 1 and names[0].startswith(("input", "keras_tensor")):
         names = ["x"]
-    return [identifier(name, reserved) for name in names]
+    parameters: list[str] = []
+    for name in names:
+        parameters.append(identifier(name, {*reserved, *parameters}))
+    return parameters
 
 
 def describe(spec: Spec) -> str:

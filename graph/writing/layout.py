@@ -58,7 +58,8 @@ def statement(text: str, indent: int, comma: bool = False) -> list[str]:
     fits = len(start + "    " + inner) <= WIDTH
     if fits and not (is_display and len(clauses) == 1 and (len(arguments) > 1 or text[-1] == "}")):
         return [start + head, f"{start}    {inner}", end]
-    if len(clauses) > 1 or (len(arguments) == 1 and not is_display):
+    is_group = text[opening] == "(" and is_display and len(arguments) == 1 and not inner.endswith(",")
+    if len(clauses) > 1 or is_group or (len(arguments) == 1 and not is_display):
         return [start + head, *(line for clause in clauses for line in statement(clause, indent + 4)), end]
     items = [statement(argument, indent + 4, comma=True) for argument in arguments]
     return [start + head, *(line for *first, last in items for line in (*first, f"{last},")), end]

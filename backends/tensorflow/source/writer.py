@@ -99,7 +99,7 @@ class TensorFlowWriter(BlockTreeWriter):
     # --- the text ---------------------------------------------------------------------------------------------------
 
     def source(self) -> Source:
-        name = class_name(self.graph.name)
+        name = class_name(self.graph.name, _NAMES)
         names = input_names(self.graph, _NAMES)
         self.taken.update(names)
         references = [

@@ -15,7 +15,7 @@ from ....graph.writing.block_text import BlockText, Parameter, ParameterFinder, 
 from ....graph.writing.layout import signature, text_lines
 from .helpers import HELPERS
 from .values import Value, graph_order
-from .writer import RESERVED, TorchHandlers, TorchWriter
+from .writer import MODULE_NAMES, RESERVED, TorchHandlers, TorchWriter
 
 # What the arguments of PyTorch's layers and of the helpers are called, where they can differ between blocks.
 _CONVOLUTION = ("channels", "filters", "size")
@@ -117,7 +117,7 @@ def _write_class(writer: TorchWriter, family: BlockFamily, handlers: TorchHandle
     finder = ParameterFinder(ARGUMENTS, reserved)
     attributes = finder.text([block.attributes for block in blocks])
     forward = finder.text([block.forward for block in blocks], prefix="self.")
-    used = {*writer.block_classes, *HELPERS, writer.model_class}
+    used = {*writer.block_classes, *MODULE_NAMES, *HELPERS, writer.model_class}
     name = identifier(family.class_name or class_name(family.name), used).replace("_", "")
     writer.block_classes[name] = _class_lines(name, family, attributes, forward, finder.parameters)
     writer.helpers |= blocks[0].helpers

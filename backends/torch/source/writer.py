@@ -30,7 +30,11 @@ RESERVED = frozenset(
         *("zero_grad",),
     )
 )
-_LOCALS = frozenset(("self", "block", "torch", "nn", "F", "Tensor", "Path", "load", "load_file"))
+# What `model.py` imports and defines at its top.
+MODULE_NAMES = frozenset(
+    ("Any", "Callable", "Sequence", "Path", "torch", "F", "Tensor", "nn", "load_file", "WEIGHTS", "load")
+)
+_LOCALS = MODULE_NAMES | {"self", "block"}
 _POOL = tuple("xyzuvwabcdeghkmnpqrst")
 # Kinds that are written around the expression before them: `F.relu(self.conv2d(x))`.
 _INLINABLE = frozenset(
@@ -178,8 +182,7 @@ class TorchWriter(GraphWriter[Value]):
     @property
     def model_class(self) -> str:
         """Return the name of the model's class."""
-        name = class_name(self.graph.name)
-        return f"{name}Model" if name in HELPERS else name
+        return class_name(self.graph.name, {*MODULE_NAMES, *HELPERS})
 
     def _rank(self, reference: ArrayReference) -> int:
         return self.graph.specs[reference].rank
