@@ -16,7 +16,7 @@ from readers import COMMANDS, honest_files
 
 pytestmark = pytest.mark.plain
 
-DAILY, MANY = 300, 20_000
+DAILY, MANY, GUIDED = 300, 20_000, 5_000
 CHILD = Path(__file__).parent / "limited_child.py"
 
 
@@ -120,3 +120,28 @@ def test_a_changed_file_is_read_or_refused_in_one_line(child, honest, kind, whic
 @given(**DRAWN)
 def test_many_changed_files_are_read_or_refused_in_one_line(child, honest, kind, which, part, changes):
     require_harmless(child, honest, kind, which, part, changes)
+
+
+# Kinds that Python code reads; libraries in C do the others.
+IN_PYTHON = (
+    "architecture",
+    "checkpoint",
+    "keras",
+    "npy",
+    "program",
+    "results",
+    "run",
+    "safetensors",
+    "weights",
+    "yaml",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", IN_PYTHON)
+def test_files_that_reach_new_lines_are_read_or_refused_in_one_line(kind, tmp_path):
+    pytest.importorskip("atheris")
+    script = [sys.executable, str(CHILD.with_name("coverage_guided.py")), kind, str(GUIDED), str(tmp_path / "fuzzed")]
+    done = subprocess.run(script, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"Done {GUIDED} runs" in done.stderr
