@@ -59,15 +59,17 @@ def command(
     """Check that two models compute and train the same, and show where and why they part.
 
     A and B are each a recipe, a run folder, a bundle, a Keras file, an .onnx or .pt2 file, or path/to/file.py:function
-    that returns a Keras model, a PyTorch module (alone or with its example inputs), or a function of JAX with its
-    parameters and example inputs. Which weight of B is which of A is found by their shapes and their places. Dropout is
-    off while they are compared. The exit code is 1 if they differ.
+    that returns a Keras model, a module of PyTorch or TensorFlow (alone or with its example inputs), or a function of
+    JAX with its parameters and example inputs. Which weight of B is which of A is found by their shapes and their
+    places. One of the two may be an artifact instead (OpenVINO, LiteRT, SavedModel), of which the answers are compared,
+    and the results inside. Dropout is off meanwhile. The exit code is 1 if they differ.
 
     \b
     Example:
       trivium compare my_torch.py:build my_keras.py:build
       trivium compare net.onnx my_keras.py:build --copy trained.keras
       trivium compare old.py:build new.py:build --reduce difference
+      trivium compare runs/cnn-striding model.tflite
     """
     from ..comparison.compare import compare
 
@@ -103,7 +105,7 @@ def command(
 
 def _print(report: ComparisonReport, copy_out: str | None) -> None:
     screen = console()
-    screen.print(map_table(report))
+    screen.print(layer_table(report) if report.of_artifact else map_table(report))
     screen.print(check_table(report.checks))
     for note in report.notes:
         screen.print(note)
@@ -125,4 +127,12 @@ def map_table(report: ComparisonReport) -> Table:
         shown.add_row(".".join(key), str(shape), "-", "", "no counterpart")
     for key, shape in report.map.only_others:
         shown.add_row("-", "", ".".join(key), str(shape), "no counterpart")
+    return shown
+
+
+def layer_table(report: ComparisonReport) -> Table:
+    """Return a table of which result inside an artifact is that of which layer."""
+    shown = table("layer", "inside the artifact", "difference", "allowed")
+    for layer in report.layers:
+        shown.add_row(layer.mine, layer.others, f"{layer.difference:.1e}", f"{layer.tolerance:.1e}")
     return shown

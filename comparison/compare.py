@@ -7,6 +7,7 @@ which a difference spreads, within the tolerances that `engine/verification` mea
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -28,19 +29,20 @@ from ..engine.verification.tolerances import (
     NamedArrays,
 )
 from ..errors import OptionError
-from ..graph.graph import Graph, Spec
+from ..graph.graph import Spec
 from ..storage.atomic import new_folder, require_empty_folder, require_writable_file
 from . import causes, sides
 from .alignment import NodePair, align, between
+from .artifact_comparison import ARTIFACTS, compare_with_artifact
 from .axes import in_order, order_of_axes
 from .copying import write_copy
-from .description import Description, describe, from_message
+from .description import Description, describe, from_message, sources_of
 from .evidence import PairedEvidence, label
 from .map_file import read_map, require_known, write_map
 from .matching import Matching, match
 from .reduction import PARTS, Reduction, find_cuts, run_part, write_part, write_script
 from .report import ComparisonReport, LayerDifference
-from .sides import Side
+from .sides import NotRebuiltError, Side, Source
 from .units import units_of
 from .weight_map import WeightKey, weight_map
 from .weight_orders import relation
@@ -70,8 +72,9 @@ def compare(
 
     Args:
         a, b: each a recipe, a bundle, a run folder, a Keras model or its file, an `.onnx` or `.pt2` file, an
-            `nn.Module` (or `(module, example_inputs)`), `(function of JAX, parameters, example_inputs)`, or
-            `path/to/file.py:function` that returns one of these.
+            `nn.Module` or `tf.Module` (or `(module, example_inputs)`), `(function of JAX, parameters, example_inputs)`,
+            or `path/to/file.py:function` that returns one of these. One of the two may be an artifact (OpenVINO,
+            LiteRT, SavedModel): its answers are compared, and the results inside; a `tf.Module` becomes one.
         copy: carry the weights of `a` over to `b` before they compute; a `.keras` file to write `b` to with them, too.
             If False, both compute with their own.
         known_pairs: the names of layers of `b` by those of `a`, where the map that is found is wrong; or a file with a
@@ -109,14 +112,38 @@ def compare(
     for path in (out, map_out):
         if path is not None:
             require_writable_file(Path(path))
+    sources = sides.classify(a), sides.classify(b)
+    runnable = _runnable(sources, out is None and not pairs and map_out is None and reduce is None and not float64)
     with tempfile.TemporaryDirectory() as scratch:
-        pair = _resolve_both(a, b, Path(scratch), announce)
+        run = functools.partial(compare_with_artifact, runnable or sources, Path(scratch), names, seed, announce)
+        if any(source.kind in ARTIFACTS for source in sources):
+            return run()
+        try:
+            pair = _resolve_both(sources, Path(scratch), announce)
+        except NotRebuiltError as error:
+            if runnable is None:
+                raise
+            return run(note=str(error))
         trained = {"loss": loss, "optimizer": optimizer, "without_dropout": True}
         pair = pair[0].with_settings(trained, seed, float64), pair[1].with_settings(trained, seed, float64)
         comparison = _Comparison(pair, names, announce, pairs)
+        if runnable and not comparison.maps_all_weights:
+            return run(note="Not every weight has a counterpart, so both compute with their own.")
         if map_out is not None:
             write_map(Path(map_out), comparison.matching)
         return comparison.judge(steps, copy is not False, out, None if reduce is None else Path(reduce))
+
+
+def _runnable(sources: tuple[Source, Source], is_plain: bool) -> tuple[Source, Source] | None:
+    """Return the sources with an ONNX graph as an artifact, which its runtime can compute; None if both are models.
+
+    Args:
+        is_plain: whether nothing is asked for that needs the layers and weights of both.
+    """
+    if not is_plain and any(source.kind in ARTIFACTS for source in sources):
+        raise OptionError("an artifact computes as it is: leave out the map, the copy, the reduction, float64")
+    as_run = sides.as_artifact(sources[0]), sides.as_artifact(sources[1])
+    return as_run if is_plain and sum(source.kind in ARTIFACTS for source in as_run) == 1 else None
 
 
 def _two_backends(names: Sequence[str]) -> tuple[str, str]:
@@ -126,9 +153,8 @@ def _two_backends(names: Sequence[str]) -> tuple[str, str]:
     return chosen[0], chosen[-1]
 
 
-def _resolve_both(a: Any, b: Any, folder: Path, listener: Listener) -> tuple[Side, Side]:
+def _resolve_both(sources: tuple[Source, Source], folder: Path, listener: Listener) -> tuple[Side, Side]:
     """Resolve first the side that tells its inputs, where the other has no example inputs."""
-    sources = sides.classify(a), sides.classify(b)
     if all(source.needs_examples for source in sources):
         raise OptionError("neither side tells example inputs: let one function return (module, example_inputs)")
     resolved: dict[int, Side] = {}
@@ -167,6 +193,10 @@ class _Comparison:
         self._inputs: list[list[np.ndarray]] = [[], []]
         self._limits: list[float] = []
         self._losses: tuple[list[float], list[float]] | tuple[()] = ()
+
+    @property
+    def maps_all_weights(self) -> bool:
+        return not self._map.only_mine and not self._map.only_others
 
     def judge(self, steps: int, copy: bool, out: Path | None, folder: Path | None) -> ComparisonReport:
         """Measure both models and compare them; write the second one with the weights of the first."""
@@ -208,7 +238,7 @@ class _Comparison:
             float64=self._pair[0].model.float64,
             layers=self._layer_differences(),
             losses=self._losses if all(self._losses) else (),
-            graph=_sources(self._described[0].graph),
+            graph=sources_of(self._described[0].graph),
             notes=self._notes(),
             reduction=reduction,
         )
@@ -362,9 +392,3 @@ def _relative_difference(mine: np.ndarray, others: np.ndarray) -> float:
     if mine.shape != others.shape:
         return float("inf")
     return parity.difference(mine, others).relative if mine.size else 0.0
-
-
-def _sources(graph: Graph) -> dict[str, tuple[str, list[str]]]:
-    """Return for each input and node of a graph its kind, and the names of those that it is computed from."""
-    inputs: dict[str, tuple[str, list[str]]] = {each.name: ("input", []) for each in graph.inputs}
-    return inputs | {node.name: (node.kind, [ref.name for ref in node.references]) for node in graph.nodes}

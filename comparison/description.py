@@ -58,6 +58,12 @@ def from_message(message: dict[str, Any]) -> Description:
     return Description(graph, variables, {node: (name, number) for node, name, number in message["records"]})
 
 
+def sources_of(graph: Graph) -> dict[str, tuple[str, list[str]]]:
+    """Return for each input and node of a graph its kind, and the names of those that it is computed from."""
+    inputs: dict[str, tuple[str, list[str]]] = {each.name: ("input", []) for each in graph.inputs}
+    return inputs | {node.name: (node.kind, [ref.name for ref in node.references]) for node in graph.nodes}
+
+
 def _spec(spec: Any) -> Spec:
     shape, dtype = spec
     return Spec(tuple(shape), dtype)

@@ -13,6 +13,9 @@ from ..storage.safe_json import finite
 from .reduction import Reduction
 from .weight_map import WeightMap
 
+# The check of what an artifact answers.
+ANSWERS = "answers"
+
 
 @dataclass(frozen=True)
 class LayerDifference:
@@ -80,6 +83,11 @@ class ComparisonReport:
     @property
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
+
+    @property
+    def of_artifact(self) -> bool:
+        """Whether `b` is an artifact, of which a runtime told its answers and the results inside."""
+        return any(check.what == ANSWERS for check in self.checks)
 
     @property
     def finding(self) -> str:

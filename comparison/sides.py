@@ -19,7 +19,7 @@ from ..backends.workers.worker import Listener
 from ..engine.keras_model.model_bytes import keras_bytes
 from ..engine.verification.model_under_test import ModelUnderTest
 from ..engine.verification.verification import resolve_source
-from ..errors import OptionError, PortError
+from ..errors import OptionError, PortError, first_line
 from ..functions import is_file_function, load_function
 from ..graph.graph import Spec
 from ..models.recipe import Recipe
@@ -27,7 +27,9 @@ from ..porting.port import port_from_jax, port_from_torch
 from ..porting.report import PortReport
 from ..porting.to_keras import is_network, port_to_keras
 
-KERAS, TORCH, JAX, NETWORK = "keras", "torch", "jax", "network"
+KERAS, TORCH, JAX, NETWORK, ARTIFACT, TENSORFLOW = "keras", "torch", "jax", "network", "artifact", "tensorflow"
+# The formats of files that cannot be rebuilt in Keras, by the endings of their names.
+_ARTIFACTS = {".tflite": "litert", ".xml": "openvino"}
 _SAMPLES = 4
 _OPEN_LENGTH = 8
 
@@ -58,14 +60,23 @@ class Source:
     Attributes:
         value: a name, a path, or the object itself.
         name: what it is called in reports.
-        kind: "keras", "torch", "jax", or "network" for a file that is rebuilt in Keras; else the name of a type.
+        kind: "keras", "torch", "jax", "tensorflow" (a module), "network" for a file that is rebuilt in Keras, or
+            "artifact" for one that is not; else the name of a type.
         needs_examples: whether it is a module without example inputs, which the other side must tell.
+        format: of an artifact, as in `porting/targets.py`.
+        is_foreign: whether the artifact is a file of the user's, and was not made here from a module.
     """
 
     value: Any
     name: str
     kind: str
     needs_examples: bool = False
+    format: str = ""
+    is_foreign: bool = True
+
+
+class NotRebuiltError(PortError):
+    """A network cannot be rebuilt in Keras."""
 
 
 def classify(source: Any) -> Source:
@@ -81,9 +92,26 @@ def classify(source: Any) -> Source:
     name = str(source)
     if is_network(Path(name)):
         return Source(name, name, NETWORK)
+    if artifact_format := format_of(Path(name)):
+        return Source(name, name, ARTIFACT, format=artifact_format)
     if is_file_function(name):
         return Source(name, name, *worker.get(catalog.selected().name).call(kind_of_function, name))
     return Source(name, name, KERAS)
+
+
+def format_of(path: Path) -> str:
+    """Return the format of an artifact that is not rebuilt in Keras; empty if a path is none."""
+    is_saved_model = (path / "saved_model.pb").is_file()
+    return "savedmodel" if is_saved_model else _ARTIFACTS.get(path.suffix.lower(), "")
+
+
+def as_artifact(source: Source) -> Source:
+    """Return an ONNX graph as an artifact that a runtime computes, instead of rebuilding it; any other source as it is.
+
+    A `.pt2` program stays as it is too: PyTorch would run code from it.
+    """
+    is_onnx = source.kind == NETWORK and str(source.value).lower().endswith(".onnx")
+    return replace(source, kind=ARTIFACT, format="onnx") if is_onnx else source
 
 
 def kind_of_function(source: str) -> tuple[str, bool]:
@@ -94,7 +122,7 @@ def kind_of_function(source: str) -> tuple[str, bool]:
 
 def _kind_and_need(built: Any) -> tuple[str, bool]:
     kind = kind_of(built)
-    return kind, kind == TORCH and not isinstance(built, tuple)
+    return kind, kind in (TORCH, TENSORFLOW) and not isinstance(built, tuple)
 
 
 def resolve(source: Source, folder: Path, others: Sequence[Spec] | None, listener: Listener) -> Side:
@@ -118,15 +146,37 @@ def resolve(source: Source, folder: Path, others: Sequence[Spec] | None, listene
     report = _rebuild(source, path, others, listener)
     if report.artifact is None:
         failed = next((check for check in report.checks if not check.passed), None)
-        raise PortError(f"{source.name} cannot be compared: rebuilt in Keras it does not answer the same ({failed})")
+        message = f"{source.name} cannot be compared: rebuilt in Keras it does not answer the same ({failed})"
+        raise NotRebuiltError(message)
     return Side(source.name, ModelUnderTest(str(report.artifact), is_bundle=True), report)
 
 
-def kind_of(built: Any) -> str:
-    """Return "keras", "torch" or "jax"; else the name of the type.
+def save_module(source: Source, folder: Path, inputs: Sequence[Spec]) -> Source:
+    """Return a `tf.Module` as the artifact that it becomes: a SavedModel in a folder.
 
-    An `nn.Module`, and a tuple that begins with one, is "torch"; a tuple (function, parameters, example inputs), or of
-    a Flax module and example inputs, is "jax".
+    Args:
+        folder: for the SavedModel.
+        inputs: those of the other side, which the module is traced for.
+
+    Raises:
+        OptionError: it does not take them.
+    """
+    built = load_function(source.value)() if isinstance(source.value, str) else source.value
+    module = built[0] if isinstance(built, tuple) else built
+    path = folder / "module"
+    save = load_function("trivium.backends.tensorflow.artifacts:save_module")
+    try:
+        save(module, [(spec.shape, spec.dtype) for spec in inputs], path)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{source.name} does not take the inputs of the other side: {first_line(error)}") from error
+    return replace(source, value=str(path), kind=ARTIFACT, format="savedmodel", is_foreign=False)
+
+
+def kind_of(built: Any) -> str:
+    """Return "keras", "torch", "jax" or "tensorflow"; else the name of the type.
+
+    An `nn.Module` or a `tf.Module`, and a tuple that begins with one, is of its framework; a tuple (function,
+    parameters, example inputs), or of a Flax module and example inputs, is "jax".
     """
     first = built[0] if isinstance(built, tuple) and built else built
     names = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(first).__mro__}
@@ -134,6 +184,8 @@ def kind_of(built: Any) -> str:
         return KERAS
     if "torch.Module" in names:
         return TORCH
+    if "tensorflow.Module" in names:
+        return TENSORFLOW
     if isinstance(built, tuple) and ("flax.Module" in names or (len(built) == 3 and callable(first))):
         return JAX
     return type(built).__name__
@@ -142,7 +194,10 @@ def kind_of(built: Any) -> str:
 def _rebuild(source: Source, out: Path, others: Sequence[Spec] | None, listener: Listener) -> PortReport:
     """Rebuild a network in Keras, and check it."""
     if source.kind == NETWORK:
-        return port_to_keras(Path(source.value), out, lambda stage: listener({"kind": "port", "stage": stage}))
+        try:
+            return port_to_keras(Path(source.value), out, lambda stage: listener({"kind": "port", "stage": stage}))
+        except PortError as error:
+            raise NotRebuiltError(str(error)) from error
     built = load_function(source.value)() if isinstance(source.value, str) else source.value
     if source.kind == TORCH:
         module, examples = built if isinstance(built, tuple) else (built, _examples(source.name, built, others))
@@ -152,8 +207,8 @@ def _rebuild(source: Source, out: Path, others: Sequence[Spec] | None, listener:
     if source.kind == JAX:
         return port_from_jax(built[0], built[1], built[2], out, listener=listener)
     raise OptionError(
-        f"{source.name} gives a {source.kind}: compare takes a Keras model, an nn.Module (alone or with its example "
-        "inputs), or (function of JAX, parameters, example inputs)"
+        f"{source.name} gives a {source.kind}: compare takes a Keras model, an nn.Module or a tf.Module (alone or with "
+        "its example inputs), or (function of JAX, parameters, example inputs)"
     )
 
 

@@ -71,6 +71,25 @@ def read(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Artifact:
     )
 
 
+def save_module(module: tf.Module, inputs: Sequence[tuple[Sequence[int | None], str]], path: Path) -> None:
+    """Save a module as a SavedModel with one signature.
+
+    Args:
+        module: it is called with one tensor for each input, and may return a tensor or several.
+        inputs: the shape of each input, with the batch first, and its dtype.
+        path: of the folder.
+
+    Raises:
+        TypeError, ValueError: the module does not take such tensors.
+    """
+    specs = [tf.TensorSpec(shape, dtype, name=f"input_{number}") for number, (shape, dtype) in enumerate(inputs)]
+
+    def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {f"output_{number}": tensor for number, tensor in enumerate(tf.nest.flatten(module(*tensors)))}
+
+    tf.saved_model.save(module, str(path), signatures={_SIGNATURE: tf.function(serve).get_concrete_function(*specs)})
+
+
 def _output_number(name: str) -> tuple[str, int]:
     """Return a sort key for the outputs `output_0`, `output_1`, …, which a SavedModel stores without an order."""
     word, _, number = name.rpartition("_")

@@ -48,7 +48,10 @@ def prepare(fields: dict[str, Any], steps: int) -> dict[str, Any]:
 def measure_inference(
     fields: dict[str, Any], batches: StepBatches, variables: NamedArrays, before_activation: bool = False
 ) -> dict[str, Any]:
-    """Measure what a backend that cannot train computes: `own`, `dtype`, `passes` and `loss`, as in `measure`."""
+    """Measure what a backend that cannot train computes: `own`, `dtype`, `passes` and `loss`, as in `measure`.
+
+    And `outputs`: those for the first batch.
+    """
     with _built_model(fields) as model:
         own = _named(model.variables)
         if not tolerances.have_one_shape(own, variables):
@@ -60,7 +63,8 @@ def measure_inference(
             mode: _forward_twice(model, x, before_activation, training=mode == "training")
             for mode in ("training", "inference")
         }
-        return {"own": own, "dtype": coarsest_dtype(model), "passes": passes, "loss": _loss(model, x, y)}
+        results = {"passes": passes, "loss": _loss(model, x, y), "outputs": _predict(model, x)}
+        return {"own": own, "dtype": coarsest_dtype(model), **results}
 
 
 def measure(
