@@ -35,15 +35,15 @@ def constants_first(graph: Graph) -> Graph:
     if not any(node.owners for node in graph.nodes):
         return graph
     nodes: list[GraphNode] = []
-    starts: dict[int, int] = {}
+    starts: dict[Owner, int] = {}
     for node in graph.nodes:
         if not node.owners:
             nodes.append(node)
             continue
-        start = starts.setdefault(id(node.owners[0]), len(nodes))
+        start = starts.setdefault(node.owners[0], len(nodes))
         if node.kind == "constant":
             nodes.insert(start, replace(node, owners=()))
-            starts[id(node.owners[0])] += 1
+            starts[node.owners[0]] += 1
         else:
             nodes.append(node)
     return replace(graph, nodes=tuple(nodes))
@@ -79,12 +79,12 @@ def _owned_segments(graph: Graph) -> Iterator[tuple[Segment, Owner]]:
 
 def _by_owner(graph: Graph, positions: Sequence[int], depth: int) -> list[tuple[Owner, list[int]]]:
     """Return the calls of own layers at a depth, each with the positions of its nodes."""
-    owned: dict[int, tuple[Owner, list[int]]] = {}
+    owned: dict[Owner, list[int]] = defaultdict(list)
     for position in positions:
         owners = graph.nodes[position].owners
         if len(owners) > depth:
-            owned.setdefault(id(owners[depth]), (owners[depth], []))[1].append(position)
-    return list(owned.values())
+            owned[owners[depth]].append(position)
+    return list(owned.items())
 
 
 def _is_container(graph: Graph, positions: Sequence[int], depth: int) -> bool:
