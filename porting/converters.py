@@ -41,24 +41,25 @@ class Converter:
     def name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def convert(self, arguments: Mapping[str, Any], arrays: int = 1) -> Any:
+    def convert(self, arguments: Mapping[str, Any], positional_count: int = 1) -> Any:
         """Call the function for an operator.
 
         Args:
             arguments: by the names that the operator has for them.
-            arrays: the number of the first ones that the function may call as it likes.
+            positional_count: how many of the first arguments are passed by position, so that the function may name them
+                as it likes; the others are passed by name.
 
         Raises:
             PortError: the function does not take an argument that the operator has.
         """
-        positional = list(arguments.values())[:arrays]
-        named = dict(list(arguments.items())[arrays:])
+        positional = list(arguments.values())[:positional_count]
+        named = dict(list(arguments.items())[positional_count:])
         parameters = inspect.signature(self.function).parameters
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-        taken = {name: value for name, value in named.items() if takes_any or name in parameters}
-        if untaken := [name for name, value in named.items() if name not in taken and value is not None]:
-            raise PortError(f"the converter {self.name} takes no {', '.join(untaken)}: add it to its arguments")
-        return self.function(*positional, **taken)
+        accepted = {name: value for name, value in named.items() if takes_any or name in parameters}
+        if rejected := [name for name, value in named.items() if name not in accepted and value is not None]:
+            raise PortError(f"the converter {self.name} takes no {', '.join(rejected)}: add it to its arguments")
+        return self.function(*positional, **accepted)
 
 
 Converters = Mapping[str, Converter]
