@@ -84,11 +84,10 @@ def _weights(model: Any, path: Path) -> dict[str, Weight]:
         weights[each.name] = _weight(each.name, file.array(each, path), path, constant=False)
     for node in model.graph.node:
         if node.op_type == "Constant" and node.domain in _DOMAINS:
-            values = _attributes(node, path)
-            value = next(iter(values.values()), None)
-            if not isinstance(value, (np.ndarray, int, float, tuple)):
+            value = _constant_of(node, path)
+            if value is None:
                 raise PortError(f"{path} has a constant of text or of a sparse array, which is not covered")
-            weights[node.output[0]] = _weight(node.output[0], np.asarray(value), path, constant=True)
+            weights[node.output[0]] = _weight(node.output[0], value, path, constant=True)
     return weights
 
 
