@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import PortError
 
 # Operators of graphs within the graph, which no converter can compute.
-_LOOPS = frozenset(("If", "Loop", "Scan"))
+_CONTROL_FLOW = frozenset(("If", "Loop", "Scan"))
 
 
 def refuse(operators: Sequence[str], path: Path, target: str) -> None:
@@ -24,7 +24,7 @@ def refuse(operators: Sequence[str], path: Path, target: str) -> None:
         return
     counts = Counter(operators)
     names = ", ".join(f"{name[:60]} ({count})" if count > 1 else name[:60] for name, count in sorted(counts.items()))
-    teachable = min((name for name in counts if name not in _LOOPS), default=None)
+    teachable = min((name for name in counts if name not in _CONTROL_FLOW), default=None)
     hint = teach(target + teachable[:60]) if teachable else ""
     raise PortError(f"{path} has operators that cannot be rebuilt in Keras: {names}{hint}")
 
