@@ -119,10 +119,10 @@ def port_from_jax(
     destination = choose_destination(Path(network.name), targets.KERAS, "model.keras", Path(out))
     announce("tracing it by JAX")
     message = to_message(graph.to_graph(trace(network, recorded), load_converters(converters)))
-    file = None if converters is None else str(converters)
+    converters_file = None if converters is None else str(converters)
 
     def rebuild(artifact: Path) -> dict[str, Any]:
-        options = (message, str(artifact), inference_only, file)
+        options = (message, str(artifact), inference_only, converters_file)
         return dict(worker.get(catalog.selected().name).call(rebuild_graph, *options))
 
     def run_network(batches: NamedBatches, size: int | None, names: list[list[str]]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def port(
     quantization = resolve_options(to, quantize, max_drop)
     _require_file(source)
     _require_onnx(to, opset)
-    taught = _require_converters(to, converters)
+    converters_file = _require_converters(to, converters)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -97,7 +97,7 @@ def port(
     if to == targets.KERAS:
         if raw_inputs:
             raise OptionError("a network that is rebuilt in Keras brings no preprocessing: leave `raw_inputs` out")
-        return to_keras.port_to_keras(Path(source), out_path, announce, taught)
+        return to_keras.port_to_keras(Path(source), out_path, announce, converters_file)
     if to_keras.is_network(Path(source)):
         raise PortError(
             f"{source} must be rebuilt in Keras first: run trivium port {source} --to keras; then port the result"
@@ -106,7 +106,9 @@ def port(
         from .source_code import port_source
 
         framework = to.removeprefix(targets.SOURCE)
-        return port_source(Path(source), framework, out_path, listener, raw_inputs=raw_inputs, converters=taught)
+        return port_source(
+            Path(source), framework, out_path, listener, raw_inputs=raw_inputs, converters_file=converters_file
+        )
     target = targets.find(to)
     if isinstance(target, targets.Format):
         targets.hosts(target)  # before anything is read
