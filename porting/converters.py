@@ -20,6 +20,9 @@ LAYER = "layer"
 # What a converter can be for, before the colon of its target.
 KINDS = ("torch", "onnx", "jax", LAYER)
 _EXAMPLES = 'a class of layers, "torch:aten.frac.default", "onnx:Celu" or "jax:erf_inv"'
+_BY_FILE = "and `converters` (docs/porting.md)"
+# The end of a refusal of layers of several classes.
+TEACH_LAYER = f"; a layer can be taught by @trivium.converter {_BY_FILE}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,24 @@ def layer_target(layer_class: type) -> str:
     """Return the target of a class of layers: an own class and one of Keras may have the same name."""
     is_keras_own = layer_class.__module__.partition(".")[0] == "keras"
     return f"{LAYER}:{'keras.' if is_keras_own else ''}{layer_class.__name__}"
+
+
+def teach(target: str) -> str:
+    """Return the end of a refusal: how a user teaches the port what it does not know."""
+    return f'; teach it by @trivium.converter("{target}") {_BY_FILE}'
+
+
+def resolve_file(converters: str | Path | None) -> str | None:
+    """Return the absolute path of a user's file of converters; None without one.
+
+    Raises:
+        OptionError: there is no such file.
+    """
+    if converters is None:
+        return None
+    if not Path(converters).is_file():
+        raise OptionError(f"`converters`: no file at {converters}")
+    return str(Path(converters).resolve())
 
 
 def load_converters(file: str | Path | None) -> dict[str, Converter]:

@@ -16,6 +16,7 @@ from ..engine.bundles.bundle import FILE_NAME, Bundle
 from ..engine.runs.run import Run
 from ..errors import OptionError, PortError
 from . import between_backends, export, source_model, targets, to_keras
+from .converters import resolve_file
 from .from_jax import port_from_jax as port_from_jax
 from .quantization.methods import QuantizationOptions, resolve_options
 from .report import PortReport as PortReport
@@ -148,13 +149,9 @@ def _require_onnx(to: str, opset: int | None) -> None:
 
 def _require_converters(to: str, converters: str | Path | None) -> str | None:
     """Return the path of the file of converters; raise an OptionError where the target has no use for it."""
-    if converters is None:
-        return None
-    if to != targets.KERAS and not to.startswith(targets.SOURCE):
+    if converters is not None and to != targets.KERAS and not to.startswith(targets.SOURCE):
         raise OptionError(f"`converters` are for source:BACKEND and keras, which a port to {to} is not: leave it out")
-    if not Path(converters).is_file():
-        raise OptionError(f"`converters`: no file at {converters}")
-    return str(Path(converters).resolve())
+    return resolve_file(converters)
 
 
 def _port_from_memory(source: Run | Bundle, to: str, out: str | Path | None, **options: Any) -> PortReport:

@@ -29,7 +29,7 @@ from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .artifact_worker import artifact_worker, run_artifact
-from .converters import Converters, load_converters
+from .converters import Converters, load_converters, resolve_file
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
 from .graph_to_keras.foreign_graph import ForeignGraph
@@ -141,7 +141,7 @@ def port_from_torch(
         load_function(f"{_ROOMS}.torch.programs:{name}")
         for name in ("export", "answers", "as_arrays", "answers_after_step")
     )
-    recorded = as_arrays(example_inputs)
+    recorded, converters_file = as_arrays(example_inputs), resolve_file(converters)
     destination = choose_destination(Path(type(module).__name__.lower()), targets.KERAS, "model.keras", Path(out))
     announce("exporting it by torch.export")
     with tempfile.TemporaryDirectory() as scratch:
@@ -157,7 +157,6 @@ def port_from_torch(
             return list(step_module(module, step.inputs, step.targets, step.rate))
 
         step = None if inference_only else step_network
-        converters_file = None if converters is None else str(converters)
         clean = Path(scratch) / "clean.pt2"
         facts, from_file = _file_facts(source), _rebuild_file(source, clean, inference_only, converters_file)
         return KerasPort(facts, destination, "torch", announce, from_file, step).run(recorded, run_network)

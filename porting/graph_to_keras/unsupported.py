@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import PortError
+from ..converters import teach
 
 # Operators of graphs within the graph, which no converter can compute.
 _CONTROL_FLOW = frozenset(("If", "Loop", "Scan"))
@@ -27,8 +28,3 @@ def refuse(operators: Sequence[str], path: Path, target: str) -> None:
     teachable = min((name for name in counts if name not in _CONTROL_FLOW), default=None)
     hint = teach(target + teachable[:60]) if teachable else ""
     raise PortError(f"{path} has operators that cannot be rebuilt in Keras: {names}{hint}")
-
-
-def teach(target: str) -> str:
-    """Return the end of a refusal: how a user teaches the port what it does not know."""
-    return f'; teach it by @trivium.converter("{target}") and `converters` (docs/porting.md)'

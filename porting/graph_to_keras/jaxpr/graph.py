@@ -11,9 +11,9 @@ import numpy as np
 from ....backends.traced_program import TracedEquation, TracedProgram, TracedValue
 from ....errors import PortError
 from ....functions import first_of
+from ...converters import teach
 from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, drop_unused, rename_refs, simplify
-from ..unsupported import teach
 from .arithmetic import ARITHMETIC
 from .contractions import CONTRACTIONS
 from .layers import recognize
