@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import OptionError, PortError, RecipeError
@@ -143,17 +144,29 @@ def load_converters(file: str | Path | None) -> dict[str, Converter]:
     except RecipeError as error:
         raise OptionError(f"`converters`: {error}") from error
     converters: dict[str, Converter] = {}
-    for value in vars(module).values():
-        if isinstance(value, Converter) and converters.setdefault(value.target, value) is not value:
-            raise OptionError(f"{file} has two converters of {value.target}: leave one out")
+    for each in _converters_in(module):
+        if converters.setdefault(each.target, each) is not each:
+            raise OptionError(f"{file} has two converters of {each.target}: leave one out")
     if not converters:
         raise OptionError(f"{file} has no converters: decorate its functions by @trivium.converter(TARGET)")
     return converters
 
 
-def announce_converters(file: str | None) -> list[str]:
-    """Run a user's file in this worker, which registers the layers that it defines; return what it converts."""
+def register_converters(file: str, required: bool) -> bool:
+    """Run a user's file in this worker, which registers the layers that it defines; return whether it has converters.
+
+    Args:
+        required: whether the user named it as a file of converters, so that `load_converters` must accept it.
+
+    Raises:
+        OptionError: it is required, and has no converters, or is refused for another reason.
+        RecipeError: it is not required, and is missing or raises an error.
+    """
     from ..backends import runtime
 
     runtime.current()
-    return list(load_converters(file))
+    return bool(load_converters(file) if required else _converters_in(load_file(Path(file))))
+
+
+def _converters_in(module: ModuleType) -> list[Converter]:
+    return [value for value in vars(module).values() if isinstance(value, Converter)]

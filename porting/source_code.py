@@ -30,12 +30,11 @@ from ..data.dataset import labels_to_json
 from ..engine.bundles import trust
 from ..engine.verification.tolerances import BackendCheck
 from ..errors import PortError
-from ..functions import load_file
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
 from . import nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
-from .converters import Converter, announce_converters, load_converters
+from .converters import load_converters, register_converters
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
@@ -102,9 +101,7 @@ class _SourcePort:
         host = self._host()
         path = str(self.source.path)
         self.announce(f"reading it on {host.title}")
-        converters_file = self._converters_file()
-        if converters_file:  # it may register the layers of the model
-            worker.get(host.name).call(announce_converters, converters_file)
+        converters_file = self._register_converters(host)
         interface = worker.get(host.name).call(source_model.inspect_model, path, raw)
         inputs, prepared_inputs = self._batches(interface)
         with staging(destination) as staged:
@@ -140,12 +137,18 @@ class _SourcePort:
             publish(staged, destination, report.to_json())
         return report
 
-    def _converters_file(self) -> str | None:
-        """Return the file of converters: the user's, or that of the recipe if the user trusts it and it has some."""
-        file = (self.source.recipe or "").rpartition(":")[0]
-        if self.converters_file or not trust.is_enabled() or not file.endswith(".py") or not Path(file).is_file():
-            return self.converters_file
-        return file if any(isinstance(value, Converter) for value in vars(load_file(Path(file))).values()) else None
+    def _register_converters(self, host: Backend) -> str | None:
+        """Return the file of converters: the user's, or that of the recipe if the user trusts it and it has some.
+
+        It is run on the host before the model is read, because it may register the layers of the model.
+        """
+        file: str | Path | None = self.converters_file
+        if file is None and trust.is_enabled():
+            file = trust.recipe_file(self.source.recipe or "")
+        if file is None:
+            return None
+        required = self.converters_file is not None
+        return str(file) if worker.get(host.name).call(register_converters, str(file), required) else None
 
     def _host(self) -> Backend:
         """Return the backend that reads the model and predicts.

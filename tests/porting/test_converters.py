@@ -184,6 +184,15 @@ def test_a_file_without_use_is_refused(tmp_path, content, message):
         load_converters(path)
 
 
+@pytest.mark.parametrize(("content", "has_converters"), [("", False), (THRESHOLD, True)])
+def test_a_recipe_need_not_have_converters(backend, tmp_path, content, has_converters):
+    from trivium.porting.converters import register_converters
+
+    path = tmp_path / "recipe.py"
+    path.write_text(content)
+    assert register_converters(str(path), required=False) is has_converters
+
+
 def test_a_target_that_takes_no_converters_says_so(tmp_path):
     with pytest.raises(OptionError, match="`converters` are for source:BACKEND and keras, which a port to onnx"):
         trivium.port(tmp_path / "a.keras", "onnx", converters=tmp_path / "converters.py")
@@ -195,7 +204,7 @@ def test_a_target_that_takes_no_converters_says_so(tmp_path):
 def test_a_file_that_is_missing_is_refused_before_a_module_is_exported(backend, tmp_path):
     torch = pytest.importorskip("torch")
     arguments = torch.nn.Linear(2, 1), (torch.ones(1, 2),), tmp_path / "net.keras"
-    with pytest.raises(OptionError, match="`converters`: no file at .*converters.py"):
+    with pytest.raises(OptionError, match=r"`converters`: no file at .*converters\.py"):
         trivium.port_from_torch(*arguments, converters=tmp_path / "converters.py")
 
 
