@@ -47,7 +47,7 @@ def family_name(labels: Sequence[str], model: str) -> str:
     return stem if stem.endswith(_NOUNS) else f"{stem}_block"
 
 
-def qualifier(block: Graph) -> str:
+def qualifier_of(block: Graph) -> str:
     """Return what tells a block from others with the same name: how its input is added to its result, if it is."""
     sums = [node for node in block.nodes if node.kind == "add"]
     if any(ArrayReference(block.inputs[0].name) in node.references for node in sums):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
 
-from .block_names import family_name, local_names, qualifier, run_name
+from .block_names import family_name, local_names, qualifier_of, run_name
 from .blocks import BLOCKS, BlockFamily, Blocks
 from .graph import ArrayReference, Graph, GraphLayer, GraphNode, GraphOperand, Input, Output
 from .owned_blocks import OwnedFamily, constants_first, owned_families
@@ -29,24 +29,24 @@ def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
     graph = constants_first(graph)
     text_of_segment = cache(lambda segment: text_of(_block(graph, segment, "")))
     owned = owned_families(graph, text_of_segment)
-    taken = {position for family in owned for segment in family.segments for position in segment.positions}
-    finder = RepetitionFinder(graph, text_of_segment, taken)
+    occupied = {position for family in owned for segment in family.segments for position in segment.positions}
+    finder = RepetitionFinder(graph, text_of_segment, occupied)
     repeated = finder.families()
     if not owned and not repeated:
         return graph
     families = [*(list(family.segments) for family in owned), *repeated]
     nodes: dict[int, tuple[GraphNode, ...]] = {position: (node,) for position, node in enumerate(graph.nodes)}
     renamed: dict[ArrayReference, ArrayReference] = {}
-    folded = _classes(graph, owned)
+    folded = _own_layer_families(graph, owned)
     folded += _named_families(graph, finder, repeated, {family.name for family in folded})
     inside = {position for family in families for segment in family for position in segment.positions}
-    used = {graph_input.name for graph_input in graph.inputs}
-    used |= {node.name for position, node in enumerate(graph.nodes) if position not in inside}
+    used_names = {graph_input.name for graph_input in graph.inputs}
+    used_names |= {node.name for position, node in enumerate(graph.nodes) if position not in inside}
     for segments, family in zip(families, folded, strict=True):
         start = 0
         for run in _runs(finder, segments, family):
-            name = identifier(_run_name(graph, family, start, len(run)), used)
-            used.add(name)
+            name = identifier(_run_name(graph, family, start, len(run)), used_names)
+            used_names.add(name)
             layer = Blocks(name, BLOCKS, family=family, start=start, stop=start + len(run))
             nodes |= dict.fromkeys(range(run[0].start, run[-1].stop), ())
             nodes[run[0].start] = (GraphNode(name, layer, run[0].inputs, (graph.specs[run[-1].output],)),)
@@ -58,7 +58,7 @@ def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
 
 
 def _runs(finder: RepetitionFinder, segments: Family, family: BlockFamily) -> list[Family]:
-    """Return segments that follow each other; own layers are taken together from three on."""
+    """Return the runs of segments; calls of own layers are a run where at least three follow each other."""
     runs = finder.runs(segments)
     if not family.class_name:
         return runs
@@ -71,7 +71,7 @@ def _run_name(graph: Graph, family: BlockFamily, start: int, count: int) -> str:
     return run_name(family.labels[start : start + count], graph.name)
 
 
-def _classes(graph: Graph, owned: Sequence[OwnedFamily]) -> list[BlockFamily]:
+def _own_layer_families(graph: Graph, owned: Sequence[OwnedFamily]) -> list[BlockFamily]:
     """Return the families of own layers, under the names of their classes."""
     folded: list[BlockFamily] = []
     for family in owned:
@@ -88,22 +88,22 @@ def _nodes(graph: Graph, segment: Segment) -> Sequence[GraphNode]:
 
 
 def _named_families(
-    graph: Graph, finder: RepetitionFinder, families: Sequence[Family], taken: Set[str]
+    graph: Graph, finder: RepetitionFinder, families: Sequence[Family], used_names: Set[str]
 ) -> list[BlockFamily]:
-    """Return the families with their names, which differ from each other and from those taken."""
+    """Return the families with their names, which differ from each other and from those in use."""
     named = []
     for segments in families:
         labels = tuple(finder.label(segment) for segment in segments)
         if not all(labels):
             labels = ("",) * len(labels)
-        named.append((family_name(labels, graph.name), labels, qualifier(_block(graph, segments[0], labels[0]))))
+        named.append((family_name(labels, graph.name), labels, qualifier_of(_block(graph, segments[0], labels[0]))))
     qualifiers: dict[str, set[str]] = defaultdict(set)
-    for name, _, how in named:
-        qualifiers[name].add(how)
+    for name, _, qualifier in named:
+        qualifiers[name].add(qualifier)
     folded: list[BlockFamily] = []
-    for (name, labels, how), segments in zip(named, families, strict=True):
-        is_qualified = how and len(qualifiers[name]) > 1
-        unique = identifier(f"{how}_{name}" if is_qualified else name, {*taken, *(family.name for family in folded)})
+    for (name, labels, qualifier), segments in zip(named, families, strict=True):
+        qualified = f"{qualifier}_{name}" if qualifier and len(qualifiers[name]) > 1 else name
+        unique = identifier(qualified, {*used_names, *(family.name for family in folded)})
         names = local_names([node.name for node in _nodes(graph, segments[0])], labels[0])
         blocks = tuple(_block(graph, segment, unique, names) for segment in segments)
         folded.append(BlockFamily(unique, blocks, labels))

@@ -8,14 +8,13 @@ weights.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from .graph import ArrayReference, Graph, GraphNode, Owner
-from .segments import Segment, token, wire
+from .segments import NOT_IN_BLOCKS, Segment, call_spans, token, wire
 
 _MOST_INPUTS = 8
-_CONSTANTS = ("constant", "normalization")
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,15 @@ def constants_first(graph: Graph) -> Graph:
     if not any(node.owners for node in graph.nodes):
         return graph
     nodes: list[GraphNode] = []
-    starts: dict[int, int] = {}
+    starts: dict[Owner, int] = {}
     for node in graph.nodes:
         if not node.owners:
             nodes.append(node)
             continue
-        start = starts.setdefault(id(node.owners[0]), len(nodes))
+        start = starts.setdefault(node.owners[0], len(nodes))
         if node.kind == "constant":
             nodes.insert(start, replace(node, owners=()))
-            starts[id(node.owners[0])] += 1
+            starts[node.owners[0]] += 1
         else:
             nodes.append(node)
     return replace(graph, nodes=tuple(nodes))
@@ -64,13 +63,12 @@ def owned_families(graph: Graph, text_of: Callable[[Segment], Hashable]) -> list
 
 
 def _owned_segments(graph: Graph) -> Iterator[tuple[Segment, Owner]]:
-    calls: dict[int, list[int]] = defaultdict(list)
-    for position, node in enumerate(graph.nodes):
-        calls[id(node.layer)].append(position)
+    spans = call_spans(graph)
+    constants = {node.name for node in graph.nodes if node.kind == "constant"}
 
     def segments(positions: Sequence[int], depth: int) -> Iterator[tuple[Segment, Owner]]:
         for owner, own in _by_owner(graph, positions, depth):
-            segment = None if _is_container(graph, own, depth + 1) else _segment(graph, own, calls)
+            segment = None if _is_container(graph, own, depth + 1) else _segment(graph, own, spans, constants)
             if segment is None:
                 yield from segments(own, depth + 1)
             else:
@@ -81,12 +79,12 @@ def _owned_segments(graph: Graph) -> Iterator[tuple[Segment, Owner]]:
 
 def _by_owner(graph: Graph, positions: Sequence[int], depth: int) -> list[tuple[Owner, list[int]]]:
     """Return the calls of own layers at a depth, each with the positions of its nodes."""
-    owned: dict[int, tuple[Owner, list[int]]] = {}
+    owned: dict[Owner, list[int]] = defaultdict(list)
     for position in positions:
         owners = graph.nodes[position].owners
         if len(owners) > depth:
-            owned.setdefault(id(owners[depth]), (owners[depth], []))[1].append(position)
-    return list(owned.values())
+            owned[owners[depth]].append(position)
+    return list(owned.items())
 
 
 def _is_container(graph: Graph, positions: Sequence[int], depth: int) -> bool:
@@ -95,19 +93,25 @@ def _is_container(graph: Graph, positions: Sequence[int], depth: int) -> bool:
     return len(set(classes)) < len(classes)
 
 
-def _segment(graph: Graph, positions: Sequence[int], calls: dict[int, list[int]]) -> Segment | None:
-    """Return the nodes at these positions as a segment, or None if they cannot be a block."""
+def _segment(
+    graph: Graph, positions: Sequence[int], spans: Sequence[tuple[int, int]], constants: Set[str]
+) -> Segment | None:
+    """Return the nodes at these positions as a segment, or None if they cannot be a block.
+
+    Args:
+        spans: as `call_spans` returns them.
+        constants: the names of all constants of the graph.
+    """
     start, stop = positions[0], positions[-1] + 1
     nodes = graph.nodes[start:stop]
     if len(nodes) != len(positions) or not any(node.layer.weights for node in nodes):
         return None
-    if any(calls[id(node.layer)][0] < start or calls[id(node.layer)][-1] >= stop for node in nodes):
+    if any(first < start or last >= stop for first, last in spans[start:stop]):
         return None
-    if any(node.kind in _CONSTANTS for node in nodes):
+    if any(node.kind in NOT_IN_BLOCKS for node in nodes):
         return None
     inside = {node.name for node in nodes}
     inputs = dict.fromkeys(ref for node in nodes for ref in node.references if ref.name not in inside)
-    constants = {node.name for node in graph.nodes if node.kind == "constant"}
     ordered = sorted(inputs, key=lambda reference: reference.name in constants)
     outputs = [
         ArrayReference(node.name, index)

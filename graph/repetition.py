@@ -30,16 +30,16 @@ class RepetitionFinder:
         graph: the graph.
         text_of: returns what the backend would write for a segment, without its numbers; segments with another text
             are another family.
-        taken: the positions of nodes that belong to no family.
+        occupied: the positions of nodes that are already in a block of an own layer.
     """
 
     def __init__(
-        self, graph: Graph, text_of: Callable[[Segment], Hashable], taken: Collection[int] = frozenset()
+        self, graph: Graph, text_of: Callable[[Segment], Hashable], occupied: Collection[int] = frozenset()
     ) -> None:
         self._graph = graph
         self._text_of = text_of
         self._scanner = SegmentScanner(graph)
-        self._free = [position not in taken for position in range(len(graph.nodes))]
+        self._free = [position not in occupied for position in range(len(graph.nodes))]
 
     def families(self) -> list[Family]:
         """Return the families, each in the order of the model; that which saves most comes first."""
@@ -95,11 +95,11 @@ class RepetitionFinder:
 
     def _apart(self, group: Sequence[Segment]) -> Family:
         """Return segments of a group that do not overlap, preferably those with a name."""
-        taken = list(self._free)
+        free = list(self._free)
         family = []
         for segment in sorted(group, key=lambda each: (not self._is_named(each), each.start)):
-            if all(taken[segment.start : segment.stop]):
-                taken[segment.start : segment.stop] = [False] * segment.length
+            if all(free[segment.start : segment.stop]):
+                free[segment.start : segment.stop] = [False] * segment.length
                 family.append(segment)
         return sorted(family, key=lambda each: each.start)
 

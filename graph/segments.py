@@ -15,7 +15,7 @@ from .graph import ArrayReference, ConfigValue, Graph, GraphNode
 _LONGEST = 120  # nodes
 _MOST_INPUTS = 3
 # Arrays that are part of the model, not of its training, are not among the parameters of a block.
-_NOT_IN_BLOCKS = ("constant", "normalization")
+NOT_IN_BLOCKS = ("constant", "normalization")
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,7 @@ class SegmentScanner:
             for reference, readers in graph.readers.items()
             if readers
         }
-        calls: dict[int, list[int]] = defaultdict(list)
-        for position, node in enumerate(graph.nodes):
-            calls[id(node.layer)].append(position)
-        self._calls = [(calls[id(node.layer)][0], calls[id(node.layer)][-1]) for node in graph.nodes]
+        self._spans = call_spans(graph)
 
     def alike(self, least: int) -> list[list[Segment]]:
         """Return the groups of segments that are alike, of at least this many nodes."""
@@ -85,8 +82,8 @@ class SegmentScanner:
         last_call, has_weights = start, False
         for position in range(start, min(start + _LONGEST, len(self._graph.nodes))):
             node = self._graph.nodes[position]
-            first, last = self._calls[position]
-            if first < start or node.kind in _NOT_IN_BLOCKS:
+            first, last = self._spans[position]
+            if first < start or node.kind in NOT_IN_BLOCKS:
                 return
             last_call = max(last_call, last)
             has_weights = has_weights or bool(node.layer.weights)
@@ -107,6 +104,16 @@ class SegmentScanner:
         """Return whether a segment itself repeats a shorter one, such as dense, relu, dense."""
         tokens = self._tokens[segment.start : segment.stop]
         return any(tokens[shift:] == tokens[:-shift] for shift in range(1, segment.length * 2 // 3 + 1))
+
+
+def call_spans(graph: Graph) -> list[tuple[int, int]]:
+    """Return for each node the positions of the first and the last call of its layer."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for position, node in enumerate(graph.nodes):
+        first.setdefault(id(node.layer), position)
+        last[id(node.layer)] = position
+    return [(first[id(node.layer)], last[id(node.layer)]) for node in graph.nodes]
 
 
 def wire(operand: Any, places: Mapping[str, int], position: int, outer: dict[ArrayReference, int]) -> Hashable:

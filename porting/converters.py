@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import OptionError, PortError, RecipeError
@@ -20,6 +21,9 @@ LAYER = "layer"
 # What a converter can be for, before the colon of its target.
 KINDS = ("torch", "onnx", "jax", LAYER)
 _EXAMPLES = 'a class of layers, "torch:aten.frac.default", "onnx:Celu" or "jax:erf_inv"'
+_BY_FILE = "and `converters` (docs/porting.md)"
+# The end of a refusal of layers of several classes.
+TEACH_LAYER = f"; a layer can be taught by @trivium.converter {_BY_FILE}"
 
 
 @dataclass(frozen=True)
@@ -41,24 +45,25 @@ class Converter:
     def name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def convert(self, arguments: Mapping[str, Any], arrays: int = 1) -> Any:
+    def convert(self, arguments: Mapping[str, Any], positional_count: int = 1) -> Any:
         """Call the function for an operator.
 
         Args:
             arguments: by the names that the operator has for them.
-            arrays: the number of the first ones that the function may call as it likes.
+            positional_count: how many of the first arguments are passed by position, so that the function may name them
+                as it likes; the others are passed by name.
 
         Raises:
             PortError: the function does not take an argument that the operator has.
         """
-        positional = list(arguments.values())[:arrays]
-        named = dict(list(arguments.items())[arrays:])
+        positional = list(arguments.values())[:positional_count]
+        named = dict(list(arguments.items())[positional_count:])
         parameters = inspect.signature(self.function).parameters
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-        taken = {name: value for name, value in named.items() if takes_any or name in parameters}
-        if untaken := [name for name, value in named.items() if name not in taken and value is not None]:
-            raise PortError(f"the converter {self.name} takes no {', '.join(untaken)}: add it to its arguments")
-        return self.function(*positional, **taken)
+        accepted = {name: value for name, value in named.items() if takes_any or name in parameters}
+        if rejected := [name for name, value in named.items() if name not in accepted and value is not None]:
+            raise PortError(f"the converter {self.name} takes no {', '.join(rejected)}: add it to its arguments")
+        return self.function(*positional, **accepted)
 
 
 Converters = Mapping[str, Converter]
@@ -108,6 +113,24 @@ def layer_target(layer_class: type) -> str:
     return f"{LAYER}:{'keras.' if is_keras_own else ''}{layer_class.__name__}"
 
 
+def teach(target: str) -> str:
+    """Return the end of a refusal: how a user teaches the port what it does not know."""
+    return f'; teach it by @trivium.converter("{target}") {_BY_FILE}'
+
+
+def resolve_file(converters: str | Path | None) -> str | None:
+    """Return the absolute path of a user's file of converters; None without one.
+
+    Raises:
+        OptionError: there is no such file.
+    """
+    if converters is None:
+        return None
+    if not Path(converters).is_file():
+        raise OptionError(f"`converters`: no file at {converters}")
+    return str(Path(converters).resolve())
+
+
 def load_converters(file: str | Path | None) -> dict[str, Converter]:
     """Run a user's file and return its converters by their targets; none without a file.
 
@@ -121,17 +144,29 @@ def load_converters(file: str | Path | None) -> dict[str, Converter]:
     except RecipeError as error:
         raise OptionError(f"`converters`: {error}") from error
     converters: dict[str, Converter] = {}
-    for value in vars(module).values():
-        if isinstance(value, Converter) and converters.setdefault(value.target, value) is not value:
-            raise OptionError(f"{file} has two converters of {value.target}: leave one out")
+    for each in _converters_in(module):
+        if converters.setdefault(each.target, each) is not each:
+            raise OptionError(f"{file} has two converters of {each.target}: leave one out")
     if not converters:
         raise OptionError(f"{file} has no converters: decorate its functions by @trivium.converter(TARGET)")
     return converters
 
 
-def announce_converters(file: str | None) -> list[str]:
-    """Run a user's file in this worker, which registers the layers that it defines; return what it converts."""
+def register_converters(file: str, required: bool) -> bool:
+    """Run a user's file in this worker, which registers the layers that it defines; return whether it has converters.
+
+    Args:
+        required: whether the user named it as a file of converters, so that `load_converters` must accept it.
+
+    Raises:
+        OptionError: it is required, and has no converters, or is refused for another reason.
+        RecipeError: it is not required, and is missing or raises an error.
+    """
     from ..backends import runtime
 
     runtime.current()
-    return list(load_converters(file))
+    return bool(load_converters(file) if required else _converters_in(load_file(Path(file))))
+
+
+def _converters_in(module: ModuleType) -> list[Converter]:
+    return [value for value in vars(module).values() if isinstance(value, Converter)]

@@ -19,7 +19,7 @@ from ..errors import PortError
 from ..functions import load_function
 from . import targets
 from .artifact_runtimes import NamedBatches
-from .converters import load_converters
+from .converters import load_converters, resolve_file
 from .destination import choose_destination
 from .graph_to_keras.jaxpr import graph
 from .graph_to_keras.messages import to_message
@@ -118,11 +118,11 @@ def port_from_jax(
     recorded = as_arrays(inputs)
     destination = choose_destination(Path(network.name), targets.KERAS, "model.keras", Path(out))
     announce("tracing it by JAX")
-    message = to_message(graph.to_graph(trace(network, recorded), load_converters(converters)))
-    file = None if converters is None else str(converters)
+    converters_file = resolve_file(converters)
+    message = to_message(graph.to_graph(trace(network, recorded), load_converters(converters_file)))
 
     def rebuild(artifact: Path) -> dict[str, Any]:
-        options = (message, str(artifact), inference_only, file)
+        options = (message, str(artifact), inference_only, converters_file)
         return dict(worker.get(catalog.selected().name).call(rebuild_graph, *options))
 
     def run_network(batches: NamedBatches, size: int | None, names: list[list[str]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..engine.bundles.bundle import FILE_NAME, Bundle
 from ..engine.runs.run import Run
 from ..errors import OptionError, PortError
 from . import between_backends, export, source_model, targets, to_keras
+from .converters import resolve_file
 from .from_jax import port_from_jax as port_from_jax
 from .quantization.methods import QuantizationOptions, resolve_options
 from .report import PortReport as PortReport
@@ -87,7 +88,7 @@ def port(
     quantization = resolve_options(to, quantize, max_drop)
     _require_file(source)
     _require_onnx(to, opset)
-    taught = _require_converters(to, converters)
+    converters_file = _require_converters(to, converters)
     out_path = Path(out) if out is not None else None
 
     def announce(stage: str) -> None:
@@ -97,7 +98,7 @@ def port(
     if to == targets.KERAS:
         if raw_inputs:
             raise OptionError("a network that is rebuilt in Keras brings no preprocessing: leave `raw_inputs` out")
-        return to_keras.port_to_keras(Path(source), out_path, announce, taught)
+        return to_keras.port_to_keras(Path(source), out_path, announce, converters_file)
     if to_keras.is_network(Path(source)):
         raise PortError(
             f"{source} must be rebuilt in Keras first: run trivium port {source} --to keras; then port the result"
@@ -106,7 +107,9 @@ def port(
         from .source_code import port_source
 
         framework = to.removeprefix(targets.SOURCE)
-        return port_source(Path(source), framework, out_path, listener, raw_inputs=raw_inputs, converters=taught)
+        return port_source(
+            Path(source), framework, out_path, listener, raw_inputs=raw_inputs, converters_file=converters_file
+        )
     target = targets.find(to)
     if isinstance(target, targets.Format):
         targets.hosts(target)  # before anything is read
@@ -146,13 +149,9 @@ def _require_onnx(to: str, opset: int | None) -> None:
 
 def _require_converters(to: str, converters: str | Path | None) -> str | None:
     """Return the path of the file of converters; raise an OptionError where the target has no use for it."""
-    if converters is None:
-        return None
-    if to != targets.KERAS and not to.startswith(targets.SOURCE):
+    if converters is not None and to != targets.KERAS and not to.startswith(targets.SOURCE):
         raise OptionError(f"`converters` are for source:BACKEND and keras, which a port to {to} is not: leave it out")
-    if not Path(converters).is_file():
-        raise OptionError(f"`converters`: no file at {converters}")
-    return str(Path(converters).resolve())
+    return resolve_file(converters)
 
 
 def _port_from_memory(source: Run | Bundle, to: str, out: str | Path | None, **options: Any) -> PortReport:

@@ -30,12 +30,11 @@ from ..data.dataset import labels_to_json
 from ..engine.bundles import trust
 from ..engine.verification.tolerances import BackendCheck
 from ..errors import PortError
-from ..functions import load_file
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
 from . import nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
-from .converters import Converter, announce_converters, load_converters
+from .converters import load_converters, register_converters
 from .destination import choose_destination, publish, staging
 from .export import StageCallback, all_batches, as_dtype
 from .report import RECORDED, SAME, PortReport, compare_batches, find_constant_outputs
@@ -57,7 +56,7 @@ def port_source(
     listener: Listener | None = None,
     *,
     raw_inputs: bool | None = None,
-    converters: str | None = None,
+    converters_file: str | None = None,
 ) -> PortReport:
     """Port to native source code.
 
@@ -68,7 +67,7 @@ def port_source(
         listener: called with `{"kind": "port", "stage": …}` events.
         raw_inputs: whether the code takes raw inputs and contains the preprocessing; None means wherever the
             preprocessing can be written as layers.
-        converters: the user's file of converters of layers.
+        converters_file: the user's file of converters of layers.
 
     Returns:
         The report. If a check failed, it has no artifact, and no folder was written.
@@ -87,7 +86,7 @@ def port_source(
 
     _room(framework)
     target = catalog.require(framework)
-    return _SourcePort(find(source), target, announce, converters).run(out, raw_inputs)
+    return _SourcePort(find(source), target, announce, converters_file).run(out, raw_inputs)
 
 
 @dataclass
@@ -95,20 +94,18 @@ class _SourcePort:
     source: SourceModel
     target: Backend
     announce: StageCallback
-    converters: str | None = None
+    converters_file: str | None = None
 
     def run(self, out: Path | None, raw: bool | None) -> PortReport:
         destination = choose_destination(self.source.path, f"source-{self.target.name}", "", out)
         host = self._host()
         path = str(self.source.path)
         self.announce(f"reading it on {host.title}")
-        converters = self._converters()
-        if converters:  # its file may register the layers of the model
-            worker.get(host.name).call(announce_converters, converters)
+        converters_file = self._register_converters(host)
         interface = worker.get(host.name).call(source_model.inspect_model, path, raw)
         inputs, prepared_inputs = self._batches(interface)
         with staging(destination) as staged:
-            options = (interface["raw"], self.target.name, str(staged), self.source.recipe, converters)
+            options = (interface["raw"], self.target.name, str(staged), self.source.recipe, converters_file)
             written = worker.get(host.name).call(write, path, *options)
             self.announce(f"predicting on {host.title}")
             expected, references = self._expected(host, inputs, prepared_inputs)
@@ -140,12 +137,18 @@ class _SourcePort:
             publish(staged, destination, report.to_json())
         return report
 
-    def _converters(self) -> str | None:
-        """Return the file of converters: the user's, or that of the recipe if the user trusts it and it has some."""
-        file = (self.source.recipe or "").rpartition(":")[0]
-        if self.converters or not trust.is_enabled() or not file.endswith(".py") or not Path(file).is_file():
-            return self.converters
-        return file if any(isinstance(value, Converter) for value in vars(load_file(Path(file))).values()) else None
+    def _register_converters(self, host: Backend) -> str | None:
+        """Return the file of converters: the user's, or that of the recipe if the user trusts it and it has some.
+
+        It is run on the host before the model is read, because it may register the layers of the model.
+        """
+        file: str | Path | None = self.converters_file
+        if file is None and trust.is_enabled():
+            file = trust.recipe_file(self.source.recipe or "")
+        if file is None:
+            return None
+        required = self.converters_file is not None
+        return str(file) if worker.get(host.name).call(register_converters, str(file), required) else None
 
     def _host(self) -> Backend:
         """Return the backend that reads the model and predicts.
@@ -254,13 +257,13 @@ def _room(framework: str) -> ModuleType:
 
 
 def write(
-    path: str, raw: bool, framework: str, folder: str, name: str | None, converters: str | None = None
+    path: str, raw: bool, framework: str, folder: str, name: str | None, converters_file: str | None = None
 ) -> dict[str, Any]:
     """Write `model.py`, its weights and `check.py` into a folder.
 
     Args:
         name: the name for a model that has only the name that Keras numbered.
-        converters: the user's file of converters of layers.
+        converters_file: the user's file of converters of layers.
 
     Returns:
         `requires`: the packages that the code needs; `example`: a few lines that use the model; `predict`: the
@@ -274,9 +277,9 @@ def write(
     from .keras_to_graph.model import read
 
     room = _room(framework)
-    taught = load_converters(converters)
+    converters = load_converters(converters_file)
     model = to_float32(share_for_port(path, raw))
-    graph = read(model, room.refuses, share(path) if raw else None, taught)
+    graph = read(model, room.refuses, share(path) if raw else None, converters)
     if _DEFAULT_NAME.fullmatch(graph.name):
         graph = replace(graph, name=identifier(name or "model"))
     source = room.write(graph)

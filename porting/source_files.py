@@ -66,8 +66,8 @@ from pathlib import Path
 
 
 TOLERANCE = {tolerance!r}  # relative to the largest value of an output
-# The tolerance of batches for which rounding alone moves the outputs of the Keras model.
-ILL_CONDITIONED: dict[str, float] = {ill_conditioned!r}
+# Tolerances of batches that differ from TOLERANCE.
+TOLERANCES: dict[str, float] = {tolerances!r}
 
 
 def recorded(side: str) -> dict[str, list[np.ndarray]]:
@@ -103,7 +103,7 @@ def main() -> int:
         # Outputs of samples from the training data show the usual scale of each output.
         typical = batches.get("recorded", expected)
         largest = max(map(difference, expected, received[name], typical))
-        allowed = ILL_CONDITIONED.get(name, TOLERANCE)
+        allowed = TOLERANCES.get(name, TOLERANCE)
         failed = failed or not largest <= allowed
         print(f"{{name:10}} largest difference {{largest:.1e}}, allowed {{allowed:.0e}}")
     return int(failed)
@@ -114,18 +114,16 @@ if __name__ == "__main__":
 '''
 
 
-def check_file(predict: str, ill_conditioned: Mapping[str, float]) -> str:
+def check_file(predict: str, tolerances: Mapping[str, float]) -> str:
     """Return the text of `check.py`.
 
     Args:
         predict: the function that predicts one batch.
-        ill_conditioned: the tolerances of the batches for which rounding alone moves the model's outputs, or which the
-            Keras model computes more coarsely.
+        tolerances: of the batches for which rounding alone moves the model's outputs, or which the Keras model computes
+            more coarsely.
     """
-    tolerances = {name: min(float(f"{value:.3g}"), sys.float_info.max) for name, value in ill_conditioned.items()}
-    return CHECK_TEMPLATE.format(
-        predict=predict.rstrip(), tolerance=parity.tolerance("float32"), ill_conditioned=tolerances
-    )
+    rounded = {name: min(float(f"{value:.3g}"), sys.float_info.max) for name, value in tolerances.items()}
+    return CHECK_TEMPLATE.format(predict=predict.rstrip(), tolerance=parity.tolerance("float32"), tolerances=rounded)
 
 
 def readme(title: str, facts: dict[str, Any], example: str) -> str:

@@ -29,7 +29,7 @@ from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
 from .artifact_worker import artifact_worker, run_artifact
-from .converters import Converters, load_converters
+from .converters import Converters, load_converters, resolve_file
 from .destination import Destination, choose_destination, publish, staging
 from .export import StageCallback
 from .graph_to_keras.foreign_graph import ForeignGraph
@@ -62,12 +62,14 @@ def is_network(path: Path) -> bool:
     return path.suffix.lower() in _FORMATS
 
 
-def port_to_keras(source: Path, out: Path | None, announce: StageCallback, converters: str | None = None) -> PortReport:
+def port_to_keras(
+    source: Path, out: Path | None, announce: StageCallback, converters_file: str | None = None
+) -> PortReport:
     """Rebuild a `torch.export` program or an ONNX graph as a Keras model; write nothing if a check fails.
 
     Args:
         source, out, announce: the file, where to write the model, and what is called with each stage.
-        converters: the user's file of converters.
+        converters_file: the user's file of converters.
 
     Raises:
         PortError: it has operators that are not supported, each of which is named; or its runtime is not installed.
@@ -90,7 +92,7 @@ def port_to_keras(source: Path, out: Path | None, announce: StageCallback, conve
             return run_artifact(process, what, runtime.reader, file, names, batches, size)
 
         destination = choose_destination(source, targets.KERAS, "model.keras", out)
-        from_file = _rebuild_file(source, clean, converters=converters)
+        from_file = _rebuild_file(source, clean, converters_file=converters_file)
         return KerasPort(_file_facts(source), destination, runtime.name, announce, from_file).run(None, run_network)
 
 
@@ -139,7 +141,7 @@ def port_from_torch(
         load_function(f"{_ROOMS}.torch.programs:{name}")
         for name in ("export", "answers", "as_arrays", "answers_after_step")
     )
-    recorded = as_arrays(example_inputs)
+    recorded, converters_file = as_arrays(example_inputs), resolve_file(converters)
     destination = choose_destination(Path(type(module).__name__.lower()), targets.KERAS, "model.keras", Path(out))
     announce("exporting it by torch.export")
     with tempfile.TemporaryDirectory() as scratch:
@@ -155,9 +157,8 @@ def port_from_torch(
             return list(step_module(module, step.inputs, step.targets, step.rate))
 
         step = None if inference_only else step_network
-        taught = None if converters is None else str(converters)
         clean = Path(scratch) / "clean.pt2"
-        facts, from_file = _file_facts(source), _rebuild_file(source, clean, inference_only, taught)
+        facts, from_file = _file_facts(source), _rebuild_file(source, clean, inference_only, converters_file)
         return KerasPort(facts, destination, "torch", announce, from_file, step).run(recorded, run_network)
 
 
@@ -166,18 +167,18 @@ def _file_facts(source: Path) -> dict[str, Any]:
 
 
 def _rebuild_file(
-    source: Path, clean: Path, inference_only: bool = False, converters: str | None = None
+    source: Path, clean: Path, inference_only: bool = False, converters_file: str | None = None
 ) -> Callable[[Path], dict[str, Any]]:
     """Return a function that rebuilds the network in a file as the model at a path.
 
     Args:
         clean: the path for a cleaned copy of the source, which is run in its place if it is written.
         inference_only: whether the model need not be trained as the network is.
-        converters: the user's file of converters.
+        converters_file: the user's file of converters.
     """
 
     def call(artifact: Path) -> dict[str, Any]:
-        options = (str(source), str(clean), str(artifact), inference_only, converters)
+        options = (str(source), str(clean), str(artifact), inference_only, converters_file)
         return dict(worker.get(catalog.selected().name).call(rebuild, *options))
 
     return call
@@ -307,14 +308,14 @@ class KerasPort:
 
 
 def rebuild(
-    path: str, clean: str, out: str, inference_only: bool = False, converters: str | None = None
+    path: str, clean: str, out: str, inference_only: bool = False, converters_file: str | None = None
 ) -> dict[str, Any]:
     """Read a network and write it as a `.keras` file.
 
     Args:
         clean: the path for a cleaned copy of the file, written if the file itself should not be run.
         inference_only: whether the model need not be trained as the network is.
-        converters: the user's file of converters.
+        converters_file: the user's file of converters.
 
     Returns:
         `inputs` (name, shape, dtype, and the batch axis as `batch`) and `outputs` of the network; `keras_inputs` and
@@ -327,12 +328,12 @@ def rebuild(
     runtime.current()
     from .graph_to_keras import network_file
 
-    taught = load_converters(converters)
-    return _write_model(network_file.read(Path(path), Path(clean), taught), out, inference_only, taught)
+    converters = load_converters(converters_file)
+    return _write_model(network_file.read(Path(path), Path(clean), converters), out, inference_only, converters)
 
 
 def rebuild_graph(
-    message: dict[str, Any], out: str, inference_only: bool = False, converters: str | None = None
+    message: dict[str, Any], out: str, inference_only: bool = False, converters_file: str | None = None
 ) -> dict[str, Any]:
     """Write a `ForeignGraph`, received as a message, as a `.keras` file; return what `rebuild` does."""
     from ..backends import runtime
@@ -340,7 +341,7 @@ def rebuild_graph(
     runtime.current()
     from .graph_to_keras.messages import from_message
 
-    return _write_model(from_message(message), out, inference_only, load_converters(converters))
+    return _write_model(from_message(message), out, inference_only, load_converters(converters_file))
 
 
 def _write_model(graph: ForeignGraph, out: str, inference_only: bool, converters: Converters) -> dict[str, Any]:

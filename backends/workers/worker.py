@@ -228,8 +228,8 @@ def call_request(function: FunctionOrName, arguments: Sequence[Any], keywords: M
 
 def to_exception(error: dict[str, str], source: str) -> errors.TriviumError:
     """Return the exception that a call raised in the worker: as the same class if that is one of trivium's."""
-    if error["ours"]:
-        error_class: type[errors.TriviumError] = getattr(errors, error["ours"])
+    if error["trivium_class"]:
+        error_class: type[errors.TriviumError] = getattr(errors, error["trivium_class"])
         return error_class(error["text"])
     text = next(iter(error["text"].strip().splitlines()), "")
     exception = errors.WorkerError(f"{source}: {error['kind']}: {text}")
@@ -309,14 +309,20 @@ def answer(request: dict[str, Any]) -> list[Buffer]:
         return pack({"result": function(*request["arguments"], **request["keywords"])})
     except Exception as error:
         text = str(error) if str(error).strip() else type(error).__name__
-        described = {"kind": type(error).__name__, "ours": _own_class(error), "text": text}
+        described = {"kind": type(error).__name__, "trivium_class": _trivium_class(error), "text": text}
         return pack({"error": {**described, "traceback": traceback.format_exc()}})
 
 
-def _own_class(error: Exception) -> str:
+def _trivium_class(error: Exception) -> str:
     """Return the name of the nearest class of `trivium.errors` that an error is of; empty for any other error.
 
     A library may have a class of the same name, which is another.
     """
-    names = (each.__name__ for each in type(error).__mro__ if getattr(errors, each.__name__, None) is each)
-    return next((name for name in names if issubclass(getattr(errors, name), errors.TriviumError)), "")
+    return next(
+        (
+            each.__name__
+            for each in type(error).__mro__
+            if issubclass(each, errors.TriviumError) and getattr(errors, each.__name__, None) is each
+        ),
+        "",
+    )

@@ -79,6 +79,12 @@ def require(findings: Sequence[Finding], what: str, *, trust: bool | None = None
     return Permission(any(finding.kind in ("code", "path") for finding in unregistered), objects)
 
 
+def recipe_file(recipe: str) -> Path | None:
+    """Return the file of a recipe `file.py:function`; None for another recipe, or if the file is not here."""
+    file = recipe.rpartition(":")[0]
+    return Path(file) if file.endswith(".py") and Path(file).is_file() else None
+
+
 def announce(findings: Sequence[Finding], what: str) -> None:
     """Announce on standard error, once, the code that is going to run."""
     if findings:
@@ -96,8 +102,7 @@ def _find_in_recipe(missing: Sequence[Finding], what: str, recipe: str) -> dict[
     from . import recipe_classes
 
     objects: dict[str, Any] = {}
-    file = recipe.rpartition(":")[0]
-    is_here = file.endswith(".py") and Path(file).is_file()
+    file, is_here = recipe.rpartition(":")[0], recipe_file(recipe) is not None
     if is_here:
         _announce_once(f"{what} imports {file!r}, by which it was trained")
         objects |= recipe_classes.from_file(recipe, [finding.name for finding in missing])

@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import PortError, first_line
 from ...graph.source import identifier
 from .array_folding import ARRAY_FOLDS, TRAINED_OTHERWISE
-from .constant_folding import COMPUTED, FOLDS, UniformArray, is_known, is_open
+from .constant_folding import COMPUTED, FOLDS, UniformArray, is_known, is_open, with_leading_axes
 from .foreign_graph import ForeignGraph, ForeignNode, GraphInput, Operand, Ref, Weight
 
 _FOLDS = {**FOLDS, **ARRAY_FOLDS}
@@ -325,7 +325,7 @@ class Builder:
             order: the order of axes of the tensor that it is combined with.
         """
         order = order or identity_order(rank)
-        value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
+        value = with_leading_axes(weight.value, rank)
         if value.shape[0] != 1 or order[0] != 0:
             if self.graph.size is not None:
                 raise UnsupportedNodeError(f"it {ALONE.format(weight.name)}, or has another part of it for each sample")

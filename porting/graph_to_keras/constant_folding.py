@@ -76,6 +76,11 @@ def lengths(value: Any) -> tuple[Any, ...]:
     return tuple(each if isinstance(each, _Open) else int(each) for each in np.ravel(np.array(listed, dtype=object)))
 
 
+def with_leading_axes(array: np.ndarray, rank: int) -> np.ndarray:
+    """Return an array with axes of length 1 before its own, up to a rank."""
+    return array.reshape((1,) * (rank - array.ndim) + array.shape)
+
+
 def _rearrange(function: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]) -> Fold:
     """Return the fold of a function that only rearranges one array: a weight remains a weight."""
 

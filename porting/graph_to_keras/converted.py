@@ -25,7 +25,7 @@ def _convert(converters: Converters, builder: Builder, node: ForeignNode) -> Seq
     converter = converters[node.attributes["target"]]
     names = node.attributes["names"]
     arguments = {name: _argument(builder, operand) for name, operand in zip(names, node.inputs, strict=True)}
-    result = converter.convert(arguments, node.attributes["arrays"])
+    result = converter.convert(arguments, node.attributes["positional_count"])
     results = list(result) if isinstance(result, (list, tuple)) else [result]
     if len(results) < len(node.outputs):
         raise UnsupportedNodeError(

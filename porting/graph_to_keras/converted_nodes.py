@@ -12,14 +12,14 @@ Targets = Collection[str]
 
 
 def converted_node(
-    target: str, arguments: Mapping[str, Operand], outputs: tuple[str, ...], operator: str, arrays: int = 1
+    target: str, arguments: Mapping[str, Operand], outputs: tuple[str, ...], operator: str, positional_count: int = 1
 ) -> ForeignNode:
     """Return the node of an operator.
 
     Args:
         target: of its converter.
         arguments: by the names that the operator has for them.
-        arrays: the number of the first arguments that the converter takes by position.
+        positional_count: how many of the first arguments the converter takes by position.
     """
-    attributes = {"target": target, "names": tuple(arguments), "arrays": arrays}
+    attributes = {"target": target, "names": tuple(arguments), "positional_count": positional_count}
     return ForeignNode(KIND, tuple(arguments.values()), outputs, attributes, operator)

@@ -38,6 +38,7 @@ number per axis of the window; `padding` is pairs (before, after), or "same_uppe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -203,14 +204,15 @@ def drop_unused(graph: ForeignGraph) -> ForeignGraph:
     return replace(graph, nodes=tuple(reversed(nodes)))
 
 
+def reader_counts(graph: ForeignGraph) -> Counter[str]:
+    """Count how often each name is read, by nodes and as an output of the network."""
+    names = (name for node in graph.nodes for name in node.refs())
+    return Counter((*names, *graph.outputs))
+
+
 def fuse_affine(graph: ForeignGraph) -> ForeignGraph:
     """Return the same network with each `matmul` by a weight and the `add` of a bias after it as one `affine` node."""
-    readers: dict[str, int] = {}
-    for node in graph.nodes:
-        for name in node.refs():
-            readers[name] = readers.get(name, 0) + 1
-    for name in graph.outputs:
-        readers[name] = readers.get(name, 0) + 1
+    readers = reader_counts(graph)
     nodes: dict[str, ForeignNode] = {}
     for node in graph.nodes:
         if product := _matmul_before(node, nodes, graph, readers):
@@ -223,13 +225,13 @@ def fuse_affine(graph: ForeignGraph) -> ForeignGraph:
 
 
 def _matmul_before(
-    node: ForeignNode, nodes: Mapping[str, ForeignNode], graph: ForeignGraph, readers: Mapping[str, int]
+    node: ForeignNode, nodes: Mapping[str, ForeignNode], graph: ForeignGraph, readers: Counter[str]
 ) -> ForeignNode | None:
     """Return the `matmul` by a weight whose output is only read by this `add` of a bias, or None."""
     if node.kind != "add" or len(node.inputs) != 2:
         return None
     for one, other in (node.inputs, node.inputs[::-1]):
-        if not isinstance(one, Ref) or not isinstance(other, Ref) or readers.get(one.name) != 1:
+        if not isinstance(one, Ref) or not isinstance(other, Ref) or readers[one.name] != 1:
             continue
         product, bias = nodes.get(one.name), graph.weights.get(other.name)
         if product is None or product.kind != "matmul" or bias is None or not isinstance(product.inputs[1], Ref):

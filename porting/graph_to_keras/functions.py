@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from .builder import Builder, Handler, OrderedTensor, UnsupportedNodeError, identity_order, insert_axis
-from .constant_folding import UniformArray
+from .constant_folding import UniformArray, with_leading_axes
 from .foreign_graph import ForeignNode, Weight
 from .pooling import global_average
 
@@ -168,7 +168,7 @@ def _broadcast(builder: Builder, value: Any, rank: int, order: tuple[int, ...]) 
         raise UnsupportedNodeError("it computes with a length that is not known in advance")
     if array.ndim == 0:
         return array.item()
-    return array.reshape((1,) * (rank - array.ndim) + array.shape).transpose(order)
+    return with_leading_axes(array, rank).transpose(order)
 
 
 def _broadcast_weight(builder: Builder, weight: Weight, rank: int, order: tuple[int, ...]) -> Any:
@@ -176,7 +176,7 @@ def _broadcast_weight(builder: Builder, weight: Weight, rank: int, order: tuple[
 
     The first axis of windows of pictures is the batch times the windows, for example.
     """
-    value = weight.value.reshape((1,) * (rank - weight.value.ndim) + weight.value.shape)
+    value = with_leading_axes(weight.value, rank)
     if value.shape[0] != 1 or order[0] != 0:
         return builder.parameter(weight, rank, order).tensor
     return builder.free_parameter(replace(weight, value=value.transpose(order))).tensor

@@ -217,8 +217,8 @@ def _grouped_conv_transpose(
         # The zeros after the last value of the input, which `with_zeros_between` adds, are a part of the padding.
         widths.append((reach - int(before), reach - int(after) + int(more) - (step - 1)))
     tensor = with_zeros_between(tensor, strides, widths)
-    within, outputs, *sizes = weight.reshape(groups, -1, *weight.shape[1:]).shape[1:]
-    parts = weight.reshape(groups, within, outputs, *sizes).swapaxes(1, 2)
+    parts = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    outputs, within, *sizes = parts.shape[1:]
     kernel = np.flip(parts, tuple(range(3, parts.ndim))).reshape(groups * outputs, within, *sizes)
     biases = [] if bias is None else [(node.inputs[2], bias)]
     config = {"strides": (1,) * len(strides), "dilation_rate": dilation, "padding": "valid", "use_bias": bool(biases)}

@@ -26,26 +26,26 @@ from .torch_export import program, program_file
 HANDLERS = {**LAYERS, **POOLING, **FUNCTIONS, **SHAPES, **JOINS, **SELECTION, **RECURRENT}
 
 
-def _read_program(path: Path, clean_path: Path, taught: Targets) -> ForeignGraph:
+def _read_program(path: Path, clean_path: Path, converter_targets: Targets) -> ForeignGraph:
     exported = program_file.read(path)
-    network = program.to_graph(exported, path, taught)
+    network = program.to_graph(exported, path, converter_targets)
     clean_path.write_bytes(program_file.clean(exported))
     return network
 
 
-def _read_onnx(path: Path, clean_path: Path, taught: Targets) -> ForeignGraph:
-    return graph.to_graph(path, taught)
+def _read_onnx(path: Path, clean_path: Path, converter_targets: Targets) -> ForeignGraph:
+    return graph.to_graph(path, converter_targets)
 
 
 _READERS: dict[str, Callable[[Path, Path, Targets], ForeignGraph]] = {".pt2": _read_program, ".onnx": _read_onnx}
 
 
-def read(path: Path, clean_path: Path, taught: Targets = ()) -> ForeignGraph:
+def read(path: Path, clean_path: Path, converter_targets: Targets = ()) -> ForeignGraph:
     """Read the network in a `.pt2` or `.onnx` file.
 
     Args:
         clean: receives a file that is safe to run instead of the original; not written if the original is safe.
-        taught: the operators for which the user has converters.
+        converter_targets: the operators for which the user has converters.
 
     Raises:
         PortError: the network has unsupported operators; the message names each.
@@ -54,7 +54,7 @@ def read(path: Path, clean_path: Path, taught: Targets = ()) -> ForeignGraph:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise PortError(f"{path} is neither a torch.export program (.pt2) nor an ONNX graph (.onnx)")
-    return reader(path, clean_path, taught)
+    return reader(path, clean_path, converter_targets)
 
 
 def build(

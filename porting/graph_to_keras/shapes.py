@@ -14,6 +14,7 @@ from .constant_folding import OPEN, UniformArray, is_open, lengths, slice_ranges
 from .foreign_graph import ForeignNode, Weight
 from .functions import drop_axes
 from .layers import LAYERS
+from .weight_parts import split_sizes
 
 # Files write an open end of a slice as a number from here on.
 _END = 2**31 - 1
@@ -223,19 +224,11 @@ def _split(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:
     length, place = x.shape[axis], x.axis(axis)
     if length is None:
         raise UnsupportedNodeError("it splits an axis whose length is not known in advance")
-    sizes, at, pieces = _split_sizes(node, length), 0, []
+    sizes, at, pieces = split_sizes(node, length), 0, []
     for size in sizes:
         pieces.append(OrderedTensor(slice_axis(x.tensor, place, slice(at, at + size)), x.order))
         at += size
     return pieces
-
-
-def _split_sizes(node: ForeignNode, length: int) -> list[int]:
-    sizes = node.attributes.get("sizes")
-    if sizes is not None and np.size(sizes) > 1:
-        return [int(size) for size in lengths(sizes)]
-    each = -(-length // int(node.attributes["parts"])) if sizes is None else int(np.ravel(sizes)[0])
-    return [min(each, length - at) for at in range(0, length, each)]
 
 
 def _unbind(builder: Builder, node: ForeignNode) -> Sequence[OrderedTensor]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import PortError
+from ..converters import teach
 
 # Operators of graphs within the graph, which no converter can compute.
-_LOOPS = frozenset(("If", "Loop", "Scan"))
+_CONTROL_FLOW = frozenset(("If", "Loop", "Scan"))
 
 
 def refuse(operators: Sequence[str], path: Path, target: str) -> None:
@@ -24,11 +25,6 @@ def refuse(operators: Sequence[str], path: Path, target: str) -> None:
         return
     counts = Counter(operators)
     names = ", ".join(f"{name[:60]} ({count})" if count > 1 else name[:60] for name, count in sorted(counts.items()))
-    teachable = min((name for name in counts if name not in _LOOPS), default=None)
+    teachable = min((name for name in counts if name not in _CONTROL_FLOW), default=None)
     hint = teach(target + teachable[:60]) if teachable else ""
     raise PortError(f"{path} has operators that cannot be rebuilt in Keras: {names}{hint}")
-
-
-def teach(target: str) -> str:
-    """Return the end of a refusal: how a user teaches the port what it does not know."""
-    return f'; teach it by @trivium.converter("{target}") and `converters` (docs/porting.md)'

@@ -11,45 +11,9 @@ import numpy as np
 from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .calls import LayerCall
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
-from .shared import normalized_axes, transpose
+from .shared import Steps, normalized_axes, transpose
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-class _Steps:
-    """Adds the nodes of an operation one by one.
-
-    Args:
-        reader: adds them.
-        call: of the operation.
-    """
-
-    def __init__(self, reader: GraphReader, call: LayerCall) -> None:
-        self._reader, self._call = reader, call
-
-    def __call__(
-        self,
-        kind: str,
-        *inputs: ArrayReference | float,
-        shape: Sequence[int | None] | None = None,
-        **config: ConfigValue,
-    ) -> ArrayReference:
-        """Add a node and return its result: of the shape of the first input, where none is given."""
-        first = self._reader.spec(next(value for value in inputs if isinstance(value, ArrayReference)))
-        outputs = [Spec(first.shape if shape is None else tuple(shape), first.dtype)]
-        return self._reader.add(self._call, kind, inputs, config=config, role=kind, outputs=outputs)[0]
-
-    def reduced(self, kind: str, value: ArrayReference, axes: tuple[int, ...]) -> ArrayReference:
-        """Add a reduction that keeps its axes with length 1."""
-        lengths = self._reader.spec(value).shape
-        shape = [1 if axis in axes else length for axis, length in enumerate(lengths)]
-        return self(kind, value, shape=shape, axis=axes, keepdims=True)
-
-    def without(self, value: ArrayReference, axes: tuple[int, ...]) -> ArrayReference:
-        """Remove axes of length 1."""
-        lengths = self._reader.spec(value).shape
-        shape = [length for axis, length in enumerate(lengths) if axis not in axes]
-        return self("squeeze", value, shape=shape, axis=axes)
 
 
 def _float_input(reader: GraphReader, call: LayerCall, name: str = "x") -> ArrayReference:
@@ -62,7 +26,7 @@ def _axes(reader: GraphReader, value: ArrayReference, axis: Any) -> tuple[int, .
 
 def _normalize(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Return x · min(1 / √Σx², 1 / epsilon)."""
-    operation, step, value = call.operation, _Steps(reader, call), _float_input(reader, call)
+    operation, step, value = call.operation, Steps(reader, call), _float_input(reader, call)
     if operation.order != 2:
         raise UnreadableError(f"order {operation.order} is not covered")
     total = step.reduced("sum", step("square", value), _axes(reader, value, operation.axis))
@@ -73,7 +37,7 @@ def _normalize(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
 
 def _norm(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Return √Σx², or Σ|x| for order 1."""
-    operation, step, value = call.operation, _Steps(reader, call), _float_input(reader, call)
+    operation, step, value = call.operation, Steps(reader, call), _float_input(reader, call)
     axes = _axes(reader, value, operation.axis)
     if operation.ord == 1 and len(axes) == 1:
         result = step.reduced("sum", step("abs", value), axes)
@@ -86,7 +50,7 @@ def _norm(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
 
 def _logsumexp(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Return log Σ exp(x - m) + m, where m is the largest x."""
-    operation, step, value = call.operation, _Steps(reader, call), _float_input(reader, call)
+    operation, step, value = call.operation, Steps(reader, call), _float_input(reader, call)
     axes = _axes(reader, value, operation.axis)
     largest = step.reduced("max", value, axes)
     total = step.reduced("sum", step("exp", step("subtract", value, largest)), axes)
@@ -212,16 +176,13 @@ def _dot_product_attention(reader: GraphReader, call: LayerCall) -> Sequence[Arr
     spec, (batch, length, heads, size) = reader.spec(query), reader.spec(key).shape
     if spec.shape[2] != heads or size is None:
         raise UnreadableError("groups of queries, or queries of any size, are not covered")
-    scores = [Spec((batch, heads, spec.shape[1], length), spec.dtype)]
     scale = 1 / np.sqrt(size) if options.get("scale") is None else options["scale"]
     if not isinstance(scale, (int, float)):
         raise UnreadableError("its scale is no number")
-
-    def add(kind: str, role: str, *inputs: ArrayReference | float, **config: ConfigValue) -> ArrayReference:
-        return reader.add(call, kind, inputs, config=config, role=role, outputs=scores)[0]
-
-    products = add("einsum", "products", query, key, equation="btnh,bsnh->bnts")
-    weights = add("softmax", "weights", add("multiply", "scores", products, float(scale)), axis=3)
+    step, shape = Steps(reader, call), (batch, heads, spec.shape[1], length)
+    products = step("einsum", query, key, shape=shape, role="products", equation="btnh,bsnh->bnts")
+    scores = step("multiply", products, float(scale), role="scores")
+    weights = step("softmax", scores, role="weights", axis=3)
     return reader.add(call, "einsum", [weights, value], config={"equation": "bnts,bsnh->btnh"}, role="values")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...graph.graph import ArrayReference, Spec
 from .calls import LayerCall
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
-from .shared import expand_dims, single_input
+from .shared import Steps, expand_dims, single_input
 
 _STRINGS = "works on strings, which JAX and PyTorch have no arrays of: prepare the data by it, outside of the model"
 _HASHES = "hashes as TensorFlow alone does: prepare the data by it, outside of the model"
@@ -56,7 +56,7 @@ def _integer_lookup(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefer
     value = reader.cast(call, single_input(call), "int32")
     equal = _compared(reader, call, "equal", value, np.asarray(names, "int32"))
     distances = reader.constant(call, np.asarray(places, "float32") - unknown, "places")
-    moved = reader.add(call, "multiply", [equal, distances], role="moved", outputs=[reader.spec(equal)])[0]
+    moved = Steps(reader, call)("multiply", equal, distances, role="moved")
     total = _total(reader, call, moved, "number", unknown)
     depth = layer.max_tokens if layer.pad_to_max_tokens else layer.vocabulary_size()
     return [_encoded(reader, call, total, layer.output_mode, int(depth))]
@@ -76,12 +76,10 @@ def _compared(
 
 def _total(reader: GraphReader, call: LayerCall, value: ArrayReference, role: str, first: int = 0) -> ArrayReference:
     """Return the sum over the last axis, from a first number on, as integers."""
-    spec = reader.spec(value)
-    config: dict[str, Any] = {"axis": (spec.rank - 1,), "keepdims": False}
-    outputs = [Spec(spec.shape[:-1], "float32")]
-    (total,) = reader.add(call, "sum", [value], config=config, role=f"{role}_total", outputs=outputs)
+    step, spec = Steps(reader, call), reader.spec(value)
+    total = step("sum", value, shape=spec.shape[:-1], role=f"{role}_total", axis=(spec.rank - 1,), keepdims=False)
     if first:
-        (total,) = reader.add(call, "add", [total, float(first)], role=f"{role}_from", outputs=outputs)
+        total = step("add", total, float(first), role=f"{role}_from")
     return reader.cast(call, total, "int32", role)
 
 
@@ -90,22 +88,18 @@ def _encoded(reader: GraphReader, call: LayerCall, value: ArrayReference, mode: 
     (result,) = specs_of(call)
     if mode == "int":
         return reader.cast(call, value, result.dtype, "result")
-    spec = reader.spec(value)
+    step, spec = Steps(reader, call), reader.spec(value)
     if mode == "one_hot" and spec.rank > 1 and spec.shape[-1] == 1:
-        outputs, config = [Spec(spec.shape[:-1], spec.dtype)], {"axis": (spec.rank - 1,)}
-        (value,) = reader.add(call, "squeeze", [value], config=config, role="squeeze", outputs=outputs)
-    spec = reader.spec(value)
+        value = step.without(value, (spec.rank - 1,))
+        spec = reader.spec(value)
     if mode != "one_hot" and spec.rank < 2:
         raise UnreadableError(f"output_mode {mode!r} of single numbers is not covered")
     codes = Spec((*spec.shape, depth), "float32")
     options: dict[str, Any] = {"num_classes": depth, "axis": spec.rank, "dtype": "float32"}
     (code,) = reader.add(call, "one_hot", [value], config=options, outputs=[codes])
     if mode in ("multi_hot", "count"):
-        over: dict[str, Any] = {"axis": (spec.rank - 1,), "keepdims": False}
-        outputs = [Spec((*spec.shape[:-1], depth), "float32")]
-        (code,) = reader.add(
-            call, "max" if mode == "multi_hot" else "sum", [code], config=over, role=mode, outputs=outputs
-        )
+        reduction, shape = "max" if mode == "multi_hot" else "sum", (*spec.shape[:-1], depth)
+        code = step(reduction, code, shape=shape, role=mode, axis=(spec.rank - 1,), keepdims=False)
     return reader.cast(call, code, result.dtype, "result")
 
 

@@ -11,7 +11,7 @@ import keras
 from ...backends import keras_internals
 from ...errors import PortError
 from ...graph.graph import Graph, GraphNode
-from ..converters import Converters, layer_target
+from ..converters import TEACH_LAYER, Converters, layer_target
 from .calls import is_layer_graph
 from .layers import LAYERS
 from .operations import OPERATIONS
@@ -42,7 +42,7 @@ def read(
         PortError: the shapes of the model's inputs are not known, or some layers cannot be read or are refused; the
             message names each of them.
     """
-    return _read(model, refuses, inner_model, converters or {}, "written as source")[0]
+    return _read(model, refuses, inner_model, converters or {}, "written as source", TEACH_LAYER)[0]
 
 
 def read_with_origins(model: Any) -> tuple[Graph, Origins]:
@@ -55,7 +55,12 @@ def read_with_origins(model: Any) -> tuple[Graph, Origins]:
 
 
 def _read(
-    model: Any, refuses: Callable[[GraphNode], str | None], inner_model: Any, converters: Converters, purpose: str
+    model: Any,
+    refuses: Callable[[GraphNode], str | None],
+    inner_model: Any,
+    converters: Converters,
+    purpose: str,
+    hint: str = "",
 ) -> tuple[Graph, Origins]:
     model = over_inputs(model)
     if not is_layer_graph(model):
@@ -72,8 +77,7 @@ def _read(
             reasons.setdefault(node.layer.name, reason)
     if reasons:
         listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        hint = "a layer can be taught by @trivium.converter and `converters` (docs/porting.md)"
-        raise PortError(f"{model.name} cannot be {purpose}: {listed}; {hint}")
+        raise PortError(f"{model.name} cannot be {purpose}: {listed}{hint}")
     return graph, reader.origins
 
 

@@ -24,5 +24,5 @@ class Origins:
     results: list[tuple[Any, tuple[ArrayReference, ...]]] = field(default_factory=list)
     before_activation: list[tuple[Any, ArrayReference]] = field(default_factory=list)
 
-    def copy(self) -> Origins:
+    def __copy__(self) -> Origins:
         return Origins(dict(self.variables), list(self.results), list(self.before_activation))

@@ -55,7 +55,7 @@ class _Draft:
 
     Attributes:
         nodes: its nodes.
-        names: the names that are taken.
+        names: the names that are in use.
         layers: its layers, by the id of the Keras layer or weight, and the role.
         holders: the layer of the graph that has a trained weight, by the id of the weight.
         shared: the ids of weights that are used by themselves too.
@@ -78,8 +78,7 @@ class _Draft:
     origins: Origins = field(default_factory=Origins)
 
     def copy(self) -> _Draft:
-        parts = {part.name: copy(getattr(self, part.name)) for part in fields(self)}
-        return _Draft(**{**parts, "origins": self.origins.copy()})
+        return _Draft(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
 
 
 class GraphReader:

@@ -1,7 +1,8 @@
-"""Helpers of the layer readers: the arrays of a call, its axes, and the channels-first layout."""
+"""Helpers of the layer readers: the arrays of a call, its axes, the channels-first layout, and nodes one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...graph.graph import ArrayReference, ConfigValue, Spec
@@ -90,3 +91,46 @@ def transpose(
     spec = reader.spec(value)
     outputs = [Spec(tuple(spec.shape[axis] for axis in axes), spec.dtype)]
     return reader.add(call, "transpose", [value], config={"axes": axes}, role=role, outputs=outputs)[0]
+
+
+class Steps:
+    """Adds the nodes of an operation one by one.
+
+    Args:
+        reader: adds them.
+        call: of the operation.
+    """
+
+    def __init__(self, reader: GraphReader, call: LayerCall) -> None:
+        self._reader, self._call = reader, call
+
+    def __call__(
+        self,
+        kind: str,
+        *inputs: ArrayReference | float,
+        shape: Sequence[int | None] | None = None,
+        role: str | None = None,
+        **config: ConfigValue,
+    ) -> ArrayReference:
+        """Add a node and return its result, which has the dtype of the first input.
+
+        Args:
+            shape: of the result; by default that of the first input.
+            role: the node's part in the call; by default its kind.
+        """
+        first = self._reader.spec(next(value for value in inputs if isinstance(value, ArrayReference)))
+        outputs = [Spec(first.shape if shape is None else tuple(shape), first.dtype)]
+        role = kind if role is None else role
+        return self._reader.add(self._call, kind, inputs, config=config, role=role, outputs=outputs)[0]
+
+    def reduced(self, kind: str, value: ArrayReference, axes: tuple[int, ...]) -> ArrayReference:
+        """Add a reduction that keeps its axes with length 1."""
+        lengths = self._reader.spec(value).shape
+        shape = [1 if axis in axes else length for axis, length in enumerate(lengths)]
+        return self(kind, value, shape=shape, axis=axes, keepdims=True)
+
+    def without(self, value: ArrayReference, axes: tuple[int, ...]) -> ArrayReference:
+        """Remove axes of length 1."""
+        lengths = self._reader.spec(value).shape
+        shape = [length for axis, length in enumerate(lengths) if axis not in axes]
+        return self("squeeze", value, shape=shape, axis=axes)

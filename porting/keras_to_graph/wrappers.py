@@ -25,10 +25,10 @@ def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
         return _stacked(reader, call)
     value, *mask = _sequences_and_mask(reader, call)
     states = _initial_states(call)
-    config, weights = _cell(call.operation)
+    kind, config, weights = _cell(call.operation)
     arguments: dict[str, ConfigValue] = {"masked": bool(mask)}
     inputs = [value, *mask, *states]
-    results = reader.add(call, _kind(call.operation), inputs, config=config, weights=weights, arguments=arguments)
+    results = reader.add(call, kind, inputs, config=config, weights=weights, arguments=arguments)
     return [*_zeroed(reader, call, call.operation, results[0], mask, ""), *results[1:]]
 
 
@@ -39,13 +39,13 @@ def _stacked(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     states, final_states = _initial_states(call), []
     for number, cell in enumerate(layer.cell.cells):
         is_last = number == len(layer.cell.cells) - 1
-        config, weights = _cell(layer, cell)
+        kind, config, weights = _cell(layer, cell)
         config["go_backwards"] = bool(layer.go_backwards) and number == 0
         config["return_sequences"] = bool(layer.return_sequences) or not is_last
         count = len(keras.tree.flatten(cell.state_size))
         own, states = states[:count], states[count:]
         value, *final = reader.add(
-            *(call, _kind(layer, cell), [value, *mask, *own]),
+            *(call, kind, [value, *mask, *own]),
             config=config,
             weights=weights,
             role=f"cell_{number}",
@@ -96,9 +96,8 @@ def _initial_states(call: LayerCall) -> list[ArrayReference]:
     return present
 
 
-def _kind(layer: Any, cell: Any = None) -> str:
-    """Return the kind of a recurrent layer, or of one of its cells."""
-    cell = layer.cell if cell is None else cell
+def _kind(layer: Any, cell: Any) -> str:
+    """Return the kind of a cell of a recurrent layer."""
     for owner, names in ((layer, _LAYERS), (cell, tuple(_KINDS))):
         name = type(owner).__name__
         if name not in names or type(owner) is not getattr(keras.layers, name):
@@ -106,12 +105,12 @@ def _kind(layer: Any, cell: Any = None) -> str:
     return _KINDS[type(cell).__name__]
 
 
-def _cell(layer: Any, cell: Any = None) -> tuple[dict[str, ConfigValue], dict[str, Any]]:
-    """Return the configuration and the weights of a recurrent layer, or of one of its cells."""
+def _cell(layer: Any, cell: Any = None) -> tuple[str, dict[str, ConfigValue], dict[str, Any]]:
+    """Return the kind, the configuration and the weights of a recurrent layer, or of one of its cells."""
     if layer.stateful:
         raise UnreadableError("stateful: a state that is carried from batch to batch is not covered")
     cell = layer.cell if cell is None else cell
-    _kind(layer, cell)
+    kind = _kind(layer, cell)
     config: dict[str, ConfigValue] = {
         "units": cell.units,
         "activation": _plain_activation(cell.activation),
@@ -125,7 +124,7 @@ def _cell(layer: Any, cell: Any = None) -> tuple[dict[str, ConfigValue], dict[st
         config["recurrent_activation"] = _plain_activation(cell.recurrent_activation)
     if hasattr(cell, "reset_after"):
         config["reset_after"] = bool(cell.reset_after)
-    return config, {"kernel": cell.kernel, "recurrent_kernel": cell.recurrent_kernel, "bias": cell.bias}
+    return kind, config, {"kernel": cell.kernel, "recurrent_kernel": cell.recurrent_kernel, "bias": cell.bias}
 
 
 def _plain_activation(function: Any) -> str:
@@ -150,10 +149,10 @@ def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayRefere
         ("forward", wrapper.forward_layer, states[:half]),
         ("backward", wrapper.backward_layer, states[half:]),
     ):
-        config, weights = _cell(layer)
+        kind, config, weights = _cell(layer)
         outputs = _outputs_of(reader.spec(value), config, len(keras.tree.flatten(layer.cell.state_size)))
         results = reader.add(
-            *(call, _kind(layer), [value, *mask, *initial_states]),
+            *(call, kind, [value, *mask, *initial_states]),
             config=config,
             weights=weights,
             role=role,

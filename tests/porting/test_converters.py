@@ -71,6 +71,16 @@ def test_a_layer_is_taught_to_every_target_with_its_weights(backend, shared_work
     assert re.search(r"(class Envelope|def envelope)\(", (out / "model.py").read_text())
 
 
+def test_a_comparison_suggests_no_converters_which_it_does_not_take(model_file):
+    import keras
+
+    from trivium.porting.keras_to_graph.model import read_with_origins
+
+    with pytest.raises(PortError, match=r"cannot be compared: envelope\w*: .*cannot be traced") as refusal:
+        read_with_origins(keras.saving.load_model(model_file))
+    assert "converter" not in str(refusal.value)
+
+
 def test_a_wrong_converter_is_found_and_nothing_is_written(backend, shared_worker, model_file, converters, tmp_path):
     converters.write_text(converters.read_text().replace("keras.ops.abs(x)", "keras.ops.relu(x)"))
     report = trivium.port(model_file, f"source:{backend.name}", tmp_path / "source", converters=converters)
@@ -174,12 +184,28 @@ def test_a_file_without_use_is_refused(tmp_path, content, message):
         load_converters(path)
 
 
+@pytest.mark.parametrize(("content", "has_converters"), [("", False), (THRESHOLD, True)])
+def test_a_recipe_need_not_have_converters(backend, tmp_path, content, has_converters):
+    from trivium.porting.converters import register_converters
+
+    path = tmp_path / "recipe.py"
+    path.write_text(content)
+    assert register_converters(str(path), required=False) is has_converters
+
+
 def test_a_target_that_takes_no_converters_says_so(tmp_path):
     with pytest.raises(OptionError, match="`converters` are for source:BACKEND and keras, which a port to onnx"):
         trivium.port(tmp_path / "a.keras", "onnx", converters=tmp_path / "converters.py")
     if importlib.util.find_spec("torch"):
         with pytest.raises(OptionError, match="no file at"):
             trivium.port(tmp_path / "a.pt2", "keras", converters=tmp_path / "converters.py")
+
+
+def test_a_file_that_is_missing_is_refused_before_a_module_is_exported(backend, tmp_path):
+    torch = pytest.importorskip("torch")
+    arguments = torch.nn.Linear(2, 1), (torch.ones(1, 2),), tmp_path / "net.keras"
+    with pytest.raises(OptionError, match=r"`converters`: no file at .*converters\.py"):
+        trivium.port_from_torch(*arguments, converters=tmp_path / "converters.py")
 
 
 def test_the_file_of_a_trusted_recipe_teaches_without_being_named(

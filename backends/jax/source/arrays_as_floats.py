@@ -1,6 +1,7 @@
-"""Constants of integers and truth values that are too long for a line, as floats: `jax.grad` takes no others.
+"""Store long constants of integers and booleans as floats, because `jax.grad` differentiates by floats only.
 
-The weights of a written model are one tree of parameters, and its constants are among them.
+The weights of a written model are one tree of parameters, and the constants that are too long for a line of code are
+among them.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ DTYPE = "dtype"
 
 
 def with_float_constants(graph: Graph) -> Graph:
-    """Return the graph with such constants in float32, where it holds them exactly."""
+    """Return the graph with its long constants of integers and booleans in float32, where this holds them exactly."""
     layers: dict[int, GraphLayer] = {}
 
-    def converted(node: GraphNode) -> GraphNode:
+    def convert(node: GraphNode) -> GraphNode:
         if node.kind != "constant" or not _is_long(node.layer.weights["value"]):
             return node
         value = node.layer.weights["value"]
         floats = replace(node.layer, weights={"value": value.astype("float32")}, config={DTYPE: value.dtype.name})
         return replace(node, layer=layers.setdefault(id(node.layer), floats))
 
-    return replace(graph, nodes=tuple(map(converted, graph.nodes)))
+    return replace(graph, nodes=tuple(map(convert, graph.nodes)))
 
 
 def _is_long(value: np.ndarray) -> bool:

@@ -285,7 +285,7 @@ def tree_of(weights: dict[str, Array]) -> Params:
     }
 '''
 
-# The inputs of `check.py` are filled up, because compiling takes much longer than computing.
+# The inputs of `check.py` are padded, because compiling takes much longer than computing.
 _PREDICT_TEMPLATE = '''import jax
 import numpy as np
 
@@ -293,22 +293,22 @@ from model import apply, load
 
 {loaded} = load()
 compiled = jax.jit(apply)
-# JAX compiles for each number of samples: what is no single sample is filled up to this one.
+# JAX compiles for each number of samples: a batch of several samples is padded to this number.
 SAMPLES = 33
 
 
-def filled(inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    """Return a batch of several samples with its last sample repeated."""
+def padded(inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Return a batch of several samples, padded by repeating its last sample."""
     counts = {{len(x) for x in inputs}}
-    missing = SAMPLES - max(counts)
-    if len(counts) > 1 or counts == {{1}} or missing <= 0:
+    padding = SAMPLES - max(counts)
+    if len(counts) > 1 or counts == {{1}} or padding <= 0:
         return list(inputs)
-    return [np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) for x in inputs]
+    return [np.concatenate([x, np.repeat(x[-1:], padding, axis=0)]) for x in inputs]
 
 
 def predict(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the model's outputs in inference."""
-    {outputs} = compiled({loaded}, *filled(inputs))
+    {outputs} = compiled({loaded}, *padded(inputs))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     return tuple(np.asarray(output)[: len(inputs[0])] for output in outputs)
 '''

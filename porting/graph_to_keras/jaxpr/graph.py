@@ -11,9 +11,9 @@ import numpy as np
 from ....backends.traced_program import TracedEquation, TracedProgram, TracedValue
 from ....errors import PortError
 from ....functions import first_of
+from ...converters import teach
 from ..converted_nodes import Targets, converted_node
 from ..foreign_graph import ForeignGraph, ForeignNode, GraphInput, Ref, Weight, drop_unused, rename_refs, simplify
-from ..unsupported import teach
 from .arithmetic import ARITHMETIC
 from .contractions import CONTRACTIONS
 from .layers import recognize
@@ -28,28 +28,30 @@ _MOST_NAMED = 8
 _TARGET = "jax:"  # of a converter
 
 
-def to_graph(program: TracedProgram, taught: Targets = ()) -> ForeignGraph:
+def to_graph(program: TracedProgram, converter_targets: Targets = ()) -> ForeignGraph:
     """Translate a traced function.
 
     Args:
         program: the function.
-        taught: the primitives for which the user has converters.
+        converter_targets: the primitives for which the user has converters.
 
     Raises:
         PortError: it draws random numbers, decides by values, or has primitives that are not covered, each of which is
             named with its line; or an output has no batch axis.
     """
-    _refuse_unknown(Translator(program), taught)
+    _refuse_unknown(Translator(program), converter_targets)
     tied: frozenset[str] = frozenset()
     while True:
-        graph, translator = _translate_all(program, tied, taught)
+        graph, translator = _translate_all(program, tied, converter_targets)
         more = tied_weights(graph, translator.places)
         if more <= tied:
             return graph
         tied |= more
 
 
-def _translate_all(program: TracedProgram, tied: frozenset[str], taught: Targets) -> tuple[ForeignGraph, Translator]:
+def _translate_all(
+    program: TracedProgram, tied: frozenset[str], converter_targets: Targets
+) -> tuple[ForeignGraph, Translator]:
     translator = Translator(program, tied)
     inputs = []
     for value, name in zip(program.inputs, _input_names(program), strict=True):
@@ -62,7 +64,7 @@ def _translate_all(program: TracedProgram, tied: frozenset[str], taught: Targets
     for equation in program.equations:
         translator.equation = equation
         if _is_computed(translator, equation):
-            _translate(translator, equation, taught)
+            _translate(translator, equation, converter_targets)
     translator.equation = None
     names = tuple(_output(translator, number, value) for number, value in enumerate(program.outputs))
     graph = ForeignGraph(program.name, "jax", tuple(inputs), tuple(translator.nodes), names, translator.weights)
@@ -70,8 +72,8 @@ def _translate_all(program: TracedProgram, tied: frozenset[str], taught: Targets
     return _with_output_names(graph), translator
 
 
-def _translate(translator: Translator, equation: TracedEquation, taught: Targets) -> None:
-    if _TARGET + equation.primitive in taught:
+def _translate(translator: Translator, equation: TracedEquation, converter_targets: Targets) -> None:
+    if _TARGET + equation.primitive in converter_targets:
         _convert(translator, equation)
         return
     layer = recognize(translator, equation)
@@ -122,9 +124,9 @@ def _is_computed(translator: Translator, equation: TracedEquation) -> bool:
     return not all(translator.is_known(value) for value in equation.outputs)
 
 
-def _refuse_unknown(translator: Translator, taught: Targets) -> None:
+def _refuse_unknown(translator: Translator, converter_targets: Targets) -> None:
     computed = [each for each in translator.program.equations if _is_computed(translator, each)]
-    known = {*PRIMITIVES, *(target.removeprefix(_TARGET) for target in taught)}
+    known = {*PRIMITIVES, *(target.removeprefix(_TARGET) for target in converter_targets)}
     unknown = [equation for equation in computed if equation.primitive not in known]
     if not unknown:
         return

@@ -22,12 +22,12 @@ _DOMAINS = ("", "ai.onnx")
 _INPUT_DTYPES = {1: "float32", 2: "uint8", 6: "int32", 7: "int64", 9: "bool"}
 
 
-def to_graph(path: Path, taught: Targets = ()) -> ForeignGraph:
+def to_graph(path: Path, converter_targets: Targets = ()) -> ForeignGraph:
     """Read the graph in an ONNX file.
 
     Args:
         path: the file.
-        taught: the operators for which the user has converters.
+        converter_targets: the operators for which the user has converters.
 
     Raises:
         PortError: the graph has unsupported operators; the message names each.
@@ -35,19 +35,19 @@ def to_graph(path: Path, taught: Targets = ()) -> ForeignGraph:
     """
     model = file.load(path)
     try:
-        return _translate(model, path, taught)
+        return _translate(model, path, converter_targets)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(
             f"{path} is no ONNX file that can be read: {type(error).__name__} {str(error)[:100]}"
         ) from error
 
 
-def _translate(model: Any, path: Path, taught: Targets) -> ForeignGraph:
+def _translate(model: Any, path: Path, converter_targets: Targets) -> ForeignGraph:
     _require_printable(model, path)
     ControlFlow(lambda array: file.array(array, path), lambda node: _constant_of(node, path)).write_out(model.graph)
     names = map(_operator, model.graph.node)
     known = (*OPERATORS, "Constant")
-    refuse([name for name in names if name not in known and _TARGET + name not in taught], path, _TARGET)
+    refuse([name for name in names if name not in known and _TARGET + name not in converter_targets], path, _TARGET)
     weights = _weights(model, path)
     version = max((each.version for each in model.opset_import if each.domain in _DOMAINS), default=1)
     inputs = tuple(_graph_input(each, path) for each in model.graph.input if each.name not in weights)
@@ -55,7 +55,9 @@ def _translate(model: Any, path: Path, taught: Targets) -> ForeignGraph:
     for node in model.graph.node:
         if node.op_type != "Constant":
             call = _call(node, version, weights, path)
-            nodes += [_converted(call)] if _TARGET + call.operator in taught else OPERATORS[call.operator](call)
+            nodes += (
+                [_converted(call)] if _TARGET + call.operator in converter_targets else OPERATORS[call.operator](call)
+            )
             weights |= call.new_weights
     outputs = tuple(each.name for each in model.graph.output)
     if not inputs:
@@ -84,11 +86,10 @@ def _weights(model: Any, path: Path) -> dict[str, Weight]:
         weights[each.name] = _weight(each.name, file.array(each, path), path, constant=False)
     for node in model.graph.node:
         if node.op_type == "Constant" and node.domain in _DOMAINS:
-            values = _attributes(node, path)
-            value = next(iter(values.values()), None)
-            if not isinstance(value, (np.ndarray, int, float, tuple)):
+            value = _constant_of(node, path)
+            if value is None:
                 raise PortError(f"{path} has a constant of text or of a sparse array, which is not covered")
-            weights[node.output[0]] = _weight(node.output[0], np.asarray(value), path, constant=True)
+            weights[node.output[0]] = _weight(node.output[0], value, path, constant=True)
     return weights
 
 

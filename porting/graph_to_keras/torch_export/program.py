@@ -33,38 +33,38 @@ _SPECIAL = {"Infinity": float("inf"), "-Infinity": float("-inf"), "NaN": float("
 _DUPLICATE_PREFIX = ("_functional.",)
 
 
-def to_graph(program: ExportedProgram, path: Path, taught: Targets = ()) -> ForeignGraph:
+def to_graph(program: ExportedProgram, path: Path, converter_targets: Targets = ()) -> ForeignGraph:
     """Translate the program's graph.
 
     Args:
-        taught: the operators for which the user has converters.
+        converter_targets: the operators for which the user has converters.
 
     Raises:
         PortError: the program has unsupported operators, all named in the message; or it was exported in training mode.
         FileError: the program is damaged.
     """
     try:
-        return _translate(program, path, taught)
+        return _translate(program, path, converter_targets)
     except DAMAGE as error:
         raise FileError(f"{path} is no exported program: {type(error).__name__} {str(error)[:100]}") from error
 
 
-def _translate(program: ExportedProgram, path: Path, taught: Targets) -> ForeignGraph:
-    refuse(_unsupported_operators(program, taught), path, _TARGET)
+def _translate(program: ExportedProgram, path: Path, converter_targets: Targets) -> ForeignGraph:
+    refuse(_unsupported_operators(program, converter_targets), path, _TARGET)
     weights, inputs = _signature(program, path)
     changed: dict[str, str] = {}
-    nodes = list(_nodes(program, changed, taught))
+    nodes = list(_nodes(program, changed, converter_targets))
     returned = (_output(spec, path) for spec in program.outputs)
     outputs = tuple(changed.get(name, name) for name in returned)
     return take_apart(simplify(ForeignGraph(path.stem, "torch", inputs, tuple(nodes), outputs, weights)))
 
 
-def _unsupported_operators(program: ExportedProgram, taught: Targets) -> list[str]:
+def _unsupported_operators(program: ExportedProgram, converter_targets: Targets) -> list[str]:
     """Return the unsupported operators, with repetitions."""
     unknown = []
     for node in program.graph["nodes"]:
         name = _operator(node)
-        if name not in OPERATORS and name not in IGNORED and _TARGET + name not in taught:
+        if name not in OPERATORS and name not in IGNORED and _TARGET + name not in converter_targets:
             unknown.append(name)
     return unknown
 
@@ -74,7 +74,7 @@ def _operator(node: dict[str, Any]) -> str:
     return str(node["target"]).removeprefix(_PREFIX)
 
 
-def _nodes(program: ExportedProgram, changed: dict[str, str], taught: Targets) -> Iterator[ForeignNode]:
+def _nodes(program: ExportedProgram, changed: dict[str, str], converter_targets: Targets) -> Iterator[ForeignNode]:
     """Yield the translation of every operator. After an in-place operator, its first array refers to its output.
 
     Args:
@@ -100,7 +100,7 @@ def _nodes(program: ExportedProgram, changed: dict[str, str], taught: Targets) -
             yield _assigned(arguments, changed.get(whole, whole), bounds)
             _change(changed, whole, outputs[0])
             continue
-        for translated in _translations(arguments, taught):
+        for translated in _translations(arguments, converter_targets):
             yield replace(translated, kind="same") if _is_noop_cast(translated, program) else translated
         if in_place:
             _change(changed, array, outputs[0])
@@ -110,10 +110,10 @@ def _nodes(program: ExportedProgram, changed: dict[str, str], taught: Targets) -
             parts[outputs[0]] = whole, (*bounds, (*cut, arguments("step", 1)))
 
 
-def _translations(arguments: Arguments, taught: Targets) -> Iterable[ForeignNode]:
+def _translations(arguments: Arguments, converter_targets: Targets) -> Iterable[ForeignNode]:
     """Return the nodes of an operator: the user's own converter comes first."""
     operator = arguments.operator
-    if _TARGET + operator in taught:
+    if _TARGET + operator in converter_targets:
         return [converted_node(_TARGET + operator, arguments.values, arguments.outputs, operator)]
     return OPERATORS[operator](arguments)
 

@@ -119,7 +119,7 @@ def test_arrays_travel_nested_in_what_json_holds(light):
         {"__array__": ["<f8", [3]]},
         {"__wrapped__": {"__array__": 1}},
         {"__array__": {"__wrapped__": {}}, "a": [{"__wrapped__": 2}]},
-        {"error": {"kind": "DataError", "ours": "DataError", "text": "x", "traceback": ""}},
+        {"error": {"kind": "DataError", "trivium_class": "DataError", "text": "x", "traceback": ""}},
         {"event": {"kind": "stage"}, "result": 5},
         {"function": "os:abort"},
     ],
