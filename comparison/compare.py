@@ -38,6 +38,7 @@ from .axes import in_order, order_of_axes
 from .copying import write_copy
 from .description import Description, describe, from_message, sources_of
 from .evidence import PairedEvidence, label
+from .initial_weights import drawn_otherwise
 from .map_file import read_map, require_known, write_map
 from .matching import Matching, match
 from .reduction import PARTS, Reduction, find_cuts, run_part, write_part, write_script
@@ -327,10 +328,12 @@ class _Comparison:
         carried: Mapping[WeightKey, np.ndarray],
         own: Mapping[WeightKey, np.ndarray],
     ) -> list[str]:
-        """Return a sentence for each of these weights that is the first model's in another order."""
+        """Return how these weights are the first model's in another order, or were drawn otherwise, in sentences."""
         kinds = {layer.name: layer.kind for layer in self._described[1].graph.layers}
         related = {key: relation(carried[key], own[key], kinds[key[0]]) for key in keys}
-        return [f"{'.'.join(key)} is the first model's, {words}" for key, words in related.items() if words]
+        sentences = [f"{'.'.join(key)} is the first model's, {words}" for key, words in related.items() if words]
+        unrelated = [key for key, words in related.items() if not words]
+        return [*sentences, *drawn_otherwise(unrelated, carried, own, kinds)]
 
     def _without_counterpart(self) -> BackendCheck:
         names = [
