@@ -128,17 +128,22 @@ class Outcome:
 
 @dataclass
 class ExperimentResults:
-    """The experiments that are through, and the seconds that all were expected to take."""
+    """The experiments that are through, and the seconds that all were expected to take.
+
+    Attributes:
+        earlier: the rows of experiments that the folder had results of, and that were not chosen now.
+    """
 
     outcomes: list[Outcome]
     expected: dict[str, float]
+    earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
             "suite": SUITE,
             "expected_seconds": self.expected,
-            "rows": [outcome.to_json() for outcome in self.outcomes],
+            "rows": [*self.earlier, *(outcome.to_json() for outcome in self.outcomes)],
             "ratios": [],
         }
 
@@ -215,7 +220,7 @@ def measure(
         for each in chosen
     }
     announce(expected)
-    result = ExperimentResults([], expected)
+    result = ExperimentResults([], expected, _earlier_rows(out / RESULTS, chosen) if resume else [])
     for done, each in enumerate(sorted(chosen, key=lambda experiment: expected[experiment.name])):
         title = f"{each.name} on {fastest[each.name]}"
         progress = SuiteProgress(tell, title, done, len(chosen), SUITE)
@@ -226,6 +231,11 @@ def measure(
         result.outcomes.append(_outcome(each, fastest[each.name], report))
         write_json(out / RESULTS, result.to_json())
     return result
+
+
+def _earlier_rows(path: Path, chosen: Sequence[Experiment]) -> list[dict[str, Any]]:
+    content: Any = safe_json.read(path) if path.exists() else {"rows": []}
+    return [row for row in content["rows"] if row["name"] not in {each.name for each in chosen}]
 
 
 def _begun_on(folder: Path) -> str:

@@ -65,6 +65,8 @@ def test_experiments_are_timed_trained_and_not_trained_again(backend, shared_wor
     assert [each.value for each in again.outcomes] == [each.value for each in result.outcomes]
     assert set(again.expected.values()) == {0.0}
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run.json")} == before
+    published.measure(chosen[:1], tmp_path, [backend.name], resume=True)
+    assert {row["name"] for row in json.loads((tmp_path / "results.json").read_text())["rows"]} == set(again.expected)
 
 
 @pytest.mark.one_environment
