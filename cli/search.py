@@ -27,6 +27,7 @@ from .common import (
     table,
 )
 from .entries import parse_assignment, parse_value, split_list
+from .options.config_file import config_options
 from .options.data_options import data_options
 from .progress import progress
 
@@ -80,6 +81,7 @@ _STOPPED = {"time": "the time limit", "interrupted": "Ctrl-C"}
 @backend_option
 @matmul_option
 @common_options
+@config_options
 def command(
     recipe: str,
     grid: tuple[str, ...],

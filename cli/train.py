@@ -31,6 +31,7 @@ from .common import (
 from .entries import parse_entries
 from .options import resume_options
 from .options.checkpoint_rules import parse_rules
+from .options.config_file import config_options
 from .options.data_options import data_options
 from .progress import progress
 
@@ -189,6 +190,7 @@ AUTO = "auto"
 @matmul_option
 @trust_option
 @common_options
+@config_options
 @click.pass_context
 def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool, as_json: bool, **_: Any) -> None:
     """Train RECIPE, and save model, history, checkpoints and pictures in a folder.

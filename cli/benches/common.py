@@ -24,6 +24,7 @@ from ..common import (
     seconds,
     table,
 )
+from ..options.config_file import config_options
 from ..progress import progress
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def suite_options(
         ),
         *((executor_option, address_option) if elsewhere else ()),
         common_options,
+        config_options,
     )
 
     def decorate(command: Command) -> Command:

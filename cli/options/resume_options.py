@@ -16,13 +16,15 @@ from ...errors import OptionError
 # These say how the command runs, not what it trains.
 _NOT_RECORDED = ("out", "resume", "as_json", "backend", "threads", "explain", "workers", "address")
 
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+
 
 def from_command_line(ctx: click.Context) -> dict[str, Any]:
-    """Return the parameters that were set on the command line, as JSON values."""
+    """Return the parameters that were set on the command line or by --config, as JSON values."""
     return {
-        name: _as_json(value)
+        name: as_json_value(value)
         for name, value in ctx.params.items()
-        if name not in _NOT_RECORDED and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if name not in _NOT_RECORDED and ctx.get_parameter_source(name) in _GIVEN
     }
 
 
@@ -54,7 +56,8 @@ def complete(ctx: click.Context, folder: Path, arguments: Mapping[str, Any]) -> 
     return {**before, **arguments}
 
 
-def _as_json(value: Any) -> Any:
+def as_json_value(value: Any) -> Any:
+    """Return the value of a parameter as JSON has it: tuples are lists, and paths text."""
     if isinstance(value, tuple):
-        return [_as_json(each) for each in value]
+        return [as_json_value(each) for each in value]
     return str(value) if isinstance(value, Path) else value

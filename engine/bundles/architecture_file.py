@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...backends import runtime
 from ...errors import BundleError, FileError, first_line
-from ...storage import safe_json
-from ...storage.budget import CONFIGURATION, DOCUMENT, YAML_VALUES, limited
+from ...storage import safe_json, safe_yaml
+from ...storage.budget import CONFIGURATION
 from ...storage.regular_file import require_regular
 from . import build_limits, trust
 from .code_in_config import find_code
@@ -37,7 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
     config = (
         safe_json.parse(content, str(path), budget=CONFIGURATION, finite=False)
         if path.suffix.lower() == ".json"
-        else _parse_yaml(path, content)
+        else safe_yaml.parse(content, str(path))
     )
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise FileError(f"{path} is no architecture of a model: expected class_name and config in it")
@@ -68,32 +67,3 @@ def build(path: Path) -> keras.Model:
         raise BundleError(f"{path} holds a {type(model).__name__}, expected a model")
     build_limits.require_memory(model, str(path))
     return model
-
-
-def _parse_yaml(path: Path, content: bytes) -> Any:
-    """Parse YAML of plain values. Aliases are refused, because a few lines with aliases can expand to gigabytes."""
-    try:
-        import yaml
-    except ModuleNotFoundError as error:
-        raise FileError(f"{path}: reading YAML needs PyYAML (pip install pyyaml), or give the JSON form") from error
-    if len(content) > DOCUMENT.size:
-        raise FileError(f"{path} has more than {DOCUMENT.size:,} bytes of YAML")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
-    try:
-        _require_plain_yaml(path, yaml.parse(content, Loader=loader))
-        return yaml.load(content, Loader=loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FileError(f"{path} is not YAML, or was truncated ({' '.join(str(error).split())})") from error
-
-
-def _require_plain_yaml(path: Path, events: Iterable[Any]) -> None:
-    """Raise a FileError at the first alias, at the first value nested too deeply, and where there are too many."""
-    depth = 0
-    for event in limited(events, YAML_VALUES, str(path), "values"):
-        kind = type(event).__name__
-        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
-        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
-        if kind == "AliasEvent":
-            raise FileError(f"{path} holds aliases, which no architecture needs: not read")
-        if depth > DOCUMENT.depth:
-            raise FileError(f"{path} is nested deeper than {DOCUMENT.depth} levels: not read")

@@ -3,9 +3,10 @@
 A name that were executed would write a file `OWNED`.
 """
 
-import keras
 import numpy as np
-from keras import layers, ops
+from late_module import LateModule
+
+keras, layers, ops = (LateModule(name) for name in ("keras", "keras.layers", "keras.ops"))
 
 CODE = 'open("OWNED", "w")'
 NAMES = (

@@ -2,7 +2,6 @@
 
 import ast
 
-import keras
 import numpy as np
 import pytest
 import written_models as models
@@ -56,9 +55,15 @@ def require_all_sound(seeds, room, folder, monkeypatch):
         except Exception as error:
             failures[seed] = f"{type(error).__name__}: {error}"[:500]
         if seed % 50 == 0:
-            keras.utils.clear_session()
+            forget_names()
     assert not failures
     assert not list(folder.rglob("OWNED"))
+
+
+def forget_names():
+    import keras
+
+    keras.utils.clear_session()
 
 
 def test_names_of_a_model_never_become_code(room, tmp_path, monkeypatch):

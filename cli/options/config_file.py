@@ -1,0 +1,157 @@
+"""`--config FILE`: options of a command from a file, by the names that they have on the command line.
+
+The file is YAML, TOML or JSON, or the `run.json` of a run. What is typed on the command line counts before it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...errors import FileError, OptionError
+from ...functions import suggest
+from ...storage import safe_json, safe_yaml
+from ...storage.budget import DOCUMENT
+from .resume_options import as_json_value
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_PRINTED = f"{__name__}.printed"  # in the context of a command: whether its options are to be printed
+_RECORD = "run.json"
+_ENDINGS = ".yaml, .yml, .toml or .json"
+# These are the user's decision at each call.
+_NEVER = ("trust", "config", "print_config", "debug", "help")
+
+
+def config_options(command: Command) -> Command:
+    """Add --config and --print-config to a command."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **keywords: Any) -> Any:
+        ctx = click.get_current_context()
+        if ctx.meta.get(_PRINTED):
+            click.echo(json.dumps(shown(ctx), indent=2, ensure_ascii=False))
+            return None
+        return command(*arguments, **keywords)
+
+    config = click.option(
+        "--config",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_read_config,
+        help=f"Options from a file ({_ENDINGS}), by their names here; or the run.json of a run. What is typed here "
+        "counts before it.",
+    )
+    print_config = click.option(
+        "--print-config",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda ctx, _, is_set: ctx.meta.update({_PRINTED: is_set}),
+        help="Print all options that are set, as a file for --config, and do nothing.",
+    )
+    return config(print_config(run))  # type: ignore[return-value]
+
+
+def _read_config(ctx: click.Context, _: click.Parameter, file: str | None) -> None:
+    """Make the values of a file the defaults of the command."""
+    if file is not None:
+        path = Path(file)
+        parameters = _by_name(ctx.command)
+        values = _values(path)
+        if unknown := [name for name in values if name.replace("_", "-") not in parameters]:
+            raise OptionError(
+                f"{path} has no option of {ctx.info_name} in {unknown[0]!r}"
+                f"{suggest(unknown[0].replace('_', '-'), list(parameters))}"
+            )
+        chosen = {parameters[name.replace("_", "-")]: value for name, value in values.items()}
+        ctx.default_map = {parameter.name or "": _given(parameter, value) for parameter, value in chosen.items()}
+
+
+def _by_name(command: click.Command) -> dict[str, click.Parameter]:
+    """Return the parameters of a command by the names that a file may use: the option, or what records call it."""
+    names: dict[str, click.Parameter] = {}
+    for parameter in command.params:
+        if parameter.name in _NEVER:
+            continue
+        options = [option.lstrip("-") for option in parameter.opts if option.startswith("--")]
+        for name in (*options, parameter.name or ""):
+            names[name.replace("_", "-")] = parameter
+    return names
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """Return the mapping in a file; of a run, the options that it was started with.
+
+    Raises:
+        FileError: the file cannot be read, or is none of options.
+        OptionError: a run would decide about code, or about files outside of its folder.
+    """
+    if path.name == _RECORD:
+        return _of_run(path.parent)
+    content = _parse(path)
+    if not isinstance(content, dict):
+        raise FileError(f"{path} is no file of options: expected lines `option: value`")
+    return {str(name): value for name, value in content.items() if value is not None}
+
+
+def _parse(path: Path) -> Any:
+    ending = path.suffix.lower()
+    if ending == ".json":
+        return safe_json.read(path)
+    content = safe_json.read_bytes(path, max_size=DOCUMENT.size)
+    if ending in (".yaml", ".yml"):
+        return safe_yaml.parse(content, str(path))
+    if ending != ".toml":
+        raise FileError(f"{path}: expected a file of options in {_ENDINGS}")
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FileError(f"{path} is not TOML: {error}") from error
+
+
+def _of_run(folder: Path) -> dict[str, Any]:
+    from ...engine.runs.resume_rules import previous_arguments
+    from ...engine.runs.run_record import read_record
+
+    arguments = previous_arguments(folder, read_record(folder), {})
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _given(parameter: click.Parameter, value: Any) -> Any:
+    """Return a value as click takes it: a mapping as `a=1,b=2`, or once for each where an option may be repeated."""
+    if getattr(parameter, "multiple", False):
+        return [_text(each) for each in _items(value)]
+    if isinstance(value, (dict, list)):
+        return ",".join(map(_text, _items(value)))
+    return value
+
+
+def _items(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return [f"{name}={_text(each)}" for name, each in value.items()]
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def shown(ctx: click.Context) -> dict[str, Any]:
+    """Return all options of a command that are set, by their names on the command line, as JSON values."""
+    values = {}
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name or "")
+        if parameter.name in (*_NEVER, "as_json", "resume", "explain") or value in (None, "", (), False):
+            continue
+        options = [option.lstrip("-") for option in parameter.opts if option.startswith("--")]
+        values[(options or [parameter.name or ""])[0]] = as_json_value(value)
+    return values
