@@ -82,8 +82,9 @@ def _moved(node: GraphNode, places: np.ndarray) -> np.ndarray | None:
 
 
 def _reshaped(node: GraphNode, places: np.ndarray) -> np.ndarray | None:
-    shape = node.outputs[0].shape
-    return None if shape[0] is not None or None in shape[1:] else places.reshape([int(n or 0) for n in shape[1:]])
+    samples, *shape = node.outputs[0].shape
+    # An array that does not depend on the input stands there once for all samples.
+    return None if samples not in (None, 1) or None in shape else places.reshape([int(n or 0) for n in shape])
 
 
 def _transposed(node: GraphNode, places: np.ndarray) -> np.ndarray | None:

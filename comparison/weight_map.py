@@ -129,7 +129,7 @@ def _piece(
     how = []
     if unit.kind == ARRAY:
         source, target = _array_places(mine, others, unit, other, weights)
-        how = [] if np.array_equal(source, target) else ["transposed"]
+        how = [] if np.array_equal(source.reshape(-1), target.reshape(-1)) else ["transposed"]
         return _plain_piece((unit, other), weights, (source, target), ", ".join(how))
     rows, columns = orders
     if unit.kind == LINEAR:

@@ -16,7 +16,7 @@ NETWORKS = (
     *("mlp", "lenet", "resnet18", "mobilenet_block", "unet", "lstm_tagger", "gru_forecaster"),
     *("transformer_encoder", "vit", "vae", "siamese", "dcgan_generator"),
 )
-DAILY = ("dcgan_generator", "transformer_encoder")
+DAILY = ("dcgan_generator", "transformer_encoder", "vit")
 
 ONE = pytest.mark.one_environment
 
