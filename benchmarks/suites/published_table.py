@@ -76,9 +76,10 @@ def _ratios(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _conditions(rows: list[dict[str, Any]]) -> str:
-    machines = dict.fromkeys(
-        f"{row['environment']['cores']} cores of {row['environment']['device_name']}" for row in rows
-    )
+    cores: dict[str, set[int]] = {}
+    for row in rows:
+        cores.setdefault(row["environment"]["device_name"], set()).add(row["environment"]["cores"])
+    machines = (f"{' or '.join(map(str, sorted(numbers)))} cores of {name}" for name, numbers in cores.items())
     return f"Ours on {' and '.join(machines)}; published for a 2014 iMac, CPU only, TensorFlow 2.4."
 
 
