@@ -7,7 +7,7 @@ right if one that reads it is. The first layer that is not is where the two part
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ _INSIDE = {
     "openvino": inner_results.of_openvino,
     "litert": inner_results.of_litert,
 }
+_SAMPLES = 4  # that both compute: all results inside are kept for them
 _SHOWN = 4  # values of a result in a sentence
 
 
@@ -65,7 +66,7 @@ def compare_with_artifact(
         raise OptionError(
             f"{artifact.name} and {other.name} are both artifacts: compare each with the model it came from"
         )
-    model = resolve(other, folder, None, listener).with_settings({}, seed, False)
+    model = resolve(other, folder, None, listener).with_settings({"batch_size": _SAMPLES}, seed, False)
     comparison = _ArtifactComparison(model, backends[1 - place], listener)
     if artifact.kind == TENSORFLOW:
         artifact = save_module(artifact, folder, comparison.inputs)
@@ -121,12 +122,49 @@ class _ArtifactFile:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Expected:
+    """What the model computes.
+
+    Attributes:
+        x: the inputs.
+        results: of the nodes that were recorded.
+        outputs: of the model.
+        limits: how far each of them may differ, by name.
+    """
+
+    x: list[np.ndarray]
+    results: NamedArrays
+    outputs: NamedArrays
+    limits: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Nearest:
     """The result inside of an artifact that is nearest to that of a layer: its name, its distance, its values."""
 
     name: str
     difference: float
     values: np.ndarray
+
+
+@dataclass(frozen=True)
+class _JudgedLayer:
+    """A layer beside the nearest result inside of an artifact, with the values of both."""
+
+    layer: LayerDifference
+    mine: np.ndarray
+    others: np.ndarray
+
+    def sentence(self, artifact: str) -> str:
+        """Return a sentence with both values, where they differ most."""
+        start = f"no result inside {artifact} equals that of {self.layer.mine}, nor of what reads it"
+        if not self.others.size:
+            return start
+        mine = self.mine[: len(self.others)]
+        place = int(np.argmax(abs(mine.astype("float64") - self.others)))
+        at = slice(max(0, place - 1), place + _SHOWN - 1)
+        has, should = (", ".join(f"{value:.4g}" for value in array.ravel()[at]) for array in (self.others, mine))
+        return f"{start}; the nearest, {self.layer.others}, has {has} where {self.layer.mine} has {should}"
 
 
 class _ArtifactComparison:
@@ -142,38 +180,42 @@ class _ArtifactComparison:
 
     def judge(self, artifact: Source, note: str) -> ComparisonReport:
         file = _ArtifactFile(artifact, _format_of(artifact))
-        prepared = self._measure(measurements.prepare, 1)
-        batches, variables = prepared["batches"], prepared["variables"]
-        evidence = self._measure(measurements.measure_inference, batches, variables, True)
-        moved_variables = tolerances.perturb_named(variables, evidence["dtype"], 1)
-        moved = self._measure(measurements.measure_inference, batches, moved_variables, True)
-        expected = [*self._results(evidence), *_numbered(evidence["outputs"])]
-        perturbed = [*self._results(moved), *_numbered(moved["outputs"])]
-        limits = tolerances.derive_tolerances(evidence["dtype"], {FORWARD: expected}, {FORWARD: perturbed})[FORWARD]
-        inputs, answers = file.answers(self._described.graph, [array[0] for array in batches["x"]])
-        count = len(evidence["outputs"])
-        received = _in_orders(expected[-count:], answers)
+        expected = self._expected()
+        inputs, answers = file.answers(self._described.graph, expected.x)
         both = (self._backend, file.target.runtime)
-        check = tolerances.compare(ANSWERS, both, expected[-count:], received, limits[-count:], kind=FORWARD)
-        inside = file.inner_results(inputs)
-        layers = [] if inside is None else list(self._layers(expected[:-count], limits, inside, check.passed))
-        first = next((layer for layer, _, _ in layers if not layer.passed), None)
-        sentences = [_both_values(*each, artifact.name) for each in layers if each[0] is first]
+        received = _in_orders(expected.outputs, answers)
+        limits = [expected.limits[name] for name, _ in expected.outputs]
+        check = tolerances.compare(ANSWERS, both, expected.outputs, received, limits, kind=FORWARD)
+        layers = list(self._layers(expected, file.inner_results(inputs), check.passed))
+        wrong = next((each for each in layers if not each.layer.passed), None)
         return ComparisonReport(
             a=self._model.name,
             b=artifact.name,
             backends=both,
             map=WeightMap((), (), ()),
             checks=(check,),
-            place=(first.mine, first.others) if first else None,
-            causes=tuple(sentences),
+            place=(wrong.layer.mine, wrong.layer.others) if wrong else None,
+            causes=(wrong.sentence(artifact.name),) if wrong else (),
             copied=False,
             other_weights=0,
             float64=False,
-            layers=tuple(layer for layer, _, _ in layers),
+            layers=tuple(each.layer for each in layers),
             graph=sources_of(self._described.graph),
             notes=(note,) if note else (),
         )
+
+    def _expected(self) -> _Expected:
+        """Let the model compute, and once more with perturbed weights for the tolerances."""
+        prepared = self._measure(measurements.prepare, 1)
+        batches, variables = prepared["batches"], prepared["variables"]
+        evidence = self._measure(measurements.measure_inference, batches, variables, True)
+        perturbed = tolerances.perturb_named(variables, evidence["dtype"], 1)
+        moved = self._measure(measurements.measure_inference, batches, perturbed, True)
+        results, outputs = self._results(evidence), _numbered(evidence["outputs"])
+        both = {FORWARD: [*results, *outputs]}, {FORWARD: [*self._results(moved), *_numbered(moved["outputs"])]}
+        limits = tolerances.derive_tolerances(evidence["dtype"], *both)[FORWARD]
+        names = [name for name, _ in both[0][FORWARD]]
+        return _Expected([array[0] for array in batches["x"]], results, outputs, dict(zip(names, limits, strict=True)))
 
     def _measure(self, function: Any, *arguments: Any) -> Any:
         return worker.get(self._backend).call(
@@ -190,21 +232,19 @@ class _ArtifactComparison:
         names = (node.name for node in self._described.graph.nodes if records.get(node.name) in arrays)
         return [(name, arrays[records[name]]) for name in names]
 
-    def _layers(
-        self, expected: NamedArrays, limits: Sequence[float], inside: NamedArrays, is_same: bool
-    ) -> Iterable[tuple[LayerDifference, np.ndarray, np.ndarray]]:
-        """Yield each layer that is found in the artifact, and the first that is wrong, with the values of both."""
+    def _layers(self, expected: _Expected, inside: NamedArrays | None, is_same: bool) -> Iterator[_JudgedLayer]:
+        """Yield each layer that is found in the artifact, and the first that is wrong there."""
+        if inside is None:
+            return
         nodes = {node.name: node for node in self._described.graph.nodes}
-        nearest = {name: _nearest(array, inside) for name, array in expected}
-        allowed = dict(zip(nearest, limits, strict=False))
-        same = {name for name, near in nearest.items() if near and near.difference <= allowed[name]}
+        nearest = {name: _nearest(array, inside) for name, array in expected.results}
+        same = {name for name, near in nearest.items() if near and near.difference <= expected.limits[name]}
         right = nodes.keys() if is_same else _right(self._described.graph, same)
-        for name, array in expected:
-            near = nearest[name]
+        for name, array in expected.results:
             if name in same or name not in right:
-                shown = near or _Found("nothing of its size", float("inf"), np.zeros(0))
-                layer = LayerDifference(name, shown.name, nodes[name].kind, shown.difference, allowed[name])
-                yield layer, array, shown.values
+                near = nearest[name] or _Nearest("nothing of its size", float("inf"), np.zeros(0))
+                layer = LayerDifference(name, near.name, nodes[name].kind, near.difference, expected.limits[name])
+                yield _JudgedLayer(layer, array, near.values)
             if name not in right:
                 return
 
@@ -221,26 +261,27 @@ def _in_orders(expected: NamedArrays, received: Sequence[np.ndarray]) -> NamedAr
     ]
 
 
-def _nearest(array: np.ndarray, inside: NamedArrays) -> _Found | None:
+def _nearest(array: np.ndarray, inside: NamedArrays) -> _Nearest | None:
     """Return the result inside that is nearest to an array, in an order of axes that frameworks use; None if none fits.
 
     An array of one value is found anywhere, so it is not looked for.
     """
     if array.size == 0 or np.ptp(array) == 0:
         return None
-    candidates = (_Found(name, parity.difference(array, form).relative, form) for name, form in _forms(array, inside))
+    candidates = (_Nearest(name, parity.difference(a, b).relative, b) for name, a, b in _forms(array, inside))
     return min(candidates, key=lambda each: each.difference, default=None)
 
 
-def _forms(array: np.ndarray, inside: NamedArrays) -> Iterable[tuple[str, np.ndarray]]:
+def _forms(array: np.ndarray, inside: NamedArrays) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield the results inside that may be an array, in its shape; of both as many samples as both have."""
     for name, other in inside:
-        other = other[: len(array)]
-        if other.size != array.size:
+        count = min(len(array), len(other))
+        mine, rank = array[:count], other.ndim
+        if other[:count].size != mine.size:
             continue
-        rank = other.ndim
         orders = [tuple(range(rank)), (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
         for order in dict.fromkeys(orders if rank > 2 else orders[:1]):
-            yield name, other.transpose(order).reshape(array.shape)
+            yield name, mine, other[:count].transpose(order).reshape(mine.shape)
 
 
 def _right(graph: Graph, same: set[str]) -> set[str]:
@@ -250,14 +291,3 @@ def _right(graph: Graph, same: set[str]) -> set[str]:
         if node.name in right:
             right |= {reference.name for reference in node.references}
     return right
-
-
-def _both_values(layer: LayerDifference, mine: np.ndarray, others: np.ndarray, artifact: str) -> str:
-    """Return a sentence with both values, where they differ most."""
-    start = f"no result inside {artifact} equals that of {layer.mine}, nor of what reads it"
-    if not others.size:
-        return start
-    place = int(np.argmax(abs(mine.astype("float64") - others)))
-    at = slice(max(0, place - 1), place + _SHOWN - 1)
-    has, should = (", ".join(f"{value:.4g}" for value in array.ravel()[at]) for array in (others, mine))
-    return f"{start}; the nearest, {layer.others}, has {has} where {layer.mine} has {should}"
