@@ -1,25 +1,17 @@
 """The report in a headless Chromium: it opens, draws, sorts, is readable, and requests nothing."""
 
 import json
-import shutil
 import time
 
+import in_chromium
 import pytest
+from in_chromium import DESKTOP, PHONE, requested
 
 from trivium.benchmarks.report import charts, page, results_reader
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.plain,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs Chromium and its driver: apt-get install chromium chromium-driver"
-    ),
-]
+pytestmark = [pytest.mark.plain, in_chromium.NEEDS_CHROMIUM]
 
 SUITES = ("epochs", "pooling-vs-striding", "batch-size", "import")
-DESKTOP, PHONE = 1280, 390  # pixels
 _SECONDS_TO_DRAW = 30
 
 
@@ -44,17 +36,8 @@ def address(parts, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with in_chromium.started() as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -62,13 +45,7 @@ def opened(chromium, address):
     """Open the page with a theme and a width, wait until it has drawn; the driver."""
 
     def look(theme="light", width=DESKTOP):
-        for kind in ("browser", "performance"):
-            chromium.get_log(kind)
-        features = [{"name": "prefers-color-scheme", "value": theme}]
-        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
-        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        chromium.get(address)
+        in_chromium.look(chromium, address, theme, width)
         await_drawn(chromium, theme)
         return chromium
 
@@ -80,11 +57,6 @@ def await_drawn(chromium, theme):
     while chromium.execute_script("return document.documentElement.dataset.drawn") != theme:
         assert time.monotonic() < until, chromium.get_log("browser")
         time.sleep(0.05)
-
-
-def requested(chromium):
-    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
-    return {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
 
 
 def test_it_draws_every_chart_without_console_messages_or_requests(opened, address, parts):
@@ -154,8 +126,7 @@ def test_the_open_page_follows_the_readers_theme(opened):
         )
 
     light = colours()
-    features = [{"name": "prefers-color-scheme", "value": "dark"}]
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    in_chromium.set_theme(chromium, "dark")
     await_drawn(chromium, "dark")
     dark = colours()
     assert light[:2] == ["rgb(255, 255, 255)", "rgb(28, 36, 48)"]
