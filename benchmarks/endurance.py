@@ -2,8 +2,8 @@
 
     python -m trivium.benchmarks.endurance runs/endurance --hours 2 --fits 500 --calls 1000
 
-Each job is done on each backend, one after the other, and its resident memory is taken meanwhile: that of the process
-and its workers. After the first tenth, in which compiled steps and caches come to be, it should not grow. The samples
+Each job is done on each backend, one after the other, and its resident memory is measured meanwhile: that of the
+process and its workers. After the first tenth, in which compiled steps and caches come to be, it should not grow. The samples
 are saved as JSON after each job, and drawn: the growth since the first tenth, in per cent. `--resume` skips the jobs
 that were saved.
 """
@@ -33,7 +33,7 @@ from ..errors import TriviumError
 from ..storage.atomic import write_json
 from .resident_memory import memory_while, predict_samples, process_id, resident_memory
 
-RESULTS, PICTURE = "endurance.json", "endurance.png"
+RESULTS, PICTURE, PRINTED = "endurance.json", "endurance.png", "printed.txt"
 _TRAIN = ("train", "cnn/striding", "--data", "mnist:sample", "--checkpoint", "every=1,keep=2", "--epochs", "1000000")
 _SEARCH = ("search", "dense/dropout", "--data", "mnist:sample", "--part", "0.1", "--folds", "5", "--epochs", "1")
 _PREDICTED = ("train", "cnn/striding", "--data", "mnist:sample", "--part", "0.1", "--epochs", "1")
@@ -43,7 +43,7 @@ _PARTS = 10  # the first is not judged
 
 @dataclass(frozen=True)
 class Job:
-    """A job whose memory is taken while it goes on.
+    """A job whose memory is measured while it goes on.
 
     Attributes:
         name: `run`, `search` or `predictions`.
@@ -72,32 +72,29 @@ class Job:
 
 def watch_run(backend: str, folder: Path, seconds: float) -> Iterator[int]:
     """Train with checkpoints for some seconds; yield the memory."""
-    with _trivium(backend, *_TRAIN, "--out", str(folder / f"run-{backend}")) as process:
+    arguments = (*_TRAIN, "--out", str(folder / f"run-{backend}"))
+    with _trivium(backend, folder, *arguments) as process:
         yield from memory_while(process, seconds)
         process.send_signal(signal.SIGTERM)
-        _, complaint = process.communicate()
-        if process.returncode != 128 + signal.SIGTERM:
-            raise TriviumError(f"the run on {backend} failed: {complaint[-300:]}")
+    _require_end(process, 128 + signal.SIGTERM, folder)
 
 
 def watch_search(backend: str, folder: Path, fits: int) -> Iterator[int]:
     """Search with so many fits, five of each combination; yield the memory."""
-    del folder
     units = ",".join(str(8 + number) for number in range(-(-fits // 5)))
-    with _trivium(backend, *_SEARCH, "--grid", f"units={units}", "--json") as process:
+    arguments = (*_SEARCH, "--grid", f"units={units}", "--out", str(folder / f"search-{backend}"))
+    with _trivium(backend, folder, *arguments) as process:
         yield from memory_while(process, float("inf"))
-        result, complaint = process.communicate()
-        if process.returncode:
-            raise TriviumError(f"the search on {backend} failed: {complaint[-300:]}")
-        json.loads(result)
+    _require_end(process, 0, folder)
 
 
 def watch_predictions(backend: str, folder: Path, calls: int) -> Iterator[int]:
     """Predict so often by one worker, with batches of two sizes by turns; yield the memory after each call."""
     run = folder / f"predicted-{backend}"
     if not run.exists():
-        with _trivium(backend, *_PREDICTED, "--out", str(run)) as process:
-            process.communicate()
+        with _trivium(backend, folder, *_PREDICTED, "--out", str(run)) as process:
+            process.wait()
+        _require_end(process, 0, folder)
     generator = np.random.default_rng(0)
     with Worker(backend) as worker:
         process = psutil.Process(worker.call(process_id))
@@ -107,10 +104,18 @@ def watch_predictions(backend: str, folder: Path, calls: int) -> Iterator[int]:
             yield resident_memory(process)
 
 
-def _trivium(backend: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "trivium", *arguments]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def _trivium(backend: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start the command line. It prints into a file: a pipe that nobody reads is full after an hour, and stops it."""
+    environment = {**os.environ, catalog.BACKEND_VARIABLE: backend}
+    with (folder / PRINTED).open("wb") as printed:
+        command = [sys.executable, "-m", "trivium", *arguments]
+        return subprocess.Popen(command, env=environment, stdout=printed, stderr=subprocess.STDOUT)
+
+
+def _require_end(process: subprocess.Popen[bytes], code: int, folder: Path) -> None:
+    if process.returncode != code:
+        last = (folder / PRINTED).read_text("utf-8", errors="replace")[-300:]
+        raise TriviumError(f"the command ended with {process.returncode}, expected {code}: {last}")
 
 
 def draw(jobs: Sequence[Job], path: Path) -> None:

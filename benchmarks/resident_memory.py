@@ -1,7 +1,8 @@
-"""The resident memory of processes, taken while they work."""
+"""The resident memory of processes, measured while they work."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -17,15 +18,13 @@ if TYPE_CHECKING:
 def resident_memory(process: psutil.Process) -> int:
     """Return the resident memory of a process and its children, in bytes; 0 once it has ended."""
     total = 0
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it, or a worker, ended between the two
         for each in (process, *process.children(recursive=True)):
             total += each.memory_info().rss
-    except psutil.NoSuchProcess:  # a worker that ended between the two
-        return total
     return total
 
 
-def memory_while(process: subprocess.Popen[str], seconds: float, distance: float = 2.0) -> Iterator[int]:
+def memory_while(process: subprocess.Popen[bytes], seconds: float, distance: float = 2.0) -> Iterator[int]:
     """Yield the memory of a process every two seconds, for so many seconds or until it ends."""
     watched, began = psutil.Process(process.pid), time.monotonic()
     while process.poll() is None and time.monotonic() < began + seconds:
