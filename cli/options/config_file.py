@@ -23,10 +23,9 @@ from .resume_options import as_json_value
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _PRINTED = f"{__name__}.printed"  # in the context of a command: whether its options are to be printed
-_RECORD = "run.json"
 _ENDINGS = ".yaml, .yml, .toml or .json"
 # These are the user's decision at each call.
-_NEVER = ("trust", "config", "print_config", "debug", "help")
+_NEVER_IN_A_FILE = ("trust", "config", "print_config", "debug", "help")
 
 
 def config_options(command: Command) -> Command:
@@ -70,20 +69,24 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: str | None) -> No
                 f"{path} has no option of {ctx.info_name} in {unknown[0]!r}"
                 f"{suggest(unknown[0].replace('_', '-'), list(parameters))}"
             )
-        chosen = {parameters[name.replace("_", "-")]: value for name, value in values.items()}
-        ctx.default_map = {parameter.name or "": _given(parameter, value) for parameter, value in chosen.items()}
+        by_parameter = {parameters[name.replace("_", "-")]: value for name, value in values.items()}
+        ctx.default_map = {each.name or "": _as_typed(each, value) for each, value in by_parameter.items()}
 
 
 def _by_name(command: click.Command) -> dict[str, click.Parameter]:
     """Return the parameters of a command by the names that a file may use: the option, or what records call it."""
     names: dict[str, click.Parameter] = {}
     for parameter in command.params:
-        if parameter.name in _NEVER:
+        if parameter.name in _NEVER_IN_A_FILE:
             continue
-        options = [option.lstrip("-") for option in parameter.opts if option.startswith("--")]
-        for name in (*options, parameter.name or ""):
+        for name in (_name_of(parameter), parameter.name or ""):
             names[name.replace("_", "-")] = parameter
     return names
+
+
+def _name_of(parameter: click.Parameter) -> str:
+    """Return the name of an option without its dashes; of an argument its own."""
+    return max(parameter.opts, key=len).lstrip("-")
 
 
 def _values(path: Path) -> dict[str, Any]:
@@ -93,9 +96,11 @@ def _values(path: Path) -> dict[str, Any]:
         FileError: the file cannot be read, or is none of options.
         OptionError: a run would decide about code, or about files outside of its folder.
     """
-    if path.name == _RECORD:
-        return _of_run(path.parent)
-    content = _parse(path)
+    from ...engine.runs.resume_rules import previous_arguments
+    from ...engine.runs.run_record import RECORD, read_record
+
+    is_run = path.name == RECORD
+    content = previous_arguments(path.parent, read_record(path.parent), {}) if is_run else _parse(path)
     if not isinstance(content, dict):
         raise FileError(f"{path} is no file of options: expected lines `option: value`")
     return {str(name): value for name, value in content.items() if value is not None}
@@ -116,16 +121,8 @@ def _parse(path: Path) -> Any:
         raise FileError(f"{path} is not TOML: {error}") from error
 
 
-def _of_run(folder: Path) -> dict[str, Any]:
-    from ...engine.runs.resume_rules import previous_arguments
-    from ...engine.runs.run_record import read_record
-
-    arguments = previous_arguments(folder, read_record(folder), {})
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _given(parameter: click.Parameter, value: Any) -> Any:
-    """Return a value as click takes it: a mapping as `a=1,b=2`, or once for each where an option may be repeated."""
+def _as_typed(parameter: click.Parameter, value: Any) -> Any:
+    """Return a value as it is typed: a mapping as `a=1,b=2`, or its entries where an option may be repeated."""
     if getattr(parameter, "multiple", False):
         return [_text(each) for each in _items(value)]
     if isinstance(value, (dict, list)):
@@ -147,11 +144,15 @@ def _text(value: Any) -> str:
 
 def shown(ctx: click.Context) -> dict[str, Any]:
     """Return all options of a command that are set, by their names on the command line, as JSON values."""
-    values = {}
-    for parameter in ctx.command.params:
-        value = ctx.params.get(parameter.name or "")
-        if parameter.name in (*_NEVER, "as_json", "resume", "explain") or value in (None, "", (), False):
-            continue
-        options = [option.lstrip("-") for option in parameter.opts if option.startswith("--")]
-        values[(options or [parameter.name or ""])[0]] = as_json_value(value)
-    return values
+    return {
+        _name_of(parameter): as_json_value(ctx.params[parameter.name or ""])
+        for parameter in ctx.command.params
+        if parameter.name not in (*_NEVER_IN_A_FILE, "as_json", "resume", "explain")
+        and _is_set(parameter, ctx.params.get(parameter.name or ""))
+    }
+
+
+def _is_set(parameter: click.Parameter, value: Any) -> bool:
+    if value is False:  # --no-shuffle was typed; a flag without such a twin was not
+        return bool(parameter.secondary_opts)
+    return value is not None and value not in ("", ())

@@ -16,7 +16,7 @@ from ...errors import OptionError
 # These say how the command runs, not what it trains.
 _NOT_RECORDED = ("out", "resume", "as_json", "backend", "threads", "explain", "workers", "address")
 
-_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+_SET_BY_USER = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
 def from_command_line(ctx: click.Context) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def from_command_line(ctx: click.Context) -> dict[str, Any]:
     return {
         name: as_json_value(value)
         for name, value in ctx.params.items()
-        if name not in _NOT_RECORDED and ctx.get_parameter_source(name) in _GIVEN
+        if name not in _NOT_RECORDED and ctx.get_parameter_source(name) in _SET_BY_USER
     }
 
 

@@ -62,6 +62,8 @@ def test_printed_options_are_a_file_of_options(cli, files):
     assert options["seed"] == 7
     assert options["set"] == ["units=8", "layers=1"]
     assert options["validation-split"] == 0.25
+    assert options["shuffle"] is False
+    assert json.loads(cli("train", "--validation-split", "0", "--print-config").out)["validation-split"] == 0
     (files / "again.json").write_text(printed.out)
     assert json.loads(cli("train", "--config", "again.json", "--print-config").out) == options
 
