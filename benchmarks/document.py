@@ -8,11 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import TriviumError
+from ..errors import DataError, TriviumError
 from ..storage.generated_section import GeneratedSection
 from . import results
 
 ResultsJson = Mapping[str, Any]
+
+
+def require_suite(results_json: ResultsJson, suite: str, command: str = "") -> None:
+    """Raise a DataError unless results are those of a suite.
+
+    Args:
+        suite: its name in the results.
+        command: the words after `trivium bench`, where they are others.
+
+    Raises:
+        DataError: they are not.
+    """
+    if results_json.get("suite") != suite:
+        raise DataError(f"expected results of `trivium bench {command or suite}`, received {results_json.get('suite')}")
 
 
 def interval(results_json: ResultsJson, **columns: Any) -> str:

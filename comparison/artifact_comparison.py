@@ -27,7 +27,7 @@ from ..porting import targets
 from ..porting.artifact_worker import artifact_worker, run_artifact
 from ..porting.targets import Format
 from . import inner_results
-from .axes import in_order, order_of_axes
+from .axes import in_order, order_of_axes, orders
 from .description import describe, from_message, sources_of
 from .report import ANSWERS, ComparisonReport, LayerDifference
 from .sides import ARTIFACT, TENSORFLOW, Side, Source, resolve, save_module
@@ -73,9 +73,10 @@ def compare_with_artifact(
     return comparison.judge(artifact, note)
 
 
-def _format_of(artifact: Source) -> Format:
+def _usable_format(artifact: Source) -> Format:
+    """Return the format of an artifact, if its runtime is installed and may run it."""
     target = next(each for each in targets.FORMATS if each.name == artifact.format)
-    if missing := [package.distribution for package in target.packages if not package.installed]:
+    if missing := targets.missing(target.packages):
         raise PortError(f"{artifact.name} needs {target.runtime}: pip install {' '.join(missing)}")
     if target.name == "savedmodel" and artifact.is_foreign and not trust.is_enabled():
         raise OptionError(f"{artifact.name}: the operations of a SavedModel may read and write files: --trust runs it")
@@ -179,7 +180,7 @@ class _ArtifactComparison:
         return [each.spec for each in self._described.graph.inputs]
 
     def judge(self, artifact: Source, note: str) -> ComparisonReport:
-        file = _ArtifactFile(artifact, _format_of(artifact))
+        file = _ArtifactFile(artifact, _usable_format(artifact))
         expected = self._expected()
         inputs, answers = file.answers(self._described.graph, expected.x)
         both = (self._backend, file.target.runtime)
@@ -276,12 +277,9 @@ def _forms(array: np.ndarray, inside: NamedArrays) -> Iterator[tuple[str, np.nda
     """Yield the results inside that may be an array, in its shape; of both as many samples as both have."""
     for name, other in inside:
         count = min(len(array), len(other))
-        mine, rank = array[:count], other.ndim
-        if other[:count].size != mine.size:
-            continue
-        orders = [tuple(range(rank)), (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
-        for order in dict.fromkeys(orders if rank > 2 else orders[:1]):
-            yield name, mine, other[:count].transpose(order).reshape(mine.shape)
+        mine, theirs = array[:count], other[:count]
+        if mine.size == theirs.size:
+            yield from ((name, mine, theirs.transpose(order).reshape(mine.shape)) for order in orders(theirs.ndim))
 
 
 def _right(graph: Graph, same: set[str]) -> set[str]:

@@ -9,18 +9,20 @@ import numpy as np
 from ..errors import OptionError
 
 
+def orders(rank: int) -> list[tuple[int, ...]]:
+    """Return the orders of axes that frameworks use for a rank: as they are, channels last, channels first."""
+    as_they_are: list[tuple[int, ...]] = [tuple(range(rank))]
+    return as_they_are if rank < 3 else [*as_they_are, (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
+
+
 def order_of_axes(mine: Sequence[int | None], others: Sequence[int | None], what: str) -> tuple[int, ...]:
     """Return the axes of the first shape in the order of the second. Axis 0 is the batch; None fits every length.
 
     Raises:
         OptionError: the shapes do not fit in any order of axes that frameworks use.
     """
-    rank = len(mine)
-    orders: list[tuple[int, ...]] = [tuple(range(rank))]
-    if rank > 2:
-        orders += [(0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
-    for order in orders:
-        if len(others) == rank and _fits([mine[axis] for axis in order][1:], others[1:]):
+    for order in orders(len(mine)):
+        if len(others) == len(order) and _fits([mine[axis] for axis in order][1:], others[1:]):
             return order
     raise OptionError(f"the {what} differ: the first model has {_shown(mine)} and the second {_shown(others)}")
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..backends import catalog
 from ..backends.workers import worker
 from ..backends.workers.worker import Listener
+from ..engine.bundles.saved_model import is_saved_model
 from ..engine.keras_model.model_bytes import keras_bytes
 from ..engine.verification.model_under_test import ModelUnderTest
 from ..engine.verification.verification import resolve_source
@@ -25,11 +26,10 @@ from ..graph.graph import Spec
 from ..models.recipe import Recipe
 from ..porting.port import port_from_jax, port_from_torch
 from ..porting.report import PortReport
+from ..porting.targets import FORMATS
 from ..porting.to_keras import is_network, port_to_keras
 
 KERAS, TORCH, JAX, NETWORK, ARTIFACT, TENSORFLOW = "keras", "torch", "jax", "network", "artifact", "tensorflow"
-# The formats of files that cannot be rebuilt in Keras, by the endings of their names.
-_ARTIFACTS = {".tflite": "litert", ".xml": "openvino"}
 _SAMPLES = 4
 _OPEN_LENGTH = 8
 
@@ -101,8 +101,10 @@ def classify(source: Any) -> Source:
 
 def format_of(path: Path) -> str:
     """Return the format of an artifact that is not rebuilt in Keras; empty if a path is none."""
-    is_saved_model = (path / "saved_model.pb").is_file()
-    return "savedmodel" if is_saved_model else _ARTIFACTS.get(path.suffix.lower(), "")
+    if is_saved_model(path):
+        return "savedmodel"
+    endings = {Path(each.file).suffix: each.name for each in FORMATS if each.file and not is_network(Path(each.file))}
+    return endings.get(path.suffix.lower(), "")
 
 
 def as_artifact(source: Source) -> Source:
@@ -146,8 +148,9 @@ def resolve(source: Source, folder: Path, others: Sequence[Spec] | None, listene
     report = _rebuild(source, path, others, listener)
     if report.artifact is None:
         failed = next((check for check in report.checks if not check.passed), None)
-        message = f"{source.name} cannot be compared: rebuilt in Keras it does not answer the same ({failed})"
-        raise NotRebuiltError(message)
+        raise NotRebuiltError(
+            f"{source.name} cannot be compared: rebuilt in Keras it does not answer the same ({failed})"
+        )
     return Side(source.name, ModelUnderTest(str(report.artifact), is_bundle=True), report)
 
 

@@ -190,15 +190,15 @@ def hosts(target: Format) -> list[Host]:
             command that installs it.
     """
     available = [host for host in target.hosts if host.installed]
-    missing = _missing(target.packages)
-    if available and not missing:
+    lacking = missing(target.packages)
+    if available and not lacking:
         return available
     # Name the host with an installed framework: it needs the fewest further packages.
     nearest = next((host for host in target.hosts if catalog.find(host.backend).installed), target.hosts[0])
     framework = catalog.find(nearest.backend)
-    needed = ([] if framework.installed else [framework.title]) + [*missing, *_missing(nearest.packages)]
+    needed = ([] if framework.installed else [framework.title]) + [*lacking, *missing(nearest.packages)]
     if available:
-        needed = missing
+        needed = lacking
     extras = dict.fromkeys([target.extra] + ([] if framework.installed else [framework.name]))
     raise PortError(
         f"a port to {target.name} needs {' and '.join(dict.fromkeys(needed))}, not installed here; "
@@ -206,5 +206,6 @@ def hosts(target: Format) -> list[Host]:
     )
 
 
-def _missing(packages: Iterable[Package]) -> list[str]:
+def missing(packages: Iterable[Package]) -> list[str]:
+    """Return the names on PyPI of those packages that are not installed."""
     return [package.distribution for package in packages if not package.installed]

@@ -17,7 +17,7 @@ from .budget import HDF5_OBJECTS, limited
 
 _START = b"GCOL\x01"  # the signature and the version of a heap
 _FREE = b"\0\0"  # the number of the object that is free space
-_WORD = 8  # bytes to whose multiples headers and objects are filled up
+_WORD = 8  # bytes to whose multiples headers and objects are rounded up
 _WORDS = 2**64  # the library's sizes wrap around at this number
 _PIECE_SIZE = 2**22  # bytes
 
@@ -42,14 +42,14 @@ def require_finite(stream: BinaryIO, length_size: int, label: str) -> None:
 
 def _steps(stream: BinaryIO, start: int, size: int, length_size: int) -> Iterator[int]:
     """Yield the lengths of the header of a heap and of the objects in it, up to one of no length, in bytes."""
-    header_size = _filled_up(_WORD + length_size)
+    header_size = _rounded_up(_WORD + length_size)
     end = start + _length(_read(stream, start, header_size), length_size)
     position, step = start, header_size
     yield step
     while step >= _WORD and end <= size and (position := position + step) + header_size <= end:
         header = _read(stream, position, header_size)
         length = _length(header, length_size)
-        step = length if header.startswith(_FREE) else (header_size + _filled_up(length)) % _WORDS
+        step = length if header.startswith(_FREE) else (header_size + _rounded_up(length)) % _WORDS
         yield step
 
 
@@ -73,5 +73,5 @@ def _length(header: bytes, length_size: int) -> int:
     return int.from_bytes(header[_WORD : _WORD + length_size], "little")
 
 
-def _filled_up(size: int) -> int:
+def _rounded_up(size: int) -> int:
     return -(-size // _WORD) * _WORD

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 
 from ...backends import catalog
-from ...errors import DataError
 from ...models.recipe import find
 from ...storage.generated_section import GeneratedSection
 from .. import document
@@ -31,8 +30,7 @@ def table(results_json: ResultsJson) -> str:
     Raises:
         DataError: the results are of another suite.
     """
-    if results_json.get("suite") != SUITE:
-        raise DataError(f"expected results of `trivium bench {SUITE}`, received {results_json.get('suite')}")
+    document.require_suite(results_json, SUITE)
     names = dict.fromkeys(row["backend"] for row in results_json["rows"])
     titles = [catalog.find(name).title for name in names]
     lines = [

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ...errors import DataError
 from ...storage.generated_section import GeneratedSection
 from .. import document
 from ..document import ResultsJson
@@ -32,8 +31,7 @@ def table(results_json: ResultsJson) -> str:
     Raises:
         DataError: the results are of another suite.
     """
-    if results_json.get("suite") != SUITE:
-        raise DataError(f"expected results of `trivium bench book --published`, received {results_json.get('suite')}")
+    document.require_suite(results_json, SUITE, "book --published")
     rows = {row["name"]: row for row in results_json["rows"]}
     in_order = [rows[each.name] for each in EXPERIMENTS if each.name in rows]
     left = [f"`{each.name}`" for each in EXPERIMENTS if each.name not in rows]

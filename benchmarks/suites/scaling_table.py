@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from ...errors import DataError
 from ...storage.generated_section import GeneratedSection
 from .. import document, results
 from ..document import ResultsJson
@@ -30,8 +29,7 @@ def table(results_json: ResultsJson) -> str:
     Raises:
         DataError: the results are of another suite.
     """
-    if results_json.get("suite") != SUITE:
-        raise DataError(f"expected results of `trivium bench {SUITE}`, received {results_json.get('suite')}")
+    document.require_suite(results_json, SUITE)
     network = results_json["asked"]["network"]
     measured_table = [
         f"| recipe | backend | {ONE}, s/epoch | {ONE} ÷ {TWO} | {BOTH} ÷ {TWO} | shared, ms a step |",

@@ -6,6 +6,7 @@ import time
 import in_chromium
 import pytest
 from in_chromium import DESKTOP, PHONE, requested
+from in_chromium import chromium as chromium
 
 from trivium.benchmarks.report import charts, page, results_reader
 
@@ -32,12 +33,6 @@ def address(parts, tmp_path_factory):
     shown = [hostile, *others]
     path.write_text(page.write(shown, [charts.draw(part) for part in shown], "In a browser"), "utf-8")
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with in_chromium.started() as driver:
-        yield driver
 
 
 @pytest.fixture

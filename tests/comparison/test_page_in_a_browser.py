@@ -3,16 +3,11 @@
 import in_chromium
 import pytest
 from in_chromium import DESKTOP, PHONE
+from in_chromium import chromium as chromium
 
 from trivium.comparison.page import write_page
 
 pytestmark = [pytest.mark.plain, in_chromium.NEEDS_CHROMIUM]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with in_chromium.started() as driver:
-        yield driver
 
 
 @pytest.fixture

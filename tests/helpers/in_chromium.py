@@ -1,6 +1,5 @@
 """A headless Chromium that opens pages for tests, with a theme and a width, and tells what they requested."""
 
-import contextlib
 import json
 import shutil
 
@@ -14,9 +13,9 @@ NEEDS_CHROMIUM = pytest.mark.skipif(
 DESKTOP, PHONE = 1280, 390  # pixels
 
 
-@contextlib.contextmanager
-def started():
-    """Yield the driver of a Chromium."""
+@pytest.fixture(scope="module")
+def chromium():
+    """The driver of a Chromium."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -26,10 +25,8 @@ def started():
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
+    yield driver
+    driver.quit()
 
 
 def look(chromium, address, theme="light", width=DESKTOP):
