@@ -3,9 +3,9 @@
     python -m trivium.benchmarks.endurance runs/endurance --hours 2 --fits 500 --calls 1000
 
 Each job is done on each backend, one after the other, and its resident memory is measured meanwhile: that of the
-process and its workers. After the first tenth, in which compiled steps and caches come to be, it should not grow. The samples
-are saved as JSON after each job, and drawn: the growth since the first tenth, in per cent. `--resume` skips the jobs
-that were saved.
+process and its workers. After the first tenth, in which compiled steps and caches come to be, it should not grow. The
+samples are saved as JSON after each job, and drawn: the growth since the first tenth, in per cent. `--resume` skips the
+jobs that were saved.
 """
 
 from __future__ import annotations
