@@ -6,11 +6,12 @@ refused within seconds. Readers take their limits from here, so that a new reade
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
+
+import psutil
 
 from ..errors import DataError, FileError
 
@@ -114,6 +115,10 @@ def require_memory(size: int, what: str) -> None:
 
 def memory_size() -> int:
     """Return the memory in bytes that this process may have: that of the machine, unless a limit is lower."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
-    return min((machine, *(limit for limit in limits if limit != resource.RLIM_INFINITY)))
+    return min((machine_memory(), *(limit for limit in limits if limit != resource.RLIM_INFINITY)))
+
+
+def machine_memory() -> int:
+    """Return the main memory of this machine in bytes."""
+    return int(psutil.virtual_memory().total)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import FileError
+from .budget import machine_memory
 
 _CHUNK_SIZE = 2**22  # bytes
 _LONGEST_NAME = 80  # characters of a path in a message
@@ -70,10 +72,16 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
     """
     with open_regular(path) as file:
         size = size_of(file) if most is None else min(most, size_of(file))
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if size > memory:
+        if size > (memory := machine_memory()):
             raise FileError(f"{path} has {size:,} bytes, and this machine has {memory:,} bytes of memory: not read")
         return file.read(size)
+
+
+def chunks_of(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the next `size` bytes of a file, or those up to its end, some megabytes at a time."""
+    while chunk := file.read(min(size, _CHUNK_SIZE)):
+        yield chunk
+        size -= len(chunk)
 
 
 def unreadable(path: Path, error: Exception) -> FileError:
@@ -91,10 +99,8 @@ def sha256_of(path: Path) -> str:
     """
     digest = hashlib.sha256()
     with open_regular(path) as file:
-        left = size_of(file)
-        while chunk := file.read(min(left, _CHUNK_SIZE)):
+        for chunk in chunks_of(file, size_of(file)):
             digest.update(chunk)
-            left -= len(chunk)
     return digest.hexdigest()
 
 

@@ -25,7 +25,7 @@ from ..errors import CheckpointError, FileError
 from . import safe_json
 from .atomic import atomic_write
 from .budget import HEADER
-from .regular_file import open_regular, require_regular, size_of
+from .regular_file import chunks_of, open_regular, require_regular, size_of
 
 SUFFIX = ".safetensors"
 
@@ -47,7 +47,6 @@ _DTYPE_CODES = {
 # A large file is flushed in parts of this size, while the next part is fetched, hashed and written.
 _FLUSH_SIZE = 2**26  # bytes
 # The read size when a checksum is verified.
-_CHUNK_SIZE = 2**22  # bytes
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,12 @@ def write(path: Path, record: Any, arrays: Mapping[str, LazyArray]) -> None:
         file.write(digest.hexdigest().encode())
 
 
-def read_record(path: Path, *, verify: bool = True) -> Any:
+def read_record(path: Path, *, verify: bool = True, kind: str = "checkpoint") -> Any:
     """Read the record of a file and verify the file's checksum; needs no framework.
 
     Args:
         verify: read the whole file and compare its checksum; otherwise read only the header, and trust it.
+        kind: what the file should be, for the error.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, or of another format.
@@ -122,7 +122,7 @@ def read_record(path: Path, *, verify: bool = True) -> Any:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (FileError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no checkpoint, or was truncated: it does not begin as one does") from error
+        raise CheckpointError(f"{path} is no {kind}, or was truncated: it does not begin as one does") from error
 
 
 @contextlib.contextmanager
@@ -146,7 +146,7 @@ def open_arrays(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
 
             yield read
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no checkpoint, or was truncated: {error}") from error
+        raise CheckpointError(f"{path} cannot be read, or was truncated: {error}") from error
 
 
 def _header(record: Any, arrays: Mapping[str, LazyArray]) -> tuple[bytes, int]:
@@ -168,7 +168,7 @@ def _header(record: Any, arrays: Mapping[str, LazyArray]) -> tuple[bytes, int]:
 
 def _read_header(file: BinaryIO) -> dict[str, Any]:
     length = int.from_bytes(file.read(8), "little")
-    if length > min(HEADER.size, os.fstat(file.fileno()).st_size):
+    if length > min(HEADER.size, size_of(file)):
         raise ValueError("longer than the file")
     header: dict[str, Any] = safe_json.parse(file.read(length), "its header", budget=HEADER)
     return header
@@ -177,14 +177,11 @@ def _read_header(file: BinaryIO) -> dict[str, Any]:
 def _checksum(file: BinaryIO, stated: str) -> str:
     """Compute the checksum of the whole file, with zeros in the place of the stated one."""
     digest = hashlib.sha256()
-    left = size_of(file)
     length = file.read(8)
     header = file.read(int.from_bytes(length, "little"))
     digest.update(length + header.replace(stated.encode(), _NO_CHECKSUM.encode(), 1))
-    left -= len(length) + len(header)
-    while chunk := file.read(min(left, _CHUNK_SIZE)):
+    for chunk in chunks_of(file, size_of(file) - len(length) - len(header)):
         digest.update(chunk)
-        left -= len(chunk)
     return digest.hexdigest()
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ...errors import DataError, FileError
+from ...storage.budget import PIXELS
 from ...storage.regular_file import open_regular
 from .picture_size import PictureSize
 
@@ -135,9 +136,8 @@ def open_picture(path: Path, read: Callable[[Image.Image], Result]) -> Result:
     except FileNotFoundError:
         raise PictureError(f"{path}: no such file") from None
     except Image.DecompressionBombError:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise PictureError(
-            f"{path}: has more than {most} million pixels, the most that are read: make it smaller"
+            f"{path}: has more than {PIXELS // 10**6} million pixels, the most that are read: make it smaller"
         ) from None
     except _ERRORS as error:
         raise PictureError(f"{path}: not a picture that can be read ({error})") from error

@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from ...backends import catalog, runtime
+from ...storage.budget import machine_memory
 
 
 def describe() -> dict[str, Any]:
@@ -19,7 +20,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "processor": runtime.processor(),
         "cores": runtime.cores(),
-        "memory_bytes": memory_bytes(),
+        "memory_bytes": machine_memory(),
         "load_average": os.getloadavg()[0],
         "backend": catalog.selected().name,
         "device": device.kind,
@@ -33,8 +34,3 @@ def describe() -> dict[str, Any]:
             **current.versions(),
         },
     }
-
-
-def memory_bytes() -> int:
-    """Return the size of the machine's main memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -223,7 +223,7 @@ def read(path: Path) -> Golden:
         FileError: it is no golden, was altered, or is of a later version of trivium.
     """
     try:
-        contents = tensor_file.read_record(path)
+        contents = tensor_file.read_record(path, kind="golden")
         if not isinstance(contents, dict) or contents.get("kind") != _KIND:
             raise FileError(f"{path} is no golden: `trivium verify SOURCE --record FILE` writes one")
         if contents.get("schema") != SCHEMA:
@@ -246,7 +246,7 @@ def read(path: Path) -> Golden:
                 {what: [float(value) for value in contents["limits"][what]] for what in contents["results"]},
             )
     except CheckpointError as error:
-        raise FileError(str(error).replace("is no checkpoint", "is no golden")) from error
+        raise FileError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{path} is no golden: {type(error).__name__} in its record") from error
 
