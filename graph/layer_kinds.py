@@ -79,6 +79,13 @@ _LAYERS = {
     # Gates: update, reset, new; bias (2, 3 · units) with reset_after, (3 · units,) without.
     "gru": LayerSchema((*_RECURRENT, "masked", "recurrent_activation", "reset_after"), _KERNELS),
     "simple_rnn": LayerSchema((*_RECURRENT, "masked"), _KERNELS),
+    # The recurrence of a convolutional LSTM. Inputs: the gates of its inputs (batch, time, …, 4 · filters), and both
+    # initial states (batch, …, filters) or none. A step adds to its gates the convolution of the hidden state, padded
+    # as "same", and the bias; then it computes as `lstm` does. recurrent_kernel (*window, filters, 4 · filters).
+    "conv_lstm": LayerSchema(
+        ("activation", "recurrent_activation", "go_backwards", "return_sequences", "return_state"),
+        ("recurrent_kernel", "bias"),
+    ),
     # Only in training. noise_shape None, or a length for each axis, where None is the input's length; the values that
     # are not dropped are divided by 1 - rate.
     "dropout": LayerSchema(("rate", "noise_shape")),

@@ -15,7 +15,7 @@ from .tree_shapes import SHAPES
 
 TreeHandlers = Mapping[str, Callable[[Any, GraphNode], Sequence[str]]]
 
-_RECURRENT = ("lstm", "gru", "simple_rnn")
+_RECURRENT = ("lstm", "gru", "simple_rnn", "conv_lstm")
 
 
 def tree_handlers(dialect: Dialect, own_handlers: TreeHandlers) -> TreeHandlers:

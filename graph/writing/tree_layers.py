@@ -158,12 +158,26 @@ def _recurrent(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     if states:
         arguments.append(f"({', '.join(states)}{',' if len(states) == 1 else ''})")
     arguments += _settings(writer, node, x)
-    text = f"{writer.helper(('masked_' if mask else '') + node.kind)}({', '.join(arguments)})"
+    return _steps_through(
+        writer, node, f"{writer.helper(('masked_' if mask else '') + node.kind)}({', '.join(arguments)})"
+    )
+
+
+def _conv_lstm(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    gates, *states = writer.inputs(node)
+    arguments = [writer.layer_parameters(node.layer), f"{gates}[:, ::-1]" if node.config["go_backwards"] else gates]
+    arguments += [f"({', '.join(states)})"] if states else []
+    arguments += _settings(writer, node, gates)
+    return _steps_through(writer, node, f"{writer.helper('conv_lstm')}({', '.join(arguments)})")
+
+
+def _steps_through(writer: TreeWriter, node: GraphNode, text: str) -> Sequence[str]:
+    """Write the call of a helper that goes through the steps; return the outputs, and the final states in use."""
     writer.release(node)
     result = writer.name(node.name)
     state_names = [writer.name(node.name) if writer.needed(node, i) else "_" for i in range(1, len(node.outputs))]
     writer.line(f"{', '.join([result, *state_names] if set(state_names) - {'_'} else [result, '*_'])} = {text}")
-    if not config["return_sequences"]:
+    if not node.config["return_sequences"]:
         writer.line(f"{result} = {result}[:, -1]")
     return [result, *state_names]
 
@@ -178,7 +192,7 @@ def _settings(writer: TreeWriter, node: GraphNode, x: str) -> list[str]:
         settings.append(f"gate={writer.dialect.activations[config['recurrent_activation']]}")
     if not config.get("reset_after", True):
         settings.append("reset_after=False")
-    if config["recurrent_dropout"]:
+    if config.get("recurrent_dropout"):
         mask_arguments = writer.with_rng_key(x, str(config["units"]), repr(config["recurrent_dropout"]))
         mask = f"{writer.helper('recurrent_dropout_mask')}({mask_arguments}) if {writer.training()} else 1.0"
         settings.append(f"dropout_mask={writer.assign(node, mask)}")
@@ -244,6 +258,7 @@ LAYERS: dict[str, TreeHandler] = {
     "lstm": _recurrent,
     "gru": _recurrent,
     "simple_rnn": _recurrent,
+    "conv_lstm": _conv_lstm,
     "multi_head_attention": _multi_head_attention,
     "attention": _attention,
     "dropout": _dropout,

@@ -13,6 +13,7 @@ from ...errors import PortError
 from ...graph.graph import Graph, GraphNode
 from ..converters import TEACH_LAYER, Converters, layer_target
 from .calls import is_layer_graph
+from .conv_lstm import CONVOLUTIONAL_LSTMS
 from .layers import LAYERS
 from .operations import OPERATIONS
 from .origins import Origins
@@ -95,7 +96,7 @@ def _readers_for(converters: Converters, operation: Any) -> Sequence[LayerReader
         return [partial(traced, call_of=partial(own.function, operation))]
     readers = [
         reader
-        for name, reader in (*LAYERS.items(), *WRAPPERS.items())
+        for name, reader in (*LAYERS.items(), *WRAPPERS.items(), *CONVOLUTIONAL_LSTMS.items())
         if type(operation) is getattr(keras.layers, name)
     ]
     return readers if getattr(operation, "quantization_mode", None) else [*readers, traced]

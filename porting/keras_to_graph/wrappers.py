@@ -24,7 +24,7 @@ def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
     if isinstance(call.operation.cell, keras.layers.StackedRNNCells):
         return _stacked(reader, call)
     value, *mask = _sequences_and_mask(reader, call)
-    states = _initial_states(call)
+    states = initial_states(call)
     kind, config, weights = _cell(call.operation)
     arguments: dict[str, ConfigValue] = {"masked": bool(mask)}
     inputs = [value, *mask, *states]
@@ -36,7 +36,7 @@ def _stacked(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Read a layer of stacked cells as one layer for each cell, of which all but the last return their sequences."""
     layer = call.operation
     value, *mask = _sequences_and_mask(reader, call)
-    states, final_states = _initial_states(call), []
+    states, final_states = initial_states(call), []
     for number, cell in enumerate(layer.cell.cells):
         is_last = number == len(layer.cell.cells) - 1
         kind, config, weights = _cell(layer, cell)
@@ -88,7 +88,12 @@ def _sequences_and_mask(reader: GraphReader, call: LayerCall) -> list[ArrayRefer
     return [sequences, reader.cast(call, mask, "bool", "mask")]
 
 
-def _initial_states(call: LayerCall) -> list[ArrayReference]:
+def initial_states(call: LayerCall) -> list[ArrayReference]:
+    """Return the arrays that a recurrent layer begins with, none if it begins with zeros.
+
+    Raises:
+        UnreadableError: one is a constant.
+    """
     states = keras.tree.flatten(call.arguments.get("initial_state"))
     present = [state for state in states if state is not None]
     if not all(isinstance(state, ArrayReference) for state in present):
@@ -113,7 +118,7 @@ def _cell(layer: Any, cell: Any = None) -> tuple[str, dict[str, ConfigValue], di
     kind = _kind(layer, cell)
     config: dict[str, ConfigValue] = {
         "units": cell.units,
-        "activation": _plain_activation(cell.activation),
+        "activation": plain_activation(cell.activation),
         "go_backwards": bool(layer.go_backwards),
         "return_sequences": bool(layer.return_sequences),
         "return_state": bool(layer.return_state),
@@ -121,13 +126,18 @@ def _cell(layer: Any, cell: Any = None) -> tuple[str, dict[str, ConfigValue], di
         "recurrent_dropout": float(cell.recurrent_dropout or 0),
     }
     if hasattr(cell, "recurrent_activation"):
-        config["recurrent_activation"] = _plain_activation(cell.recurrent_activation)
+        config["recurrent_activation"] = plain_activation(cell.recurrent_activation)
     if hasattr(cell, "reset_after"):
         config["reset_after"] = bool(cell.reset_after)
     return kind, config, {"kernel": cell.kernel, "recurrent_kernel": cell.recurrent_kernel, "bias": cell.bias}
 
 
-def _plain_activation(function: Any) -> str:
+def plain_activation(function: Any) -> str:
+    """Return the kind of an activation inside of a cell.
+
+    Raises:
+        UnreadableError: it is none of Keras'.
+    """
     kind_and_config = activation_of(function, 2)
     if kind_and_config is None:
         raise UnreadableError(f"its activation {getattr(function, '__name__', function)} is not one of Keras'")
@@ -142,17 +152,17 @@ _MERGES = {"sum": "add", "ave": "average", "mul": "multiply", "concat": "concate
 def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     wrapper = call.operation
     value, *mask = _sequences_and_mask(reader, call)
-    states = _initial_states(call)
+    states = initial_states(call)
     half = len(states) // 2
     directions = []
-    for role, layer, initial_states in (
+    for role, layer, own_states in (
         ("forward", wrapper.forward_layer, states[:half]),
         ("backward", wrapper.backward_layer, states[half:]),
     ):
         kind, config, weights = _cell(layer)
         outputs = _outputs_of(reader.spec(value), config, len(keras.tree.flatten(layer.cell.state_size)))
         results = reader.add(
-            *(call, kind, [value, *mask, *initial_states]),
+            *(call, kind, [value, *mask, *own_states]),
             config=config,
             weights=weights,
             role=role,

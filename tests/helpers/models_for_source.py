@@ -379,3 +379,15 @@ def bins(keras, x):
     modes = [layers.Discretization(edges, output_mode=mode)(x) for mode in ("multi_hot", "count")]
     counts = layers.CategoryEncoding(4, output_mode="count")(layers.Discretization(edges)(x))
     return [layers.Embedding(4, 2)(layers.Discretization(edges)(x)), counts, *map(layers.Dense(2), modes)]
+
+
+@graph("convolutional LSTMs", (3, *IMAGE))
+def convolutional_lstms(keras, x):
+    layers = keras.layers
+    steps, hidden, memory = layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True, return_state=True)(x)
+    backward = layers.ConvLSTM2D(3, (2, 3), strides=2, go_backwards=True, activation="relu", use_bias=False)(x)
+    dilated = layers.ConvLSTM2D(2, 2, dilation_rate=2, recurrent_activation="hard_sigmoid")(x)
+    started = layers.ConvLSTM2D(2, (3, 2), padding="same")(steps, initial_state=[hidden, memory])
+    lines = layers.ConvLSTM1D(2, 2, return_sequences=True)(layers.TimeDistributed(layers.Reshape((-1, 6)))(x))
+    cubes = layers.ConvLSTM3D(2, 2, padding="same")(keras.ops.expand_dims(x, -1))
+    return [steps, memory, backward, dilated, started, lines, cubes]

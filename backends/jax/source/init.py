@@ -86,7 +86,7 @@ def _initial_value(layer: GraphLayer, name: str, value: np.ndarray) -> str:
         return f"jax.random.uniform(next(keys), {shape}, minval=-0.05, maxval=0.05)"
     if name.endswith("kernel"):
         return f"jax.nn.initializers.glorot_uniform()(next(keys), {shape})"
-    if layer.kind == "lstm" and name == "bias":  # Keras' unit_forget_bias
+    if layer.kind in ("lstm", "conv_lstm") and name == "bias":  # Keras' unit_forget_bias
         units = len(value) // 4
         return f"jnp.zeros({shape}).at[{units}:{2 * units}].set(1.0)"
     ones = name in ("gamma", "scale", "concat_score_weight", "moving_variance")

@@ -36,7 +36,7 @@ def _index(node: GraphNode) -> str | None:
 
 
 _CHECKS: dict[str, Callable[[GraphNode], str | None]] = {
-    **dict.fromkeys(("lstm", "gru", "simple_rnn"), _activations),
+    **dict.fromkeys(("lstm", "gru", "simple_rnn", "conv_lstm"), _activations),
     "average_pool": _average,
     "get_item": _index,
 }

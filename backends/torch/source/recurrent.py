@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ....graph.graph import GraphNode
-from .values import Value, graph_order
+from ....graph.writing.layout import literal
+from .values import Value, channels_first, graph_order
 from .writer import TorchWriter
 
 # PyTorch's function for each activation that a helper accepts.
@@ -101,27 +102,55 @@ def _recurrent(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     states = [f"{writer.in_graph_order(node, index).text}[None]" for index in range(first_state, len(node.inputs))]
     states_argument = f", ({', '.join(states)})" if len(states) > 1 else "".join(f", {state}" for state in states)
     mask = _mask(writer, node) if config["masked"] else ""
-    writer.release(node)
-    outputs = writer.name(node.name)
-    state_names = ["_"] * (2 if node.kind == "lstm" else 1)
-    for index in range(1, len(node.outputs)):
-        if writer.needed(node, index):
-            state_names[index - 1] = writer.name(node.name)
-    states_text = (
-        "_" if set(state_names) == {"_"} else f"({', '.join(state_names)})" if len(state_names) > 1 else state_names[0]
-    )
     call = f"self.{name}({text}{states_argument})"
     if config["masked"]:
         call = f"{writer.helper('run_masked')}(self.{name}, {text}, {mask}{states_argument})"
-    writer.line(f"{outputs}, {states_text} = {call}")
-    if not config["return_sequences"]:
-        writer.line(f"{outputs} = {outputs}[:, -1]")
+    outputs, state_names = _steps_through(writer, node, call, 2 if node.kind == "lstm" else 1)
     results = [Value(outputs, graph_order(node.outputs[0].rank))]
     for state in state_names[: len(node.outputs) - 1]:
         if state != "_":
             writer.line(f"{state} = {state}[0]")
         results.append(Value(state, graph_order(2)))
     return results
+
+
+def _steps_through(writer: TorchWriter, node: GraphNode, call: str, states: int) -> tuple[str, list[str]]:
+    """Write the call of a layer with so many states; return the names of the outputs, and of the states in use or _."""
+    writer.release(node)
+    outputs = writer.name(node.name)
+    names = ["_"] * states
+    for index in range(1, len(node.outputs)):
+        if writer.needed(node, index):
+            names[index - 1] = writer.name(node.name)
+    text = "_" if set(names) == {"_"} else f"({', '.join(names)})" if states > 1 else names[0]
+    writer.line(f"{outputs}, {text} = {call}")
+    if not node.config["return_sequences"]:
+        writer.line(f"{outputs} = {outputs}[:, -1]")
+    return outputs, names
+
+
+def _conv_lstm(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    config: Any = node.config
+    kernel = node.layer.weights["recurrent_kernel"]
+    *window, filters, _ = kernel.shape
+    rank = len(window)
+    state_order = channels_first(rank + 2)
+    order = (0, *(axis + 1 if axis else 1 for axis in state_order))  # the steps are the second axis
+    name = writer.attribute(node.layer)
+    if name is None:
+        bias = node.layer.weights.get("bias")
+        options = [f"bias={bias is not None}", f"activation={CALLABLES[config['activation']]}"]
+        options.append(f"gate={CALLABLES[config['recurrent_activation']]}")
+        text = f"{writer.helper('ConvLSTM')}({', '.join([str(filters), literal(tuple(window)), *options])})"
+        weights = {"recurrent.weight": kernel.transpose(rank + 1, rank, *range(rank))}
+        weights |= {} if bias is None else {"recurrent.bias": bias}
+        name = writer.add_attribute(node.layer, text, weights).removeprefix("self.")
+    gates = writer.input(node, order).text + (".flip(1)" if config["go_backwards"] else "")
+    states = [writer.input(node, state_order, index).text for index in range(1, len(node.inputs))]
+    arguments = ", ".join([gates, *([f"({', '.join(states)})"] if states else [])])
+    outputs, names = _steps_through(writer, node, f"self.{name}({arguments})", 2)
+    results = [Value(outputs, order if config["return_sequences"] else state_order)]
+    return [*results, *(Value(state, state_order) for state in names[: len(node.outputs) - 1])]
 
 
 def _sequences(writer: TorchWriter, node: GraphNode) -> str:
@@ -141,4 +170,4 @@ def _mask(writer: TorchWriter, node: GraphNode) -> str:
     return f"{text}.flip(1)" if node.config["go_backwards"] else text
 
 
-HANDLERS = dict.fromkeys(("lstm", "gru", "simple_rnn"), _recurrent)
+HANDLERS = {**dict.fromkeys(("lstm", "gru", "simple_rnn"), _recurrent), "conv_lstm": _conv_lstm}

@@ -89,14 +89,19 @@ def _squeeze(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
 
 
 def _fold_time(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
-    return [Value(f"{writer.in_graph_order(node).text}.flatten(0, 1)", graph_order(node.outputs[0].rank))]
+    value = _steps_second(writer, node)
+    return [Value(f"{value.text}.flatten(0, 1)", (0, *(axis - 1 for axis in value.order[2:])))]
 
 
 def _unfold_time(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
-    like = writer.in_graph_order(node, 1).text
-    return [
-        Value(f"{writer.in_graph_order(node).text}.unflatten(0, {like}.shape[:2])", graph_order(node.outputs[0].rank))
-    ]
+    like, value = _steps_second(writer, node, 1).text, writer.input(node)
+    return [Value(f"{value.text}.unflatten(0, {like}.shape[:2])", (0, 1, *(axis + 1 for axis in value.order[1:])))]
+
+
+def _steps_second(writer: TorchWriter, node: GraphNode, index: int = 0) -> Value:
+    """Return one of a node's arrays with batch and steps as its first axes, and the others as they are."""
+    value = writer.input(node, index=index)
+    return value if value.order[:2] == (0, 1) else writer.in_graph_order(node, index)
 
 
 def _repeat_vector(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
