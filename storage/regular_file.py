@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import FileError
+from .memory import machine_memory
 
 _CHUNK_SIZE = 2**22  # bytes
+# Windows lacks the first two, and alone has the third: without it, bytes are changed as they are read.
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LONGEST_NAME = 80  # characters of a path in a message
 
 
@@ -43,7 +46,7 @@ def open_regular(path: Path) -> BinaryIO:
     """
     require_regular(path)
     # Without waiting for a writer, if the path has become a pipe meanwhile.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, _READ)
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISDIR(mode):  # `fdopen` refuses a folder
@@ -70,8 +73,7 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
     """
     with open_regular(path) as file:
         size = size_of(file) if most is None else min(most, size_of(file))
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if size > memory:
+        if size > (memory := machine_memory()):
             raise FileError(f"{path} has {size:,} bytes, and this machine has {memory:,} bytes of memory: not read")
         return file.read(size)
 

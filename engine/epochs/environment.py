@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from typing import Any
 
+import psutil
+
 from ...backends import catalog, runtime
+from ...storage.memory import machine_memory
 
 
 def describe() -> dict[str, Any]:
@@ -19,8 +21,8 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "processor": runtime.processor(),
         "cores": runtime.cores(),
-        "memory_bytes": memory_bytes(),
-        "load_average": os.getloadavg()[0],
+        "memory_bytes": machine_memory(),
+        "load_average": psutil.getloadavg()[0],
         "backend": catalog.selected().name,
         "device": device.kind,
         "device_name": device.description,
@@ -33,8 +35,3 @@ def describe() -> dict[str, Any]:
             **current.versions(),
         },
     }
-
-
-def memory_bytes() -> int:
-    """Return the size of the machine's main memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
