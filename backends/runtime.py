@@ -10,7 +10,6 @@ import contextlib
 import functools
 import importlib
 import os
-import resource
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..storage.memory import memory_peak as memory_peak
 from . import catalog
 from .device_group import DeviceGroup
 from .epochs import Data, EpochRunner, Plan
@@ -283,14 +283,3 @@ def unchanged(model: Any) -> Iterator[None]:
         yield
     finally:
         restore()
-
-
-def memory_peak() -> int:
-    """The most bytes of main memory that this process has held (resident set); psutil has no such peak on Linux."""
-    try:
-        # On Linux `getrusage` starts a child at the peak of its parent, so a worker would report its caller's memory.
-        with open("/proc/self/status") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB

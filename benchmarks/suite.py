@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import psutil
 
 from ..backends import runtime
 from ..backends.workers.executors import LOCAL, Executor
@@ -188,5 +189,5 @@ def _uncounted_layers(session_info: Mapping[TimedCell, dict[str, Any]]) -> dict[
 
 def load() -> dict[str, Any]:
     """Return how busy the machine is before we start: its load average over the last minute."""
-    average, cores = os.getloadavg()[0], runtime.cores()
+    average, cores = psutil.getloadavg()[0], runtime.cores()
     return {"average": average, "cores": cores, "busy": average > _BUSY_LOAD}

@@ -20,8 +20,10 @@ from ..errors import OutputError
 
 # How the name of a temporary file begins: nobody else names a file so, and a folder may be swept of them.
 _PARTIAL = ".trivium-partial."
-# How trivium 0.2 and before named those of checkpoints.
+# How early versions named those of checkpoints.
 _EARLIER = re.compile(r"\.epoch-\d+\.[a-z0-9_]{8}\.safetensors")
+_BACKUP = "before"  # the folder that is replaced, within a temporary one
+_WINDOWS = os.name == "nt"
 _LONGEST_STEM = 30  # characters of the name that a temporary file takes over, which may be too long for more
 
 
@@ -134,7 +136,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         staged = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
         yield staged
         os.chmod(staged, 0o777 & ~_umask())
-        os.replace(staged, folder)  # an empty one is replaced
+        if folder.is_dir():  # an empty one, which Windows does not replace
+            folder.rmdir()
+        os.replace(staged, folder)
     except OSError as error:
         raise _output_error(folder, error) from error
     finally:
@@ -157,12 +161,12 @@ def replace_folder(staged: Path, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
             backup = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
-            os.rename(folder, backup)  # an empty one is replaced
+            os.rename(folder, backup / _BACKUP)
         try:
             os.rename(staged, folder)
         except OSError:
             if backup:
-                os.rename(backup, folder)
+                os.rename(backup / _BACKUP, folder)
             raise
         _flush_to_disk(folder.parent)
     except OSError as error:
@@ -172,7 +176,10 @@ def replace_folder(staged: Path, folder: Path) -> None:
 
 
 def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    if _WINDOWS and path.is_dir():  # Windows opens no folder
+        return
+    # Windows flushes only what is open for writing; elsewhere a file need not be writable for its owner.
+    descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -6,14 +6,12 @@ refused within seconds. Readers take their limits from here, so that a new reade
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import psutil
-
 from ..errors import DataError, FileError
+from .memory import memory_size as memory_size
 
 Item = TypeVar("Item")
 
@@ -111,14 +109,3 @@ def require_memory(size: int, what: str) -> None:
     """
     if size > (memory := memory_size()):
         raise DataError(f"{what} would take {size / 1e9:,.1f} GB, and there are {memory / 1e9:,.1f} GB of memory")
-
-
-def memory_size() -> int:
-    """Return the memory in bytes that this process may have: that of the machine, unless a limit is lower."""
-    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
-    return min((machine_memory(), *(limit for limit in limits if limit != resource.RLIM_INFINITY)))
-
-
-def machine_memory() -> int:
-    """Return the main memory of this machine in bytes."""
-    return int(psutil.virtual_memory().total)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import FileError
-from .budget import machine_memory
+from .memory import machine_memory
 
 _CHUNK_SIZE = 2**22  # bytes
+# Windows lacks the first two, and alone has the third: without it, bytes are changed as they are read.
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LONGEST_NAME = 80  # characters of a path in a message
 
 
@@ -45,7 +47,7 @@ def open_regular(path: Path) -> BinaryIO:
     """
     require_regular(path)
     # Without waiting for a writer, if the path has become a pipe meanwhile.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, _READ)
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISDIR(mode):  # `fdopen` refuses a folder

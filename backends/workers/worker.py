@@ -204,7 +204,7 @@ class Worker:
 
     def _died(self) -> errors.WorkerError:
         code = self._process.wait()
-        if code == -signal.SIGKILL:
+        if code == -9:  # SIGKILL, a name that Windows lacks
             cause = "was killed (signal 9; on Linux often for want of memory)"
         elif code < 0:
             cause = f"crashed (signal {-code})"

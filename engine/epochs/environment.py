@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from typing import Any
 
+import psutil
+
 from ...backends import catalog, runtime
-from ...storage.budget import machine_memory
+from ...storage.memory import machine_memory
 
 
 def describe() -> dict[str, Any]:
@@ -21,7 +22,7 @@ def describe() -> dict[str, Any]:
         "processor": runtime.processor(),
         "cores": runtime.cores(),
         "memory_bytes": machine_memory(),
-        "load_average": os.getloadavg()[0],
+        "load_average": psutil.getloadavg()[0],
         "backend": catalog.selected().name,
         "device": device.kind,
         "device_name": device.description,

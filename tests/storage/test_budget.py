@@ -90,10 +90,3 @@ def test_more_than_the_memory_is_refused_before_it_is_taken():
     budget.require_memory(1_000, "a row")
     with pytest.raises(DataError, match=r"a row would take 1,000,000\.0 GB, and there are .* GB of memory"):
         budget.require_memory(10**15, "a row")
-
-
-def test_a_limit_of_the_process_is_its_memory(monkeypatch):
-    machine = budget.memory_size()
-    limits = {budget.resource.RLIMIT_AS: (2**30, -1), budget.resource.RLIMIT_DATA: (2**28, -1)}
-    monkeypatch.setattr(budget.resource, "getrlimit", limits.get)
-    assert budget.memory_size() == 2**28 < machine

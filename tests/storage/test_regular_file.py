@@ -21,7 +21,6 @@ OWN_FILES = {
     "backends/catalog.py",
     "backends/distribution/model_copies.py",
     "backends/processor.py",
-    "backends/runtime.py",
     "benchmarks",
     "engine/keras_model/model_bytes.py",
     "engine/keras_model/public_names.py",
@@ -29,6 +28,7 @@ OWN_FILES = {
     "models/measured.py",
     "porting/source_files.py",
     "scripts",
+    "storage/memory.py",
     "storage/regular_file.py",
     "tests",
 }
