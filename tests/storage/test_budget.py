@@ -31,11 +31,11 @@ SMALL = replace(budget.DOCUMENT, values=8, objects=4)
     ids=lambda text: str(text[:12]),
 )
 def test_json_beyond_its_budget_is_refused_in_no_time(text):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FileError) as caught:
         safe_json.parse(text, "a file")
     assert len(str(caught.value)) < 200
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
