@@ -36,7 +36,10 @@ class _SuiteGroup(click.Group):
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Run a benchmark suite on the installed backends, each in its own process.
+    """Measure what is fastest on this machine.
+
+    Each suite runs on the installed backends, each in its own process. --quick is a first look in little time, in every
+    suite; --budget is the time for measuring, in all that measure in rounds.
 
     \b
     Example:

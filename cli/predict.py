@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _MOST_SHARES = 5
 _MOST_NAMED = 3
+_WIDEST = 160  # columns of a table that is not printed on a terminal
 _CELL, _BETWEEN = len("100.00%"), 3  # columns of the terminal
 # A digit of a photograph with less probability than this is doubtful.
 _SURE = 0.6
@@ -60,7 +61,7 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Predict the labels or values of INPUTS with a trained model.
+    """Predict labels or values of new data with a trained model.
 
     SOURCE is a run folder, a bundle file, or a whole model in a .keras or .h5 file, which takes its inputs as they
     stand and names classes by their numbers. INPUTS are .npy arrays and .csv tables with samples like those of the
@@ -149,7 +150,7 @@ def _probability_table(output: str, rows: list[dict[str, Any]], entries: list[di
     """Return a table with a column for each class; where that is too wide, a row for each, the likeliest first."""
     classes = list(entries[0]["probabilities"])
     needed = max(len(row["file"]) for row in rows) + _CELL + sum(max(len(label), _CELL) for label in classes)
-    if needed + _BETWEEN * (len(classes) + 1) <= console().width:
+    if needed + _BETWEEN * (len(classes) + 1) <= min(console().width, _WIDEST):
         shown = table("file", "sample", *classes, title=output or None, right=("sample", *classes))
         for row, entry in zip(rows, entries, strict=False):
             cells = (_share(entry["probabilities"][label]) for label in classes)

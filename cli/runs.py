@@ -36,10 +36,10 @@ class _RunGroup(click.Group):
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the runs in a folder (`trivium runs [FOLDER]`), show one, or compare several.
+    """List the runs in a folder, show one, or compare several.
 
-    A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process ended without a message). Continue
-    a run that is not finished with `trivium train --resume --out RUN`.
+    `trivium runs [FOLDER]` lists them. A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process
+    ended without a message). Continue a run that is not finished with `trivium train --resume --out RUN`.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @common_options
 def show(run: Path, as_json: bool) -> None:
-    """Show the state, the settings and the last epochs of the run in the folder RUN.
+    """Show the state, settings and last epochs of a run.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def show(run: Path, as_json: bool) -> None:
 )
 @common_options
 def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Compare the runs in the folders RUNS: their results, the settings that differ, and their curves.
+    """Compare runs: results, settings that differ, curves.
 
     \b
     Example:
