@@ -27,7 +27,7 @@ class _SuiteGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
+        if args[0] not in self.commands and not ctx.resilient_parsing:  # not while a shell completes
             ctx.fail(f"no suite {args[0]!r}: choose one of {', '.join(self.commands)}")
         return super().resolve_command(ctx, args)
 

@@ -32,6 +32,8 @@ else:
 # The endings of files that a model comes from.
 _FILES = (".keras", ".h5", ".hdf5", ".json", ".yaml", ".yml")
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
+# A shell that completes a command sets it.
+COMPLETION_VARIABLE = "_TRIVIUM_COMPLETE"
 # Where the JSON goes, in `click.Context.meta`.
 _OUTPUT = "trivium.output"
 
