@@ -207,7 +207,13 @@ def table(
 
     from .output.whole_table import WholeTable
 
-    rows = WholeTable(optional=optional, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = WholeTable(
+        optional=tuple(each for each in optional if each in columns),
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in columns:
         rows.add_column(column, justify="right" if column in right else "left", no_wrap=column == columns[0])
     return rows

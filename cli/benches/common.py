@@ -263,7 +263,8 @@ def cells_table(results: Results, varied: Mapping[str, str] | None = None) -> Ta
     steady = [each for each in results.rows if each["metric"].startswith(STEADY)]
     extra = [column for column in _COLUMNS if any(each["metric"].startswith(column[0]) for each in results.rows)]
     numbers = ("s/epoch", "quartiles", *(heading for _, heading, *_ in extra))
-    shown = table("backend", *varied.values(), *numbers, right=numbers)
+    optional = ("of GEMM peak", "GFLOP/s", "MB", "quartiles")
+    shown = table("backend", *varied.values(), *numbers, right=numbers, optional=optional)
     for each in steady:
         suffix = each["metric"].removeprefix(STEADY)
         cells = [each["backend"], *(str(_value(each, name, suffix)) for name in varied)]

@@ -21,6 +21,11 @@ _FURTHER_DATA = ("mnist:full", "mnist:sample", "waves:0", "waves:1", "waves:2")
 _RUNS = Path("runs")
 
 
+def files(_: Words, beginning: str) -> Items:
+    """Complete a file."""
+    return _matching((), beginning)
+
+
 def recipes(_: Words, beginning: str) -> Items:
     """Complete the name of a recipe, or a file."""
     return _matching(_recipes(), beginning)
@@ -45,19 +50,19 @@ def datasets(_: Words, beginning: str) -> Items:
 
 def backends(_: Words, beginning: str) -> Items:
     """Complete the name of an installed backend."""
-    return _matching(_backends(), beginning, files=False)
+    return _matching(_backends(), beginning, or_files=False)
 
 
 def backends_or_auto(_: Words, beginning: str) -> Items:
     """Complete the name of an installed backend, or `auto`."""
-    return _matching([*_backends(), "auto"], beginning, files=False)
+    return _matching([*_backends(), "auto"], beginning, or_files=False)
 
 
 def targets(_: Words, beginning: str) -> Items:
     """Complete what a model can be ported to."""
     from ...porting.targets import names
 
-    return _matching([*names(), "keras"], beginning, files=False)
+    return _matching([*names(), "keras"], beginning, or_files=False)
 
 
 def options_of_recipe(words: Words, beginning: str) -> Items:
@@ -65,7 +70,7 @@ def options_of_recipe(words: Words, beginning: str) -> Items:
     from ...models.recipe import registry
 
     recipe = next((registry()[word] for word in words if word in registry()), None)
-    return _matching([f"{name}=" for name in recipe.options] if recipe else [], beginning, files=False)
+    return _matching([f"{name}=" for name in recipe.options] if recipe else [], beginning, or_files=False)
 
 
 def several(complete: Completer) -> Completer:
@@ -80,9 +85,9 @@ def several(complete: Completer) -> Completer:
     return complete_last
 
 
-def _matching(names: Iterable[str], beginning: str, *, files: bool = True) -> Items:
+def _matching(names: Iterable[str], beginning: str, *, or_files: bool = True) -> Items:
     items = [CompletionItem(name) for name in names if name.startswith(beginning)]
-    return items or ([CompletionItem(beginning, "file")] if files else [])
+    return items or ([CompletionItem(beginning, "file")] if or_files else [])
 
 
 def _recipes() -> Iterable[str]:
@@ -115,6 +120,7 @@ COMPLETERS: dict[str, Completer] = {
     "--backends": several(backends),
     "--data": datasets,
     "--from": runs,
+    **dict.fromkeys(("--against", "--config", "--map", "--model", "--record", "--test", "--validation"), files),
     "--recipe": recipes,
     "--recipes": several(recipes),
     "--set": options_of_recipe,

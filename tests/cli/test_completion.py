@@ -61,6 +61,7 @@ def script(shell):
         ("trivium evaluate ", ["plain,runs/digits"]),
         ("trivium runs compare runs/digits ", ["plain,runs/digits"]),
         ("trivium predict model", ["file,model"]),
+        ("trivium train cnn/striding --config=set", ["file,set"]),
         ("trivium bench nosuch ", ["plain,batch-size"]),
     ],
 )
