@@ -22,7 +22,7 @@ COMMANDS = {
     "evaluate": "evaluate RUN",
     "predict": "predict RUN d.npy --preview seen.png",
     "save": "save RUN m.h5 m.keras m.weights.h5",
-    "a Keras file": "evaluate m.h5 --data d.npz",
+    "a Keras file": "predict m.h5 prepared.npy",
     "inspect": "inspect RUN --draw m.png",
     "fine-tuning": "train --from RUN --freeze conv* --data d.npz --epochs 1 --precision mixed_bfloat16 --out finer",
     "two devices": "train cnn/striding --data d.npz --epochs 1 --devices 2 --out divided",
@@ -44,6 +44,7 @@ def folder(tmp_path_factory):
     x, y = np.random.default_rng(0).integers(0, 255, (60, 28, 28), "uint8"), np.arange(60) % 10
     np.savez(place / "d.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
     np.save(place / "d.npy", x[:3])
+    np.save(place / "prepared.npy", x[:3, ..., None] / np.float32(255))
     return place
 
 
