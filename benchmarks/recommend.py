@@ -1,4 +1,8 @@
-"""Recommends the fastest backend for a recipe on this machine, and remembers it for `--backend auto`."""
+"""Recommends the fastest backend for a recipe on this machine, and remembers it for `--backend auto`.
+
+A model of one's own is remembered by the content of its file, wherever the file is: once it is changed, another backend
+may be faster.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 
 from ..errors import OptionError
 from ..storage.atomic import write_json
+from ..storage.regular_file import sha256_of
 from ..storage.user_cache import user_cache
 from .results import STEADY, Results
 
@@ -69,7 +74,7 @@ def remember(recommendations: list[Recommendation]) -> Path:
         path,
         {
             **_read_recommendations(path),
-            **{recommendation.recipe: asdict(recommendation) for recommendation in recommendations},
+            **{_key(recommendation.recipe): asdict(recommendation) for recommendation in recommendations},
         },
     )
     return path
@@ -79,13 +84,14 @@ def recommended_backend(recipe: str) -> str:
     """Return the backend that was measured to be fastest for a recipe on this machine.
 
     Raises:
-        OptionError: the recipe was never measured.
+        OptionError: the recipe was never measured, or its file has changed since.
     """
-    recommendation = _read_recommendations(_path()).get(recipe)
+    recommendation = _read_recommendations(_path()).get(_key(recipe))
     if not isinstance(recommendation, dict) or "backend" not in recommendation:
+        is_file = _key(recipe) != recipe
         raise OptionError(
             f"`backend` auto: it is not known yet which backend is fastest for {recipe} here; "
-            f"run: trivium bench epochs --recipes {recipe} --recommend"
+            f"run: trivium bench epochs --{'model' if is_file else 'recipes'} {recipe} --recommend"
         )
     return str(recommendation["backend"])
 
@@ -108,6 +114,12 @@ def _ratio(results: Results, best: Mapping[str, Any], other: Mapping[str, Any]) 
 def _sides(value: str) -> list[str]:
     sides = value.split(" ÷ ")
     return sides if len(sides) == 2 else sides * 2
+
+
+def _key(recipe: str) -> str:
+    """Return the name of a recipe; of a model in a file the SHA-256 of the file, with the function."""
+    place, colon, function = recipe.partition(":")
+    return f"sha256:{sha256_of(Path(place))}{colon}{function}" if Path(place).is_file() else recipe
 
 
 def _path() -> Path:

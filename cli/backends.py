@@ -17,7 +17,7 @@ from .common import common_options, console, print_json, seconds, table
 @click.option("--probe", is_flag=True, help="Start each backend in its own process and list its devices.")
 @common_options
 def command(probe: bool, as_json: bool) -> None:
-    """List the backends: which are installed, which one is selected, and how to install the others.
+    """List the backends, and how to install those that are missing.
 
     \b
     Example:

@@ -27,7 +27,7 @@ class _SuiteGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
+        if args[0] not in self.commands and not ctx.resilient_parsing:  # not while a shell completes
             ctx.fail(f"no suite {args[0]!r}: choose one of {', '.join(self.commands)}")
         return super().resolve_command(ctx, args)
 
@@ -36,7 +36,10 @@ class _SuiteGroup(click.Group):
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Run a benchmark suite on the installed backends, each in its own process.
+    """Measure what is fastest on this machine.
+
+    Each suite runs on the installed backends, each in its own process. --quick is a first look in little time, in every
+    suite; --budget is the time for measuring, in all that measure in rounds.
 
     \b
     Example:

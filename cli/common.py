@@ -32,6 +32,8 @@ else:
 # The endings of files that a model comes from.
 _FILES = (".keras", ".h5", ".hdf5", ".json", ".yaml", ".yml")
 DEBUG_VARIABLE = "TRIVIUM_DEBUG"
+# A shell that completes a command sets it.
+COMPLETION_VARIABLE = "_TRIVIUM_COMPLETE"
 # Where the JSON goes, in `click.Context.meta`.
 _OUTPUT = "trivium.output"
 
@@ -170,9 +172,11 @@ def console() -> Console:
 
     Control characters are made visible, line ends too: a text from a file must not look like several lines.
 
-    Without a terminal it is 160 columns wide, so that logs and pipes keep whole tables.
+    Without a terminal there is no end of a line, so that logs and pipes have each row of a table in one.
     """
     from rich.console import Console
+
+    from .output.whole_table import ENDLESS
 
     class Screen(Console):
         def on_broken_pipe(self) -> None:
@@ -182,18 +186,34 @@ def console() -> Console:
             return super().render_str(visible(text), **style)
 
     screen = Screen(highlight=False, markup=False, emoji=False)
-    return screen if screen.is_terminal else Screen(highlight=False, markup=False, emoji=False, width=160)
+    if not screen.is_terminal:
+        screen.width = ENDLESS
+    return screen
 
 
-def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Table:
-    """Return an empty table. The columns named in `right` hold numbers and are aligned right.
+def table(
+    *columns: str, title: str | None = None, right: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> Table:
+    """Return an empty table.
 
-    The first column holds what one has to type, so it is neither wrapped nor cut: the others give way.
+    The first column holds what one has to type, so it is not wrapped: the others give way. Nothing is ever cut off.
+
+    Args:
+        columns: their headings.
+        right: the columns of numbers, which are aligned right.
+        optional: the columns that a narrow terminal leaves out, the first of them first.
     """
     from rich import box
-    from rich.table import Table
 
-    rows = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    from .output.whole_table import WholeTable
+
+    rows = WholeTable(
+        optional=tuple(each for each in optional if each in columns),
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in columns:
         rows.add_column(column, justify="right" if column in right else "left", no_wrap=column == columns[0])
     return rows

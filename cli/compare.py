@@ -9,6 +9,7 @@ import click
 
 from .check_table import check_table
 from .common import backend_names, common_options, console, matmul_option, print_json, table, trust_option
+from .options.help_page import GroupedCommand
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..comparison.report import ComparisonReport
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("a")
 @click.argument("b")
 @click.option("--as-they-are", is_flag=True, help="Compare with the weights that each has, instead of those of A.")
@@ -56,13 +57,13 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Check that two models compute and train the same, and show where and why they part.
+    """Check that two models compute and train the same.
 
-    A and B are each a recipe, a run folder, a bundle, a Keras file, an .onnx or .pt2 file, or path/to/file.py:function
-    that returns a Keras model, a module of PyTorch or TensorFlow (alone or with its example inputs), or a function of
-    JAX with its parameters and example inputs. Which weight of B is which of A is found by their shapes and their
-    places. One of the two may be an artifact instead (OpenVINO, LiteRT, SavedModel), of which the answers are compared,
-    and the results inside. Dropout is off meanwhile. The exit code is 1 if they differ.
+    Where and why they part is shown. A and B are each a recipe, a run folder, a bundle, a Keras file, an .onnx or .pt2
+    file, or path/to/file.py:function that returns a Keras model, a module of PyTorch or TensorFlow (alone or with its
+    example inputs), or a function of JAX with its parameters and example inputs. Which weight of B is which of A is
+    found by their shapes and their places. One of the two may be an artifact instead (OpenVINO, LiteRT, SavedModel), of
+    which the answers are compared, and the results inside. Dropout is off meanwhile. The exit code is 1 if they differ.
 
     \b
     Example:

@@ -13,6 +13,7 @@ from ..errors import OptionError
 from .common import common_options, console, print_json, table
 from .entries import parse_entries
 from .options.data_options import reading_options
+from .options.help_page import GroupedCommand
 from .options.option_names import with_options
 from .progress import progress
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("name", required=False)
 @click.option(
     "--preview", type=click.Path(path_type=Path), metavar="PNG", help="Draw samples of the data into this file."
@@ -66,7 +67,7 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """List the datasets, or summarize one: shapes, ranges, class balance, duplicates, likely mistakes.
+    """List the datasets, or describe one and its likely mistakes.
 
     NAME is a listed dataset, an .npz, .safetensors or .csv file, a folder of .npy files or with one folder of pictures
     per class, or a function path/to/file.py:function that returns arrays.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @common_options
 @click.pass_context
 def command(ctx: click.Context, out: Path, as_json: bool) -> None:
-    """Train four recipes on every installed backend, compare them, and port a model between them.
+    """Train four recipes on every backend, compare, and port one.
 
     Takes a few minutes and needs no network: the digits come with trivium. If a ported model differs, the exit code
     is 1.

@@ -18,9 +18,10 @@ from .common import (
     trust_option,
 )
 from .options.data_options import data_options
+from .options.help_page import GroupedCommand
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("source", type=click.Path(path_type=Path))
 @data_options
 @threshold_option
@@ -28,7 +29,7 @@ from .options.data_options import data_options
 @trust_option
 @common_options
 def command(source: Path, data: str | None, threshold: float | None, backend: str | None, as_json: bool) -> None:
-    """Measure a trained model on the test split of its data, or of other data.
+    """Measure a trained model on its test data, or on other data.
 
     SOURCE is a run folder, a bundle file, or a whole model in a .keras or .h5 file, which needs --data. The backend
     need not be the one that trained the model.

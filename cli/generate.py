@@ -53,13 +53,13 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Continue a text with a trained text model, or draw pictures with a trained autoencoder.
+    """Continue a text, or draw pictures, with a trained model.
 
     SOURCE is the run folder or bundle file of a text recipe or of functional/autoencoder.
 
     \b
     Example:
-      trivium generate runs/text-letters --seed-text "It was a dark night" --temperature 0.5
+      trivium generate runs/text-letters --seed-text "It was" --temperature 0.5
       trivium generate runs/functional-autoencoder --out digits.png
     """
     catalog.use(backend)

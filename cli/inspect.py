@@ -26,7 +26,7 @@ _MOST_MEMBERS = 12
 @trust_option
 @common_options
 def command(file: Path, picture: Path | None, backend: str | None, as_json: bool) -> None:
-    """Show what a file contains: its format, layers, sizes, checksums, and whether loading it would run code.
+    """Show what a file contains, and whether it would run code.
 
     FILE is a bundle, a .keras, .h5, .weights.h5 or .safetensors file, an architecture in .json or .yaml, or a run
     folder. Without --draw no model is built, no code from the file runs, and no framework is needed.

@@ -15,11 +15,12 @@ import warnings
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from .. import __version__
 from ..errors import TriviumError
 from ..storage.visible_text import visible
-from .common import DEBUG_VARIABLE, say
+from .common import COMPLETION_VARIABLE, DEBUG_VARIABLE, say
 
 # What the operating system refuses: a path, a permission, or space. The code is not at fault.
 _REFUSALS = (
@@ -48,6 +49,7 @@ COMMANDS = (
     "bench",
     "report",
     "demo",
+    "completion",
 )
 
 
@@ -62,6 +64,12 @@ class _CommandGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f".{cmd_name}", __package__).command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete the names alone: their summaries would import every module."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -91,6 +99,10 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character, such as a dash
             stream.reconfigure(errors="replace")
     warnings.formatwarning = _visible_warning
+    if COMPLETION_VARIABLE in os.environ:
+        from .completion.shells import complete
+
+        sys.exit(complete(cli))
     try:
         code = cli.main(arguments, prog_name="trivium", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:

@@ -77,12 +77,12 @@ def command(
     converters: Path | None,
     as_json: bool,
 ) -> None:
-    """Move a trained model to another backend, to a format, or to source code, and check its predictions.
+    """Move a trained model to another backend or format, verified.
 
-    SOURCE is a run folder, a bundle file, or a Keras model file (.keras, .h5). A torch.export program (.pt2) or an
-    ONNX graph (.onnx) can be ported --to keras: it becomes a Keras model that trains on any backend. If predictions
-    differ, or --quantize loses too much, nothing is written and the exit code is 1. If rounding alone moves the model
-    about as far, it is ill-conditioned: the port is written, and the figures are shown.
+    A format may be source code. SOURCE is a run folder, a bundle file, or a Keras model file (.keras, .h5). A
+    torch.export program (.pt2) or an ONNX graph (.onnx) can be ported --to keras: it becomes a Keras model that trains
+    on any backend. If predictions differ, or --quantize loses too much, nothing is written and the exit code is 1. If
+    rounding alone moves the model about as far, it is ill-conditioned: the port is written, and the figures are shown.
 
     \b
     Example:

@@ -21,6 +21,7 @@ from .common import (
     threshold_option,
     trust_option,
 )
+from .output.numbers import number, share
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _MOST_SHARES = 5
 _MOST_NAMED = 3
+_WIDEST = 160  # columns of a table that is not printed on a terminal
 _CELL, _BETWEEN = len("100.00%"), 3  # columns of the terminal
 # A digit of a photograph with less probability than this is doubtful.
 _SURE = 0.6
@@ -60,7 +62,7 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Predict the labels or values of INPUTS with a trained model.
+    """Predict labels or values of new data with a trained model.
 
     SOURCE is a run folder, a bundle file, or a whole model in a .keras or .h5 file, which takes its inputs as they
     stand and names classes by their numbers. INPUTS are .npy arrays and .csv tables with samples like those of the
@@ -149,21 +151,17 @@ def _probability_table(output: str, rows: list[dict[str, Any]], entries: list[di
     """Return a table with a column for each class; where that is too wide, a row for each, the likeliest first."""
     classes = list(entries[0]["probabilities"])
     needed = max(len(row["file"]) for row in rows) + _CELL + sum(max(len(label), _CELL) for label in classes)
-    if needed + _BETWEEN * (len(classes) + 1) <= console().width:
+    if needed + _BETWEEN * (len(classes) + 1) <= min(console().width, _WIDEST):
         shown = table("file", "sample", *classes, title=output or None, right=("sample", *classes))
         for row, entry in zip(rows, entries, strict=False):
-            cells = (_share(entry["probabilities"][label]) for label in classes)
+            cells = (share(entry["probabilities"][label], 2) for label in classes)
             shown.add_row(row["file"], str(row["index"]), *cells)
         return shown
     shown = table("file", "sample", "class", "probability", title=output or None, right=("sample", "probability"))
     for row, entry in zip(rows, entries, strict=False):
         for label, value in sorted(entry["probabilities"].items(), key=lambda part: -(part[1] or 0.0)):
-            shown.add_row(row["file"], str(row["index"]), label, _share(value))
+            shown.add_row(row["file"], str(row["index"]), label, share(value, 2))
     return shown
-
-
-def _share(probability: float | None) -> str:
-    return "–" if probability is None else f"{probability:.2%}"
 
 
 def _warn_of_doubt(predictions: list[dict[str, Any]]) -> None:
@@ -208,7 +206,7 @@ def _forecast_to_text(forecast: Any) -> str:
     if isinstance(forecast, dict):
         return "; ".join(f"{name} {_forecast_to_text(part)}" for name, part in forecast.items())
     values = forecast if isinstance(forecast, list) else [forecast]
-    return ", ".join("–" if value is None else f"{value:.6g}" for value in values)
+    return ", ".join(map(number, values))
 
 
 def _print(shown: Table, count: int) -> None:
@@ -227,13 +225,11 @@ def _columns(prediction: Any) -> tuple[str, str]:
             ", ".join(f"{name} {probability}" for name, (_, probability) in shown.items() if probability),
         )
     if isinstance(prediction, dict):
-        return ("–", "–") if prediction["label"] is None else (prediction["label"], f"{prediction['probability']:.1%}")
-    if prediction is None:  # a number that is not finite
-        return "–", ""
-    return (f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)), ""
+        return ("–", "–") if prediction["label"] is None else (prediction["label"], share(prediction["probability"]))
+    return (number(prediction) if prediction is None or isinstance(prediction, float) else str(prediction)), ""
 
 
 def _most_frequent(shares: dict[str, float]) -> str:
     """Return the labels of most positions of a sample, such as the pixels of a picture, with their shares."""
-    ordered = sorted(shares.items(), key=lambda share: -share[1])
-    return ", ".join(f"{label} {share:.1%}" for label, share in ordered[:_MOST_SHARES] if share)
+    ordered = sorted(shares.items(), key=lambda each: -each[1])
+    return ", ".join(f"{label} {share(part)}" for label, part in ordered[:_MOST_SHARES] if part)

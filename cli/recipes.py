@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def command(
     name: str | None, assignments: tuple[str, ...], draw: Path | None, backend: str | None, as_json: bool
 ) -> None:
-    """List the recipes, or show one: its layers, a diagram, the published result and our own.
+    """List the recipes, or show one: its layers and results.
 
     NAME is a recipe, your own model (path/to/file.py:function), an architecture (.json or .yaml), or a network of
     Keras, such as applications/MobileNetV2.
@@ -54,7 +54,8 @@ def command(
         figures = measured.figures()
         print_json({"schema": 1, "recipes": [_describe(recipe, figures) for recipe in recipes.registry().values()]})
         return
-    shown = table("recipe", "what it is", "data", "parameters", "published", right=("parameters",))
+    columns = ("recipe", "what it is", "data", "parameters", "published")
+    shown = table(*columns, right=("parameters",), optional=("published", "parameters", "data"))
     for recipe in recipes.registry().values():
         parameters = f"{recipe.parameters:,}" if recipe.parameters else ""
         shown.add_row(recipe.name, recipe.summary, recipe.dataset or "", parameters, recipe.reference.result)

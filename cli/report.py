@@ -32,7 +32,7 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
     \b
     Example:
       trivium report runs/pooling
-      trivium report runs/pooling --markdown runs/pooling/report.md --png runs/pooling/charts
+      trivium report runs/pooling --markdown pooling.md --png charts
     """
     from ..benchmarks.report import answers, charts, page, pictures, results_reader
     from ..benchmarks.report import markdown as readme

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import common_options, console, print_json, table
+from .common import common_options, console, print_json, seconds, table
 
 if TYPE_CHECKING:
     from ..engine.runs.run_list import StoredRun
@@ -22,11 +22,13 @@ class _RunGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
+        if args[0] not in self.commands and not ctx.resilient_parsing:  # not while a shell completes
             args = ["list", *args]
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
             args = ["list", *args]
         return super().parse_args(ctx, args)
@@ -36,10 +38,10 @@ class _RunGroup(click.Group):
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the runs in a folder (`trivium runs [FOLDER]`), show one, or compare several.
+    """List the runs in a folder, show one, or compare several.
 
-    A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process ended without a message). Continue
-    a run that is not finished with `trivium train --resume --out RUN`.
+    `trivium runs [FOLDER]` lists them. A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process
+    ended without a message). Continue a run that is not finished with `trivium train --resume --out RUN`.
 
     \b
     Example:
@@ -82,7 +84,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @common_options
 def show(run: Path, as_json: bool) -> None:
-    """Show the state, the settings and the last epochs of the run in the folder RUN.
+    """Show the state, settings and last epochs of a run.
 
     \b
     Example:
@@ -92,10 +94,8 @@ def show(run: Path, as_json: bool) -> None:
 
     stored = run_list.read(run)
     if as_json:
-        names = ("evaluation", "training_evaluation")
-        measured = {name: stored.record[name] for name in names if name in stored.record}
-        parts = {"settings": stored.record["settings"], **measured, "history": stored.history.to_json()}
-        print_json({**stored.to_json(), **parts})
+        parts = {"settings": stored.record["settings"], "history": stored.history.to_json()}
+        print_json({**_described(stored), **parts})
         return
     screen, facts = console(), stored.to_json()
     for name in ("recipe", "backend", "state"):
@@ -104,6 +104,9 @@ def show(run: Path, as_json: bool) -> None:
         screen.print(f"error       {facts['error']}")
     screen.print(f"epochs      {_progress(stored)}")
     screen.print(f"best        {_best(stored)}")
+    if stored.stopped:
+        screen.print(f"stopped     {stored.stopped}")
+    screen.print(f"s/epoch     {seconds(stored.seconds_per_epoch)}")
     for name, metrics in stored.evaluations.items():
         screen.print(f"{name:<10}  {_metrics(metrics)}")
     for name, value in stored.record["settings"].items():
@@ -119,7 +122,7 @@ def show(run: Path, as_json: bool) -> None:
 )
 @common_options
 def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Compare the runs in the folders RUNS: their results, the settings that differ, and their curves.
+    """Compare runs: results, settings that differ, curves.
 
     \b
     Example:
@@ -134,14 +137,17 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 
         overlay(stored_runs, out)
     if as_json:
-        print_json({"runs": [stored.to_json() for stored in stored_runs], "differences": dict(differing)})
+        print_json({"runs": [_described(stored) for stored in stored_runs], "differences": dict(differing)})
         return
+    stopped = any(stored.stopped for stored in stored_runs)
     rows = table("", *(str(stored.folder) for stored in stored_runs))
     for name, values in [
         ("state", [stored.state for stored in stored_runs]),
         ("epochs", [_progress(stored) for stored in stored_runs]),
         ("best", [_best(stored) for stored in stored_runs]),
         *_evaluation_rows(stored_runs),
+        ("s/epoch", [seconds(stored.seconds_per_epoch) for stored in stored_runs]),
+        *([("stopped", [stored.stopped or "–" for stored in stored_runs])] if stopped else []),
         *differing,
     ]:
         rows.add_row(name, *values)
@@ -155,6 +161,12 @@ def _evaluation_rows(stored_runs: list[StoredRun]) -> list[tuple[str, list[str]]
     """Return the rows of the metrics of each part that any of the runs was evaluated on."""
     parts = dict.fromkeys(part for stored in stored_runs for part in stored.evaluations)
     return [(part, [_metrics(stored.evaluations.get(part, {})) for stored in stored_runs]) for part in parts]
+
+
+def _described(stored: StoredRun) -> dict[str, Any]:
+    """Return a run as JSON, with what it was evaluated to."""
+    measured = {name: stored.record[name] for name in ("evaluation", "training_evaluation") if name in stored.record}
+    return {**stored.to_json(), **measured}
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

@@ -18,7 +18,7 @@ from .common import backend_option, common_options, print_json, trust_option
 @trust_option
 @common_options
 def command(bundle: Path, files: tuple[Path, ...], backend: str | None, as_json: bool) -> None:
-    """Save parts of the model in BUNDLE as FILES that plain Keras reads.
+    """Save a model in files that plain Keras reads.
 
     BUNDLE is a run folder, a bundle file, or a whole model in a .keras or .h5 file. The file name decides the content:
     *.weights.h5 the weights, *.json or *.yaml the architecture, *.keras all, *.h5 all in Keras' older format.

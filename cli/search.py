@@ -29,6 +29,7 @@ from .common import (
 from .entries import parse_assignment, parse_value, split_list
 from .options.config_file import config_options
 from .options.data_options import data_options
+from .options.help_page import GroupedCommand
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _RESULTS = "results.json"
 _STOPPED = {"time": "the time limit", "interrupted": "Ctrl-C"}
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("recipe")
 @click.option(
     "--grid",
@@ -93,18 +94,18 @@ def command(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Score combinations of RECIPE's options by cross-validation, and rank them.
+    """Find good options of a recipe by cross-validation.
 
     The grid may vary the recipe's own options and those of training, such as optimizer, epochs or batch_size. The
     test split of the data is not used. Ctrl-C and --time-limit end a search with what it has scored so far.
 
     \b
     Example:
-      trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --grid optimizer=adam,adadelta
-      trivium search dense/dropout --grid learning_rate=0.0001,0.001,0.01 --zoom 2 --folds 5
-      trivium search dense/dropout --grid units=20,30,40 --grid layers=2,3,4 --time-limit 10m
-      trivium search dense/dropout --grid units=8,16,32,64 --grid layers=1,2,3,4 --random 8 --sampler tpe
-      trivium search dense/dropout --grid units=20,30,40 --executor ray --address 10.0.0.1:6379
+      trivium search dense/dropout --grid units=20,30,40 --grid optimizer=adam,sgd
+      trivium search dense/dropout --grid learning_rate=0.001,0.01 --zoom 2
+      trivium search dense/dropout --grid units=20,30,40 --time-limit 10m
+      trivium search dense/dropout --grid units=8,16,32 --random 2 --sampler tpe
+      trivium search dense/dropout --grid units=20,30 --executor ray
     """
     catalog.use(backend)
     values, fixed = parse_grid(grid), parse_assignments(assignments)

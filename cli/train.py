@@ -33,6 +33,7 @@ from .options import resume_options
 from .options.checkpoint_rules import parse_rules
 from .options.config_file import config_options
 from .options.data_options import data_options
+from .options.help_page import GroupedCommand
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _CHOSEN = {
 AUTO = "auto"
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("recipe", required=False, default="")
 @set_option
 @data_options
@@ -145,23 +146,23 @@ AUTO = "auto"
 @click.option(
     "--replace-head",
     metavar="N|LAYERS",
-    help="Replace the output layer by one for N classes, by layers such as 'Dense(64,relu),Dropout(0.5),"
-    "Dense(5,softmax)', or by what file.py:function builds on the model without it.",
+    help="Replace the output layer by one for N classes, by layers such as "
+    "'Dense(64,relu),Dense(5,softmax)', or by what file.py:function builds on the model without it.",
 )
 @click.option("--deterministic", is_flag=True, help="Use reproducible kernels, even where they are slower.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads per operation.")
 @click.option(
     "--early-stopping",
     metavar="SETTINGS",
-    help="Stop when a metric stops improving: any of "
-    "monitor=val_loss,patience=10,min_delta=0,restore_best=true,mode=max.",
+    help="Stop when a metric stops improving: patience=10,monitor=val_loss; also min_delta=0, restore_best=true, "
+    "mode=max.",
 )
 @click.option("--lr-schedule", metavar="SCHEDULE", help="step:0.1@30,60, cosine, exponential:0.95 or file.py:function.")
 @click.option(
     "--reduce-on-plateau",
     metavar="SETTINGS",
-    help="Lower the learning rate when a metric stops improving: any of "
-    "monitor=val_loss,factor=0.1,patience=10,min_lr=0.",
+    help="Lower the learning rate when a metric stops improving: patience=10,monitor=val_loss; also factor=0.1, "
+    "min_lr=0.",
 )
 @click.option(
     "--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write logs for TensorBoard into this folder."
@@ -172,8 +173,7 @@ AUTO = "auto"
 @click.option(
     "--samples",
     metavar="SETTINGS",
-    help="Let a text model write into samples.txt in the run's folder: any of "
-    "every=1,temperatures=0.5+1+1.5,length=200.",
+    help="Let a text model write into samples.txt in the run's folder: every=5,length=200; also temperatures=0.5+1.",
 )
 @click.option(
     "--checkpoint",
@@ -193,23 +193,24 @@ AUTO = "auto"
 @config_options
 @click.pass_context
 def command(ctx: click.Context, /, out: Path | None, resume: bool, explain: bool, as_json: bool, **_: Any) -> None:
-    """Train RECIPE, and save model, history, checkpoints and pictures in a folder.
+    """Train a recipe or a model of your own, and save the run.
 
-    RECIPE is a name from `trivium recipes`, your own model (path/to/file.py:function), an architecture (.json or
-    .yaml), or a network of Keras (applications/MobileNetV2). It may be left out with --from. With --resume, the
-    options that the run was started with may be left out, but for code, and logs outside of its folder; of a run that
-    is not your own, also for the files that it reads.
+    The model, its history, checkpoints and pictures are saved in a folder. RECIPE is a name from `trivium recipes`,
+    your own model (path/to/file.py:function), an architecture (.json or .yaml), or a network of Keras
+    (applications/MobileNetV2). It may be left out with --from. With --resume, the options that the run was started with
+    may be left out, but for code, and logs outside of its folder; of a run that is not your own, also for the files
+    that it reads.
 
     \b
     Example:
       trivium train cnn/striding --epochs 3 --backend jax --out runs/digits
       trivium train my_model.py:build --data my_data.npz
-      trivium train --from runs/digits --freeze 'conv*' --learning-rate 1e-4 --out runs/finer
+      trivium train --from runs/digits --freeze 'conv*' --out runs/finer
       trivium train --from model.keras --data my_data.npz
       trivium train --resume --out runs/digits
-      trivium train text/letters --samples every=5,temperatures=0.5+1 --out runs/letters
+      trivium train text/letters --samples every=5 --out runs/letters
       trivium train rnn/lstm --explain
-      trivium train cnn/striding --workers 4 --address 10.0.0.1:6379 --out runs/spread
+      trivium train cnn/striding --workers 4 --address 10.0.0.1:6379
     """
     arguments = resume_options.from_command_line(ctx)
     if resume:

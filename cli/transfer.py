@@ -21,15 +21,15 @@ from .progress import progress
 def command(
     ctx: click.Context, weights: str, model: str, like: str, out: str, map_file: str | None, as_json: bool
 ) -> None:
-    """Give a Keras model the trained weights of a PyTorch module of the same architecture.
+    """Give a Keras model the trained weights of a PyTorch module.
 
-    WEIGHTS is a .safetensors file or a saved state_dict. MODEL is a recipe, a Keras file or path/to/file.py:function.
-    Which weight is which is found as by `trivium compare`. The file is written only if both models answer and train the
-    same; otherwise the place where they part is shown, and the exit code is 1.
+    Both have the same architecture.     WEIGHTS is a .safetensors file or a saved state_dict. MODEL is a recipe, a
+    Keras file or path/to/file.py:function. Which weight is which is found as by `trivium compare`. The file is written
+    only if both models answer and train the same; otherwise the place where they part is shown, and the exit code is 1.
 
     \b
     Example:
-      trivium transfer resnet.safetensors my_keras.py:build --like my_torch.py:build --out resnet.keras
+      trivium transfer net.pt net.py:keras --like net.py:torch --out net.keras
     """
     from ..comparison.transfer import transfer
 

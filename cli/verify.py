@@ -18,6 +18,7 @@ from .common import (
     trust_option,
 )
 from .options.data_options import data_options
+from .options.help_page import GroupedCommand
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..engine.verification.verification import Report
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("source")
 @click.option("--backends", metavar="NAMES", help="Backends, such as jax,torch. Default: all that are installed.")
 @click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="Number of training steps.")
@@ -56,10 +57,11 @@ def command(
     against: str | None,
     as_json: bool,
 ) -> None:
-    """Check that a model computes the same on several backends, and show where it first differs.
+    """Check that a model computes the same on several backends.
 
-    SOURCE is a recipe, a run folder, a bundle file, or path/to/file.py:function. For a model without data, suitable
-    data are generated. The exit code is 1 if the backends differ.
+    Where it does not, the first step and layer that differ are shown.     SOURCE is a recipe, a run folder, a bundle
+    file, or path/to/file.py:function. For a model without data, suitable data are generated. The exit code is 1 if the
+    backends differ.
 
     \b
     Example:

@@ -11,15 +11,16 @@ import click
 from ...errors import OptionError
 from ..common import common_options, console, print_json, seconds, table
 from ..options.data_options import reading_options
+from ..options.help_page import SuiteCommand
 from ..progress import NOTE, progress
-from .common import backends_option, out_option, split_names
+from .common import backends_option, out_option, quick_option, split_names
 
 if TYPE_CHECKING:
     from ...backends.workers.worker import Listener
     from ...benchmarks.suites import book, published
 
 
-@click.command("book")
+@click.command("book", cls=SuiteCommand)
 @click.option("--recipes", metavar="NAMES", help="Recipes or families, such as cnn,rnn/lstm. Default: all recipes.")
 @backends_option
 @click.option("--data", metavar="NAME", help="Dataset, such as mnist:sample, for the recipes with data of that kind.")
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run the published experiments at their own size, each on its fastest backend, into --out. Takes hours.",
 )
+@quick_option("--epochs 1", epochs=1)
 @click.option("--resume", is_flag=True, help="Go on with the --published experiments that --out holds.")
 @out_option
 @click.option("--keep", is_flag=True, help="Save the figures of the fastest backend for `trivium recipes`.")
@@ -48,14 +50,14 @@ def command(
     keep: bool,
     as_json: bool,
 ) -> None:
-    """Train recipes, and compare our figures with the published ones.
+    """Train recipes, and compare with published figures.
 
     Measures how good each recipe becomes and how long an epoch takes. Results are saved after each recipe, so that
     nothing is lost if you stop half-way.
 
     \b
     Example:
-      trivium bench book --recipes dense,cnn/striding --backends jax --data mnist:sample --epochs 3
+      trivium bench book --recipes dense,cnn/striding --backends jax --epochs 3
       trivium bench book --published --out runs/published
       trivium bench book --published --out runs/published --resume
     """

@@ -9,14 +9,15 @@ import click
 
 from ..common import backend_option, common_options, console, print_json, seconds, table
 from ..options.data_options import reading_options
+from ..options.help_page import SuiteCommand
 from ..progress import progress
-from .common import out_option
+from .common import out_option, quick_option
 
 if TYPE_CHECKING:
     from ...benchmarks.suites import checkpoint_cost
 
 
-@click.command("checkpoint")
+@click.command("checkpoint", cls=SuiteCommand)
 @click.option("--recipe", default="cnn/pooling", show_default=True, help="Recipe whose epochs are saved.")
 @click.option("--data", metavar="NAME", help="Dataset. Default: the recipe's own, but only the sample of MNIST.")
 @reading_options
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="How often each operation is timed."
 )
+@quick_option("--parameters 10000000 --rounds 2", parameters=10_000_000, rounds=2)
 @out_option
 @backend_option
 @common_options
@@ -46,7 +48,7 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Measure the cost of checkpoints, compared with an epoch and with the speed of the disk.
+    """Measure what a checkpoint costs beside an epoch.
 
     \b
     Example:

@@ -30,6 +30,7 @@ from ..progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ...benchmarks.baseline import Change
     from ...benchmarks.results import Results
     from ...benchmarks.suite import BenchmarkOptions
 
@@ -43,6 +44,12 @@ _COLUMNS = (
     ("gflops", "GFLOP/s", 1.0, ".1f"),
     ("gemm_share", "of GEMM peak", 1.0, ".0%"),
     ("val_accuracy", "val. accuracy", 1.0, ".3f"),
+)
+
+
+# Columns of every row; any other is the point of a sweep.
+_COMMON_COLUMNS = frozenset(
+    ("suite", "recipe", "backend", "device", "runner", "metric", "unit", "n", "median", "q1", "q3", "epochs")
 )
 
 
@@ -82,15 +89,45 @@ class OutputOptions:
     as_json: bool
 
 
+def quick_option(explanation: str, *, exposed: bool = False, **values: Any) -> Callable[[Command], Command]:
+    """Return `--quick`, which gives other options smaller values than they have by default; what is typed counts first.
+
+    Args:
+        explanation: what it does, for the help.
+        exposed: whether the command receives `quick`, too.
+        values: the smaller values, as they are typed, by the names of their parameters.
+    """
+
+    def apply(ctx: click.Context, _: click.Parameter, is_set: bool) -> bool:
+        if is_set:
+            ctx.default_map = {**values, **(ctx.default_map or {})}
+        return is_set
+
+    return click.option(
+        "--quick",
+        is_flag=True,
+        is_eager=True,
+        expose_value=exposed,
+        callback=apply,
+        help=f"A first look: {explanation}.",
+    )
+
+
 def suite_options(
-    budget: str = "120s", precision: str = "5%", *, elsewhere: bool = True
+    budget: str = "120s",
+    precision: str = "5%",
+    *,
+    elsewhere: bool = True,
+    quick: Callable[[Any], Any] | None = None,
 ) -> Callable[[Command], Command]:
     """Return a decorator that adds the options of a suite which times epochs in rounds.
 
     Args:
         elsewhere: whether the suite can also run on a Ray cluster.
+        quick: the suite's own `quick_option`; by default it has a short budget and a wide precision.
     """
     options = (
+        quick or quick_option("--budget 20s --precision 20%", budget="20s", precision="20%"),
         click.option(
             "--budget",
             type=DurationType(),
@@ -106,7 +143,10 @@ def suite_options(
             help="Stop earlier once the intervals are this narrow.",
         ),
         click.option(
-            "--threads", type=click.IntRange(min=1), help="CPU threads per operation, the same for every backend."
+            "--threads",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="CPU threads per operation, the same for every backend.",
         ),
         matmul_option,
         out_option,
@@ -119,6 +159,7 @@ def suite_options(
             type=click.FloatRange(min=1),
             default=1.1,
             show_default=True,
+            metavar="FACTOR",
             help="Exit with 1 if something is significantly slower than the baseline by this factor.",
         ),
         *((executor_option, address_option) if elsewhere else ()),
@@ -174,14 +215,18 @@ def run(
             BenchmarkOptions(**limits, executor=executor, earlier_results=earlier, listener=listener, save=keep)
         )
     keep(results)
+    changes = _changes(baseline, results)
     files = [output.out / data.FILE, *(after(results, output.out) if after else [])] if output.out else []
-    slower = _slowdowns(baseline, results, output.fail_on)
+    slower = [change for change in changes if change.is_slowdown(output.fail_on)]
     if output.as_json:
-        print_json(results.to_json())
+        compared = {"changes": [change.to_json() for change in changes]} if baseline else {}
+        print_json({**results.to_json(), **compared})
     else:
         _print(results, show, files)
-    for line in slower:
-        say(line)
+        if changes:
+            console().print(_change_table(changes))
+    for change in slower:
+        say(change.sentence())
     if slower or results.failed:
         ctx.exit(1)
 
@@ -218,7 +263,8 @@ def cells_table(results: Results, varied: Mapping[str, str] | None = None) -> Ta
     steady = [each for each in results.rows if each["metric"].startswith(STEADY)]
     extra = [column for column in _COLUMNS if any(each["metric"].startswith(column[0]) for each in results.rows)]
     numbers = ("s/epoch", "quartiles", *(heading for _, heading, *_ in extra))
-    shown = table("backend", *varied.values(), *numbers, right=numbers)
+    optional = ("of GEMM peak", "GFLOP/s", "MB", "quartiles")
+    shown = table("backend", *varied.values(), *numbers, right=numbers, optional=optional)
     for each in steady:
         suffix = each["metric"].removeprefix(STEADY)
         cells = [each["backend"], *(str(_value(each, name, suffix)) for name in varied)]
@@ -231,14 +277,14 @@ def cells_table(results: Results, varied: Mapping[str, str] | None = None) -> Ta
 
 
 def ratio_lines(results: Results) -> list[str]:
-    """Return a sentence for each ratio."""
+    """Return a sentence for each ratio. It names the recipe, where the two sides are not recipes themselves."""
     lines = []
     for each in results.ratios:
+        recipe = each.get("recipe", "")
+        of = each["of"] if recipe in ("", each["of"], f"{each['of']} ÷ {each['over']}") else f"{recipe}: {each['of']}"
         verdict = "" if not each["low"] <= 1 <= each["high"] else ": no difference"
         interval = f"[{each['low']:.2f}, {each['high']:.2f}]"
-        lines.append(
-            f"{each['backend']:<10} {each['of']} costs {each['ratio']:.2f} × {each['over']} {interval}{verdict}"
-        )
+        lines.append(f"{each['backend']:<10} {of} costs {each['ratio']:.2f} × {each['over']} {interval}{verdict}")
     return lines
 
 
@@ -270,12 +316,28 @@ def _print(results: Results, show: Callable[[Results], Printable], files: list[P
         screen.print(f"kept {', '.join(map(str, files))}")
 
 
-def _slowdowns(baseline: Mapping[str, Any] | None, results: Results, fail_on: float) -> list[str]:
+def _changes(baseline: Mapping[str, Any] | None, results: Results) -> list[Change]:
     if baseline is None:
         return []
-    from ...benchmarks.baseline import find_slowdowns
+    from ...benchmarks.baseline import compare
 
-    return find_slowdowns(baseline, results.to_json(), fail_on)
+    return compare(baseline, results.to_json())
+
+
+def _change_table(changes: Iterable[Change]) -> Table:
+    """Return a table of each measurement with that of the baseline, and their ratio with its interval."""
+    numbers = ("before", "now", "now ÷ before")
+    shown = table("recipe", "on", "measurement", *numbers, "", right=numbers)
+    for change in changes:
+        row = change.after
+        where = row["backend"] if row["runner"] == "trivium" else f"{row['backend']}, {row['runner']}"
+        point = "".join(f", {name} {row[name]}" for name in row if name not in _COMMON_COLUMNS)
+        unit = "" if row["unit"] == "1" else f" {row['unit']}"
+        values = (f"{each['median']:.4g}{unit}" for each in (change.before, row))
+        ratio = "–" if change.ratio is None else f"{change.ratio:.2f}"
+        interval = "" if change.low is None else f" [{change.low:.2f}, {change.high:.2f}]"
+        shown.add_row(row["recipe"], where, row["metric"] + point, *values, ratio + interval, change.verdict)
+    return shown
 
 
 def _value(row: Mapping[str, Any], name: str, suffix: str) -> Any:

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import Printable, backends_option, cells_table, parse_counts, run, split_names, suite_options
+from ..options.help_page import SuiteCommand
+from .common import Printable, backends_option, cells_table, parse_counts, quick_option, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
 
 
-@click.command("data-size")
+@click.command("data-size", cls=SuiteCommand)
 @click.option("--recipe", default="rnn/three-lstm", show_default=True, help="A recipe that trains on waves.")
 @backends_option
 @click.option("--sizes", default="200,2000,20000", show_default=True, help="Lengths of the wave, in steps.")
 @click.option("--waves", default="waves:2", show_default=True, help="The wave set.")
-@suite_options()
+@suite_options(
+    quick=quick_option("--sizes 200,2000 --budget 20s --precision 20%", sizes="200,2000", budget="20s", precision="20%")
+)
 @click.pass_context
 def command(ctx: click.Context, /, recipe: str, backends: str | None, sizes: str, waves: str, **options: Any) -> None:
     """Measure how time and error grow with the data.

@@ -9,6 +9,7 @@ import click
 
 from ...errors import OptionError
 from ..options.data_options import reading_options
+from ..options.help_page import SuiteCommand
 from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ...benchmarks.suite import BenchmarkOptions
 
 
-@click.command("epochs")
+@click.command("epochs", cls=SuiteCommand)
 @click.option(
     "--recipes", metavar="NAMES", help="Recipes, such as dense/one-hidden,rnn/lstm. Default: one of each family."
 )
@@ -47,7 +48,7 @@ def command(
     recommend: bool,
     **options: Any,
 ) -> None:
-    """Find the fastest backend on this machine, for recipes or your own model.
+    """Find the fastest backend on this machine.
 
     Times each recipe on every backend and device, interleaved, and compares every pair, with intervals.
 

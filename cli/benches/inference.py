@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
+from ..options.help_page import SuiteCommand
 from .common import Printable, backends_option, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
 
 
-@click.command("inference")
+@click.command("inference", cls=SuiteCommand)
 @click.option("--recipes", metavar="NAMES", help="Recipes. Default: dense/one-hidden,cnn/striding.")
 @backends_option
 @suite_options()

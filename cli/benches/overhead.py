@@ -8,6 +8,7 @@ import click
 
 from ..common import DurationType, table
 from ..options.data_options import reading_options
+from ..options.help_page import SuiteCommand
 from .common import (
     Printable,
     backends_option,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ...benchmarks.results import Results
 
 
-@click.command("overhead")
+@click.command("overhead", cls=SuiteCommand)
 @click.option(
     "--recipes",
     metavar="NAMES",
@@ -55,7 +56,7 @@ def command(
     device: str | None,
     **options: Any,
 ) -> None:
-    """Compare the speed of trivium with Keras' fit and with a native loop.
+    """Compare trivium with Keras' fit and a native loop.
 
     Trains the same model on the same data in turn, with intervals: with `keras.Model.fit` as most people call it and
     with the settings that an expert would choose, with trivium, and with a loop written by hand in the framework, plain

@@ -9,7 +9,8 @@ import click
 
 from ..common import seconds, table
 from ..options.data_options import reading_options
-from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
+from ..options.help_page import SuiteCommand
+from .common import Printable, backends_option, cells_table, quick_option, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
 _VARIED = {"recipe": "recipe", "way": "way", "filters": "filters", "image_size": "pixels"}
 
 
-@click.command("pooling-vs-striding")
+@click.command("pooling-vs-striding", cls=SuiteCommand)
 @backends_option
 @click.option("--data", default="mnist:sample", show_default=True, help="Dataset to train on.")
 @reading_options
 @click.option("--why/--no-why", default=True, show_default=True, help="Also time the models in between, and a sweep.")
-@click.option("--quick", is_flag=True, help="Few samples, few rounds and a short sweep: a few minutes in all.")
-@suite_options(budget="10m")
+@suite_options(
+    budget="10m",
+    quick=quick_option("--budget 75s, few samples and a short sweep; a few minutes in all", exposed=True, budget="75s"),
+)
 @click.pass_context
 def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, quick: bool, **options: Any) -> None:
-    """Measure what pooling costs compared with striding, and why.
+    """Measure what pooling costs beside striding, and why.
 
     Times both pairs of recipes, the models in between, and a sweep over filters and image sizes, on every backend,
-    interleaved, with intervals. The budget of --quick is 75 s unless you set --budget.
+    interleaved, with intervals.
 
     \b
     Example:
@@ -37,8 +40,6 @@ def command(ctx: click.Context, /, backends: str | None, data: str, why: bool, q
     """
     from ...benchmarks.suites import pooling_vs_striding
 
-    if quick and ctx.get_parameter_source("budget") is click.core.ParameterSource.DEFAULT:
-        options["budget"] = 75.0
     run(
         ctx,
         pooling_vs_striding.SUITE,

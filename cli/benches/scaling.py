@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
+from ..options.help_page import SuiteCommand
 from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
 
 
-@click.command("scaling")
+@click.command("scaling", cls=SuiteCommand)
 @click.option(
     "--recipes", metavar="NAMES", help="Recipes, such as dense/one-hidden,cnn/striding. Default: one of each family."
 )
@@ -53,14 +54,14 @@ def command(
     latency: float,
     **options: Any,
 ) -> None:
-    """Measure what two workers gain over one, and estimate how many would be too many.
+    """Measure what two workers gain over one.
 
     Times an epoch with one worker on one core, with two workers, and with one worker on two cores, interleaved. From
     these it estimates, for workers on a network, the number at which they communicate as long as they compute.
 
     \b
     Example:
-      trivium bench scaling --recipes dense/one-hidden,cnn/striding --bandwidth 25 --budget 2m
+      trivium bench scaling --recipes dense/one-hidden --bandwidth 25 --budget 2m
     """
     from ...benchmarks.suites import scaling
     from ...benchmarks.suites.scaling_model import Network

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ..common import backend_option, common_options, console, print_json, seconds, table
+from ..options.help_page import SuiteCommand
 from ..progress import progress
-from .common import out_option, split_names
+from .common import out_option, quick_option, split_names
 
 if TYPE_CHECKING:
     from ...benchmarks.suites import search_speed
 
 
-@click.command("search")
+@click.command("search", cls=SuiteCommand)
 @click.option("--tasks", metavar="NAMES", help="cross-validation, grid, or both with a comma. Default: both.")
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Epochs of each fit.")
 @click.option(
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often each task is timed."
 )
+@quick_option("--epochs 2 --folds 3 --samples 1000", epochs=2, folds=3, samples=1000)
 @out_option
 @backend_option
 @common_options
@@ -40,7 +42,7 @@ def command(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Measure how much faster a search is than one fit after another.
+    """Measure how fast a search is beside single fits.
 
     Runs a cross-validation of dense/dropout, and a grid of 18 candidates in three folds, with trivium and with
     scikit-learn over Keras' own wrapper, in the same run on the same cores.

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common import seconds, table
+from ..options.help_page import SuiteCommand
 from .common import Printable, backends_option, ratio_lines, run, split_names, suite_options
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
 
 
-@click.command("import")
+@click.command("import", cls=SuiteCommand)
 @click.option("--recipe", default="cnn/striding", show_default=True, help="Recipe whose model predicts.")
 @backends_option
 @suite_options(precision="10%", elsewhere=False)
 @click.pass_context
 def command(ctx: click.Context, /, recipe: str, backends: str | None, **options: Any) -> None:
-    """Measure what a user waits for: import, build, first prediction.
+    """Measure import, build and first prediction.
 
     Starts each backend once per round in a fresh process, and times it from the start of Python to the first
     prediction.

@@ -70,7 +70,8 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: str | None) -> No
                 f"{suggest(unknown[0].replace('_', '-'), list(parameters))}"
             )
         by_parameter = {parameters[name.replace("_", "-")]: value for name, value in values.items()}
-        ctx.default_map = {each.name or "": _as_typed(each, value) for each, value in by_parameter.items()}
+        values_of = {each.name or "": _as_typed(each, value) for each, value in by_parameter.items()}
+        ctx.default_map = {**(ctx.default_map or {}), **values_of}
 
 
 def _by_name(command: click.Command) -> dict[str, click.Parameter]:

@@ -51,6 +51,17 @@ class StoredRun:
         return metric, self.history[metric][epoch - 1], epoch
 
     @property
+    def seconds_per_epoch(self) -> float | None:
+        """The median seconds of the epochs after the first; None where there was only one, or the run goes on."""
+        value = _numbers(_part(self.record, "timings")).get("steady_epoch")
+        return value if value is not None and math.isfinite(value) else None
+
+    @property
+    def stopped(self) -> str | None:
+        """When and why a callback ended the run, and which weights are kept."""
+        return _text(self.record.get("stopped"))
+
+    @property
     def evaluations(self) -> dict[str, dict[str, float]]:
         """The metrics on the test split, and those on the part of a series that was trained on, where there are any."""
         names = {"test": "evaluation", "trained on": "training_evaluation"}
@@ -70,6 +81,8 @@ class StoredRun:
             "epochs_done": len(self.history),
             "epochs": self.epochs,
             "best": best,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            **({"stopped": self.stopped} if self.stopped else {}),
             **({"error": _text(self.record["error"])} if "error" in self.record else {}),
         }
 

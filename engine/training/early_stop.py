@@ -21,12 +21,13 @@ def reason(callbacks: Sequence[keras.callbacks.Callback], history: History, epoc
     """
     import keras
 
-    if len(history) >= epochs:
-        return ""
     when = f"after epoch {len(history)} of {epochs}"
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.stopped_epoch:
-            return f"{when}: {_patience(callback)}{_kept(callback)}"
+            return f"{when}: {_patience(callback)}; {_kept(callback)}"
+    if len(history) >= epochs:
+        return ""
+    for callback in callbacks:
         if isinstance(callback, keras.callbacks.TerminateOnNaN):
             return f"{when}: a loss was not finite"
     return f"{when}: by a callback"
@@ -40,5 +41,7 @@ def _patience(callback: keras.callbacks.EarlyStopping) -> str:
 
 
 def _kept(callback: keras.callbacks.EarlyStopping) -> str:
-    is_restored = callback.restore_best_weights and callback.best_weights is not None
-    return f"; the weights of epoch {callback.best_epoch + 1} are kept" if is_restored else ""
+    best = callback.best_epoch + 1
+    if callback.restore_best_weights and callback.best_weights is not None:
+        return f"the weights of epoch {best} are kept"
+    return f"the weights of the last epoch are kept, not those of epoch {best}, which was best"

@@ -230,3 +230,11 @@ def test_a_backend_that_shards_batches_has_a_device_for_each_thread(monkeypatch,
     monkeypatch.setattr(catalog, "cores", lambda: 3)
     assert catalog.find("jax").settings(**arguments).get("JAX_NUM_CPU_DEVICES") == devices
     assert "TRIVIUM_CPU_DEVICES" not in catalog.find("tensorflow").settings(2)
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "jax", "torch", "numpy"])
+def test_tensorflow_is_silenced_under_every_backend(name, monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    assert catalog.find(name).settings()["TF_CPP_MIN_LOG_LEVEL"] == "3", "Keras may import it to read a file"
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    assert catalog.find(name).settings()["TF_CPP_MIN_LOG_LEVEL"] == "0", "the user's own value"

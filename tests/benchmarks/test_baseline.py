@@ -2,7 +2,7 @@
 
 import pytest
 
-from trivium.benchmarks.baseline import find_slowdowns
+from trivium.benchmarks.baseline import compare, find_slowdowns
 from trivium.benchmarks.measure import make_row
 from trivium.errors import DataError
 
@@ -38,6 +38,24 @@ def test_a_longer_time_is_named():
 )
 def test_times_within_the_factor_or_the_noise_are_not_named(after, why):
     assert find_slowdowns(results(STEADY), results(after), 1.1) == [], why
+
+
+@pytest.mark.parametrize(
+    ("after", "unit", "verdict"),
+    [
+        (times(1.25), "s", "slower"),
+        (times(0.5), "s", "faster"),
+        (times(2), "GFLOP/s", "more"),
+        (STEADY, "s", "no difference"),
+        ([1.25], "s", ""),
+    ],
+)
+def test_every_change_has_its_ratio_and_a_verdict(after, unit, verdict):
+    (change,) = compare(results(STEADY, unit=unit), results(after, unit=unit))
+    assert change.verdict == verdict
+    assert change.ratio == pytest.approx(after[0])
+    if verdict:
+        assert change.low < change.ratio < change.high
 
 
 def test_only_times_are_compared_and_only_the_same_ones():

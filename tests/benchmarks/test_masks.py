@@ -25,7 +25,10 @@ def result(owned, stopped_by="budget"):
 @pytest.mark.parametrize(
     ("owned", "verdict"),
     [
-        ([0.5, 0.505, 0.495, 0.51, 0.49, 0.5, 0.5, 0.5, 0.5], "jax        owned costs 0.50 × native [0.50, 0.50]"),
+        (
+            [0.5, 0.505, 0.495, 0.51, 0.49, 0.5, 0.5, 0.5, 0.5],
+            "jax        cnn/pooling: owned costs 0.50 × native [0.50, 0.50]",
+        ),
         ([1.0, 0.9, 1.1, 1.0, 1.0, 0.9, 1.1, 1.0, 1.0], ": no difference"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from trivium.benchmarks.measure import make_row
-from trivium.benchmarks.recommend import recommend, recommended_backend, remember
+from trivium.benchmarks.recommend import Recommendation, recommend, recommended_backend, remember
 from trivium.benchmarks.results import GroupResult, Results
 from trivium.errors import OptionError
 
@@ -66,6 +66,19 @@ def test_a_recommendation_is_remembered_and_replaced(cache):
     assert recommended_backend("rnn/lstm") == "jax"
     remember(recommend(results({"torch": 0.1})))
     assert recommended_backend("rnn/lstm") == "torch"
+
+
+def test_a_model_of_ones_own_is_remembered_by_the_content_of_its_file(cache, tmp_path):
+    file = tmp_path / "my.py"
+    file.write_text("def build(): ...")
+    remember([Recommendation(f"{file}:build", "jax", "cpu", 0.1)])
+    moved = file.rename(tmp_path / "elsewhere.py")
+    assert recommended_backend(f"{moved}:build") == "jax"
+    with pytest.raises(OptionError, match=f"trivium bench epochs --model {moved}:other --recommend"):
+        recommended_backend(f"{moved}:other")
+    moved.write_text("def build(): return 1")
+    with pytest.raises(OptionError, match="not known yet"):
+        recommended_backend(f"{moved}:build")
 
 
 def test_a_recipe_without_a_measurement_is_an_error_with_the_command_to_run(cache):

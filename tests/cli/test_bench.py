@@ -1,6 +1,7 @@
 """`trivium bench`: the format of the results, which other tools read. The speed of this machine is not tested."""
 
 import json
+import re
 import shutil
 
 import click
@@ -167,7 +168,29 @@ def test_a_slow_down_against_a_baseline_is_exit_code_1(cli, here, monkeypatch):
     assert worse.code == 1
     assert "slower: cnn/pooling on jax, trivium, steady_epoch: 4 s against 2 s before, 2.00 times" in worse.err
     assert "cnn/striding on jax, trivium" not in worse.err
+    (line,) = (line for line in worse.out.splitlines() if "cnn/pooling" in line and " steady_epoch " in line)
+    columns = ["cnn/pooling", "jax", "steady_epoch", "2 s", "4 s", "2.00 [2.00, 2.00]", "slower"]
+    assert re.split(r"\s{2,}", line.strip()) == columns
+    assert re.search(r"cnn/striding .* 1\.00 \[1\.00, 1\.00\] +no difference", worse.out)
     assert cli("bench", SUITE, "--baseline", "old.json", "--fail-on", "2.5").code == 0
+
+
+def test_json_has_each_change_against_the_baseline(cli, here, monkeypatch):
+    write_json(here / "old.json", result([2.0, 2.04, 1.96, 2.08, 1.92, 2.0, 2.0, 2.0, 2.0]).to_json())
+    measured_as(monkeypatch, result([1.0] * 9))
+    changes = json.loads(cli("bench", SUITE, "--baseline", "old.json", "--json").out)["changes"]
+    (change,) = (each for each in changes if (each["recipe"], each["metric"]) == ("cnn/pooling", "steady_epoch"))
+    figures = {name: change[name] for name in ("before", "after", "unit", "ratio", "verdict")}
+    assert figures == {"before": 2.0, "after": 1.0, "unit": "s", "ratio": 0.5, "verdict": "faster"}
+
+
+def test_quick_counts_after_what_is_typed_or_in_a_file(cli, here, monkeypatch):
+    arguments = measured_as(monkeypatch, result([4.0] * 9))
+    (here / "settings.yaml").write_text("precision: 7%")
+    for typed, budget, precision in (([], 75, 0.05), (["--budget", "5s", "--config", "settings.yaml"], 5, 0.07)):
+        assert cli("bench", SUITE, "--quick", *typed).code == 0
+        assert arguments["quick"] is True
+        assert (arguments["options"].budget, arguments["options"].precision) == (budget, precision)
 
 
 def test_an_invalid_baseline_is_refused_before_anything_is_measured(refused, here):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trivium.cli.output.numbers import share
 from trivium.data.sources import files, waves
 from trivium.engine.bundles import bundle as bundles
 from trivium.engine.prediction.evaluation import evaluate, predict
@@ -55,7 +56,7 @@ def test_predict_prints_the_probability_of_each_class(cli, refused, saved_runs, 
     assert lines[1].split() == ["file", "sample", *"0123456789"]
     rows = [line.split()[2:] for line in lines if "d.npy" in line]
     expected = predict(saved_runs["striding"], digits.test.x[:20]).outputs
-    assert rows == [[f"{value:.2%}" for value in row] for row in expected]
+    assert rows == [[share(float(value), 2) for value in row] for row in expected]
     assert lines[-1] == "… and 5 more: --json prints all."
     long = "a" * 120 + ".npy"
     shutil.copy(some_digits, long)

@@ -71,6 +71,24 @@ def test_a_run_on_a_wave_shows_the_errors_of_both_parts(cli, runs):
     assert compared.split() == ["trained", "on", "–", "rms_error", f"{trained:.4g}"]
 
 
+def test_a_run_shows_when_it_stopped_and_how_long_an_epoch_took(cli, runs):
+    record = {**read_record(runs / "striding"), "stopped": "after epoch 2 of 9: val_loss was not better for an epoch"}
+    record["timings"]["steady_epoch"] = 2.5
+    (runs / "striding/run.json").write_text(json.dumps(record))
+    lines = cli("runs", "show", runs / "striding").out.splitlines()
+    assert f"stopped     {record['stopped']}" in lines
+    assert "s/epoch     2.5" in lines
+    described = json.loads(cli("runs", "show", runs / "striding", "--json").out)
+    assert (described["stopped"], described["seconds_per_epoch"]) == (record["stopped"], 2.5)
+    shown = cli("runs", "compare", "runs/striding", "runs/lstm").out.splitlines()
+    assert next(line.split()[1] for line in shown if line.split()[:1] == ["s/epoch"]) == "2.5"
+    assert any(line.split()[:1] == ["stopped"] and record["stopped"] in line for line in shown)
+    document = json.loads(cli("runs", "compare", "runs/striding", "runs/lstm", "--json").out)
+    assert [each["evaluation"] for each in document["runs"]] == [
+        read_record(runs / name)["evaluation"] for name in ("striding", "lstm")
+    ]
+
+
 def test_two_runs_are_compared_by_what_differs(cli, refused, runs):
     compared = cli("runs", "compare", "runs/striding", "runs/deep/failed", "--out", "curves.png", "--json")
     assert json.loads(compared.out)["differences"] == {"seed": ["1", "7"]}

@@ -9,6 +9,7 @@ import series_tables
 from PIL import Image
 from series_tables import counted
 
+from trivium.cli.output.numbers import number
 from trivium.engine.prediction.evaluation import predict
 
 pytestmark = pytest.mark.one_environment
@@ -63,7 +64,7 @@ def test_forecasts_are_named_by_series_and_time(cli, run):
     assert document[0]["prediction"] == pytest.approx(predict(run, window[None]).values[0].tolist(), rel=1e-5)
     shown = cli("predict", run, "sales.csv").out
     assert "2024-03-09" in shown
-    assert f"{document[1]['prediction'][0]:.6g}, {document[1]['prediction'][1]:.6g}" in shown
+    assert ", ".join(map(number, document[1]["prediction"])) in shown
     every = json.loads(cli("predict", run, "sales.csv", "--every-window", "--json").out)["predictions"]
     assert len(every) == 2 * 37
     assert every[36]["prediction"] == pytest.approx(document[0]["prediction"], rel=1e-5)

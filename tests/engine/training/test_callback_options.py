@@ -116,6 +116,23 @@ def test_a_run_stops_early_and_has_its_best_weights(backend, digits):
     assert run.to_json()["stopped"] == run.stopped
 
 
+def test_a_stop_after_the_last_epoch_says_which_weights_are_kept(backend):
+    import keras
+
+    from trivium.engine.runs.history import History
+    from trivium.engine.training.early_stop import reason
+
+    callback = keras.callbacks.EarlyStopping(patience=2)
+    callback.stopped_epoch, callback.best_epoch = 2, 0
+    history = History.from_json([{"val_loss": 1.0}] * 3)
+    assert reason([callback], history, 3) == (
+        "after epoch 3 of 3: val_loss was not better for 2 epochs; the weights of the last epoch are kept, not those "
+        "of epoch 1, which was best"
+    )
+    callback.stopped_epoch = 0
+    assert reason([callback], history, 3) == ""
+
+
 @pytest.mark.parametrize("option", ["early_stopping", "reduce_on_plateau"])
 def test_a_metric_that_is_not_measured_is_not_watched_in_silence(backend, digits, option):
     options = CallbackOptions(**{option: {"monitor": "nope", "mode": "max"}})
