@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import OptionError
+from ...notebook.progress_events import NOTE
 from ..common import common_options, console, print_json, seconds, table
 from ..options.data_options import reading_options
-from ..progress import NOTE, progress
+from ..progress import progress
 from .common import backends_option, out_option, split_names
 
 if TYPE_CHECKING:

@@ -190,6 +190,8 @@ def test_another_backend_after_keras_was_imported_is_refused_with_both_ways_out(
         catalog.use(other)
     text = str(refused.value)
     assert f"already imported under '{backend.name}'" in text
+    assert "restart the kernel" in text
+    assert "\n" not in text
     assert f"trivium.use('{other}') before importing keras" in text
     assert f"{catalog.BACKEND_VARIABLE}={other}" in text
 
