@@ -95,7 +95,9 @@ class Backend:
             devices: the number of devices into which the CPU is split, if more than one; by default the user's, else
                 one for each thread where the backend shards batches, up to eight.
         """
-        quiet = {variable: os.environ.get(variable, value) for variable, value in self.environment}
+        loaded = [self, *(backend for backend in BACKENDS if backend.serves_others)]
+        logs = [each for backend in loaded for each in backend.environment]
+        quiet = {variable: os.environ.get(variable, value) for variable, value in logs}
         limits = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
         limits |= self._devices(threads, devices)
         return {

@@ -22,6 +22,7 @@ from .parts import bar, heading, sentences
 from .progress_events import NOTE, TRAIN, WARNING, position, progress_text
 
 _SECONDS_BETWEEN_UPDATES = 1.0
+_DONE = "done"
 # Bars of single parts, such as backends; those that came first are dropped.
 _MOST_BARS = 8
 _MOST_SENTENCES = 12
@@ -43,7 +44,7 @@ def shows_progress(function: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*arguments: P.args, **keywords: P.kwargs) -> R:
         if keywords.get("listener") is not None or not in_notebook():
             return function(*arguments, **keywords)
-        with LiveDisplay(_title(function.__name__, arguments), _output()) as listener:
+        with LiveDisplay(_title(function.__name__, arguments), notebook_output()) as listener:
             return function(*arguments, **{**keywords, "listener": listener})  # type: ignore[arg-type]
 
     return wrapper
@@ -62,7 +63,7 @@ def _title(name: str, arguments: tuple[object, ...]) -> str:
     return f"{name} {subject}" if isinstance(subject, str) and subject else name
 
 
-def _output() -> Publish:
+def notebook_output() -> Publish:
     """Return what publishes into one output of the running cell."""
     from IPython.display import DisplayHandle
 
@@ -113,7 +114,7 @@ class LiveDisplay:
             if kind and not self._parts:  # refused at once: the error says it all
                 self._publish({"text/html": "", "text/plain": ""})
                 return
-            self._end = f"ended by {kind.__name__}" if kind else "done"
+            self._end = f"ended by {kind.__name__}" if kind else _DONE
             self._show()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
@@ -149,6 +150,8 @@ class LiveDisplay:
     def _bar(self, title: str, part: _Part) -> list[Element]:
         done, total = position(part.event)
         share = done / total if total else None
+        if self._end == _DONE and share is not None and part.event["kind"] != TRAIN:
+            share = 1.0  # the last event of a part may be where it began
         left = ""
         if share and share < 1 and not self._end:
             left = f"about {seconds_text((self._clock() - part.began) * (1 / share - 1))} left"

@@ -53,7 +53,7 @@ def table(
         cells = [element("td", text_of(cell), **kind) for cell, kind in zip(row, classes, strict=True)]
         body.append(element("tr", *cells, **({"class_": "different"} if place < len(failed) and failed[place] else {})))
     titles = [element("th", title, **kind) for title, kind in zip(header, classes, strict=True)]
-    whole = element("table", element("thead", element("tr", *titles)), element("tbody", *body))
+    whole = element("table", element("thead", element("tr", *titles)), element("tbody", *body), class_="values")
     rest = (len(rows) if total is None else total) - len(shown)
     more = element("p", f"and {rest:,} more", class_="quiet") if rest else None
     return element("div", whole, more, class_="scroll")

@@ -77,6 +77,7 @@ def test_each_title_has_a_bar(display, outputs):
     html = outputs[-1]["text/html"]
     assert html.count('role="progressbar"') == 2
     assert '<strong>PyTorch</strong><span class="quiet"> · gradients</span>' in html
+    assert html.count("width: 100.0%") == 2, "the work is done, even where the last event was its beginning"
     assert "timing plans" in html
 
 
@@ -122,7 +123,7 @@ def test_outside_of_a_notebook_nothing_is_shown(monkeypatch):
 
 def test_in_a_notebook_a_function_shows_what_it_works_on(monkeypatch, outputs):
     pretend(monkeypatch, types.SimpleNamespace(kernel=None))
-    monkeypatch.setattr(live, "_output", lambda: outputs.append)
+    monkeypatch.setattr(live, "notebook_output", lambda: outputs.append)
     assert isinstance(work("<x>"), LiveDisplay)
     assert "<strong>work &lt;x&gt;</strong>" in outputs[0]["text/html"]
     assert outputs[-1]["text/plain"] == "work <x>: at work"
@@ -130,7 +131,7 @@ def test_in_a_notebook_a_function_shows_what_it_works_on(monkeypatch, outputs):
 
 def test_a_listener_of_the_callers_own_takes_its_place(monkeypatch, outputs):
     pretend(monkeypatch, types.SimpleNamespace(kernel=None))
-    monkeypatch.setattr(live, "_output", lambda: outputs.append)
+    monkeypatch.setattr(live, "notebook_output", lambda: outputs.append)
     assert work(listener=print) is print
     assert outputs == []
 

@@ -50,6 +50,7 @@ GROUP = GroupResult(
     ratios=[{**RATIO, "ratio": 1.5, "low": 1.25, "high": 1.75}, {**RATIO, "ratio": 1.0, "low": 0.9, "high": 1.1}],
     failed=[{"cell": BAD, "why": BAD}],
 )
+CANDIDATE = Candidate({"units": 8, BAD: BAD}, 2, (0.5, 0.75))
 VIEWS = {
     "history": (History([{"loss": 2.0, BAD: 0.25}, {"loss": math.inf, BAD: 0.5}]), ["2 epochs", "0.25"]),
     "bundle": (
@@ -82,9 +83,7 @@ VIEWS = {
         ["different: loss", "2.0e-03"],
     ),
     "search": (
-        Search(
-            "dense/small", "classifier", "accuracy", 3, {}, [Candidate({"units": 8, BAD: BAD}, 2, (0.5, 0.75))], 90.0, 2
-        ),
+        Search("dense/small", "classifier", "accuracy", 3, {}, [CANDIDATE], 90.0, 2),
         ["0.625", "2 fits in 1:30 min", "units"],
     ),
     "benchmark": (Results(BAD, groups={BAD: GROUP}), ["0.125", "1.50", "[1.25, 1.75]", "no difference"]),
