@@ -33,6 +33,7 @@ def curves(epochs: Epochs, *, last: int | None = None, best: int | None = None) 
         last: the number of the last epoch of the axis; by default the last finished one.
         best: the epoch to mark.
     """
+    epochs = dict(sorted(epochs.items()))
     names = list(dict.fromkeys(name for metrics in epochs.values() for name in metrics))
     metrics = [name for name in names if not name.startswith(_VALIDATION)]
     metrics.sort(key=lambda name: name == "loss")
@@ -92,7 +93,7 @@ def _plot(metric: str, epochs: Epochs, ends: tuple[int, int], best: int | None) 
 
 def _points(name: str, epochs: Epochs) -> list[tuple[int, float]]:
     """Return the finite values of a metric; of very many epochs every few, and the last."""
-    points = [(epoch, metrics[name]) for epoch, metrics in sorted(epochs.items()) if name in metrics]
+    points = [(epoch, metrics[name]) for epoch, metrics in epochs.items() if name in metrics]
     finite = [(epoch, value) for epoch, value in points if math.isfinite(value)]
     step = math.ceil(len(finite) / _MOST_POINTS) or 1
     return [*finite[:-1:step], *finite[-1:]]

@@ -21,7 +21,9 @@ from .elements import to_html
 from .parts import bar, heading, sentences
 from .progress_events import NOTE, TRAIN, WARNING, position, progress_text
 
-_SECONDS_BETWEEN_UPDATES = 1.0
+_SECONDS_BETWEEN_UPDATES, _MOST_SECONDS_BETWEEN_UPDATES = 1.0, 5.0
+# Where an update takes long, as on a busy machine, the next one waits, so that it costs half a percent of the time.
+_TIMES_ITS_COST = 200
 _DONE = "done"
 # Bars of single parts, such as backends; those that came first are dropped.
 _MOST_BARS = 8
@@ -136,9 +138,11 @@ class LiveDisplay:
         self._parts[title] = _Part(event, began)
 
     def _show(self) -> None:
+        began = self._clock()
         self._publish({"text/html": self._html(), "text/plain": self._text()})
-        # After the work: where it takes long, as over a slow network, the training is not slowed by more than that.
-        self._next = self._clock() + _SECONDS_BETWEEN_UPDATES
+        now = self._clock()
+        pause = _TIMES_ITS_COST * (now - began)
+        self._next = now + min(max(pause, _SECONDS_BETWEEN_UPDATES), _MOST_SECONDS_BETWEEN_UPDATES)
 
     def _html(self) -> str:
         head = heading(self._title, self._end, seconds_text(self._clock() - self._began))

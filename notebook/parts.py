@@ -10,6 +10,8 @@ from .elements import element
 
 # A longer table shows its first rows, and how many more there are.
 MOST_ROWS = 20
+# Values in between are written out, such as prices: 452,033 rather than 4.52e+05.
+_FOUR_DIGITS, _MOST_DIGITS = 9_999.5, 1e9
 
 
 def heading(title: str, *facts: str) -> Element:
@@ -82,5 +84,7 @@ def text_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else "∞" if value == math.inf else str(value)
+        if not math.isfinite(value):
+            return "∞" if value == math.inf else str(value)
+        return f"{value:,.0f}" if _FOUR_DIGITS <= abs(value) < _MOST_DIGITS else f"{value:.4g}"
     return str(value)

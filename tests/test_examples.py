@@ -33,13 +33,13 @@ def output_of(cells, call):
 def test_a_training_is_one_output_with_its_curves_and_its_last_epoch(tmp_path, monkeypatch):
     cells = execute("table", tmp_path, monkeypatch)
     output = output_of(cells, "trivium.train")
-    assert output["text/plain"].startswith("train tabular/mlp: epoch 120/120  val_loss ")
+    assert output["text/plain"].startswith("train tabular/mlp: epoch 40/40  val_loss ")
     html = output["text/html"]
-    assert "epoch 120/120" in html
+    assert "epoch 40/40" in html
     assert "done" in html
-    assert 'aria-label="loss, epochs 1 to 120"' in html
+    assert 'aria-label="loss, epochs 1 to 40"' in html
     lines = [points.split() for points in re.findall(r'<polyline points="([^"]*)"', html)]
-    assert [len(points) for points in lines] == [120, 120], "the training and the validation, a point for each epoch"
+    assert [len(points) for points in lines] == [40, 40], "the training and the validation, a point for each epoch"
     assert "<td" in output_of(cells, "trivium.predict")["text/html"]
     assert "<svg" in output_of(cells, "trivium.load")["text/html"]
 

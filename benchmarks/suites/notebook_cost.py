@@ -29,16 +29,19 @@ def measure(seconds: float) -> str:
     epochs = round(seconds / _STEPS / _STEP_SECONDS)
     for epoch in range(1, _EARLIER_EPOCHS + 1):
         display(_event(epoch, _STEPS))
-    within, began = 0.0, time.perf_counter()
+    within, computing, began = 0.0, 0.0, time.perf_counter()
     with display:
         for epoch in range(_EARLIER_EPOCHS + 1, _EARLIER_EPOCHS + epochs + 1):
             for step in range(1, _STEPS + 1):
                 time.sleep(_STEP_SECONDS)
-                start = time.perf_counter()
-                display(_event(epoch, step))
+                event = _event(epoch, step)
+                start, start_computing = time.perf_counter(), time.thread_time()
+                display(event)
                 within += time.perf_counter() - start
+                computing += time.thread_time() - start_computing
     whole = time.perf_counter() - began
-    return f"{epochs} epochs in {whole:.1f} s: {within:.3f} s within the display, {within / whole:.2%} of the time"
+    shares = f"{within / whole:.2%} of the time, computing {computing / whole:.2%}"
+    return f"{epochs} epochs in {whole:.1f} s: {within:.3f} s within the display, {shares}"
 
 
 def _event(epoch: int, step: int) -> dict[str, Any]:

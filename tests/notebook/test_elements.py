@@ -3,7 +3,7 @@
 import pytest
 
 from trivium.notebook.elements import element, to_html
-from trivium.notebook.parts import MOST_ROWS, bar, table, verdict
+from trivium.notebook.parts import MOST_ROWS, bar, table, text_of, verdict
 
 pytestmark = pytest.mark.plain
 
@@ -39,3 +39,14 @@ def test_a_row_that_failed_is_marked():
 @pytest.mark.parametrize(("share", "percent"), [(0.25, "25.0"), (-1, "0.0"), (7, "100.0")])
 def test_a_bar_stays_within_its_frame(share, percent):
     assert f'<div style="width: {percent}%">' in to_html(bar(share))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *[(0.123456, "0.1235"), (9_999.4, "9999"), (9_999.6, "10,000"), (-452_033.2, "-452,033"), (1.5e12, "1.5e+12")],
+        *[(float("inf"), "∞"), (float("nan"), "nan"), (None, ""), (7, "7"), ("a", "a")],
+    ],
+)
+def test_numbers_in_cells_have_four_digits_or_are_written_out(value, text):
+    assert text_of(value) == text

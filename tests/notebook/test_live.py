@@ -51,6 +51,18 @@ def test_it_is_updated_at_most_once_in_a_second(display, outputs, clock):
     assert outputs[-1]["text/plain"] == "train x: epoch 40/40  loss 0.025"
 
 
+def test_where_an_update_takes_long_there_are_fewer(outputs, clock):
+    def publish(texts):
+        outputs.append(texts)
+        clock.now += 0.02
+
+    display = LiveDisplay("train x", publish, clock)
+    for second in range(1, 21):
+        clock.now = float(second)
+        display(train_event(second, epochs=20, loss=1.0))
+    assert len(outputs) == 4, "each takes 0.02 s, so that 4 s lie between them"
+
+
 def test_the_axis_reaches_to_the_last_epoch_from_the_beginning(display, outputs):
     with display:
         display(train_event(1, loss=1.0))
