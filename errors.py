@@ -7,6 +7,8 @@ the command line prints it without a traceback (exit code 2). Any other exceptio
 from __future__ import annotations
 
 import re
+import traceback
+from pathlib import Path
 
 _BOLD = re.compile(r"\x1b\[\d+m")  # Keras prints some errors in bold, even into files and pipes
 _AROUND = "Exception encountered when calling"  # Keras' heading of an error that a layer raised
@@ -26,6 +28,14 @@ def first_line(error: BaseException, limit: int | None = None) -> str:
 
 class TriviumError(Exception):
     """An error that the user can fix; `str(error)` is one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that a notebook shows: who called trivium, and the message. `%debug` has all frames."""
+        frames = traceback.extract_tb(self.__traceback__)
+        house = Path(__file__).parent
+        ours = (place for place, frame in enumerate(frames) if Path(frame.filename).is_relative_to(house))
+        called = frames[max(0, next(ours, len(frames)) - 1) :][:1]
+        return [*(f"line {frame.lineno}: {frame.line}" for frame in called), f"{type(self).__name__}: {self}"]
 
 
 class BackendError(TriviumError):

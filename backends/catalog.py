@@ -67,6 +67,9 @@ class Backend:
     writes_source: bool = True
     compiles_shapes: bool = False
 
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r})"
+
     @property
     def installed(self) -> bool:
         return all(importlib.util.find_spec(package) is not None for package in (self.package, *self.needs))
@@ -271,8 +274,9 @@ def use(
     active = imported_by_keras()
     if active and active != backend.name:
         raise BackendError(
-            f"Keras is already imported under {active!r} and keeps it for the life of the process: "
-            f"call trivium.use({backend.name!r}) before importing keras, or set {BACKEND_VARIABLE}={backend.name}"
+            f"Keras is already imported under {active!r} and keeps it for the life of the process: start Python anew "
+            f"(in a notebook: restart the kernel) and call trivium.use({backend.name!r}) before importing keras, "
+            f"or set {BACKEND_VARIABLE}={backend.name}"
         )
     os.environ.update(backend.settings(threads, devices=devices))
     return backend

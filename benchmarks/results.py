@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..notebook.elements import to_html
+from ..notebook.parts import heading
 from .cells import CellGroup, TimedCell
 from .measure import InterleavedRounds
+from .report.results_tables import results_tables
 from .rows import belongs_to, cell_key, joined_name, ratio_row, rows_of, shared_point
 
 SCHEMA = 1
@@ -79,6 +82,12 @@ class Results:
     @property
     def failed(self) -> list[dict[str, str]]:
         return [failure for group in self.groups.values() for failure in group.failed]
+
+    def __repr__(self) -> str:
+        return f"Results of {self.suite}: {len(self.rows)} rows, {len(self.ratios)} ratios, {len(self.failed)} failed"
+
+    def _repr_html_(self) -> str:
+        return to_html(heading(f"bench {self.suite}"), *results_tables(self.rows, self.ratios, self.failed))
 
     def find(self, **columns: Any) -> list[dict[str, Any]]:
         """Return the rows with these column values."""

@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..backends.workers.worker import Event, Listener
+from ..notebook.progress_events import NOTE, WARNING, position, progress_text
 from ..storage.visible_text import visible
 from .common import say
 from .options.option_names import with_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-# The kind of an event that is a sentence to read, and no progress.
-WARNING, NOTE = "warning", "note"
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -67,8 +65,8 @@ class _BarListener:
             if title != self._title and self._title in self._tasks:
                 self._bars.remove_task(self._tasks.pop(self._title))
             self._tasks[title] = self._bars.add_task(visible(title), text="", total=None)
-        done, total = _position(event)
-        self._bars.update(self._tasks[title], completed=done, total=total, text=visible(_text(event)))
+        done, total = position(event)
+        self._bars.update(self._tasks[title], completed=done, total=total, text=visible(progress_text(event)))
 
 
 class _LineListener:
@@ -87,7 +85,7 @@ class _LineListener:
         title = event.get("title", self._title)
         now = time.monotonic()
         began = self._began.setdefault(title, now)
-        done, total = _position(event)
+        done, total = position(event)
         finished = total is not None and done >= total
         if title in self._finished or (now < self._next and not finished):
             return
@@ -95,7 +93,7 @@ class _LineListener:
             self._finished.add(title)
         self._next = now + _SECONDS_BETWEEN_LINES
         share = f" {done / total:4.0%}" if total else ""
-        say(f"{title}:{share} {_text(event)} ({now - began:.0f} s)")
+        say(f"{title}:{share} {progress_text(event)} ({now - began:.0f} s)")
 
 
 def _warning(event: Event) -> str:
@@ -103,22 +101,3 @@ def _warning(event: Event) -> str:
     context = click.get_current_context(silent=True)
     text = with_options(str(event["text"]), context.command.params if context else ())
     return f"{event['kind']}: {text}"
-
-
-def _position(event: Event) -> tuple[float, float | None]:
-    """Return the steps done, and the total number of steps or None."""
-    if event["kind"] == "train":
-        return (event["epoch"] - 1) * event["steps"] + event["step"], event["epochs"] * event["steps"]
-    return event.get("done", 0), event.get("total")
-
-
-def _text(event: Event) -> str:
-    if event["kind"] == "train":
-        return f"epoch {event['epoch']}/{event['epochs']}{_logs(event['logs'])}"
-    return str(event["stage"])
-
-
-def _logs(logs: dict[str, Any]) -> str:
-    """Format the metrics of the last epoch: those of the validation data if there are any."""
-    shown = [name for name in logs if name.startswith("val_")] or list(logs)
-    return "".join(f"  {name} {logs[name]:.4g}" for name in shown)

@@ -30,6 +30,7 @@ from ..engine.verification.tolerances import (
 )
 from ..errors import OptionError
 from ..graph.graph import Spec
+from ..notebook.live import shows_progress
 from ..storage.atomic import new_folder, require_empty_folder, require_writable_file
 from . import causes, sides
 from .alignment import NodePair, align, between
@@ -53,6 +54,7 @@ INITIAL = "weights as they are"
 STEPS = 20
 
 
+@shows_progress
 def compare(
     a: Any,
     b: Any,

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.verification.check_views import checks_table
 from ..engine.verification.tolerances import BackendCheck
+from ..notebook.elements import to_html
+from ..notebook.parts import heading, sentences, verdict
 from ..storage.safe_json import finite
 from .reduction import Reduction
 from .weight_map import WeightMap
@@ -99,6 +102,18 @@ class ComparisonReport:
         first = next(check for check in self.checks if not check.passed)
         where = f"{first.what}, {first.where}" + (f" ({first.difference:.1e})" if np.isfinite(first.difference) else "")
         return "; ".join(["different: " + where, *self.causes])
+
+    def __repr__(self) -> str:
+        return self.finding
+
+    def _repr_html_(self) -> str:
+        sides = f"A: {self.a} on {self.backends[0]}", f"B: {self.b} on {self.backends[1]}"
+        return to_html(
+            heading("compare", *sides, "in float64" if self.float64 else ""),
+            verdict(self.passed, self.finding),
+            checks_table(self.checks),
+            *sentences(self.notes),
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {

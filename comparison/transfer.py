@@ -12,6 +12,7 @@ from ..backends import catalog
 from ..backends.workers.worker import Listener
 from ..errors import FileError, OptionError
 from ..functions import is_file_function, load_function
+from ..notebook.live import shows_progress
 from ..storage.atomic import atomic_write, require_writable_file
 from .compare import compare
 from .report import ComparisonReport
@@ -20,6 +21,7 @@ from .sides import TORCH, kind_of
 _PROGRAMS = "trivium.backends.torch.programs"
 
 
+@shows_progress
 def transfer(
     weights: str | Path,
     model: Any,

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..models.recipe import PreprocessingStep
+from ..notebook.elements import to_html
+from ..notebook.parts import heading, sentences, table
 from .columns import Column
 from .deferred_array import chunks_of
 from .nests import Nest, is_array, map_rows, named_arrays
@@ -78,6 +80,23 @@ class Dataset:
     validation_stream: BatchStream | None = None
     guesses_classes: bool = False
     target_preparation: tuple[PreprocessingStep, ...] = ()
+
+    def __repr__(self) -> str:
+        test = f", {len(self.test):,} to test on" if self.test else ""
+        return f"Dataset {self.name}: {self.size}{test}"
+
+    def _repr_html_(self) -> str:
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        rows = [
+            [part, f"{len(split):,}", name, array.dtype, " × ".join(map(str, array.shape[1:]))]
+            for part, split in splits.items()
+            if split
+            for name, array in (named_arrays(split.x, "x") | named_arrays(split.y, "y")).items()
+        ]
+        header = ("part", "samples", "array", "dtype", "shape of a sample")
+        classes = f"{len(self.labels)} classes" if isinstance(self.labels, tuple) and self.labels else ""
+        head = heading(f"Dataset {self.name}", self.size, classes, self.source)
+        return to_html(head, table(header, rows, numbers=("samples",)), *sentences(self.notes, "note"))
 
     @cached_property
     def checksum(self) -> str | None:

@@ -26,6 +26,9 @@ class Split:
     y: Nest
     weight: Weights | None = None
 
+    def __repr__(self) -> str:
+        return f"Split of {len(self):,} samples"
+
     def __len__(self) -> int:
         return sample_count(self.x)
 

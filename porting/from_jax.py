@@ -17,6 +17,7 @@ from ..backends.workers import worker
 from ..backends.workers.worker import Listener
 from ..errors import PortError
 from ..functions import load_function
+from ..notebook.live import shows_progress
 from . import targets
 from .artifact_runtimes import NamedBatches
 from .converters import load_converters, resolve_file
@@ -55,6 +56,7 @@ def port_from_jax(
 ) -> PortReport: ...
 
 
+@shows_progress
 def port_from_jax(
     function: Any,
     params: Any,

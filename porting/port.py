@@ -15,6 +15,7 @@ from ..backends.workers.worker import Listener
 from ..engine.bundles.bundle import FILE_NAME, Bundle
 from ..engine.runs.run import Run
 from ..errors import OptionError, PortError
+from ..notebook.live import shows_progress
 from . import between_backends, export, source_model, targets, to_keras
 from .converters import resolve_file
 from .from_jax import port_from_jax as port_from_jax
@@ -28,6 +29,7 @@ from .to_keras import port_from_torch as port_from_torch
 EARLIEST_OPSET = 7
 
 
+@shows_progress
 def port(
     source: str | Path | Run | Bundle,
     to: str,

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..engine.verification import parity, tolerances
 from ..errors import PortError
+from ..notebook.elements import to_html
+from ..notebook.parts import heading, table, verdict
 from .quantization.result import Quantization
 from .sensitivity import OwnOutputs, PredictNudged, Sensitivity, measure
 
@@ -169,6 +171,19 @@ class PortReport:
         """The largest relative difference of the predictions."""
         return max((check.difference for check in self.checks), key=lambda difference: difference.relative)
 
+    def __repr__(self) -> str:
+        return f"{self.source} → {self.target}: {self.finding}" + (f", {self.artifact}" if self.artifact else "")
+
+    def _repr_html_(self) -> str:
+        numbers = ("samples", "difference", "allowed")
+        rows = [*map(_prediction_cells, self.checks), *map(_training_cells, self.training)]
+        failed = [*(not check.passed for check in self.checks), *(not check.passed for check in self.training)]
+        return to_html(
+            heading(f"port {self.source} → {self.target}", str(self.artifact or "not written")),
+            verdict(self.passed, self.finding),
+            table(("compared", "samples", "against", "difference", "allowed"), rows, numbers=numbers, failed=failed),
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
@@ -185,6 +200,15 @@ class PortReport:
             **self.facts,
             **({"quantization": self.quantization.to_json()} if self.quantization else {}),
         }
+
+
+def _prediction_cells(check: PredictionCheck) -> list[object]:
+    sizes = f"{check.difference.relative:.1e}", f"{check.tolerance:.0e}"
+    return [f"predictions of {check.inputs} inputs", check.difference.samples, check.against, *sizes]
+
+
+def _training_cells(check: tolerances.BackendCheck) -> list[object]:
+    return [check.what, None, check.backends[0], f"{check.difference:.1e}", f"{check.tolerance:.0e}"]
 
 
 def compare_batches(

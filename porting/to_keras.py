@@ -25,6 +25,7 @@ from ..engine.keras_model.model_bytes import keras_bytes
 from ..engine.verification.tolerances import BackendCheck
 from ..errors import FileError, PortError
 from ..functions import load_function
+from ..notebook.live import shows_progress
 from ..storage.regular_file import sha256_of
 from . import artifact_runtimes, nudges, source_model, targets
 from .artifact_runtimes import NamedBatches
@@ -96,6 +97,7 @@ def port_to_keras(
         return KerasPort(_file_facts(source), destination, runtime.name, announce, from_file).run(None, run_network)
 
 
+@shows_progress
 def port_from_torch(
     module: Any,
     example_inputs: Sequence[Any],

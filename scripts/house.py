@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    *("errors.py", "functions.py", "storage", "graph", "models"),
+    *("errors.py", "functions.py", "storage", "graph", "models", "notebook"),
     *("backends", "backends/workers", "backends/same_run", "backends/distribution", "backends/written_losses"),
     "backends/FRAMEWORK",
     "data",

@@ -1,8 +1,10 @@
-"""The first line of an error's message."""
+"""The first line of an error's message, and what a notebook shows of an error."""
+
+import linecache
 
 import pytest
 
-from trivium.errors import first_line
+from trivium.errors import BackendError, first_line
 
 pytestmark = pytest.mark.plain
 
@@ -28,3 +30,15 @@ def test_the_first_line_with_content_is_returned(text, line):
 def test_a_long_line_is_truncated():
     assert first_line(ValueError("x" * 300), 200) == "x" * 200
     assert len(first_line(ValueError("x" * 300))) == 300
+
+
+def test_a_notebook_shows_the_callers_line_and_the_message_alone():
+    source = "import trivium\ntrivium.use('nosuch')\n"
+    linecache.cache["<cell>"] = len(source), None, source.splitlines(keepends=True), "<cell>"
+    with pytest.raises(BackendError) as refused:
+        exec(compile(source, "<cell>", "exec"), {})
+    # This test lies in trivium's own folder, but a notebook does not.
+    refused.value.__traceback__ = refused.value.__traceback__.tb_next
+    called, message = refused.value._render_traceback_()
+    assert called == "line 2: trivium.use('nosuch')"
+    assert message.startswith("BackendError: unknown backend 'nosuch'")

@@ -27,13 +27,14 @@ ROOMS = [backend.name for backend in catalog.BACKENDS]
 
 # What each floor may import of ours: arrows point down only.
 GROUND = {"errors", "functions"}
-_BELOW_ENGINE = GROUND | {"data", "models", "backends", "graph", "storage"}
+_BELOW_ENGINE = GROUND | {"data", "models", "backends", "graph", "notebook", "storage"}
 ALLOWED = {
     "errors": set(),
     "functions": {"errors"},
     "storage": GROUND | {"storage"},
     "graph": GROUND | {"graph"},
     "models": GROUND | {"models"},
+    "notebook": GROUND | {"notebook", "storage"},
     "backends": GROUND | {"backends", "graph", "storage"},
     "data": _BELOW_ENGINE,
     "engine": _BELOW_ENGINE | {"engine"},

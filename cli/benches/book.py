@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import OptionError
+from ...notebook.progress_events import NOTE
 from ..common import common_options, console, print_json, seconds, table
 from ..options.data_options import reading_options
 from ..options.help_page import SuiteCommand
-from ..progress import NOTE, progress
+from ..progress import progress
 from .common import backends_option, out_option, quick_option, split_names
 
 if TYPE_CHECKING:

@@ -26,14 +26,17 @@ from ...data.dataset import Labels, labels_to_json
 from ...data.nests import Nest, is_array, take
 from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import BundleError, DataError, FileError
+from ...notebook.elements import to_html
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
 from ...storage.budget import DOCUMENT
+from ...storage.visible_text import visible
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import by_name, input_names, match_inputs
 from ..keras_model.model_bytes import keras_bytes
 from . import keras_files, saved_model, trust
 from .consistency import require_consistent
+from .record_view import record_view, summary
 
 if TYPE_CHECKING:
     import keras
@@ -82,6 +85,12 @@ class Bundle:
     def output_arrays(self) -> list[np.ndarray]:
         """The recorded outputs, in the order of the model's."""
         return _in_order(self.recorded_outputs)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {visible(summary(self.run))}"
+
+    def _repr_html_(self) -> str:
+        return to_html(*record_view(type(self).__name__, self.run, self.labels))
 
     @cached_property
     def model(self) -> keras.Model:

@@ -26,6 +26,8 @@ from ...data.preprocessing.pipeline import Preprocessing
 from ...data.series.windows import SeriesWindows
 from ...data.tables.recoding import with_columns
 from ...errors import BundleError, DataError
+from ...notebook.elements import to_html
+from ...notebook.parts import MOST_ROWS
 from ...storage.safe_json import finite
 from ..bundles import bundle as bundles
 from ..bundles import thresholds
@@ -47,6 +49,7 @@ from ..keras_model.token_range import require_known_tokens
 from . import inputs
 from .bundle_checks import as_bundle_errors, require_labels
 from .class_accuracy import class_accuracies
+from .predictions_view import predictions_view
 from .recorded_data import load_recorded, read_alike
 
 if TYPE_CHECKING:
@@ -71,6 +74,17 @@ class Predictions:
     outputs: Nest
     values: Nest
     labels: Labels
+
+    def __repr__(self) -> str:
+        first = arrays_of(self.values)[0]
+        return f"Predictions of {len(first)} samples" + (f", {len(self.labels)} classes" if self.labels else "")
+
+    def _repr_html_(self) -> str:
+        return to_html(*predictions_view(self._first(MOST_ROWS).to_json(), len(arrays_of(self.values)[0])))
+
+    def _first(self, count: int) -> Predictions:
+        rows = slice(0, count)
+        return Predictions(take(self.outputs, rows), take(self.values, rows), self.labels)
 
     def to_json(self) -> list[Any]:
         """Return one entry per sample: the label with its probabilities, or the value; for several outputs by name.

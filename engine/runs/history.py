@@ -6,6 +6,11 @@ import math
 import sys
 from dataclasses import dataclass, field
 
+from ...notebook.curves import curves
+from ...notebook.elements import to_html
+from ...notebook.parts import heading, metrics_table
+from ...storage.visible_text import visible
+
 
 @dataclass
 class History:
@@ -49,6 +54,22 @@ class History:
         sign = 1 if self.monitor.removeprefix("val_") == "accuracy" else -1  # all others are losses
         values = [-math.inf if math.isnan(value) else sign * value for value in self[self.monitor]]
         return values.index(max(values)) + 1
+
+    def __repr__(self) -> str:
+        """Return the number of epochs and the metrics of the last one, in a line."""
+        last = "  ".join(f"{name} {value:.4g}" for name, value in self.epochs[-1].items()) if self.epochs else "none"
+        return visible(f"History of {len(self)} epochs, the last: {last}")
+
+    def _repr_html_(self) -> str:
+        epochs = dict(enumerate(self.epochs, 1))
+        if not self.metrics:
+            return to_html(heading("History", "no epochs"))
+        best = self.best_epoch
+        rows = {f"epoch {best}, the best by {self.monitor}": self.epochs[best - 1]}
+        if best < len(self):
+            rows[f"epoch {len(self)}"] = self.epochs[-1]
+        parts = [heading("History", f"{len(self)} epochs"), *curves(epochs, best=best), metrics_table(rows)]
+        return to_html(*parts)
 
     def to_json(self) -> list[dict[str, float | None]]:
         """Return the list of epochs; a value that is not finite, which JSON cannot hold, becomes null."""

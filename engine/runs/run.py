@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ...data.dataset import Dataset
 from ...data.preprocessing.pipeline import Preprocessing
 from ...models.recipe import Recipe
+from ...notebook.curves import curves
+from ...notebook.elements import to_html
+from ...notebook.parts import heading, metrics_table, sentences
 from .history import History
 
 if TYPE_CHECKING:
@@ -112,6 +115,23 @@ class Run:
             *(f"warning: {text}" for text in self.warnings),
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        epochs, plan = self.history.epochs, self.settings.get("plan", {})
+        count = f"{len(epochs)} of {self.settings['epochs']} epochs" + ", interrupted" * self.interrupted
+        backend = f"on {self.environment.get('backend')}, by {plan.get('name', 'fit')}"
+        data = f"{self.dataset.name}, {self.dataset.size}"
+        best = self.history.best_epoch if len(self.history.metrics) else None
+        last = {"last epoch": epochs[-1]} if epochs else {}
+        parts = {**last, "test": self.evaluation or {}, "training part": self.training_evaluation}
+        return to_html(
+            heading(f"Run of {self.recipe.name}", backend, data, count),
+            *curves(dict(enumerate(epochs, 1)), best=best),
+            metrics_table(parts),
+            *sentences(filter(None, [self.stopped])),
+            *sentences(self.notes, "note"),
+            *sentences(self.warnings, "warning"),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""

@@ -21,6 +21,9 @@ from ...backends.workers.worker import Listener
 from ...data.data_source import DataSource
 from ...errors import OptionError
 from ...functions import at_most_every, require_known
+from ...notebook.elements import to_html
+from ...notebook.live import seconds_text, shows_progress
+from ...notebook.parts import MOST_ROWS, heading, sentences, table
 from ...storage.safe_json import finite
 from ..training.options import DEFAULT_SEED
 from . import subject as subjects
@@ -90,6 +93,25 @@ class Search:
             )
         return KINDS[self.kind](self.recipe, **{**self.settings, **self.best.params, "epochs": self.best.epochs})
 
+    def __repr__(self) -> str:
+        best = f"{self.best.mean:.4g} with {self.best.params}" if self.candidates else "none"
+        return f"Search of {self.name}: {len(self.candidates)} candidates, best {self.metric} {best}"
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for candidate in self.candidates for name in candidate.params))
+        rows = [
+            [rank, candidate.mean, candidate.deviation, candidate.epochs or None, *map(candidate.params.get, names)]
+            for rank, candidate in enumerate(self.candidates[:MOST_ROWS], 1)
+        ]
+        numbers = ("", self.metric, "deviation", "epochs")
+        facts = f"{self.folds} folds", f"{self.fits} fits in {seconds_text(self.seconds)}"
+        stopped = [f"ended early: {self.stopped}, {self.untried} combinations without a score"] if self.stopped else []
+        return to_html(
+            heading(f"search {self.name}", *facts),
+            table((*numbers, *names), rows, numbers=numbers, total=len(self.candidates)),
+            *sentences(stopped),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON, one row per candidate."""
         rows = [
@@ -119,6 +141,7 @@ class Search:
         }
 
 
+@shows_progress
 def cross_val_score(
     estimator: Any,
     X: Any,  # noqa: N803 - scikit-learn's name
@@ -160,6 +183,7 @@ def cross_val_score(
         return np.array([tested for (tested,) in scorer([Fit({}, train, test) for train, test in splits])])
 
 
+@shows_progress
 def search(
     recipe: Model,
     grid: Mapping[str, Sequence[Any]],

@@ -20,6 +20,7 @@ from ...data.tables import frames
 from ...errors import OptionError
 from ...functions import suggest
 from ...models.recipe import SERIES_SIZES, Recipe
+from ...notebook.live import shows_progress
 from ..bundles.named_recipe import recipe_of
 from ..runs.checkpoint_policy import CheckpointRule, with_default_rule
 from ..runs.run import Run
@@ -35,6 +36,7 @@ _TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions) if
 _CALLBACKS = tuple(field.name for field in dataclasses.fields(CallbackOptions))
 
 
+@shows_progress
 def train(
     recipe: Recipe | str | Callable[..., Any] = "",
     data: DataSource | None = None,

@@ -22,10 +22,14 @@ from ...data.dataset import Dataset, labels_to_json
 from ...errors import BackendError, OptionError, RecipeError
 from ...functions import function_name, is_file_function, suggest
 from ...models.recipe import Recipe, registry
+from ...notebook.elements import to_html
+from ...notebook.live import shows_progress
+from ...notebook.parts import heading, verdict
 from ..bundles import bundle as bundles
 from ..bundles.architecture_file import is_architecture
 from ..training.options import DEFAULT_SEED
 from . import measurements, parity, tolerances
+from .check_views import checks_table
 from .model_under_test import ModelUnderTest, StepBatches
 from .tolerances import GRADIENTS, LOSS, LOSSES, TRAINING, UPDATED, BackendCheck, NamedArrays
 
@@ -110,6 +114,13 @@ class Report:
             groups.setdefault(check.what, []).append(check)
         return [max(checks, key=lambda check: check.excess) for checks in groups.values()]
 
+    def __repr__(self) -> str:
+        return f"{self.source}: {self.finding}"
+
+    def _repr_html_(self) -> str:
+        head = heading(f"verify {self.source}", ", ".join(self.backends), "in float64" if self.float64 else "")
+        return to_html(head, verdict(self.passed, self.finding), checks_table(self.worst_by_kind()))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
@@ -125,6 +136,7 @@ class Report:
         }
 
 
+@shows_progress
 def verify(
     source: str | Path | Recipe | Callable[..., Any],
     data: Dataset | str | Path | None = None,

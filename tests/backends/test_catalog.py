@@ -190,8 +190,15 @@ def test_another_backend_after_keras_was_imported_is_refused_with_both_ways_out(
         catalog.use(other)
     text = str(refused.value)
     assert f"already imported under '{backend.name}'" in text
+    assert "restart the kernel" in text
+    assert "\n" not in text
     assert f"trivium.use('{other}') before importing keras" in text
     assert f"{catalog.BACKEND_VARIABLE}={other}" in text
+
+
+def test_a_backend_that_keras_loads_under_another_is_kept_quiet_there_too(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    assert catalog.find("torch").settings()["TF_CPP_MIN_LOG_LEVEL"] == "3"
 
 
 def test_a_backend_is_kept_quiet_unless_the_user_wants_it_loud(monkeypatch):
