@@ -164,7 +164,7 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 )
 @common_options
 def export_runs(runs: tuple[Path, ...], log: tuple[str, ...], as_json: bool) -> None:
-    """Send the runs in the folders RUNS to experiment trackers.
+    """Send the runs in the folders RUNS to experiment trackers; a folder of a search is one run per combination.
 
     What a tracker has of a run already is not sent again.
 
@@ -181,8 +181,9 @@ def export_runs(runs: tuple[Path, ...], log: tuple[str, ...], as_json: bool) -> 
         print_json([each.to_json() for each in exported])
         return
     for each in exported:
-        epochs = f"{each.epochs} epoch" + "s" * (each.epochs != 1)
-        action = f"sent {epochs} to" if each.is_new else f"all {epochs} there already:"
+        count, noun = (each.combinations, "combination") if each.combinations else (each.epochs, "epoch")
+        amount = f"{count} {noun}" + "s" * (count != 1)
+        action = f"sent {amount} to" if each.is_new else f"all {amount} there already:"
         console().print(f"{each.folder}  {each.tracker}: {action} {each.place}")
 
 

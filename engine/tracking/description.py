@@ -33,11 +33,17 @@ class RunDescription:
         identity: 32 hexadecimal digits, the same whenever this run is sent: a tracker recognises the run by it.
         name: for people.
         parameters: recipe, settings, data, backend and versions, each under a name with dots such as `options.units`.
+        parent: the identity of the search that the run is a combination of; empty for none.
     """
 
     identity: str
     name: str
     parameters: Parameters
+    parent: str = ""
+
+    def name_or(self, name: str | None) -> str:
+        """Return the name that the user gives to a run, or its own; combinations of a search have their own."""
+        return name if name and not self.parent else self.name
 
 
 def describe(record: Mapping[str, Any], name: str) -> RunDescription:
@@ -58,7 +64,7 @@ def new_id() -> str:
 def id_of(record: Mapping[str, Any]) -> str:
     """Return the id in the record of a run, or one that follows from it: runs of earlier versions have none."""
     recorded = record.get("id")
-    return recorded if isinstance(recorded, str) else _digest({name: record.get(name) for name in _TIMED_PARTS})
+    return recorded if isinstance(recorded, str) else digest({name: record.get(name) for name in _TIMED_PARTS})
 
 
 def identity_of(record: Mapping[str, Any]) -> str:
@@ -74,11 +80,17 @@ def identity_of(record: Mapping[str, Any]) -> str:
         "settings": comparable_settings(settings) if isinstance(settings, Mapping) else None,
         "data": data.get("checksum") if isinstance(data, Mapping) else None,
     }
-    return _digest(parts)
+    return digest(parts)
 
 
-def _digest(parts: Mapping[str, Any]) -> str:
+def digest(parts: Mapping[str, Any]) -> str:
+    """Return 32 hexadecimal digits that follow from JSON."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_LENGTH]
+
+
+def flat_parameters(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    """Return values of JSON under names with dots; lists are text, and null is left out."""
+    return {name: each for key, value in values.items() for name, each in _flat(key, value)}
 
 
 def _parameters(record: Mapping[str, Any]) -> Iterator[tuple[str, str | int | float | bool]]:

@@ -67,8 +67,10 @@ class MlflowTracker:
         run = self._find(description.identity)
         is_new = run is None
         if run is None:
-            name = self._arguments.get("name", description.name)
+            name = description.name_or(self._arguments.get("name"))
             tags = {IDENTITY_TAG: description.identity, "mlflow.source.name": "trivium"}
+            if description.parent and (parent := self._find(description.parent)):
+                tags["mlflow.parentRunId"] = parent.info.run_id
             run = self._client.create_run(self._experiment_id, run_name=name, tags=tags)
         self._run_id = run.info.run_id
         self._describe(description, run.data.params)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FOLDER = "tensorboard"  # in the folder of the run
 _VERSION = "brain.Event:2"  # of event files
 _PICTURES = (".png",)
+_NOT_IN_NAMES, _LONGEST_NAME = re.compile(r"[^\w=.-]+"), 80
 
 
 class TensorBoardTracker:
@@ -59,10 +61,14 @@ class TensorBoardTracker:
     def begin(self, description: RunDescription) -> Progress:
         self._description = description
         if self._dir:
-            self._folder = self._dir / f"{self._name or description.name}-{description.identity[:8]}"
+            # A name may come from the file of a stranger, and must not lead out of the folder.
+            name = _NOT_IN_NAMES.sub("-", description.name_or(self._name))[:_LONGEST_NAME].strip("-.")
+            self._folder = self._dir / f"{name}-{description.identity[:8]}"
         else:
             assert self._run_folder
             self._folder = self._run_folder / FOLDER
+            if description.parent:
+                self._folder /= description.identity[:8]
             if self._folder.is_dir():
                 require_no_way_out(self._run_folder)
         self._progress = marker.read(self._folder)

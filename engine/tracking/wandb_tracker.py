@@ -91,6 +91,12 @@ class WandbTracker:
         self._run = None
 
     @property
+    def _passed(self) -> dict[str, str]:
+        """The arguments that `wandb.init` takes as they are; the combinations of a search are one group."""
+        search = {"group": self._description.parent} if self._description.parent else {}
+        return search | {name: self._arguments[name] for name in _PASSED if name in self._arguments}
+
+    @property
     def _is_offline(self) -> bool:
         return self._mode in _OFFLINE
 
@@ -114,12 +120,13 @@ class WandbTracker:
             self._run = wandb.init(
                 project=self._arguments.get("project") or os.environ.get("WANDB_PROJECT") or PROJECT,
                 id=self._description.identity,
-                name=self._arguments.get("name", self._description.name),
+                name=self._description.name_or(self._arguments.get("name")),
                 mode=self._mode,
                 dir=str(self._dir),
                 resume=None if self._is_offline else "allow",
+                reinit="create_new",  # beside a run of the user's own in this process
                 settings=settings,
-                **{name: self._arguments[name] for name in _PASSED if name in self._arguments},
+                **self._passed,
             )
             self._run.config.update(dict(self._description.parameters), allow_val_change=True)
         return self._run

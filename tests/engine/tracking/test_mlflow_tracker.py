@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from written_runs import LOSSES, write_run
+from written_runs import LOSSES, write_run, write_search
 
 from trivium.engine.tracking.destination import parse
 from trivium.engine.tracking.export import export
@@ -107,6 +107,18 @@ def test_a_run_that_is_resumed_goes_on_with_the_same_run(backend, server, stored
     assert kept.data.metrics["test/rms_error"] == run.evaluation["rms_error"]
     assert kept.data.params["backend"] == run.environment["backend"]
     assert not send(tmp_path / "run", "mlflow").is_new
+
+
+@pytest.mark.plain
+def test_the_combinations_of_a_search_are_its_children(server, stored, tmp_path):
+    text = f"mlflow:uri={server},experiment=searched"
+    assert send(write_search(tmp_path / "search", 8, 16), text).is_new
+    assert not send(tmp_path / "search", text).is_new
+    _, runs = stored("searched")
+    (top,) = (run for run in runs if run.info.run_name == "search")
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == top.info.run_id]
+    assert {run.data.params["units"] for run in children} == {"8", "16"}
+    assert all(run.data.metrics["search/mean"] == 0.625 for run in (top, *children))
 
 
 @pytest.mark.plain
