@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 from ..runs.run_list import DIED
 from .description import RunDescription
@@ -146,7 +146,9 @@ class MlflowTracker:
     def _require_answer(self) -> None:
         """Raise an OSError if nothing listens at the address of the server; a proxy is not tried."""
         address = urlsplit(str(self._client.tracking_uri))
-        if address.scheme not in _PORTS or not address.hostname or getproxies():
+        if address.scheme not in _PORTS or not address.hostname:
+            return
+        if getproxies() and not proxy_bypass(address.hostname):
             return
         port = address.port or _PORTS[address.scheme]
         try:

@@ -49,6 +49,7 @@ class WandbTracker:
         if self._mode == "online" and not wandb.login(prompt=False, verify=False):
             raise OptionError("`log` wandb: nobody is logged in: `wandb login`, or add mode=offline to wandb")
         self._run: Any = None
+        self._url = ""
         self._progress = Progress()
 
     @property
@@ -56,7 +57,7 @@ class WandbTracker:
         if self._is_offline:
             folder = self._run_folder or self._dir
             return f"{folder} (send it by `wandb sync`)"
-        return str(self._run.url) if self._run and self._run.url else f"run {self._description.identity}"
+        return self._url or f"run {self._description.identity}"
 
     def begin(self, description: RunDescription) -> Progress:
         self._description = description
@@ -128,6 +129,7 @@ class WandbTracker:
                 settings=settings,
                 **self._passed,
             )
+            self._url = self._run.url or ""
             self._run.config.update(dict(self._description.parameters), allow_val_change=True)
         return self._run
 

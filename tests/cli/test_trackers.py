@@ -33,8 +33,9 @@ def test_a_run_and_its_resumption_are_logged_as_one(cli, here):
     )
 
 
-def test_a_tracker_that_fails_does_not_end_the_training(cli, here):
+def test_a_tracker_that_fails_does_not_end_the_training(cli, here, monkeypatch):
     pytest.importorskip("mlflow")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     done = cli(*TRAIN, "--epochs", "1", "--log", "mlflow:uri=http://127.0.0.1:9", "--out", "run")
     assert done.code == 0
     (warning,) = (line for line in done.err.splitlines() if "warning" in line)

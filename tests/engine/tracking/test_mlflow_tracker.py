@@ -11,7 +11,7 @@ from written_runs import LOSSES, write_run, write_search
 
 from trivium.engine.tracking.destination import parse
 from trivium.engine.tracking.export import export
-from trivium.errors import OutputError
+from trivium.errors import OptionError, OutputError
 
 pytestmark = pytest.mark.one_environment
 mlflow = pytest.importorskip("mlflow")
@@ -122,7 +122,10 @@ def test_the_combinations_of_a_search_are_its_children(server, stored, tmp_path)
 
 
 @pytest.mark.plain
-def test_a_server_that_is_down_is_told_in_one_line(run):
+def test_a_server_that_cannot_be_used_is_told_in_one_line(run, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     port = free_port()
     with pytest.raises(OutputError, match=f"was not sent to mlflow.*no server answers at 127.0.0.1:{port}"):
         send(run, f"mlflow:uri=http://127.0.0.1:{port}")
+    with pytest.raises(OptionError, match="`log` mlflow:uri=gopher://hole: "):
+        send(run, "mlflow:uri=gopher://hole")
