@@ -1,4 +1,4 @@
-"""`trivium runs`: list the runs, show one, or compare several."""
+"""`trivium runs`: list the runs, show one, compare several, or send some to an experiment tracker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER = "runs"
 
 
 class _RunGroup(click.Group):
-    """Group for `runs`, `runs FOLDER`, `runs show …` and `runs compare …`: any other word is a folder to list."""
+    """Group for `runs`, `runs FOLDER`, and `runs show …` and its like: any other word is a folder to list."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -38,7 +38,7 @@ class _RunGroup(click.Group):
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the runs in a folder, show one, or compare several.
+    """List the runs in a folder, show one, compare several, or export some.
 
     `trivium runs [FOLDER]` lists them. A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process
     ended without a message). Continue a run that is not finished with `trivium train --resume --out RUN`.
@@ -48,6 +48,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
       trivium runs
       trivium runs show runs/digits
       trivium runs compare runs/digits runs/other --out curves.png
+      trivium runs export runs/digits --to mlflow
     """
     ctx.default_map = {name: {"as_json": as_json} for name in command.commands}  # `--json` may stand before them
 
@@ -155,6 +156,41 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     screen.print(rows)
     if out:
         screen.print(f"curves      {out}")
+
+
+@command.command("export")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "log",
+    multiple=True,
+    required=True,
+    metavar="TRACKERS",
+    help="mlflow, wandb or tensorboard: one or several, each with its arguments, as `trivium train --log` has them.",
+)
+@common_options
+def export_runs(runs: tuple[Path, ...], log: tuple[str, ...], as_json: bool) -> None:
+    """Send the runs in the folders RUNS to experiment trackers; a folder of a search is one run per combination.
+
+    What a tracker has of a run already is not sent again.
+
+    \b
+    Example:
+      trivium runs export runs/digits --to mlflow
+      trivium runs export runs/* --to mlflow:uri=http://host:5000,artifacts=true,tensorboard:dir=logs
+    """
+    from ..engine.tracking import destination
+    from ..engine.tracking.export import export
+
+    exported = [export(run, each) for each in destination.parse(log) for run in runs]
+    if as_json:
+        print_json([each.to_json() for each in exported])
+        return
+    for each in exported:
+        count, noun = (each.combinations, "combination") if each.combinations else (each.epochs, "epoch")
+        amount = f"{count} {noun}" + "s" * (count != 1)
+        action = f"sent {amount} to" if each.is_new else f"all {amount} there already:"
+        console().print(f"{each.folder}  {each.tracker}: {action} {each.place}")
 
 
 def _evaluation_rows(stored_runs: list[StoredRun]) -> list[tuple[str, list[str]]]:

@@ -30,6 +30,7 @@ from .entries import parse_assignment, parse_value, split_list
 from .options.config_file import config_options
 from .options.data_options import data_options
 from .options.help_page import GroupedCommand
+from .options.tracker_options import export_or_warn, log_option, parse_trackers
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ _STOPPED = {"time": "the time limit", "interrupted": "Ctrl-C"}
 )
 @executor_option
 @address_option
+@log_option
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder. Default: runs/search-RECIPE.")
 @click.option("--resume", is_flag=True, help="Score only the combinations that have no score yet in the output folder.")
 @backend_option
@@ -92,6 +94,7 @@ def command(
     resume: bool,
     backend: str | None,
     as_json: bool,
+    log: tuple[str, ...],
     **settings: Any,
 ) -> None:
     """Find good options of a recipe by cross-validation.
@@ -108,7 +111,7 @@ def command(
       trivium search dense/dropout --grid units=20,30 --executor ray
     """
     catalog.use(backend)
-    values, fixed = parse_grid(grid), parse_assignments(assignments)
+    values, fixed, destinations = parse_grid(grid), parse_assignments(assignments), parse_trackers(log)
     from ..engine.search.search import search
     from ..storage import atomic
 
@@ -123,6 +126,7 @@ def command(
         result = search(recipe, values, data, listener=listener, **keeping, **fixed, **chosen)
         listener({"kind": "stage", "stage": "drawing", "done": result.fits, "total": result.fits})
         written = _save(result, out)
+    export_or_warn(out, destinations)
     if as_json:
         print_json({**result.to_json(), "files": [str(file) for file in written]})
         return

@@ -34,6 +34,7 @@ from .options.checkpoint_rules import parse_rules
 from .options.config_file import config_options
 from .options.data_options import data_options
 from .options.help_page import GroupedCommand
+from .options.tracker_options import log_option
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ AUTO = "auto"
     "of your own, weights to save the weights alone; end a name in .h5 or .keras for whole models; or off. May be "
     "repeated. Default: keep the newest two.",
 )
+@log_option
 @click.option("--resume", is_flag=True, help="Continue the run in --out, exactly as if it had not stopped.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
 @backend_option

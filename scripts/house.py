@@ -22,7 +22,7 @@ FLOORS = (
     *("backends", "backends/workers", "backends/same_run", "backends/distribution", "backends/written_losses"),
     "backends/FRAMEWORK",
     "data",
-    *("engine/keras_model", "engine/epochs", "engine/runs", "engine/bundles"),
+    *("engine/keras_model", "engine/epochs", "engine/runs", "engine/tracking", "engine/bundles"),
     *("engine/plots", "engine/prediction", "engine/training", "engine/search", "engine/verification", "engine"),
     *("porting", "comparison", "pytest_plugin.py", "benchmarks", "__init__.py", "cli", "__main__.py"),
 )

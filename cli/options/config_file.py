@@ -1,6 +1,7 @@
 """`--config FILE`: options of a command from a file, by the names that they have on the command line.
 
-The file is YAML, TOML or JSON, or the `run.json` of a run. What is typed on the command line counts before it.
+The file is YAML, TOML or JSON, or the `run.json` of a run. What is typed on the command line counts before it. A list
+of values for an option that takes one is a sweep: `trivium search` tries each of them.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,9 @@ from .resume_options import as_json_value
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _PRINTED = f"{__name__}.printed"  # in the context of a command: whether its options are to be printed
+# The option of a search that names values to try, and the options of training that it may try in a file by a list.
+_GRID = "grid"
+_SWEPT = ("epochs", "batch_size", "optimizer", "learning_rate")
 _ENDINGS = ".yaml, .yml, .toml or .json"
 # These are the user's decision at each call.
 _NEVER_IN_A_FILE = ("trust", "config", "print_config", "debug", "help")
@@ -70,8 +74,42 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: str | None) -> No
                 f"{suggest(unknown[0].replace('_', '-'), list(parameters))}"
             )
         by_parameter = {parameters[name.replace("_", "-")]: value for name, value in values.items()}
-        values_of = {each.name or "": _as_typed(each, value) for each, value in by_parameter.items()}
-        ctx.default_map = {**(ctx.default_map or {}), **values_of}
+        typed = {each.name or "": _as_typed(each, value) for each, value in _one_valued(by_parameter).items()}
+        ctx.default_map = {**(ctx.default_map or {}), **typed, **_swept(ctx, path, by_parameter, typed)}
+
+
+def _is_list_of_values(parameter: click.Parameter, value: Any) -> bool:
+    """Return whether a file names several values of an option that takes one."""
+    takes_one = parameter.name in _SWEPT or not isinstance(parameter.type, click.types.StringParamType)
+    return isinstance(value, list) and takes_one and not getattr(parameter, "multiple", False) and parameter.nargs == 1
+
+
+def _one_valued(values: Mapping[click.Parameter, Any]) -> dict[click.Parameter, Any]:
+    return {each: value for each, value in values.items() if not _is_list_of_values(each, value)}
+
+
+def _swept(
+    ctx: click.Context, path: Path, values: Mapping[click.Parameter, Any], typed: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Return the grid of a command that has one, with each option of several values as a further line.
+
+    Args:
+        values: those in the file.
+        typed: the options of one value each, and the grid in the file, as they are typed.
+
+    Raises:
+        OptionError: the command tries one value of an option only.
+    """
+    several = {each: value for each, value in values.items() if _is_list_of_values(each, value)}
+    has_grid = any(parameter.name == _GRID for parameter in ctx.command.params)
+    for parameter, value in several.items():
+        if parameter.name not in _SWEPT or not has_grid:
+            raise OptionError(
+                f"{path}: {_name_of(parameter)} takes one value in {ctx.info_name}, received {len(value)}: "
+                "`trivium search` tries several of a model's options and those of its training"
+            )
+    lines = [f"{each.name}={_text(value)}" for each, value in several.items()]
+    return {_GRID: [*typed.get(_GRID, []), *lines]} if lines else {}
 
 
 def _by_name(command: click.Command) -> dict[str, click.Parameter]:
@@ -138,8 +176,9 @@ def _items(value: Any) -> Sequence[Any]:
 
 
 def _text(value: Any) -> str:
+    """Return a value as it is typed; lists within a list keep their brackets."""
     if isinstance(value, list):
-        return ",".join(map(_text, value))
+        return ",".join(json.dumps(each) if isinstance(each, list) else _text(each) for each in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

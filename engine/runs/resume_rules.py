@@ -16,7 +16,7 @@ from .file_names import is_within
 from .signature import is_own
 
 # Settings that may change: how long to train, and by which plan. So may the file of the model to start from, whose
-# checksum counts: see `_comparable`.
+# checksum counts: see `comparable_settings`.
 _CHANGEABLE = ("epochs", "plan")
 # A resumed run takes the command line options that the user does not repeat from its record. These options may name
 # code, and only the user may decide which code runs.
@@ -38,7 +38,7 @@ def require_same(folder: Path, record: Mapping[str, Any], now: Mapping[str, Any]
     changed = []
     if record.get("recipe") != now["recipe"]:
         changed.append(f"recipe {record.get('recipe')} → {now['recipe']}")
-    before, after = _comparable(record["settings"]), _comparable(now["settings"])
+    before, after = comparable_settings(record["settings"]), comparable_settings(now["settings"])
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             changed.append(f"{name} {_format(before.get(name))} → {_format(after.get(name))}")
@@ -84,7 +84,8 @@ def previous_arguments(folder: Path, record: Mapping[str, Any], arguments: Mappi
 
     Raises:
         OptionError: one of them names code, which a file must not decide to run, a place outside of the run's folder,
-            which it must not decide to overwrite, or a file to read, if the run came from elsewhere.
+            which it must not decide to overwrite, or a file to read or a tracker to send to, if the run came from
+            elsewhere.
     """
     recorded = record.get("asked")
     previous = (
@@ -105,7 +106,15 @@ def previous_arguments(folder: Path, record: Mapping[str, Any], arguments: Mappi
                 raise OptionError(
                     f"the run in {folder} is not your own and reads {previous[name]}: name `{name}` again"
                 )
+        if previous.get("log"):
+            raise OptionError(
+                f"the run in {folder} is not your own and would be sent to {_listed(previous['log'])}: name `log` again"
+            )
     return previous
+
+
+def _listed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _names_file(option: str, value: str) -> bool:
@@ -117,7 +126,7 @@ def _names_file(option: str, value: str) -> bool:
     return option == "start" or Path(value).suffix != ""
 
 
-def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+def comparable_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that must be the same in a resumed run."""
     comparable = {name: value for name, value in settings.items() if name not in _CHANGEABLE}
     if isinstance(start := comparable.get("start"), dict):

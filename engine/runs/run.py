@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.dataset import Dataset
@@ -75,6 +76,8 @@ class Run:
         stopped: when and why a callback ended it before its last epoch; empty where none did.
         compiled: the optimizer, the loss and the metrics of the model, and its frozen layers.
         asked: the options given on the command line, by name, for when the run is resumed.
+        id: tells this run from all others; empty where it was not recorded.
+        on_end: called with this run, its state and its files once it is saved, or has ended without a folder.
         resumed: for each time that it was resumed: after which epoch, and under which backend.
         notes: a sentence for each thing that was done to the data without being asked for.
         warnings: a sentence for each probable mistake in the data.
@@ -100,6 +103,23 @@ class Run:
     resumed: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    id: str = ""
+    on_end: Callable[[Run, str, Sequence[Path]], None] | None = None
+
+    @property
+    def state(self) -> str:
+        """How the run has ended: `interrupted` or `finished`."""
+        return "interrupted" if self.interrupted else "finished"
+
+    def end(self, files: Sequence[Path] = (), state: str | None = None) -> None:
+        """Tell whoever watches the run that it has ended.
+
+        Args:
+            files: that were written.
+            state: another than the run's own, such as `failed`.
+        """
+        if self.on_end:
+            self.on_end(self, state or self.state, files)
 
     def __repr__(self) -> str:
         """Return what one wants to know of a run, in a few lines."""
@@ -137,6 +157,7 @@ class Run:
         """Return everything but the arrays."""
         return {
             "schema": 1,
+            **({"id": self.id} if self.id else {}),
             "recipe": self.recipe.name,
             "settings": self.settings,
             **({"compiled": self.compiled} if self.compiled else {}),
@@ -149,7 +170,7 @@ class Run:
             "timings": self.timings.to_json(),
             "interrupted": self.interrupted,
             **({"stopped": self.stopped} if self.stopped else {}),
-            "state": "interrupted" if self.interrupted else "finished",
+            "state": self.state,
             "environment": self.environment,
             "asked": self.asked,
             **({"resumed": self.resumed} if self.resumed else {}),

@@ -20,6 +20,8 @@ from ...functions import is_file_function, load_function, require_known, takes_a
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
 from ...storage.regular_file import read_regular
 from ..runs import direction
+from ..tracking import destination as destinations
+from ..tracking.destination import Destination, Destinations
 from .sample_settings import SampleSettings
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class CallbackOptions:
         samples: some of `every` (1 epoch), `temperatures` ((0.5, 1, 1.5)) and `length` (200): texts that a text model
             writes after every n-th epoch into `samples.txt` in the folder of the run; empty for all defaults, None for
             no texts.
+        log: the experiment trackers that the run is sent to: `mlflow`, `wandb`, `tensorboard`, each with its arguments,
+            such as `mlflow:uri=http://host:5000,experiment=digits`; or a mapping from their names to their arguments.
 
     Raises:
         OptionError: a setting that is unknown or out of range.
@@ -76,6 +80,7 @@ class CallbackOptions:
     tensorboard: Path | None = None
     csv: Path | None = None
     samples: Settings | None = None
+    log: Destinations = ()
 
     def __post_init__(self) -> None:
         if self.early_stopping is not None:
@@ -94,6 +99,7 @@ class CallbackOptions:
             require_writable_folder(self.tensorboard, "tensorboard")
         if self.csv:
             require_writable_file(self.csv.absolute(), "csv")
+        _ = self.destinations
 
     def describe(self) -> dict[str, str]:
         """Return the options that change the trained weights."""
@@ -103,6 +109,11 @@ class CallbackOptions:
             "reduce_on_plateau": _describe(self.reduce_on_plateau),
         }
         return {name: text for name, text in texts.items() if text is not None}
+
+    @property
+    def destinations(self) -> list[Destination]:
+        """The experiment trackers that the run is sent to."""
+        return destinations.parse(self.log)
 
     @property
     def monitors(self) -> dict[str, str]:

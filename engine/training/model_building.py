@@ -13,6 +13,7 @@ from ...backends.same_run.randomness import portable_initial_weights
 from ...data import axes
 from ...data.dataset import Dataset, Split
 from ...data.nests import Nest, arrays_of, head, is_array
+from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import DataError, OptionError
 from ...models.recipe import Recipe
 from ..epochs import precision as precisions
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _DEFERRED_TARGETS = 65_536
 # Samples whose outputs are looked at where a model does not tell its last activation.
 _PROBED_SAMPLES = 32
+# Raw samples of the test split that are looked at before the training: windows over a series need many each.
+_CHECKED_SAMPLES = 4_096
 
 
 def build_model(
@@ -219,6 +222,15 @@ def require_match(model: keras.Model, split: Split, dataset: Dataset, part: str 
         require_known_tokens(model, split.x, split.is_deferred)
     except DataError as error:
         raise DataError(f"{dataset.name}, in x_{part}: {error}") from error
+
+
+def require_test_split(model: keras.Model, preprocessing: Preprocessing, dataset: Dataset) -> None:
+    """Raise a DataError unless the model can be evaluated on the test split: before the first epoch, not after."""
+    if dataset.test is None:
+        return
+    sample = dataset.test.head(_CHECKED_SAMPLES)
+    prepared = Split(*preprocessing.pairs(sample.x, sample.y))
+    require_match(model, match_split(model, prepared, dataset), dataset, "test")
 
 
 def _require_like_training(model: keras.Model, split: Split, dataset: Dataset, part: str) -> None:

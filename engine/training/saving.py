@@ -17,7 +17,9 @@ from .sample_settings import FILE_NAME as SAMPLES
 
 
 def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]:
-    """Write a finished run and draw its pictures. A picture that cannot be drawn is a warning to the listener.
+    """Write a finished run, draw its pictures, and tell its trackers.
+
+    A picture that cannot be drawn is a warning to the listener.
 
     Returns:
         The files. `run.json`, which marks the folder as that of a run, is written before the others, and says that the
@@ -26,6 +28,16 @@ def save(run: Run, folder: Path, listener: Listener | None = None) -> list[Path]
     Raises:
         OutputError: a file other than a picture cannot be written.
     """
+    try:
+        files = _write(run, folder, listener)
+    except BaseException:
+        run.end(state="failed")
+        raise
+    run.end(files)
+    return files
+
+
+def _write(run: Run, folder: Path, listener: Listener | None) -> list[Path]:
     record = signed(run.to_json())
     if not (folder / RECORD).is_file():
         write_json(folder / RECORD, {**record, "state": "running"})

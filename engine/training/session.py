@@ -14,6 +14,8 @@ from ..keras_model.metric_directions import metric_directions
 from ..runs.history import History
 from ..runs.recorder import RunRecorder
 from ..runs.resume_rules import require_epochs_left, require_same
+from ..tracking.description import id_of, new_id
+from ..tracking.tracking import Tracking
 from . import compilation, early_stop
 from .options import ResolvedOptions
 from .own_callbacks import require_callbacks
@@ -43,8 +45,11 @@ class TrainingSession:
         model: compiled.
         targets: of the training, in the model's nest; only their shapes matter.
         run_folder: the folder of the run, locked by this process.
+        warn: called with a sentence for each tracker that fails while the model trains.
 
     Attributes:
+        run_id: tells this run from all others.
+        tracking: what the run sends to its trackers.
         plan: the plan of the epochs; a resumed run keeps the plan of its earlier session.
         log, clock: metrics and times of all epochs, those of earlier sessions included.
         resumed: for each time that the run was resumed: after which epoch, and under which backend.
@@ -66,6 +71,7 @@ class TrainingSession:
         model: keras.Model,
         targets: Nest,
         run_folder: RunFolder | None,
+        warn: Callable[[str], None] = lambda text: None,
     ):
         self._options, self._run_folder, self._callbacks = options, run_folder, list(callbacks)
         require_callbacks(self._callbacks)
@@ -79,8 +85,12 @@ class TrainingSession:
         self._recorder = self._build_recorder(directions)
         self.resumed: list[dict[str, Any]] = []
         self.failures: list[str] = []
+        self.tracking = Tracking(options.callback_options.destinations, run_folder.path if run_folder else None, warn)
+        record = self._record(settings, dataset)
+        self.run_id = str(record["id"])
         if run_folder:
-            self._start(run_folder, settings, dataset)
+            self._start(run_folder, record)
+        self.tracking.begin(record, self.log.epochs)
 
     @property
     def stopped(self) -> str:
@@ -108,12 +118,14 @@ class TrainingSession:
         """
         monitors = RequireMonitors(self._options.callback_options.monitors)
         samples = self._text_samples(preprocessing, training)
-        watchers = [self.stop, self.clock, self.log, monitors, *self._option_callbacks, *samples]
+        own = [*self._option_callbacks, *samples, *self.tracking.callbacks]
+        watchers = [self.stop, self.clock, self.log, monitors, *own]
         # If a callback had stopped the run, only `on_train_end` is left to run.
         stopped = self._resume_from is not None and self._resume_from.stopped
         recorder = self._recorder
         try:
-            run_epochs(watchers, self._options.epochs if stopped else self._first_epoch, recorder)
+            with self.tracking.telling_failures():
+                run_epochs(watchers, self._options.epochs if stopped else self._first_epoch, recorder)
         except KeyboardInterrupt:
             if not self.log.epochs:
                 raise
@@ -138,16 +150,21 @@ class TrainingSession:
         name, seed = self._options.recipe.name, self._options.seed
         return [text_samples.build(settings, name, preprocessing, training.x, folder, seed, self._first_epoch)]
 
-    def _start(self, run_folder: RunFolder, settings: Mapping[str, Any], dataset: Dataset) -> None:
-        """Check that the run can be resumed, restore its history, and write the record of this session."""
-        record = {
+    def _record(self, settings: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """Return the record of the run as it begins; a run that is resumed keeps its id."""
+        before = self._run_folder.record if self._run_folder else {}
+        return {
             "schema": 1,
+            "id": id_of(before) if before else new_id(),
             "recipe": self._options.recipe.name,
             "settings": settings,
             "compiled": self.compiled,
             "dataset": dataset.describe(),
             "environment": environment.describe(),
         }
+
+    def _start(self, run_folder: RunFolder, record: Mapping[str, Any]) -> None:
+        """Check that the run can be resumed, restore its history, and write the record of this session."""
         if run_folder.record:
             require_same(run_folder.path, run_folder.record, record)
             require_epochs_left(run_folder.path, run_folder.record, run_folder.resume_from, self._options.epochs)

@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from ..runs.recorder import RunRecorder
     from ..runs.run_folder import RunFolder
 
-# Raw samples of the test split that are looked at before the training: windows over a series need many each.
-_CHECKED_SAMPLES = 4_096
-
 
 class Trainer:
     """Trains a recipe.
@@ -133,7 +130,10 @@ class Trainer:
         """
         self._require_backend()
         with self._devices.acquire():
-            return self._fit(dataset, prepared, run_folder)
+            run = self._fit(dataset, prepared, run_folder)
+        if run_folder is None:
+            run.end()
+        return run
 
     def _fit(self, dataset: Dataset, prepared: Prepared | None, run_folder: RunFolder | None) -> Run:
         from .run_end import finish, require_saveable
@@ -148,7 +148,7 @@ class Trainer:
         validated = validation and model_building.match_split(model, validation, dataset)
         if validated:
             model_building.require_match(model, validated, dataset, "val")
-        self._require_test_split(model, preprocessing, dataset)
+        model_building.require_test_split(model, preprocessing, dataset)
         if run_folder:
             require_saveable(model, training, self.recipe.name)
         self.notes += self.resolved.starting_point.notes(model, self.options)
@@ -156,7 +156,8 @@ class Trainer:
         self.warnings = [*self.resolved.preparation.likely_mistakes(dataset), *runtime.current().deviations(model)]
         self._tell("warning", self.warnings)
         build_seconds = time.perf_counter() - start
-        session = TrainingSession(self.resolved, self.settings, dataset, self.callbacks, model, training.y, run_folder)
+        subject = dataset, self.callbacks, model, training.y, run_folder
+        session = TrainingSession(self.resolved, self.settings, *subject, lambda text: self._warn([text]))
         if not self._devices.several:
             self.resolved = dataclasses.replace(self.resolved, plan=session.plan)
         data = named_outputs(model, dataset)
@@ -183,6 +184,8 @@ class Trainer:
             compiled=session.compiled,
             notes=self.notes,
             stopped=session.stopped,
+            id=session.run_id,
+            on_end=session.tracking.end,
         )
         self._warn(finish(run, self.resolved.preparation.held_out))
         run.warnings = self.warnings
@@ -354,14 +357,6 @@ class Trainer:
         held_out = self.resolved.preparation.held_out
         self.resolved = dataclasses.replace(self.resolved, validation=held_out.resolved_mode(dataset))
         return self.resolved.preparation
-
-    def _require_test_split(self, model: keras.Model, preprocessing: Preprocessing, dataset: Dataset) -> None:
-        """Raise a DataError unless the model can be evaluated on the test split: before the first epoch, not after."""
-        if dataset.test is None:
-            return
-        sample = dataset.test.head(_CHECKED_SAMPLES)
-        prepared = Split(*preprocessing.pairs(sample.x, sample.y))
-        model_building.require_match(model, model_building.match_split(model, prepared, dataset), dataset, "test")
 
     def load(self, data: DataSource | None) -> Dataset:
         """Return the given data, or else the recipe's own, as the model takes them.

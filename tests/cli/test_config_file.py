@@ -94,6 +94,18 @@ def test_a_search_takes_its_grid_from_a_file(cli, files):
 
 
 @pytest.mark.plain
+def test_a_list_of_values_in_a_file_of_a_search_is_a_sweep(cli, here):
+    file = {"recipe": "cnn/simple", "optimizer": ["adam", "sgd"], "grid": {"filters": [[8, 4], [16, 8]]}, "epochs": [1]}
+    (here / "search.json").write_text(json.dumps(file))
+    options = json.loads(cli("search", "--config", "search.json", "--print-config").out)
+    assert options["grid"] == ["filters=[8, 4],[16, 8]", "optimizer=adam,sgd", "epochs=1"]
+    (here / "again.json").write_text(json.dumps(options))
+    assert json.loads(cli("search", "--config", "again.json", "--print-config").out) == options
+    typed = json.loads(cli("search", "--config", "search.json", "--grid", "units=3", "--print-config").out)
+    assert typed["grid"] == ["units=3"]
+
+
+@pytest.mark.plain
 def test_a_suite_takes_options_from_a_file(cli, here):
     (here / "bench.json").write_text(json.dumps({"recipes": ["dense/small", "rnn/lstm"], "budget": "9s"}))
     options = json.loads(cli("bench", "epochs", "--config", "bench.json", "--print-config").out)
@@ -110,7 +122,8 @@ def test_a_suite_takes_options_from_a_file(cli, here):
         ("a.toml", "trust = true", "a.toml has no option of train in 'trust'"),
         ("a.json", "[3]", "a.json is no file of options: expected lines `option: value`"),
         ("a.json", '{"epochs": "many"}', "'many' is not a valid integer"),
-        ("a.json", '{"epochs": [1, 2]}', "is not a valid integer"),
+        ("a.json", '{"epochs": [1, 2]}', "a.json: epochs takes one value in train, received 2: `trivium search` tries"),
+        ("a.json", '{"optimizer": ["adam", "sgd"]}', "a.json: optimizer takes one value in train, received 2"),
         ("a.ini", "epochs = 3", "a.ini: expected a file of options in .yaml, .yml, .toml or .json"),
         (None, "", "cannot read missing.toml: No such file"),
     ],

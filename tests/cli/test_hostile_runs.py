@@ -93,6 +93,14 @@ def test_a_record_from_elsewhere_does_not_decide_what_is_read(run, cli, monkeypa
     assert option in shown.err.lower()
 
 
+def test_a_record_from_elsewhere_does_not_decide_where_the_run_is_sent(run, cli):
+    change(run, asked={"recipe": "rnn/lstm", "log": ["mlflow:uri=http://stranger.example"]})
+    for arguments in (("--resume", "--out", run), ("--config", run / "run.json", "--out", "new")):
+        shown = cli("train", *arguments, "--epochs", "2")
+        assert shown.code == 2
+        assert "is not your own and would be sent to mlflow:uri=http://stranger.example: name" in shown.err
+
+
 def test_a_record_that_was_changed_is_no_longer_the_users_own(run, cli, tmp_path):
     from trivium.engine.runs import signature
 

@@ -1,0 +1,46 @@
+"""Where runs and searches are sent to: `--log`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...errors import TriviumError
+from ...storage.visible_text import visible
+
+if TYPE_CHECKING:
+    from ...engine.tracking.destination import Destination
+
+log_option = click.option(
+    "--log",
+    multiple=True,
+    metavar="TRACKERS",
+    help="Send it to mlflow, wandb or tensorboard: one or several, each with its arguments: "
+    "mlflow:uri=http://host:5000,experiment=digits,artifacts=true. Export it later with `trivium runs export`.",
+)
+
+
+def parse_trackers(texts: Sequence[str]) -> list[Destination]:
+    """Return the trackers that the texts of `--log` name.
+
+    Raises:
+        OptionError: as `destination.parse`.
+    """
+    from ...engine.tracking.destination import parse
+
+    return parse(texts) if texts else []
+
+
+def export_or_warn(folder: Path, destinations: Sequence[Destination]) -> None:
+    """Send what is in a folder to trackers. One that fails is a line on standard error: the folder has everything."""
+    from ...engine.tracking.export import export
+
+    for destination in destinations:
+        try:
+            export(folder, destination)
+        except TriviumError as error:
+            way_out = f"`trivium runs export {folder} --to {destination}` sends it"
+            click.echo(visible(f"warning: {error}; {way_out}"), err=True)
