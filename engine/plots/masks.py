@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from .images import mask_colours
+from .images import brightness_range, draw_image, mask_colours
 from .style import save, style
 
 # The classes that the legend names.
@@ -36,8 +36,9 @@ def masks(
             for axes in line:
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set_visible(False)
+            ends = brightness_range(pictures)
             for axes, picture in zip(line, pictures, strict=False):
-                axes.imshow(np.squeeze(picture), cmap="gray_r", interpolation="nearest")
+                draw_image(axes, picture, ends)
             line[0].set_ylabel(name, fontsize=8)
         named = [Patch(color=colour / 255, label=label) for label, colour in zip(labels, colours, strict=True)]
         fig.legend(handles=named[:_MOST_NAMED], loc="outside lower center", ncols=_ROW_OF_LEGEND, fontsize=8)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from .images import brightness_range, draw_image
 from .style import DATA, grid_of, save, style
 
 _MOST_CLASSES = 10  # of a matrix; with more classes the pairs that occur most are listed
@@ -72,8 +73,8 @@ def _pairs(expected: np.ndarray, predicted: np.ndarray, certainty: np.ndarray) -
     ]
 
 
-def _shown(images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair]) -> Any:
-    return images(np.array([pair.sample for pair in pairs])) if pairs else ()
+def _shown(images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair]) -> np.ndarray:
+    return images(np.array([pair.sample for pair in pairs])) if pairs else np.empty(0)
 
 
 def _draw_matrix(images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair], labels: tuple[str, ...]) -> Figure:
@@ -88,9 +89,11 @@ def _draw_matrix(images: Callable[[np.ndarray], np.ndarray], pairs: list[_Pair],
             axes.set_xlabel(_short(labels[column], size), fontsize=9)
         if column == 0:
             axes.set_ylabel(_short(labels[row], size), fontsize=9)
-    for pair, image in zip(pairs, _shown(images, pairs), strict=True):
+    shown = _shown(images, pairs)
+    ends = brightness_range(shown)
+    for pair, image in zip(pairs, shown, strict=True):
         axes = grid[pair.label, pair.predicted]
-        axes.imshow(np.squeeze(image), cmap="gray_r")
+        draw_image(axes, image, ends)
         axes.set_title(f"{pair.times}×", fontsize=8, pad=2, color=DATA if pair.times == 1 else "black")
     fig.supxlabel("predicted", fontsize=10)
     fig.supylabel("true", fontsize=10)
@@ -103,8 +106,10 @@ def _draw_list(
     fig, places = grid_of(max(1, len(pairs)), 8, (1.4, 1.65))
     for axes in places:
         axes.axis("off")
-    for axes, pair, image in zip(places, pairs, _shown(images, pairs), strict=False):
-        axes.imshow(np.squeeze(image), cmap="gray_r")
+    shown = _shown(images, pairs)
+    ends = brightness_range(shown)
+    for axes, pair, image in zip(places, pairs, shown, strict=False):
+        draw_image(axes, image, ends)
         names = f"{_short(labels[pair.label])}\nfor {_short(labels[pair.predicted])}"
         axes.set_title(f"{names}\n{pair.times}×, {certainty[pair.sample]:.0%} certain", fontsize=7)
     return fig

@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..runs.history import History
+from .agreement import agreement as agreement
+from .confusion import confusion as confusion
 from .decision_boundary import decision_boundary as decision_boundary
 from .decision_surface import decision_surface as decision_surface
+from .images import brightness_range, draw_image
 from .point_plots import before_and_after as before_and_after
 from .point_plots import clusterings as clusterings
 from .regression_lines import regression_lines as regression_lines
-from .style import DATA, TRAINING, VALIDATION, figure, readable_on, save, style
+from .style import DATA, TRAINING, VALIDATION, figure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,53 +100,6 @@ def series(parts: list[tuple[str, np.ndarray, np.ndarray]], path: Path | str, *,
         save(fig, path)
 
 
-def agreement(data: np.ndarray, predicted: np.ndarray, path: Path | str, *, title: str) -> None:
-    """Plot predicted values against the true ones, one plot for each target: on the diagonal they agree.
-
-    Args:
-        data, predicted: (n, targets) values of samples that have no order.
-    """
-    with style():
-        fig, plots = figure(data.shape[1])
-        for target, axes in enumerate(plots):
-            true, said = data[:, target], predicted[:, target]
-            ends = [min(true.min(), said.min()), max(true.max(), said.max())]
-            axes.plot(ends, ends, color=DATA, linewidth=1)
-            axes.scatter(true, said, s=12, color=VALIDATION, alpha=0.6, linewidths=0)
-            rms = float(np.sqrt(np.mean(np.square(said - true))))
-            axes.set(xlabel="data", ylabel="predicted", title=f"RMS error {rms:.4g}", aspect="equal")
-        fig.suptitle(title)
-        save(fig, path)
-
-
-def confusion(
-    expected: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], path: Path | str, *, title: str
-) -> None:
-    """Plot the confusion matrix.
-
-    Args:
-        expected, predicted: (n,) class numbers.
-    """
-    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
-
-    counts = confusion_matrix(expected, predicted, labels=range(len(labels)))
-    with style(grid=False):
-        fig = Figure(figsize=(6.4, 5.8), layout="constrained")
-        axes = fig.subplots()
-        ConfusionMatrixDisplay(counts, display_labels=labels).plot(ax=axes, cmap="Blues", colorbar=False)
-        # The diagonal is much larger than the errors: scale the colours to the errors alone.
-        errors = counts - np.diag(np.diag(counts))
-        axes.images[0].set_clim(0, max(1, int(errors.max())))
-        for (row, column), count in np.ndenumerate(counts):
-            text = axes.texts[row * len(labels) + column]
-            text.set_color(readable_on(axes.images[0].to_rgba(count)))
-            text.set_text(str(count) if count else "")
-        wrong = len(expected) - int(np.trace(counts))
-        axes.set(xlabel="predicted", ylabel="true", title=f"{wrong} of {len(expected)} wrong")
-        fig.suptitle(title)
-        save(fig, path)
-
-
 def mistakes(
     images: Callable[[np.ndarray], np.ndarray],
     expected: np.ndarray,
@@ -170,9 +126,10 @@ def mistakes(
         grid = fig.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
-        shown = images(indices) if len(indices) else ()
+        shown = images(indices) if len(indices) else np.empty(0)
+        ends = brightness_range(shown)
         for axes, index, image in zip(grid.flat, indices, shown, strict=False):
-            axes.imshow(image, cmap="gray_r")
+            draw_image(axes, image, ends)
             axes.set_title(
                 f"{labels[expected[index]]} taken for {labels[predicted[index]]}\n{certainty[index]:.0%} certain",
                 fontsize=7,
@@ -196,8 +153,9 @@ def image_grid(images: np.ndarray, names: list[str], path: Path | str, *, title:
         grid = fig.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
+        ends = brightness_range(images)
         for index, axes in zip(range(len(images)), grid.flat, strict=False):
-            axes.imshow(np.squeeze(images[index]), cmap="gray_r")
+            draw_image(axes, images[index], ends)
             axes.set_title(names[index] if names else "", fontsize=8)
         fig.suptitle(title)
         save(fig, path)
@@ -214,7 +172,7 @@ def contact_sheet(images: np.ndarray, columns: int, path: Path | str, *, title: 
     with style(grid=False):
         fig = Figure(figsize=(7, 7 * sheet.shape[0] / sheet.shape[1] + 0.4), layout="constrained")
         axes = fig.subplots()
-        axes.imshow(sheet, cmap="gray_r")
+        draw_image(axes, sheet, brightness_range(images))
         axes.axis("off")
         fig.suptitle(title)
         save(fig, path)
@@ -228,6 +186,7 @@ def beside(pairs: list[tuple[str, np.ndarray]], path: Path | str, *, title: str)
             fewer than the others.
     """
     rows, columns = len(pairs), max(len(images) for _, images in pairs)
+    ends = brightness_range(*(images for _, images in pairs))
     with style(grid=False):
         fig = Figure(figsize=(columns, 1.1 * rows + 0.6), layout="constrained")
         grid = fig.subplots(rows, columns, squeeze=False)
@@ -236,7 +195,7 @@ def beside(pairs: list[tuple[str, np.ndarray]], path: Path | str, *, title: str)
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set_visible(False)
             for axes, image in zip(row, images, strict=False):
-                axes.imshow(np.squeeze(image), cmap="gray_r")
+                draw_image(axes, image, ends)
             row[0].set_ylabel(name, fontsize=8)
         fig.suptitle(title)
         save(fig, path)

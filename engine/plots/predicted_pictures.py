@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from .images import mask_colours
+from .images import brightness_range, draw_image, mask_colours
 from .style import DATA, TRAINING, VALIDATION, save, style
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ def _draw_photograph(axes: Axes, row: PredictedPicture) -> None:
 
 
 def _draw_image(axes: Axes, picture: np.ndarray) -> None:
-    picture = np.squeeze(picture)
-    low, high = (0, 255) if picture.dtype == np.uint8 else (None, None)
-    axes.imshow(picture, cmap="gray", interpolation="nearest", vmin=low, vmax=high)
+    ends = (0.0, 255.0) if picture.dtype == np.uint8 else brightness_range(picture)
+    draw_image(axes, picture, ends)
     axes.set(xticks=[], yticks=[], frame_on=False)
 
 

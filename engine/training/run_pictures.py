@@ -13,6 +13,7 @@ import numpy as np
 from ...data.dataset import VOLUMES, Labels, Split, labels_of
 from ...data.nests import is_array, take
 from ...data.pictures.channels import is_colour
+from ...data.preprocessing.transforms import Window
 from ..keras_model.class_scores import class_outputs, probabilities
 from ..keras_model.inference import outputs_of
 from ..keras_model.interface import match_inputs, targets_in_order
@@ -53,8 +54,9 @@ def draw(run: Run, folder: Path) -> list[Path]:
         return [*written, path]
     if is_array(outputs):
         assert isinstance(run.dataset.labels, tuple)
-        kind, part = run.dataset.kind, run.training_part
-        return written + _Output(test, outputs, predicted, run.dataset.labels, folder, title, kind, "", part).draw()
+        output = _Output(test, outputs, predicted, run.dataset.labels, folder, title, run.dataset.kind)
+        ordered = replace(output, is_ordered=_is_wave(run), training_part=run.training_part)
+        return written + ordered.draw()
     suffixes: set[str] = set()
     for (name, output), y in zip(outputs.items(), targets_in_order(run.model, test.y), strict=True):
         split, labels = Split(test.x, y), labels_of(run.dataset.labels, name)
@@ -73,6 +75,13 @@ def _parts_of_series(run: Run, predicted: np.ndarray) -> list[series_plots.Forec
         return [test]
     begins = series.rows.bounds[:-1]
     return [series_plots.ForecastPart(part.title, series.train_starts[part.samples], part.predicted, begins), test]
+
+
+def _is_wave(run: Run) -> bool:
+    """Return whether the samples are single values that follow each other: the model sees windows of them."""
+    assert run.dataset.test
+    x = run.dataset.test.x
+    return is_array(x) and x.ndim == 1 and any(isinstance(step, Window) for step in run.preprocessing.inputs.steps)
 
 
 def _unused_suffix(name: str, suffixes: set[str]) -> str:
@@ -110,6 +119,7 @@ class _Output:
         labels: the names of the classes; empty for values.
         kind: of the dataset.
         suffix: of the names of the files, where there are several outputs.
+        is_ordered: whether the samples are the values of a wave, one after the other.
         training_part: the predictions of the part of a series that was trained on.
     """
 
@@ -121,6 +131,7 @@ class _Output:
     title: str
     kind: str = ""
     suffix: str = ""
+    is_ordered: bool = False
     training_part: TrainingPart | None = None
 
     def draw(self) -> list[Path]:
@@ -133,8 +144,7 @@ class _Output:
             shown = [("given", x[:_SHOWN]), ("returned", self.predicted[:_SHOWN])]
             plots.beside(shown, path, title=f"{self.title}, test data")
             return [path]
-        is_series = is_array(x) and x.ndim == 1
-        if y.ndim == 1 and is_series and self.predicted.size == len(self.predicted):
+        if y.ndim == 1 and self.is_ordered and self.predicted.size == len(self.predicted):
             path = self._file("predictions")
             plots.series(self._parts(), path, title=self.title)
             return [path]
