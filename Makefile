@@ -2,9 +2,10 @@
 #
 #   make demo   the main job on real digits, into runs/demo/
 #   make test   the whole test suite
+#   make docs   the documentation as a site, into build/site/
 PYTHON ?= python3
 
-.PHONY: demo test install clean
+.PHONY: demo test docs install clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -21,6 +22,10 @@ install: .venv/installed
 
 test: .venv-tox/bin/tox
 	.venv-tox/bin/tox run-parallel --parallel 2 --parallel-live
+
+docs: .venv-tox/bin/tox
+	.venv-tox/bin/tox run -e docs
+	@echo "Open build/site/index.html"
 
 .venv-tox/bin/tox:
 	$(PYTHON) -m venv .venv-tox

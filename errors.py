@@ -27,7 +27,15 @@ def first_line(error: BaseException, limit: int | None = None) -> str:
 
 
 class TriviumError(Exception):
-    """An error that the user can fix; `str(error)` is one line."""
+    """An error that the user can fix; `str(error)` is one line.
+
+    Example:
+        >>> try:
+        ...     trivium.load("runs/nothing")
+        ... except trivium.TriviumError as error:
+        ...     print(error)
+        no bundle at runs/nothing...
+    """
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that a notebook shows: who called trivium, and the message. `%debug` has all frames."""

@@ -266,6 +266,10 @@ def use(
     Raises:
         BackendError: unknown, not installed, or Keras was already imported under another.
         OptionError: there is no such precision.
+
+    Example:
+        >>> trivium.use("torch").title
+        'PyTorch'
     """
     if matmul_precision is not None:
         require_known("`matmul_precision`", [matmul_precision], MATMUL_PRECISIONS)

@@ -101,8 +101,11 @@ def compare(
         FileError, OutputError: a map cannot be read, or a file cannot be written.
 
     Example:
-        >>> report = trivium.compare((net, (torch.randn(2, 3, 32, 32),)), keras_model)
-        >>> print(report.finding)
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)])
+        >>> trivium.compare((net, (torch.randn(2, 4),)), model, steps=2).passed
+        True
     """
     names = _two_backends(backends)
     if steps < 1:

@@ -52,7 +52,12 @@ def transfer(
         OutputError: the file cannot be written.
 
     Example:
-        >>> report = trivium.transfer("resnet.safetensors", keras_model, torch_module, "resnet.keras")
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> torch.save(net.state_dict(), "net.pt")
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)])
+        >>> trivium.transfer("net.pt", model, (net, (torch.randn(2, 4),)), "trained.keras").passed
+        True
     """
     catalog.require("torch")
     require_writable_file(Path(out))

@@ -60,6 +60,12 @@ class Dataset:
         picture_size: the size that pictures were brought to; None where they have it themselves.
         notes: sentences about how the data were read that a user should know.
         series: what the samples are windows of; None unless the kind is `SERIES`.
+
+    Example:
+        >>> x, y = np.zeros((10, 4), "float32"), np.zeros(10, "float32")
+        >>> data = trivium.Dataset("zeros", trivium.Split(x[:8], y[:8]), trivium.Split(x[8:], y[8:]), (), "an example")
+        >>> data.size, len(data.test)
+        ('8 samples', 2)
     """
 
     name: str

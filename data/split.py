@@ -20,6 +20,11 @@ class Split:
     Attributes:
         x, y: an array each, or a nest of arrays where a model has several inputs or outputs.
         weight: float32, the weights in the loss; None means that all samples count alike.
+
+    Example:
+        >>> part = trivium.Split(np.arange(10), np.arange(10) % 2)
+        >>> len(part), part.take(slice(3)).y.tolist()
+        (10, [0, 1, 0])
     """
 
     x: Nest

@@ -46,6 +46,11 @@ def inspect(path: str | Path) -> dict[str, Any]:
     Raises:
         FileError: the file is missing, truncated, altered, hostile, or of another format.
         BundleError, CheckpointError, OutputError: likewise, for a bundle, a checkpoint, or a run.
+
+    Example:
+        >>> report = trivium.inspect("runs/flowers")
+        >>> report["recipe"], report["dataset"], report["runs_code"]
+        ('dense/points', 'iris', [])
     """
     path = Path(path)
     report = {"schema": SCHEMA, "path": str(path)}

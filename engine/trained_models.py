@@ -43,7 +43,10 @@ def load(source: Bundle | str | Path) -> LoadedBundle:
         FileError: a model file is damaged or hostile.
 
     Example:
-        >>> trivium.load("runs/houses").predict([{"size": 80, "town": "Bonn", "rooms": 3}]).values
+        >>> model = trivium.load("runs/flowers")
+        >>> answers = model.predict(np.array([[5.1, 3.5, 1.4, 0.2]]))
+        >>> model.labels[answers.values[0]]
+        'setosa'
     """
     if not model_file.is_model_file(source):
         return loaded_bundle.load(source)
@@ -64,6 +67,11 @@ def predict(source: Bundle | str | Path, x: Any, threshold: float | None = None)
         BundleError: the model cannot be read.
         DataError: the inputs do not fit the model.
         OptionError: there is no threshold for such classes.
+
+    Example:
+        >>> answers = trivium.predict("runs/flowers", np.array([[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]))
+        >>> answers.outputs.shape, answers.labels
+        ((2, 3), ('setosa', 'versicolor', 'virginica'))
     """
     return evaluation.predict(load(source), x, threshold)
 
@@ -81,6 +89,11 @@ def evaluate(
         BundleError: the model cannot be read.
         DataError: the data cannot be read, do not fit, or have no test split.
         OptionError: there is no threshold for such classes.
+
+    Example:
+        >>> metrics = trivium.evaluate("runs/flowers")
+        >>> sorted(metrics)
+        ['accuracy', 'loss']
     """
     return load(source).evaluate(data, threshold)
 

@@ -73,7 +73,12 @@ class PreprocessingStep:
 
 
 def step(kind: str, **settings: Any) -> PreprocessingStep:
-    """Declare a preprocessing step; a setting may be an `Option`."""
+    """Declare a preprocessing step; a setting may be an `Option`.
+
+    Example:
+        >>> trivium.step("min-max")
+        PreprocessingStep(kind='min-max', settings={})
+    """
     return PreprocessingStep(kind, settings)
 
 
@@ -112,6 +117,12 @@ class Recipe:
         shuffle: whether each epoch takes the samples in a new order.
         parameters: the model's parameter count with default options; the tests check it.
         reference: the published figures.
+
+    Example:
+        >>> def tiny(units=10):
+        ...     return keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(units)])
+        >>> trivium.Recipe("mine/tiny", "one layer", tiny, dataset="mnist:sample").options
+        {'units': 10}
     """
 
     name: str
@@ -235,6 +246,8 @@ def recipe(name: str, summary: str, **settings: Any) -> Callable[[Callable[..., 
         >>> @trivium.recipe("mine/tiny", "one layer", dataset="mnist:sample", loss="sparse_categorical_crossentropy")
         ... def tiny(units=10):
         ...     return keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(units)])
+        >>> tiny.name, tiny.options
+        ('mine/tiny', {'units': 10})
     """
 
     def decorate(build: Callable[..., keras.Model]) -> Recipe:

@@ -92,6 +92,8 @@ def converter(target: Any) -> Callable[[Callable[..., Any]], Converter]:
         >>> @trivium.converter("torch:aten.frac.default")
         ... def frac(x):
         ...     return x - keras.ops.trunc(x)
+        >>> float(frac(keras.ops.array(1.25)))
+        0.25
     """
     if isinstance(target, type):
         target = layer_target(target)

@@ -95,8 +95,12 @@ def port_from_jax(
         OptionError: the file of converters is missing or raises an error.
 
     Example:
-        >>> report = trivium.port_from_jax(net, params, (jnp.ones((2, 32, 32, 3)),), "net.keras")
-        >>> model = keras.saving.load_model(report.artifact)
+        >>> import jax.numpy as jnp
+        >>> def net(params, x):
+        ...     return jnp.tanh(x @ params["kernel"])
+        >>> report = trivium.port_from_jax(net, {"kernel": jnp.ones((4, 3))}, (jnp.ones((2, 4)),), "net.keras")
+        >>> report.verdict, keras.saving.load_model(report.artifact).output_shape
+        ('same', (None, 3))
     """
 
     def announce(stage: str) -> None:

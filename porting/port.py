@@ -78,11 +78,9 @@ def port(
         OutputError: the port cannot be written.
 
     Example:
-        >>> report = trivium.port("runs/digits", to="onnx")
-        >>> report.artifact
-        PosixPath('/home/me/runs/digits/bundle-onnx/model.onnx')
-        >>> report.largest.relative
-        3.1e-07
+        >>> report = trivium.port("runs/flowers", to="source:torch")
+        >>> report.verdict, report.artifact.name, report.largest.relative < 1e-5
+        ('same', 'bundle-source-torch', True)
     """
     if isinstance(source, (Run, Bundle)):
         options = {"quantize": quantize, "max_drop": max_drop, "opset": opset, "converters": converters}

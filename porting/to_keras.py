@@ -130,8 +130,11 @@ def port_from_torch(
         OptionError: the file of converters is missing or raises an error.
 
     Example:
-        >>> report = trivium.port_from_torch(net, (torch.randn(2, 3, 32, 32),), "net.keras")
-        >>> model = keras.saving.load_model(report.artifact)
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> report = trivium.port_from_torch(net, (torch.randn(2, 4),), "net.keras")
+        >>> report.verdict, keras.saving.load_model(report.artifact).output_shape
+        ('same', (None, 3))
     """
 
     def announce(stage: str) -> None:

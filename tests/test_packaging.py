@@ -145,7 +145,12 @@ def test_the_console_command_is_the_entry_point():
 
 @pytest.mark.parametrize(
     ("package", "file"),
-    [("trivium", "py.typed"), ("trivium.data", "samples/mnist.npz"), ("trivium.models", "measured.json")],
+    [
+        ("trivium", "py.typed"),
+        ("trivium.data", "samples/mnist.npz"),
+        ("trivium.models", "measured.json"),
+        ("trivium.storage", "schemas/files/run.json"),
+    ],
 )
 def test_files_that_are_no_code_are_installed(package, file):
     assert resources.files(package).joinpath(*file.split("/")).is_file()

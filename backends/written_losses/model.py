@@ -54,7 +54,12 @@ def with_losses(
         >>> def losses(networks, batch):
         ...     answers = networks.answers(batch.x)
         ...     return keras.ops.mean(keras.ops.abs(answers - batch.y))
+        >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> model = trivium.with_losses(network, losses)
+        >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+        >>> run = trivium.train(model, (x, x.sum(1, keepdims=True)), epochs=2)
+        >>> len(run.history)
+        2
     """
     named = {ANSWERS: answers, **networks}
     for name, network in named.items():

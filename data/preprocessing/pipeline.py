@@ -92,6 +92,12 @@ class Preprocessing:
     """The two chains of a training run: one for the inputs x, one for the targets y.
 
     A nest of several arrays has no preprocessing: its chains have no steps.
+
+    Example:
+        >>> preparation = trivium.load("runs/flowers").preprocessing
+        >>> x, y = preparation.pairs(np.array([[5.1, 3.5, 1.4, 0.2]]), np.array([0]))
+        >>> x.shape, str(x.dtype)
+        ((1, 4), 'float32')
     """
 
     inputs: Chain = Chain()

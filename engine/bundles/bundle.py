@@ -67,6 +67,12 @@ class Bundle:
         run: the run record, as from `Run.to_json`, with `"ported"` entries after porting.
         recorded_inputs, recorded_outputs: preprocessed samples, and the model's outputs for them on the training
             backend; dictionaries by name, in the model's order, where there are several.
+
+    Example:
+        >>> run = trivium.train("dense/points", "iris", epochs=1)
+        >>> trivium.Bundle.of(run).save("flowers.trivium")
+        >>> trivium.load("flowers.trivium").labels
+        ('setosa', 'versicolor', 'virginica')
     """
 
     keras_file: bytes

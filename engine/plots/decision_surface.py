@@ -59,6 +59,9 @@ def decision_surface(
         OutputError: the file cannot be written.
 
     Example:
+        >>> from sklearn.datasets import make_moons
+        >>> from sklearn.svm import SVC
+        >>> points, moon = make_moons(80, noise=0.1, random_state=0)
         >>> trivium.plots.decision_surface(SVC().fit(points, moon), points, moon, "surface.png")
     """
     points, labels = points_in_plane(X), np.asarray(y)

@@ -1,4 +1,9 @@
-"""Plots of a run: its curves, predictions, and mistakes. Each function writes one plot as a PNG file."""
+"""Plots of a run: its curves, predictions, and mistakes. Each function writes one plot as a PNG file.
+
+Example:
+    >>> history = trivium.History([{"loss": 0.9, "val_loss": 1.1}, {"loss": 0.5, "val_loss": 0.7}])
+    >>> trivium.plots.curves(history, "curves.png", title="two epochs")
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ def clusterings(X: Any, clusters: Mapping[str, Any], path: Path | str, *, title:
         OutputError: the file cannot be written.
 
     Example:
-        >>> by_k = {f"k = {k}": KMeans(k, random_state=0).fit_predict(points) for k in range(2, 10)}
+        >>> from sklearn.cluster import KMeans
+        >>> points = np.random.default_rng(0).normal(size=(60, 2))
+        >>> by_k = {f"k = {k}": KMeans(k, random_state=0).fit_predict(points) for k in (2, 3)}
         >>> trivium.plots.clusterings(points, by_k, "clusterings.png")
     """
     points = _points(X, (2,))
@@ -69,6 +71,8 @@ def before_and_after(
         OutputError: the file cannot be written.
 
     Example:
+        >>> from sklearn.decomposition import PCA
+        >>> points = np.random.default_rng(0).normal(size=(60, 3))
         >>> flat = PCA(2, whiten=True).fit_transform(points)
         >>> trivium.plots.before_and_after(points, flat, "whitened.png", title="PCA with whitening")
     """

@@ -47,6 +47,11 @@ def regression_lines(
         OutputError: the file cannot be written.
 
     Example:
+        >>> from sklearn.linear_model import Ridge
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import PolynomialFeatures
+        >>> x = np.linspace(0, 6, 40)[:, None]
+        >>> y = np.sin(x[:, 0])
         >>> by_degree = {f"degree {n}": make_pipeline(PolynomialFeatures(n), Ridge()).fit(x, y) for n in (1, 2, 5)}
         >>> trivium.plots.regression_lines(by_degree, x, y, "lines.png", curve=np.sin)
     """

@@ -17,8 +17,9 @@ class History:
     """One dictionary of metrics per epoch, in order, with Keras' names (`loss`, `val_loss`, …).
 
     Example:
-        >>> run.history["val_accuracy"]
-        [0.903, 0.931, 0.942]
+        >>> history = trivium.History([{"loss": 0.9, "val_accuracy": 0.8}, {"loss": 0.5, "val_accuracy": 0.9}])
+        >>> history["val_accuracy"], history.best_epoch
+        ([0.8, 0.9], 2)
     """
 
     epochs: list[dict[str, float]] = field(default_factory=list)

@@ -81,6 +81,11 @@ class Run:
         resumed: for each time that it was resumed: after which epoch, and under which backend.
         notes: a sentence for each thing that was done to the data without being asked for.
         warnings: a sentence for each probable mistake in the data.
+
+    Example:
+        >>> run = trivium.train("dense/points", "iris", epochs=3)
+        >>> len(run.history), run.dataset.name, run.to_json()["state"]
+        (3, 'iris', 'finished')
     """
 
     recipe: Recipe

@@ -266,8 +266,11 @@ class Classifier(ClassifierMixin, Estimator):
         classes_: the sorted labels: integers, strings, or anything else that NumPy sorts.
 
     Example:
-        >>> classifier = trivium.Classifier("dense/dropout", layers=1, units=16, epochs=20)
-        >>> cross_val_score(make_pipeline(MinMaxScaler(), classifier), X, y, cv=StratifiedKFold(10))
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = trivium.Classifier("dense/points", epochs=30, learning_rate=0.01).fit(X, y)
+        >>> classifier.score(X, y) > 0.6
+        True
     """
 
     def __init__(self, recipe: Builder = "", *, class_weight: Mapping[Any, float] | str | None = None, **settings: Any):
@@ -323,8 +326,12 @@ class Regressor(RegressorMixin, Estimator):
     """A builder as scikit-learn's regressor. It has the parameters of `Estimator`.
 
     Example:
-        >>> def line(inputs, outputs): return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
-        >>> trivium.Regressor(line, epochs=50, learning_rate=0.1).fit(X, y).score(X, y)
+        >>> def line(inputs, outputs):
+        ...     return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
+        >>> X = np.linspace(-1, 1, 64)[:, None]
+        >>> y = 2 * X[:, 0] + 1
+        >>> trivium.Regressor(line, epochs=50, learning_rate=0.1).fit(X, y).score(X, y) > 0.9
+        True
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803

@@ -169,6 +169,12 @@ def cross_val_score(
 
     Raises:
         TriviumError: the parameters do not fit the samples.
+
+    Example:
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> trivium.cross_val_score(trivium.Classifier("dense/points", epochs=2), X, y, cv=3, workers=0).shape
+        (3,)
     """
     from sklearn.model_selection import check_cv
     from sklearn.model_selection import cross_val_score as score_by_sklearn
@@ -243,9 +249,9 @@ def search(
         TriviumError: an argument is invalid; the message says which. Or the time was up before the first score.
 
     Example:
-        >>> found = trivium.search("dense/dropout", {"units": [20, 30, 40], "optimizer": ["adam", "adadelta"]})
-        >>> found.best.params, found.best.mean
-        ({'units': 40, 'optimizer': 'adam'}, 0.9342)
+        >>> result = trivium.search("dense/points", {"units": [4, 8]}, "iris", epochs=2, folds=2, workers=0)
+        >>> len(result.candidates), sorted(result.best.params)
+        (2, ['units'])
     """
     start = time.perf_counter()
     _require_settings(grid, folds, random, zoom)

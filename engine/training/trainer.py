@@ -1,8 +1,4 @@
-"""Training a recipe: from a name and data to a run.
-
-A `Trainer` chooses nothing that changes the result silently: what the recipe says holds unless an option is given,
-and the run records all of it.
-"""
+"""Training a recipe: from a name and data to a run. Nothing that changes the result is chosen silently."""
 
 from __future__ import annotations
 
@@ -68,6 +64,11 @@ class Trainer:
     Raises:
         RecipeError, OptionError, BundleError: a recipe, an option or a bundle that cannot be used.
         TypeError: there is no such setting.
+
+    Example:
+        >>> run = trivium.Trainer("dense/points", epochs=3).fit(trivium.load_data("iris"))
+        >>> len(run.history)
+        3
     """
 
     def __init__(

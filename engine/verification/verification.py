@@ -167,6 +167,10 @@ def verify(
     Raises:
         BackendError: an unknown or missing backend, or fewer than two.
         TriviumError: the source or its data cannot be loaded.
+
+    Example:
+        >>> trivium.verify("dense/points", steps=3).finding
+        'the same...'
     """
     names = _at_least_two(backends)
     named, model_under_test = model_under_test_of(source, data, options, batch_size, seed, float64, steps)

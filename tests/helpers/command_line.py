@@ -1,12 +1,14 @@
 """Fixtures that run the command line in this process, because a fresh process has to import a framework.
 
-`cli(...)` runs a command and returns exit code, standard output and standard error.
+`cli(...)` runs a command and returns exit code, standard output and standard error. What any test prints with `--json`
+is validated by the schema of its command.
 """
 
 import os
 from dataclasses import dataclass
 
 import pytest
+import schemas
 
 from trivium.cli.main import main
 
@@ -41,7 +43,10 @@ def cli(backend, here, capfd):
     def run(*arguments):
         with pytest.raises(SystemExit) as stopped:
             main([str(argument) for argument in arguments])
-        return Outcome(stopped.value.code, *capfd.readouterr())
+        outcome = Outcome(stopped.value.code, *capfd.readouterr())
+        if "--json" in arguments and outcome.out:
+            schemas.validate_output([str(argument) for argument in arguments], outcome.out)
+        return outcome
 
     yield run
     os.environ.clear()
