@@ -249,6 +249,17 @@ def import_quietly(name: str) -> ModuleType:
             os.close(standard_error)
 
 
+def import_frameworks_of_keras() -> None:
+    """Import what Keras uses under every backend, where it is installed.
+
+    Keras imports it when it needs it, such as TensorFlow to read an `.h5` file; its lines on standard error would stay.
+    """
+    for backend in catalog.BACKENDS:
+        if backend.serves_others and backend.installed:
+            with contextlib.suppress(ImportError):  # Keras goes on without it, too
+                import_quietly(backend.package)
+
+
 def stateful_layers(model: Any) -> list[Any]:
     """Return the layers of a Keras model that carry states from one batch to the next."""
     return [layer for layer in model.layers if getattr(layer, "stateful", False)]

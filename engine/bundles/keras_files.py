@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...backends import keras_internals
+from ...backends import keras_internals, runtime
 from ...errors import BundleError, FileError, TriviumError, first_line
 from ...functions import first_of
 from ...storage import safe_arrays, safe_hdf5, safe_json, safe_zip
@@ -146,6 +146,8 @@ def _with_objects(objects: Mapping[str, Any]) -> contextlib.AbstractContextManag
 def _load(source: Path | bytes, model_file: ModelFile, unsafe: bool, compiled: bool) -> keras.Model:
     import keras
 
+    if model_file.format == "h5":
+        runtime.import_frameworks_of_keras()
     names = {node["class_name"] for node in safe_json.objects_in(model_file.config) if is_application_layer(node)}
     own = {name: keras_internals.private_class(APPLICATION_LAYERS[name][0], name) for name in names}
     with _file_for_keras(source, model_file.format) as path:

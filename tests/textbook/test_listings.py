@@ -72,7 +72,8 @@ def test_early_stopping_says_that_it_stopped(backend, capfd):
     run = trivium.train(model, (X, Y), epochs=30, callbacks=[early_stopper])
     assert len(run.history) == 3
     assert "Epoch 3: early stopping" in capfd.readouterr().out
-    assert run.stopped == "after epoch 3 of 30: val_loss was not better by 10 for 2 epochs"
+    weights = "the weights of the last epoch are kept, not those of epoch 1, which was best"
+    assert run.stopped == f"after epoch 3 of 30: val_loss was not better by 10 for 2 epochs; {weights}"
 
 
 def test_layers_are_frozen_and_thawed(backend):
