@@ -322,6 +322,12 @@ def layer_times(key: str) -> list[dict[str, Any]]:
     return times
 
 
+def latencies(key: str) -> dict[str, Any]:
+    """Return the percentiles of the predictions of the session under this key; see `InferenceSession.latencies`."""
+    report: dict[str, Any] = _sessions[key].latencies()
+    return report
+
+
 def close_session(key: str) -> None:
     """Drop a session with its model and data."""
     session = _sessions.pop(key, None)

@@ -16,12 +16,18 @@ from ..errors import OptionError, first_line
 from ..models.recipe import find
 from . import machine
 
-KERAS, ONNX_RUNTIME, OPENVINO = "predict", "onnxruntime", "openvino"
-RUNNERS = (KERAS, ONNX_RUNTIME, OPENVINO)
+KERAS, ONNX_RUNTIME, OPENVINO, LITERT = "predict", "onnxruntime", "openvino", "litert"
+RUNNERS = (KERAS, ONNX_RUNTIME, OPENVINO, LITERT)
+# The engine that computes an artifact of each format, and the package that has it.
+FORMATS = {"onnx": ONNX_RUNTIME, "openvino": OPENVINO, "litert": LITERT}
+PACKAGES = {ONNX_RUNTIME: "onnxruntime", OPENVINO: "openvino", LITERT: "ai_edge_litert"}
+PERCENTILES = (50, 90, 99)
 
 # One timing takes about this long: a single small prediction is too short for the clock.
 _SECONDS = 0.05
 _MAX_CALLS = 200
+# Percentiles are of at least so many predictions, as far as they take no longer than so many seconds.
+_FEWEST_LATENCIES, _MOST_SECONDS = 1000, 2.0
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -50,6 +56,7 @@ class InferenceSession:
         self._model = builder(**builder.complete({}))
         shape = [batch_size, *(size or 1 for size in self._model.inputs[0].shape[1:])]
         self._x = np.random.default_rng(0).uniform(size=shape).astype(self._model.inputs[0].dtype)
+        self._latencies: list[float] = []
         self._predict = _ENGINES[runner](self._model, self._x, threads)
         self.build = time.perf_counter() - began
         self.parameters, self.samples = self._model.count_params(), batch_size
@@ -57,6 +64,7 @@ class InferenceSession:
         self.first_epoch, self.warm_epoch = self._time(1), self._time(1)
         self._calls_per_timing = max(1, min(_MAX_CALLS, round(_SECONDS / self.warm_epoch)))
         self.memory = runtime.memory_peak() - before
+        self._latencies.clear()
         _require_equal_outputs(runner, self._predict(self._x), _by_keras(self._model, self._x, None)(self._x))
 
     def predict(self) -> np.ndarray:
@@ -66,6 +74,18 @@ class InferenceSession:
     def time_epoch(self) -> float:
         """Return the seconds of one prediction, the mean of several."""
         return self._time(self._calls_per_timing) / self._calls_per_timing
+
+    def latencies(self) -> dict[str, Any]:
+        """Return the `mean` and the percentiles, such as `p99`, of the seconds of all predictions, and their number.
+
+        They are those of the rounds, and some more if there were few.
+        """
+        began = time.perf_counter()
+        while len(self._latencies) < _FEWEST_LATENCIES and time.perf_counter() - began < _MOST_SECONDS:
+            self._time(1)
+        values = np.percentile(self._latencies, PERCENTILES)
+        percentiles = {f"p{rank}": float(value) for rank, value in zip(PERCENTILES, values, strict=True)}
+        return {"n": len(self._latencies), "mean": float(np.mean(self._latencies)), **percentiles}
 
     def flops(self) -> list[dict[str, Any]]:
         from dataclasses import asdict
@@ -79,10 +99,13 @@ class InferenceSession:
         return {"operations": counted["forward"] * self.samples, "traffic": counted["answering"] * self.samples}
 
     def _time(self, predictions: int) -> float:
-        began = time.perf_counter()
+        total = 0.0
         for _ in range(predictions):
+            began = time.perf_counter()
             self._predict(self._x)
-        return time.perf_counter() - began
+            self._latencies.append(time.perf_counter() - began)
+            total += self._latencies[-1]
+        return total
 
 
 def _by_keras(model: Any, x: np.ndarray, threads: int | None) -> Predict:
@@ -114,10 +137,24 @@ def _by_openvino(model: Any, x: np.ndarray, threads: int | None) -> Predict:
     return lambda x: np.asarray(compiled(x)[0])
 
 
+def _by_litert(model: Any, x: np.ndarray, threads: int | None) -> Predict:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        _export(model, path, "litert", x)
+        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or runtime.cores())
+    (signature,) = interpreter.get_signature_list().values()
+    (name,), (output,) = signature["inputs"], signature["outputs"]
+    run = interpreter.get_signature_runner()
+    return lambda x: np.asarray(run(**{name: x})[output])
+
+
 _ENGINES: dict[str, Callable[[Any, np.ndarray, int | None], Predict]] = {
     KERAS: _by_keras,
     ONNX_RUNTIME: _by_onnx_runtime,
     OPENVINO: _by_openvino,
+    LITERT: _by_litert,
 }
 
 

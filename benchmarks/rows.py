@@ -47,6 +47,7 @@ def rows_of(suite: str, cell: TimedCell, info: Mapping[str, Any], samples: Seque
     for metric, unit in _SESSION_METRICS.items():
         if info.get(metric) is not None:
             yield cell_row(metric.replace("epoch", cell.metric.removeprefix("steady_")), unit, [info[metric]])
+    yield from _latency_rows(cell_row, cell.metric, info.get("latencies", {}))
     for layer in info.get("layer_times", []):
         yield {**cell_row("layer_answer", "s", [layer["seconds"]]), "layer": layer["layer"], "kind": layer["kind"]}
     if quality := info.get("quality"):
@@ -112,6 +113,13 @@ def _arithmetic_rows(cell_row: RowMaker, info: Mapping[str, Any], samples: Seque
     if ceilings := info.get("ceilings"):
         yield cell_row("gemm_share", "1", [operations / seconds / 1e9 / ceilings["gemm_gflops"] for seconds in samples])
         yield cell_row("copy_share", "1", [traffic / seconds / 1e9 / ceilings["copy_gbytes"] for seconds in samples])
+
+
+def _latency_rows(cell_row: RowMaker, metric: str, latencies: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the mean and the percentiles of single predictions; `n` is the number of the predictions."""
+    for name, seconds in latencies.items():
+        if name != "n":
+            yield {**cell_row(f"{metric}_{name}", "s", [seconds]), "n": latencies["n"]}
 
 
 def _with_gap(metrics: Mapping[str, float]) -> dict[str, float]:

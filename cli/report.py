@@ -21,9 +21,12 @@ PAGE = "report.html"
 @click.option(
     "--png", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Also save each chart as a PNG."
 )
+@click.option("--history", is_flag=True, help="FOLDER is the --history of `trivium bench`: show how times change.")
 @click.option("--title", default="What was measured", show_default=True, help="Title of the page.")
 @common_options
-def command(place: Path, out: Path | None, markdown: Path | None, png: Path | None, title: str, as_json: bool) -> None:
+def command(
+    place: Path, out: Path | None, markdown: Path | None, png: Path | None, history: bool, title: str, as_json: bool
+) -> None:
     """Write benchmark results as one HTML page.
 
     FOLDER is the --out of a `trivium bench`, or a folder of such folders. The page works offline: it contains charts,
@@ -33,12 +36,14 @@ def command(place: Path, out: Path | None, markdown: Path | None, png: Path | No
     Example:
       trivium report runs/pooling
       trivium report runs/pooling --markdown pooling.md --png charts
+      trivium report runs/history --history
     """
     from ..benchmarks.report import answers, charts, page, pictures, results_reader
+    from ..benchmarks.report import history as trends
     from ..benchmarks.report import markdown as readme
     from ..storage.atomic import require_writable_folder, write_text
 
-    parts = results_reader.read(place)
+    parts = trends.read(place) if history else results_reader.read(place)
     out = out or (place if place.is_dir() else place.parent) / PAGE
     for folder in (out.parent, *([markdown.parent] if markdown else []), *([png] if png else [])):
         require_writable_folder(folder)

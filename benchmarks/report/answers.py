@@ -11,6 +11,7 @@ from ..suites.pooling_vs_striding import published_ratios
 from .figures import differs, duration, interval, words
 from .results_reader import ReportPart, Row, sweep_point
 
+HISTORY = "history"  # the part of the report that shows results over time
 QUESTIONS = {
     "epochs": "Which backend is fastest here?",
     "pooling-vs-striding": "What does pooling cost against striding, and why?",
@@ -28,7 +29,9 @@ QUESTIONS = {
 
 
 def question(part: ReportPart) -> str:
-    """Return the question of a suite; for an unknown suite, one with its name."""
+    """Return the question of a suite or of a history; for an unknown suite, one with its name."""
+    if part.suite == HISTORY:
+        return "Has a time changed?"
     return QUESTIONS.get(part.suite, f"What did {part.suite} measure?")
 
 
@@ -155,6 +158,19 @@ def _search(part: ReportPart) -> Iterator[str]:
         yield f"{words(ratio['metric'])} on {ratio['backend']}: {_sentence(ratio)}."
 
 
+def _history(part: ReportPart) -> Iterator[str]:
+    yield from map(str, part.get("asked", {}).get("notes", []))
+    for ratio in part.ratios:
+        where = ", ".join([ratio["recipe"], *_point_words(ratio)])
+        run = f"run {ratio['run']} ({ratio['commit']}, {ratio['date']})"
+        changed = (
+            f"has changed at {run}, or shortly before or after it: it takes {interval(ratio)} × as long since then"
+        )
+        yield f"{words(ratio['metric'])} of {where} on {ratio['backend']} {changed}."
+    if not part.ratios:
+        yield "No change is shown."
+
+
 def _book(part: ReportPart) -> Iterator[str]:
     recipes = _count(len({row["recipe"] for row in part.rows}), "recipe")
     yield f"{recipes} trained on {', '.join(part.backends)}: figures to expect, not a comparison."
@@ -175,6 +191,7 @@ _ANSWERS: dict[str, Callable[[ReportPart], Iterator[str]]] = {
     "inference": _fastest("answer"),
     "search": _search,
     "book": _book,
+    HISTORY: _history,
 }
 
 
@@ -213,7 +230,7 @@ def _point_words(row: Row) -> list[str]:
     return [f"{words(name)} {value}" for name, value in sweep_point(row).items() if name not in _RATIO_COLUMNS]
 
 
-_RATIO_COLUMNS = {"of", "over", "ratio", "low", "high"}
+_RATIO_COLUMNS = {"of", "over", "ratio", "low", "high", "run", "commit", "date"}
 
 
 def _by_recipe_and_backend(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:

@@ -7,9 +7,22 @@ from typing import Any
 
 from ..machine import CEILINGS, highest
 from ..results import STEADY
-from .answers import name_of
+from .answers import HISTORY, name_of
 from .figures import words
-from .marks import Chart, bars, breakdown, intervals, lines_over, points, ratio_of, roofline, stacked, sweep, value_of
+from .marks import (
+    Chart,
+    bars,
+    breakdown,
+    intervals,
+    lines_over,
+    points,
+    ratio_of,
+    roofline,
+    stacked,
+    sweep,
+    trend,
+    value_of,
+)
 from .results_reader import ReportPart, Row, sweep_point
 
 
@@ -76,7 +89,7 @@ def _start_up(part: ReportPart) -> Iterator[Chart]:
 def _inference(part: ReportPart) -> Iterator[Chart]:
     for (recipe, size), rows in _split(part.of("answer"), lambda row: (row["recipe"], row.get("batch_size"))):
         title = f"{recipe}: an answer for {size} sample{'' if size == 1 else 's'}"
-        yield bars(title, rows, lambda row: name_of(row, part.ratios), _backend)
+        yield bars(title, rows, *[lambda row: name_of(row, part.ratios)] * 2)
 
 
 def _by_runner(part: ReportPart) -> Iterator[Chart]:
@@ -97,6 +110,33 @@ def _book(part: ReportPart) -> Iterator[Chart]:
     yield from _when(rows, lambda: points("Steady epochs of the recipes", rows))
 
 
+def _history(part: ReportPart) -> Iterator[Chart]:
+    """Yield a line over the runs for each cell and metric, those with a change first."""
+    changed = {(ratio["recipe"], ratio["metric"]) for ratio in part.ratios}
+    groups = _split(part.rows, lambda row: (row["recipe"], row["metric"], *_point_without_run(row)))
+    groups.sort(key=lambda group: group[0][:2] not in changed)
+    for (recipe, metric, *point), rows in groups[:_MOST_TRENDS]:
+        places = [ratio for ratio in part.ratios if _is_of(ratio, rows)]
+        yield trend(", ".join([f"{recipe}: {words(metric)}", *point]), rows, places)
+
+
+def _point_without_run(row: Row) -> list[str]:
+    point = sweep_point(row).items()
+    return [f"{words(name)} {value}" for name, value in point if name not in _RUN]
+
+
+def _is_of(ratio: Row, rows: Sequence[Row]) -> bool:
+    names = ("recipe", "backend", "runner", "metric")
+    return any(
+        all(ratio[name] == row[name] for name in names)
+        and all(ratio.get(name) == value for name, value in sweep_point(row).items() if name not in _RUN)
+        for row in rows
+    )
+
+
+_RUN = ("run", "commit", "date")
+_MOST_TRENDS = 40
+
 _OWN: dict[str, Callable[[ReportPart], Iterator[Chart]]] = {
     "epochs": _epochs,
     "pooling-vs-striding": _pooling,
@@ -105,6 +145,7 @@ _OWN: dict[str, Callable[[ReportPart], Iterator[Chart]]] = {
     "import": _start_up,
     "inference": _inference,
     "book": _book,
+    HISTORY: _history,
 }
 
 
@@ -147,7 +188,7 @@ def _title_of(row: Row, with_recipe: bool) -> str:
     return ", ".join(filter(None, [comparison, "" if repeated and comparison else row["recipe"], *point]))
 
 
-_RATIO_COLUMNS = {"of", "over", "ratio", "low", "high"}
+_RATIO_COLUMNS = {"of", "over", "ratio", "low", "high", "run", "commit", "date"}
 
 
 def _split(rows: Iterable[Row], by: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:

@@ -8,7 +8,9 @@ from typing import Any
 from ..statistics import excludes_one
 
 # The factor and the shown unit for each unit of the rows.
-_SHOWN = {"B": (1e-6, "MB"), "1": (1.0, ""), "FLOP": (1e-9, "GFLOP")}
+_SHARE = "share"
+_SHOWN = {"B": (1e-6, "MB"), "1": (1.0, ""), "FLOP": (1e-9, "GFLOP"), _SHARE: (100.0, "%")}
+_HEADINGS = {"gflops": "speed", "gemm_share": "of peak", "copy_share": "of copy peak"}
 
 
 def three(value: float) -> str:
@@ -34,10 +36,16 @@ def shown_unit(unit: str) -> str:
     return _SHOWN.get(unit, (1.0, unit))[1]
 
 
-def heading(metric: str, unit: str) -> str:
-    """Format a heading such as `steady epoch (s)`."""
-    unit_text = shown_unit(unit)
-    return words(metric) + (f" ({unit_text})" if unit_text else "")
+def unit_of(row: Mapping[str, Any]) -> str:
+    """Return the unit of a row, or one for shares, which are shown in per cent."""
+    return _SHARE if row["unit"] == "1" and row["metric"].endswith("_share") else str(row["unit"])
+
+
+def heading(row: Mapping[str, Any]) -> str:
+    """Format a heading such as `steady epoch (s)` for the metric of a row."""
+    unit_text = shown_unit(unit_of(row))
+    name = _HEADINGS.get(row["metric"], words(row["metric"]))
+    return name + (f" ({unit_text})" if unit_text else "")
 
 
 def words(name: str) -> str:

@@ -13,13 +13,15 @@ from typing import Any
 
 from ...engine.plots.page_libraries import altair
 from ..results import STEADY
-from .figures import differs, heading, interval, scaled, three, words
-from .results_reader import ReportPart, Row
+from .figures import differs, heading, interval, scaled, three, unit_of, words
+from .results_reader import ReportPart, Row, fastest_first
 
 _BAR, _LINE = 20, 14  # pixels of a bar, and of a line of a name
 _SHORTEST, _LINES = 70, 240  # pixels
 _LETTERS = 26  # letters of a name in a line
-_TICKS = 5  # on a logarithmic scale, where more would not fit
+_TICKS = 5  # where more would not fit on a phone
+_COLOURED = ("jax", "tensorflow", "torch")  # the series that have the first colours
+_LABEL_GAP = 6  # pixels between labels
 
 Values = list[dict[str, Any]]
 
@@ -43,10 +45,11 @@ class Chart:
 
 def bars(title: str, rows: Sequence[Row], name: Callable[[Row], str], series: Callable[[Row], str]) -> Chart:
     alt = altair()
-    values = [value_of(row, name(row), series(row)) for row in rows]
+    values = [value_of(row, name(row), series(row)) for row in fastest_first(rows)]
     offset = {} if _has_unique_names(values) else {"yOffset": _side_by_side(values)}
     base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "median", "q1", "q3", "n"), **offset)
-    blocks = base.mark_bar().encode(x=alt.X("median:Q", title=_axis_of(values), stack=None), color=_colour(values))
+    across = alt.X("median:Q", title=_axis_of(values), stack=None, axis=_few_ticks())
+    blocks = base.mark_bar().encode(x=across, color=_colour(values))
     spread = base.mark_rule(strokeWidth=2).encode(x="q1:Q", x2="q3:Q")
     return _make_chart(title, "Bars are medians, lines go from quartile to quartile.", blocks + spread, _height(values))
 
@@ -59,7 +62,7 @@ def stacked(title: str, note: str, values: Values) -> Chart:
         .mark_bar()
         .encode(
             y=_names(),
-            x=alt.X("median:Q", title=_axis_of(values), stack="zero"),
+            x=alt.X("median:Q", title=_axis_of(values), stack="zero", axis=_few_ticks()),
             color=_colour(values, list(dict.fromkeys(value["series"] for value in values))),
             order=alt.Order("place:Q"),
             tooltip=_tooltips("name", "series", "median"),
@@ -86,7 +89,7 @@ def breakdown(why: Sequence[Row]) -> Chart:
         .encode(
             y=_names(),
             yOffset=_side_by_side(values),
-            x=alt.X("median:Q", title="seconds of an epoch", stack=None),
+            x=alt.X("median:Q", title="seconds of an epoch", stack=None, axis=_few_ticks()),
             color=_colour(values),
             tooltip=_tooltips("name", "series", "median", "share", "difference"),
         )
@@ -99,7 +102,7 @@ def points(title: str, rows: Sequence[Row]) -> Chart:
     alt = altair()
     values = [value_of(row, row["recipe"], row["backend"]) for row in rows]
     base = _chart(values).encode(y=_names(), tooltip=_tooltips("name", "series", "median", "q1", "q3", "n"))
-    axis = alt.X("median:Q", title=_axis_of(values), scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=_TICKS))
+    axis = alt.X("median:Q", title=_axis_of(values), scale=alt.Scale(type="log"), axis=_few_ticks())
     dots = base.mark_point(filled=True, size=70).encode(x=axis, color=_colour(values))
     names = len({value["name"] for value in values})
     return _make_chart(title, "Medians, on a logarithmic scale.", dots, _SHORTEST + _BAR * names)
@@ -132,6 +135,39 @@ def lines_over(
     yield _make_chart(title, note, spread + lines, _LINES)
 
 
+def trend(title: str, rows: Sequence[Row], changes: Sequence[Row]) -> Chart:
+    """Draw medians over runs, a line for each backend and runner, and a dashed line where a time has changed."""
+    alt = altair()
+    values = [{**value_of(row, _run_of(row), _by(row)), "date": str(row["date"])} for row in rows]
+    runs = [_run_of(row) for row in sorted(rows, key=lambda row: row["run"])]
+    axis = alt.Axis(labelAngle=-50, labelOverlap="greedy", labelSeparation=_LABEL_GAP)
+    across = alt.X("name:O", title=None, scale=alt.Scale(domain=list(dict.fromkeys(runs))), axis=axis)
+    scale = alt.Scale(type="log" if _spans_much(rows) else "linear", zero=False)
+    upright = alt.Y("median:Q", title=_axis_of(values), scale=scale, axis=_few_ticks())
+    base = _chart(values).encode(x=across, color=_colour(values))
+    lines = base.mark_line(point=True).encode(
+        y=upright, tooltip=_tooltips("series", "name", "date", "median", "q1", "q3", "n")
+    )
+    spread = base.mark_rule(strokeWidth=2, opacity=0.6).encode(y="q1:Q", y2="q3:Q")
+    marks = [{"name": _run_of(change), "series": _by(change), "said": interval(change)} for change in changes]
+    layers = spread + lines
+    if marks:
+        dashed = _chart(marks).mark_rule(strokeDash=[4, 3], strokeWidth=2)
+        layers += dashed.encode(x=across, color=_colour(values), tooltip=_tooltips("series", "name", "said"))
+    note = (
+        "Medians and quartiles of each run; at a dashed line the time has changed." if marks else "No change is shown."
+    )
+    return _make_chart(title, note, layers, _LINES)
+
+
+def _run_of(row: Row) -> str:
+    return f"{row['run']}: {row['commit']}"
+
+
+def _by(row: Row) -> str:
+    return str(row["backend"]) if row["runner"] in ("trivium", "predict") else f"{row['runner']} ({row['backend']})"
+
+
 def sweep(ratios: Sequence[Row], along: str, fixed: str) -> Chart:
     alt = altair()
     values = [{**ratio_of(ratio), "series": ratio["backend"], "along": ratio[along]} for ratio in ratios]
@@ -153,7 +189,7 @@ def intervals(title: str, values: Values, *, coloured: bool, beside: bool) -> Ch
     more = ({"color": _colour(values)} if coloured else {}) | ({"yOffset": _side_by_side(values)} if beside else {})
     ends = [min(1, *(value["low"] for value in values)) / 1.1, max(1, *(value["high"] for value in values)) * 1.1]
     scale = alt.Scale(type="log", domain=ends, nice=False)
-    axis = alt.X("low:Q", title="ratio, and its 95 % interval", scale=scale, axis=alt.Axis(tickCount=_TICKS))
+    axis = alt.X("low:Q", title="ratio, and its 95 % interval", scale=scale, axis=_few_ticks())
     spread = base.mark_rule(strokeWidth=2).encode(x=axis, x2="high:Q", **more)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="ratio:Q", **more)
     note = "An interval that crosses the dashed line holds 1: no difference."
@@ -166,7 +202,7 @@ def roofline(kind: str, values: Values, peak: float, bandwidth: float) -> Chart:
     reached = [value["intensity"] for value in values]
     left, right = min(ridge, *reached) / 3, max(ridge, *reached) * 3
     roof = [{"intensity": x, "median": min(peak, x * bandwidth)} for x in (left, ridge, right)]
-    few = alt.Axis(tickCount=_TICKS)
+    few = _few_ticks()
     across = alt.X(
         "intensity:Q", title="FLOP for each byte that has to move", scale=alt.Scale(type="log", nice=False), axis=few
     )
@@ -201,9 +237,9 @@ def _make_chart(title: str, note: str, chart: Any, height: int) -> Chart:
 
 def value_of(row: Row, name: str, series: str) -> dict[str, Any]:
     """Return the chart data of a row: its figures in the shown unit."""
-    unit = row["unit"]
+    unit = unit_of(row)
     figures = {column: scaled(row[column], unit) for column in ("median", "q1", "q3")}
-    where = {"name": name, "series": series, "of": heading(row["metric"], unit)}
+    where = {"name": name, "series": series, "of": heading(row)}
     return {**where, **figures, "n": row["n"]}
 
 
@@ -240,11 +276,13 @@ def _names() -> Any:
 
 
 def _colour(values: Values, order: Sequence[str] = ()) -> Any:
-    """Return one colour per series, by default in alphabetical order: a backend has one colour in every chart."""
+    """Return one colour per series; a backend has one colour in every chart, whichever others are there."""
     alt = altair()
-    domain = list(order) or sorted({value["series"] for value in values})
-    has_legend = len(domain) > 1 and any(value["series"] != value.get("name") for value in values)
-    legend = alt.Legend(title=None, orient="bottom", labelLimit=200) if has_legend else None
+    present = list(order) or sorted({value["series"] for value in values})
+    backends = [] if order else [name for name in _COLOURED if set(_COLOURED) & set(present)]
+    domain = [*backends, *(name for name in present if name not in backends)]
+    has_legend = len(present) > 1 and any(value["series"] != value.get("name") for value in values)
+    legend = alt.Legend(title=None, orient="bottom", labelLimit=200, values=present) if has_legend else None
     return alt.Color("series:N", scale=alt.Scale(domain=domain), legend=legend)
 
 
@@ -279,7 +317,13 @@ def _powers_of_two(steps: Sequence[int]) -> Any:
 
 def _ticks(steps: Sequence[int]) -> Any:
     alt = altair()
-    return alt.Axis(values=steps, format=",d", labelOverlap=True)
+    return alt.Axis(values=steps, format=",d", labelOverlap="greedy", labelSeparation=_LABEL_GAP)
+
+
+def _few_ticks() -> Any:
+    """Return an axis with few labels, none of which touches another on a phone."""
+    alt = altair()
+    return alt.Axis(tickCount=_TICKS, labelOverlap="greedy", labelSeparation=_LABEL_GAP)
 
 
 def _height(values: Values) -> int:

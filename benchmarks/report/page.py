@@ -27,6 +27,9 @@ PALETTES = {
     "dark": ["#56B4E9", "#F2903F", "#2BC59A", "#E59AC4", "#F0E442", "#9AA7FF"],
 }
 
+# The height in pixels above which a chart is as wide as the page.
+_TALL = 400
+
 # The addresses of XML namespaces, which are never opened.
 _NAMESPACES = "www.w3.org/"
 _ADDRESS = re.compile(rf"https?://(?!{re.escape(_NAMESPACES)})[\w.-][^\s\"'`<>\\]*")
@@ -75,7 +78,8 @@ def _part_context(part: ReportPart, drawn: Sequence[Chart], markup: Any) -> dict
     return {
         **answers.as_json(part),
         "charts": [
-            {"title": chart.title, "note": chart.note, "spec": markup(as_script(chart.spec))} for chart in drawn
+            {"title": chart.title, "note": chart.note, "spec": markup(as_script(chart.spec)), "wide": wide}
+            for chart, wide in _placed(drawn)
         ],
         "tables": tables.tables(part),
         "everything": tables.everything(part),
@@ -83,6 +87,20 @@ def _part_context(part: ReportPart, drawn: Sequence[Chart], markup: Any) -> dict
         "raw": markup(as_script(json.dumps(part.raw, indent=1) + "\n")),
         "file": f"{slug(part.suite)}.json",
     }
+
+
+def _placed(drawn: Sequence[Chart]) -> list[tuple[Chart, bool]]:
+    """Return the charts in the order of the page, and whether each is as wide as the page.
+
+    The others stand in pairs, so that no column stays empty. Tall ones come last.
+    """
+    tall = [chart for chart in drawn if chart.spec["height"] > _TALL]
+    pairs = [chart for chart in drawn if chart.spec["height"] <= _TALL]
+    lonely = len(pairs) % 2 == 1
+    return [
+        *((chart, lonely and place == len(pairs)) for place, chart in enumerate(pairs, 1)),
+        *((chart, True) for chart in tall),
+    ]
 
 
 def slug(text: str) -> str:

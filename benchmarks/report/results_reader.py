@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,26 @@ def sweep_point(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in cell_key(row).items() if name not in _WHERE}
 
 
+def fastest_first(rows: Sequence[Row]) -> list[Row]:
+    """Return rows with those that are compared together: recipes as they were measured, then sweep points in order.
+
+    Of one recipe and point the cell with the shortest first time comes first, with all its rows.
+    """
+    recipes = {recipe: place for place, recipe in enumerate(dict.fromkeys(row["recipe"] for row in rows))}
+    keys = [tuple(sorted(cell_key(row).items(), key=str)) for row in rows]
+    times: dict[Any, float] = {}
+    for key, row in zip(keys, rows, strict=True):
+        if row["unit"] == "s":
+            times.setdefault(key, row["median"])
+
+    def order(pair: tuple[Any, Row]) -> tuple[Any, ...]:
+        key, row = pair
+        point = [(not _is_number(value), value if _is_number(value) else 0) for value in sweep_point(row).values()]
+        return recipes[row["recipe"]], point, times.get(key, math.inf)
+
+    return [row for _, row in sorted(zip(keys, rows, strict=True), key=order)]
+
+
 def read(place: Path) -> list[ReportPart]:
     """Read the results in a folder and in the folders directly within it, or in a single file.
 
@@ -113,6 +134,15 @@ def _part(path: Path) -> ReportPart:
         raise DataError(f"{path} is no result of `trivium bench` (it has no ratios, rows, schema)")
     if raw["schema"] != SCHEMA:
         raise DataError(f"{path} has schema {str(raw['schema'])[:20]!r}, this trivium reads {SCHEMA}")
+    return checked_part(raw, path)
+
+
+def checked_part(raw: dict[str, Any], path: Path) -> ReportPart:
+    """Return results as a part of the report, after a check of everything that it shows.
+
+    Raises:
+        DataError: something has another type than it should.
+    """
     if not _is_well_formed(raw):
         raise DataError(f"{path} is damaged: it is not what `trivium bench` writes")
     suites = [raw["suite"]] if "suite" in raw else [row["suite"] for row in raw["rows"] if "suite" in row]

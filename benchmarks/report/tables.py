@@ -8,8 +8,8 @@ from typing import Any
 
 from ..results import STEADY
 from ..rows import cell_key
-from .figures import differs, heading, scaled, shown_unit, three, times, words
-from .results_reader import ReportPart, Row, sweep_point
+from .figures import differs, heading, scaled, shown_unit, three, times, unit_of, words
+from .results_reader import ReportPart, Row, fastest_first, sweep_point
 
 # The metrics that only the long table shows where epochs are timed.
 _LONG_TABLE_ONLY = {
@@ -56,9 +56,10 @@ def cells(part: ReportPart) -> Table:
     """Return a line for each cell, with its medians side by side."""
     timed = any(row["metric"].startswith(STEADY) for row in part.rows)
     rows = [row for row in part.rows if "layer" not in row and not (timed and row["metric"] in _LONG_TABLE_ONLY)]
+    rows = fastest_first(rows)
     rows.sort(key=lambda row: not row["metric"].startswith(STEADY))  # a stable sort that puts epoch times first
     columns = [name for name in _names(rows) if len({str(row.get(name, "")) for row in rows}) > 1 or name == "backend"]
-    metrics = {row["metric"]: heading(row["metric"], row["unit"]) for row in rows}
+    metrics = {row["metric"]: heading(row) for row in rows}
     lines: dict[str, dict[str, Row]] = {}
     for row in rows:
         lines.setdefault(str(sorted(cell_key(row).items(), key=str)), {})[row["metric"]] = row
@@ -97,8 +98,8 @@ def everything(part: ReportPart) -> Table:
     ]
     table_rows = []
     for row in part.rows:
-        figures = [TableCell(three(scaled(row[name], row["unit"])), row[name]) for name in ("median", "q1", "q3")]
-        last = [_word(shown_unit(row["unit"])), TableCell(str(row["n"]), row["n"])]
+        figures = [TableCell(three(scaled(row[name], unit_of(row))), row[name]) for name in ("median", "q1", "q3")]
+        last = [_word(shown_unit(unit_of(row))), TableCell(str(row["n"]), row["n"])]
         table_rows.append([_word(words(row["metric"])), *(_word(row.get(name)) for name in columns), *figures, *last])
     return Table("Every figure", ["metric", *map(words, columns), "median", "q1", "q3", "unit", "samples"], table_rows)
 
@@ -139,4 +140,4 @@ def _word(value: Any) -> TableCell:
 def _median(row: Row | None) -> TableCell:
     if row is None:
         return TableCell("–", "")
-    return TableCell(three(scaled(row["median"], row["unit"])), row["median"])
+    return TableCell(three(scaled(row["median"], unit_of(row))), row["median"])

@@ -75,6 +75,12 @@ backends_option = click.option(
 device_option = click.option(
     "--device", type=click.Choice(["cpu", "gpu"]), help="Device to compute on. Default: the choice of each backend."
 )
+history_option = click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Append the results to a history, with commit, date and machine: a .jsonl file, or history.jsonl in a folder.",
+)
 out_option = click.option("--out", type=click.Path(path_type=Path), help="Folder for results.json.")
 
 
@@ -87,6 +93,7 @@ class OutputOptions:
     baseline: Path | None
     fail_on: float
     as_json: bool
+    history: Path | None
 
 
 def quick_option(explanation: str, *, exposed: bool = False, **values: Any) -> Callable[[Command], Command]:
@@ -162,6 +169,7 @@ def suite_options(
             metavar="FACTOR",
             help="Exit with 1 if something is significantly slower than the baseline by this factor.",
         ),
+        history_option,
         *((executor_option, address_option) if elsewhere else ()),
         common_options,
         config_options,
@@ -194,6 +202,7 @@ def run(
     from ...backends.workers.executors import find_executor
     from ...benchmarks import results as data
     from ...benchmarks.suite import BenchmarkOptions
+    from ...benchmarks.trends import history_file
     from ...storage.atomic import require_writable_folder, write_json
 
     limits = {name: options[name] for name in ("budget", "precision", "threads")}
@@ -202,6 +211,8 @@ def run(
     output = OutputOptions(**{each.name: options[each.name] for each in fields(OutputOptions)})
     if output.out:
         require_writable_folder(output.out)
+    if output.history:
+        history_file.require_writable(output.history)
     baseline = data.read_file(output.baseline) if output.baseline else None
     earlier = data.read(output.out) if output.out and output.resume else None
 
@@ -217,6 +228,8 @@ def run(
     keep(results)
     changes = _changes(baseline, results)
     files = [output.out / data.FILE, *(after(results, output.out) if after else [])] if output.out else []
+    if output.history:
+        files.append(history_file.append(output.history, results.to_json(), Path.cwd()))
     slower = [change for change in changes if change.is_slowdown(output.fail_on)]
     if output.as_json:
         compared = {"changes": [change.to_json() for change in changes]} if baseline else {}

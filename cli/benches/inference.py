@@ -17,16 +17,26 @@ if TYPE_CHECKING:
 @click.command("inference", cls=SuiteCommand)
 @click.option("--recipes", metavar="NAMES", help="Recipes. Default: dense/one-hidden,cnn/striding.")
 @backends_option
+@click.option(
+    "--formats",
+    metavar="NAMES",
+    help="Artifacts to measure beside Keras: any of onnx,openvino,litert, or none. Default: those whose engine is "
+    "installed.",
+)
 @suite_options()
 @click.pass_context
-def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **options: Any) -> None:
+def command(
+    ctx: click.Context, /, recipes: str | None, backends: str | None, formats: str | None, **options: Any
+) -> None:
     """Measure how fast a model predicts: one sample, and 256.
 
-    Times Keras on each backend, and ONNX Runtime and OpenVINO if they are installed.
+    Times Keras on each backend, and the model's artifacts in ONNX Runtime, OpenVINO and LiteRT where they are
+    installed. Latencies are the mean and the percentiles of single predictions.
 
     \b
     Example:
       trivium bench inference --recipes cnn/striding --budget 60s
+      trivium bench inference --recipes dense/small --formats onnx,litert
     """
     from ...benchmarks.suites import inference
 
@@ -34,7 +44,10 @@ def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **
         ctx,
         inference.SUITE,
         lambda benchmark_options: inference.measure(
-            split_names(recipes), split_names(backends), options=benchmark_options
+            split_names(recipes),
+            split_names(backends),
+            formats=None if formats is None else split_names("" if formats == "none" else formats),
+            options=benchmark_options,
         ),
         _show,
         options,
@@ -42,9 +55,11 @@ def command(ctx: click.Context, /, recipes: str | None, backends: str | None, **
 
 
 def _show(results: Results) -> Printable:
+    from ...benchmarks.inference_session import PERCENTILES
     from ...benchmarks.suites.inference import LATENCY, METRIC, THROUGHPUT
 
-    numbers = ("latency s", "samples/s")
+    numbers = ("mean s", *(f"p{rank} s" for rank in PERCENTILES), "samples/s")
+    names = ("mean", *(f"p{rank}" for rank in PERCENTILES))
     shown = table("recipe", "by", "on", *numbers, right=numbers)
     for each in results.find(metric=METRIC, batch_size=LATENCY):
         same = {name: each[name] for name in ("recipe", "backend", "runner")}
@@ -53,10 +68,14 @@ def _show(results: Results) -> Printable:
             each["recipe"],
             "Keras" if each["runner"] == "predict" else each["runner"],
             each["backend"],
-            seconds(each["median"]),
+            *(_seconds(results.cell_median(each, f"{METRIC}_{name}")) for name in names),
             "–" if many is None else f"{many:,.0f}",
         )
     yield shown
     yield from ratio_lines(results)
     for what, why in results.extra["without"].items():
         yield f"without {what}: {why}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else seconds(value)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from trivium.benchmarks import inference_session
 from trivium.benchmarks.cells import CellGroup, TimedCell
 from trivium.benchmarks.measure import InterleavedRounds
 from trivium.benchmarks.results import STEADY, GroupResult, Results, group_result
@@ -105,24 +106,32 @@ def test_the_wait_for_a_first_prediction_is_measured_in_fresh_processes(backend)
     assert results.find(metric=start_up.TOTAL)[0]["n"] == 3
 
 
-def test_answers_are_timed_for_one_sample_and_for_many(backend, shared_worker, monkeypatch):
-    monkeypatch.setattr(inference, "ENGINES", ())
-    results = inference.measure(["dense/small"], [backend.name], options=QUICK)
+def test_answers_are_timed_for_one_sample_and_for_many(backend, shared_worker):
+    results = inference.measure(["dense/small"], [backend.name], formats=[], options=QUICK)
     answers = {row["batch_size"]: row for row in results.find(metric=inference.METRIC)}
     assert set(answers) == {1, 256}
     many = results.median(metric="throughput", batch_size=256)
     assert many == pytest.approx(256 / answers[256]["median"], rel=0.5)
+    (p50,), (p90,), (p99,) = (results.find(metric=f"answer_p{rank}", batch_size=1) for rank in (50, 90, 99))
+    assert 0 < p50["median"] <= p90["median"] <= p99["median"]
+    assert p99["n"] == p50["n"] > 8, "single predictions, not rounds"
     # 784 → 64 relu → 10 softmax.
     assert results.median(metric="flops", batch_size=1) == 2 * 784 * 64 + 128 + 2 * 640 + 10 + 50
 
 
 @pytest.mark.several_backends
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_an_inference_engine_answers_the_same_beside_keras(engine):
-    pytest.importorskip(engine)
-    results = inference.measure(["dense/small"], options=QUICK)
+@pytest.mark.parametrize("name", inference_session.FORMATS)
+def test_an_artifact_answers_the_same_beside_keras(name):
+    engine = inference_session.FORMATS[name]
+    pytest.importorskip(inference_session.PACKAGES[engine])
+    results = inference.measure(["dense/small"], formats=[name], options=QUICK)
     assert results.extra["without"] == {}
     assert {row["batch_size"] for row in results.find(metric=inference.METRIC, runner=engine)} == {1, 256}
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(OptionError, match="no format 'tar' to measure: choose from onnx, openvino, litert"):
+        inference.measure(["dense/small"], formats=["tar"])
 
 
 # --- why pooling costs more -----------------------------------------------------------------------------------------

@@ -161,6 +161,18 @@ def test_a_busy_machine_is_reported(cli, monkeypatch):
     assert "The machine was busy before this began (load 1.50 on 2 cores)" in cli("bench", SUITE).out
 
 
+def test_each_run_is_appended_to_a_history(cli, here, monkeypatch):
+    measured_as(monkeypatch, result([4.0] * 9))
+    for _ in range(2):
+        shown = cli("bench", SUITE, "--history", "past")
+        assert shown.code == 0, shown
+    assert "kept past/history.jsonl" in shown.out
+    entries = [json.loads(line) for line in (here / "past" / "history.jsonl").read_text().splitlines()]
+    assert [entry["rows"] for entry in entries] == [result([4.0] * 9).to_json()["rows"]] * 2
+    (here / "other.jsonl").write_text("{}")
+    assert cli("bench", SUITE, "--history", "other.jsonl").code == 2
+
+
 def test_a_slow_down_against_a_baseline_is_exit_code_1(cli, here, monkeypatch):
     write_json(here / "old.json", result([2.0, 2.04, 1.96, 2.08, 1.92, 2.0, 2.0, 2.0, 2.0]).to_json())
     measured_as(monkeypatch, result([4.0] * 9))

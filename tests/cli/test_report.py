@@ -49,6 +49,18 @@ def test_a_page_is_written_beside_the_results_and_the_answer_said(cli, results):
     assert ANSWER in (results / "report.html").read_text("utf-8")
 
 
+def test_a_history_is_shown_by_its_own_option(cli, here):
+    machine = {"processor": "P", "cores": 2}
+    entry = {"schema": 1, "date": "2026-11-30", "machine": machine, "suite": "epochs", "asked": {}}
+    (here / "history.jsonl").write_text(json.dumps({**entry, "commit": "1234567890", "rows": [timed("jax", 1.0)]}))
+    shown = cli("report", "history.jsonl", "--history")
+    assert shown.code == 0, shown
+    assert "Has a time changed?" in shown.out
+    assert "P, 2 cores: 1 run, 2026-11-30 (12345678) to 2026-11-30 (12345678)." in shown.out
+    assert "12345678" in (here / "report.html").read_text("utf-8")
+    assert cli("report", "nothing", "--history").code == 2
+
+
 def test_text_in_results_steers_neither_the_terminal_nor_the_pages(cli, here):
     word = "rnn/\x1b[31mred\x07\u202e</script>"
     rows = [{**row, "recipe": word} for row in RESULTS["rows"]]
