@@ -142,13 +142,14 @@ def save_pictures(row: Row, folder: Path, target: Path) -> None:
         save_picture(folder / name, target / file)
 
 
-def save_picture(drawn: Path, file: Path, method: Image.Quantize = Image.Quantize.MEDIANCUT) -> None:
-    """Save a picture small enough for a page; `MAXCOVERAGE` keeps the rare colours of photographs."""
+def save_picture(
+    drawn: Path, file: Path, *, colours: int = _COLOURS, method: Image.Quantize = Image.Quantize.MEDIANCUT
+) -> None:
+    """Save a picture small enough for a page."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(drawn) as picture:
         picture.thumbnail((_WIDTH, _WIDTH), Image.Resampling.LANCZOS)
-        small = picture.convert("RGB").quantize(_COLOURS, method, dither=Image.Dither.NONE)
-        small.save(file, optimize=True)
+        picture.convert("RGB").quantize(colours, method, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def picture_lines(row: Row) -> list[str]:

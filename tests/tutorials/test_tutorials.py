@@ -22,6 +22,8 @@ PAGES = ["start.md", *(f"tutorials/{path.name}" for path in sorted((DOCS / "tuto
 # It goes from one backend to another, so that it runs where all are.
 SEVERAL_BACKENDS = ("tutorials/from-a-pytorch-model.md",)
 LARGEST_PICTURE = 60_000  # bytes
+# A palette that has the rare colours of photographs, too.
+PHOTOGRAPHIC = {"colours": 128, "method": Image.Quantize.FASTOCTREE}
 EXITS = "# exits with "
 
 
@@ -85,7 +87,7 @@ def test_a_page_does_and_shows_what_it_says(cli, here, capfd, backend, page, mon
         assert (here / drawn).is_file(), drawn
         if folder := os.environ.get("TRIVIUM_TEXTBOOK_PICTURES"):
             file = DOCS.parent / folder / "tutorials" / Path(picture).name
-            save_picture(here / drawn, file, Image.Quantize.MAXCOVERAGE)
+            save_picture(here / drawn, file, **PHOTOGRAPHIC)
     assert not wrong, "\n\n".join(wrong)
 
 
