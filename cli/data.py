@@ -250,9 +250,11 @@ def _print_series(series: dict[str, Any], screen: Console) -> None:
     """Print how series are cut, and the time that each part covers."""
     named = [f"{name} {series[name]}" for name in ("window", "horizon", "stride", "key", "time") if name in series]
     screen.print(f"series      {series['count']:,}, {', '.join(named)}; to predict: {', '.join(series['target'])}")
-    ranges = table("series", "part", "rows", "from", "to", right=("rows",))
+    names = ["series"] if any(part["series"] for part in series["parts"]) else []
+    ranges = table(*names, "part", "rows", "from", "to", right=("rows",))
     for part in series["parts"]:
-        ranges.add_row(part["series"], part["part"], f"{part['rows']:,}", str(part["first"]), str(part["last"]))
+        cells = [part["series"] for _ in names]
+        ranges.add_row(*cells, part["part"], f"{part['rows']:,}", str(part["first"]), str(part["last"]))
     screen.print(ranges)
     listed = len({part["series"] for part in series["parts"]})
     if listed < series["count"]:

@@ -116,10 +116,12 @@ def command(
 def _print_likeliest(predictions: list[dict[str, Any]]) -> None:
     """Print a row for each sample: its label with the probability, or its value."""
     places = ["place"] if any("box" in row for row in predictions) else []
-    shown = table("file", "sample", *places, "prediction", "probability", right=("sample", "probability"))
-    for row in predictions[:_MOST_ROWS]:
+    answers = [_columns(row["prediction"]) for row in predictions[:_MOST_ROWS]]
+    columns = ["prediction", "probability"] if any(probability for _, probability in answers) else ["prediction"]
+    shown = table("file", "sample", *places, *columns, right=("sample", "probability"))
+    for row, answer in zip(predictions, answers, strict=False):
         cells = [_place(row["box"]) if "box" in row else "" for _ in places]
-        shown.add_row(row["file"], str(row["index"]), *cells, *_columns(row["prediction"]))
+        shown.add_row(row["file"], str(row["index"]), *cells, *answer[: len(columns)])
     _print(shown, len(predictions))
 
 

@@ -61,6 +61,7 @@ def test_prices_are_learned_and_predicted_in_their_unit(cli, run, table):
     document = json.loads(cli("predict", run, table, "--json").out)
     predicted = np.array([row["prediction"] for row in document["predictions"]])
     assert np.corrcoef(predicted, houses()["price"].to_numpy())[0, 1] > 0.9
+    assert "probability" not in cli("predict", run, table).out, "a value has none"
 
 
 def test_the_columns_may_come_in_any_order_and_a_word_may_be_new(cli, run, table):

@@ -138,11 +138,18 @@ def save_pictures(row: Row, folder: Path, target: Path) -> None:
         folder: where it was run.
         target: the folder for its pictures.
     """
-    target.mkdir(parents=True, exist_ok=True)
     for name, file in row.pictures.items():
-        with Image.open(folder / name) as picture:
-            picture.thumbnail((_WIDTH, _WIDTH), Image.Resampling.LANCZOS)
-            picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(target / file, optimize=True)
+        save_picture(folder / name, target / file)
+
+
+def save_picture(
+    drawn: Path, file: Path, *, colours: int = _COLOURS, method: Image.Quantize = Image.Quantize.MEDIANCUT
+) -> None:
+    """Save a picture small enough for a page."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(drawn) as picture:
+        picture.thumbnail((_WIDTH, _WIDTH), Image.Resampling.LANCZOS)
+        picture.convert("RGB").quantize(colours, method, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def picture_lines(row: Row) -> list[str]:
