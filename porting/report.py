@@ -169,6 +169,11 @@ class PortReport:
         """The largest relative difference of the predictions."""
         return max((check.difference for check in self.checks), key=lambda difference: difference.relative)
 
+    def __str__(self) -> str:
+        """Return the result in one line, as `trivium port` prints it."""
+        outcome = f"kept as {self.artifact}" if self.passed else "nothing kept"
+        return f"{self.source} → {self.target}: {self.finding}, {outcome}"
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
