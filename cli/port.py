@@ -136,8 +136,7 @@ def _show(report: PortReport) -> None:
         screen.print(f"gives {_describe_tensor(tensor)}{_classes(facts.get('labels') or [], tensor, kind)}")
     if report.quantization:
         _show_quantization(report.quantization)
-    outcome = f"kept as {report.artifact}" if report.passed else "nothing kept"
-    screen.print(f"{report.source} → {report.target}: {report.finding}, {outcome}")
+    screen.print(str(report))
 
 
 def _show_quantization(result: Quantization) -> None:

@@ -172,7 +172,9 @@ class PortReport:
         return max((check.difference for check in self.checks), key=lambda difference: difference.relative)
 
     def __repr__(self) -> str:
-        return f"{self.source} → {self.target}: {self.finding}" + (f", {self.artifact}" if self.artifact else "")
+        """Return the result in one line, as `trivium port` prints it."""
+        outcome = f"kept as {self.artifact}" if self.passed else "nothing kept"
+        return f"{self.source} → {self.target}: {self.finding}, {outcome}"
 
     def _repr_html_(self) -> str:
         numbers = ("samples", "difference", "allowed")

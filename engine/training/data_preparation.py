@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.augmentation import Augmentation
-from ...data.columns import NUMBER
+from ...data.columns import NUMBER, WORDS
 from ...data.dataset import Dataset, Split
 from ...data.deferred_array import chunks_of
 from ...data.division import Samples
@@ -208,9 +208,11 @@ def _require_plain_numbers(dataset: Dataset) -> None:
         is_gap = np.any([np.isnan(rows).any(axis=0) for rows in chunks_of(dataset.train.x)], axis=0)
         others = [column.name for column, gap in zip(dataset.columns, is_gap, strict=True) if gap]
     if others:
+        words = next((column.name for column in dataset.columns if column.kind == WORDS), None)
         raise DataError(
             f"its steps prepare numbers without gaps, and {', '.join(others[:5])} holds words, dates or gaps: use "
-            "tabular/mlp, text/classes, or a builder of your own"
+            "tabular/mlp, or a builder of your own"
+            + (f"; if {words} holds sentences, add `:text={words}` to the name of the data" if words else "")
         )
 
 

@@ -128,6 +128,7 @@ def test_a_recipe_of_other_steps_refuses_words(refused, table, tmp_path):
     )
     said = refused("train", f"{tmp_path}/m.py:build", "--data", table, "--target", "price", "--out", tmp_path / "r")
     assert "prepare numbers without gaps" in said
+    assert said.endswith("if town holds sentences, add `:text=town` to the name of the data")
 
 
 def test_several_values_are_the_columns_of_one_output(table):

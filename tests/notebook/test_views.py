@@ -191,4 +191,4 @@ def test_an_artifact_is_named():
     check = PredictionCheck("recorded", "jax", "onnx", parity.difference(NUMBERS + 1, NUMBERS + 1), 1e-5)
     report = PortReport("jax", "onnx", Path("x/model.onnx"), (check,), "jax")
     assert "x/model.onnx" in report._repr_html_()
-    assert repr(report) == "jax → onnx: the same predictions, x/model.onnx"
+    assert repr(report) == "jax → onnx: the same predictions, kept as x/model.onnx"

@@ -53,7 +53,9 @@ def test_outputs_of_other_shapes_are_refused(received):
 
 def test_nan_fails_the_check_and_is_null_in_json():
     check = compare_batch("random", "here", "there", [PROBABILITIES], [PROBABILITIES * np.float32(np.nan)])
-    report = PortReport("here", "there", None, (check,), "host").to_json()
+    port = PortReport("here", "there", None, (check,), "host")
+    assert str(port) == "here → there: DIFFERENT predictions, nothing kept"
+    report = port.to_json()
     assert report["verdict"] == "different"
     assert json.loads(json.dumps(report, allow_nan=False))["largest_difference"] is None
 
