@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .porting.port import port_from_jax as port_from_jax
     from .porting.port import port_from_torch as port_from_torch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Bundle": ".engine.bundles.bundle",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,22 +226,33 @@ def run(
             BenchmarkOptions(**limits, executor=executor, earlier_results=earlier, listener=listener, save=keep)
         )
     keep(results)
-    changes = _changes(baseline, results)
     files = [output.out / data.FILE, *(after(results, output.out) if after else [])] if output.out else []
     if output.history:
         files.append(history_file.append(output.history, results.to_json(), Path.cwd()))
+    changes = _changes(baseline, results)
+    _present(results, show, files, changes, output)
     slower = [change for change in changes if change.is_slowdown(output.fail_on)]
-    if output.as_json:
-        compared = {"changes": [change.to_json() for change in changes]} if baseline else {}
-        print_json({**results.to_json(), **compared})
-    else:
-        _print(results, show, files)
-        if changes:
-            console().print(_change_table(changes))
     for change in slower:
         say(change.sentence())
     if slower or results.failed:
         ctx.exit(1)
+
+
+def _present(
+    results: Results,
+    show: Callable[[Results], Printable],
+    files: list[Path],
+    changes: Sequence[Change],
+    output: OutputOptions,
+) -> None:
+    """Print results, and what has changed since the baseline, as JSON or as tables."""
+    if output.as_json:
+        compared = {"changes": [change.to_json() for change in changes]} if output.baseline else {}
+        print_json({**results.to_json(), **compared})
+        return
+    _print(results, show, files)
+    if changes:
+        console().print(_change_table(changes))
 
 
 def split_names(names: str | None) -> list[str]:
