@@ -2,6 +2,7 @@
 from the network, and words are spelled as in a dictionary or in words.txt.
 """
 
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.plain
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build" / "site"
+BUILT_NOW = "TRIVIUM_SITE_IS_BUILT"  # set where the site has just been built, so that no old one is tested
 WORDS = Path(__file__).with_name("words.txt")
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
@@ -52,8 +54,8 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site():
     """The pages by their path."""
-    if not (SITE / "index.html").is_file():
-        pytest.skip("the site is not built: make docs")
+    if BUILT_NOW not in os.environ:
+        pytest.skip("the site is built by make docs")
     return {path.relative_to(SITE).as_posix(): Page(path) for path in sorted(SITE.rglob("*.html"))}
 
 
@@ -82,7 +84,7 @@ def test_every_link_and_picture_leads_to_something_on_the_site(site):
             place = target.resolve().relative_to(SITE).as_posix()
             anchor = unquote(parts.fragment)
             known = place not in site or not anchor or anchor in site[place].identifiers or anchor.startswith("__")
-            if not target.exists() or not known:
+            if not target.is_file() or not known:
                 lost.append(f"{name}: {link}")
     assert lost == []
 
