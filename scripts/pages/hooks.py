@@ -10,7 +10,9 @@ import name_pages
 import schema_pages
 import textbook_pages
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.remove(known)
         files.append(File.generated(config, path, content=text))
     return files
+
+
+@event_priority(-100)  # after the plugin that reads docs/.nav.yml
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Leave out sections that have no page yet: their tabs would lead nowhere."""
+    nav.items = [item for item in nav.items if not isinstance(item, Section) or item.children]
+    return nav
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -42,8 +42,7 @@ def _index(rows: Mapping[str, list[str]]) -> str:
             '`importlib.resources.files("trivium.storage") / "schemas"`. The suite validates real output by them.',
             "",
             "Later versions may add fields: ignore those that you do not know. A change that breaks readers raises "
-            "the number in the field `schema`. With `--json` standard output holds JSON alone; messages go to standard "
-            "error.",
+            "the number in the field `schema`.",
             "",
             *("## What a command prints", *table, *rows["commands"], ""),
             *("## What a file holds", *table, *rows["files"], ""),

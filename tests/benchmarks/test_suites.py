@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import schemas
 
 from trivium.backends import catalog
 from trivium.benchmarks import pooling_chart
@@ -66,7 +67,7 @@ def test_the_demonstration_leaves_runs_and_ports_a_model(tmp_path, monkeypatch, 
     for backend in backends:
         assert (tmp_path / "demo" / f"cnn-striding-{backend}" / "curves.png").is_file()
         assert (tmp_path / "demo" / f"rnn-lstm-{backend}" / "predictions.png").is_file()
-    json.dumps(result.to_json(), allow_nan=False)
+    schemas.validate("commands/demo", json.loads(json.dumps(result.to_json(), allow_nan=False)))
 
 
 @pytest.mark.one_environment

@@ -6,6 +6,7 @@ import shutil
 
 import click
 import pytest
+import schemas
 
 from trivium.benchmarks.cells import CellGroup, TimedCell
 from trivium.benchmarks.measure import InterleavedRounds
@@ -14,6 +15,7 @@ from trivium.benchmarks.suites import book, pooling_vs_striding
 from trivium.cli.bench import command
 from trivium.cli.verify import command as verify
 from trivium.data import datasets
+from trivium.engine.epochs import environment
 from trivium.models import recipe as recipes
 from trivium.storage.atomic import write_json
 
@@ -52,6 +54,7 @@ def measured(cli, here, backend, small_digits, shared_worker, tmp_path_factory):
 def test_a_suite_keeps_what_it_prints_with_a_chart_and_tells_how_far_it_is(measured, backend):
     results, folder = measured
     assert results == json.loads((folder / "results.json").read_text())
+    schemas.validate("files/results", results)
     assert (folder / "epochs.png").read_bytes().startswith(b"\x89PNG")
     assert (results["schema"], list(results["environment"])) == (1, [backend.name])
     assert results["stopped_by"] in {"precision", "budget"}
@@ -97,7 +100,8 @@ def test_a_suite_gives_the_ratio_of_the_medians_with_its_interval(measured):
 def result(of_pooling, failed=None):
     """Return the results of rounds with these timings."""
     cells = [TimedCell(recipe, "jax", recipe) for recipe in pooling_vs_striding.RECIPES]
-    session = {"environment": {"device": "cpu"}, "plan": {"name": "steps"}, "compile": 1.5, "memory": 25e6}
+    machine = environment.describe() | {"device": "cpu"}
+    session = {"environment": machine, "plan": {"name": "steps"}, "compile": 1.5, "memory": 25e6}
     of_striding = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.0, 1.0, 1.0]
     samples = {cell: seconds for cell, seconds in zip(cells, (of_pooling, of_striding), strict=True) if seconds}
     group = CellGroup("jax", cells, [tuple(cells)])
@@ -352,7 +356,7 @@ def test_epochs_recommends_a_backend_and_remembers_it(cli, here, monkeypatch, tm
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     cells = [TimedCell("my.py:build", name, name) for name in ("jax", "torch")]
-    recommendation = {"environment": {"device": "cpu"}, "plan": {}}
+    recommendation = {"environment": environment.describe() | {"device": "cpu"}, "plan": {}}
     samples = dict(zip(cells, ([1.0] * 8, [3.0] * 8), strict=True))
     timings = group_result(
         "epochs",

@@ -97,6 +97,7 @@ def test_a_generated_text_steers_nothing(cli, here):
     assert shown.code == 0, shown.err
     assert steers(shown) == []
     assert "\\x1b" in shown.out or "\\x07" in shown.out
+    assert len(json.loads(cli("generate", "run", "--length", "5", "--json").out)["text"]) >= 5
 
 
 def test_a_warning_of_a_library_steers_nothing(cli, here, monkeypatch):

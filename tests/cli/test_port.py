@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import schemas
 
 import trivium
 from trivium.backends import catalog
@@ -162,7 +163,9 @@ def test_a_port_of_logits_says_that_they_are_logits(cli, here, backend, shared_w
     bundles.Bundle.of(run).save(here / "bundle.trivium")
     shown = cli("port", "bundle.trivium", "--to", f"source:{backend.name}", "--out", "net")
     assert f"(any, {units}) float32, {said} probabilities)" in " ".join(shown.out.split())
-    assert json.loads((here / "net/port.json").read_text())["output_kinds"] == ["logits"]
+    record = json.loads((here / "net/port.json").read_text())
+    schemas.validate("files/port", record)
+    assert record["output_kinds"] == ["logits"]
     assert ": logits. A softmax" in (here / "net/README.md").read_text()
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import schemas
 
 from trivium.cli.search import parse_grid
 from trivium.errors import OptionError
@@ -49,6 +50,7 @@ def test_the_ranked_table_and_its_files(cli, here, shared_worker):
     assert first[1:3] == ["0.1", "10"]
     assert next(line for line in lines if line[:1] == ["best"])[:3] == ["best", "learning_rate=0.1:", "accuracy"]
     results = json.loads((here / "kept" / "results.json").read_text())
+    schemas.validate("files/search-results", results)
     assert [row["params"] for row in results["rows"]] == [{"learning_rate": 0.1}, {"learning_rate": 0.0001}]
     assert (here / "kept" / "scores.png").stat().st_size > 5_000
     as_json = cli("search", f"{BUILDERS}:classes", *grid, "--epochs", "1", "--json", "--random", "1", "--folds", "2")

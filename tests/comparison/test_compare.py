@@ -213,7 +213,7 @@ def test_weights_of_pytorch_are_transferred(networks, cli):
     module = load_function(f"{TORCH}:vae")()[0]
     for name, state in (("w.safetensors", save_file), ("w.pt", lambda state, path: torch.save({"model": state}, path))):
         state(module.state_dict(), name)
-        outcome = cli("transfer", name, f"{KERAS}:vae", "--like", f"{TORCH}:vae", "--out", "vae.keras")
+        outcome = cli("transfer", name, f"{KERAS}:vae", "--like", f"{TORCH}:vae", "--out", "vae.keras", "--json")
         assert outcome.code == 0, outcome.err
     x = np.random.default_rng(0).standard_normal((3, 30), "float32")
     expected = [output.detach().numpy() for output in module(torch.from_numpy(x))]
