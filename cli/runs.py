@@ -38,7 +38,7 @@ class _RunGroup(click.Group):
 @common_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the runs in a folder, show one, compare several, or export some.
+    """List, show, compare or export runs.
 
     `trivium runs [FOLDER]` lists them. A run is `running`, `finished`, `interrupted`, `failed`, or `died` (its process
     ended without a message). Continue a run that is not finished with `trivium train --resume --out RUN`.
@@ -170,14 +170,14 @@ def compare(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 )
 @common_options
 def export_runs(runs: tuple[Path, ...], log: tuple[str, ...], as_json: bool) -> None:
-    """Send the runs in the folders RUNS to experiment trackers; a folder of a search is one run per combination.
+    """Send runs to experiment trackers.
 
-    What a tracker has of a run already is not sent again.
+    The folder of a search is one run per combination. What a tracker has of a run already is not sent again.
 
     \b
     Example:
       trivium runs export runs/digits --to mlflow
-      trivium runs export runs/* --to mlflow:uri=http://host:5000,artifacts=true,tensorboard:dir=logs
+      trivium runs export runs/* --to mlflow:uri=http://host:5000 --to wandb
     """
     from ..engine.tracking import destination
     from ..engine.tracking.export import export

@@ -31,7 +31,17 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("--backend", "--backends", "--device", "--devices", "--threads", "--matmul-precision", "--plan", "--explain"),
         *("--workers", "--executor", "--address"),
     ),
-    "Output": ("--out", "--resume", "--checkpoint", "--samples", "--csv", "--tensorboard", "--json"),
+    "Output": (
+        "--out",
+        "--resume",
+        "--checkpoint",
+        "--samples",
+        "--csv",
+        "--tensorboard",
+        "--log",
+        "--history",
+        "--json",
+    ),
     "Further options": ("--config", "--print-config", "--trust", "--debug", "--help"),
 }
 

@@ -18,8 +18,8 @@ log_option = click.option(
     "--log",
     multiple=True,
     metavar="TRACKERS",
-    help="Send it to mlflow, wandb or tensorboard: one or several, each with its arguments: "
-    "mlflow:uri=http://host:5000,experiment=digits,artifacts=true. Export it later with `trivium runs export`.",
+    help="Send it to mlflow, wandb or tensorboard: one or several, each with its arguments, such as "
+    "mlflow:experiment=digits,artifacts=true. Later `trivium runs export` does it.",
 )
 
 
