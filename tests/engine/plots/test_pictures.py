@@ -3,7 +3,6 @@
 import contextlib
 import json
 
-import keras
 import matplotlib.image
 import numpy as np
 import pytest
@@ -184,6 +183,8 @@ def test_residuals_stand_below_predictions_against_true_values(tmp_path, drawn):
 
 def test_single_values_without_an_order_are_no_wave(backend, tmp_path):
     def build():
+        import keras
+
         return keras.Sequential([keras.Input(()), keras.layers.Reshape((1,)), keras.layers.Dense(1)])
 
     x = np.random.default_rng(0).uniform(size=60)
