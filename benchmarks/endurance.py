@@ -37,8 +37,10 @@ RESULTS, PICTURE, PRINTED = "endurance.json", "endurance.png", "printed.txt"
 _TRAIN = ("train", "cnn/striding", "--data", "mnist:sample", "--checkpoint", "every=1,keep=2", "--epochs", "1000000")
 _SEARCH = ("search", "dense/dropout", "--data", "mnist:sample", "--part", "0.1", "--folds", "5", "--epochs", "1")
 _PREDICTED = ("train", "cnn/striding", "--data", "mnist:sample", "--part", "0.1", "--epochs", "1")
+_SCORES = "results.json"  # of a search, from its first score on
 _ROWS = 256  # of a call that predicts
 _PARTS = 10  # the first is not judged
+_DISTANCE = 0.5  # seconds between two samples of a search, which is over in minutes
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,14 @@ def watch_run(backend: str, folder: Path, seconds: float) -> Iterator[int]:
 
 
 def watch_search(backend: str, folder: Path, fits: int) -> Iterator[int]:
-    """Search with so many fits, five of each combination; yield the memory."""
+    """Search with so many fits, five of each combination; yield the memory from the first score on."""
     units = ",".join(str(8 + number) for number in range(-(-fits // 5)))
-    arguments = (*_SEARCH, "--grid", f"units={units}", "--out", str(folder / f"search-{backend}"))
+    out = folder / f"search-{backend}"
+    arguments = (*_SEARCH, "--grid", f"units={units}", "--out", str(out))
     with _trivium(backend, folder, *arguments) as process:
-        yield from memory_while(process, float("inf"))
+        for memory in memory_while(process, float("inf"), _DISTANCE):
+            if (out / _SCORES).exists():
+                yield memory
     _require_end(process, 0, folder)
 
 

@@ -5,6 +5,7 @@ POSIX systems tell by `resource` what Windows tells by other means, so `resource
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,25 @@ def memory_peak() -> int:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         return _peak_by_system()
+
+
+def return_freed_memory() -> None:
+    """Give back to the system what this process has freed.
+
+    The allocator of the GNU C library keeps freed pieces for later ones. Where each model has arrays of other sizes,
+    few of them fit, and a process that trains many models grows although nothing leaks. Other allocators lack this call.
+    """
+    trim = getattr(_c_library(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None)
+    except (OSError, TypeError):  # Windows
+        return None
 
 
 def _limits() -> Iterator[int]:

@@ -16,6 +16,7 @@ import numpy as np
 from ...backends import runtime
 from ...backends.workers import worker
 from ...models.recipe import Recipe
+from ...storage.memory import return_freed_memory
 from .estimators import Classifier, Estimator, Regressor
 from .scoring import Fit, FitScores, ScoreCallback, score
 
@@ -64,6 +65,7 @@ def score_all(
         for number, fit_scores in zip(numbers, group_scores, strict=True):
             scores[number] = fit_scores
             on_score(number, fit_scores)
+        return_freed_memory()
         done += len(numbers)
         on_progress(done)
     return scores
