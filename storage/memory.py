@@ -38,7 +38,7 @@ def return_freed_memory() -> None:
     """Give back to the system what this process has freed.
 
     The allocator of the GNU C library keeps freed pieces for later ones. Where each model has arrays of other sizes,
-    few of them fit, and a process that trains many models grows although nothing leaks. Other allocators lack this call.
+    few of them fit, and a process that trains many models grows although nothing leaks. Others lack this call.
     """
     trim = getattr(_c_library(), "malloc_trim", None)
     if trim is not None:
