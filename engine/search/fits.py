@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from collections import defaultdict
@@ -65,6 +66,7 @@ def score_all(
         for number, fit_scores in zip(numbers, group_scores, strict=True):
             scores[number] = fit_scores
             on_score(number, fit_scores)
+        gc.collect()  # models are in circles of references, and large
         return_freed_memory()
         done += len(numbers)
         on_progress(done)
@@ -136,6 +138,7 @@ def store_data(key: str, x: np.ndarray, y: np.ndarray) -> None:
     _data.clear()
     _data[key] = (x, y)
     runtime.current()
+    gc.freeze()  # what the framework has at its start lives as long as this process: it is not looked through again
 
 
 def score_in_worker(
