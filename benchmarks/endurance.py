@@ -65,8 +65,13 @@ class Job:
 
     @property
     def growth(self) -> float:
-        """By which share the median of the last tenth is above that of the second."""
-        return statistics.median(self.bytes[-max(1, len(self.bytes) // _PARTS) :]) / self.reference - 1
+        """By which share a tenth after the second has a median above that of the second, at most.
+
+        Where other programs need memory, the system takes back pages of libraries, so that it may be below 0.
+        """
+        part = max(1, len(self.bytes) // _PARTS)
+        starts = range(min(2 * part, len(self.bytes) - 1), len(self.bytes), part)
+        return max(statistics.median(self.bytes[start : start + part]) for start in starts) / self.reference - 1
 
     def to_json(self) -> dict[str, Any]:
         return {"job": self.name, "backend": self.backend, "growth": self.growth, "bytes": list(self.bytes)}
@@ -134,7 +139,7 @@ def draw(jobs: Sequence[Job], path: Path) -> None:
                 label = f"{catalog.find(job.backend).title}, {job.reference / 1e6:,.0f} MB"
                 axes.plot(np.linspace(0, 100, len(growth)), growth, label=label, color=colour, linewidth=1)
             axes.axhspan(-3, 3, color=style.DATA, alpha=0.15, linewidth=0)
-            axes.set(title=name, xlabel="% of the job", ylim=(-20, 20))
+            axes.set(title=name, xlabel="% of the job", ylim=(-40, 40))
             axes.legend(loc="lower right", fontsize=8)
         plots[0].set_ylabel("resident memory, % above the second tenth")
         style.save(fig, path)
