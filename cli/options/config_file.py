@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ...errors import FileError, OptionError
+from ...errors import FileError, OptionError, OutputError
 from ...functions import suggest
 from ...storage import safe_json, safe_yaml
 from ...storage.budget import DOCUMENT
@@ -135,14 +135,23 @@ def _values(path: Path) -> dict[str, Any]:
         FileError: the file cannot be read, or is none of options.
         OptionError: a run would decide about code, or about files outside of its folder.
     """
-    from ...engine.runs.resume_rules import previous_arguments
-    from ...engine.runs.run_record import RECORD, read_record
+    from ...engine.runs.run_record import RECORD
 
-    is_run = path.name == RECORD
-    content = previous_arguments(path.parent, read_record(path.parent), {}) if is_run else _parse(path)
+    content = _of_run(path) if path.name == RECORD else _parse(path)
     if not isinstance(content, dict):
         raise FileError(f"{path} is no file of options: expected lines `option: value`")
     return {str(name): value for name, value in content.items() if value is not None}
+
+
+def _of_run(path: Path) -> dict[str, Any]:
+    from ...engine.runs.resume_rules import previous_arguments
+    from ...engine.runs.run_record import read_record
+
+    try:
+        record = read_record(path.parent)
+    except OutputError as error:
+        raise FileError(f"{error}; options of your own need a file of another name") from error
+    return previous_arguments(path.parent, record, {})
 
 
 def _parse(path: Path) -> Any:

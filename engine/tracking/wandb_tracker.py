@@ -129,7 +129,7 @@ class WandbTracker:
                 settings=settings,
                 **self._passed,
             )
-            self._url = self._run.url or ""
+            self._url = "" if self._is_offline else self._run.url or ""  # asked offline, it warns
             self._run.config.update(dict(self._description.parameters), allow_val_change=True)
         return self._run
 

@@ -141,3 +141,5 @@ def test_the_record_of_a_run_from_elsewhere_decides_about_no_files(cli, refused,
     record["asked"]["csv"] = "/tmp/overwritten.csv"
     (files / "run" / "run.json").write_text(json.dumps(record))
     assert "writes outside of its folder" in refused("train", "--config", "run/run.json", "--out", "other")
+    (files / "run.json").write_text('{"epochs": 2}')
+    assert "options of your own need a file of another name" in refused("train", "--config", "run.json")
