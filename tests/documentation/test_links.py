@@ -1,4 +1,4 @@
-"""The README leads to the tasks, and they lead to each how-to page. That links lead somewhere is tested in tests/site."""
+"""The README leads to the tasks, and they to each how-to page. Whether links lead somewhere is tested in tests/site."""
 
 import re
 
