@@ -84,8 +84,8 @@ def command(
         return
     with progress(f"verify {source}") as listener:
         if against:
-            # Steps, batches and seed are those of the recording.
-            report = _check(source, against, names[:1], float64, options, listener)
+            # Steps, batches and seed are those of the recording; the model's options may follow from the data.
+            report = _check(source, against, data, names[:1], float64, options, listener)
         else:
             report = verify(source, data, backends=names, options=options, listener=listener, **settings)
     if as_json:
@@ -98,12 +98,20 @@ def command(
 
 
 def _check(
-    source: str, against: str, names: list[str], float64: bool, options: dict[str, Any], listener: Listener
+    source: str,
+    against: str,
+    data: str | None,
+    names: list[str],
+    float64: bool,
+    options: dict[str, Any],
+    listener: Listener,
 ) -> Report:
     from ..engine.verification import golden
 
     backend = names[0] if names else None
-    return golden.check(source, against, backend=backend, float64=float64 or None, options=options, listener=listener)
+    return golden.check(
+        source, against, data, backend=backend, float64=float64 or None, options=options, listener=listener
+    )
 
 
 def _record(

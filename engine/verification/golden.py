@@ -123,6 +123,7 @@ def record(
 def check(
     source: Any,
     against: str | Path,
+    data: Dataset | str | Path | None = None,
     *,
     backend: str | None = None,
     float64: bool | None = None,
@@ -134,6 +135,8 @@ def check(
     Args:
         source: as for `verify`.
         against: the file that `record` wrote.
+        data: what the model's own options follow from, such as the number of classes, as for `verify`. The samples are
+            those that were recorded.
         backend: its name. The default is the selected backend.
         float64: whether to compute in float64; by default as it was recorded.
         options: options of the recipe: those with which it was recorded.
@@ -155,7 +158,7 @@ def check(
     settings = golden.settings
     precise = settings.float64 if float64 is None else float64
     named, model = model_under_test_of(
-        source, None, options, settings.batch_size, settings.seed, precise, settings.steps
+        source, data, options, settings.batch_size, settings.seed, precise, settings.steps
     )
     evidence = worker.get(chosen.name).call(
         measurements.measure, asdict(model), golden.batches, golden.variables, listener=listener

@@ -44,6 +44,19 @@ def test_the_same_model_passes(model, file, backend):
 
 
 @pytest.mark.one_environment
+def test_a_model_whose_options_follow_from_the_data_is_built_by_the_same_data(model, tmp_path):
+    path = Path(model.partition(":")[0])
+    path.write_text(
+        MODEL + "\n\ndef sized(inputs, classes):\n    import keras\n    return keras.Sequential("
+        "[keras.Input((inputs,)), keras.layers.Dense(classes, activation='softmax')])\n"
+    )
+    generator = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", x_train=generator.normal(size=(30, 3)), y_train=np.arange(30) % 2)
+    golden.record(f"{path}:sized", tmp_path / "g", tmp_path / "d.npz", steps=1)
+    assert golden.check(f"{path}:sized", tmp_path / "g", tmp_path / "d.npz").passed
+
+
+@pytest.mark.one_environment
 def test_another_model_fails_at_its_layer(model, file):
     report = golden.check(model.replace(":build", ":other"), file)
     assert not report.passed
