@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import common_options, console, print_json, seconds, table
+from .common import common_options, console, print_json, say, seconds, table
 
 if TYPE_CHECKING:
     from ..engine.runs.run_list import StoredRun
@@ -65,7 +65,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
     """
     from ..engine.runs import run_list
 
-    stored_runs = run_list.find(folder)
+    stored_runs = run_list.find(folder, lambda reason: say(f"note: left out: {reason}"))
     if as_json:
         print_json([stored.to_json() for stored in stored_runs])
         return

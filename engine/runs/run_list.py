@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,11 @@ def read(folder: Path) -> StoredRun:
     return StoredRun(folder, record, history, state)
 
 
-def find(folder: Path) -> list[StoredRun]:
+def find(folder: Path, on_unreadable: Callable[[str], None] = lambda reason: None) -> list[StoredRun]:
     """Return the runs in a folder and below it, sorted by name; unreadable ones are left out.
+
+    Args:
+        on_unreadable: called with the reason for each that is left out.
 
     Raises:
         OutputError: there is no such folder.
@@ -122,8 +125,8 @@ def find(folder: Path) -> list[StoredRun]:
     for place in _folders(folder, _DEPTH):
         try:
             runs.append(read(place))
-        except OutputError:
-            continue
+        except OutputError as error:
+            on_unreadable(str(error))
     return sorted(runs, key=lambda run: str(run.folder))
 
 

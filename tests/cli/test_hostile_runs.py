@@ -208,3 +208,7 @@ def test_a_record_of_a_later_schema_is_not_read_as_this_one(run, cli):
         shown = cli(*arguments, str(run))
         assert shown.code == 2
         assert "has run schema 99, this trivium reads 1: update trivium" in shown.err
+    listed = cli("runs", str(run.parent))
+    assert listed.code == 0
+    assert "note: left out: " in listed.err
+    assert "has run schema 99" in listed.err
