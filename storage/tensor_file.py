@@ -146,7 +146,7 @@ def open_arrays(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
 
             yield read
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read, or was truncated: {error}") from error
+        raise CheckpointError(f"{path} is no checkpoint, or was truncated: {error}") from error
 
 
 def _header(record: Any, arrays: Mapping[str, LazyArray]) -> tuple[bytes, int]:

@@ -12,11 +12,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...storage.atomic import require_writable_folder
+from ...storage.regular_file import read_regular
 from ..runs.file_names import require_no_way_out
 from . import marker
 from .description import RunDescription
@@ -144,7 +146,8 @@ def _picture(path: Path) -> Summary:
     from PIL import Image
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    with Image.open(path) as image:
+    content = read_regular(path)
+    with Image.open(BytesIO(content)) as image:
         width, height = image.size
-    encoded = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=path.read_bytes())
+    encoded = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
     return Summary(value=[Summary.Value(tag=path.stem, image=encoded)])

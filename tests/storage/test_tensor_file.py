@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trivium.errors import CheckpointError, OutputError
-from trivium.storage import tensor_file
+from trivium.storage import regular_file, tensor_file
 from trivium.storage.tensor_file import LazyArray
 
 pytestmark = pytest.mark.plain
@@ -49,7 +49,7 @@ def test_any_reader_of_the_format_opens_it(path):
 
 
 def test_the_checksum_of_a_large_array_is_verified_in_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(tensor_file, "_CHUNK_SIZE", 1000)
+    monkeypatch.setattr(regular_file, "_CHUNK_SIZE", 1000)
     value = np.random.default_rng(0).normal(size=12_345)
     tensor_file.write(tmp_path / "x.safetensors", None, {"x": LazyArray.of(value)})
     assert tensor_file.read_record(tmp_path / "x.safetensors") is None
