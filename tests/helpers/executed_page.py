@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?(?![\w]|
 _LOOSE = {"": r"\s+", "…": ".*?", "─": "─+"}
 # Rounding differs from machine to machine, and training amplifies it.
 _TOLERANCE, _NOISE = 0.15, 1e-5
+_PERCENTAGE_POINTS = 15  # of a probability that a model is not sure of
 
 
 @dataclass(frozen=True)
@@ -105,4 +106,5 @@ def _is_close(expected: str, received: str) -> bool:
     first, second = (float(text.replace(",", "").rstrip("%")) for text in (expected, received))
     if re.fullmatch(r"[-+]?[\d,]+", expected):
         return first == second
-    return abs(first - second) <= max(_TOLERANCE * abs(first), _NOISE)
+    noise = _PERCENTAGE_POINTS if expected.endswith("%") and first > 1 else _NOISE
+    return abs(first - second) <= max(_TOLERANCE * abs(first), noise)
