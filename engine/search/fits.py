@@ -138,7 +138,9 @@ def store_data(key: str, x: np.ndarray, y: np.ndarray) -> None:
     _data.clear()
     _data[key] = (x, y)
     runtime.current()
-    gc.freeze()  # what the framework has at its start lives as long as this process: it is not looked through again
+    # What is alive now, the framework above all, is not looked through again; what is garbage must be gone before.
+    gc.collect()
+    gc.freeze()
 
 
 def score_in_worker(
