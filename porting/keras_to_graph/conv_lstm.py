@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .calls import LayerCall
 from .reader import GraphReader, UnreadableError, specs_of
-from .shared import float32_input, to_tuple
-from .wrappers import initial_states, plain_activation
+from .shared import to_tuple
+from .wrappers import initial_states, plain_activation, require_stateless, sequences_and_mask
 
 
 def read_conv_lstm(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Read the call of a `ConvLSTM1D`, `ConvLSTM2D` or `ConvLSTM3D`."""
     layer = call.operation
-    _require_plain(layer, call)
-    value = float32_input(reader, replace(call, arguments={"sequences": call.arguments["sequences"]}))
+    _require_plain(layer)
+    value, *mask = sequences_and_mask(reader, call)
+    if mask:
+        raise UnreadableError("a mask over the steps of a convolutional LSTM is not covered")
     gates = _gates(reader, call, value)
     config: dict[str, ConfigValue] = {
         "activation": plain_activation(layer.cell.activation),
@@ -55,13 +56,8 @@ def _gates(reader: GraphReader, call: LayerCall, value: ArrayReference) -> Array
     return gates
 
 
-def _require_plain(layer: Any, call: LayerCall) -> None:
-    if not isinstance(call.arguments["sequences"], ArrayReference):
-        raise UnreadableError("is called with something other than one array")
-    if call.arguments.get("mask") is not None:
-        raise UnreadableError("a mask over the steps of a convolutional LSTM is not covered")
-    if layer.stateful:
-        raise UnreadableError("stateful: a state that is carried from batch to batch is not covered")
+def _require_plain(layer: Any) -> None:
+    require_stateless(layer)
     if layer.cell.data_format != "channels_last":
         raise UnreadableError("channels_first in a convolutional LSTM is not covered")
     if layer.cell.dropout or layer.cell.recurrent_dropout:

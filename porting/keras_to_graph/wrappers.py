@@ -23,7 +23,7 @@ _KINDS = {"LSTMCell": "lstm", "GRUCell": "gru", "SimpleRNNCell": "simple_rnn"}
 def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     if isinstance(call.operation.cell, keras.layers.StackedRNNCells):
         return _stacked(reader, call)
-    value, *mask = _sequences_and_mask(reader, call)
+    value, *mask = sequences_and_mask(reader, call)
     states = initial_states(call)
     kind, config, weights = _cell(call.operation)
     arguments: dict[str, ConfigValue] = {"masked": bool(mask)}
@@ -35,7 +35,7 @@ def _recurrent(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]
 def _stacked(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     """Read a layer of stacked cells as one layer for each cell, of which all but the last return their sequences."""
     layer = call.operation
-    value, *mask = _sequences_and_mask(reader, call)
+    value, *mask = sequences_and_mask(reader, call)
     states, final_states = initial_states(call), []
     for number, cell in enumerate(layer.cell.cells):
         is_last = number == len(layer.cell.cells) - 1
@@ -75,8 +75,12 @@ def _zeroed(
     return [*reader.add(call, "where", [steps, result, 0.0], role=f"{role}zeros", outputs=outputs)]
 
 
-def _sequences_and_mask(reader: GraphReader, call: LayerCall) -> list[ArrayReference]:
-    """Return the sequences that a layer is called with, and their mask if there is one."""
+def sequences_and_mask(reader: GraphReader, call: LayerCall) -> list[ArrayReference]:
+    """Return the sequences that a layer is called with, and their mask if there is one.
+
+    Raises:
+        UnreadableError: one of them is no array.
+    """
     value, mask = call.arguments["sequences"], call.arguments.get("mask")
     if not isinstance(value, ArrayReference):
         raise UnreadableError("is called with something other than one array")
@@ -101,6 +105,12 @@ def initial_states(call: LayerCall) -> list[ArrayReference]:
     return present
 
 
+def require_stateless(layer: Any) -> None:
+    """Raise an UnreadableError for a recurrent layer that remembers the batch before."""
+    if layer.stateful:
+        raise UnreadableError("stateful: a state that is carried from batch to batch is not covered")
+
+
 def _kind(layer: Any, cell: Any) -> str:
     """Return the kind of a cell of a recurrent layer."""
     for owner, names in ((layer, _LAYERS), (cell, tuple(_KINDS))):
@@ -112,8 +122,7 @@ def _kind(layer: Any, cell: Any) -> str:
 
 def _cell(layer: Any, cell: Any = None) -> tuple[str, dict[str, ConfigValue], dict[str, Any]]:
     """Return the kind, the configuration and the weights of a recurrent layer, or of one of its cells."""
-    if layer.stateful:
-        raise UnreadableError("stateful: a state that is carried from batch to batch is not covered")
+    require_stateless(layer)
     cell = layer.cell if cell is None else cell
     kind = _kind(layer, cell)
     config: dict[str, ConfigValue] = {
@@ -151,7 +160,7 @@ _MERGES = {"sum": "add", "ave": "average", "mul": "multiply", "concat": "concate
 
 def _bidirectional(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     wrapper = call.operation
-    value, *mask = _sequences_and_mask(reader, call)
+    value, *mask = sequences_and_mask(reader, call)
     states = initial_states(call)
     half = len(states) // 2
     directions = []

@@ -135,7 +135,7 @@ def _conv_lstm(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     *window, filters, _ = kernel.shape
     rank = len(window)
     state_order = channels_first(rank + 2)
-    order = (0, *(axis + 1 if axis else 1 for axis in state_order))  # the steps are the second axis
+    order = (0, 1, *(axis + 1 for axis in state_order[1:]))  # the steps are the second axis
     name = writer.attribute(node.layer)
     if name is None:
         bias = node.layer.weights.get("bias")
