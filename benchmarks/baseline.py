@@ -83,19 +83,6 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     return [_change(old, new) for old, new in pairs]
 
 
-def find_slowdowns(before: Mapping[str, Any], after: Mapping[str, Any], factor: float) -> list[str]:
-    """Return a sentence for each time that has grown by more than the factor, and by more than noise explains.
-
-    Args:
-        before, after: results as JSON.
-        factor: the growth that is tolerated, such as 1.1.
-
-    Raises:
-        DataError: the two have no measurement in common.
-    """
-    return [change.sentence() for change in compare(before, after) if change.is_slowdown(factor)]
-
-
 def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:
     ratio = new["median"] / old["median"] if old["median"] else None
     (old_low, old_high), (new_low, new_high) = _interval(old), _interval(new)
