@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from ..storage.memory import memory_peak as memory_peak
 from . import catalog
 from .device_group import DeviceGroup
 from .epochs import Data, EpochRunner, Plan

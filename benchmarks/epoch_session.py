@@ -28,6 +28,7 @@ from ..engine.runs.history import History
 from ..engine.training.trainer import Trainer
 from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
+from ..storage.memory import memory_peak
 from . import machine, native, real
 from .fit_epochs import FitEpochs
 from .native.task import CROSS_ENTROPY
@@ -111,7 +112,7 @@ class EpochSession:
         self.first_epoch = self.time_epoch()
         self.warm_epoch = self.time_epoch()
         self._epochs_per_timing = max(1, math.ceil(min_seconds / self.warm_epoch))
-        self.memory = runtime.memory_peak() - before
+        self.memory = memory_peak() - before
         self._dataset = dataset
 
     def close(self) -> None:

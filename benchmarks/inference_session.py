@@ -14,6 +14,7 @@ import numpy as np
 from ..backends import runtime
 from ..errors import OptionError, first_line
 from ..models.recipe import find
+from ..storage.memory import memory_peak
 from . import machine
 
 KERAS, ONNX_RUNTIME, OPENVINO, LITERT = "predict", "onnxruntime", "openvino", "litert"
@@ -63,7 +64,7 @@ class InferenceSession:
         self.plan: dict[str, Any] = {}
         self.first_epoch, self.warm_epoch = self._time(1), self._time(1)
         self._calls_per_timing = max(1, min(_MAX_CALLS, round(_SECONDS / self.warm_epoch)))
-        self.memory = runtime.memory_peak() - before
+        self.memory = memory_peak() - before
         self._latencies.clear()
         _require_equal_outputs(runner, self._predict(self._x), _by_keras(self._model, self._x, None)(self._x))
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import catalog, runtime
+from ..storage.memory import memory_peak
 
 # Seconds of one product at least, so that its launch does not count.
 _MIN_SECONDS = 0.02
@@ -94,7 +95,7 @@ def reset_memory_peak() -> int:
     """Reset the peak of this process' main memory, where the system allows it, and return the current bytes."""
     with contextlib.suppress(OSError):  # then the peak is the whole process', and the difference a lower bound
         Path("/proc/self/clear_refs").write_text("5")
-    return runtime.memory_peak()
+    return memory_peak()
 
 
 def _gemm_gflops(square: Callable[[int], Callable[[], Any]], size: int) -> float:

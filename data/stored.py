@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..storage.budget import memory_size
+from ..storage.memory import memory_size
 from .data_name import parse_flag
 
 # Data that are larger in memory stay in their files, unless an eighth of the memory is less.

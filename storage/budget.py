@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import DataError, FileError
-from .memory import memory_size as memory_size
+from .memory import memory_size
 
 Item = TypeVar("Item")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...backends import catalog, runtime
+from ...backends import catalog
 from ...backends.workers import worker
 from ...backends.workers.worker import Listener
 from ...data import datasets
@@ -25,6 +25,7 @@ from ...engine.epochs import environment
 from ...engine.runs import checkpoint
 from ...engine.runs.history import History
 from ...engine.training.trainer import Trainer
+from ...storage.memory import memory_peak
 from ..measure import make_row
 from ..statistics import Ratio, ratio
 
@@ -192,6 +193,6 @@ def _extra_memory(work: Callable[[], None]) -> int | None:
         Path("/proc/self/clear_refs").write_text("5")  # reset the peak to the current bytes
     except OSError:
         return None
-    before = runtime.memory_peak()
+    before = memory_peak()
     work()
-    return runtime.memory_peak() - before
+    return memory_peak() - before

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from ...storage.budget import memory_size
+from ...storage.memory import memory_size
 from ..data_name import parse_flag
 from ..stored import is_stored
 from . import frames

@@ -16,6 +16,7 @@ from ...backends import keras_internals
 from ...backends.replaced_methods import original_method, overridden
 from ...errors import FileError
 from ...storage import budget, safe_json
+from ...storage.memory import memory_size
 from ...storage.safe_hdf5 import StoredArray
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def limited_weights(arrays: Mapping[str, StoredArray] | None, what: str) -> Iter
     """
     import keras
 
-    most = budget.memory_size() // _WEIGHT_SIZE
+    most = memory_size() // _WEIGHT_SIZE
     if arrays is not None:
         most = min(most, budget.SIZE + _SURPLUS * sum(array.size for array in arrays.values()))
     total, refusals = 0, []
@@ -105,7 +106,7 @@ def require_memory(model: keras.Model, what: str) -> None:
     Raises:
         FileError: it does.
     """
-    memory = budget.memory_size()
+    memory = memory_size()
     for tensor in _computed(model):
         if (size := _count(tensor.shape) * _WEIGHT_SIZE) > memory:
             raise FileError(

@@ -28,14 +28,14 @@ def test_one_thread_is_one_thread(brief):
 def test_the_memory_peak_is_reset():
     import numpy as np
 
-    from trivium.backends import runtime
+    from trivium.storage.memory import memory_peak
 
     block = np.ones(2**24, "uint8")
     del block
     before = machine.reset_memory_peak()
-    if before > runtime.memory_peak() - 2**20:
+    if before > memory_peak() - 2**20:
         block = np.ones(2**26, "uint8")
-        assert runtime.memory_peak() - before >= 0.9 * block.nbytes
+        assert memory_peak() - before >= 0.9 * block.nbytes
 
 
 def test_the_settings_of_the_process_are_described(monkeypatch):

@@ -7,6 +7,7 @@ from trivium.data import datasets
 from trivium.data.dataset import Dataset, Split
 from trivium.engine.training.train import train
 from trivium.engine.training.trainer import Trainer
+from trivium.storage.memory import memory_peak
 
 
 def kinds():
@@ -36,7 +37,7 @@ def memory_after(recipe, data, epochs, **settings):
     """Train; return the peak of the device's memory, or of this process' where that is the CPU's."""
     trained(recipe, data, epochs=epochs, **settings)
     gc.collect()
-    return runtime.current().device_memory_peak() or runtime.memory_peak()
+    return runtime.current().device_memory_peak() or memory_peak()
 
 
 def resumed(recipe, folder, epochs, **settings):

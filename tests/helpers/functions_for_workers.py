@@ -12,6 +12,7 @@ import numpy as np
 from trivium import errors
 from trivium.backends import runtime
 from trivium.backends.workers import worker
+from trivium.storage.memory import memory_peak
 
 
 def echo(value):
@@ -74,9 +75,9 @@ def end(how):
 
 
 def memory_peak_around(megabytes):
-    before = runtime.memory_peak()
+    before = memory_peak()
     block = np.ones(megabytes * 2**20, "uint8")
-    return before, runtime.memory_peak(), len(block)
+    return before, memory_peak(), len(block)
 
 
 def threads():

@@ -74,7 +74,7 @@ def test_what_a_layer_computes_for_a_sample_is_compared_with_the_memory(content,
         content, lambda config: config["config"]["layers"].append(layer("ZeroPadding1D", padding=10**6))
     )
     assert keras_files.load_model(padded, "it").output_shape == (None, 2_000_004, 3)
-    monkeypatch.setattr(build_limits.budget, "memory_size", lambda: 20_000_000)
+    monkeypatch.setattr(build_limits, "memory_size", lambda: 20_000_000)
     with pytest.raises(FileError, match=r"it: a layer gives 0\.024 GB for each sample, of shape \(None, 2000004, 3\)"):
         keras_files.load_model(padded, "it")
 
@@ -82,7 +82,7 @@ def test_what_a_layer_computes_for_a_sample_is_compared_with_the_memory(content,
 def test_an_architecture_may_take_the_memory_and_no_more(content, tmp_path, monkeypatch):
     with zipfile.ZipFile(io.BytesIO(planted(content, layer("Dense", units=50_000)))) as archive:
         (tmp_path / "m.json").write_bytes(archive.read("config.json"))
-    monkeypatch.setattr(build_limits.budget, "memory_size", lambda: 100_000)
+    monkeypatch.setattr(build_limits, "memory_size", lambda: 100_000)
     with pytest.raises(FileError, match="'planted' has more weights than the memory holds"):
         architecture_file.build(tmp_path / "m.json")
 

@@ -43,15 +43,15 @@ def memory_for_words(path):
     import keras
     import numpy as np
 
-    from trivium.backends import runtime
     from trivium.engine.training.train import train
+    from trivium.storage.memory import memory_peak
 
     toy = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     toy.compile("adam", "mse")
     toy.fit(np.zeros((8, 4)), np.zeros((8, 2)), verbose=0)
-    framework = runtime.memory_peak()
+    framework = memory_peak()
     run = train("text/words", f"text:{path}", epochs=1)
-    return runtime.memory_peak() - framework, run.history.epochs[-1]["loss"]
+    return memory_peak() - framework, run.history.epochs[-1]["loss"]
 
 
 ONE_BACKEND = BACKENDS[:1]
