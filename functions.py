@@ -13,7 +13,7 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -216,3 +216,8 @@ def _places(module: object) -> list[str]:
     file = getattr(module, "__file__", None)
     is_user_file = str(getattr(module, "__name__", "")).startswith(_PREFIX)
     return [file] if isinstance(file, str) and not is_user_file else []
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """Return metrics in a line, such as `loss 0.4635  accuracy 0.8536`."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())

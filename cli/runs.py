@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..functions import metrics_text
 from .common import common_options, console, print_json, say, seconds, table
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _described(stored: StoredRun) -> dict[str, Any]:
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()) or "–"
+    return metrics_text(metrics) or "–"
 
 
 def _progress(stored: StoredRun) -> str:

@@ -13,6 +13,7 @@ import click
 from ..backends import catalog, runtime
 from ..engine.epochs.precision import POLICIES
 from ..engine.training.hold_out import LAST, MODES, SHUFFLED, STRATIFIED, TIME
+from ..functions import metrics_text
 from . import plan_report
 from .common import (
     address_option,
@@ -313,9 +314,9 @@ def _print(run: Run, files: list[Path], folder: RunFolder, screen: Console) -> N
     screen.print(f"data        {run.dataset.source}")
     screen.print(f"validation  {_describe_validation(run)}")
     last = run.history.epochs[-1]
-    screen.print("last epoch  " + "  ".join(f"{name} {value:.4g}" for name, value in last.items()))
+    screen.print(f"last epoch  {metrics_text(last)}")
     if run.evaluation:
-        screen.print("test        " + "  ".join(f"{name} {value:.4g}" for name, value in run.evaluation.items()))
+        screen.print(f"test        {metrics_text(run.evaluation)}")
     _print_training_part(run, screen)
     if run.stopped:
         screen.print(f"stopped     {run.stopped}")
@@ -346,7 +347,7 @@ def _print_training_part(run: Run, screen: Console) -> None:
     """Print the errors on the part of a series that was trained on, and how much of it was predicted."""
     if run.training_evaluation:
         amount = f" ({run.training_part.amount})" if run.training_part.amount else ""
-        values = "  ".join(f"{name} {value:.4g}" for name, value in run.training_evaluation.items())
+        values = metrics_text(run.training_evaluation)
         screen.print(f"trained on  {values}{amount}")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..functions import metrics_text
+
 TRAIN = "train"
 # The kind of an event that is a sentence to read, and no progress.
 WARNING, NOTE = "warning", "note"
@@ -31,4 +33,4 @@ def progress_text(event: Mapping[str, Any]) -> str:
 def _logs(logs: Mapping[str, Any]) -> str:
     """Format the metrics of the last epoch: those of the validation data if there are any."""
     shown = [name for name in logs if name.startswith("val_")] or list(logs)
-    return "".join(f"  {name} {logs[name]:.4g}" for name in shown)
+    return f"  {metrics_text({name: logs[name] for name in shown})}" if shown else ""

@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import dataclass, field
 
+from ...functions import metrics_text
 from ...notebook.curves import curves
 from ...notebook.elements import to_html
 from ...notebook.parts import heading, metrics_table
@@ -58,7 +59,7 @@ class History:
 
     def __repr__(self) -> str:
         """Return the number of epochs and the metrics of the last one, in a line."""
-        last = "  ".join(f"{name} {value:.4g}" for name, value in self.epochs[-1].items()) if self.epochs else "none"
+        last = metrics_text(self.epochs[-1]) if self.epochs else "none"
         return visible(f"History of {len(self)} epochs, the last: {last}")
 
     def _repr_html_(self) -> str:
