@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import TriviumError
-from ...storage.visible_text import visible
+from ..common import say
 
 if TYPE_CHECKING:
     from ...engine.tracking.destination import Destination
@@ -42,5 +42,4 @@ def export_or_warn(folder: Path, destinations: Sequence[Destination]) -> None:
         try:
             export(folder, destination)
         except TriviumError as error:
-            way_out = f"`trivium runs export {folder} --to {destination}` sends it"
-            click.echo(visible(f"warning: {error}; {way_out}"), err=True)
+            say(f"warning: {error}; {destination.export_command(folder)} sends it")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import OptionError
@@ -70,6 +71,10 @@ class Destination:
         """Return the destination as it is typed."""
         arguments = [f"{name}={value}" for name, value in self.arguments.items()] + ["artifacts=true"] * self.artifacts
         return self.tracker + (f":{','.join(arguments)}" if arguments else "")
+
+    def export_command(self, folder: Path) -> str:
+        """Return the command that sends what is in a folder here."""
+        return f"`trivium runs export {folder} --to {self}`"
 
 
 def parse(value: Destinations) -> list[Destination]:

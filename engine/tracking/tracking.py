@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Line:
+class _Connection:
     """A destination, what sends to it, and the thread that it is sent by."""
 
     destination: Destination
@@ -48,7 +48,7 @@ class Tracking:
     def __init__(self, destinations: Sequence[Destination], folder: Path | None, warn: Callable[[str], None]):
         self._folder, self._warn = folder, warn
         senders = [Sender(open_tracker(each, folder), each.artifacts) for each in destinations]
-        self._lines = [_Line(*pair, Channel()) for pair in zip(destinations, senders, strict=True)]
+        self._connections = [_Connection(*pair, Channel()) for pair in zip(destinations, senders, strict=True)]
         self._epochs: Sequence[Mapping[str, float]] = ()
 
     def begin(self, record: Mapping[str, Any], epochs: Sequence[Mapping[str, float]]) -> None:
@@ -59,31 +59,31 @@ class Tracking:
             epochs: the metrics of each finished epoch. Those that are appended later are sent by `send`.
         """
         self._epochs = epochs
-        if not self._lines:
+        if not self._connections:
             return
         name = self._folder.absolute().name if self._folder else str(record["recipe"])
         description = describe(record, name)
-        for line in self._lines:
-            line.channel.submit(partial(line.sender.begin, description))
+        for connection in self._connections:
+            connection.channel.submit(partial(connection.sender.begin, description))
         self.send()
 
     def send(self) -> None:
         """Send the epochs that are finished by now; returns at once."""
-        for line in self._lines:
-            line.channel.submit(partial(line.sender.send, self._epochs))
+        for connection in self._connections:
+            connection.channel.submit(partial(connection.sender.send, self._epochs))
         self._report()
 
     @property
     def callbacks(self) -> list[keras.callbacks.Callback]:
         """The callback that sends each epoch as soon as it is finished; none without trackers."""
-        if not self._lines:
+        if not self._connections:
             return []
         import keras
 
         return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.send())]
 
     @contextlib.contextmanager
-    def telling_failures(self) -> Iterator[None]:
+    def reporting_failures(self) -> Iterator[None]:
         """Tell the trackers if the block ends with an error, but for Ctrl-C after an epoch: such a run is saved."""
         try:
             yield
@@ -95,24 +95,25 @@ class Tracking:
 
     def end(self, run: Run, state: str, files: Sequence[Path] = ()) -> None:
         """Send the evaluation of a run and its files, and wait until all is sent."""
-        if self._lines:
+        if self._connections:
             self._close(state, evaluation_of(run.to_json()), files)
 
     def _close(self, state: str, evaluation: Mapping[str, float], files: Sequence[Path]) -> None:
-        for line in self._lines:
-            line.channel.submit(partial(line.sender.end, state, evaluation, files))
-        for line in self._lines:
-            line.channel.close()
+        for connection in self._connections:
+            connection.channel.submit(partial(connection.sender.end, state, evaluation, files))
+        for connection in self._connections:
+            connection.channel.close()
         self._report()
 
     def _report(self) -> None:
         """Warn of each tracker that has failed since the last time."""
-        for line in self._lines:
-            if line.channel.failure and not line.is_reported:
-                line.is_reported = True
-                self._warn(f"{line.destination.tracker}: {line.channel.failure}; {self._way_out(line.destination)}")
+        for connection in self._connections:
+            if connection.channel.failure and not connection.is_reported:
+                connection.is_reported = True
+                destination = connection.destination
+                self._warn(f"{destination.tracker}: {connection.channel.failure}; {self._way_out(destination)}")
 
     def _way_out(self, destination: Destination) -> str:
         if self._folder is None:
             return "the rest of this run is not sent to it"
-        return f"the run folder has everything: `trivium runs export {self._folder} --to {destination}` sends it"
+        return f"the run folder has everything: {destination.export_command(self._folder)} sends it"

@@ -124,7 +124,7 @@ class TrainingSession:
         stopped = self._resume_from is not None and self._resume_from.stopped
         recorder = self._recorder
         try:
-            with self.tracking.telling_failures():
+            with self.tracking.reporting_failures():
                 run_epochs(watchers, self._options.epochs if stopped else self._first_epoch, recorder)
         except KeyboardInterrupt:
             if not self.log.epochs:
