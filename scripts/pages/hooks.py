@@ -10,15 +10,11 @@ import name_pages
 import schema_pages
 import textbook_pages
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
-# A link to a file that the site does not have: from a page in docs/, from one in a folder of it, and from the README.
-_OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
-_FURTHER_OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./\.\./[^)]*\)")
+# A link of a file beside docs/ to another one, which the site does not have.
 _NOT_IN_DOCS = re.compile(r"\[([^\]]+)\]\((?!https?:|#|docs/)[^)]*\)")
 README = "readme.md"
 
@@ -40,19 +36,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-@event_priority(-100)  # after the plugin that reads docs/.nav.yml
-def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Leave out sections that have no page yet: their tabs would lead nowhere."""
-    nav.items = [item for item in nav.items if not isinstance(item, Section) or item.children]
-    return nav
-
-
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return the text with links to the README to its page, and those to other files outside of docs/ as plain text."""
-    depth = page.file.src_uri.count("/")
-    outside = {0: _OUTSIDE, 1: _FURTHER_OUTSIDE}.get(depth)
-    markdown = markdown.replace(f"]({'../' * (depth + 1)}README.md", f"]({'../' * depth}{README}")
-    return outside.sub(r"\1", markdown) if outside else markdown
+    to_docs = "../" * page.file.src_uri.count("/")
+    markdown = markdown.replace(f"]({to_docs}../README.md", f"]({to_docs}{README}")
+    return re.sub(rf"\[([^\]]+)\]\({re.escape(to_docs)}\.\./[^)]*\)", r"\1", markdown)
 
 
 def _within_docs(name: str) -> str:
