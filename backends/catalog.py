@@ -96,8 +96,8 @@ class Backend:
                 one for each thread where the backend shards batches, up to eight.
         """
         # Keras imports some frameworks beside the one that it computes with: TensorFlow, to read an .h5 file.
-        speakers = [each for each in BACKENDS if each is self or each.serves_others]
-        quiet = {name: os.environ.get(name, value) for each in speakers for name, value in each.environment}
+        imported = [each for each in BACKENDS if each is self or each.serves_others]
+        quiet = {name: os.environ.get(name, value) for each in imported for name, value in each.environment}
         limits = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
         limits |= self._devices(threads, devices)
         return {

@@ -43,8 +43,8 @@ def change_points(medians: Sequence[float]) -> list[ChangePoint]:
     """Return the changes in a series of positive times, the oldest first.
 
     The series is divided where its parts have the least spread, of all places where the test shows a change; then both
-    parts are searched. All tests together are wrong in at most 5 % of
-    all series without a change: those of a part are only made where the whole has changed.
+    parts are searched. All tests together are wrong in at most 5 % of the series without a change: those of a part are
+    only made where the whole has changed.
     """
     logarithms = np.log(np.asarray(medians, "float64"))
     level = LEVEL / max(1, len(logarithms) - 2 * FEWEST + 1)

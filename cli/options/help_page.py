@@ -32,15 +32,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("--workers", "--executor", "--address"),
     ),
     "Output": (
-        "--out",
-        "--resume",
-        "--checkpoint",
-        "--samples",
-        "--csv",
-        "--tensorboard",
-        "--log",
-        "--history",
-        "--json",
+        *("--out", "--resume", "--checkpoint", "--samples", "--csv", "--tensorboard", "--log", "--history"),
+        *("--json",),
     ),
     "Further options": ("--config", "--print-config", "--trust", "--debug", "--help"),
 }
