@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
-import os
-import sys
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -26,6 +22,7 @@ from .device_group import DeviceGroup
 from .epochs import Data, EpochRunner, Plan
 from .processor import cores as cores
 from .processor import processor as processor
+from .quiet_imports import import_quietly
 from .vectorized import InitialState, VectorizedModels
 
 # Minimises a loss by one step of an optimizer: (compute, optimizer, variables). `compute` returns the loss and anything
@@ -224,28 +221,6 @@ def _set_matmul_precision(here: Runtime, name: str) -> None:
 def _import_room(name: str) -> ModuleType:
     """Import a backend's module `runtime`, with its framework and Keras."""
     return import_quietly(f"{__package__}.{name}.runtime")
-
-
-def import_quietly(name: str) -> ModuleType:
-    """Import a module that may import a framework.
-
-    Some frameworks write to file descriptor 2 while they load, whatever their log level; this output is captured, and
-    shown only if the import fails.
-    """
-    with tempfile.TemporaryFile() as captured:
-        sys.stderr.flush()
-        standard_error = os.dup(2)
-        os.dup2(captured.fileno(), 2)
-        try:
-            return importlib.import_module(name)
-        except BaseException:
-            captured.seek(0)
-            os.write(standard_error, captured.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
 
 
 def import_frameworks_of_keras() -> None:

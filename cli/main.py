@@ -18,6 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import __version__
+from ..backends import quiet_imports
 from ..errors import TriviumError
 from ..storage.visible_text import visible
 from .common import COMPLETION_VARIABLE, DEBUG_VARIABLE, say
@@ -99,6 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character, such as a dash
             stream.reconfigure(errors="replace")
     warnings.formatwarning = _visible_warning
+    quiet_imports.import_frameworks_quietly()
     if COMPLETION_VARIABLE in os.environ:
         from .completion.shells import complete
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...backends import catalog, runtime
+from ...backends import catalog, quiet_imports
 from ...errors import OptionError, first_line
 from ...functions import is_file_function, load_function, require_known, takes_arguments
 from ...storage.atomic import require_writable_file, require_writable_folder, write_text
@@ -305,7 +305,7 @@ def _tensorboard(folder: Path) -> keras.callbacks.Callback:
             f"pip install {' '.join(missing)}, or use `csv` FILE"
         )
     for package in needed:
-        runtime.import_quietly(package)
+        quiet_imports.import_quietly(package)
     return keras.callbacks.TensorBoard(str(folder), write_graph=False)
 
 
