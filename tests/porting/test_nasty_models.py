@@ -1,6 +1,7 @@
 """Source of models drawn at random, with names that try to become code: it computes the same, and no name is run."""
 
 import ast
+import contextlib
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import written_models as models
 from nasty_models import drawn
 
 DAILY, MANY = 20, 2_000
+TOLERANCE = 1e-4
 # What code in a name would call.
 HARMFUL = {"open", "exec", "eval", "compile", "__import__", "OWNED"}
 
@@ -27,23 +29,57 @@ def require_sound(seed, room, folder):
         assert not HARMFUL & called(text), text
     for samples in (3, 1):
         inputs = models.random_inputs(model, samples, seed=seed)
-        compare(models.keras_answers(model, inputs), models.source_answers(source, folder, inputs))
+        expected, received = models.keras_answers(model, inputs), models.source_answers(source, folder, inputs)
+        if max(map(difference, expected, received)) > TOLERANCE:
+            assert all(map(is_rounding, exact_answers(model, inputs), expected, received))
 
 
-def compare(expected, received):
-    """Fail unless outputs are the same; numbers that are not finite, or as good as that, must be so in both."""
-    for one, other in zip(expected, received, strict=True):
-        assert one.shape == other.shape
-        usual = np.isfinite(one) & (abs(one) < 1e30)
-        assert (usual == (np.isfinite(other) & (abs(other) < 1e30))).all()
-        if usual.any():
-            one, other = (values[usual].astype("float64") for values in (one, other))
-            assert abs(one - other).max() <= 1e-4 * max(1.0, abs(one).max())
+def usual(values):
+    """Return where values are finite and not as good as infinite."""
+    return np.isfinite(values) & (abs(values) < 1e30)
+
+
+def difference(expected, received):
+    """Return the greatest difference of two outputs, of 1 or of the greatest value; infinite if their kinds differ."""
+    assert expected.shape == received.shape
+    where = usual(expected)
+    if (where != usual(received)).any():
+        return np.inf
+    expected, received = (values[where].astype("float64") for values in (expected, received))
+    return abs(expected - received).max(initial=0) / max(1.0, abs(expected).max(initial=0))
+
+
+def is_rounding(exact, expected, received):
+    """Return whether a model differs from its exact answers as much as the source differs from them.
+
+    Some drawn models amplify rounding: such as a layer that normalises values of which each is nearly 65504.
+    """
+    return difference(exact, received) <= 10 * difference(exact, expected) < np.inf
+
+
+def exact_answers(model, inputs):
+    """Return the answers of a model in float64."""
+    from trivium.engine.keras_model.float64 import to_float64
+    from trivium.engine.verification.model_under_test import fresh_keras
+
+    with fresh_keras(float64=True):
+        return models.keras_answers(to_float64(model), [values.astype("float64") for values in inputs])
 
 
 @pytest.fixture
 def room(backend):
-    return models.room_of(backend)
+    with without_remapping() if backend.name == "tensorflow" else contextlib.nullcontext():
+        yield models.room_of(backend)
+
+
+@contextlib.contextmanager
+def without_remapping():
+    """Spare the drawn models an error of TensorFlow (docs/upstream/tensorflow-maximum-of-a-multiple.md)."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"remapping": True})
 
 
 def require_all_sound(seeds, room, folder, monkeypatch):
