@@ -49,6 +49,12 @@ _SURE = 0.6
     help="Draw what a model of pictures saw, and its answers.",
 )
 @click.option("--all-classes", is_flag=True, help="Print the probability of each class, not only of the likeliest.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write all predictions into a .csv or .parquet table, a row for each sample.",
+)
 @backend_option
 @trust_option
 @common_options
@@ -59,6 +65,7 @@ def command(
     threshold: float | None,
     preview: Path | None,
     all_classes: bool,
+    out: Path | None,
     backend: str | None,
     as_json: bool,
 ) -> None:
@@ -75,12 +82,16 @@ def command(
     Example:
       trivium predict runs/digits seven.png
       trivium predict runs/digits seven.png --all-classes --preview seen.png
+      trivium predict runs/houses new.csv --out prices.csv
     """
     catalog.use(backend)
     from ..engine import trained_models
     from ..engine.prediction import inputs as samples
+    from ..engine.prediction.prediction_table import require_table_file
     from ..engine.prediction.series_record import SeriesRecord
 
+    if out:
+        require_table_file(out)
     loaded = trained_models.load(source)
     if preview:
         from ..engine.prediction.preview import Answer, draw, require_preview  # matplotlib
@@ -100,6 +111,8 @@ def command(
     say_if_unprepared(loaded)
     if preview:
         draw(loaded, answers, preview)
+    if out:
+        _write(predictions, out)
     _warn_of_doubt(predictions)
     _warn_of_nulls(predictions)
     if as_json:
@@ -107,10 +120,21 @@ def command(
         return
     if all_classes:
         _print_probabilities(loaded.run["recipe"], predictions)
-    elif record:
-        _print_forecasts(predictions)
     else:
-        _print_likeliest(predictions)
+        (_print_forecasts if record else _print_likeliest)(predictions)
+    if out:
+        console().print(f"kept {out}")
+
+
+def _write(predictions: list[dict[str, Any]], out: Path) -> None:
+    """Write all predictions into a table, whose first columns say of what each is."""
+    from ..engine.prediction import prediction_table
+
+    places = [
+        {name: _place(value) if name == "box" else value for name, value in row.items() if name != "prediction"}
+        for row in predictions
+    ]
+    prediction_table.write(prediction_table.to_frame([row["prediction"] for row in predictions], places), out)
 
 
 def _print_likeliest(predictions: list[dict[str, Any]]) -> None:
@@ -214,7 +238,7 @@ def _forecast_to_text(forecast: Any) -> str:
 def _print(shown: Table, count: int) -> None:
     console().print(shown)
     if count > _MOST_ROWS:
-        console().print(f"… and {count - _MOST_ROWS} more: --json prints all.")
+        console().print(f"… and {count - _MOST_ROWS} more: --out FILE.csv and --json have all.")
 
 
 def _columns(prediction: Any) -> tuple[str, str]:

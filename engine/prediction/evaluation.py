@@ -46,7 +46,7 @@ from ..keras_model.inference import (
 from ..keras_model.interface import by_name, match_inputs, match_targets, output_names, tensors_of
 from ..keras_model.loss_names import has_loss
 from ..keras_model.token_range import require_known_tokens
-from . import inputs
+from . import inputs, prediction_table
 from .bundle_checks import as_bundle_errors, require_labels
 from .class_accuracy import class_accuracies
 from .predictions_view import predictions_view
@@ -54,6 +54,7 @@ from .recorded_data import load_recorded, read_alike
 
 if TYPE_CHECKING:
     import keras
+    import polars
 
 
 # Samples that are read from their files at a time: in a step of `evaluate`, and for the errors of outputs of values.
@@ -101,6 +102,10 @@ class Predictions:
             name: _entries(self.outputs[name], self.values[name], labels_of(self.labels, name)) for name in self.outputs
         }
         return [finite(dict(zip(entries, sample, strict=True))) for sample in zip(*entries.values(), strict=True)]
+
+    def to_frame(self) -> polars.DataFrame:
+        """Return a data frame of Polars: a row for each sample, and the columns of `prediction_table.to_frame`."""
+        return prediction_table.to_frame(self.to_json())
 
 
 def _entries(outputs: np.ndarray, values: np.ndarray, labels: tuple[str, ...]) -> list[Any]:

@@ -92,7 +92,7 @@ class WandbTracker:
         self._run = None
 
     @property
-    def _passed(self) -> dict[str, str]:
+    def _passed(self) -> dict[str, Any]:
         """The arguments that `wandb.init` takes as they are; the combinations of a search are one group."""
         search = {"group": self._description.parent} if self._description.parent else {}
         return search | {name: self._arguments[name] for name in _PASSED if name in self._arguments}

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import polars
 import pytest
 from PIL import Image
 
@@ -57,7 +58,7 @@ def test_predict_prints_the_probability_of_each_class(cli, refused, saved_runs, 
     rows = [line.split()[2:] for line in lines if "d.npy" in line]
     expected = predict(saved_runs["striding"], digits.test.x[:20]).outputs
     assert rows == [[share(float(value), 2) for value in row] for row in expected]
-    assert lines[-1] == "… and 5 more: --json prints all."
+    assert lines[-1] == "… and 5 more: --out FILE.csv and --json have all."
     long = "a" * 120 + ".npy"
     shutil.copy(some_digits, long)
     listed = cli("predict", saved_runs["striding"], long, "--all-classes").out.splitlines()
@@ -90,7 +91,23 @@ def test_predict_prints_twenty_rows_and_says_how_many_more(cli, saved_runs, some
     rows = [line.split() for line in lines if str(some_digits) in line]
     assert [int(row[1]) for row in rows] == list(range(20))
     assert all(row[2] in "0123456789" and row[3].endswith("%") for row in rows)
-    assert lines[-1] == "… and 5 more: --json prints all."
+    assert lines[-1] == "… and 5 more: --out FILE.csv and --json have all."
+
+
+@pytest.mark.parametrize("read", [polars.read_csv, polars.read_parquet])
+def test_predict_writes_all_predictions_into_a_table(cli, saved_runs, digits, some_digits, here, read):
+    path = here / f"answers.{read.__name__.removeprefix('read_')}"
+    shown = cli("predict", saved_runs["striding"], some_digits, "--out", path)
+    assert (shown.code, shown.out.splitlines()[-1]) == (0, f"kept {path}")
+    table, expected = read(path), predict(saved_runs["striding"], digits.test.x[:25])
+    assert table.columns == ["file", "index", "prediction", "probability", *(f"p({digit})" for digit in range(10))]
+    assert table["prediction"].cast(polars.Int64).to_list() == expected.values.tolist()
+    np.testing.assert_allclose(table[:, -10:].to_numpy(), expected.outputs, rtol=1e-5)
+
+
+def test_a_table_of_another_kind_is_refused_before_the_work(refused, saved_runs, some_digits, here):
+    message = refused("predict", saved_runs["striding"], some_digits, "--out", "answers.xlsx")
+    assert message == "trivium: --out: answers.xlsx has to end in .csv or .parquet"
 
 
 def test_predict_reads_pictures_and_several_files(cli, saved_runs, digits, tmp_path):
