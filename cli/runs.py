@@ -111,7 +111,7 @@ def show(run: Path, as_json: bool) -> None:
     screen.print(f"s/epoch     {seconds(stored.seconds_per_epoch)}")
     for name, metrics in stored.evaluations.items():
         screen.print(f"{name:<10}  {_metrics(metrics)}")
-    for name, value in stored.record["settings"].items():
+    for name, value in run_list.settings_as_text(stored).items():
         screen.print(f"{name:<18}  {value}")
     if stored.history.metrics:
         _print_epochs(stored)

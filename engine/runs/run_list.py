@@ -168,15 +168,31 @@ def _text(value: Any) -> str | None:
 
 def _flat(run: StoredRun) -> dict[str, str]:
     environment, dataset = _part(run.record, "environment"), _part(run.record, "dataset")
-    settings = dict(run.record["settings"])
-    options = _part(settings, "options")
-    settings.pop("options", None)
-    values = {
+    described = {
         "recipe": run.record.get("recipe"),
         "backend": environment.get("backend"),
         "data": dataset.get("name"),
         "data checksum": str(dataset.get("checksum"))[:8],
-        **settings,
-        **options,
     }
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    return {name: _readable(value) for name, value in described.items()} | settings_as_text(run)
+
+
+def settings_as_text(run: StoredRun) -> dict[str, str]:
+    """Return the settings of a run by name, the options of its recipe among them."""
+    options = _part(run.record["settings"], "options")
+    settings = {name: value for name, value in run.record["settings"].items() if name != "options"}
+    return {name: _readable(value) for name, value in {**options, **settings}.items()}
+
+
+def _readable(value: Any) -> str:
+    """Return a setting as people write it: what has a name by it, with the rest in parentheses."""
+    if isinstance(value, Mapping):
+        rest = ", ".join(f"{name} {_readable(part)}" for name, part in value.items() if name != "name")
+        if "name" in value:
+            return f"{value['name']} ({rest})" if rest else _readable(value["name"])
+        return rest or "–"
+    if isinstance(value, list):
+        return ", ".join(map(_readable, value)) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None or value == "" else str(value)
