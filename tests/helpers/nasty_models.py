@@ -57,6 +57,8 @@ class Drawing:
         name = self.one_of(NAMES)
         if keras.backend.backend() == "torch":
             name = name.replace(".", "·")  # Keras makes modules of PyTorch, which take no dots in names
+        if keras.backend.backend() == "tensorflow":
+            name = name.replace("\ud800", "\ufffd")  # its variables have names in UTF-8
         while name in self.used:
             name += self.one_of((" ", "_", "\n", "'", '"', "1"))
         self.used.add(name)

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import sys
 
 import numpy as np
 import pytest
@@ -30,8 +31,7 @@ def require_sound(seed, room, folder):
     for samples in (3, 1):
         inputs = models.random_inputs(model, samples, seed=seed)
         expected, received = models.keras_answers(model, inputs), models.source_answers(source, folder, inputs)
-        if max(map(difference, expected, received)) > TOLERANCE:
-            assert all(map(is_rounding, exact_answers(model, inputs), expected, received))
+        assert max(map(difference, expected, received)) <= TOLERANCE or amplifies_rounding(model, seed)
 
 
 def usual(values):
@@ -49,12 +49,10 @@ def difference(expected, received):
     return abs(expected - received).max(initial=0) / max(1.0, abs(expected).max(initial=0))
 
 
-def is_rounding(exact, expected, received):
-    """Return whether a model differs from its exact answers as much as the source differs from them.
-
-    Some drawn models amplify rounding: such as a layer that normalises values of which each is nearly 65504.
-    """
-    return difference(exact, received) <= 10 * difference(exact, expected) < np.inf
+def amplifies_rounding(model, seed):
+    """Return whether a model itself is off its exact answers, such as one that normalises values all near 65504."""
+    inputs = models.random_inputs(model, 30, seed=seed)
+    return max(map(difference, exact_answers(model, inputs), models.keras_answers(model, inputs))) > TOLERANCE
 
 
 def exact_answers(model, inputs):
@@ -91,15 +89,18 @@ def require_all_sound(seeds, room, folder, monkeypatch):
         except Exception as error:
             failures[seed] = f"{type(error).__name__}: {error}"[:500]
         if seed % 50 == 0:
-            forget_names()
+            forget_models()
     assert not failures
     assert not list(folder.rglob("OWNED"))
 
 
-def forget_names():
+def forget_models():
+    """Forget the names of layers, and what JAX has compiled: code of thousands of models has no room in a process."""
     import keras
 
     keras.utils.clear_session()
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 def test_names_of_a_model_never_become_code(room, tmp_path, monkeypatch):
