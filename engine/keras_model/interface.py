@@ -56,6 +56,8 @@ def output_names(model: keras.Model) -> list[str]:
 def match_inputs(model: keras.Model, x: Nest) -> Nest:
     """Return the arrays in the nest that the model takes; where there are several, integers in their input's dtype.
 
+    One number for each sample, (n,), becomes (n, 1) for an input (n, 1), as in Keras' own `fit`.
+
     Args:
         model: with declared inputs.
         x: an array, or a nest of arrays.
@@ -67,6 +69,7 @@ def match_inputs(model: keras.Model, x: Nest) -> Nest:
     if len(arrays) > 1:
         pairs = zip(arrays, model.inputs, strict=True)
         arrays = [_as_declared(array, str(tensor.name), str(tensor.dtype)) for array, tensor in pairs]
+    arrays = [_as_rows_of_one(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
     return _with_tuples(pack(model, "input", arrays))
 
 
@@ -83,6 +86,13 @@ def match_targets(model: keras.Model, y: Nest) -> Nest:
         return _with_tuples(map_arrays(_for_frameworks, y))  # the losses alone say what is compared with what
     arrays = zip(targets_in_order(model, y), model.outputs, strict=True)
     return _with_tuples(pack(model, "output", [_as_column(_for_frameworks(array), output) for array, output in arrays]))
+
+
+def _as_rows_of_one(array: Any, tensor: Any) -> Any:
+    """Return an array of one number for each sample in two axes where the input has them."""
+    if array.ndim != 1 or array.dtype.kind not in "biuf" or tuple(tensor.shape)[1:] != (1,):
+        return array
+    return map_rows(lambda rows: rows[..., None], array)
 
 
 def _as_column(targets: Any, output: Any) -> Any:

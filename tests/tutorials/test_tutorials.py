@@ -5,6 +5,7 @@ Their pictures are drawn anew, made small, by
     TRIVIUM_TEXTBOOK_PICTURES=docs/pictures pytest tests/tutorials
 """
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -19,8 +20,8 @@ from textbook_page import save_picture
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ["start.md", *(f"tutorials/{path.name}" for path in sorted((DOCS / "tutorials").glob("*.md")))]
-# It goes from one backend to another, so that it runs where all are.
-SEVERAL_BACKENDS = ("tutorials/from-a-pytorch-model.md",)
+# They go from one backend to another, so that they run where all are.
+SEVERAL_BACKENDS = ("tutorials/from-a-pytorch-model.md", "tutorials/from-keras-code.md")
 LARGEST_PICTURE = 60_000  # bytes
 # A palette that has the rare colours of photographs, too.
 PHOTOGRAPHIC = {"colours": 128, "method": Image.Quantize.FASTOCTREE}
@@ -56,11 +57,27 @@ class Reader:
         program, *arguments = shlex.split(command, comments=True)
         named = arguments[arguments.index("--backend") + 1] if "--backend" in arguments else self.backend.name
         if program == "trivium" and named == self.backend.name:
-            outcome = self.cli(*arguments)
+            with _without_registered_classes() if code else contextlib.nullcontext():
+                outcome = self.cli(*arguments)
         else:
             outcome = _in_a_process(program, arguments)
         assert outcome.code == int(code[:1] or 0), f"{line}\n{outcome.err}"
         return f"{outcome.err}\n{outcome.out}"
+
+
+@contextlib.contextmanager
+def _without_registered_classes():
+    """A command of the reader does not know the classes that the page's Python has registered with Keras."""
+    import keras
+
+    registered = keras.saving.get_custom_objects()
+    before = dict(registered)
+    registered.clear()
+    try:
+        yield
+    finally:
+        registered.clear()
+        registered.update(before)
 
 
 def _in_a_process(program, arguments):

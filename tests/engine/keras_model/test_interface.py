@@ -38,5 +38,21 @@ def test_numbers_that_a_framework_lacks_are_converted(model, dtype, first, expec
     assert x.astype("float64").tolist() == array.astype("float64").tolist()
 
 
+@pytest.mark.parametrize("is_deferred", [False, True])
+def test_one_number_for_each_sample_fits_an_input_of_one(backend, is_deferred):
+    import keras
+
+    hour, place = keras.Input((1,), name="hour"), keras.Input((1,), name="place", dtype="int32")
+    model = keras.Model([hour, place], keras.layers.Concatenate()([hour, keras.ops.cast(place, "float32")]))
+    array = np.arange(4.0)
+    x = match_inputs(model, dict.fromkeys(("hour", "place"), DeferredArray(array) if is_deferred else array))
+    assert [(part.shape, part[0:4].tolist()) for part in x] == 2 * [((4, 1), [[0], [1], [2], [3]])]
+    assert x[1].dtype == "int32"
+
+
+def test_an_array_of_another_length_keeps_its_shape(model):
+    assert match_inputs(model, np.arange(4.0)).shape == (4,)
+
+
 def test_so_are_targets(model):
     assert match_targets(model, np.ones(3, "longdouble")).dtype == "float64"
