@@ -21,6 +21,11 @@ def test_a_metric_is_a_list_over_epochs():
     assert History(EPOCHS).metrics == ["loss", "accuracy", "val_loss", "val_accuracy"]
 
 
+def test_a_history_is_its_epochs_one_after_the_other():
+    epochs = [{"loss": 0.9}, {"loss": 0.5}]
+    assert list(History(epochs)) == epochs
+
+
 def test_the_error_for_an_unknown_metric_lists_the_known_ones():
     with pytest.raises(KeyError, match=r"no metric 'mae'.*loss, accuracy"):
         History(EPOCHS)["mae"]
