@@ -266,7 +266,7 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
     from .flops import LayerCost, total
 
     current = runtime.current()
-    _warm_up()
+    warm_up()
     kind = current.devices()[0].kind
     if device not in (None, kind):
         raise BackendError(f"{catalog.selected().title} finds no {device} here; it computes on the {kind}")
@@ -290,7 +290,7 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
 
 
 @functools.cache
-def _warm_up() -> None:
+def warm_up() -> None:
     """Train a tiny model once per process, so that what the framework loads at its first step is not counted."""
     import keras
 

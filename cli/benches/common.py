@@ -122,7 +122,7 @@ def quick_option(explanation: str, *, exposed: bool = False, **values: Any) -> C
 
 def suite_options(
     budget: str = "120s",
-    precision: str = "5%",
+    precision: str | None = "5%",
     *,
     elsewhere: bool = True,
     quick: Callable[[Any], Any] | None = None,
@@ -130,6 +130,7 @@ def suite_options(
     """Return a decorator that adds the options of a suite which times epochs in rounds.
 
     Args:
+        precision: None for a suite that does not stop at narrow intervals.
         elsewhere: whether the suite can also run on a Ray cluster.
         quick: the suite's own `quick_option`; by default it has a short budget and a wide precision.
     """
@@ -142,13 +143,7 @@ def suite_options(
             show_default=True,
             help="Time for measuring, such as 90s or 5m.",
         ),
-        click.option(
-            "--precision",
-            type=ShareType(),
-            default=precision,
-            show_default=True,
-            help="Stop earlier once the intervals are this narrow.",
-        ),
+        *([_precision_option(precision)] if precision else []),
         click.option(
             "--threads",
             type=click.IntRange(min=1),
@@ -183,6 +178,16 @@ def suite_options(
     return decorate
 
 
+def _precision_option(default: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--precision",
+        type=ShareType(),
+        default=default,
+        show_default=True,
+        help="Stop earlier once the intervals are this narrow.",
+    )
+
+
 def run(
     ctx: click.Context,
     suite: str,
@@ -205,7 +210,7 @@ def run(
     from ...benchmarks.trends import history_file
     from ...storage.atomic import require_writable_folder, write_json
 
-    limits = {name: options[name] for name in ("budget", "precision", "threads")}
+    limits = {name: options[name] for name in ("budget", "precision", "threads") if name in options}
     if options.get("limit"):
         limits["limit"] = options["limit"]
     output = OutputOptions(**{each.name: options[each.name] for each in fields(OutputOptions)})
