@@ -19,6 +19,7 @@ from ...backends import catalog
 from ...errors import DataError, OptionError, WorkerError
 from ...functions import is_file_function
 from ...models.recipe import find
+from ...storage import energy_counters
 from ..cells import TimedCell, progress_event
 from ..measure import InterleavedRounds
 from ..results import GroupResult, Results
@@ -101,6 +102,8 @@ class _Measurement:
         self._group = GroupResult()
         self.results = Results(SUITE, {**arguments, **options.executor.describe()})
         self.results.extra["load"] = options.executor.call_on_host(load)
+        if reason := options.executor.call_on_host(energy_counters.why_not):
+            self.results.extra["without"] = {"energy": reason}
         if options.earlier_results:
             self._resume(options.earlier_results)
         self.results.groups[recipe] = self._group

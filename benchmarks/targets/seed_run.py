@@ -25,6 +25,7 @@ class SeedRun:
         compile: the part of `seconds` by which the first epoch was longer than the later ones; None if there was one.
         initialization: seconds from the prepared data to the first epoch, which are no part of `seconds`: building the
             model, choosing the epoch plan.
+        joules: what the CPU packages took in `seconds`; None if they do not tell, or the backend computes elsewhere.
         value: of the metric when it reached the target, else the best one; None if none was finite.
     """
 
@@ -36,6 +37,7 @@ class SeedRun:
     seconds: float
     compile: float | None
     initialization: float
+    joules: float | None
     value: float | None
 
     def to_json(self) -> dict[str, Any]:

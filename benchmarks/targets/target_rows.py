@@ -16,11 +16,11 @@ from ..measure import make_row
 from ..statistics import MIN_ROUNDS, ratio
 from .seed_run import SeedRun
 
-METRIC, EPOCHS, REACHED = "time_to_target", "epochs_to_target", "seeds_reached"
+METRIC, EPOCHS, ENERGY, REACHED = "time_to_target", "epochs_to_target", "energy_to_target", "seeds_reached"
 
 
 def rows(suite: str, recipe: str, runs: Sequence[SeedRun]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one backend: the time and the epochs to the target if most seeds reached it, and its parts.
+    """Yield the rows of one backend: how many seeds reached the target, and if most did, what it took to reach it.
 
     Args:
         runs: of the backend, at least one.
@@ -29,6 +29,8 @@ def rows(suite: str, recipe: str, runs: Sequence[SeedRun]) -> Iterator[dict[str,
     if is_reached(runs):
         yield make_row(suite, where, METRIC, "s", times(runs))
         yield make_row(suite, where, EPOCHS, "1", [float(each.epochs) for each in runs])
+        if joules := _energies(runs):
+            yield make_row(suite, where, ENERGY, "J", joules)
     yield make_row(suite, where, REACHED, "1", [float(sum(each.reached for each in runs))])
     yield make_row(suite, where, "initialization", "s", [each.initialization for each in runs])
     if compiling := [each.compile for each in runs if each.compile is not None]:
@@ -58,8 +60,18 @@ def is_reached(runs: Sequence[SeedRun]) -> bool:
 
 def times(runs: Sequence[SeedRun]) -> list[float]:
     """Return the seconds of each seed to the target; one that did not reach it counts as the slowest of all."""
-    slowest = max(each.seconds for each in runs)
-    return [each.seconds if each.reached else slowest for each in runs]
+    return _with_failures(runs, [each.seconds for each in runs])
+
+
+def _energies(runs: Sequence[SeedRun]) -> list[float]:
+    """Return the joules of each seed, as `times` returns the seconds; empty if those of one are unknown."""
+    joules = [each.joules for each in runs if each.joules is not None]
+    return _with_failures(runs, joules) if len(joules) == len(runs) else []
+
+
+def _with_failures(runs: Sequence[SeedRun], values: Sequence[float]) -> list[float]:
+    """Return the values, with the largest of all for each seed that did not reach the target."""
+    return [value if run.reached else max(values) for run, value in zip(runs, values, strict=True)]
 
 
 def confidence(seeds: int) -> float:

@@ -20,6 +20,7 @@ from ...engine.training.hold_out import LAST, TIME
 from ...engine.training.options import DEFAULT_SEED
 from ...engine.training.trainer import Trainer
 from ...errors import BackendError, DivergedError, OptionError
+from ...storage.energy_counters import EnergyMeter
 from .. import epoch_session, machine
 from .seed_run import SeedRun, compile_seconds
 from .target import Target
@@ -71,8 +72,8 @@ def train(
     from ...engine.epochs.callbacks import RequireMonitors
     from .target_watch import TargetWatch
 
-    aim, current = Target(**target), runtime.current()
-    watch = TargetWatch(aim, current)
+    aim = Target(**target)
+    watch = TargetWatch(aim, runtime.current(), EnergyMeter())
     trainer = Trainer(
         recipe,
         seed=seed,
@@ -97,15 +98,18 @@ def _seed_run(target: Target, watch: Any, seed: int, initialization: float) -> S
     """Return the record of the training that was watched."""
     epochs = watch.reached_at or len(watch.values)
     seconds = watch.epoch_ends[epochs - 1] if epochs else time.perf_counter() - watch.began
+    joules, device = watch.joules[:epochs], runtime.current().devices()[0].kind
+    is_measured = epochs and device == "cpu" and None not in joules  # the packages do not tell of an accelerator
     return SeedRun(
         catalog.selected().name,
-        runtime.current().devices()[0].kind,
+        device,
         seed,
         watch.reached_at is not None,
         epochs,
         seconds,
         compile_seconds(watch.epoch_ends),
         initialization,
+        sum(joules) if is_measured else None,
         target.best_of(watch.values[:epochs]),
     )
 

@@ -40,12 +40,15 @@ Printable = Iterable["Table | str"]
 # Further columns of a table: prefix of the metric, heading, unit factor, format.
 _COLUMNS = (
     ("compile", "compile s", 1.0, "seconds"),
+    ("energy", "J/epoch", 1.0, ".3g"),
     ("memory", "MB", 1e-6, ".0f"),
     ("gflops", "GFLOP/s", 1.0, ".1f"),
     ("gemm_share", "of GEMM peak", 1.0, ".0%"),
     ("val_accuracy", "val. accuracy", 1.0, ".3f"),
 )
 
+
+ENERGY_NOTE = "Joules are those of the whole CPU packages, other work on the machine included."
 
 # Columns of every row; any other is the point of a sweep.
 _COMMON_COLUMNS = frozenset(
@@ -292,7 +295,7 @@ def cells_table(results: Results, varied: Mapping[str, str] | None = None) -> Ta
     steady = [each for each in results.rows if each["metric"].startswith(STEADY)]
     extra = [column for column in _COLUMNS if any(each["metric"].startswith(column[0]) for each in results.rows)]
     numbers = ("s/epoch", "quartiles", *(heading for _, heading, *_ in extra))
-    optional = ("of GEMM peak", "GFLOP/s", "MB", "quartiles")
+    optional = ("of GEMM peak", "GFLOP/s", "MB", "quartiles", "J/epoch")
     shown = table("backend", *varied.values(), *numbers, right=numbers, optional=optional)
     for each in steady:
         suffix = each["metric"].removeprefix(STEADY)

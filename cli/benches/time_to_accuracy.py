@@ -11,6 +11,7 @@ from ..common import seconds, table
 from ..options.data_options import reading_options
 from ..options.help_page import SuiteCommand
 from .common import (
+    ENERGY_NOTE,
     Printable,
     backends_option,
     device_option,
@@ -120,24 +121,29 @@ def command(
 
 
 def _show(results: Results) -> Printable:
-    from ...benchmarks.targets.target_rows import METRIC, confidence
+    from ...benchmarks.targets.target_rows import ENERGY, METRIC, confidence
 
-    numbers = ("s to the target", "quartiles", "compile s", "setup s")
+    joules = ["joules"] if results.find(metric=ENERGY) else []
+    numbers = ("s to the target", "quartiles", "compile s", "setup s", *joules)
     shown = table("backend", *numbers, "epochs", "reached", right=numbers, optional=("quartiles", "setup s"))
     backends = _by_backend(results)
     for name, runs in backends.items():
         steps = results.find(backend=name, metric=METRIC)
         span = [f"{seconds(row['q1'])} – {seconds(row['q3'])}" for row in steps] or ["–"]
         parts = (results.median(backend=name, metric=part) for part in ("compile", "initialization"))
+        energies = [results.median(backend=name, metric=ENERGY)] if joules else []
         shown.add_row(
             name,
             seconds(steps[0]["median"]) if steps else "–",
             *span,
             *("–" if part is None else seconds(part) for part in parts),
+            *("–" if energy is None else f"{energy:.3g}" for energy in energies),
             " ".join(str(each.epochs) if each.reached else "–" for each in runs),
             f"{sum(each.reached for each in runs)} of {len(runs)}",
         )
     yield shown
+    if joules:
+        yield ENERGY_NOTE
     yield from ratio_lines(results)
     if results.ratios:
         count = min(len(runs) for runs in backends.values() if runs)

@@ -93,7 +93,7 @@ def epochs():
 def seed_runs(backend, seconds, failed=()):
     """A training of each seed to a target; `failed` are the seeds that did not reach it."""
     return [
-        SeedRun(backend, "cpu", seed, seed not in failed, 4, time, 0.5, 0.2, 0.91)
+        SeedRun(backend, "cpu", seed, seed not in failed, 4, time, 0.5, 0.2, None, 0.91)
         for seed, time in enumerate(seconds, 1)
     ]
 

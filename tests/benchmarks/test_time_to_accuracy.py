@@ -17,10 +17,10 @@ from trivium.errors import DataError, OptionError
 ACCURACY = Target("val_accuracy", 0.9, "max")
 
 
-def runs_of(seconds, failed=(), backend="jax"):
+def runs_of(seconds, failed=(), backend="jax", watts=None):
     """A training of each seed; `failed` are the seeds that did not reach the target."""
     return [
-        SeedRun(backend, "cpu", seed, seed not in failed, seed + 1, time, 0.5, 0.1, 0.9)
+        SeedRun(backend, "cpu", seed, seed not in failed, seed + 1, time, 0.5, 0.1, watts and watts * time, 0.9)
         for seed, time in enumerate(seconds, 1)
     ]
 
@@ -91,6 +91,15 @@ def test_a_seed_that_fails_counts_as_the_slowest_of_its_backend():
 def test_there_is_no_time_to_a_target_that_half_of_the_seeds_miss():
     rows = {row["metric"] for row in target_rows.rows("s", "r", runs_of([1.0, 2.0, 3.0, 4.0], failed={1, 2}))}
     assert rows == {"seeds_reached", "initialization", "compile"}
+
+
+@pytest.mark.plain
+def test_the_energy_to_the_target_is_told_where_that_of_every_seed_is_known():
+    runs = runs_of([1.0, 2.0, 3.0], failed={1}, watts=10)
+    (row,) = (row for row in target_rows.rows("s", "r", runs) if row["metric"] == "energy_to_target")
+    assert (row["unit"], row["n"], row["median"]) == ("J", 3, 30)
+    mixed = [*runs[:2], *runs_of([1.0, 2.0, 3.0])[2:]]
+    assert "energy_to_target" not in {row["metric"] for row in target_rows.rows("s", "r", mixed)}
 
 
 @pytest.mark.plain

@@ -14,7 +14,18 @@ pytestmark = pytest.mark.plain
 def results():
     runs = {
         name: [
-            SeedRun(name, "cpu", seed, (name, seed) != ("torch", 2), 3 + seed, factor * seed, 0.5, 0.25, 0.9)
+            SeedRun(
+                name,
+                "cpu",
+                seed,
+                (name, seed) != ("torch", 2),
+                3 + seed,
+                factor * seed,
+                0.5,
+                0.25,
+                20 * factor * seed,
+                0.9,
+            )
             for seed in range(1, 6)
         ]
         for name, factor in (("jax", 1.0), ("torch", 2.0))
@@ -42,11 +53,12 @@ def test_it_prints_the_median_of_each_backend_and_how_many_seeds_reached_the_tar
     assert (received["recipe"], received["seeds"], received["options"].budget) == ("my.py:build", 3, 60)
     assert received["target"] == Target("val_accuracy", 0.9)
     lines = [" ".join(line.split()) for line in shown.out.splitlines()]
-    assert "jax 3 2 – 4 0.5 0.25 4 5 6 7 8 5 of 5" in lines
+    assert "jax 3 2 – 4 0.5 0.25 60 4 5 6 7 8 5 of 5" in lines
     # The second seed of torch counts as its slowest: 2, 10, 6, 8 and 10 s.
-    assert "torch 8 6 – 10 0.5 0.25 4 – 6 7 8 4 of 5" in lines
+    assert "torch 8 6 – 10 0.5 0.25 160 4 – 6 7 8 4 of 5" in lines
     text = " ".join(lines)
     assert "torch costs" in text
+    assert "Joules are those of the whole CPU packages, other work on the machine included." in text
     assert "The intervals of 5 seeds hold with 94%; eight seeds give 95%." in text
     assert "A seed that did not reach val_accuracy 0.9 in 20 epochs counts as the slowest of its backend." in text
     assert "5 interleaved rounds, stopped by seeds." in text
