@@ -195,7 +195,8 @@ class _Measurement:
         """
         self.results.resume_from(earlier, [])
         records = earlier.get("runs", [])
-        if not isinstance(records, list):
-            raise DataError("the earlier results have no `runs`: leave `resume` out")
-        for run in map(SeedRun.from_json, records):
+        runs = [SeedRun.from_json(each) for each in records] if isinstance(records, list) else []
+        if not runs or not {run.backend for run in runs} <= self._runs.keys():
+            raise DataError("the earlier results have no `runs` on these backends: leave `resume` out")
+        for run in runs:
             self._runs[run.backend].append(run)

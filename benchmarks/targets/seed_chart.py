@@ -47,7 +47,7 @@ def _draw_backend(axes: Axes, place: int, runs: Sequence[SeedRun]) -> None:
     offsets = np.linspace(-_SPREAD, _SPREAD, len(runs)) if len(runs) > 1 else np.zeros(1)
     for marker, colour, label, reached in (
         ("o", TRAINING, "a seed", True),
-        ("x", VALIDATION, "a seed that did not reach it", False),
+        ("x", VALIDATION, "not reached", False),
     ):
         points = [
             (place + offset, run.seconds) for offset, run in zip(offsets, runs, strict=True) if run.reached is reached

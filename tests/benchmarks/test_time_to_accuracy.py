@@ -210,6 +210,36 @@ def test_a_seed_that_does_not_reach_the_target_is_recorded_and_the_budget_ends_t
 
 
 @pytest.mark.one_environment
+def test_a_seed_that_diverges_has_not_reached_the_target(backend, shared_worker, problem, tmp_path):
+    model = tmp_path / "mine.py"
+    model.write_text(model.read_text().replace("Adam(0.05)", "SGD(1e38)"))
+    results = time_to_accuracy.measure(
+        **problem, backends=[backend.name], target=Target("val_loss", 0.1), seeds=1, epochs=3
+    )
+    (run,) = results.extra["runs"]
+    assert (run["reached"], run["epochs"], run["value"]) == (False, 0, None)
+    assert results.median(metric="seeds_reached") == 0
+
+
+@pytest.mark.plain
+def test_earlier_results_without_runs_are_not_resumed():
+    target = {"metric": "val_accuracy", "value": 0.9, "mode": "max"}
+    asked = {"recipe": "dense/small", "backends": [], "target": target, "seeds": 1, "epochs": None}
+    measurement = {"batch_size": None, "data": None, "device": None}
+    for records in (None, [], [runs_of([1.0], backend="other")[0].to_json()]):
+        earlier = {"suite": time_to_accuracy.SUITE, "asked": {**asked, **measurement}, "runs": records}
+        with pytest.raises(DataError, match="no `runs` on these backends"):
+            time_to_accuracy._Measurement(
+                "dense/small",
+                [],
+                ACCURACY,
+                {"epochs": None, **measurement},
+                earlier["asked"],
+                BenchmarkOptions(earlier_results=earlier),
+            )
+
+
+@pytest.mark.one_environment
 def test_what_cannot_be_reached_is_refused_before_the_first_epoch(backend, shared_worker, problem):
     ours = {**problem, "backends": [backend.name]}
     with pytest.raises(OptionError, match="compiled with no metric 'f1_score'"):
