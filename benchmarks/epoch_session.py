@@ -28,6 +28,7 @@ from ..engine.runs.history import History
 from ..engine.training.trainer import Trainer
 from ..errors import BackendError, OptionError
 from ..models.recipe import Recipe
+from ..storage.energy_counters import EnergyMeter
 from ..storage.memory import memory_peak
 from . import machine, native, real
 from .fit_epochs import FitEpochs
@@ -61,11 +62,13 @@ class EpochSession:
             by earlier measurements on this machine.
         min_seconds: the least seconds of one timing; several shorter epochs are trained in a row.
         workers: the number of processes of the runner `trivium`, each with as many threads as this one.
+        energy_meter: measures the energy of the CPU packages; by default that of this machine.
 
     Attributes:
         first_epoch: seconds of the epoch that compiled.
         warm_epoch: seconds of the next epoch, in which some backends still compile or allocate.
         memory: peak bytes of main memory, above that of the imported framework.
+        joules: what the CPU packages took for each later epoch, where they tell.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class EpochSession:
         timed_plans: bool = False,
         min_seconds: float = 0.0,
         workers: int = 1,
+        energy_meter: EnergyMeter | None = None,
     ):
         if runner not in RUNNERS:
             raise OptionError(f"unknown runner {runner!r} (known: {', '.join(RUNNERS)})")
@@ -106,11 +110,14 @@ class EpochSession:
         self.samples = len(self._training)
         self.epochs = 0
         self._epochs_per_timing = 1
+        self._meter = energy_meter or EnergyMeter()
+        self.joules: list[float] = []
         self.plan: dict[str, Any] = {}
         self._train = self._make_train(runner, timed_plans)
         self.plan = self._trainer.chosen_plan or self.plan
         self.first_epoch = self.time_epoch()
         self.warm_epoch = self.time_epoch()
+        self.joules.clear()
         self._epochs_per_timing = max(1, math.ceil(min_seconds / self.warm_epoch))
         self.memory = memory_peak() - before
         self._dataset = dataset
@@ -128,11 +135,15 @@ class EpochSession:
         current = runtime.current()
         variables = self._model.variables
         current.synchronise([variable.value for variable in variables])
+        self._meter.start()
         began = time.perf_counter()
         self._train(self._epochs_per_timing)
         current.synchronise([variable.value for variable in variables])
+        seconds = time.perf_counter() - began
+        if (joules := self._meter.lap()) is not None:
+            self.joules.append(joules / self._epochs_per_timing)
         self.epochs += self._epochs_per_timing
-        return (time.perf_counter() - began) / self._epochs_per_timing
+        return seconds / self._epochs_per_timing
 
     def quality(self) -> dict[str, Any]:
         """Evaluate the model: every metric on the training samples and, as `val_…`, on the held-out samples."""
@@ -266,7 +277,7 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
     from .flops import LayerCost, total
 
     current = runtime.current()
-    _warm_up()
+    warm_up()
     kind = current.devices()[0].kind
     if device not in (None, kind):
         raise BackendError(f"{catalog.selected().title} finds no {device} here; it computes on the {kind}")
@@ -290,7 +301,7 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
 
 
 @functools.cache
-def _warm_up() -> None:
+def warm_up() -> None:
     """Train a tiny model once per process, so that what the framework loads at its first step is not counted."""
     import keras
 
@@ -315,6 +326,11 @@ def quality(key: str) -> dict[str, Any]:
     """Evaluate the model of the session under this key."""
     report: dict[str, Any] = _sessions[key].quality()
     return report
+
+
+def energy(key: str) -> dict[str, Any]:
+    """Return the `joules` of each timed epoch of the session under this key; see `EpochSession.joules`."""
+    return {"joules": list(_sessions[key].joules)}
 
 
 def layer_times(key: str) -> list[dict[str, Any]]:

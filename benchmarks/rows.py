@@ -28,7 +28,7 @@ RowMaker = Callable[[str, str, Sequence[float]], Row]
 
 
 def rows_of(suite: str, cell: TimedCell, info: Mapping[str, Any], samples: Sequence[float]) -> Iterator[Row]:
-    """Yield the rows of a cell: steady epochs, session metrics, arithmetic per second, layer times and quality.
+    """Yield the rows of a cell: steady epochs, session metrics, arithmetic per second, energy, layer times and quality.
 
     Args:
         info: the report of `epoch_session.open_session`, with the answers to later calls.
@@ -47,6 +47,9 @@ def rows_of(suite: str, cell: TimedCell, info: Mapping[str, Any], samples: Seque
     for metric, unit in _SESSION_METRICS.items():
         if info.get(metric) is not None:
             yield cell_row(metric.replace("epoch", cell.metric.removeprefix("steady_")), unit, [info[metric]])
+    # The packages of the CPU tell nothing of what an accelerator takes.
+    if device_of(info) == "cpu" and (joules := info.get("energy", {}).get("joules")):
+        yield cell_row("energy", "J", joules)
     yield from _latency_rows(cell_row, cell.metric, info.get("latencies", {}))
     for layer in info.get("layer_times", []):
         yield {**cell_row("layer_answer", "s", [layer["seconds"]]), "layer": layer["layer"], "kind": layer["kind"]}

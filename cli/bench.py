@@ -17,6 +17,7 @@ from .benches import (
     scaling,
     search_speed,
     start_up,
+    time_to_accuracy,
 )
 from .common import common_options
 
@@ -50,7 +51,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 for _suite in (
-    *(epochs, pooling_vs_striding, batch_size, data_size, start_up, inference),
+    *(epochs, time_to_accuracy, pooling_vs_striding, batch_size, data_size, start_up, inference),
     *(overhead, masks, checkpoint_cost, scaling, search_speed, book),
 ):
     command.add_command(_suite.command)

@@ -8,12 +8,14 @@ from typing import Any
 from ..results import STEADY
 from ..statistics import MIN_ROUNDS
 from ..suites.pooling_vs_striding import published_ratios
+from ..targets.target_rows import METRIC, REACHED
 from .figures import differs, duration, interval, words
 from .results_reader import ReportPart, Row, sweep_point
 
 HISTORY = "history"  # the part of the report that shows results over time
 QUESTIONS = {
     "epochs": "Which backend is fastest here?",
+    "time-to-accuracy": "Which backend reaches the target soonest?",
     "pooling-vs-striding": "What does pooling cost against striding, and why?",
     "batch-size": "What does a larger batch buy, and what does it cost?",
     "data-size": "How do time and error grow with the data?",
@@ -110,6 +112,14 @@ def _between(of: str, over: str, row: Row, ratios: Sequence[Row]) -> Row | None:
     return None
 
 
+def _time_to_accuracy(part: ReportPart) -> Iterator[str]:
+    yield from _fastest(METRIC)(part)
+    rounds = part.get("rounds", 0)
+    for row in part.of(REACHED):
+        if isinstance(rounds, int) and row["median"] < rounds:
+            yield f"On {row['backend']} {row['median']:.0f} of {rounds} seeds reached the target."
+
+
 def _pooling(part: ReportPart) -> Iterator[str]:
     for ratio in part.ratios:
         if "÷" in ratio["recipe"]:
@@ -184,6 +194,7 @@ def _all_ratios(part: ReportPart) -> Iterator[str]:
 
 _ANSWERS: dict[str, Callable[[ReportPart], Iterator[str]]] = {
     "epochs": _fastest(STEADY),
+    "time-to-accuracy": _time_to_accuracy,
     "pooling-vs-striding": _pooling,
     "batch-size": _batch_size,
     "data-size": _data_size,

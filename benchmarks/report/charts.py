@@ -7,6 +7,7 @@ from typing import Any
 
 from ..machine import CEILINGS, highest
 from ..results import STEADY
+from ..targets.target_rows import METRIC
 from .answers import HISTORY, name_of
 from .figures import words
 from .marks import (
@@ -43,6 +44,11 @@ def _epochs(part: ReportPart) -> Iterator[Chart]:
         places = len({row["device"] for row in rows}) > 1
         name = (lambda row: f"{row['backend']} ({row['device']})") if places else _backend
         yield bars(f"{recipe}: a steady epoch", rows, name, _backend)
+
+
+def _time_to_accuracy(part: ReportPart) -> Iterator[Chart]:
+    for recipe, rows in _split(part.of(METRIC), lambda row: row["recipe"]):
+        yield bars(f"{recipe}: time to the target", rows, _backend, _backend)
 
 
 def _pooling(part: ReportPart) -> Iterator[Chart]:
@@ -139,6 +145,7 @@ _MOST_TRENDS = 40
 
 _OWN: dict[str, Callable[[ReportPart], Iterator[Chart]]] = {
     "epochs": _epochs,
+    "time-to-accuracy": _time_to_accuracy,
     "pooling-vs-striding": _pooling,
     "batch-size": _batch_size,
     "data-size": _data_size,

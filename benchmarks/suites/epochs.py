@@ -9,6 +9,7 @@ from ...backends import catalog
 from ...engine.epochs.precision import require_known
 from ...functions import is_file_function
 from ...models.recipe import find
+from ...storage import energy_counters
 from .. import epoch_session
 from ..cells import CellGroup, TimedCell
 from ..results import Results
@@ -29,6 +30,8 @@ def measure(
     options: BenchmarkOptions | None = None,
 ) -> Results:
     """Time steady epochs of each recipe on each backend, device and dtype policy, one recipe after the other.
+
+    The joules of an epoch are told where the CPU packages count their energy; elsewhere `without` has the reason.
 
     Args:
         recipes: names, or `path/to/file.py:function`; one of each family by default.
@@ -60,7 +63,12 @@ def measure(
         groups.append(CellGroup(recipe, cells, list(itertools.combinations(cells, 2))))
     arguments = {"recipes": selected, "backends": names, "devices": list(devices), "data": data}
     arguments |= {"policies": list(policies)} if policies else {}
-    return compare(SUITE, groups, arguments, options, interleaved=False)
+    results = compare(
+        SUITE, groups, arguments, options, interleaved=False, final_calls=lambda cell: (epoch_session.energy,)
+    )
+    if reason := options.executor.call_on_host(energy_counters.why_not):
+        results.extra["without"] = {"energy": reason}
+    return results
 
 
 def _cell(recipe: str, backend: str, device: str | None, policy: str | None, data: str | None) -> TimedCell:

@@ -40,12 +40,15 @@ Printable = Iterable["Table | str"]
 # Further columns of a table: prefix of the metric, heading, unit factor, format.
 _COLUMNS = (
     ("compile", "compile s", 1.0, "seconds"),
+    ("energy", "J/epoch", 1.0, ".3g"),
     ("memory", "MB", 1e-6, ".0f"),
     ("gflops", "GFLOP/s", 1.0, ".1f"),
     ("gemm_share", "of GEMM peak", 1.0, ".0%"),
     ("val_accuracy", "val. accuracy", 1.0, ".3f"),
 )
 
+
+ENERGY_NOTE = "Joules are those of the whole CPU packages, other work on the machine included."
 
 # Columns of every row; any other is the point of a sweep.
 _COMMON_COLUMNS = frozenset(
@@ -122,7 +125,7 @@ def quick_option(explanation: str, *, exposed: bool = False, **values: Any) -> C
 
 def suite_options(
     budget: str = "120s",
-    precision: str = "5%",
+    precision: str | None = "5%",
     *,
     elsewhere: bool = True,
     quick: Callable[[Any], Any] | None = None,
@@ -130,6 +133,7 @@ def suite_options(
     """Return a decorator that adds the options of a suite which times epochs in rounds.
 
     Args:
+        precision: None for a suite that does not stop at narrow intervals.
         elsewhere: whether the suite can also run on a Ray cluster.
         quick: the suite's own `quick_option`; by default it has a short budget and a wide precision.
     """
@@ -142,13 +146,7 @@ def suite_options(
             show_default=True,
             help="Time for measuring, such as 90s or 5m.",
         ),
-        click.option(
-            "--precision",
-            type=ShareType(),
-            default=precision,
-            show_default=True,
-            help="Stop earlier once the intervals are this narrow.",
-        ),
+        *([_precision_option(precision)] if precision else []),
         click.option(
             "--threads",
             type=click.IntRange(min=1),
@@ -183,6 +181,16 @@ def suite_options(
     return decorate
 
 
+def _precision_option(default: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--precision",
+        type=ShareType(),
+        default=default,
+        show_default=True,
+        help="Stop earlier once the intervals are this narrow.",
+    )
+
+
 def run(
     ctx: click.Context,
     suite: str,
@@ -205,7 +213,7 @@ def run(
     from ...benchmarks.trends import history_file
     from ...storage.atomic import require_writable_folder, write_json
 
-    limits = {name: options[name] for name in ("budget", "precision", "threads")}
+    limits = {name: options[name] for name in ("budget", "precision", "threads") if name in options}
     if options.get("limit"):
         limits["limit"] = options["limit"]
     output = OutputOptions(**{each.name: options[each.name] for each in fields(OutputOptions)})
@@ -287,7 +295,7 @@ def cells_table(results: Results, varied: Mapping[str, str] | None = None) -> Ta
     steady = [each for each in results.rows if each["metric"].startswith(STEADY)]
     extra = [column for column in _COLUMNS if any(each["metric"].startswith(column[0]) for each in results.rows)]
     numbers = ("s/epoch", "quartiles", *(heading for _, heading, *_ in extra))
-    optional = ("of GEMM peak", "GFLOP/s", "MB", "quartiles")
+    optional = ("of GEMM peak", "GFLOP/s", "MB", "quartiles", "J/epoch")
     shown = table("backend", *varied.values(), *numbers, right=numbers, optional=optional)
     for each in steady:
         suffix = each["metric"].removeprefix(STEADY)

@@ -10,7 +10,16 @@ import click
 from ...errors import OptionError
 from ..options.data_options import reading_options
 from ..options.help_page import SuiteCommand
-from .common import Printable, backends_option, cells_table, ratio_lines, run, split_names, suite_options
+from .common import (
+    ENERGY_NOTE,
+    Printable,
+    backends_option,
+    cells_table,
+    ratio_lines,
+    run,
+    split_names,
+    suite_options,
+)
 
 if TYPE_CHECKING:
     from ...benchmarks.results import Results
@@ -83,4 +92,6 @@ def _show(results: Results) -> Printable:
     varied["precision"] = any("precision" in each for each in results.rows)
     yield cells_table(results, {"recipe": "recipe", **{name: name for name, shown in varied.items() if shown}})
     yield from ratio_lines(results)
+    if results.find(metric="energy"):
+        yield ENERGY_NOTE
     yield from (each["said"] for each in results.extra.get("recommended", []))

@@ -7,7 +7,7 @@ import pytest
 
 from trivium.benchmarks.cells import CellGroup, TimedCell
 from trivium.benchmarks.measure import InterleavedRounds, make_row
-from trivium.benchmarks.results import Results, group_result
+from trivium.benchmarks.results import GroupResult, Results, group_result
 from trivium.benchmarks.suites import (
     book,
     checkpoint_cost,
@@ -16,9 +16,12 @@ from trivium.benchmarks.suites import (
     scaling,
     search_speed,
     start_up,
+    time_to_accuracy,
 )
 from trivium.benchmarks.suites.overhead import OTHERS
 from trivium.benchmarks.suites.scaling_model import Network
+from trivium.benchmarks.targets import target_rows
+from trivium.benchmarks.targets.seed_run import SeedRun
 from trivium.storage.atomic import write_json
 
 BACKENDS = {"jax": 1.0, "tensorflow": 1.6, "torch": 1.62}
@@ -85,6 +88,32 @@ def epochs():
         cells = [TimedCell(recipe, name, name) for name in BACKENDS]
         groups.append(CellGroup(recipe, cells, pairs_of(cells)))
     return whole("epochs", groups, lambda cell: 0.1 * BACKENDS[cell.backend], interleaved=False)
+
+
+def seed_runs(backend, seconds, failed=()):
+    """A training of each seed to a target; `failed` are the seeds that did not reach it."""
+    return [
+        SeedRun(backend, "cpu", seed, seed not in failed, 4, time, 0.5, 0.2, None, 0.91)
+        for seed, time in enumerate(seconds, 1)
+    ]
+
+
+def targets():
+    recipe, suite = "dense/one-hidden", time_to_accuracy.SUITE
+    runs = {
+        "jax": seed_runs("jax", [1.0, 1.1, 1.0, 0.9, 1.0], failed={2}),
+        "torch": seed_runs("torch", [2.0, 2.3, 2.0, 1.8, 2.0]),
+        "tensorflow": seed_runs("tensorflow", [9.0] * 5, failed={1, 2, 3}),
+    }
+    rows = [row for each in runs.values() for row in target_rows.rows(suite, recipe, each)]
+    ratios = [target_rows.ratio_row(suite, recipe, runs["torch"], runs["jax"])]
+    environment = dict.fromkeys(runs, ENVIRONMENT)
+    group = GroupResult(environment, rows, ratios, rounds=5, stopped_by=time_to_accuracy.BY_SEEDS)
+    extra = {
+        "target": {"metric": "val_accuracy", "value": 0.9, "mode": "max", "epochs": 20},
+        "runs": [run.to_json() for each in runs.values() for run in each],
+    }
+    return Results(suite, {"seeds": 5}, groups={recipe: group}, extra=extra)
 
 
 def pooling():
@@ -203,6 +232,7 @@ def recipes():
 
 SUITES = {
     "epochs": epochs,
+    "time-to-accuracy": targets,
     "pooling-vs-striding": pooling,
     "batch-size": lambda: varied(
         "batch-size", "batch_size", [2**n for n in range(3, 12)], True, lambda size: 0.05 + 8 / size
