@@ -43,7 +43,7 @@ class WandbTracker:
         import wandb
 
         self._arguments = arguments
-        self._mode = arguments.get("mode") or os.environ.get("WANDB_MODE") or "online"
+        self._mode: Any = arguments.get("mode") or os.environ.get("WANDB_MODE") or "online"
         self._dir = Path(arguments.get("dir") or os.environ.get("WANDB_DIR") or ".").absolute()
         require_writable_folder(self._dir, "log")
         if self._mode == "online" and not wandb.login(prompt=False, verify=False):
