@@ -86,6 +86,13 @@ class Runtime(ABC):
         It is needed for training and prediction. It leaves no trace in the model.
         """
 
+    def release_models(self, *, thoroughly: bool = False) -> None:  # noqa: B027 most frameworks hold nothing
+        """Release what the framework still holds of models that are gone.
+
+        Args:
+            thoroughly: release also what other models of this process would have to compile again.
+        """
+
     def dense_gradients(self, model: Any) -> AbstractContextManager[None]:
         """Within this context, the optimizer of a model adds the gradients of repeated tokens before it uses them."""
         return contextlib.nullcontext()

@@ -60,6 +60,10 @@ class JaxRuntime(Runtime):
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
+    def release_models(self, *, thoroughly: bool = False) -> None:
+        if thoroughly:
+            jax.clear_caches()  # every operation is compiled for every shape that it had
+
     def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
         return _track_states(model)
 

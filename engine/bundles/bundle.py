@@ -112,7 +112,7 @@ class Bundle:
         Raises:
             BundleError: the model would run code, or Keras refuses it; the reason is in the message.
         """
-        runtime.current()
+        runtime.current().release_models()  # those that were built before: a program may build one for each call
         try:
             return keras_files.load_model(
                 self.keras_file, _MODEL_DESCRIPTION, trusted=trusted, recipe=str(self.run.get("recipe", ""))

@@ -157,4 +157,7 @@ def score_in_worker(
     x, y = _data[key]
     fit_list = [Fit(*fields) for fields in fits]
     estimator = KINDS[kind](**shared)
-    return score_all(estimator, fit_list, x, y, batched=batched, on_progress=lambda done: worker.report(done=done))
+    scores = score_all(estimator, fit_list, x, y, batched=batched, on_progress=lambda done: worker.report(done=done))
+    runtime.current().release_models(thoroughly=True)
+    return_freed_memory()
+    return scores
