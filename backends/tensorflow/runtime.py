@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context as eager
+from tensorflow.python.framework import ops
 
 from .. import catalog, keras_internals
 from ..device_group import DeviceGroup
@@ -58,6 +59,8 @@ class TensorFlowRuntime(Runtime):
     def release_models(self, *, thoroughly: bool = False) -> None:
         # The kernels of each function that was ever traced, 0.1 MB of a small model; `clear_session` does this, too.
         eager.context().clear_kernel_cache()
+        if thoroughly:
+            _forget_custom_gradients()
 
     def carry_rnn_states(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
@@ -148,4 +151,19 @@ def _exact_conversions() -> Iterator[None]:
 
 
 devices.split_cpu()
+
+
+def _forget_custom_gradients() -> None:
+    """Drop the gradients that functions have registered while they were traced.
+
+    TensorFlow keeps each for the life of the process, and with it the whole graph: tensorflow/tensorflow#97697 and
+    #80895. Keras' optimizers register one in each training step. A function that is alive can no longer be
+    differentiated from without; it runs as before.
+    """
+    registered = ops.gradient_registry
+    for name in [*registered.list()]:
+        if name.startswith("CustomGradient-"):
+            del registered._registry[name]
+
+
 RUNTIME = TensorFlowRuntime()

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backends import runtime
 from ...backends.workers import worker
+from ...functions import at_most_every
 from ...models.recipe import Recipe
 from ...storage.memory import return_freed_memory
 from .estimators import Classifier, Estimator, Regressor
@@ -158,6 +159,15 @@ def score_in_worker(
     fit_list = [Fit(*fields) for fields in fits]
     estimator = KINDS[kind](**shared)
     scores = score_all(estimator, fit_list, x, y, batched=batched, on_progress=lambda done: worker.report(done=done))
-    runtime.current().release_models(thoroughly=True)
-    return_freed_memory()
+    _release()
     return scores
+
+
+def _release_models() -> None:
+    runtime.current().release_models(thoroughly=True)
+    gc.collect()
+    return_freed_memory()
+
+
+# Not after each group: JAX compiles for 0.3 s what the next one shares with those before it.
+_release = at_most_every(10.0, _release_models)
