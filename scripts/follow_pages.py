@@ -23,6 +23,8 @@ from executed_page import Step, difference, pictures, steps
 
 DOCS = ROOT / "docs"
 EXTRAS = re.compile(r'pip install "trivium\[([\w,]+)\]"')
+# In a fence that is not run, such as the installation.
+EXPORTS = re.compile(r"^export (\w+)=(\w+)$", re.MULTILINE)
 EXITS = re.compile(r"# exits with (\d)")
 # Runs blocks of Python, each a line of JSON, in one namespace; after each it writes a line with the mark.
 MARK = "\x1e"
@@ -42,12 +44,13 @@ for line in sys.stdin:
 class Reader:
     """Does the steps of a page in a folder, by the commands of an environment."""
 
-    def __init__(self, environment: Path, folder: Path) -> None:
+    def __init__(self, environment: Path, folder: Path, exports: dict[str, str]) -> None:
         self._folder = folder
         self._variables = {
             # Neither the checkout nor another environment, but for the tools of the system.
             "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder.parent / "home"),
+            **exports,
         }
         self._python: subprocess.Popen[str] | None = None
 
@@ -110,7 +113,7 @@ def follow(page: str, environment: Path, folder: Path) -> list[str]:
     """Do what a page says in a new folder; return what differs from what it shows."""
     text = (DOCS / page).read_text("utf-8")
     folder.mkdir(parents=True)
-    reader = Reader(environment, folder)
+    reader = Reader(environment, folder, dict(EXPORTS.findall(text)))
     wrong = []
     for step in steps(text):
         printed = reader.do(step)
