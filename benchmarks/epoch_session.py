@@ -278,9 +278,7 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
 
     current = runtime.current()
     warm_up()
-    kind = current.devices()[0].kind
-    if device not in (None, kind):
-        raise BackendError(f"{catalog.selected().title} finds no {device} here; it computes on the {kind}")
+    require_device(device)
     session = _sessions[key] = _make_session(recipe, settings)
     layers = session.flops()
     counted = total([LayerCost(**layer) for layer in layers])
@@ -298,6 +296,13 @@ def open_session(key: str, recipe: str, *, device: str | None = None, **settings
         **session.work(counted),
         "environment": {**environment.describe(), **machine.describe()},
     }
+
+
+def require_device(kind: str | None) -> None:
+    """Raise a BackendError unless this process computes on a device of this kind; None allows any."""
+    own = runtime.current().devices()[0].kind
+    if kind not in (None, own):
+        raise BackendError(f"{catalog.selected().title} finds no {kind} here; it computes on the {own}")
 
 
 @functools.cache

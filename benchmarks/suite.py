@@ -16,6 +16,7 @@ from ..backends.workers.executors import LOCAL, Executor
 from ..backends.workers.worker import Event, Listener
 from ..errors import WorkerError
 from ..functions import at_most_every
+from ..storage import energy_counters
 from .cells import CellGroup, OpenCells, TimedCell, progress_event
 from .measure import InterleavedRounds
 from .results import LIMIT, GroupResult, Results, group_result
@@ -185,6 +186,12 @@ def _suite_progress(listener: Listener, suite: str, title: str, turn: int, turns
 def _uncounted_layers(session_info: Mapping[TimedCell, dict[str, Any]]) -> dict[str, list[str]]:
     """Return the layers of each recipe whose operations are not counted."""
     return {cell.recipe: info["uncounted"] for cell, info in session_info.items() if info["uncounted"]}
+
+
+def note_energy(results: Results, executor: Executor) -> None:
+    """Note in results why the energy of the machine cannot be measured, if it cannot."""
+    if reason := executor.call_on_host(energy_counters.why_not):
+        results.extra["without"] = {"energy": reason}
 
 
 def load() -> dict[str, Any]:

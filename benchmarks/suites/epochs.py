@@ -9,11 +9,10 @@ from ...backends import catalog
 from ...engine.epochs.precision import require_known
 from ...functions import is_file_function
 from ...models.recipe import find
-from ...storage import energy_counters
 from .. import epoch_session
 from ..cells import CellGroup, TimedCell
 from ..results import Results
-from ..suite import BenchmarkOptions, compare
+from ..suite import BenchmarkOptions, compare, note_energy
 
 SUITE = "epochs"
 # One of each family, because the fastest backend differs between families.
@@ -66,8 +65,7 @@ def measure(
     results = compare(
         SUITE, groups, arguments, options, interleaved=False, final_calls=lambda cell: (epoch_session.energy,)
     )
-    if reason := options.executor.call_on_host(energy_counters.why_not):
-        results.extra["without"] = {"energy": reason}
+    note_energy(results, options.executor)
     return results
 
 

@@ -19,11 +19,10 @@ from ...backends import catalog
 from ...errors import DataError, OptionError, WorkerError
 from ...functions import is_file_function
 from ...models.recipe import find
-from ...storage import energy_counters
 from ..cells import TimedCell, progress_event
 from ..measure import InterleavedRounds
 from ..results import GroupResult, Results
-from ..suite import BenchmarkOptions, load
+from ..suite import BenchmarkOptions, load, note_energy
 from ..targets import target_rows, training
 from ..targets.seed_run import SeedRun
 from ..targets.target import Target
@@ -102,8 +101,7 @@ class _Measurement:
         self._group = GroupResult()
         self.results = Results(SUITE, {**arguments, **options.executor.describe()})
         self.results.extra["load"] = options.executor.call_on_host(load)
-        if reason := options.executor.call_on_host(energy_counters.why_not):
-            self.results.extra["without"] = {"energy": reason}
+        note_energy(self.results, options.executor)
         if options.earlier_results:
             self._resume(options.earlier_results)
         self.results.groups[recipe] = self._group

@@ -19,7 +19,7 @@ from ...engine.epochs import environment
 from ...engine.training.hold_out import LAST, TIME
 from ...engine.training.options import DEFAULT_SEED
 from ...engine.training.trainer import Trainer
-from ...errors import BackendError, DivergedError, OptionError
+from ...errors import DivergedError, OptionError
 from ...storage.energy_counters import EnergyMeter
 from .. import epoch_session, machine
 from .seed_run import SeedRun, compile_seconds
@@ -43,9 +43,7 @@ def examine(recipe: str, data: str | None, device: str | None, target: Mapping[s
     from ...engine.keras_model.metric_directions import metric_directions
 
     epoch_session.warm_up()
-    kind = runtime.current().devices()[0].kind
-    if device not in (None, kind):
-        raise BackendError(f"{catalog.selected().title} finds no {device} here; it computes on the {kind}")
+    epoch_session.require_device(device)
     trainer = Trainer(recipe)
     dataset = _dataset(trainer, data)
     model, training = trainer.make_ready(dataset)
