@@ -19,7 +19,7 @@ from typing import IO
 from check_package import ROOT, build, run
 
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))
-from executed_page import Step, difference, pictures, steps
+from executed_page import Step, mismatches, pictures
 
 DOCS = ROOT / "docs"
 EXTRAS = re.compile(r'pip install "trivium\[([\w,]+)\]"')
@@ -114,11 +114,7 @@ def follow(page: str, environment: Path, folder: Path) -> list[str]:
     text = (DOCS / page).read_text("utf-8")
     folder.mkdir(parents=True)
     reader = Reader(environment, folder, dict(EXPORTS.findall(text)))
-    wrong = []
-    for step in steps(text):
-        printed = reader.do(step)
-        if step.shown and (mismatch := difference(step.shown, printed)):
-            wrong.append(f"line {step.line}: {mismatch}")
+    wrong = mismatches(text, reader.do)
     reader.close()
     return wrong + [f"it draws no {drawn}" for drawn in pictures(text) if not (folder / drawn).is_file()]
 

@@ -13,6 +13,7 @@ that number. A picture stands below a comment with the file that is drawn: `<!--
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
@@ -68,6 +69,16 @@ def steps(page: str) -> list[Step]:
         else:
             raise ValueError(f"line {line}: what becomes of a fence of {fence.info!r}?")
     return read
+
+
+def mismatches(page: str, do: Callable[[Step], str]) -> list[str]:
+    """Do the steps of a page by `do`, which returns what a step prints; return where the page shows something else."""
+    wrong = []
+    for step in steps(page):
+        printed = do(step)
+        if step.shown and (mismatch := difference(step.shown, printed)):
+            wrong.append(f"line {step.line}: {mismatch}")
+    return wrong
 
 
 def pictures(page: str) -> dict[str, str]:

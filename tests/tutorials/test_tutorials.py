@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Outcome
-from executed_page import difference, pictures, steps
+from executed_page import difference, mismatches, pictures
 from PIL import Image
 from textbook_page import save_picture
 
@@ -94,12 +94,12 @@ def test_a_page_does_and_shows_what_it_says(cli, here, capfd, backend, page, mon
         pytest.importorskip(package)
     monkeypatch.syspath_prepend(here)
     reader = Reader(cli, capfd, backend)
-    wrong = []
-    for step in steps(text):
+
+    def do(step):
         monkeypatch.delitem(sys.modules, step.file.removesuffix(".py"), raising=False)
-        printed = reader.do(step)
-        if step.shown and (mismatch := difference(step.shown, printed)):
-            wrong.append(f"line {step.line} of {page}: {mismatch}")
+        return reader.do(step)
+
+    wrong = mismatches(text, do)
     for drawn, picture in pictures(text).items():
         assert (here / drawn).is_file(), drawn
         if folder := os.environ.get("TRIVIUM_TEXTBOOK_PICTURES"):
