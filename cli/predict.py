@@ -121,9 +121,16 @@ def command(
     if all_classes:
         _print_probabilities(loaded.run["recipe"], predictions)
     else:
-        (_print_forecasts if record else _print_likeliest)(predictions)
+        _print_answers(predictions, are_forecasts=record is not None)
     if out:
         console().print(f"kept {out}")
+
+
+def _print_answers(predictions: list[dict[str, Any]], *, are_forecasts: bool) -> None:
+    if are_forecasts:
+        _print_forecasts(predictions)
+    else:
+        _print_likeliest(predictions)
 
 
 def _write(predictions: list[dict[str, Any]], out: Path) -> None:

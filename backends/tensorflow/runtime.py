@@ -150,9 +150,6 @@ def _exact_conversions() -> Iterator[None]:
         tf.cast, tf.convert_to_tensor = cast, convert
 
 
-devices.split_cpu()
-
-
 def _forget_custom_gradients() -> None:
     """Drop the gradients that functions have registered while they were traced.
 
@@ -166,4 +163,5 @@ def _forget_custom_gradients() -> None:
             del registered._registry[name]
 
 
+devices.split_cpu()
 RUNTIME = TensorFlowRuntime()

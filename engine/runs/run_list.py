@@ -181,7 +181,7 @@ def settings_as_text(run: StoredRun) -> dict[str, str]:
     """Return the settings of a run by name, the options of its recipe among them."""
     options = _part(run.record["settings"], "options")
     settings = {name: value for name, value in run.record["settings"].items() if name != "options"}
-    return {name: _readable(value) for name, value in {**options, **settings}.items()}
+    return {name: _readable(value) for name, value in {**settings, **options}.items()}
 
 
 def _readable(value: Any) -> str:
