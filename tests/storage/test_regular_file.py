@@ -28,6 +28,7 @@ OWN_FILES = {
     "models/measured.py",
     "porting/source_files.py",
     "scripts",
+    "storage/energy_counters.py",
     "storage/memory.py",
     "storage/regular_file.py",
     "tests",
