@@ -1,17 +1,25 @@
 """Our hash for TensorFlow, in unsigned integers.
 
 XLA compiles it even inside an ordinary graph, whose own operations would pass over the memory once for each step of the
-hash. It is compiled once for each number of elements.
+hash. It is compiled once for each number of elements, in 0.1 s, and TensorFlow keeps 0.25 MB for ever of each function
+that has called it. So few elements are hashed by ordinary operations.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from ..same_run.portable_random import KEEP_LEVELS, MULTIPLIERS, OFFSETS
+
+# Elements up to which compiling the hash does not pay. A graph draws a mask in each step, which takes up to 0.1 ms
+# longer than compiled: as long as compiling it, once there are 1,000 steps. A model without convolutions has fewer by
+# a graph. Outside of a graph, an array is mostly drawn once.
+_FEW_IN_A_GRAPH = 32_768
+_FEW_AT_ONCE = 2**20
 
 
 def random_bits(seed: tf.Tensor, shape: tuple[Any, ...]) -> tf.Tensor:
@@ -23,7 +31,8 @@ def random_bits(seed: tf.Tensor, shape: tuple[Any, ...]) -> tf.Tensor:
     Returns:
         `shape`, int32.
     """
-    return tf.reshape(_compiled_random_bits(_unsigned(seed), _count(shape)), shape)
+    draw = _random_bits if _are_few(shape) else _compiled_random_bits
+    return tf.reshape(draw(_unsigned(seed), _count(shape)), shape)
 
 
 def dropout_mask(seed: tf.Tensor, shape: tuple[Any, ...], threshold: Any, scale: Any) -> tf.Tensor:
@@ -36,7 +45,8 @@ def dropout_mask(seed: tf.Tensor, shape: tuple[Any, ...], threshold: Any, scale:
         `shape`, float32.
     """
     threshold, scale = tf.constant(threshold, tf.int32), tf.constant(scale, tf.float32)
-    return tf.reshape(_compiled_dropout_mask(_unsigned(seed), _count(shape), threshold, scale), shape)
+    draw = _dropout_mask if _are_few(shape) else _compiled_dropout_mask
+    return tf.reshape(draw(_unsigned(seed), _count(shape), threshold, scale), shape)
 
 
 def untraced(draw_seed: Callable[[Any], tf.Tensor]) -> Callable[[Any], tf.Tensor]:
@@ -58,6 +68,13 @@ def _dropout_mask(seed: tf.Tensor, count: tf.Tensor, threshold: tf.Tensor, scale
 
 _compiled_random_bits = tf.function(_random_bits, jit_compile=True, autograph=False)
 _compiled_dropout_mask = tf.function(_dropout_mask, jit_compile=True, autograph=False)
+
+
+def _are_few(shape: tuple[Any, ...]) -> bool:
+    """Return whether so few elements are known to be drawn that compiling the hash does not pay."""
+    if not all(isinstance(size, int) for size in shape):
+        return False
+    return math.prod(shape) <= (_FEW_AT_ONCE if tf.executing_eagerly() else _FEW_IN_A_GRAPH)
 
 
 def _count(shape: tuple[Any, ...]) -> tf.Tensor:

@@ -13,7 +13,7 @@ from trivium.backends.same_run.portable_random import portable_draws
 from trivium.backends.workers import worker
 
 FUNCTIONS = Path(__file__).parents[2] / "helpers" / "functions_for_randomness.py"
-MANY = 600_001  # odd, and more than the pieces that the hash is computed in
+MANY = 1_100_001  # odd, and more than are hashed in one piece, or without being compiled
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,20 @@ def test_each_half_of_a_word_decides_on_one_element(keras, owned, count):
     halves = np.concatenate([words & 0xFFFF, words >> 16])[:count]
     scaled = array(keras, keras.random.dropout(keras.ops.ones(count), 0.2, seed=3))
     np.testing.assert_array_equal(scaled, np.where(halves < 52_429, np.float32(1.25), 0))
+
+
+@pytest.mark.parametrize("count", [7, 32_768, 32_769, 70_001])
+def test_a_training_step_drops_what_the_hash_says(keras, owned, count):
+    """A step is compiled, and the hash in it, for many elements, on its own."""
+    model = keras.Sequential([keras.Input((count,)), keras.layers.Dropout(0.2, seed=3), keras.layers.Dense(1)])
+    model.layers[-1].set_weights([np.zeros((count, 1)), np.zeros(1)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(np.ones((1, count), "float32"), np.ones((1, 1), "float32"))
+    words = expected_words(3, 0, (count + 1) // 2)
+    halves = np.concatenate([words & 0xFFFF, words >> 16])[:count]
+    # The gradient of a kernel of zeros is what was left of the ones, times twice the error.
+    learned = model.layers[-1].get_weights()[0].ravel()
+    np.testing.assert_array_equal(learned, np.where(halves < 52_429, np.float32(2.5), 0))
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3), (MANY,)])
