@@ -2,8 +2,8 @@
 
 Each backend's `artifacts.py` has `export_options(name, model)`: the options with which Keras exports a model to a
 format on this backend, for batches and open axes of any length; and `exportable_loops()`, while which lasts recurrent
-layers loop by operations that every format has; and `exportable_operations()`, while which lasts operations that the
-exporters cannot write are computed by others. Backends whose framework serves files without Keras also have
+layers loop by operations that every format has; and `exportable_operations(model)`, while which lasts what the
+exporters cannot write is computed by others. Backends whose framework serves files without Keras also have
 `read(path)`, which returns an `Artifact`; it must not import Keras or need the code of the model.
 """
 
@@ -69,9 +69,9 @@ def exportable_loops() -> AbstractContextManager[None]:
     return room(catalog.selected().name).exportable_loops()  # type: ignore[no-any-return]
 
 
-def exportable_operations() -> AbstractContextManager[None]:
+def exportable_operations(model: Any) -> AbstractContextManager[None]:
     """While it lasts, operations of this process' backend compute the same by what the exporters can write."""
-    return room(catalog.selected().name).exportable_operations()  # type: ignore[no-any-return]
+    return room(catalog.selected().name).exportable_operations(model)  # type: ignore[no-any-return]
 
 
 def room(backend: str) -> Any:

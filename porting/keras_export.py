@@ -99,7 +99,7 @@ def _export(
     options = artifacts.export_options(target.keras_name, model) | further_options
     samples = keras_internals.export_samples(lambda shape: closed(shape, size, shape[0] or _SAMPLES))
     loops = artifacts.exportable_loops() if unroll and is_open else contextlib.nullcontext()
-    with samples if is_open else contextlib.nullcontext(), loops, artifacts.exportable_operations():
+    with samples if is_open else contextlib.nullcontext(), loops, artifacts.exportable_operations(model):
         model.export(artifact, format=target.keras_name, verbose=False, **options)
 
 

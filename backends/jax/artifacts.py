@@ -16,6 +16,6 @@ def exportable_loops() -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def exportable_operations() -> AbstractContextManager[None]:
+def exportable_operations(model: Any) -> AbstractContextManager[None]:
     """Change nothing: all operations are written as they are."""
     return nullcontext()

@@ -41,7 +41,7 @@ def exportable_loops() -> AbstractContextManager[None]:
     return keras_internals.replaced_functions(keras_internals.backend_module(), {"rnn": recurrent_loop.rnn})
 
 
-def exportable_operations() -> AbstractContextManager[None]:
+def exportable_operations(model: Any) -> AbstractContextManager[None]:
     """Change nothing: all operations are written as they are."""
     return nullcontext()
 

@@ -63,19 +63,38 @@ def exportable_loops() -> AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def exportable_operations() -> Iterator[None]:
-    """Make constants of what the exporter to ONNX must know in advance and takes for computed.
+def exportable_operations(model: Any) -> Iterator[None]:
+    """Make constants of what the exporter to ONNX must know in advance and takes for computed or trained.
 
     That is a kernel: `keras.ops.image.extract_patches` is a convolution by an identity matrix (Keras 3.15), with which
     vision transformers begin. And it is the shape that layer normalization normalizes, after an array was reshaped. A
-    kernel that depends on the inputs becomes wrong by this, which the check of the artifact finds.
+    kernel that depends on the inputs becomes wrong by this, which the check of the artifact finds. And it is a weight
+    that Keras has not made known to PyTorch as a parameter, such as all those of KerasHub's vision transformer.
     """
     layer_norm = {"layer_norm": _with_constant_shape(torch.nn.functional.layer_norm)}
     with (
         keras_internals.corrected({"nn": {"conv": _with_constant_kernel}}),
         keras_internals.replaced_functions(torch.nn.functional, layer_norm),
+        _untrained(_unknown_weights(model)),
     ):
         yield
+
+
+def _unknown_weights(model: Any) -> list[torch.Tensor]:
+    """Return the weights of which PyTorch does not know that they are the model's."""
+    known = {id(parameter) for parameter in model.parameters()}
+    return [variable.value for variable in model.trainable_variables if id(variable.value) not in known]
+
+
+@contextlib.contextmanager
+def _untrained(weights: Sequence[torch.Tensor]) -> Iterator[None]:
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 def _with_constant_kernel(native: Callable[..., Any]) -> Callable[..., Any]:

@@ -272,6 +272,29 @@ def test_patches_are_written_by_pytorch_too(backend, tmp_path):
     assert (report.host, report.facts.get("passed_over")) == ("torch", None)
 
 
+def test_weights_that_pytorch_does_not_know_as_parameters_are_written(backend, tmp_path):
+    """KerasHub's vision transformer sets its attributes past PyTorch, whose exporter to ONNX then refuses them."""
+    if backend.name != "torch":
+        pytest.skip("PyTorch writes this file")
+    require("onnx")
+    import keras
+    import onnxruntime
+
+    from trivium.porting.keras_export import _export
+
+    class Aside(keras.Model):
+        __setattr__ = object.__setattr__
+
+    inputs = keras.Input((4,), name="features")
+    model = Aside(inputs, keras.layers.Dense(3)(inputs))
+    assert not list(model.parameters())
+    _export(model, targets.find("onnx"), False, str(tmp_path / "net.onnx"), {})
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    (answer,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"features": x})
+    np.testing.assert_allclose(answer, model.predict_on_batch(x), rtol=1e-5, atol=1e-6)
+    assert all(variable.value.requires_grad for variable in model.trainable_variables)
+
+
 def test_only_what_has_loops_is_copied_for_unrolling(backend):
     import keras
 
