@@ -11,11 +11,23 @@ from ...errors import DataError
 if TYPE_CHECKING:
     import polars
 
-_DAY_FIRST, _MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
+_MINUTES, _SECONDS, _FRACTIONS = "%H:%M", "%H:%M:%S", "%H:%M:%S%.f"
+_TIMES = ("", *(f" {time}" for time in (_MINUTES, _SECONDS, _FRACTIONS)))
+# ISO 8601, also in universal time or with its distance from it.
+_ZONES = ("", "Z", "%z")
+_ISO = tuple(f"%Y-%m-%dT{time}{zone}" for zone in _ZONES for time in (_MINUTES, _SECONDS, _FRACTIONS))
+_HALF_DAYS = (" %I:%M %p", " %I:%M:%S %p")
+_DAY_FIRST = tuple(f"%d/%m/%Y{time}" for time in (*_TIMES, *_HALF_DAYS))
+_MONTH_FIRST = tuple(f"%m/%d/%Y{time}" for time in (*_TIMES, *_HALF_DAYS))
 _FORMS = (
-    *("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f", "%d.%m.%Y"),
-    *(_DAY_FIRST, _MONTH_FIRST),
+    *(f"%Y-%m-%d{time}{zone}" for zone in _ZONES for time in _TIMES if time or not zone),
+    *_ISO,
+    *(f"%Y/%m/%d{time}" for time in _TIMES),
+    *(f"%d.%m.%Y{time}" for time in _TIMES),
+    *_DAY_FIRST,
+    *_MONTH_FIRST,
 )
+_TWO_DAYS = tuple(zip(_DAY_FIRST, _MONTH_FIRST, strict=True))
 _SECONDS_PER_DAY = 86_400
 
 
@@ -31,10 +43,12 @@ class DateForms:
         """Look at further cells of text, without gaps."""
         if not len(cells):
             return
-        parsed = {form: parse_dates(cells, form) for form in self._forms}
+        likely = [form for form in self._forms if not parse_dates(cells[:1], form).null_count()]
+        parsed = {form: parse_dates(cells, form) for form in likely}
         whole = {form: dates for form, dates in parsed.items() if not dates.null_count()}
-        if {_DAY_FIRST, _MONTH_FIRST} <= whole.keys() and not whole[_DAY_FIRST].equals(whole[_MONTH_FIRST]):
-            self._mean_two_days = True
+        for pair in _TWO_DAYS:
+            if {*pair} <= whole.keys() and not whole[pair[0]].equals(whole[pair[1]]):
+                self._mean_two_days = True
         self._forms = tuple(whole)
         self._first = cells[0] if self._first is None else self._first
 
@@ -44,7 +58,7 @@ class DateForms:
         Raises:
             DataError: they can be read in two ways.
         """
-        if {_DAY_FIRST, _MONTH_FIRST} <= {*self._forms} and self._mean_two_days:
+        if self._mean_two_days and any({*pair} <= {*self._forms} for pair in _TWO_DAYS):
             raise DataError(
                 f"{where}: column {column} has dates such as {self._first}, which can mean two days: write 2024-12-31"
             )
@@ -73,10 +87,16 @@ def dates_of(cells: polars.Series, where: str) -> polars.Series | None:
 
 
 def parse_dates(cells: polars.Series, form: str) -> polars.Series:
-    """Return the dates in cells of text, with microseconds; null for a cell of another form."""
+    """Return the dates in cells of text, with microseconds, in universal time if the form has a zone.
+
+    A cell of another form is null.
+    """
     import polars
 
-    return cells.str.strptime(polars.Datetime, form, strict=False)
+    if not form.endswith("%z"):
+        return cells.str.strptime(polars.Datetime, form, strict=False)
+    dates = cells.str.strptime(polars.Datetime(time_zone="UTC"), form, strict=False)
+    return dates.dt.replace_time_zone(None)
 
 
 def to_days(dates: polars.Series) -> np.ndarray:
