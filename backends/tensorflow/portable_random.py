@@ -74,7 +74,7 @@ def _are_few(shape: tuple[Any, ...]) -> bool:
     """Return whether so few elements are known to be drawn that compiling the hash does not pay."""
     if not all(isinstance(size, int) for size in shape):
         return False
-    return math.prod(shape) <= (_FEW_AT_ONCE if tf.executing_eagerly() else _FEW_IN_A_GRAPH)
+    return bool(math.prod(shape) <= (_FEW_AT_ONCE if tf.executing_eagerly() else _FEW_IN_A_GRAPH))
 
 
 def _count(shape: tuple[Any, ...]) -> tf.Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import OptionError, SampleError
 from ..keras_model.inference import accepts_shape, outputs_of
+from ..keras_model.interface import match_inputs
 from ..keras_model.loss_names import output_kinds
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class TrainedModel:
             SampleError: the samples do not fit the model.
             OptionError: the model has no such layer.
         """
-        prepared = self.preprocessing.inputs(x)
+        prepared = match_inputs(self.model, self.preprocessing.inputs(x))
         if not accepts_shape(self.model, prepared):
             expected = ", ".join(str(tuple(tensor.shape)[1:]) for tensor in self.model.inputs)
             raise SampleError(f"a prepared sample has shape {prepared.shape[1:]} but the model takes {expected}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends.epochs import has_written_losses
+from ...data.axes import shape_matches
 from ...data.deferred_array import DeferredArray
 from ...data.nests import Nest, arrays_of, is_array, map_arrays, map_rows
 from ...errors import DataError
@@ -56,7 +57,8 @@ def output_names(model: keras.Model) -> list[str]:
 def match_inputs(model: keras.Model, x: Nest) -> Nest:
     """Return the arrays in the nest that the model takes; where there are several, integers in their input's dtype.
 
-    One number for each sample, (n,), becomes (n, 1) for an input (n, 1), as in Keras' own `fit`.
+    A last axis of 1 is added or left out where the input wants it, as in Keras' own `fit`: grey pictures (n, 28, 28)
+    fit an input (28, 28, 1), and one number for each sample, (n,), fits an input (1,).
 
     Args:
         model: with declared inputs.
@@ -69,7 +71,7 @@ def match_inputs(model: keras.Model, x: Nest) -> Nest:
     if len(arrays) > 1:
         pairs = zip(arrays, model.inputs, strict=True)
         arrays = [_as_declared(array, str(tensor.name), str(tensor.dtype)) for array, tensor in pairs]
-    arrays = [_as_rows_of_one(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
+    arrays = [_with_last_axis(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
     return _with_tuples(pack(model, "input", arrays))
 
 
@@ -88,11 +90,16 @@ def match_targets(model: keras.Model, y: Nest) -> Nest:
     return _with_tuples(pack(model, "output", [_as_column(_for_frameworks(array), output) for array, output in arrays]))
 
 
-def _as_rows_of_one(array: Any, tensor: Any) -> Any:
-    """Return an array of one number for each sample in two axes where the input has them."""
-    if array.ndim != 1 or array.dtype.kind not in "biuf" or tuple(tensor.shape)[1:] != (1,):
+def _with_last_axis(array: Any, tensor: Any) -> Any:
+    """Return an array of numbers with, or without, a last axis of 1 if it fits the input in no other way."""
+    received, expected = tuple(array.shape)[1:], tuple(tensor.shape)[1:]
+    if array.dtype.kind not in "biuf" or shape_matches(expected, received):
         return array
-    return map_rows(lambda rows: rows[..., None], array)
+    if shape_matches(expected, (*received, 1)):
+        return map_rows(lambda rows: rows[..., None], array)
+    if received[-1:] == (1,) and shape_matches(expected, received[:-1]):
+        return map_rows(lambda rows: rows[..., 0], array)
+    return array
 
 
 def _as_column(targets: Any, output: Any) -> Any:

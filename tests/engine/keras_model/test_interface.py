@@ -50,6 +50,34 @@ def test_one_number_for_each_sample_fits_an_input_of_one(backend, is_deferred):
     assert x[1].dtype == "int32"
 
 
+@pytest.mark.parametrize("is_deferred", [False, True])
+@pytest.mark.parametrize(
+    ("declared", "received", "expected"),
+    [
+        ((6, 5, 1), (6, 5), (6, 5, 1)),
+        ((None, None, 1), (6, 5), (6, 5, 1)),
+        ((None, 1), (7,), (7, 1)),
+        ((6, 5), (6, 5, 1), (6, 5)),
+        ((7,), (7, 1), (7,)),
+        ((6, 5, 1), (6, 5, 1), (6, 5, 1)),
+        ((1, 6, 5), (6, 5), (6, 5)),
+        ((6, 4, 1), (6, 5), (6, 5)),
+        ((6, 5), (6, 5, 3), (6, 5, 3)),
+    ],
+)
+def test_a_last_axis_of_one_is_as_the_input_has_it(backend, declared, received, expected, is_deferred):
+    import keras
+
+    inputs = keras.Input(declared)
+    model, array = (
+        keras.Model(inputs, keras.layers.Activation("relu")(inputs)),
+        np.random.default_rng(0).uniform(size=(3, *received)),
+    )
+    x = match_inputs(model, DeferredArray(array) if is_deferred else array)
+    assert x.shape == (3, *expected)
+    np.testing.assert_array_equal(np.ravel(x[0:3]), array.ravel())
+
+
 def test_an_array_of_another_length_keeps_its_shape(model):
     assert match_inputs(model, np.arange(4.0)).shape == (4,)
 
