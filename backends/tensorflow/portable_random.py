@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from ..same_run.portable_random import KEEP_LEVELS, MULTIPLIERS, OFFSETS
 
-# Elements up to which compiling the hash does not pay. A graph draws a mask in each step, which takes up to 0.1 ms
-# longer than compiled: as long as compiling it, once there are 1,000 steps. A model without convolutions has fewer by
-# a graph. Outside of a graph, an array is mostly drawn once.
+# Elements up to which compiling the hash does not pay. A graph draws a mask in each step, up to 0.1 ms slower than a
+# compiled hash: it takes 1,000 steps to make up for compiling. XLA compiles longer runs as a whole, but for models with
+# convolutions, whose steps take far longer than that. Outside of a graph, an array is mostly drawn once.
 _FEW_IN_A_GRAPH = 32_768
 _FEW_AT_ONCE = 2**20
 

@@ -11,22 +11,22 @@ from ...errors import DataError
 if TYPE_CHECKING:
     import polars
 
-_MINUTES, _SECONDS, _FRACTIONS = "%H:%M", "%H:%M:%S", "%H:%M:%S%.f"
-_TIMES = ("", *(f" {time}" for time in (_MINUTES, _SECONDS, _FRACTIONS)))
-# ISO 8601, also in universal time or with its distance from it.
+_CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S%.f")
+_TIMES = ("", *(f" {clock}" for clock in _CLOCKS))
+_TWELVE_HOURS = (" %I:%M %p", " %I:%M:%S %p")
+# None, universal time, or the distance from it.
 _ZONES = ("", "Z", "%z")
-_ISO = tuple(f"%Y-%m-%dT{time}{zone}" for zone in _ZONES for time in (_MINUTES, _SECONDS, _FRACTIONS))
-_HALF_DAYS = (" %I:%M %p", " %I:%M:%S %p")
-_DAY_FIRST = tuple(f"%d/%m/%Y{time}" for time in (*_TIMES, *_HALF_DAYS))
-_MONTH_FIRST = tuple(f"%m/%d/%Y{time}" for time in (*_TIMES, *_HALF_DAYS))
+_DAY_FIRST, _MONTH_FIRST = (
+    tuple(f"{day}{time}" for time in (*_TIMES, *_TWELVE_HOURS)) for day in ("%d/%m/%Y", "%m/%d/%Y")
+)
 _FORMS = (
-    *(f"%Y-%m-%d{time}{zone}" for zone in _ZONES for time in _TIMES if time or not zone),
-    *_ISO,
-    *(f"%Y/%m/%d{time}" for time in _TIMES),
-    *(f"%d.%m.%Y{time}" for time in _TIMES),
+    "%Y-%m-%d",
+    *(f"%Y-%m-%d{mark}{clock}{zone}" for zone in _ZONES for mark in " T" for clock in _CLOCKS),
+    *(f"{day}{time}" for day in ("%Y/%m/%d", "%d.%m.%Y") for time in _TIMES),
     *_DAY_FIRST,
     *_MONTH_FIRST,
 )
+# Two forms of one cell, which may be two days.
 _TWO_DAYS = tuple(zip(_DAY_FIRST, _MONTH_FIRST, strict=True))
 _SECONDS_PER_DAY = 86_400
 
@@ -46,8 +46,8 @@ class DateForms:
         likely = [form for form in self._forms if not parse_dates(cells[:1], form).null_count()]
         parsed = {form: parse_dates(cells, form) for form in likely}
         whole = {form: dates for form, dates in parsed.items() if not dates.null_count()}
-        for pair in _TWO_DAYS:
-            if {*pair} <= whole.keys() and not whole[pair[0]].equals(whole[pair[1]]):
+        for day_first, month_first in _TWO_DAYS:
+            if {day_first, month_first} <= whole.keys() and not whole[day_first].equals(whole[month_first]):
                 self._mean_two_days = True
         self._forms = tuple(whole)
         self._first = cells[0] if self._first is None else self._first
@@ -93,10 +93,7 @@ def parse_dates(cells: polars.Series, form: str) -> polars.Series:
     """
     import polars
 
-    if not form.endswith("%z"):
-        return cells.str.strptime(polars.Datetime, form, strict=False)
-    dates = cells.str.strptime(polars.Datetime(time_zone="UTC"), form, strict=False)
-    return dates.dt.replace_time_zone(None)
+    return cells.str.strptime(polars.Datetime(time_zone="UTC"), form, strict=False).dt.replace_time_zone(None)
 
 
 def to_days(dates: polars.Series) -> np.ndarray:

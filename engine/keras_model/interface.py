@@ -71,7 +71,7 @@ def match_inputs(model: keras.Model, x: Nest) -> Nest:
     if len(arrays) > 1:
         pairs = zip(arrays, model.inputs, strict=True)
         arrays = [_as_declared(array, str(tensor.name), str(tensor.dtype)) for array, tensor in pairs]
-    arrays = [_with_last_axis(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
+    arrays = [_fit_last_axis(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
     return _with_tuples(pack(model, "input", arrays))
 
 
@@ -90,13 +90,13 @@ def match_targets(model: keras.Model, y: Nest) -> Nest:
     return _with_tuples(pack(model, "output", [_as_column(_for_frameworks(array), output) for array, output in arrays]))
 
 
-def _with_last_axis(array: Any, tensor: Any) -> Any:
-    """Return an array of numbers with, or without, a last axis of 1 if it fits the input in no other way."""
+def _fit_last_axis(array: Any, tensor: Any) -> Any:
+    """Return an array of numbers; with, or without, a last axis of 1 if only then it fits the input."""
     received, expected = tuple(array.shape)[1:], tuple(tensor.shape)[1:]
     if array.dtype.kind not in "biuf" or shape_matches(expected, received):
         return array
     if shape_matches(expected, (*received, 1)):
-        return map_rows(lambda rows: rows[..., None], array)
+        return _append_axis(array)
     if received[-1:] == (1,) and shape_matches(expected, received[:-1]):
         return map_rows(lambda rows: rows[..., 0], array)
     return array
@@ -106,7 +106,11 @@ def _as_column(targets: Any, output: Any) -> Any:
     """Return the targets with a last axis of 1 where the output has one beyond theirs."""
     if output.shape[-1] != 1 or targets.ndim != len(output.shape) - 1:
         return targets
-    return map_rows(lambda rows: rows[..., None], targets)
+    return _append_axis(targets)
+
+
+def _append_axis(array: Any) -> Any:
+    return map_rows(lambda rows: rows[..., None], array)
 
 
 def targets_in_order(model: keras.Model, y: Nest) -> list[np.ndarray]:

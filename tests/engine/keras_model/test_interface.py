@@ -69,10 +69,8 @@ def test_a_last_axis_of_one_is_as_the_input_has_it(backend, declared, received, 
     import keras
 
     inputs = keras.Input(declared)
-    model, array = (
-        keras.Model(inputs, keras.layers.Activation("relu")(inputs)),
-        np.random.default_rng(0).uniform(size=(3, *received)),
-    )
+    model = keras.Model(inputs, keras.layers.Activation("relu")(inputs))
+    array = np.random.default_rng(0).uniform(size=(3, *received))
     x = match_inputs(model, DeferredArray(array) if is_deferred else array)
     assert x.shape == (3, *expected)
     np.testing.assert_array_equal(np.ravel(x[0:3]), array.ravel())
