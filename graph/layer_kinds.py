@@ -179,6 +179,10 @@ _FUNCTIONS = {
     "clip": LayerSchema(("minimum", "maximum")),
     "einsum": LayerSchema(("equation",)),
     "cumsum": _AXIS,
+    # As the layers `conv` in one group, `depthwise_conv` and `conv_transpose`, of two inputs: an array and its kernel.
+    "convolve": LayerSchema(_CONVOLUTION),
+    "convolve_depthwise": LayerSchema(_CONVOLUTION),
+    "convolve_transposed": LayerSchema((*_CONVOLUTION, "output_padding")),
     # Batched dot product over one axis of each input (axes: two numbers); normalize: L2-normalises both inputs first.
     "dot": LayerSchema(("axes", "normalize")),
 }

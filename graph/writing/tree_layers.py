@@ -44,6 +44,24 @@ def _depthwise_conv(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
     return [_call_text(writer, "depthwise_conv", node, *_window(writer, node))]
 
 
+def _convolve(helper: str) -> TreeHandler:
+    """Return a handler of a convolution whose kernel is an array: it calls the helper of the layer."""
+
+    def handler(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+        x, kernel = writer.inputs(node)
+        config: Any = node.config
+        settings = [f"padding={literal(config['padding'].upper())}", *_steps(writer, config)]
+        return [f'{writer.helper(helper)}({{"kernel": {kernel}}}, {x}, {", ".join(settings)})']
+
+    return handler
+
+
+def _convolve_transposed(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    x, kernel = writer.inputs(node)
+    settings = _transposed_window(writer, node, writer.spec(node, 1).shape[:-2])
+    return [f'{writer.helper("conv_transpose")}({{"kernel": {kernel}}}, {x}, {", ".join(settings)})']
+
+
 def _window(writer: TreeWriter, node: GraphNode) -> list[str]:
     """Return padding, and strides and dilation where they are not 1."""
     config: Any = node.config
@@ -58,12 +76,17 @@ def _steps(writer: TreeWriter, config: Any) -> list[str]:
 
 
 def _conv_transpose(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
+    settings = _transposed_window(writer, node, node.layer.weights["kernel"].shape[:-2])
+    return [_call_text(writer, "conv_transpose", node, *settings)]
+
+
+def _transposed_window(writer: TreeWriter, node: GraphNode, window: Sequence[Any]) -> list[str]:
+    """Return the padding of the equivalent convolution, and strides and dilation where they are not 1."""
     config: Any = node.config
-    window = node.layer.weights["kernel"].shape[:-2]
     spans = [(size - 1) * dilation for size, dilation in zip(window, config["dilation"], strict=True)]
     crops = conv_transpose_crops(window, config)
     padding = tuple((span - before, span - after) for span, (before, after) in zip(spans, crops, strict=True))
-    return [_call_text(writer, "conv_transpose", node, f"padding={literal(padding)}", *_steps(writer, config))]
+    return [f"padding={literal(padding)}", *_steps(writer, config)]
 
 
 def _pool(helper: str) -> TreeHandler:
@@ -247,6 +270,9 @@ LAYERS: dict[str, TreeHandler] = {
     "conv": _conv,
     "depthwise_conv": _depthwise_conv,
     "conv_transpose": _conv_transpose,
+    "convolve": _convolve("conv"),
+    "convolve_depthwise": _convolve("depthwise_conv"),
+    "convolve_transposed": _convolve_transposed,
     "max_pool": _pool("max_pool"),
     "average_pool": _pool("average_pool"),
     "batch_normalization": _batch_normalization,

@@ -15,8 +15,9 @@ import numpy as np
 from ...graph.graph import ArrayReference, ConfigValue, GraphOperand
 from .calls import LayerCall
 from .composed_operations import COMPOSED_OPERATIONS
+from .convolutions import CONVOLUTIONS
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
-from .shared import normalized_axes, to_tuple
+from .shared import normalized_axes, operand, to_tuple
 
 Config = Callable[[Any, int], dict[str, ConfigValue]]
 
@@ -26,16 +27,7 @@ Config = Callable[[Any, int], dict[str, ConfigValue]]
 def _operands(reader: GraphReader, call: LayerCall) -> list[GraphOperand]:
     """Return the operands of an operation: array references, and Python numbers for scalars."""
     values = [value for value in keras.tree.flatten(list(call.arguments.values())) if value is not None]
-    return [_operand(reader, call, value, index) for index, value in enumerate(values)]
-
-
-def _operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> GraphOperand:
-    if isinstance(value, (ArrayReference, bool, int, float)):
-        return value
-    if isinstance(value, (keras.Variable, str)):
-        raise UnreadableError("uses a variable or a string that belongs to no layer")
-    array = np.asarray(keras.ops.convert_to_numpy(value))
-    return array.item() if array.ndim == 0 else reader.constant(call, array, f"constant_{index}")
+    return [operand(reader, call, value, index) for index, value in enumerate(values)]
 
 
 def _cast_integers(reader: GraphReader, call: LayerCall, operands: list[GraphOperand]) -> list[GraphOperand]:
@@ -171,7 +163,7 @@ def _take(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value, axis = call.arguments["x"], call.operation.axis
     if not isinstance(value, ArrayReference) or axis is None:
         raise UnreadableError("takes from a constant array, or from a flattened one")
-    places = _operand(reader, call, call.arguments["indices"], 0)
+    places = operand(reader, call, call.arguments["indices"], 0)
     if isinstance(places, ArrayReference):
         places = reader.cast(call, places, "int32")
     return reader.add(call, "take", [value, places], config={"axis": int(axis) % reader.spec(value).rank})
@@ -360,6 +352,7 @@ OPERATIONS: dict[str, LayerReader] = {
     "BroadcastTo": _broadcast_to,
     "Take": _take,
     **COMPOSED_OPERATIONS,
+    **CONVOLUTIONS,
     "Pad": _pad,
     "Cast": _cast,
     "OneHot": _one_hot,

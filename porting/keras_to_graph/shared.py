@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...graph.graph import ArrayReference, ConfigValue, Spec
+import keras
+import numpy as np
+
+from ...graph.graph import ArrayReference, ConfigValue, GraphOperand, Spec
 from .calls import LayerCall
 from .reader import GraphReader, UnreadableError, specs_of
 
@@ -28,6 +31,16 @@ def input_list(call: LayerCall) -> list[ArrayReference]:
     if len(lists) != 1 or not all(isinstance(value, ArrayReference) for value in lists[0]):
         raise UnreadableError("is called with something other than one list of arrays")
     return list(lists[0])
+
+
+def operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> GraphOperand:
+    """Return an argument of an operation as an operand: an array reference, or a Python number for a scalar."""
+    if isinstance(value, (ArrayReference, bool, int, float)):
+        return value
+    if isinstance(value, (keras.Variable, str)):
+        raise UnreadableError("uses a variable or a string that belongs to no layer")
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    return array.item() if array.ndim == 0 else reader.constant(call, array, f"constant_{index}")
 
 
 def float32_input(reader: GraphReader, call: LayerCall) -> ArrayReference:

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import own_convolutions
 import own_layers
 import pytest
 import written_models as models
@@ -23,10 +24,13 @@ def room(backend):
 
 @pytest.fixture(scope="module")
 def builders(backend):
-    return own_layers.models()
+    return own_layers.models() | own_convolutions.models()
 
 
-@pytest.mark.parametrize("name", own_layers.NAMES)
+NAMES = (*own_layers.NAMES, *own_convolutions.NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_source_predicts_what_the_model_predicts(name, builders, room, tmp_path):
     model = models.build_model(builders[name])
     models.randomise(model)
@@ -39,7 +43,7 @@ def test_the_source_predicts_what_the_model_predicts(name, builders, room, tmp_p
             np.testing.assert_allclose(other, one, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", own_layers.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_weight_is_one_weight_of_the_graph_and_trained_as_in_keras(name, builders):
     model = models.build_model(builders[name])
     trained, fixed = 0, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,10 +33,9 @@ _NAMES = frozenset(
 
 def refuses(node: GraphNode) -> str | None:
     """Return why TensorFlow cannot compute a node, or None when it can."""
-    kernel = node.layer.weights.get("kernel")
-    if node.kind == "depthwise_conv" and kernel is not None:
-        strides = node.config["strides"]
-        if kernel.ndim > 4 or (isinstance(strides, tuple) and len(set(strides)) > 1):
+    if node.kind in ("depthwise_conv", "convolve_depthwise"):
+        strides: Any = node.config["strides"]
+        if len(strides) > 2 or len(set(strides)) > 1:
             return "TensorFlow has depthwise convolutions over 1 or 2 axes only, with the same stride for both"
     return unsupported_reason(node, TensorFlowWriter.handlers, DIALECT, "TensorFlow")
 

@@ -12,6 +12,7 @@ from ....graph.writing.folded_padding import folded_from_input
 from ....graph.writing.layout import literal, scalar_or_tuple
 from ....graph.writing.windows import conv_transpose_crops
 from .attention import HANDLERS as ATTENTION
+from .convolutions import HANDLERS as CONVOLUTIONS
 from .padding import Padding, same_padding, widths
 from .recurrent import HANDLERS as RECURRENT
 from .values import Value, channels_first, graph_order
@@ -354,6 +355,7 @@ def _handlers() -> dict[str, TorchHandler]:
         "conv": _conv,
         "depthwise_conv": _depthwise_conv,
         "conv_transpose": _conv_transpose,
+        **CONVOLUTIONS,
         "batch_normalization": _batch_normalization,
         "layer_normalization": _layer_normalization,
         "rms_normalization": _rms_normalization,

@@ -1,0 +1,81 @@
+"""Handlers of convolutions whose kernel is an array: calls of PyTorch's functions, with channels first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ....graph.graph import GraphNode
+from ....graph.writing.layout import literal, scalar_or_tuple
+from ....graph.writing.windows import conv_transpose_crops
+from .padding import Padding, same_padding, widths
+from .values import Value, channels_first
+from .writer import TorchWriter
+
+
+def _convolve(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    rank = writer.spec(node).rank - 2
+    kernel = writer.input(node, (rank + 1, rank, *range(rank)), 1).text
+    return [_call(writer, node, kernel, groups=1)]
+
+
+def _convolve_depthwise(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    """Write a convolution of each channel by itself: PyTorch has the filters of all of them along one axis."""
+    *window, channels, multiplier = writer.spec(node, 1).shape
+    rank = len(window)
+    kernel = writer.input(node, (rank, rank + 1, *range(rank)), 1).text
+    if multiplier != 1:
+        kernel += ".flatten(0, 1).unsqueeze(1)"
+    return [_call(writer, node, kernel, groups=int(channels or 0))]
+
+
+def _call(writer: TorchWriter, node: GraphNode, kernel: str, groups: int) -> Value:
+    config: Any = node.config
+    rank, strides = config["rank"], config["strides"]
+    lengths, window = writer.spec(node).shape[1:-1], writer.spec(node, 1).shape[:rank]
+    span = tuple(step * (size - 1) + 1 for size, step in zip(window, config["dilation"], strict=True))
+    padding = same_padding(lengths, span, strides) if config["padding"] == "same" else Padding.none(rank)
+    order = channels_first(rank + 2)
+    text, inside = writer.input(node, order).text, "0"
+    if padding.known and padding.symmetric:
+        inside = scalar_or_tuple(padding.before)
+    elif set(strides) == {1}:
+        inside = '"same"'
+    elif padding.known:
+        text = f"F.pad({text}, {literal(padding.pad_argument())})"
+    else:
+        text = f"{writer.helper('same_padding')}({text}, {literal(span)}, {literal(strides)})"
+    options = writer.options(
+        {
+            "stride": (scalar_or_tuple(strides), "1"),
+            "padding": (inside, "0"),
+            "dilation": (scalar_or_tuple(config["dilation"]), "1"),
+            "groups": (str(groups), "1"),
+        }
+    )
+    return Value(f"F.conv{rank}d({', '.join([text, kernel, *options])})", order)
+
+
+def _convolve_transposed(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
+    config: Any = node.config
+    rank = config["rank"]
+    order, window = channels_first(rank + 2), writer.spec(node, 1).shape[:rank]
+    kernel = writer.input(node, (rank + 1, rank, *range(rank)), 1).text
+    options = writer.options(
+        {
+            "stride": (scalar_or_tuple(config["strides"]), "1"),
+            "dilation": (scalar_or_tuple(config["dilation"]), "1"),
+        }
+    )
+    text = f"F.conv_transpose{rank}d({', '.join([writer.input(node, order).text, kernel, *options])})"
+    crops = conv_transpose_crops([int(size or 0) for size in window], config)
+    if any(crop != (0, 0) for crop in crops):
+        text = f"F.pad({text}, {literal(widths([(-before, -after) for before, after in crops]))})"
+    return [Value(text, order)]
+
+
+HANDLERS = {
+    "convolve": _convolve,
+    "convolve_depthwise": _convolve_depthwise,
+    "convolve_transposed": _convolve_transposed,
+}
