@@ -45,6 +45,11 @@ def backend_module(area: str = "") -> ModuleType:
     return importlib.import_module(name)
 
 
+def operations_module() -> ModuleType:
+    """Return the module of the operations that Keras' own layers call; those of `keras.ops` are other names of them."""
+    return importlib.import_module("keras.src.ops")
+
+
 @contextlib.contextmanager
 def replaced_functions(owner: ModuleType | type, functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
     """While it lasts, functions of a module or class are replaced, by name, in the whole process; may be nested."""
@@ -200,10 +205,7 @@ def build_metrics(model: Any, x: Any, y: Any) -> None:
 
 
 def private_class(module: str, name: str) -> type:
-    """Return a class that Keras defines for a model of its own, such as ConvNeXt's `LayerScale`, and publishes nowhere.
-
-    An `.h5` file names it without its module, and Keras finds only published classes so.
-    """
+    """Return a class that Keras publishes nowhere, such as ConvNeXt's `LayerScale`; an `.h5` file names no module."""
     return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 

@@ -45,9 +45,10 @@ def nudged(values: np.ndarray, size: float, seed: int) -> np.ndarray:
     """
     if values.dtype.kind != "f":
         return values
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], values.shape)
-    signs = np.where(values == np.rint(values), np.maximum(signs, 0), signs)
-    return np.asarray(values * (1 + signs * size), values.dtype)
+    up = np.random.default_rng(seed).integers(0, 2, values.shape, dtype=np.bool_)
+    up |= values == np.rint(values)
+    larger, smaller = np.asarray([1 + size, 1 - size], values.dtype)
+    return np.asarray(values * np.where(up, larger, smaller))
 
 
 def nudged_input(values: np.ndarray, size: float, seed: int) -> np.ndarray:

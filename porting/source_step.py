@@ -129,6 +129,8 @@ def step_of(model: keras.Model, prepared: list[np.ndarray], inputs: list[np.ndar
 def _reason(model: keras.Model) -> str:
     """Return why the step of a model cannot be compared, or nothing."""
     for layer in keras_internals.all_layers(model):
+        if getattr(layer, "quantization_mode", None):
+            return f"the weights of {layer.name} are quantised"
         if getattr(layer, "activity_regularizer", None) is not None:
             layer.activity_regularizer = None
     for variable in model.trainable_variables:

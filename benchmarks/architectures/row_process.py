@@ -19,7 +19,7 @@ from typing import Any
 
 from ...backends import catalog
 from ...backends.workers import worker
-from ...errors import TriviumError, first_line
+from ...errors import TriviumError, WorkerError, first_line
 from ...functions import load_function
 from ...porting import targets
 from ...porting.port import port, port_from_torch
@@ -50,12 +50,23 @@ def _model_ports(row: Architecture, columns: Sequence[str], folder: Path) -> Ite
     if row.family.package:  # its classes are known then in every worker, and need no `--trust`
         for backend in catalog.trainers():
             worker.get(backend.name).call(import_builder, f"{__package__}.{row.family.module}")
-    writer = worker.get(catalog.trainers()[-1].name)
-    writer.call(write_model, f"{__package__}.{row.family.module}", row.name, str(path))
+    _write(row, path)
     yield {BUILT: time.perf_counter() - start}
     for column in columns:
         yield _cell(row, column, functools.partial(port, path, column)).to_json()
         _remove_all_but(path, folder)
+
+
+def _write(row: Architecture, path: Path) -> None:
+    """Write a model by the first backend on which Keras builds it: NASNet is refused under PyTorch."""
+    refusal: WorkerError | None = None
+    for backend in reversed(catalog.trainers()):
+        try:
+            worker.get(backend.name).call(write_model, f"{__package__}.{row.family.module}", row.name, str(path))
+            return
+        except WorkerError as error:
+            refusal = refusal or error
+    raise refusal or WorkerError(f"no backend builds {row.name}")
 
 
 def import_builder(module: str) -> None:

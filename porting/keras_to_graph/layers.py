@@ -32,8 +32,6 @@ from .softmax import read_softmax
 
 
 def _kernel_and_bias(layer: Any) -> dict[str, Any]:
-    if getattr(layer, "quantization_mode", None):
-        raise UnreadableError("is quantised")
     return {"kernel": layer.kernel, "bias": layer.bias}
 
 
@@ -259,8 +257,8 @@ def _per_channel(value: Any) -> float | tuple[float, ...]:
 
 def _embedding(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     layer = call.operation
-    if getattr(layer, "quantization_mode", None) or layer.compute_dtype != "float32":
-        raise UnreadableError("is quantised or not in float32, and only float32 is covered")
+    if layer.compute_dtype != "float32":
+        raise UnreadableError("is not in float32, and only float32 is covered")
     value = reader.cast(call, single_input(call), "int32")
     if reader.is_shared(layer.embeddings):
         return reader.add(call, "take", [reader.parameter(call, layer.embeddings), value], config={"axis": 0})

@@ -85,7 +85,8 @@ def _read(
 def _readers_for(converters: Converters, operation: Any) -> Sequence[LayerReader]:
     """Return the readers of a layer or operation; a layer is traced where it has none, or none that can.
 
-    Where the user has a converter of a layer, that is traced in the place of the layer's own `call`.
+    Where the user has a converter of a layer, that is traced in the place of the layer's own `call`. A layer with
+    quantised weights is traced, as its reader would take these for its kernel.
     """
     if not isinstance(operation, keras.layers.Layer):
         name = type(operation).__name__
@@ -94,9 +95,13 @@ def _readers_for(converters: Converters, operation: Any) -> Sequence[LayerReader
         raise UnreadableError(f"{name} is not covered")
     if own := converters.get(layer_target(type(operation))):
         return [partial(traced, call_of=partial(own.function, operation))]
-    readers = [
-        reader
-        for name, reader in (*LAYERS.items(), *WRAPPERS.items(), *CONVOLUTIONAL_LSTMS.items())
-        if type(operation) is getattr(keras.layers, name)
-    ]
-    return readers if getattr(operation, "quantization_mode", None) else [*readers, traced]
+    quantised = _is_quantised(operation)
+    if quantised and isinstance(operation, keras.layers.TimeDistributed):
+        raise UnreadableError("Keras leaves out the scale of a quantised layer in TimeDistributed: call it by itself")
+    kinds = WRAPPERS if quantised else {**LAYERS, **WRAPPERS, **CONVOLUTIONAL_LSTMS}
+    readers = [reader for name, reader in kinds.items() if type(operation) is getattr(keras.layers, name)]
+    return [*readers, traced]
+
+
+def _is_quantised(layer: Any) -> bool:
+    return any(getattr(each, "quantization_mode", None) for each in keras_internals.all_layers(layer))

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...graph.graph import ArrayReference, ConfigValue, GraphOperand
+from ...graph.graph import ArrayReference, ConfigValue, GraphOperand, Spec
 from .calls import LayerCall
 from .composed_operations import COMPOSED_OPERATIONS
 from .convolutions import CONVOLUTIONS
@@ -266,9 +266,28 @@ def _one_hot(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     return reader.add(call, "one_hot", [value], config=config)
 
 
+def _matmul(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
+    return _product(reader, call, "matmul", {})
+
+
 def _einsum(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
-    operands = _cast_integers(reader, call, _operands(reader, call))
-    return reader.add(call, "einsum", operands, config={"equation": call.operation.subscripts})
+    return _product(reader, call, "einsum", {"equation": call.operation.subscripts})
+
+
+def _product(
+    reader: GraphReader, call: LayerCall, kind: str, config: dict[str, ConfigValue]
+) -> Sequence[ArrayReference]:
+    """Read a product of arrays. One of quantised arrays is computed in floats, which do not overflow as int8 does.
+
+    Sums below 2**24, of about a thousand products of int8, are exact.
+    """
+    operands, (result,) = _cast_integers(reader, call, _operands(reader, call)), specs_of(call)
+    arrays = [operand for operand in operands if isinstance(operand, ArrayReference)]
+    if all(reader.spec(array).dtype not in _SMALL_INTEGERS for array in arrays):
+        return reader.add(call, kind, operands, config=config)
+    floats = [reader.cast(call, operand, "float32", f"float_{index}") for index, operand in enumerate(operands)]
+    (product,) = reader.add(call, kind, floats, config=config, outputs=[Spec(result.shape, "float32")])
+    return [reader.cast(call, product, result.dtype, "product")]
 
 
 def _cumsum(operation: Any, rank: int) -> dict[str, ConfigValue]:
@@ -294,8 +313,10 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() and i else letter.lower() for i, letter in enumerate(name))
 
 
+_SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16")
+
 _SAME_NAME = (
-    *("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Power", "FloorDivide", "Mod", "Matmul"),
+    *("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Power", "FloorDivide", "Mod"),
     *("Sign", "Square", "Sqrt", "Rsqrt", "Exp", "Expm1", "Log", "Log1p", "Reciprocal", "Negative"),
     *("Sin", "Cos", "Tan", "Floor", "Ceil", "Erf", "StopGradient"),
     *("Relu6", "Sigmoid", "SparseSigmoid", "Softplus", "Softsign", "SparsePlus", "Silu", "LogSigmoid"),
@@ -357,6 +378,7 @@ OPERATIONS: dict[str, LayerReader] = {
     "Cast": _cast,
     "OneHot": _one_hot,
     "Einsum": _einsum,
+    "Matmul": _matmul,
     "ZerosLike": _like,
     "OnesLike": _like,
 }

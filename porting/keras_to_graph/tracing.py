@@ -7,6 +7,7 @@ them alone is not taken for a constant. So are the arrays that it calls layers w
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,22 @@ def traced(reader: GraphReader, call: LayerCall, call_of: Callable[..., Any] | N
             the data have.
     """
     with reader.owned_by(call.operation):
-        return _traced(reader, call, call_of or call.operation.call)
+        return _traced(reader, call, call_of or _call_of(call.operation))
+
+
+def _call_of(layer: Any) -> Callable[..., Any]:
+    """Return what Keras calls when a layer answers: another method once its weights are quantised."""
+    mode = getattr(layer, "quantization_mode", None)
+    if not mode:
+        return layer.call  # type: ignore[no-any-return]
+    if mode != "int8":
+        raise UnreadableError(f"is quantised as {mode}, and only int8 is covered")
+
+    @functools.wraps(layer.call)
+    def call(*positional: Any, **named: Any) -> Any:
+        return layer.quantized_call(*positional, **named)
+
+    return call
 
 
 def _traced(reader: GraphReader, call: LayerCall, function: Callable[..., Any]) -> Sequence[ArrayReference]:
@@ -155,7 +171,7 @@ def trace_call(
     except UnreadableError:
         raise
     except Exception as error:  # a layer may do anything
-        is_own = function == layer.call
+        is_own = getattr(function, "__wrapped__", function) == layer.call
         what = f"{type(layer).__name__} is not covered, and" if is_own else f"the converter of {type(layer).__name__}"
         raise UnreadableError(f"{what} cannot be traced: {first_line(error)}") from error
     if not trace.outputs or not all(isinstance(output, keras.KerasTensor) for output in trace.outputs):
@@ -180,7 +196,8 @@ def _replaced(of_layers: dict[str, Any]) -> Iterator[None]:
         for owner, functions in (
             (keras.layers.Layer, of_layers),
             (keras.random.SeedGenerator, {"next": _refuse_to_draw}),
-            (keras.ops, _OF_BATCHES),
+            (keras.ops, {**_OF_BATCHES, **_WITHOUT_GRADIENT}),
+            (keras_internals.operations_module(), _WITHOUT_GRADIENT),
         ):
             stack.enter_context(keras_internals.replaced_functions(owner, functions))
         yield
@@ -241,6 +258,14 @@ _OF_BATCHES: dict[str, Any] = {
     "tile": _tile(keras.ops.tile),
     "broadcast_to": _broadcast_to(keras.ops.broadcast_to),
 }
+
+
+def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a function computes that returns its gradient too: the training step of the port shows the rest."""
+    return lambda *positional, **named: function(*positional, **named)[0]
+
+
+_WITHOUT_GRADIENT: dict[str, Any] = {"custom_gradient": _answering}
 
 
 def _trains_as_it_answers(

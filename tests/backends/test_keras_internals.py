@@ -32,6 +32,14 @@ def test_keras_is_of_a_version_that_is_known(keras):
     assert keras.__version__.rpartition(".")[0] in keras_internals.KNOWN_VERSIONS
 
 
+def test_keras_own_layers_call_the_operations_of_this_module(keras, monkeypatch):
+    called = []
+    module = keras_internals.operations_module()
+    monkeypatch.setattr(module, "matmul", lambda *a, **k: called.append(a) or keras.ops.matmul(*a, **k))
+    keras.layers.Dense(2)(np.ones((1, 3), "float32"))
+    assert len(called) == 1
+
+
 def test_every_random_layer_draws_by_the_random_module(keras, monkeypatch):
     drawn = []
     module = keras_internals.backend_module("random")

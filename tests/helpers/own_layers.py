@@ -197,6 +197,17 @@ def models():  # noqa: C901 - one class after the other
         def call(self, x):
             return ops.where(ops.arange(80) ** 2 % 7 < 3, x * self.scale, -1.0)
 
+    class Shifted(keras.layers.Layer):
+        def __init__(self, shape):
+            super().__init__()
+            self.shift_shape = shape
+
+        def build(self, shape):
+            self.shift = self.add_weight(shape=self.shift_shape, name="shift")
+
+        def call(self, x):
+            return ops.tanh(x + self.shift)
+
     class AttentionOperation(keras.layers.Layer):
         def call(self, x):
             heads = ops.reshape(x, (-1, 5, 2, 2))
@@ -213,6 +224,12 @@ def models():  # noqa: C901 - one class after the other
             return keras.Model(taken, layer()(taken))
 
         return build
+
+    def of_three_ranks():
+        x = y = keras.Input((2, 3, 4))
+        for shape in ((2, 3, 4), (3, 4), (4,)):
+            y = Shifted(shape)(y)
+        return keras.Model(x, y)
 
     def called_twice():
         x, scale = keras.Input((4,)), Scale()
@@ -245,6 +262,7 @@ def models():  # noqa: C901 - one class after the other
         "patches": over(Patches, (6, 4, 3)),
         "moved": over(Moved, (3, 4)),
         "called twice": called_twice,
+        "of three ranks": of_three_ranks,
         "encoder": over(Encoder, (4,)),
         "of any length within": of_any_length_within,
         "long mask": over(Masked, (80,)),
@@ -256,7 +274,7 @@ NAMES = (
     *("scale", "matmul", "operator", "dot", "tensordot", "einsum", "listed", "positions", "block", "attention"),
     *("attention over any length", "class token, broadcast", "class token, repeated", "class token, tiled", "tied"),
     *("norms", "gate", "average", "patches", "moved", "called twice", "cut positions"),
-    "encoder",
+    *("encoder", "of three ranks"),
     *("of any length within", "attention operation", "long mask"),
 )
 

@@ -209,7 +209,9 @@ class JaxWriter(BlockTreeWriter):
         lines.append("from pathlib import Path")
         if re.search(r"\bAny\b", code) or self.families:
             lines.append("from typing import Any")
-        lines += ["", "import jax"]
+        lines.append("")
+        if re.search(r"\bjax\.", code):
+            lines.append("import jax")
         if "jnp." in code:
             lines.append("import jax.numpy as jnp")
         lines.append("from jax import Array, lax" if "lax." in code else "from jax import Array")

@@ -32,7 +32,7 @@ def _convolve_depthwise(writer: TorchWriter, node: GraphNode) -> Sequence[Value]
 def _call(writer: TorchWriter, node: GraphNode, kernel: str, groups: int) -> Value:
     config: Any = node.config
     rank, strides = config["rank"], config["strides"]
-    lengths, window = writer.spec(node).shape[1:-1], writer.spec(node, 1).shape[:rank]
+    lengths, window = writer.spec(node).shape[1:-1], _window(writer, node)
     span = tuple(step * (size - 1) + 1 for size, step in zip(window, config["dilation"], strict=True))
     padding = same_padding(lengths, span, strides) if config["padding"] == "same" else Padding.none(rank)
     order = channels_first(rank + 2)
@@ -59,7 +59,7 @@ def _call(writer: TorchWriter, node: GraphNode, kernel: str, groups: int) -> Val
 def _convolve_transposed(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:
     config: Any = node.config
     rank = config["rank"]
-    order, window = channels_first(rank + 2), writer.spec(node, 1).shape[:rank]
+    order = channels_first(rank + 2)
     kernel = writer.input(node, (rank + 1, rank, *range(rank)), 1).text
     options = writer.options(
         {
@@ -68,10 +68,15 @@ def _convolve_transposed(writer: TorchWriter, node: GraphNode) -> Sequence[Value
         }
     )
     text = f"F.conv_transpose{rank}d({', '.join([writer.input(node, order).text, kernel, *options])})"
-    crops = conv_transpose_crops([int(size or 0) for size in window], config)
+    crops = conv_transpose_crops(_window(writer, node), config)
     if any(crop != (0, 0) for crop in crops):
         text = f"F.pad({text}, {literal(widths([(-before, -after) for before, after in crops]))})"
     return [Value(text, order)]
+
+
+def _window(writer: TorchWriter, node: GraphNode) -> list[int]:
+    """Return the lengths of a kernel's axes but for its channels; Keras convolves by known ones only."""
+    return [int(size or 0) for size in writer.spec(node, 1).shape[:-2]]
 
 
 HANDLERS = {

@@ -23,7 +23,8 @@ def test_every_report_has_a_script_and_an_entry_in_the_list():
 def test_the_error_of_a_report_is_still_there(script):
     """If this fails, the correction that the report names can go."""
     backend = catalog.selected().name
-    if backend not in script.stem.split("_"):
+    backends = {each.name for each in catalog.BACKENDS} & set(script.stem.split("_"))
+    if backends and backend not in backends:
         pytest.skip(f"for the backend of the report, not {backend}")
     finished = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert finished.returncode == 0, finished.stdout + finished.stderr
