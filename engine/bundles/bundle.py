@@ -26,6 +26,8 @@ from ...data.dataset import Labels, labels_to_json
 from ...data.nests import Nest, is_array, take
 from ...data.preprocessing.pipeline import Preprocessing
 from ...errors import BundleError, DataError, FileError
+from ...functions import is_file_function
+from ...models import recipe as recipes
 from ...notebook.elements import to_html
 from ...storage import safe_arrays, safe_json, safe_zip
 from ...storage.atomic import atomic_write
@@ -198,8 +200,16 @@ def locate(source: Path) -> Path:
     if not path.is_file() and path.suffix.lower() in keras_files.ENDINGS:
         raise BundleError(f"no model file at {path}")
     if not path.is_file():  # a pipe or a device is none either
-        raise BundleError(f"no bundle at {path}: `trivium train RECIPE --out {source}` makes one")
+        raise BundleError(_how_to_make(source, path))
     return path
+
+
+def _how_to_make(source: Path, path: Path) -> str:
+    """Return what to do where there is no bundle, in one line."""
+    name = source.as_posix()
+    if is_file_function(name) or name in recipes.registry():
+        return f"{name} is not trained: run `trivium train {name} --out runs/NAME`, and name runs/NAME here"
+    return f"no bundle at {path}: `trivium train RECIPE --out {source}` makes one"
 
 
 def read_members(path: Path) -> dict[str, bytes]:

@@ -94,6 +94,13 @@ def test_a_missing_bundle_says_how_to_make_one(tmp_path):
         bundles.load(tmp_path)
 
 
+@pytest.mark.plain
+@pytest.mark.parametrize("name", ["cnn/striding", "models.py:build"])
+def test_what_is_not_trained_yet_says_how_to_train_it(name):
+    with pytest.raises(BundleError, match=f"{name} is not trained: run `trivium train {name} --out runs/NAME`"):
+        bundles.load(name)
+
+
 def test_every_truncation_is_refused(path, tmp_path):
     whole = path.read_bytes()
     cut = tmp_path / "cut.trivium"
