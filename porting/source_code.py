@@ -30,6 +30,7 @@ from ..data.dataset import labels_to_json
 from ..engine.bundles import trust
 from ..engine.verification.tolerances import BackendCheck
 from ..errors import PortError
+from ..functions import is_file_function
 from ..graph.graph import Graph
 from ..graph.source import WEIGHTS_FILE, Source, identifier
 from . import nudges, source_model, targets
@@ -281,7 +282,7 @@ def write(
     model = to_float32(share_for_port(path, raw))
     graph = read(model, room.refuses, share(path) if raw else None, converters)
     if _DEFAULT_NAME.fullmatch(graph.name):
-        graph = replace(graph, name=identifier(name or "model"))
+        graph = replace(graph, name=identifier(_short(name or "model")))
     source = room.write(graph)
     save(source, graph, Path(folder))
     return {
@@ -291,6 +292,11 @@ def write(
         "predict": source.predict,
         "left_out": list(graph.left_out),
     }
+
+
+def _short(recipe: str) -> str:
+    """Return what a person would call the model of a recipe: `build` for `path/to/file.py:build`."""
+    return recipe.rpartition(":")[2] if is_file_function(recipe) else recipe
 
 
 def save(source: Source, graph: Graph, folder: Path) -> None:

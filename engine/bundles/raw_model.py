@@ -42,7 +42,8 @@ def raw_model(bundle: Bundle, dtype: str | None = None) -> keras.Model:
     shape = tuple(trained.inputs[0].shape)[1:]
     for step in reversed(steps):
         shape = step.shape_before(shape)
-    inputs = keras.Input(shape, trained.inputs[0].shape[0], dtype or _raw_dtype(steps), name="raw")
+    name = "raw" if steps else _own_name(trained.inputs[0])
+    inputs = keras.Input(shape, trained.inputs[0].shape[0], dtype or _raw_dtype(steps), name=name)
     prepared = inputs
     for step in steps:
         for layer in step.layers(tuple(prepared.shape)[1:]):
@@ -50,6 +51,11 @@ def raw_model(bundle: Bundle, dtype: str | None = None) -> keras.Model:
     if prepared.dtype != trained.inputs[0].dtype:
         prepared = keras.ops.cast(prepared, trained.inputs[0].dtype)
     return keras.Model(inputs, trained(prepared), name=f"{trained.name}_raw")
+
+
+def _own_name(tensor: keras.KerasTensor) -> str:
+    """Return the name of an input: the user's, or `input` for one that Keras numbered."""
+    return "input" if tensor.name.startswith(("input_layer", "keras_tensor")) else str(tensor.name)
 
 
 def _raw_dtype(steps: tuple[Transform, ...]) -> str:
