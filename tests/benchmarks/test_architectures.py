@@ -66,6 +66,14 @@ def test_the_document_is_what_the_command_writes(tmp_path):
 
 
 @pytest.mark.plain
+def test_what_was_measured_is_of_rows_and_columns_that_there_are():
+    rows = {row.title: row.family for row in catalog.architectures()}
+    cells = measure.Measurements.open(DOCUMENT.with_suffix("")).cells
+    assert cells
+    assert all(column in rows[row].columns for row, column in cells)
+
+
+@pytest.mark.plain
 def test_what_was_measured_is_not_measured_again(tmp_path):
     (tmp_path / results.FILE).write_text(json.dumps(RESULTS))
     (row,) = catalog.architectures(["applications/VGG16"])
