@@ -60,10 +60,12 @@ def _share_out(config, items):
 
 
 _outcomes: dict[str, str] = {}
+_seconds: dict[str, float] = {}
 
 
 def pytest_runtest_logreport(report):
-    """Note the outcome of each test, the reason of a skip included: see scripts/check_skips.py."""
+    """Note the outcome of each test, the reason of a skip included, and its time: see scripts/check_skips.py."""
+    _seconds[report.nodeid] = round(_seconds.get(report.nodeid, 0.0) + report.duration, 3)
     if report.skipped:
         _outcomes[report.nodeid] = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
     elif report.failed or report.when == "call":
@@ -72,9 +74,9 @@ def pytest_runtest_logreport(report):
 
 def pytest_sessionfinish(session):
     if folder := os.environ.get("TRIVIUM_TEST_OUTCOMES"):
-        place = Path(folder, f"{os.environ['TOX_ENV_NAME']}.json")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(_outcomes))
+        for place, noted in ((Path(folder), _outcomes), (Path(folder, "seconds"), _seconds)):
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{os.environ['TOX_ENV_NAME']}.json").write_text(json.dumps(noted))
 
 
 @pytest.fixture(scope="session")
