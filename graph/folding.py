@@ -18,13 +18,14 @@ from .source import identifier
 _FEWEST_IN_RUN = 3  # own layers, which are named one by one otherwise
 
 
-def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
+def fold(graph: Graph, text_of: Callable[[Graph], Hashable], reserved: Set[str] = frozenset()) -> Graph:
     """Return the graph with its repeated blocks folded.
 
     Args:
         graph: the graph of a model.
         text_of: returns what the backend would write for a block, without its numbers. Blocks with another text are
             not of one family.
+        reserved: names that mean something in the text, so that no constant of an own layer is called so.
     """
     graph = constants_first(graph)
     text_of_segment = cache(lambda segment: text_of(_block(graph, segment, "")))
@@ -37,7 +38,7 @@ def fold(graph: Graph, text_of: Callable[[Graph], Hashable]) -> Graph:
     families = [*(list(family.segments) for family in owned), *repeated]
     nodes: dict[int, tuple[GraphNode, ...]] = {position: (node,) for position, node in enumerate(graph.nodes)}
     renamed: dict[ArrayReference, ArrayReference] = {}
-    folded = _own_layer_families(graph, owned)
+    folded = _own_layer_families(graph, owned, reserved)
     folded += _named_families(graph, finder, repeated, {family.name for family in folded})
     inside = {position for family in families for segment in family for position in segment.positions}
     used_names = {graph_input.name for graph_input in graph.inputs}
@@ -71,16 +72,27 @@ def _run_name(graph: Graph, family: BlockFamily, start: int, count: int) -> str:
     return run_name(family.labels[start : start + count], graph.name)
 
 
-def _own_layer_families(graph: Graph, owned: Sequence[OwnedFamily]) -> list[BlockFamily]:
+def _own_layer_families(graph: Graph, owned: Sequence[OwnedFamily], reserved: Set[str]) -> list[BlockFamily]:
     """Return the families of own layers, under the names of their classes."""
     folded: list[BlockFamily] = []
     for family in owned:
         first, labels = family.owners[0], tuple(owner.label for owner in family.owners)
         name = identifier(first.name, {each.name for each in folded})
         names = local_names([node.name for node in _nodes(graph, family.segments[0])], labels[0])
-        blocks = tuple(_block(graph, segment, name, names) for segment in family.segments)
+        inputs = _own_input_names(graph, family.segments[0], labels[0], {*names, *reserved})
+        blocks = tuple(_block(graph, segment, name, names, inputs) for segment in family.segments)
         folded.append(BlockFamily(name, blocks, labels, first.class_name))
     return folded
+
+
+def _own_input_names(graph: Graph, segment: Segment, label: str, used: Set[str]) -> list[str]:
+    """Return the names of an own layer's inputs: its constants keep their names, such as `kernel_scale`."""
+    constants = {node.name for node in graph.nodes if node.kind == "constant"}
+    names: list[str] = []
+    for reference, name in zip(segment.inputs, _input_names(graph, segment, used), strict=True):
+        own = local_names([reference.name], label)[0] if reference.name in constants else name
+        names.append(identifier(own, {*names, *used}) if own != name else name)
+    return names
 
 
 def _nodes(graph: Graph, segment: Segment) -> Sequence[GraphNode]:
@@ -110,11 +122,11 @@ def _named_families(
     return folded
 
 
-def _block(graph: Graph, segment: Segment, name: str, names: Sequence[str] = ()) -> Graph:
-    """Return a segment as a graph of its own, with names for its nodes; without them, the nodes are numbered."""
+def _block(graph: Graph, segment: Segment, name: str, names: Sequence[str] = (), inputs: Sequence[str] = ()) -> Graph:
+    """Return a segment as a graph of its own, with names for its nodes and inputs; without them, they are numbered."""
     nodes = _nodes(graph, segment)
     names = names or [f"node_{number}" for number in range(len(nodes))]
-    inputs = _input_names([graph.specs[reference].dtype for reference in segment.inputs], set(names))
+    inputs = inputs or _input_names(graph, segment, set(names))
     renamed = {old: ArrayReference(new) for old, new in zip(segment.inputs, inputs, strict=True)}
     layers: dict[int, GraphLayer] = {}
     local = []
@@ -126,11 +138,12 @@ def _block(graph: Graph, segment: Segment, name: str, names: Sequence[str] = ())
     return Graph(name, tuple(block_inputs), tuple(local), (Output("output", renamed[segment.output]),))
 
 
-def _input_names(dtypes: Sequence[str], used: set[str]) -> list[str]:
+def _input_names(graph: Graph, segment: Segment, used: Set[str]) -> list[str]:
     """Return the names of a block's inputs: `x`, and those that are the same for all blocks."""
     names = ["x"]
-    for dtype in dtypes[1:]:
-        names.append(identifier("mask" if dtype == "bool" else "context", {*names, *used}))
+    for reference in segment.inputs[1:]:
+        is_mask = graph.specs[reference].dtype == "bool"
+        names.append(identifier("mask" if is_mask else "context", {*names, *used}))
     return names
 
 

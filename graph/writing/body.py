@@ -204,6 +204,9 @@ class GraphWriter(ABC, Generic[V]):
         self.line(f"{', '.join(names)} = {self.text_of(results[0])}")
 
     def _release_name(self, name: str) -> None:
+        """Release a name, unless it tells what it stands for: what is computed of `pictures` is not called so."""
+        if len(name) > 1:
+            return
         # Two references may share a name if nothing was computed between them.
         users = [r for r, value in self.values.items() if self.text_of(value) == name and self._unwritten_readers[r]]
         if name in self.taken and not users and name not in self._free_names:

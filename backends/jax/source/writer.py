@@ -42,7 +42,8 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return JaxWriter(fold(with_float_constants(graph), lambda block: block_pattern(_block_writer, block))).source()
+    folded = fold(with_float_constants(graph), lambda block: block_pattern(_block_writer, block), _NAMES)
+    return JaxWriter(folded).source()
 
 
 class JaxWriter(BlockTreeWriter):

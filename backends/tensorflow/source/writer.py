@@ -42,7 +42,7 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    return TensorFlowWriter(fold(graph, lambda block: block_pattern(_block_writer, block))).source()
+    return TensorFlowWriter(fold(graph, lambda block: block_pattern(_block_writer, block), _NAMES)).source()
 
 
 class TensorFlowWriter(BlockTreeWriter):

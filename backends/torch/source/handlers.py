@@ -9,7 +9,7 @@ from .blocks import block_pattern, blocks_handler
 from .functions import FUNCTIONS
 from .layers import LAYERS
 from .limits import limitation
-from .writer import TorchHandlers, TorchWriter
+from .writer import LOCALS, TorchHandlers, TorchWriter
 
 HANDLERS: TorchHandlers = {**FUNCTIONS, **LAYERS}
 
@@ -23,5 +23,5 @@ def refuses(node: GraphNode) -> str | None:
 
 def write(graph: Graph) -> Source:
     """Return the graph as `model.py` with its weights."""
-    folded = fold(graph, lambda block: block_pattern(block, HANDLERS))
+    folded = fold(graph, lambda block: block_pattern(block, HANDLERS), LOCALS)
     return TorchWriter(folded, {**HANDLERS, **blocks_handler(HANDLERS)}).source()

@@ -34,7 +34,7 @@ RESERVED = frozenset(
 MODULE_NAMES = frozenset(
     ("Any", "Callable", "Sequence", "Path", "torch", "F", "Tensor", "nn", "load_file", "WEIGHTS", "load")
 )
-_LOCALS = MODULE_NAMES | {"self", "block"}
+LOCALS = MODULE_NAMES | {"self", "block"}
 _POOL = tuple("xyzuvwabcdeghkmnpqrst")
 # Kinds that are written around the expression before them: `F.relu(self.conv2d(x))`.
 _INLINABLE = frozenset(
@@ -61,7 +61,7 @@ class TorchWriter(GraphWriter[Value]):
     """
 
     def __init__(self, graph: Graph, handlers: TorchHandlers, is_block: bool = False):
-        super().__init__(graph, _LOCALS, indent=8, is_block=is_block)
+        super().__init__(graph, LOCALS, indent=8, is_block=is_block)
         self.block_classes: dict[str, list[str]] = {}
         self._handlers = handlers
         self._attributes: list[str] = []
@@ -152,7 +152,7 @@ class TorchWriter(GraphWriter[Value]):
 
     def source(self) -> Source:
         name = self.model_class
-        names = input_names(self.graph, _LOCALS)
+        names = input_names(self.graph, LOCALS)
         self.taken.update(names)
         for graph_input, local in zip(self.graph.inputs, names, strict=True):
             self.values[ArrayReference(graph_input.name)] = Value(local, graph_order(graph_input.spec.rank))
