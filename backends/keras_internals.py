@@ -205,7 +205,7 @@ def build_metrics(model: Any, x: Any, y: Any) -> None:
 
 
 def private_class(module: str, name: str) -> type:
-    """Return a class that Keras publishes nowhere, such as ConvNeXt's `LayerScale`; an `.h5` file names no module."""
+    """Return a class that Keras publishes nowhere: an `.h5` file names ConvNeXt's `LayerScale` without its module."""
     return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 

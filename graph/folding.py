@@ -90,8 +90,9 @@ def _own_input_names(graph: Graph, segment: Segment, label: str, used: Set[str])
     constants = {node.name for node in graph.nodes if node.kind == "constant"}
     names: list[str] = []
     for reference, name in zip(segment.inputs, _input_names(graph, segment, used), strict=True):
-        own = local_names([reference.name], label)[0] if reference.name in constants else name
-        names.append(identifier(own, {*names, *used}) if own != name else name)
+        if reference.name in constants:
+            name = identifier(local_names([reference.name], label)[0], {*names, *used})
+        names.append(name)
     return names
 
 

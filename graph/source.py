@@ -46,15 +46,19 @@ class Source:
     requires: tuple[str, ...]
 
 
-def identifier(name: str, used: frozenset[str] | set[str] = frozenset()) -> str:
-    """Return a name as a Python identifier: `block1/conv 2` becomes `block1_conv_2`, with a number if that is used."""
+def identifier(name: str, used: frozenset[str] | set[str] = frozenset(), joint: str = "_") -> str:
+    """Return a name as a Python identifier: `block1/conv 2` becomes `block1_conv_2`, with a number if that is used.
+
+    Args:
+        joint: what stands before the number.
+    """
     base = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "layer"
     base = f"layer_{base}" if base[0].isdigit() else base
     base = f"{base}_" if keyword.iskeyword(base) else base
     number, candidate = 1, base
     while candidate in used:
         number += 1
-        candidate = f"{base.rstrip('_')}_{number}"
+        candidate = f"{base.rstrip('_')}{joint}{number}"
     return candidate
 
 

@@ -282,7 +282,7 @@ def write(
     model = to_float32(share_for_port(path, raw))
     graph = read(model, room.refuses, share(path) if raw else None, converters)
     if _DEFAULT_NAME.fullmatch(graph.name):
-        graph = replace(graph, name=identifier(_short(name or "model")))
+        graph = replace(graph, name=identifier(_model_name(name or "model")))
     source = room.write(graph)
     save(source, graph, Path(folder))
     return {
@@ -294,8 +294,8 @@ def write(
     }
 
 
-def _short(recipe: str) -> str:
-    """Return what a person would call the model of a recipe: `build` for `path/to/file.py:build`."""
+def _model_name(recipe: str) -> str:
+    """Return the name of a recipe's model: `build` for `path/to/file.py:build`."""
     return recipe.rpartition(":")[2] if is_file_function(recipe) else recipe
 
 

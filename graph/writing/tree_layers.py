@@ -48,18 +48,22 @@ def _convolve(helper: str) -> TreeHandler:
     """Return a handler of a convolution whose kernel is an array: it calls the helper of the layer."""
 
     def handler(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-        x, kernel = writer.inputs(node)
         config: Any = node.config
-        settings = [f"padding={literal(config['padding'].upper())}", *_steps(writer, config)]
-        return [f'{writer.helper(helper)}({{"kernel": {kernel}}}, {x}, {", ".join(settings)})']
+        return _call_with_kernel(
+            writer, helper, node, f"padding={literal(config['padding'].upper())}", *_steps(writer, config)
+        )
 
     return handler
 
 
 def _convolve_transposed(writer: TreeWriter, node: GraphNode) -> Sequence[str]:
-    x, kernel = writer.inputs(node)
     settings = _transposed_window(writer, node, writer.spec(node, 1).shape[:-2])
-    return [f'{writer.helper("conv_transpose")}({{"kernel": {kernel}}}, {x}, {", ".join(settings)})']
+    return _call_with_kernel(writer, "conv_transpose", node, *settings)
+
+
+def _call_with_kernel(writer: TreeWriter, helper: str, node: GraphNode, *settings: str) -> Sequence[str]:
+    x, kernel = writer.inputs(node)
+    return [f'{writer.helper(helper)}({{"kernel": {kernel}}}, {x}, {", ".join(settings)})']
 
 
 def _window(writer: TreeWriter, node: GraphNode) -> list[str]:

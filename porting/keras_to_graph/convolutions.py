@@ -10,7 +10,7 @@ import keras
 from ...graph.graph import ArrayReference, ConfigValue, Spec
 from .calls import LayerCall
 from .reader import GraphReader, UnreadableError, specs_of
-from .shared import operand, to_tuple
+from .shared import as_operand, to_tuple
 
 
 def _conv(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
@@ -50,7 +50,7 @@ def _arrays(reader: GraphReader, call: LayerCall) -> list[ArrayReference]:
     if (call.operation.data_format or keras.config.image_data_format()) != "channels_last":
         raise UnreadableError("convolves with its channels first, which is not covered: transpose them to the end")
     dtype = specs_of(call)[0].dtype
-    operands = [operand(reader, call, value, index) for index, value in enumerate(call.arguments.values())]
+    operands = [as_operand(reader, call, value, index) for index, value in enumerate(call.arguments.values())]
     return [reader.cast(call, each, dtype, f"cast_{index}") for index, each in enumerate(operands)]
 
 

@@ -17,7 +17,7 @@ from .calls import LayerCall
 from .composed_operations import COMPOSED_OPERATIONS
 from .convolutions import CONVOLUTIONS
 from .reader import GraphReader, LayerReader, UnreadableError, specs_of
-from .shared import normalized_axes, operand, to_tuple
+from .shared import as_operand, normalized_axes, to_tuple
 
 Config = Callable[[Any, int], dict[str, ConfigValue]]
 
@@ -27,7 +27,7 @@ Config = Callable[[Any, int], dict[str, ConfigValue]]
 def _operands(reader: GraphReader, call: LayerCall) -> list[GraphOperand]:
     """Return the operands of an operation: array references, and Python numbers for scalars."""
     values = [value for value in keras.tree.flatten(list(call.arguments.values())) if value is not None]
-    return [operand(reader, call, value, index) for index, value in enumerate(values)]
+    return [as_operand(reader, call, value, index) for index, value in enumerate(values)]
 
 
 def _cast_integers(reader: GraphReader, call: LayerCall, operands: list[GraphOperand]) -> list[GraphOperand]:
@@ -163,7 +163,7 @@ def _take(reader: GraphReader, call: LayerCall) -> Sequence[ArrayReference]:
     value, axis = call.arguments["x"], call.operation.axis
     if not isinstance(value, ArrayReference) or axis is None:
         raise UnreadableError("takes from a constant array, or from a flattened one")
-    places = operand(reader, call, call.arguments["indices"], 0)
+    places = as_operand(reader, call, call.arguments["indices"], 0)
     if isinstance(places, ArrayReference):
         places = reader.cast(call, places, "int32")
     return reader.add(call, "take", [value, places], config={"axis": int(axis) % reader.spec(value).rank})

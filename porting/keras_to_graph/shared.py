@@ -33,7 +33,7 @@ def input_list(call: LayerCall) -> list[ArrayReference]:
     return list(lists[0])
 
 
-def operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> GraphOperand:
+def as_operand(reader: GraphReader, call: LayerCall, value: Any, index: int) -> GraphOperand:
     """Return an argument of an operation as an operand: an array reference, or a Python number for a scalar."""
     if isinstance(value, (ArrayReference, bool, int, float)):
         return value

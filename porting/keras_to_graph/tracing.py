@@ -261,7 +261,7 @@ _OF_BATCHES: dict[str, Any] = {
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what a function computes that returns its gradient too: the training step of the port shows the rest."""
+    """Return the function without its gradient; the training step of the port shows whether that matters."""
     return lambda *positional, **named: function(*positional, **named)[0]
 
 

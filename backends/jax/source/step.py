@@ -17,8 +17,8 @@ _BODY = """
         pairs = [(o, t) for o, t in zip(outputs, targets, strict=True) if t.size]
         return sum(jnp.mean((output - target) ** 2) for output, target in pairs), outputs
 
-    quickly = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    compute = jax.jit(jax.grad(loss, has_aux=True), compiler_options=quickly)
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    compute = jax.jit(jax.grad(loss, has_aux=True), compiler_options=options)
     gradients, _ = compute(params, inputs)
     params = jax.tree.map(lambda weight, gradient: np.asarray(weight) - rate * np.asarray(gradient), params, gradients)
     return [np.asarray(output) for output in compute(params, inputs)[1]]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,16 +118,10 @@ def _write_class(writer: TorchWriter, family: BlockFamily, handlers: TorchHandle
     attributes = finder.text([block.attributes for block in blocks])
     forward = finder.text([block.forward for block in blocks], prefix="self.")
     used = {*writer.block_classes, *MODULE_NAMES, *HELPERS, writer.model_class}
-    name = _unused(identifier(family.class_name or class_name(family.name)).replace("_", ""), used)
+    name = identifier((family.class_name or class_name(family.name)).replace("_", ""), used, joint="")
     writer.block_classes[name] = _class_lines(name, family, attributes, forward, finder.parameters)
     writer.helpers |= blocks[0].helpers
     return _Family(name, finder.parameters, blocks)
-
-
-def _unused(name: str, used: Set[str]) -> str:
-    """Return the name of a class, with a number if it is used."""
-    numbered = (f"{name}{number}" for number in itertools.count(2))
-    return next(each for each in itertools.chain([name], numbered) if each not in used)
 
 
 def _class_lines(

@@ -1,4 +1,7 @@
-"""Handlers of convolutions whose kernel is an array: calls of PyTorch's functions, with channels first."""
+"""Handlers of convolutions whose kernel is an array: calls of PyTorch's functions, with channels first.
+
+What convolutions that are layers write in the same way is here too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from ....graph.graph import GraphNode
 from ....graph.writing.layout import literal, scalar_or_tuple
 from ....graph.writing.windows import conv_transpose_crops
-from .padding import Padding, same_padding, widths
+from .padding import Padding, same_padding, widths, window_span
 from .values import Value, channels_first
 from .writer import TorchWriter
 
@@ -32,8 +35,7 @@ def _convolve_depthwise(writer: TorchWriter, node: GraphNode) -> Sequence[Value]
 def _call(writer: TorchWriter, node: GraphNode, kernel: str, groups: int) -> Value:
     config: Any = node.config
     rank, strides = config["rank"], config["strides"]
-    lengths, window = writer.spec(node).shape[1:-1], _window(writer, node)
-    span = tuple(step * (size - 1) + 1 for size, step in zip(window, config["dilation"], strict=True))
+    lengths, span = writer.spec(node).shape[1:-1], window_span(_window(writer, node), config["dilation"])
     padding = same_padding(lengths, span, strides) if config["padding"] == "same" else Padding.none(rank)
     order = channels_first(rank + 2)
     text, inside = writer.input(node, order).text, "0"
@@ -41,19 +43,29 @@ def _call(writer: TorchWriter, node: GraphNode, kernel: str, groups: int) -> Val
         inside = scalar_or_tuple(padding.before)
     elif set(strides) == {1}:
         inside = '"same"'
-    elif padding.known:
-        text = f"F.pad({text}, {literal(padding.pad_argument())})"
     else:
-        text = f"{writer.helper('same_padding')}({text}, {literal(span)}, {literal(strides)})"
-    options = writer.options(
+        text = padded(writer, text, padding, span, strides)
+    options = convolution_options(writer, config, inside, groups)
+    return Value(f"F.conv{rank}d({', '.join([text, kernel, *options])})", order)
+
+
+def padded(writer: TorchWriter, text: str, padding: Padding, span: Sequence[int], strides: Sequence[int]) -> str:
+    """Return an array that is padded before its convolution, where the convolution cannot do it."""
+    if padding.known:
+        return f"F.pad({text}, {literal(padding.pad_argument())})"
+    return f"{writer.helper('same_padding')}({text}, {literal(span)}, {literal(strides)})"
+
+
+def convolution_options(writer: TorchWriter, config: Any, padding: str, groups: int) -> list[str]:
+    """Return the options of a convolution that are not PyTorch's defaults."""
+    return writer.options(
         {
-            "stride": (scalar_or_tuple(strides), "1"),
-            "padding": (inside, "0"),
+            "stride": (scalar_or_tuple(config["strides"]), "1"),
+            "padding": (padding, "0"),
             "dilation": (scalar_or_tuple(config["dilation"]), "1"),
             "groups": (str(groups), "1"),
         }
     )
-    return Value(f"F.conv{rank}d({', '.join([text, kernel, *options])})", order)
 
 
 def _convolve_transposed(writer: TorchWriter, node: GraphNode) -> Sequence[Value]:

@@ -13,7 +13,8 @@ from ....graph.writing.layout import literal, scalar_or_tuple
 from ....graph.writing.windows import conv_transpose_crops
 from .attention import HANDLERS as ATTENTION
 from .convolutions import HANDLERS as CONVOLUTIONS
-from .padding import Padding, same_padding, widths
+from .convolutions import convolution_options, padded
+from .padding import Padding, same_padding, widths, window_span
 from .recurrent import HANDLERS as RECURRENT
 from .values import Value, channels_first, graph_order
 from .writer import TorchWriter
@@ -91,26 +92,15 @@ def _convolve(writer: TorchWriter, node: GraphNode, weight: np.ndarray, channels
     order = channels_first(rank + 2)
     value = writer.input(node, order)
     lengths = writer.spec(node).shape[1:-1]
-    span = tuple(dilation * (size - 1) + 1 for size, dilation in zip(window, config["dilation"], strict=True))
+    span = window_span(window, config["dilation"])
     padding = same_padding(lengths, span, config["strides"]) if config["padding"] == "same" else Padding.none(rank)
     folded = folded_from_input(writer.graph, node, symmetric=True)
     padding = Padding(folded) if folded else padding
     inside = _layer_padding(writer, node, padding, config["strides"])
-    text = value.text
-    if inside is None and padding.known:
-        text = f"F.pad({text}, {literal(padding.pad_argument())})"
-    elif inside is None:
-        text = f"{writer.helper('same_padding')}({text}, {literal(span)}, {literal(config['strides'])})"
+    text = padded(writer, value.text, padding, span, config["strides"]) if inside is None else value.text
 
     def build() -> tuple[Any, ...]:
-        options = writer.options(
-            {
-                "stride": (scalar_or_tuple(config["strides"]), "1"),
-                "padding": (inside or "0", "0"),
-                "dilation": (scalar_or_tuple(config["dilation"]), "1"),
-                "groups": (str(groups), "1"),
-            }
-        )
+        options = convolution_options(writer, config, inside or "0", groups)
         arguments = [str(channels), str(weight.shape[0]), scalar_or_tuple(window), *options]
         return f"nn.Conv{rank}d({', '.join(arguments)}{_no_bias(node.layer)})", {
             "weight": weight,

@@ -38,6 +38,11 @@ def widths(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(width for pair in reversed(list(pairs)) for width in pair)
 
 
+def window_span(window: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """Return the size of a window on each axis, its gaps included."""
+    return tuple(step * (size - 1) + 1 for size, step in zip(window, dilation, strict=True))
+
+
 def same_padding(lengths: Sequence[int | None], span: Sequence[int], strides: Sequence[int]) -> Padding:
     """Return the padding for ceil(length / stride) windows, the odd element after; not `known` if a length is not.
 
